@@ -1,0 +1,79 @@
+//! The ways a notification goes out.
+//!
+//! A channel makes one attempt, and says what became of it; time-outs, retries and all other limits are its
+//! [destination's](crate::delivery).
+
+mod console;
+mod mail;
+mod signature;
+mod slack;
+mod smtp;
+#[cfg(feature = "sns")]
+mod sns;
+mod teams;
+mod template;
+mod webhook;
+
+use self::console::Console;
+pub(crate) use self::mail::{Letterhead, RecipientError};
+pub(crate) use self::signature::{Secret, SecretError};
+use self::slack::Slack;
+use self::smtp::Smtp;
+pub(crate) use self::smtp::{Encryption, MailServer};
+#[cfg(feature = "sns")]
+use self::sns::Sns;
+use self::teams::Teams;
+pub(crate) use self::template::Template;
+use self::webhook::Webhook;
+use crate::config::ChannelPlan;
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::network::{AddressPolicy, Endpoint};
+use crate::notifier::StartError;
+
+/// A way out.
+pub(crate) enum Channel {
+    Console(Console),
+    Webhook(Webhook),
+    Slack(Slack),
+    Teams(Teams),
+    Smtp(Box<Smtp>),
+    #[cfg(feature = "sns")]
+    Sns(Sns),
+}
+
+impl Channel {
+    /// The channel that a plan asks for. It connects when it is first used.
+    pub(crate) fn build(plan: ChannelPlan, policy: AddressPolicy) -> Result<Self, StartError> {
+        Ok(match plan {
+            ChannelPlan::Console => Self::Console(Console::stdout().map_err(StartError::Console)?),
+            ChannelPlan::Webhook { url, secrets } => Self::Webhook(Webhook::new(Endpoint::new(url, policy)?, secrets)),
+            ChannelPlan::Slack { url } => Self::Slack(Slack::new(Endpoint::new(url, policy)?)),
+            ChannelPlan::Teams { url } => Self::Teams(Teams::new(Endpoint::new(url, policy)?)),
+            ChannelPlan::Smtp { server, letterhead } => Self::Smtp(Box::new(Smtp::new(*server, *letterhead, policy)?)),
+            #[cfg(feature = "sns")]
+            ChannelPlan::Sns { topic_arn, endpoint_url } => Self::Sns(Sns::new(topic_arn, endpoint_url)),
+        })
+    }
+
+    /// Whether it stays on this machine, where waiting is back-pressure and not a failure.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Console(_))
+    }
+
+    /// Makes one attempt.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub(crate) async fn send(&self, event: &Event<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Console(console) => console.send(event).await,
+            Self::Webhook(webhook) => webhook.send(event).await,
+            Self::Slack(slack) => slack.send(event).await,
+            Self::Teams(teams) => teams.send(event).await,
+            Self::Smtp(smtp) => smtp.send(event).await,
+            #[cfg(feature = "sns")]
+            Self::Sns(sns) => sns.send(event).await,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Amazon SNS: publishes to a topic, with the event's id as a message attribute.
+//!
+//! Credentials and region are the environment's, as for every AWS client. Addresses are not checked: AWS's own
+//! endpoints may be private ones of the VPC, and a topic is named by its ARN and not by an address.
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_sdk_sns::Client;
+use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sns::types::MessageAttributeValue;
+use tokio::sync::OnceCell;
+
+use crate::event::Event;
+use crate::failure::{Failure, FailureKind};
+
+/// See the module's text.
+pub(crate) struct Sns {
+    topic_arn: String,
+    endpoint_url: Option<String>,
+    client: OnceCell<Client>,
+}
+
+impl Sns {
+    pub(super) fn new(topic_arn: String, endpoint_url: Option<String>) -> Self {
+        Self { topic_arn, endpoint_url, client: OnceCell::new() }
+    }
+
+    pub(super) async fn send(&self, event: &Event<'_>) -> Result<(), Failure> {
+        let mut request = self
+            .client()
+            .await
+            .publish()
+            .topic_arn(&self.topic_arn)
+            .message(event.message)
+            .message_attributes("event_id", attribute(&event.id_for_header())?)
+            .message_attributes("event_type", attribute(event.event_type)?)
+            .message_attributes("user_id", attribute(event.user_id)?);
+        // Order in a FIFO topic is that of a group.
+        if self.topic_arn.ends_with(".fifo") {
+            request = request
+                .message_group_id(fifo_id(event.user_id))
+                .message_deduplication_id(fifo_id(event.id));
+        }
+        request.send().await.map(|_| ()).map_err(|error| failure(&error))
+    }
+
+    async fn client(&self) -> &Client {
+        let connect = || async {
+            // Attempts are the destination's affair.
+            let mut config = aws_config::defaults(BehaviorVersion::latest()).retry_config(RetryConfig::disabled());
+            if let Some(url) = &self.endpoint_url {
+                config = config.endpoint_url(url);
+            }
+            Client::new(&config.load().await)
+        };
+        self.client.get_or_init(connect).await
+    }
+}
+
+fn attribute(text: &str) -> Result<MessageAttributeValue, Failure> {
+    let value = MessageAttributeValue::builder().data_type("String").string_value(text).build();
+    value.map_err(|error| Failure::refused(error.to_string()))
+}
+
+/// Ids of FIFO topics are at most 128 letters, digits and marks: what is anything else is known by its hash.
+fn fifo_id(text: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+
+    if text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn failure<E, R>(error: &SdkError<E, R>) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    let kind = match error {
+        SdkError::ConstructionFailure(_) => FailureKind::Refused,
+        SdkError::ServiceError(service) => match service.err().code() {
+            Some("Throttled" | "Throttling" | "ThrottlingException" | "KMSThrottling") => FailureKind::Throttled,
+            Some("InternalError" | "InternalFailure" | "ServiceUnavailable") | None => FailureKind::Unavailable,
+            Some(_) => FailureKind::Refused,
+        },
+        _ => FailureKind::Unavailable,
+    };
+    Failure { kind, retry_after: None, reason: DisplayErrorContext(error).to_string() }
+}

@@ -1,0 +1,70 @@
+//! A webhook as Standard Webhooks says: signed, with the event's id.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use millrace_domain::json;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::signature::{Secret, signatures};
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::network::Endpoint;
+
+const ID: HeaderName = HeaderName::from_static("webhook-id");
+const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+/// See the module's text.
+pub(crate) struct Webhook {
+    endpoint: Endpoint,
+    secrets: Vec<Secret>,
+}
+
+impl Webhook {
+    pub(super) fn new(endpoint: Endpoint, secrets: Vec<Secret>) -> Self {
+        Self { endpoint, secrets }
+    }
+
+    pub(super) async fn send(&self, event: &Event<'_>) -> Result<(), Failure> {
+        let body = body(event);
+        let headers = self.headers(&event.id_for_header(), Timestamp::now().as_second(), &body)?;
+        self.endpoint.post(body, headers).await
+    }
+
+    fn headers(&self, id: &str, timestamp: i64, body: &str) -> Result<HeaderMap, Failure> {
+        let value = |text: Cow<'_, str>| {
+            HeaderValue::from_str(&text).map_err(|_| Failure::refused(format!("{text:?} cannot stand in a header")))
+        };
+        Ok(HeaderMap::from_iter([
+            (ID, value(id.into())?),
+            (TIMESTAMP, HeaderValue::from(timestamp)),
+            (SIGNATURE, value(signatures(&self.secrets, id, timestamp, body).into())?),
+        ]))
+    }
+}
+
+/// `{"type", "timestamp", "data"}`, where `data` is the record's value as it was sent.
+fn body(event: &Event<'_>) -> String {
+    let mut body = String::with_capacity(event.value.len() + 128);
+    let Event { event_type, time, value, .. } = event;
+    // Writing to a string does not fail.
+    let _ = write!(body, r#"{{"type":{},"timestamp":"{time}","data":{value}}}"#, json::escape(event_type));
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::tests::EXAMPLE;
+
+    #[test]
+    fn the_body_holds_the_value_as_it_was_sent() {
+        let body = body(&Event { event_type: "quoted \" type", ..EXAMPLE });
+        assert_eq!(
+            body,
+            format!(r#"{{"type":"quoted \" type","timestamp":"2026-01-31T12:00:00Z","data":{}}}"#, EXAMPLE.value)
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! One destination: its channel, and the limits that keep its troubles its own.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use super::breaker::Breaker;
+use super::journal::Journal;
+use super::limits::Limits;
+use super::rate::RateCap;
+use crate::channel::Channel;
+use crate::event::Event;
+use crate::failure::{Failure, FailureKind};
+
+/// See the module's text.
+pub(crate) struct Destination {
+    name: String,
+    channel: Channel,
+    limits: Limits,
+    queue: Semaphore,
+    slots: Semaphore,
+    rate: Option<Mutex<RateCap>>,
+    breaker: Mutex<Breaker>,
+    journal: Journal,
+}
+
+/// A place in a destination's queue, given back when dropped.
+pub(crate) struct Place<'d>(#[allow(dead_code, reason = "held for its drop")] SemaphorePermit<'d>);
+
+/// What is left when a destination fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// A fallback: there is no use in waiting for a destination that is down.
+    HasFallback,
+    /// Nothing: every attempt counts.
+    LastResort,
+}
+
+impl Destination {
+    pub(crate) fn new(name: &str, channel: Channel, limits: Limits) -> Self {
+        Self {
+            name: name.to_owned(),
+            channel,
+            limits,
+            queue: Semaphore::new(limits.queue),
+            slots: Semaphore::new(limits.concurrency),
+            rate: limits.rate.map(|(per_second, burst)| Mutex::new(RateCap::new(per_second, burst))),
+            breaker: Mutex::new(Breaker::new(limits.breaker_failures, limits.breaker_cool_down)),
+            journal: Journal::new(name),
+        }
+    }
+
+    /// Its name in the configuration.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A place in the queue.
+    ///
+    /// A full queue sends a notification on to its fallback. Without one it waits, as long as the destination is
+    /// well: that is back-pressure. Where the destination is down, those in the queue are as many as may wait for it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) async fn enter(&self, event: &Event<'_>, standing: Standing) -> Result<Place<'_>, Failure> {
+        let open = self.is_open();
+        if open && standing == Standing::HasFallback {
+            self.journal.skipped();
+            return Err(Failure::circuit_open());
+        }
+        if let Ok(permit) = self.queue.try_acquire() {
+            return Ok(Place(permit));
+        }
+        if standing == Standing::HasFallback {
+            self.journal.skipped();
+            return Err(Failure::unavailable("not tried, because its queue is full"));
+        }
+        if open {
+            let failure = Failure::circuit_open();
+            self.journal.failed(event, 0, &failure);
+            return Err(failure);
+        }
+        // The semaphore is never closed.
+        self.queue.acquire().await.map(Place).map_err(|_| Failure::unavailable("its queue is closed"))
+    }
+
+    /// Delivers, with as many attempts as it takes and the limits allow.
+    ///
+    /// # Errors
+    /// The last attempt's failure.
+    pub(crate) async fn deliver(&self, _place: Place<'_>, event: &Event<'_>, standing: Standing) -> Result<(), Failure> {
+        let mut attempt = 1;
+        loop {
+            let Err(failure) = self.attempt(event).await else {
+                self.journal.delivered();
+                return Ok(());
+            };
+            let delay = self.limits.retry.delay(attempt, &failure, &mut rand::rng());
+            let go_on = standing == Standing::LastResort || !self.is_open();
+            let Some(delay) = delay.filter(|_| go_on) else {
+                self.journal.failed(event, attempt, &failure);
+                return Err(failure);
+            };
+            self.journal.will_retry(event, attempt, &failure, delay);
+            tokio::time::sleep(delay).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&self, event: &Event<'_>) -> Result<(), Failure> {
+        if let Some(rate) = &self.rate {
+            let wait = lock(rate).book(Instant::now().into_std());
+            tokio::time::sleep(wait).await;
+        }
+        // The semaphore is never closed.
+        let _slot = self.slots.acquire().await;
+        let start = Instant::now();
+        if !self.breaker().admit(start.into_std()) {
+            return Err(Failure::circuit_open());
+        }
+        let result = self.send(event).await;
+        self.journal.attempt_ended(start.elapsed());
+        match &result {
+            Err(failure) if failure.kind == FailureKind::Unavailable => {
+                if self.breaker().failed(Instant::now().into_std()) {
+                    self.journal.breaker_opened(self.limits.breaker_cool_down);
+                }
+            }
+            // Whoever answers is there, also when the answer is no.
+            _ => {
+                self.breaker().succeeded();
+                self.journal.breaker_closed();
+            }
+        }
+        result
+    }
+
+    async fn send(&self, event: &Event<'_>) -> Result<(), Failure> {
+        if self.channel.is_local() {
+            return self.channel.send(event).await;
+        }
+        let timeout = self.limits.timeout;
+        tokio::time::timeout(timeout, self.channel.send(event))
+            .await
+            .unwrap_or_else(|_| Err(Failure::unavailable(format!("no answer within {timeout:?}"))))
+    }
+
+    fn is_open(&self) -> bool {
+        self.breaker().is_open(Instant::now().into_std())
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        lock(&self.breaker)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,24 @@
+//! Getting a notification to a destination, whatever state that is in.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `destination` | a channel within its limits |
+//! | `chain` | a destination and its fallbacks |
+//! | `limits` | what one destination may take |
+//! | `breaker` | a destination that is down is left alone |
+//! | `rate` | no more a second than it bears |
+//! | `retry` | another attempt, and when |
+//! | `journal` | metrics and log lines |
+
+mod breaker;
+mod chain;
+mod destination;
+mod journal;
+mod limits;
+mod rate;
+mod retry;
+
+pub(crate) use self::chain::{Undelivered, deliver};
+pub(crate) use self::destination::Destination;
+pub(crate) use self::limits::Limits;
+pub(crate) use self::retry::RetryPolicy;

@@ -1,0 +1,63 @@
+//! A notification as channels see it.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+/// A notification with what its envelope says about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Event<'a> {
+    /// Names the event in the whole system; text of whoever produced it.
+    pub(crate) id: &'a str,
+    /// Its CloudEvents type.
+    pub(crate) event_type: &'a str,
+    /// When it happened.
+    pub(crate) time: Timestamp,
+    /// Whom it is for.
+    pub(crate) user_id: &'a str,
+    /// What to tell them.
+    pub(crate) message: &'a str,
+    /// The record's value as it was sent: one JSON object.
+    pub(crate) value: &'a str,
+}
+
+impl Event<'_> {
+    /// The id as it stands in a header: what is not a visible ASCII character is percent-encoded.
+    pub(crate) fn id_for_header(&self) -> Cow<'_, str> {
+        if self.id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Cow::Borrowed(self.id);
+        }
+        let mut encoded = String::with_capacity(self.id.len() + 16);
+        for byte in self.id.bytes() {
+            if byte.is_ascii_graphic() {
+                encoded.push(char::from(byte));
+            } else {
+                // Writing to a string does not fail.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+        Cow::Owned(encoded)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The notification of the contract's example.
+    pub(crate) const EXAMPLE: Event<'static> = Event {
+        id: "0198c5a0-0000-7000-8000-000000000001",
+        event_type: "millrace.notification.requested",
+        time: Timestamp::constant(1_769_860_800, 0),
+        user_id: "12345",
+        message: "Your order has shipped",
+        value: r#"{"user_id": "12345", "message": "Your order has shipped", "n": 1.50}"#,
+    };
+
+    #[test]
+    fn an_id_stands_in_a_header_as_it_is_unless_it_would_break_it() {
+        assert_eq!(Event { id: "order-7.a%b", ..EXAMPLE }.id_for_header(), "order-7.a%b");
+        assert_eq!(Event { id: "a b\r\nX: é", ..EXAMPLE }.id_for_header(), "a%20b%0D%0AX:%20%C3%A9");
+    }
+}

@@ -1,0 +1,40 @@
+//! The consumer that delivers notifications: topic `notifications` → console, webhooks, mail, Slack, Teams, SNS.
+//!
+//! A record becomes an [`event`]; [`routes`] say which destinations it is for; each of them delivers through its
+//! [`channel`] with [limits of its own](delivery), so that a slow or dead one holds up nobody else's, and where it
+//! fails, its fallbacks are tried in order. What is configured, and how, is told by `notifier.toml` ([`config`]).
+//!
+//! Deliveries are at least once, in order for each user, and carry the event's id.
+
+mod channel;
+mod config;
+mod delivery;
+mod event;
+mod failure;
+mod network;
+mod notifier;
+pub mod process;
+mod routes;
+mod settings;
+
+pub use config::{ConfigError, DEFAULT_CONFIG};
+pub use notifier::{Notifier, StartError};
+pub use settings::Settings;
+
+use millrace_kafka::consumer::{ConsumerOptions, Subscription};
+
+/// The consumer's name.
+pub const NAME: &str = "notifier";
+
+/// What it reads, and as which group.
+pub fn subscription() -> Subscription {
+    Subscription::new(NAME, &[millrace_domain::event::NOTIFICATION.topic])
+}
+
+/// The options it runs with: every record in flight may be processed at once.
+///
+/// Processing is waiting for a destination, and destinations limit what they do at once by themselves. A limit across
+/// all of them would let the slow ones use up the places of the others.
+pub fn consumer_options(options: ConsumerOptions) -> ConsumerOptions {
+    ConsumerOptions { concurrency: options.max_in_flight, ..options }
+}

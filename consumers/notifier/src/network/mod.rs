@@ -1,0 +1,11 @@
+//! How channels reach the network: which addresses they may connect to, and HTTP.
+
+mod address;
+mod http;
+mod resolver;
+mod retry_after;
+mod verdict;
+
+pub(crate) use self::address::{AddressPolicy, PrivateAddress};
+pub(crate) use self::http::{Endpoint, HttpError};
+pub(crate) use self::resolver::{ResolveError, resolve};

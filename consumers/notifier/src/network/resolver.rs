@@ -1,0 +1,76 @@
+//! Names to addresses that may be connected to. Asked on every connect, so that a name cannot move to a private
+//! address after it was checked.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use thiserror::Error;
+
+use super::address::{AddressPolicy, PrivateAddress};
+
+/// Why a name leads nowhere.
+#[derive(Debug, Error)]
+pub(crate) enum ResolveError {
+    /// The name has no address, or nobody could be asked.
+    #[error("cannot resolve {0}")]
+    Lookup(String, #[source] io::Error),
+    /// The name has no address but private ones.
+    #[error("{0} resolves to a private address")]
+    Private(String, #[source] PrivateAddress),
+}
+
+/// The addresses of `host`, a name or an address itself, that may be connected to.
+///
+/// # Errors
+/// [`ResolveError`] where there is none.
+pub(crate) async fn resolve(host: &str, port: u16, policy: AddressPolicy) -> Result<Vec<SocketAddr>, ResolveError> {
+    let lookup_failed = |error| ResolveError::Lookup(host.to_owned(), error);
+    let found = match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => tokio::net::lookup_host((host, port)).await.map_err(lookup_failed)?.collect(),
+    };
+    let mut refused = None;
+    let allowed: Vec<_> =
+        found.into_iter().filter(|address| policy.check(address.ip()).map_err(|error| refused = Some(error)).is_ok()).collect();
+    match refused {
+        Some(refused) if allowed.is_empty() => Err(ResolveError::Private(host.to_owned(), refused)),
+        None if allowed.is_empty() => Err(lookup_failed(io::Error::other("it has no address"))),
+        _ => Ok(allowed),
+    }
+}
+
+/// [`resolve`] as reqwest asks for it.
+pub(super) struct CheckedResolver(pub(super) AddressPolicy);
+
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = self.0;
+        Box::pin(async move {
+            // reqwest puts the URL's port in.
+            let addresses = resolve(name.as_str(), 0, policy).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_of_this_machine_is_refused_and_allowed_on_demand() {
+        let error = resolve("localhost", 80, AddressPolicy::PublicOnly).await.unwrap_err();
+        assert!(matches!(error, ResolveError::Private(..)), "{error}");
+        assert!(!resolve("localhost", 80, AddressPolicy::Any).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_address_is_checked_as_a_name_is() {
+        for host in ["127.0.0.1", "[::1]", "::1", "169.254.169.254"] {
+            let error = resolve(host, 25, AddressPolicy::PublicOnly).await.unwrap_err();
+            assert!(matches!(error, ResolveError::Private(..)), "{host}: {error}");
+        }
+        assert_eq!(resolve("8.8.8.8", 25, AddressPolicy::PublicOnly).await.unwrap(), ["8.8.8.8:25".parse().unwrap()]);
+    }
+}

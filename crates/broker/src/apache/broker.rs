@@ -1,0 +1,181 @@
+//! One broker of a local cluster, and the faults it can be made to have.
+
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::jvm::Jvm;
+use super::{Error, READY_BOUND, log, storage};
+use crate::blocking;
+use crate::probe::Probe;
+use crate::supervise::Supervised;
+
+/// How long a graceful stop may take. A broker that finds no quorum to say goodbye to would try for minutes.
+const STOP_BOUND: Duration = Duration::from_secs(15);
+
+/// Between two looks at a broker that is coming up.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A broker, running or not. Clones are handles of the same broker, which ends with its cluster.
+#[derive(Clone, Debug)]
+pub struct Broker(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    id: i32,
+    folder: PathBuf,
+    address: String,
+    jvm: Jvm,
+    scratch: Option<PathBuf>,
+    process: Mutex<Option<Supervised>>,
+}
+
+impl Broker {
+    pub(super) fn new(id: i32, folder: PathBuf, port: u16, jvm: Jvm, scratch: Option<PathBuf>) -> Self {
+        let address = format!("{}:{port}", Ipv4Addr::LOCALHOST);
+        Self(Arc::new(State { id, folder, address, jvm, scratch, process: Mutex::new(None) }))
+    }
+
+    /// Its node id.
+    pub fn id(&self) -> i32 {
+        self.0.id
+    }
+
+    /// Where it listens, as `127.0.0.1:port`; the same after a restart.
+    pub fn address(&self) -> &str {
+        &self.0.address
+    }
+
+    /// Its process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.running().as_ref().map(Supervised::pid)
+    }
+
+    /// Freezes it (`SIGSTOP`): connections stay open, and nothing is answered.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`].
+    pub fn pause(&self) -> Result<(), Error> {
+        self.signal(Supervised::pause)
+    }
+
+    /// Thaws it (`SIGCONT`).
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`].
+    pub fn resume(&self) -> Result<(), Error> {
+        self.signal(Supervised::resume)
+    }
+
+    /// Kills it (`SIGKILL`), as a crash of its process: what it had written is there after a restart, connections
+    /// are reset. Fine if it does not run.
+    ///
+    /// # Errors
+    /// Where the operating system refuses.
+    pub fn kill(&self) -> Result<(), Error> {
+        match self.process().take() {
+            Some(mut process) => process.kill().map(drop).map_err(self.cannot("kill")),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops it gracefully (`SIGTERM`): it hands its partitions over first. After 15 s it is killed. Fine if it does
+    /// not run.
+    ///
+    /// # Errors
+    /// Where the operating system refuses.
+    pub async fn stop(&self) -> Result<(), Error> {
+        let broker = self.clone();
+        blocking(move || broker.stop_blocking()).await
+    }
+
+    /// Starts it again on its port and its files after [`kill`](Self::kill) or [`stop`](Self::stop), and returns
+    /// when a client can use it. After a kill the cluster lets it in only when its old session has ended.
+    ///
+    /// # Errors
+    /// [`Error::Running`], [`Error::Exited`] and [`Error::NotReady`].
+    pub async fn restart(&self) -> Result<(), Error> {
+        let broker = self.clone();
+        blocking(move || {
+            broker.launch()?;
+            broker.wait_until_ready(&[broker.id()], Instant::now() + READY_BOUND)
+        })
+        .await
+    }
+
+    pub(super) fn stop_blocking(&self) -> Result<(), Error> {
+        let process = self.process().take();
+        match process {
+            Some(mut process) => process.stop(STOP_BOUND).map(drop).map_err(self.cannot("stop")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn launch(&self) -> Result<(), Error> {
+        let mut process = self.running();
+        if process.is_some() {
+            return Err(Error::Running { broker: self.id() });
+        }
+        let path = self.0.folder.join(storage::JVM_OUTPUT);
+        let output = File::create(&path).map_err(Error::io(format!("cannot write {}", path.display())))?;
+        let command = self.0.jvm.broker(&self.0.folder);
+        let child =
+            Supervised::spawn(&command, output, self.0.scratch.as_deref()).map_err(Error::io("cannot start a JVM"))?;
+        *process = Some(child);
+        Ok(())
+    }
+
+    /// Waits until a client that knows only this broker is told of all of `expected`. A broker answers clients only
+    /// after the cluster has let it in, so its own answer is the proof that it is in.
+    pub(super) fn wait_until_ready(&self, expected: &[i32], deadline: Instant) -> Result<(), Error> {
+        let probe = Probe::new(self.address()).map_err(Error::Client)?;
+        loop {
+            if probe.brokers().is_ok_and(|seen| expected.iter().all(|id| seen.contains(id))) {
+                return Ok(());
+            }
+            self.check_alive()?;
+            if Instant::now() >= deadline {
+                let log = log::tail(&self.0.folder.join(storage::BROKER_LOG));
+                self.kill()?;
+                return Err(Error::NotReady { broker: self.id(), bound: READY_BOUND, client: probe.last_words(), log });
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    fn check_alive(&self) -> Result<(), Error> {
+        let mut process = self.process();
+        let Some(running) = process.as_mut() else { return Err(Error::NotRunning { broker: self.id() }) };
+        let Some(status) = running.exited().map_err(self.cannot("wait for"))? else { return Ok(()) };
+        *process = None;
+        let [output, broker_log] = [storage::JVM_OUTPUT, storage::BROKER_LOG].map(|name| self.0.folder.join(name));
+        Err(self.0.jvm.ended(self.id(), status, &output, Some(&broker_log)))
+    }
+
+    fn signal(&self, send: impl FnOnce(&mut Supervised) -> std::io::Result<()>) -> Result<(), Error> {
+        let mut process = self.running();
+        let running = process.as_mut().ok_or(Error::NotRunning { broker: self.id() })?;
+        send(running).map_err(self.cannot("signal"))
+    }
+
+    fn cannot(&self, verb: &str) -> impl FnOnce(std::io::Error) -> Error {
+        Error::io(format!("cannot {verb} broker {}", self.id()))
+    }
+
+    /// The process, forgotten if it has ended by itself.
+    fn running(&self) -> MutexGuard<'_, Option<Supervised>> {
+        let mut process = self.process();
+        if process.as_mut().is_some_and(|process| matches!(process.exited(), Ok(Some(_)))) {
+            *process = None;
+        }
+        process
+    }
+
+    /// A panic elsewhere leaves a process that can still be killed, and must be.
+    fn process(&self) -> MutexGuard<'_, Option<Supervised>> {
+        self.0.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,87 @@
+//! The JVM that runs a broker or one of Kafka's tools.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use super::{Error, KAFKA_VERSION, NO_SUCH_PROGRAM, log};
+
+/// What is printed where class files are newer than the JVM.
+const TOO_OLD: &str = "UnsupportedClassVersionError";
+
+/// A Java program, its class path and its flags.
+#[derive(Clone, Debug)]
+pub(super) struct Jvm {
+    java: PathBuf,
+    class_path: OsString,
+    heap_mib: u32,
+    short_lived: bool,
+}
+
+impl Jvm {
+    /// The `java` of `JAVA_HOME`, else of the path.
+    pub(super) fn new(class_path: OsString, heap_mib: u32, short_lived: bool) -> Self {
+        let java = match env::var_os("JAVA_HOME").filter(|home| !home.is_empty()) {
+            Some(home) => Path::new(&home).join("bin").join("java"),
+            None => PathBuf::from("java"),
+        };
+        Self { java, class_path, heap_mib, short_lived }
+    }
+
+    /// The broker of the `server.properties` in `folder`.
+    pub(super) fn broker(&self, folder: &Path) -> Command {
+        let mut command = Command::new(&self.java);
+        command.arg(format!("-Xmx{}m", self.heap_mib));
+        if self.short_lived {
+            command.args(QUICK);
+        } else {
+            // As Kafka's own start script has them.
+            command.args([
+                "-server",
+                "-XX:+UseG1GC",
+                "-XX:MaxGCPauseMillis=20",
+                "-XX:InitiatingHeapOccupancyPercent=35",
+            ]);
+        }
+        command
+            .args(["-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"])
+            .arg("-Dlog4j2.configurationFile=log4j2.properties")
+            .arg("-cp")
+            .arg(&self.class_path)
+            .args(["kafka.Kafka", "server.properties"])
+            .current_dir(folder);
+        command
+    }
+
+    /// Kafka's tool that makes a broker's folder one of the cluster with this id.
+    pub(super) fn format(&self, folder: &Path, cluster_id: &str) -> Command {
+        let mut command = Command::new(&self.java);
+        command
+            .arg("-Xmx128m")
+            .args(QUICK)
+            .arg("-cp")
+            .arg(&self.class_path)
+            .args(["kafka.tools.StorageTool", "format", "--ignore-formatted"])
+            .args(["--cluster-id", cluster_id, "--config", "server.properties"])
+            .current_dir(folder);
+        command
+    }
+
+    /// The error for a JVM of this broker that ended by itself, having printed to `output`.
+    pub(super) fn ended(&self, broker: i32, status: ExitStatus, output: &Path, broker_log: Option<&Path>) -> Error {
+        let program = self.java.display().to_string();
+        if status.code() == Some(NO_SUCH_PROGRAM) {
+            return Error::ProgramMissing { program, install: "a JDK 17 or newer (or set JAVA_HOME to one)" };
+        }
+        let printed = log::tail(output);
+        if printed.contains(TOO_OLD) {
+            return Error::JavaTooOld { program, version: KAFKA_VERSION };
+        }
+        let log = broker_log.map(log::tail).into_iter().chain([printed]).collect::<Vec<_>>().join("\n");
+        Error::Exited { broker, status, log }
+    }
+}
+
+/// Compiles fast rather than well, and collects garbage in one thread.
+const QUICK: [&str; 3] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"];

@@ -1,0 +1,266 @@
+//! The real Apache Kafka on this machine, without Docker.
+//!
+//! The brokers run in `KRaft` mode, each as broker and controller in one JVM, on 127.0.0.1, plaintext. Jars come from
+//! Maven once (see [`ApacheBuilder::cache`]); a JDK 17 or newer runs them, `$JAVA_HOME/bin/java` or the `java` of the
+//! path. A cluster's folder has a folder for each broker with its settings, its log and its partitions; started
+//! again on the same folder, a cluster has its id, its records and, where they are still free, its ports again.
+//!
+//! No broker outlives this process, see [`supervise`](crate::supervise).
+
+mod broker;
+mod error;
+mod jars;
+mod jvm;
+mod log;
+mod settings;
+mod storage;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use broker::Broker;
+pub use error::Error;
+
+use self::jvm::Jvm;
+use self::settings::{Ports, Shared};
+use crate::{blocking, port};
+
+/// The Apache Kafka that is run.
+pub const KAFKA_VERSION: &str = "4.1.0";
+
+/// How long a start or restart may take until a client can use the brokers, jars and formatting not counted.
+pub const READY_BOUND: Duration = Duration::from_secs(30);
+
+/// A shell's exit status for a program that is not there.
+const NO_SUCH_PROGRAM: i32 = 127;
+
+/// Entry to [`Apache::builder`].
+#[derive(Debug)]
+pub enum Apache {}
+
+impl Apache {
+    /// A cluster of one broker in `folder`, which is made if it is not there.
+    pub fn builder(folder: impl Into<PathBuf>) -> ApacheBuilder {
+        ApacheBuilder {
+            folder: folder.into(),
+            brokers: 1,
+            min_insync_replicas: 1,
+            session_timeout: Duration::from_secs(4),
+            properties: BTreeMap::new(),
+            heap_mib: 512,
+            short_lived: false,
+            scratch: false,
+            cache: None,
+        }
+    }
+}
+
+/// How a cluster is to be.
+#[derive(Clone, Debug)]
+pub struct ApacheBuilder {
+    folder: PathBuf,
+    brokers: usize,
+    min_insync_replicas: usize,
+    session_timeout: Duration,
+    properties: BTreeMap<String, String>,
+    heap_mib: u32,
+    short_lived: bool,
+    scratch: bool,
+    cache: Option<PathBuf>,
+}
+
+impl ApacheBuilder {
+    /// One broker (the default) or three. With three, topics have three copies unless they say otherwise.
+    #[must_use]
+    pub fn brokers(mut self, brokers: usize) -> Self {
+        self.brokers = brokers;
+        self
+    }
+
+    /// Copies that must have a record before `acks=all` acknowledges it, for topics that do not say (default 1).
+    #[must_use]
+    pub fn min_insync_replicas(mut self, replicas: usize) -> Self {
+        self.min_insync_replicas = replicas;
+        self
+    }
+
+    /// How long a silent broker is still counted as there (default 4 s, Kafka's own is 9 s).
+    ///
+    /// So long its partitions wait for another leader, and so long it waits to be let in again after a kill.
+    #[must_use]
+    pub fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.session_timeout = timeout;
+        self
+    }
+
+    /// A broker setting by Kafka's name; it wins over what this crate sets.
+    #[must_use]
+    pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.properties.insert(name.into(), value.into());
+        self
+    }
+
+    /// The largest heap of each broker in MiB (default 512).
+    #[must_use]
+    pub fn heap_mib(mut self, mebibytes: u32) -> Self {
+        self.heap_mib = mebibytes;
+        self
+    }
+
+    /// Tunes the JVM for a life of seconds: up sooner and with less memory, and slower under a lasting load.
+    #[must_use]
+    pub fn short_lived(mut self) -> Self {
+        self.short_lived = true;
+        self
+    }
+
+    /// The folder is worth nothing after this process: it is removed when this process ends with brokers running.
+    #[must_use]
+    pub fn scratch(mut self) -> Self {
+        self.scratch = true;
+        self
+    }
+
+    /// Where the jars are kept, instead of `$MILLRACE_CACHE_DIR`, else `$XDG_CACHE_HOME/millrace`, else
+    /// `$HOME/.cache/millrace`. They are fetched by `mvn` if they are not there, once for all processes.
+    #[must_use]
+    pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cache = Some(folder.into());
+        self
+    }
+
+    /// Starts the brokers, and returns when a client can use all of them.
+    ///
+    /// # Errors
+    /// [`Error`] names the cases; nothing runs then.
+    pub async fn start(self) -> Result<ApacheCluster, Error> {
+        blocking(move || self.start_blocking()).await
+    }
+
+    fn start_blocking(self) -> Result<ApacheCluster, Error> {
+        if self.brokers != 1 && self.brokers != 3 {
+            return Err(Error::Size(self.brokers));
+        }
+        fs::create_dir_all(&self.folder)
+            .map_err(Error::io(format!("cannot make the folder {}", self.folder.display())))?;
+        let folder = self
+            .folder
+            .canonicalize()
+            .map_err(Error::io(format!("cannot find the folder {}", self.folder.display())))?;
+        let lock = lock(&folder)?;
+        let jvm = Jvm::new(jars::class_path(self.cache.as_deref())?, self.heap_mib, self.short_lived);
+
+        let folders: Vec<PathBuf> = (1..=self.brokers).map(|id| folder.join(format!("broker-{id}"))).collect();
+        let ports = choose_ports(&folders)?;
+        let shared = Shared {
+            ports: &ports,
+            session_timeout: self.session_timeout,
+            min_insync_replicas: self.min_insync_replicas,
+            extra: &self.properties,
+        };
+        storage::check_size(&folder, self.brokers)?;
+        for ((folder, &ports), id) in folders.iter().zip(&ports).zip(1..) {
+            storage::write_settings(folder, &shared.properties(id, ports))?;
+        }
+        storage::format(&jvm, &folders)?;
+
+        let scratch = self.scratch.then(|| folder.clone());
+        let brokers: Vec<Broker> = folders
+            .into_iter()
+            .zip(&ports)
+            .zip(1..)
+            .map(|((folder, ports), id)| Broker::new(id, folder, ports.clients, jvm.clone(), scratch.clone()))
+            .collect();
+        let deadline = Instant::now() + READY_BOUND;
+        for broker in &brokers {
+            broker.launch()?;
+        }
+        let everybody: Vec<i32> = brokers.iter().map(Broker::id).collect();
+        for broker in &brokers {
+            broker.wait_until_ready(&everybody, deadline)?;
+        }
+        Ok(ApacheCluster { brokers, folder, _lock: lock })
+    }
+}
+
+/// A running cluster. Dropping it kills the brokers; [`stop`](Self::stop) is the graceful way.
+#[derive(Debug)]
+pub struct ApacheCluster {
+    brokers: Vec<Broker>,
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl ApacheCluster {
+    /// Where clients find the cluster: `127.0.0.1:port` of each broker, separated by commas.
+    pub fn bootstrap_servers(&self) -> String {
+        let addresses: Vec<&str> = self.brokers.iter().map(Broker::address).collect();
+        addresses.join(",")
+    }
+
+    /// The brokers in the order of their ids, which count from 1.
+    pub fn brokers(&self) -> &[Broker] {
+        &self.brokers
+    }
+
+    /// The broker with this id.
+    pub fn broker(&self, id: i32) -> Option<&Broker> {
+        self.brokers.iter().find(|broker| broker.id() == id)
+    }
+
+    /// The cluster's files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Stops all brokers gracefully and at once; see [`Broker::stop`].
+    ///
+    /// # Errors
+    /// Where the operating system refuses. The brokers are killed then.
+    pub async fn stop(self) -> Result<(), Error> {
+        blocking(move || {
+            thread::scope(|scope| {
+                let stopping: Vec<_> =
+                    self.brokers.iter().map(|broker| scope.spawn(|| broker.stop_blocking())).collect();
+                stopping.into_iter().try_for_each(|stopped| match stopped.join() {
+                    Ok(outcome) => outcome,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+            })
+        })
+        .await
+    }
+}
+
+impl Drop for ApacheCluster {
+    fn drop(&mut self) {
+        for broker in &self.brokers {
+            if let Err(error) = broker.kill() {
+                tracing::warn!(broker = broker.id(), %error, "a broker could not be killed");
+            }
+        }
+    }
+}
+
+/// Two clusters on the same files would spoil them; the operating system frees the lock with the process.
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("cluster.lock");
+    let file = File::create(&path).map_err(Error::io(format!("cannot write {}", path.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(Error::io(format!("cannot lock {}", path.display()))(error)),
+    }
+}
+
+/// The ports of the last run where they are free, so that clients outside find the broker where it was.
+fn choose_ports(folders: &[PathBuf]) -> Result<Vec<Ports>, Error> {
+    let earlier: Vec<Ports> =
+        folders.iter().filter_map(|folder| settings::ports(&storage::read_settings(folder)?)).collect();
+    let preferred: Vec<u16> = earlier.iter().flat_map(|ports| [ports.clients, ports.controller]).collect();
+    let ports = port::free(2 * folders.len(), &preferred).ok_or(Error::NoPort)?;
+    Ok(ports.chunks_exact(2).map(|pair| Ports { clients: pair[0], controller: pair[1] }).collect())
+}

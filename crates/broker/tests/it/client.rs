@@ -1,0 +1,79 @@
+//! A plain Kafka client.
+
+use std::time::Duration;
+
+use crate::process::wait_until;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+
+const BOUND: Duration = Duration::from_secs(20);
+
+fn producer(address: &str, within: Duration) -> FutureProducer {
+    ClientConfig::new()
+        .set("bootstrap.servers", address)
+        .set("message.timeout.ms", within.as_millis().to_string())
+        .set("acks", "all")
+        .create()
+        .unwrap()
+}
+
+/// Produces `count` records to the partition and waits for the acknowledgement of each.
+pub(crate) async fn produce(address: &str, topic: &str, partition: i32, count: usize) -> Result<(), KafkaError> {
+    let producer = producer(address, BOUND);
+    for n in 0..count {
+        let value = n.to_string();
+        let record = FutureRecord::<str, _>::to(topic).partition(partition).payload(&value);
+        producer.send(record, BOUND).await.map_err(|(error, _)| error)?;
+    }
+    Ok(())
+}
+
+/// The offset after the partition's last record, as soon as a leader knows it.
+pub(crate) async fn end_offset(address: &str, topic: &str, partition: i32) -> i64 {
+    let (address, topic) = (address.to_owned(), topic.to_owned());
+    tokio::task::spawn_blocking(move || {
+        let consumer = consumer(&address);
+        let mut end = None;
+        wait_until("a leader tells its end offset", || {
+            end = consumer.fetch_watermarks(&topic, partition, BOUND).ok();
+            end.is_some()
+        });
+        end.unwrap().1
+    })
+    .await
+    .unwrap()
+}
+
+/// The topic's number of partitions.
+pub(crate) async fn partitions(address: &str, topic: &str) -> usize {
+    let (address, topic) = (address.to_owned(), topic.to_owned());
+    tokio::task::spawn_blocking(move || {
+        consumer(&address).fetch_metadata(Some(&topic), BOUND).unwrap().topics()[0].partitions().len()
+    })
+    .await
+    .unwrap()
+}
+
+/// A consumer that joins no group; librdkafka wants the name of one to assign partitions.
+pub(crate) fn consumer(address: &str) -> BaseConsumer {
+    ClientConfig::new()
+        .set("bootstrap.servers", address)
+        .set("group.id", "reader")
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap()
+}
+
+/// Tries one record for so long.
+pub(crate) async fn produce_within(
+    bound: Duration,
+    address: &str,
+    topic: &str,
+    partition: i32,
+) -> Result<(), KafkaError> {
+    let record = FutureRecord::<str, str>::to(topic).partition(partition).payload("late");
+    producer(address, bound).send(record, bound).await.map(drop).map_err(|(error, _)| error)
+}

@@ -1,0 +1,63 @@
+//! A broker that answered.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use millrace_host::exit::SettingError;
+use millrace_host::settings::Origins;
+use millrace_kafka::cluster::{Cluster, Overview};
+use millrace_kafka::{KafkaFailure, KafkaSettings};
+
+use crate::discovery::BrokerArgs;
+
+/// How long one question to the broker may take. Two of them in a row stay under the 30 s after which a command that
+/// cannot reach its broker has ended.
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
+
+/// A broker, and what it held when it was asked first.
+pub(crate) struct Broker {
+    /// How to reach it.
+    pub(crate) settings: KafkaSettings,
+    /// For further questions.
+    pub(crate) cluster: Cluster,
+    /// Its topics.
+    pub(crate) overview: Overview,
+}
+
+impl Broker {
+    /// Finds the broker and asks it for its topics.
+    ///
+    /// Fails with a [`SettingError`] where a setting is wrong, and with the broker's address where it does not answer.
+    pub(crate) async fn connect(args: &BrokerArgs, origins: &Origins) -> anyhow::Result<Self> {
+        let settings = args.settings()?;
+        let cluster = Cluster::new(&settings).map_err(|failure| in_the_users_words(failure, origins))?;
+        let overview = cluster.overview(ANSWER).await?;
+        Ok(Self { settings, cluster, overview })
+    }
+
+    /// The number of partitions of a topic that must exist.
+    pub(crate) fn partitions(&self, topic: &str) -> anyhow::Result<i32> {
+        match self.overview.topics.get(topic) {
+            Some(&partitions) => Ok(partitions),
+            None if self.overview.topics.is_empty() => {
+                bail!("there is no topic {topic} on {}: it has no topics", self.settings.bootstrap_servers)
+            }
+            None => {
+                let names: Vec<&str> = self.overview.topics.keys().map(String::as_str).collect();
+                bail!("there is no topic {topic} on {}: it has {}", self.settings.bootstrap_servers, names.join(", "))
+            }
+        }
+    }
+}
+
+/// A setting that librdkafka refuses is a setting of the user's: it is named as they wrote it.
+pub(crate) fn in_the_users_words(failure: KafkaFailure, origins: &Origins) -> anyhow::Error {
+    let KafkaFailure::Setting { name, value, reason } = failure else { return failure.into() };
+    let setting = match name.as_str() {
+        "bootstrap.servers" => origins.name("kafka"),
+        variable if variable.starts_with("KAFKA_") => variable.to_owned(),
+        property => origins.name(&format!("kafka-{}", property.replace('.', "-"))),
+    };
+    let problem = if value.is_empty() { reason } else { format!("cannot be {value:?}: {reason}") };
+    SettingError::new(setting, problem).into()
+}

@@ -1,0 +1,60 @@
+//! The commands, and which part of the program each one is.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use millrace_host::settings::Origins;
+use millrace_host::telemetry::logs::LogSettings;
+use tokio_util::sync::CancellationToken;
+
+use crate::{consume, load, replay, tail, topology};
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  millrace load --rate 2000 --duration 60s      2,000 notifications a second
+  millrace tail notifications --from -5         the last five, then what comes
+  millrace replay notifications.dlq --dry-run   what would go back to its topic
+  millrace topology --format svg > flow.svg     a picture of what the broker holds
+  millrace consume notifier                     deliver notifications from this process
+
+The broker is found by --kafka, else KAFKA_BOOTSTRAP_SERVERS, else the millrace dev that runs here.";
+
+/// An event backbone: HTTPS in, Kafka in the middle, deliveries out
+#[derive(Debug, Parser)]
+#[command(name = "millrace", version, after_help = EXAMPLES)]
+pub(crate) struct Millrace {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) logs: LogSettings,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Load(Box<load::Args>),
+    Tail(Box<tail::Args>),
+    Replay(Box<replay::Args>),
+    Topology(Box<topology::Args>),
+    Consume(Box<consume::Args>),
+}
+
+impl Command {
+    /// Runs the command until it is done, or until `shutdown` and the end of what is in flight.
+    pub(crate) async fn run(self, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Load(args) => load::run(*args, shutdown).await,
+            Self::Tail(args) => until(&shutdown, tail::run(&args, origins)).await,
+            Self::Replay(args) => replay::run(&args, origins, &shutdown).await,
+            Self::Topology(args) => until(&shutdown, topology::run(&args, origins)).await,
+            Self::Consume(args) => consume::run(*args, origins, shutdown).await,
+        }
+    }
+}
+
+/// Runs a command that may be left at any moment.
+async fn until<F>(shutdown: &CancellationToken, command: F) -> anyhow::Result<ExitCode>
+where
+    F: Future<Output = anyhow::Result<ExitCode>>,
+{
+    shutdown.run_until_cancelled(command).await.unwrap_or(Ok(ExitCode::SUCCESS))
+}

@@ -1,0 +1,109 @@
+//! The broker behind `millrace dev`.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use millrace_broker::{Apache, ApacheCluster, Embedded, embedded};
+use millrace_domain::catalogue::catalogue;
+use millrace_kafka::KafkaSettings;
+use millrace_kafka::settings::Security;
+
+use crate::topics;
+
+/// Which broker to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// librdkafka's, in memory.
+    Embedded,
+    /// Apache Kafka from its jars.
+    Apache,
+    /// One that is there already.
+    At(String),
+}
+
+impl FromStr for Choice {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "embedded" => Self::Embedded,
+            "apache" => Self::Apache,
+            bootstrap_servers => Self::At(bootstrap_servers.to_owned()),
+        })
+    }
+}
+
+/// A broker that is up, with the catalogue's topics.
+pub(super) enum Broker {
+    Embedded { settings: KafkaSettings, _broker: Embedded },
+    Apache { settings: KafkaSettings, cluster: ApacheCluster },
+    External { settings: KafkaSettings },
+}
+
+/// The in-memory broker answers a fetch without records only after half of `fetch.wait.max.ms`, however many come
+/// meanwhile.
+const EMBEDDED_FETCH_WAIT_MS: &str = "40";
+
+impl Broker {
+    pub(super) async fn start(choice: &Choice, data_dir: &Path, security: Security) -> anyhow::Result<Self> {
+        match choice {
+            Choice::Embedded => {
+                let topics = catalogue().all();
+                let topics: Vec<_> = topics.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect();
+                let broker = Embedded::start(&topics)?;
+                let mut settings = KafkaSettings::plaintext(broker.bootstrap_servers());
+                settings.consumer_overrides.push(("fetch.wait.max.ms".to_owned(), EMBEDDED_FETCH_WAIT_MS.to_owned()));
+                tracing::debug!("{}", embedded::LIMITS);
+                Ok(Self::Embedded { settings, _broker: broker })
+            }
+            Choice::Apache => {
+                tracing::info!("starting Apache Kafka from its jars");
+                let cluster = Apache::builder(data_dir.join("kafka")).start().await?;
+                let settings = KafkaSettings::plaintext(cluster.bootstrap_servers());
+                topics::create_missing(&settings).await?;
+                Ok(Self::Apache { settings, cluster })
+            }
+            Choice::At(bootstrap_servers) => {
+                let settings = KafkaSettings { security, ..KafkaSettings::plaintext(bootstrap_servers) };
+                topics::create_missing(&settings).await?;
+                Ok(Self::External { settings })
+            }
+        }
+    }
+
+    pub(super) fn settings(&self) -> &KafkaSettings {
+        match self {
+            Self::Embedded { settings, .. } | Self::Apache { settings, .. } | Self::External { settings } => settings,
+        }
+    }
+
+    pub(super) fn is_embedded(&self) -> bool {
+        matches!(self, Self::Embedded { .. })
+    }
+
+    /// How often consumers commit: in memory a commit costs nothing, and it makes room for more.
+    pub(super) fn commit_interval(&self) -> Duration {
+        Duration::from_millis(if self.is_embedded() { 100 } else { 500 })
+    }
+
+    /// What a user should know of it.
+    pub(super) fn describe(&self) -> &'static str {
+        match self {
+            Self::Embedded { .. } => "embedded, in memory: at most 5 MiB a partition, gone at exit",
+            Self::Apache { .. } => "Apache Kafka, its data kept in the data directory",
+            Self::External { .. } => "yours",
+        }
+    }
+
+    pub(super) async fn stop(self) {
+        if let Self::Apache { cluster, .. } = self {
+            for broker in cluster.brokers() {
+                if let Err(error) = broker.stop().await {
+                    tracing::warn!(%error, "Apache Kafka did not stop cleanly");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Where the broker is: `--kafka`, else `KAFKA_BOOTSTRAP_SERVERS`, else the `millrace dev` of the data directory.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use millrace_host::exit::SettingError;
+use millrace_kafka::KafkaSettings;
+use millrace_kafka::settings::Security;
+
+use crate::dev_file::{DevFile, DevFileError};
+
+/// The settings of every command that needs a broker.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BrokerArgs {
+    /// The broker [default: that of the millrace dev which uses the data directory]
+    #[arg(long, value_name = "HOST:PORT,…", value_parser = bootstrap_servers)]
+    pub(crate) kafka: Option<String>,
+    /// Where a running millrace dev keeps its files
+    #[arg(long, value_name = "DIR", default_value = ".millrace")]
+    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) security: Security,
+}
+
+impl BrokerArgs {
+    /// How to reach the broker.
+    ///
+    /// Fails where none is named and no `millrace dev` runs, naming the three ways to say where it is.
+    pub(crate) fn settings(&self) -> Result<KafkaSettings, SettingError> {
+        let bootstrap_servers = match &self.kafka {
+            Some(servers) => servers.clone(),
+            None => DevFile::read(&self.data_dir).map_err(|error| not_found(&error))?.kafka,
+        };
+        Ok(KafkaSettings { security: self.security.clone(), ..KafkaSettings::plaintext(bootstrap_servers) })
+    }
+}
+
+fn not_found(error: &DevFileError) -> SettingError {
+    let ways = "name it with --kafka HOST:PORT or KAFKA_BOOTSTRAP_SERVERS, or start millrace dev (with the same --data-dir)";
+    SettingError::new("--kafka", format!("no broker to talk to: {error}; {ways}"))
+}
+
+/// Reads bootstrap servers: `HOST:PORT`, separated by commas. librdkafka would pass over what it cannot read.
+pub(crate) fn bootstrap_servers(text: &str) -> Result<String, String> {
+    let servers: Vec<&str> = text.split(',').map(str::trim).collect();
+    match servers.iter().find(|server| !is_address(server)) {
+        None => Ok(servers.join(",")),
+        Some(wrong) => Err(format!("{wrong:?} is not HOST:PORT; several are separated by commas")),
+    }
+}
+
+fn is_address(server: &str) -> bool {
+    let Some((host, port)) = server.rsplit_once(':') else { return false };
+    let host_is_right = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok()),
+        None => {
+            let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+            !host.is_empty() && host.chars().all(legal)
+        }
+    };
+    host_is_right && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(kafka: Option<&str>, data_dir: &std::path::Path) -> BrokerArgs {
+        BrokerArgs { kafka: kafka.map(str::to_owned), data_dir: data_dir.to_owned(), security: Security::default() }
+    }
+
+    #[test]
+    fn a_named_broker_wins_over_a_running_dev() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!(r#"{{"kafka": "127.0.0.1:1111", "pid": {}}}"#, std::process::id());
+        std::fs::write(folder.path().join("dev.json"), file).unwrap();
+        let found = |kafka| args(kafka, folder.path()).settings().unwrap().bootstrap_servers;
+        assert_eq!(found(Some("broker:9092")), "broker:9092");
+        assert_eq!(found(None), "127.0.0.1:1111");
+    }
+
+    #[test]
+    fn without_a_broker_the_error_says_the_three_ways_to_name_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = args(None, folder.path()).settings().unwrap_err().to_string();
+        for way in ["--kafka HOST:PORT", "KAFKA_BOOTSTRAP_SERVERS", "millrace dev", "dev.json"] {
+            assert!(error.contains(way), "no {way} in: {error}");
+        }
+    }
+
+    #[test]
+    fn bootstrap_servers_are_hosts_with_ports() {
+        assert_eq!(bootstrap_servers("a:9092, b.example.com:9093,[::1]:9094"), Ok("a:9092,b.example.com:9093,[::1]:9094".into()));
+        for wrong in ["", "a", "a:", ":9092", "a:0", "a:65536", "a:9092,", "a b:9092", "http://a:9092", "::1:9092"] {
+            assert!(bootstrap_servers(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `millrace load`: a load generator for the edge.
+//!
+//! Open loop: a request is due when the schedule says so, and its latency counts from then, so
+//! that a slow server cannot hide behind a client that waits for it.
+
+mod connection;
+mod drive;
+mod gate;
+mod kind;
+mod progress;
+mod report;
+mod request;
+mod sample;
+mod schedule;
+mod tally;
+mod target;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::io::Write;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rand::RngExt as _;
+use tokio_util::sync::CancellationToken;
+
+use connection::Peer;
+use drive::Run;
+use kind::Kind;
+use progress::Progress;
+use report::Report;
+use request::Requests;
+use schedule::Schedule;
+use tally::Tally;
+use target::Target;
+
+/// How long a run lasts when neither --count nor --duration is given.
+const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+
+const EXAMPLES: &str = "\
+Examples:
+  millrace load                                       1,000 notifications a second for 10 s
+  millrace load --rate 2000 --duration 60s            can it hold 2,000 a second?
+  millrace load --kind event --batch 100 --rate 0     how fast can it go, in batches?
+  millrace load --kind order --count 500 --seed 7     the same 500 orders every time
+  millrace load --url https://api.example.com/prod --json report.json
+
+Exit status: 0 when every event was accepted, 1 when any failed.";
+
+/// Send events to the edge and measure how it answers
+///
+/// Events are due at even distances in time whether or not the server keeps up. A request waits for
+/// a free connection if it must, and its latency counts from when it was due to the end of its
+/// answer.
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Base URL of the edge, http or https
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    url: Target,
+
+    /// What to send
+    #[arg(long, value_enum, default_value_t = Kind::Notification)]
+    kind: Kind,
+
+    /// Events a second; 0 sends as fast as answers come, a request at a time on each connection
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    rate: u32,
+
+    /// End after this many events
+    #[arg(long, value_name = "N")]
+    count: Option<NonZeroU64>,
+
+    /// End after this time, such as 60s or 10m [default: 10s, unless --count is given]
+    #[arg(long, value_name = "TIME", value_parser = positive_duration)]
+    duration: Option<Duration>,
+
+    /// Connections to the edge
+    #[arg(long, value_name = "N", default_value = "64")]
+    connections: NonZeroUsize,
+
+    /// Events in a request; more than 1 go to /events as a batch, log lines to /logs as ever
+    #[arg(long, value_name = "N", default_value = "1")]
+    batch: NonZeroU32,
+
+    /// What to draw the events from: a seed stands for the same events every time [default: random]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// How long one request may take
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = positive_duration)]
+    timeout: Duration,
+
+    /// Write the report to this file, too, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() {
+        return Err("must be longer than nothing".to_owned());
+    }
+    Ok(duration)
+}
+
+/// Runs the load and reports on stdout.
+///
+/// Exits 1 if any event failed. Ends early, with a report, when `shutdown` is cancelled. Fails when
+/// the target's host has no address or the report cannot be written.
+pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    run_with_output(&args, &shutdown, &mut std::io::stdout()).await
+}
+
+async fn run_with_output(
+    args: &Args,
+    shutdown: &CancellationToken,
+    output: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let seed = args.seed.unwrap_or_else(|| rand::rng().random_range(0..sample::SEEDS));
+    let report = measure(args, seed, shutdown).await?;
+    writeln!(
+        output,
+        "load      {} to {}, {} connections, seed {seed}\n{report}",
+        args.kind.name(),
+        args.url,
+        args.connections
+    )
+    .context("could not print the report")?;
+    if let Some(path) = &args.json {
+        write_json(path, &report)?;
+    }
+    Ok(if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn measure(args: &Args, seed: u64, stop: &CancellationToken) -> anyhow::Result<Report> {
+    let duration = match (args.count, args.duration) {
+        (None, None) => Some(DEFAULT_DURATION),
+        (_, duration) => duration,
+    };
+    let schedule = Schedule::new(args.rate, args.batch, args.count.map(NonZeroU64::get), duration);
+    let requests = Requests::new(args.kind, args.batch.get(), seed);
+    let route = requests.route();
+    let run = Run {
+        peer: Peer::resolve(&args.url, route.path, route.content_type).await?,
+        requests,
+        schedule,
+        connections: args.connections,
+        timeout: args.timeout,
+    };
+
+    let progress = Progress::of(&schedule);
+    let tally = Arc::new(Mutex::new(Tally::new()));
+    let elapsed = tokio::select! {
+        elapsed = run.drive(tally.clone(), stop) => elapsed?,
+        never = progress.follow(&tally) => match never {},
+    };
+    let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(Report::new(&tally, elapsed))
+}
+
+fn write_json(path: &Path, report: &Report) -> anyhow::Result<()> {
+    let mut json = serde_json::to_vec_pretty(report)?;
+    json.push(b'\n');
+    std::fs::write(path, json).with_context(|| format!("could not write {}", path.display()))
+}

@@ -1,0 +1,68 @@
+//! The progress bar: on stderr, and only where that is a terminal.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::schedule::Schedule;
+use super::tally::Tally;
+
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// Shows how far a run has come. Gone from the terminal when dropped.
+#[derive(Debug)]
+pub(super) struct Progress {
+    bar: ProgressBar,
+    measure: Measure,
+}
+
+/// What the bar's length stands for.
+#[derive(Clone, Copy, Debug)]
+enum Measure {
+    Events,
+    Time,
+}
+
+impl Progress {
+    /// A bar as long as the run has events, or as it lasts where their number is open.
+    pub(super) fn of(schedule: &Schedule) -> Self {
+        let (length, measure) = match (schedule.events(), schedule.duration()) {
+            (Some(events), _) => (Some(events), Measure::Events),
+            (None, duration) => (duration.map(whole_millis), Measure::Time),
+        };
+        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {percent:>3}%  {msg}")
+            .expect("the template is well formed");
+        bar.set_style(style);
+        Self { bar, measure }
+    }
+
+    /// Follows `tally` for as long as it is polled.
+    pub(super) async fn follow(&self, tally: &Mutex<Tally>) -> std::convert::Infallible {
+        let start = Instant::now();
+        let mut ticks = tokio::time::interval(REFRESH);
+        loop {
+            ticks.tick().await;
+            let (sent, failed) = {
+                let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                (tally.sent(), tally.failed())
+            };
+            self.bar.set_position(match self.measure {
+                Measure::Events => sent,
+                Measure::Time => whole_millis(start.elapsed()),
+            });
+            self.bar.set_message(format!("{} events, {} failed", HumanCount(sent), HumanCount(failed)));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,155 @@
+//! The edge under load: its base URL, taken apart once.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::uri::PathAndQuery;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use url::Url;
+
+/// The base URL of an edge, `http` or `https`.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    url: Url,
+}
+
+/// Why a text is not the base URL of an edge.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvalidTarget {
+    /// Not a URL.
+    #[error("not a URL: {0}")]
+    Url(#[from] url::ParseError),
+    /// A scheme other than http and https.
+    #[error("the scheme must be http or https, not `{0}`")]
+    Scheme(String),
+    /// A user name, password, query or fragment.
+    #[error("a base URL is scheme, host, port and path; `{0}` has more")]
+    Extra(Url),
+    /// A URL without a host.
+    #[error("a base URL names a host")]
+    Host,
+    /// A host that cannot stand in an HTTP header or TLS handshake.
+    #[error("`{0}` is not a host name or address")]
+    HostName(String),
+    /// The machine has no certificates to verify the server with.
+    #[error("no trusted certificates on this machine: {0}")]
+    Certificates(#[from] rustls::Error),
+}
+
+/// TLS for connections to a target: how to shake hands, and with whom.
+#[derive(Clone, Debug)]
+pub(super) struct Tls {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) server: ServerName<'static>,
+}
+
+impl FromStr for Target {
+    type Err = InvalidTarget;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        let url = Url::parse(text)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(InvalidTarget::Scheme(url.scheme().to_owned()));
+        }
+        if url.host_str().is_none() {
+            return Err(InvalidTarget::Host);
+        }
+        let has_more =
+            !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some();
+        if has_more {
+            return Err(InvalidTarget::Extra(url));
+        }
+        Ok(Self { url })
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.url.as_str().trim_end_matches('/'))
+    }
+}
+
+impl Target {
+    /// The host to connect to: a name, or an address without brackets.
+    pub(super) fn host(&self) -> &str {
+        let host = self.url.host_str().unwrap_or_default();
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        let standard = if self.url.scheme() == "https" { 443 } else { 80 };
+        self.url.port().unwrap_or(standard)
+    }
+
+    /// The header `Host`: with the port only where it is not the scheme's own.
+    pub(super) fn host_header(&self) -> Result<HeaderValue, InvalidTarget> {
+        let host = self.url.host_str().unwrap_or_default();
+        let text = self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        HeaderValue::from_str(&text).map_err(|_| InvalidTarget::HostName(text))
+    }
+
+    /// `path` below the base URL's own, as a request line has it.
+    pub(super) fn path(&self, path: &str) -> Result<PathAndQuery, InvalidTarget> {
+        let text = format!("{}{path}", self.url.path().trim_end_matches('/'));
+        PathAndQuery::try_from(text).map_err(|_| InvalidTarget::Extra(self.url.clone()))
+    }
+
+    /// TLS that trusts what the machine trusts; `None` for `http`.
+    pub(super) fn tls(&self) -> Result<Option<Tls>, InvalidTarget> {
+        if self.url.scheme() != "https" {
+            return Ok(None);
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_platform_verifier()?
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let server = ServerName::try_from(self.host().to_owned())
+            .map_err(|_| InvalidTarget::HostName(self.host().to_owned()))?;
+        Ok(Some(Tls { config: Arc::new(config), server }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(text: &str) -> Target {
+        text.parse().expect("a base URL")
+    }
+
+    #[test]
+    fn a_path_of_the_base_url_stays_before_the_route() {
+        let path = |base: &str| target(base).path("/orders").expect("a path").to_string();
+        assert_eq!(path("http://127.0.0.1:8080"), "/orders");
+        assert_eq!(path("https://api.example.com/prod/"), "/prod/orders");
+    }
+
+    #[test]
+    fn the_host_header_names_the_port_only_where_it_is_not_the_schemes_own() {
+        let header = |base: &str| target(base).host_header().expect("a host");
+        assert_eq!(header("http://localhost:8080"), "localhost:8080");
+        assert_eq!(header("https://api.example.com:443"), "api.example.com");
+        assert_eq!(header("http://[::1]:8080"), "[::1]:8080");
+        assert_eq!(target("http://[::1]:8080").host(), "::1");
+        assert_eq!(target("https://api.example.com").port(), 443);
+    }
+
+    #[test]
+    fn what_is_no_base_url_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("localhost:8080", "scheme must be http or https"),
+            ("8080", "not a URL"),
+            ("ftp://example.com", "scheme must be http or https"),
+            ("http://user:secret@example.com", "has more"),
+            ("http://example.com/?a=1", "has more"),
+        ] {
+            let error = Target::from_str(text).expect_err(text).to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The `millrace` command.
+
+mod broker;
+mod command;
+mod consume;
+mod dev_file;
+mod discovery;
+mod load;
+mod output;
+mod replay;
+mod tail;
+mod text;
+mod topics;
+mod topology;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use millrace_host::settings::{self, Parsed};
+use millrace_host::telemetry::logs;
+use millrace_host::{exit, shutdown};
+
+use crate::command::Millrace;
+
+/// How long a question to a broker may hold up the end of the process after its command has returned.
+const RUNTIME_END: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let parsed = settings::parse::<Millrace>();
+    logs::install(&parsed.args.logs);
+    match run(parsed) {
+        Ok(code) => code,
+        // `millrace tail events | head -1` has got what it wanted.
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => exit::report(error.as_ref()),
+    }
+}
+
+fn run(parsed: Parsed<Millrace>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let shutdown = shutdown::on_signals()?;
+        parsed.args.command.run(&parsed.origins, shutdown).await
+    });
+    runtime.shutdown_timeout(RUNTIME_END);
+    outcome
+}

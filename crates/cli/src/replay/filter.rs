@@ -1,0 +1,125 @@
+//! Which letters are wanted.
+
+use clap::{Args, ValueEnum};
+use millrace_domain::dead_letter::DeadLetter;
+use millrace_domain::{DeadLetterClass, Envelope, EventId};
+use millrace_kafka::Record;
+
+use super::moment::{self, Moment};
+
+/// The filters; a letter must pass all that are given.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Filters")]
+pub(super) struct Filter {
+    /// Letters whose reason (dlq.error.reason) contains this text
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Letters of this class (dlq.error.class)
+    #[arg(long, value_name = "CLASS")]
+    class: Option<Class>,
+    /// Letters written to the dead-letter topic at this time or later: RFC 3339, or how long ago, like 2h or "90m ago"
+    #[arg(long, value_name = "TIME", value_parser = moment::read)]
+    since: Option<Moment>,
+    /// Letters written to the dead-letter topic before this time
+    #[arg(long, value_name = "TIME", value_parser = moment::read)]
+    until: Option<Moment>,
+    /// The letters of this event: its ce_id, or topic-partition-offset where the record came without one
+    #[arg(long, value_name = "EVENT_ID")]
+    id: Option<String>,
+    /// Letters from this partition of their own topic (dlq.partition)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    partition: Option<i32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Class {
+    /// The record itself was at fault
+    Permanent,
+    /// Something else was at fault, for longer than the attempts lasted
+    Transient,
+}
+
+impl From<Class> for DeadLetterClass {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Permanent => Self::Permanent,
+            Class::Transient => Self::Transient,
+        }
+    }
+}
+
+impl Filter {
+    /// Whether a letter passes; `written` is the time on the dead-letter topic in milliseconds, `id` the event's id.
+    pub(super) fn passes(&self, letter: &DeadLetter, written: i64, id: &str) -> bool {
+        self.reason.as_ref().is_none_or(|text| letter.reason.contains(text.as_str()))
+            && self.class.is_none_or(|class| letter.class == class.into())
+            && self.since.is_none_or(|since| written >= since.as_millis())
+            && self.until.is_none_or(|until| written < until.as_millis())
+            && self.id.as_ref().is_none_or(|wanted| wanted == id)
+            && self.partition.is_none_or(|partition| letter.partition == partition)
+    }
+}
+
+/// The id of the event in a letter: a record without one is named by where it first stood.
+pub(super) fn event_id(record: &Record<'_>, letter: &DeadLetter) -> EventId {
+    let unnamed = || Envelope { id: EventId::of_place(&letter.topic, letter.partition, letter.offset), ..record.envelope() };
+    Envelope::from_headers(record.headers(), unnamed).id
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        filter: Filter,
+    }
+
+    fn filter(args: &[&str]) -> Filter {
+        Program::try_parse_from([&["replay"], args].concat()).unwrap_or_else(|error| panic!("{error}")).filter
+    }
+
+    fn letter() -> DeadLetter {
+        DeadLetter {
+            topic: "orders".to_owned(),
+            partition: 3,
+            offset: 42,
+            timestamp: 1_000,
+            group: "millrace-payments".to_owned(),
+            attempts: 5,
+            class: DeadLetterClass::Transient,
+            reason: "the bank answered 503".to_owned(),
+        }
+    }
+
+    /// 2026-01-31T12:00:00Z
+    const NOON: i64 = 1_769_860_800_000;
+
+    #[test]
+    fn a_letter_must_pass_every_filter() {
+        let passes = |args: &[&str]| filter(args).passes(&letter(), NOON, "a1");
+        for args in [
+            &[][..],
+            &["--reason", "503"],
+            &["--class", "transient", "--partition", "3", "--id", "a1"],
+            &["--since", "2026-01-31T12:00:00Z"],
+            &["--until", "2026-01-31T12:00:00.001Z"],
+        ] {
+            assert!(passes(args), "{args:?}");
+        }
+        for args in [
+            &["--reason", "504"][..],
+            &["--class", "permanent"],
+            &["--partition", "2"],
+            &["--id", "a"],
+            &["--since", "2026-01-31T12:00:00.001Z"],
+            &["--until", "2026-01-31T12:00:00Z"],
+            &["--reason", "503", "--id", "a2"],
+        ] {
+            assert!(!passes(args), "{args:?}");
+        }
+    }
+}

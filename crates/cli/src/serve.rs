@@ -1,0 +1,60 @@
+//! `millrace serve`: the edge alone, on a broker.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args as ClapArgs;
+use millrace_edge::{Edge, KafkaSink, Limits};
+use millrace_host::listen;
+use millrace_host::settings::{Origins, listen_address};
+use millrace_kafka::cluster::Cluster;
+use millrace_kafka::producer::ProducerSettings;
+use millrace_kafka::{KafkaSettings, Producer};
+use tokio_util::sync::CancellationToken;
+
+use crate::discovery::BrokerArgs;
+use crate::http_server;
+
+/// How long the brokers may take to answer at the start.
+const REACHED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Serve the HTTP edge alone, on a broker
+///
+/// A 2xx means that every in-sync replica has the record. GET /openapi.json describes all routes.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "EXAMPLES:\n  \
+    millrace serve --kafka broker-1:9092,broker-2:9092\n  \
+    MILLRACE_LISTEN=0.0.0.0:8080 KAFKA_BOOTSTRAP_SERVERS=broker:9092 millrace serve")]
+pub(crate) struct Args {
+    /// Where to listen
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
+    listen: SocketAddr,
+    #[command(flatten)]
+    broker: BrokerArgs,
+}
+
+pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    let kafka = args.broker.settings()?;
+    let listener = listen::bind(args.listen, &origins.name("listen")).await?;
+    let producer = Producer::new(&kafka, &ProducerSettings::default())?;
+    producer
+        .warm_up(REACHED_WITHIN)
+        .await
+        .with_context(|| format!("the broker cannot be reached at {}", kafka.bootstrap_servers))?;
+    let fatal = producer.fatal().clone();
+    let edge = edge(&kafka, producer)?;
+    tracing::info!(listen = %listener.local_addr()?, kafka = kafka.bootstrap_servers, "serving");
+    tokio::select! {
+        () = http_server::serve(listener, edge.router(), shutdown) => Ok(ExitCode::SUCCESS),
+        () = fatal.cancelled() => anyhow::bail!("the Kafka producer met an error that it cannot recover from"),
+    }
+}
+
+/// The edge over a producer.
+pub(crate) fn edge(kafka: &KafkaSettings, producer: Producer) -> anyhow::Result<Edge> {
+    let cluster = Cluster::new(kafka)?;
+    Ok(Edge::new(Arc::new(KafkaSink(producer)), Arc::new(cluster), Limits::default()))
+}

@@ -1,0 +1,350 @@
+//! CloudEvents 1.0 as callers send them: structured (JSON format 1.0.2) or binary (HTTP protocol binding 1.0.2).
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use crate::envelope::{ATTRIBUTE_PREFIX, SPEC_VERSION};
+use crate::event::{EventType, PartitionKey};
+use crate::field::{FieldErrors, pointer_to};
+use crate::json::{Document, Kind, Value};
+
+/// The prefix of an attribute among HTTP headers.
+pub const HTTP_HEADER_PREFIX: &str = "ce-";
+
+/// The media type of data that does not say its own.
+const JSON: &str = "application/json";
+
+/// Attributes an event cannot do without.
+const REQUIRED: [&str; 4] = ["id", "source", "type", "specversion"];
+
+/// A CloudEvent that was checked: its attributes and its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudEvent<'a> {
+    /// `id`.
+    pub id: String,
+    /// `source`.
+    pub source: String,
+    /// `type`.
+    pub event_type: String,
+    /// `time` as it was sent, where it was.
+    pub time: Option<String>,
+    /// `datacontenttype`, `application/json` where it was not sent.
+    pub content_type: String,
+    /// `subject`, `dataschema` and extensions, under their Kafka header names.
+    pub attributes: Vec<(String, String)>,
+    /// The data, as it goes to Kafka.
+    pub data: Cow<'a, [u8]>,
+    /// The topic that the type chooses.
+    pub topic: &'static str,
+    /// What the record is keyed by.
+    pub key: PartitionKey,
+}
+
+impl<'a> CloudEvent<'a> {
+    /// Reads an event in structured mode off a JSON object that was validated as a whole.
+    ///
+    /// # Errors
+    /// Every fault of the event, at pointers into it.
+    pub fn structured(event: &Value<'a>) -> Result<Self, FieldErrors> {
+        if event.kind() != Kind::Object {
+            return Err(FieldErrors::one("", "must be a JSON object"));
+        }
+        let mut draft = Draft::default();
+        let (mut data, mut base64) = (None, None);
+        for (name, value) in event.members() {
+            match &*name {
+                "data" => data = Some(value).filter(|value| value.kind() != Kind::Null),
+                "data_base64" => base64 = Some(value).filter(|value| value.kind() != Kind::Null),
+                _ => draft.take_json(&name, &value),
+            }
+        }
+        let content_type = draft.content_type.clone().unwrap_or_else(|| JSON.to_owned());
+        let data = match (data, base64) {
+            (Some(_), Some(_)) => Err(("/data_base64", "cannot be sent together with data")),
+            (None, None) => Err(("/data", "is required")),
+            (Some(data), None) => Ok(Data::of_member(data, &content_type)),
+            (None, Some(base64)) => Data::of_base64(&base64),
+        };
+        let data = data.map_err(|(pointer, detail)| draft.errors.push(pointer, detail)).ok();
+        draft.finish(data, content_type)
+    }
+
+    /// Reads an event in binary mode: attributes from `ce-` headers (given without the prefix), data from the body.
+    ///
+    /// # Errors
+    /// Every fault of the event; attributes are named as headers, faults of the data point into it.
+    pub fn binary<'h>(
+        attributes: impl IntoIterator<Item = (&'h str, &'h str)>,
+        content_type: Option<&str>,
+        body: &'a [u8],
+    ) -> Result<Self, FieldErrors> {
+        let mut draft = Draft { as_headers: true, ..Draft::default() };
+        for (name, value) in attributes {
+            match percent_decode_str(value).decode_utf8() {
+                Ok(value) => draft.take(name, value.into_owned()),
+                Err(_) => draft.fault(name, "is not UTF-8 once percent-decoded"),
+            }
+        }
+        let content_type = content_type.map_or_else(|| JSON.to_owned(), str::to_owned);
+        if body.is_empty() {
+            draft.errors.push("", "is required: the event's data");
+            return draft.finish(None, content_type);
+        }
+        draft.finish(Some(Data { bytes: Cow::Borrowed(body), is_binary: false }), content_type)
+    }
+}
+
+/// Data on its way to Kafka.
+struct Data<'a> {
+    bytes: Cow<'a, [u8]>,
+    /// It came as `data_base64`: bytes of no shape.
+    is_binary: bool,
+}
+
+impl<'a> Data<'a> {
+    /// JSON data goes on as its own text; of other types, a JSON string holds the text (JSON format, section 3.1.1).
+    fn of_member(data: Value<'a>, content_type: &str) -> Self {
+        let text = if is_json(content_type) { None } else { data.as_str() };
+        let bytes = match text {
+            Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
+            Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+            None => Cow::Borrowed(data.raw().as_bytes()),
+        };
+        Self { bytes, is_binary: false }
+    }
+
+    fn of_base64(value: &Value<'a>) -> Result<Self, (&'static str, &'static str)> {
+        let text = value.as_str().ok_or(("/data_base64", "must be a string"))?;
+        let bytes = base64_bytes(&text).ok_or(("/data_base64", "is not base64 (RFC 4648, section 4)"))?;
+        if bytes.is_empty() {
+            return Err(("/data_base64", "must not be empty"));
+        }
+        Ok(Self { bytes: Cow::Owned(bytes), is_binary: true })
+    }
+}
+
+fn base64_bytes(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
+/// Whether a media type is JSON: `application/json` or a `+json` suffix (RFC 6839).
+pub fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == JSON || essence.ends_with("/json") || essence.ends_with("+json")
+}
+
+/// An event while its attributes come in.
+#[derive(Default)]
+struct Draft {
+    id: Option<String>,
+    source: Option<String>,
+    event_type: Option<String>,
+    spec_version: Option<String>,
+    time: Option<String>,
+    content_type: Option<String>,
+    attributes: Vec<(String, String)>,
+    /// Attributes that were sent, but are no good: they are not missing as well.
+    refused: Vec<String>,
+    errors: FieldErrors,
+    as_headers: bool,
+}
+
+impl Draft {
+    /// Takes an attribute in its JSON form; null counts as not sent (JSON format, section 2.2).
+    fn take_json(&mut self, name: &str, value: &Value<'_>) {
+        match value.kind() {
+            Kind::Null => {}
+            Kind::String => self.take(name, value.as_str().unwrap_or_default().into_owned()),
+            Kind::Bool | Kind::Integer if !is_own(name) => self.take(name, value.raw().to_owned()),
+            _ if is_own(name) => self.fault(name, "must be a string"),
+            _ => self.fault(name, "must be a string, an integer or a boolean"),
+        }
+    }
+
+    fn take(&mut self, name: &str, value: String) {
+        if value.is_empty() {
+            return self.fault(name, "must not be empty");
+        }
+        match name {
+            "id" => self.id = Some(value),
+            "source" => self.source = Some(value),
+            "type" => self.event_type = Some(value),
+            "specversion" if value == SPEC_VERSION => self.spec_version = Some(value),
+            "specversion" => self.fault(name, "must be 1.0"),
+            "time" if value.parse::<jiff::Timestamp>().is_ok() => self.time = Some(value),
+            "time" => self.fault(name, "must be a time in RFC 3339"),
+            "datacontenttype" if is_media_type(&value) => self.content_type = Some(value),
+            "datacontenttype" => self.fault(name, "must be a media type"),
+            _ if is_attribute_name(name) => self.attributes.push((format!("{ATTRIBUTE_PREFIX}{name}"), value)),
+            _ => self.fault(name, "is no attribute name: lower-case letters and digits only"),
+        }
+    }
+
+    fn pointer(&self, name: &str) -> String {
+        if self.as_headers { format!("{HTTP_HEADER_PREFIX}{name}") } else { pointer_to(name) }
+    }
+
+    fn fault(&mut self, name: &str, detail: &str) {
+        self.refused.push(name.to_owned());
+        self.errors.push(self.pointer(name), detail);
+    }
+
+    fn finish<'a>(mut self, data: Option<Data<'a>>, content_type: String) -> Result<CloudEvent<'a>, FieldErrors> {
+        let sent = [&self.id, &self.source, &self.event_type, &self.spec_version];
+        let missing: Vec<_> = REQUIRED
+            .into_iter()
+            .zip(sent)
+            .filter(|(name, sent)| sent.is_none() && !self.refused.iter().any(|refused| refused == name))
+            .map(|(name, _)| name)
+            .collect();
+        for name in missing {
+            self.errors.push(self.pointer(name), "is required");
+        }
+        let kind = EventType::of(self.event_type.as_deref().unwrap_or_default());
+        let key = match &data {
+            Some(data) => self.check_data(kind, data, &content_type),
+            None => PartitionKey::EventId,
+        };
+        let errors = std::mem::take(&mut self.errors);
+        let Some(data) = data else { return Err(errors) };
+        errors.or(CloudEvent {
+            id: self.id.unwrap_or_default(),
+            source: self.source.unwrap_or_default(),
+            event_type: self.event_type.unwrap_or_default(),
+            time: self.time,
+            content_type,
+            attributes: self.attributes,
+            data: data.bytes,
+            topic: kind.topic,
+            key,
+        })
+    }
+
+    /// Checks the data against the type's shape and finds the key.
+    fn check_data(&mut self, kind: &EventType, data: &Data<'_>, content_type: &str) -> PartitionKey {
+        let prefix = if self.as_headers { "" } else { "/data" };
+        if kind.is_shaped() && (data.is_binary || !is_json(content_type)) {
+            let detail = format!("must be JSON: the topic {} has a shape", kind.topic);
+            self.errors.push(if data.is_binary { "/data_base64" } else { prefix }, detail);
+            return PartitionKey::EventId;
+        }
+        if data.is_binary || !is_json(content_type) {
+            return PartitionKey::EventId;
+        }
+        let document = match Document::parse(&data.bytes) {
+            Ok(document) => document,
+            Err(error) => {
+                self.errors.push(prefix, format!("is not JSON: {error}"));
+                return PartitionKey::EventId;
+            }
+        };
+        // Data of no shape need not be an object; then nothing in it names the entity.
+        if !kind.is_shaped() && document.kind() != Kind::Object {
+            return PartitionKey::EventId;
+        }
+        (kind.check)(&document).unwrap_or_else(|errors| {
+            for error in errors.as_slice() {
+                self.errors.push(format!("{prefix}{}", error.pointer), error.detail.clone());
+            }
+            PartitionKey::EventId
+        })
+    }
+}
+
+/// Attributes that CloudEvents itself defines, all of which are strings.
+fn is_own(name: &str) -> bool {
+    matches!(name, "id" | "source" | "type" | "specversion" | "time" | "datacontenttype" | "dataschema" | "subject")
+}
+
+fn is_attribute_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+fn is_media_type(text: &str) -> bool {
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let token = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn structured(json: &str) -> Result<CloudEvent<'_>, FieldErrors> {
+        let document = Document::parse(json.as_bytes()).unwrap();
+        CloudEvent::structured(&document.root())
+    }
+
+    fn faults(json: &str) -> Vec<String> {
+        structured(json).unwrap_err().as_slice().iter().map(|error| error.pointer.clone()).collect()
+    }
+
+    const REST: &str = r#""specversion":"1.0","id":"1","source":"/test""#;
+
+    #[test]
+    fn the_data_goes_on_as_it_was_written() {
+        let json = format!(r#"{{{REST},"type":"t","data": {{ "n": 12345678901234567890123 , "user_id":7}} }}"#);
+        let event = structured(&json).unwrap();
+        assert_eq!(&*event.data, br#"{ "n": 12345678901234567890123 , "user_id":7}"#);
+        assert_eq!((event.topic, event.key), ("events", PartitionKey::Entity("7".to_owned())));
+    }
+
+    #[test]
+    fn text_data_of_another_type_goes_on_as_the_text() {
+        let json = format!(r#"{{{REST},"type":"t","datacontenttype":"text/xml","data":"<a b=\"c\"/>"}}"#);
+        let event = structured(&json).unwrap();
+        assert_eq!((&*event.data, event.content_type.as_str()), (&br#"<a b="c"/>"#[..], "text/xml"));
+    }
+
+    #[test]
+    fn extensions_become_attributes_and_null_ones_do_not() {
+        let json =
+            format!(r#"{{{REST},"type":"t","data":1,"tenant":"a","flag":true,"count":3,"gone":null,"subject":"s"}}"#);
+        let names = [("ce_tenant", "a"), ("ce_flag", "true"), ("ce_count", "3"), ("ce_subject", "s")];
+        let expected: Vec<_> = names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        assert_eq!(structured(&json).unwrap().attributes, expected);
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        assert_eq!(faults("{}"), ["/data", "/id", "/source", "/type", "/specversion"]);
+        let json = r#"{"specversion":"0.3","id":"","source":"/s","type":"millrace.notification.requested","time":"noon","data":{"message":1}}"#;
+        assert_eq!(faults(json), ["/specversion", "/id", "/time", "/data/user_id", "/data/message"]);
+        assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data":null}}"#)), ["/data"]);
+        assert_eq!(
+            faults(&format!(r#"{{{REST},"type":"t","data":1,"Bad-Name":"x","nested":{{}}}}"#)),
+            ["/Bad-Name", "/nested"]
+        );
+    }
+
+    #[test]
+    fn binary_data_goes_to_events_only() {
+        let event =
+            structured(r#"{"specversion":"1.0","id":"1","source":"/t","type":"t","data_base64":"AAEC"}"#).unwrap();
+        assert_eq!((&*event.data, event.key), (&[0u8, 1, 2][..], PartitionKey::EventId));
+        let order = format!(r#"{{{REST},"type":"millrace.order.placed","data_base64":"e30="}}"#);
+        assert_eq!(faults(&order), ["/data_base64"]);
+        assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data_base64":"e30","data":1}}"#)), ["/data_base64"]);
+        assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data_base64":"%%"}}"#)), ["/data_base64"]);
+    }
+
+    #[test]
+    fn binary_mode_reads_percent_encoded_headers() {
+        let headers =
+            [("id", "1"), ("source", "/caf%C3%A9"), ("type", "t"), ("specversion", "1.0"), ("tenant", "a%20b")];
+        let event = CloudEvent::binary(headers, Some("application/json"), br#"{"id":"k"}"#).unwrap();
+        assert_eq!(event.source, "/café");
+        assert_eq!(event.attributes, [("ce_tenant".to_owned(), "a b".to_owned())]);
+        assert_eq!(event.key, PartitionKey::Entity("k".to_owned()));
+    }
+
+    #[test]
+    fn binary_mode_names_headers_that_are_missing_or_wrong() {
+        let headers = [("id", "1"), ("type", "millrace.order.placed"), ("source", "%FF"), ("specversion", "1.0")];
+        let errors = CloudEvent::binary(headers, None, b"{}").unwrap_err();
+        let pointers: Vec<_> = errors.as_slice().iter().map(|error| error.pointer.as_str()).collect();
+        assert_eq!(pointers, ["ce-source", "/order_id"]);
+    }
+}

@@ -1,0 +1,149 @@
+//! The eight `dlq.*` headers a dead letter carries on top of what the record had.
+
+use std::collections::HashMap;
+
+use thiserror::Error;
+
+use crate::outcome::DeadLetterClass;
+
+/// Every header of this module begins with it.
+pub const HEADER_PREFIX: &str = "dlq.";
+
+/// Where a dead letter came from and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// `dlq.topic`: the topic the record was read from.
+    pub topic: String,
+    /// `dlq.partition`.
+    pub partition: i32,
+    /// `dlq.offset`.
+    pub offset: i64,
+    /// `dlq.timestamp`: the record's own, in milliseconds since the Unix epoch; -1 where it has none.
+    pub timestamp: i64,
+    /// `dlq.group`: the consumer group that refused it.
+    pub group: String,
+    /// `dlq.attempts`: how often processing was tried.
+    pub attempts: u32,
+    /// `dlq.error.class`.
+    pub class: DeadLetterClass,
+    /// `dlq.error.reason`, for a person to read.
+    pub reason: String,
+}
+
+/// A record on a dead-letter topic that is not a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DeadLetterError {
+    /// A header is not there.
+    #[error("the header {0} is missing")]
+    Missing(&'static str),
+    /// A header does not hold what it should.
+    #[error("the header {name} holds {value:?}, which is no {expected}")]
+    Malformed {
+        /// The header.
+        name: &'static str,
+        /// Its text.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+}
+
+/// Reasons are for people; a longer one is cut so that a letter stays within its topic's limit.
+const LONGEST_REASON: usize = 4096;
+
+impl DeadLetter {
+    /// The headers to append to the record's own.
+    pub fn headers(&self) -> [(&'static str, String); 8] {
+        [
+            ("dlq.topic", self.topic.clone()),
+            ("dlq.partition", self.partition.to_string()),
+            ("dlq.offset", self.offset.to_string()),
+            ("dlq.timestamp", self.timestamp.to_string()),
+            ("dlq.group", self.group.clone()),
+            ("dlq.attempts", self.attempts.to_string()),
+            ("dlq.error.class", self.class.as_str().to_owned()),
+            ("dlq.error.reason", shortened(&self.reason).to_owned()),
+        ]
+    }
+
+    /// Reads the headers of a dead letter; other headers are passed over, and of a repeated one the last counts:
+    /// a letter refused once more after a replay would carry only its newest set, but other writers may append.
+    ///
+    /// # Errors
+    /// [`DeadLetterError`] names the header that is missing or malformed.
+    pub fn from_headers<'a>(
+        headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
+    ) -> Result<Self, DeadLetterError> {
+        let found: HashMap<&str, &str> = headers
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(HEADER_PREFIX))
+            .filter_map(|(name, value)| Some((name, str::from_utf8(value?).ok()?)))
+            .collect();
+        let text = |name| found.get(name).copied().ok_or(DeadLetterError::Missing(name));
+        Ok(Self {
+            topic: text("dlq.topic")?.to_owned(),
+            partition: number("dlq.partition", text("dlq.partition")?)?,
+            offset: number("dlq.offset", text("dlq.offset")?)?,
+            timestamp: number("dlq.timestamp", text("dlq.timestamp")?)?,
+            group: text("dlq.group")?.to_owned(),
+            attempts: number("dlq.attempts", text("dlq.attempts")?)?,
+            class: class(text("dlq.error.class")?)?,
+            reason: text("dlq.error.reason")?.to_owned(),
+        })
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &'static str, value: &str) -> Result<T, DeadLetterError> {
+    let malformed = |_| DeadLetterError::Malformed { name, value: value.to_owned(), expected: "number" };
+    value.parse().map_err(malformed)
+}
+
+fn class(value: &str) -> Result<DeadLetterClass, DeadLetterError> {
+    DeadLetterClass::from_text(value).ok_or_else(|| DeadLetterError::Malformed {
+        name: "dlq.error.class",
+        value: value.to_owned(),
+        expected: "class (permanent or transient)",
+    })
+}
+
+fn shortened(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(LONGEST_REASON)]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    prop_compose! {
+        fn letter()(
+            topic in "[a-z.-]{1,30}", partition in 0i32.., offset in 0i64.., timestamp in -1i64.., group in "\\PC{1,30}",
+            attempts in 1u32.., permanent: bool, reason in "\\PC{0,200}",
+        ) -> DeadLetter {
+            let class = if permanent { DeadLetterClass::Permanent } else { DeadLetterClass::Transient };
+            DeadLetter { topic, partition, offset, timestamp, group, attempts, class, reason }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_dead_letter_survives_its_headers(letter in letter()) {
+            let headers = letter.headers();
+            let read = DeadLetter::from_headers(headers.iter().map(|(name, value)| (*name, Some(value.as_bytes()))));
+            prop_assert_eq!(read, Ok(letter));
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_no_dead_letter_is_told_by_the_header_it_lacks() {
+        assert_eq!(DeadLetter::from_headers([]), Err(DeadLetterError::Missing("dlq.topic")));
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_at_a_character() {
+        let reason = "é".repeat(LONGEST_REASON);
+        assert_eq!(shortened(&reason).len(), LONGEST_REASON);
+        assert_eq!(shortened(&format!("x{reason}")).len(), LONGEST_REASON - 1);
+    }
+}

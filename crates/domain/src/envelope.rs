@@ -1,0 +1,174 @@
+//! The envelope of an event on Kafka: CloudEvents 1.0 in binary mode.
+//!
+//! The value is the client's own bytes; what is known *about* them stands in headers, as the Kafka protocol binding
+//! for CloudEvents 1.0.2 says (section 3.2): `ce_<attribute>`, and `content-type` for `datacontenttype`.
+
+use std::borrow::Cow;
+
+use crate::id::EventId;
+
+/// `ce_specversion` of everything Millrace writes.
+pub const SPEC_VERSION: &str = "1.0";
+
+/// The prefix of a CloudEvents attribute among a record's headers.
+pub const ATTRIBUTE_PREFIX: &str = "ce_";
+
+/// What is known about an event besides its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// `ce_id`: names the event in the whole system.
+    pub id: EventId,
+    /// `ce_type`: what happened.
+    pub event_type: Cow<'static, str>,
+    /// `ce_source`: who says so.
+    pub source: Cow<'static, str>,
+    /// `ce_time`: when, in RFC 3339.
+    pub time: String,
+    /// `content-type`: the media type of the value.
+    pub content_type: Cow<'static, str>,
+    /// `traceparent` (W3C Trace Context).
+    pub traceparent: Option<String>,
+    /// Optional and extension attributes, under their header names (`ce_subject`, `ce_<name>`).
+    pub attributes: Vec<(String, String)>,
+}
+
+impl Envelope {
+    /// The record headers of this envelope, in the order they are written.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let fixed = [
+            ("ce_id", self.id.as_str()),
+            ("ce_type", &*self.event_type),
+            ("ce_source", &*self.source),
+            ("ce_time", &*self.time),
+            ("ce_specversion", SPEC_VERSION),
+            ("content-type", &*self.content_type),
+        ];
+        let attributes = self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        fixed
+            .into_iter()
+            .chain(self.traceparent.as_deref().map(|value| ("traceparent", value)))
+            .chain(attributes)
+            .map(|(name, value)| (name, value.as_bytes()))
+    }
+
+    /// Reads the envelope of a record. Records of other producers are welcome: what their headers lack is filled in
+    /// from `fallback`; a header that is not UTF-8 counts as missing, and of a repeated one the last counts.
+    pub fn from_headers<'a>(
+        headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
+        fallback: impl FnOnce() -> Self,
+    ) -> Self {
+        let mut found = Found::default();
+        for (name, value) in headers {
+            if let Some(value) = value.and_then(|value| str::from_utf8(value).ok()) {
+                found.take(name, value);
+            }
+        }
+        found.or(fallback())
+    }
+}
+
+/// The attributes met while reading headers.
+#[derive(Default)]
+struct Found<'a> {
+    id: Option<&'a str>,
+    event_type: Option<&'a str>,
+    source: Option<&'a str>,
+    time: Option<&'a str>,
+    content_type: Option<&'a str>,
+    traceparent: Option<&'a str>,
+    attributes: Vec<(String, String)>,
+}
+
+impl<'a> Found<'a> {
+    fn take(&mut self, name: &str, value: &'a str) {
+        match name {
+            "ce_id" if !value.is_empty() => self.id = Some(value),
+            "ce_type" if !value.is_empty() => self.event_type = Some(value),
+            "ce_source" if !value.is_empty() => self.source = Some(value),
+            "ce_time" if !value.is_empty() => self.time = Some(value),
+            "ce_id" | "ce_type" | "ce_source" | "ce_time" | "ce_specversion" => {}
+            "content-type" => self.content_type = Some(value),
+            "traceparent" => self.traceparent = Some(value),
+            _ if name.starts_with(ATTRIBUTE_PREFIX) => {
+                self.attributes.retain(|(known, _)| known != name);
+                self.attributes.push((name.to_owned(), value.to_owned()));
+            }
+            _ => {}
+        }
+    }
+
+    fn or(self, fallback: Envelope) -> Envelope {
+        let text = |value: Option<&str>, fallback| value.map_or(fallback, |value| Cow::Owned(value.to_owned()));
+        Envelope {
+            id: self.id.map_or(fallback.id, EventId::new),
+            event_type: text(self.event_type, fallback.event_type),
+            source: text(self.source, fallback.source),
+            time: self.time.map_or(fallback.time, str::to_owned),
+            content_type: text(self.content_type, fallback.content_type),
+            traceparent: self.traceparent.map(str::to_owned).or(fallback.traceparent),
+            attributes: if self.attributes.is_empty() { fallback.attributes } else { self.attributes },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fallback() -> Envelope {
+        Envelope {
+            id: EventId::of_place("events", 3, 42),
+            event_type: "millrace.event.registered".into(),
+            source: "/kafka/events".into(),
+            time: "2026-01-31T12:00:00Z".to_owned(),
+            content_type: "application/json".into(),
+            traceparent: None,
+            attributes: Vec::new(),
+        }
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        "\\PC{1,40}"
+    }
+
+    prop_compose! {
+        fn envelope()(
+            id in text(), event_type in text(), source in text(), time in text(), content_type in text(),
+            traceparent in prop::option::of(text()),
+            attributes in prop::collection::btree_map("ce_[a-z0-9]{5,20}", text(), 0..4),
+        ) -> Envelope {
+            Envelope {
+                id: EventId::new(id), event_type: event_type.into(), source: source.into(), time,
+                content_type: content_type.into(), traceparent, attributes: attributes.into_iter()
+                    .filter(|(name, _)| name != "ce_source" && name != "ce_specversion").collect(),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_envelope_survives_its_headers(envelope in envelope()) {
+            let read = Envelope::from_headers(envelope.headers().map(|(name, value)| (name, Some(value))), fallback);
+            prop_assert_eq!(read, envelope);
+        }
+
+        #[test]
+        fn any_headers_make_an_envelope_with_an_id(
+            headers in prop::collection::vec(
+                (prop_oneof![Just("ce_id".to_owned()), Just("ce_type".to_owned()), "\\PC{0,12}"],
+                 prop::option::of(prop::collection::vec(any::<u8>(), 0..20))), 0..10),
+        ) {
+            let read = Envelope::from_headers(headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())), fallback);
+            prop_assert!(!read.id.as_str().is_empty() && !read.event_type.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_record_without_headers_is_named_by_its_place() {
+        let read = Envelope::from_headers([], fallback);
+        assert_eq!(read.id.as_str(), "events-3-42");
+        assert_eq!(read, fallback());
+    }
+}

@@ -1,0 +1,70 @@
+//! The checks that event types share.
+
+use std::borrow::Cow;
+
+use crate::field::{FieldErrors, pointer_to};
+use crate::json::{Document, Kind, Value};
+
+/// The document, where it is an object; event shapes are about objects only.
+pub(super) fn object(document: &Document<'_>) -> Result<(), FieldErrors> {
+    if document.kind() == Kind::Object {
+        return Ok(());
+    }
+    Err(FieldErrors::one("", format!("must be a JSON object, not {}", describe(document.kind()))))
+}
+
+/// A key that must be there: a non-empty string, or an integer as its text.
+pub(super) fn required_key<'a>(document: &Document<'a>, name: &str, errors: &mut FieldErrors) -> Option<Cow<'a, str>> {
+    let Some(value) = document.get(name) else {
+        errors.push(pointer_to(name), "is required: a non-empty string or an integer");
+        return None;
+    };
+    let key = key_text(value);
+    if key.is_none() {
+        let problem = match value.kind() {
+            Kind::String => "must not be empty".to_owned(),
+            kind => format!("must be a non-empty string or an integer, not {}", describe(kind)),
+        };
+        errors.push(pointer_to(name), problem);
+    }
+    key
+}
+
+/// The text of a value that can be a key; `None` for any other.
+pub(super) fn key_text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
+    match value.kind() {
+        Kind::String => value.as_str().filter(|text| !text.is_empty()),
+        Kind::Integer => value.as_integer().map(Cow::Borrowed),
+        _ => None,
+    }
+}
+
+/// A field that must be there and be a string.
+pub(super) fn required_string(document: &Document<'_>, name: &str, errors: &mut FieldErrors) {
+    match document.get(name).map(Value::kind) {
+        Some(Kind::String) => {}
+        Some(kind) => errors.push(pointer_to(name), format!("must be a string, not {}", describe(kind))),
+        None => errors.push(pointer_to(name), "is required: a string"),
+    }
+}
+
+/// A field that may be missing or null, and else must be a string.
+pub(super) fn optional_string(document: &Document<'_>, name: &str, errors: &mut FieldErrors) {
+    match document.get(name).map(Value::kind) {
+        None | Some(Kind::Null | Kind::String) => {}
+        Some(kind) => errors.push(pointer_to(name), format!("must be a string, not {}", describe(kind))),
+    }
+}
+
+/// A kind as a person calls it.
+pub(super) fn describe(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Null => "null",
+        Kind::Bool => "a boolean",
+        Kind::Integer => "an integer",
+        Kind::Float => "a number with a fraction or exponent",
+        Kind::String => "a string",
+        Kind::Array => "an array",
+        Kind::Object => "an object",
+    }
+}

@@ -1,0 +1,18 @@
+//! `millrace.log.written`: one log record.
+
+use super::check::{key_text, object};
+use super::{EventType, PartitionKey};
+use crate::field::FieldErrors;
+use crate::json::Document;
+
+pub(super) const EVENT_TYPE: EventType =
+    EventType { name: "millrace.log.written", family: "millrace.log.", topic: "raw-logs", check };
+
+/// The key of a record that does not say which service wrote it.
+const UNKNOWN_SERVICE: &str = "unknown";
+
+fn check(document: &Document<'_>) -> Result<PartitionKey, FieldErrors> {
+    object(document)?;
+    let service = document.get("service").and_then(key_text);
+    Ok(service.map_or_else(|| PartitionKey::Entity(UNKNOWN_SERVICE.to_owned()), PartitionKey::from))
+}

@@ -1,0 +1,114 @@
+//! Event types: what each one must look like, and the topic it goes to.
+//!
+//! To add one: its file here, its line in [`EVENT_TYPES`], its fixtures.
+
+mod check;
+mod log;
+mod login;
+mod notification;
+mod order;
+mod registered;
+mod timestamp;
+
+use std::borrow::Cow;
+
+pub use notification::Notification;
+pub use timestamp::{Timestamp, TimestampError};
+
+use crate::field::FieldErrors;
+use crate::id::EventId;
+use crate::json::Document;
+
+/// The type that everything else belongs to.
+pub const REGISTERED: &EventType = &registered::EVENT_TYPE;
+/// A notification somebody asked for.
+pub const NOTIFICATION: &EventType = &notification::EVENT_TYPE;
+/// An order somebody placed.
+pub const ORDER: &EventType = &order::EVENT_TYPE;
+/// A login that was seen.
+pub const LOGIN: &EventType = &login::EVENT_TYPE;
+/// A log record that was written.
+pub const LOG: &EventType = &log::EVENT_TYPE;
+
+/// Every event type the edge takes in.
+pub const EVENT_TYPES: &[&EventType] = &[NOTIFICATION, ORDER, LOGIN, LOG, REGISTERED];
+
+/// A kind of event: its name, its topic and its shape.
+#[derive(Debug)]
+pub struct EventType {
+    /// `ce_type` of those posted on the type's own route.
+    pub name: &'static str,
+    /// CloudEvents whose type begins with this are of this kind; empty for the kind that takes the rest.
+    pub family: &'static str,
+    /// The topic.
+    pub topic: &'static str,
+    /// Checks a document and finds its partition key.
+    pub check: fn(&Document<'_>) -> Result<PartitionKey, FieldErrors>,
+}
+
+impl EventType {
+    /// The kind a CloudEvents type belongs to.
+    pub fn of(name: &str) -> &'static Self {
+        let named = EVENT_TYPES.iter().find(|kind| !kind.family.is_empty() && name.starts_with(kind.family));
+        named.copied().unwrap_or(REGISTERED)
+    }
+
+    /// Whether the kind has a shape of its own, so that an event of it must be a JSON object.
+    pub fn is_shaped(&self) -> bool {
+        !self.family.is_empty()
+    }
+}
+
+/// What a record is keyed by: order holds among records of one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartitionKey {
+    /// The entity the event is about.
+    Entity(String),
+    /// The event is about nothing in particular: its own id.
+    EventId,
+}
+
+impl PartitionKey {
+    /// The key's text for an event of this id.
+    pub fn text<'a>(&'a self, id: &'a EventId) -> &'a str {
+        match self {
+            Self::Entity(text) => text,
+            Self::EventId => id.as_str(),
+        }
+    }
+}
+
+impl From<Cow<'_, str>> for PartitionKey {
+    fn from(text: Cow<'_, str>) -> Self {
+        Self::Entity(text.into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_choose_their_topic() {
+        for (name, topic) in [
+            ("millrace.notification.requested", "notifications"),
+            ("millrace.notification.v2", "notifications"),
+            ("millrace.order.placed", "orders"),
+            ("millrace.login.seen", "user-login"),
+            ("millrace.log.written", "raw-logs"),
+            ("millrace.event.registered", "events"),
+            ("millrace.payment.settled", "events"),
+            ("millrace.notifications", "events"),
+            ("com.example.order.placed", "events"),
+        ] {
+            assert_eq!(EventType::of(name).topic, topic, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_type_belongs_to_its_own_family() {
+        for kind in EVENT_TYPES {
+            assert_eq!(EventType::of(kind.name).name, kind.name);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `millrace.order.placed`: an order to be paid.
+
+use super::check::{describe, object, required_key};
+use super::{EventType, PartitionKey};
+use crate::field::FieldErrors;
+use crate::json::{Document, Kind};
+
+pub(super) const EVENT_TYPE: EventType =
+    EventType { name: "millrace.order.placed", family: "millrace.order.", topic: "orders", check };
+
+fn check(document: &Document<'_>) -> Result<PartitionKey, FieldErrors> {
+    object(document)?;
+    let mut errors = FieldErrors::default();
+    let order = required_key(document, "order_id", &mut errors);
+    check_amount(document, &mut errors);
+    errors.or(order.map_or(PartitionKey::EventId, PartitionKey::from))
+}
+
+/// An amount is a number, or decimal text: money is often sent as text to keep its digits.
+fn check_amount(document: &Document<'_>, errors: &mut FieldErrors) {
+    let Some(amount) = document.get("amount") else { return };
+    let number = match amount.kind() {
+        Kind::Null | Kind::Integer | Kind::Float => true,
+        Kind::String => amount.as_str().is_some_and(|text| text.parse::<f64>().is_ok_and(f64::is_finite)),
+        _ => false,
+    };
+    if !number {
+        errors.push("/amount", format!("must be a number or decimal text, not {}", describe(amount.kind())));
+    }
+}

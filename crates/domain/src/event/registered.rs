@@ -1,0 +1,18 @@
+//! `millrace.event.registered`: any JSON object.
+
+use super::check::{key_text, object};
+use super::{EventType, PartitionKey};
+use crate::field::FieldErrors;
+use crate::json::Document;
+
+pub(super) const EVENT_TYPE: EventType =
+    EventType { name: "millrace.event.registered", family: "", topic: "events", check };
+
+/// Fields that may name the entity an event is about; the first usable one is the key.
+const KEY_FIELDS: [&str; 4] = ["key", "user_id", "id", "event_id"];
+
+fn check(document: &Document<'_>) -> Result<PartitionKey, FieldErrors> {
+    object(document)?;
+    let key = KEY_FIELDS.iter().find_map(|name| document.get(name).and_then(key_text));
+    Ok(key.map_or(PartitionKey::EventId, PartitionKey::from))
+}

@@ -1,0 +1,61 @@
+//! What is wrong with an event, field by field.
+
+use std::fmt;
+
+/// One fault in an event, at a JSON pointer (RFC 6901); the empty pointer is the whole document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// Where the fault is, such as `/user_id`.
+    pub pointer: String,
+    /// What is wrong there, for a person to read.
+    pub detail: String,
+}
+
+/// Every fault found in one event: callers mend all of them at once, not one a round trip.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FieldErrors(Vec<FieldError>);
+
+impl FieldErrors {
+    /// A single fault.
+    pub fn one(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let mut errors = Self::default();
+        errors.push(pointer, detail);
+        errors
+    }
+
+    /// Adds a fault.
+    pub fn push(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(FieldError { pointer: pointer.into(), detail: detail.into() });
+    }
+
+    /// The faults, in the order found.
+    pub fn as_slice(&self) -> &[FieldError] {
+        &self.0
+    }
+
+    /// `value` where nothing is wrong, else the faults.
+    ///
+    /// # Errors
+    /// The faults themselves, when there is at least one.
+    pub fn or<T>(self, value: T) -> Result<T, Self> {
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl fmt::Display for FieldErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            let at = if error.pointer.is_empty() { "the body" } else { &error.pointer };
+            write!(f, "{separator}{at} {}", error.detail)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FieldErrors {}
+
+/// Escapes a member name as one JSON pointer token (RFC 6901, section 3), with its leading slash.
+pub fn pointer_to(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+}

@@ -1,0 +1,146 @@
+//! Event ids: one name for one event in the whole system.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// The id of an event: the caller's idempotency key, a CloudEvent's own id, or a UUIDv7 (RFC 9562).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(String);
+
+/// An `Idempotency-Key` that cannot name an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum IdempotencyKeyError {
+    /// No character between the quotes, or none at all.
+    #[error("the Idempotency-Key is empty")]
+    Empty,
+    /// Longer than the 255 characters allowed.
+    #[error("the Idempotency-Key is longer than 255 characters")]
+    TooLong,
+    /// A space, a control character or something beyond ASCII.
+    #[error("the Idempotency-Key may hold visible ASCII characters only")]
+    NotVisibleAscii,
+    /// A quote opened and not closed, or a stray one.
+    #[error("the Idempotency-Key has an unbalanced quote or escape")]
+    Unbalanced,
+}
+
+const LONGEST_KEY: usize = 255;
+
+impl EventId {
+    /// An id from text that is known to be one, such as a stored record's.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// A fresh UUIDv7 whose time part is now.
+    pub fn random() -> Self {
+        let mut buffer = uuid::Uuid::encode_buffer();
+        Self(uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer).to_owned())
+    }
+
+    /// The id of a record that came without one: its place on the broker.
+    pub fn of_place(topic: &str, partition: i32, offset: i64) -> Self {
+        Self(format!("{topic}-{partition}-{offset}"))
+    }
+
+    /// Reads an `Idempotency-Key` header, bare or as a quoted string
+    /// (draft-ietf-httpapi-idempotency-key-header, RFC 8941 section 3.3.3).
+    ///
+    /// # Errors
+    /// [`IdempotencyKeyError`] says what is wrong with the key.
+    pub fn from_idempotency_key(header: &[u8]) -> Result<Self, IdempotencyKeyError> {
+        let header = header.trim_ascii();
+        let key = match header.strip_prefix(b"\"") {
+            Some(rest) => unquote(rest)?,
+            None => header.to_vec(),
+        };
+        if key.is_empty() {
+            return Err(IdempotencyKeyError::Empty);
+        }
+        if !key.iter().all(u8::is_ascii_graphic) {
+            return Err(IdempotencyKeyError::NotVisibleAscii);
+        }
+        if key.len() > LONGEST_KEY {
+            return Err(IdempotencyKeyError::TooLong);
+        }
+        String::from_utf8(key).map(Self).map_err(|_| IdempotencyKeyError::NotVisibleAscii)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The content of a quoted string whose opening quote is already taken off.
+fn unquote(rest: &[u8]) -> Result<Vec<u8>, IdempotencyKeyError> {
+    let mut key = Vec::with_capacity(rest.len());
+    let mut bytes = rest.iter().copied();
+    loop {
+        match bytes.next().ok_or(IdempotencyKeyError::Unbalanced)? {
+            b'"' => break,
+            b'\\' => match bytes.next() {
+                Some(escaped @ (b'"' | b'\\')) => key.push(escaped),
+                _ => return Err(IdempotencyKeyError::Unbalanced),
+            },
+            byte => key.push(byte),
+        }
+    }
+    if bytes.next().is_some() {
+        return Err(IdempotencyKeyError::Unbalanced);
+    }
+    Ok(key)
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idempotency_key_is_taken_bare_or_quoted() {
+        for (header, id) in [
+            ("abc-1", "abc-1"),
+            ("\"abc-1\"", "abc-1"),
+            ("  abc  ", "abc"),
+            (r#""a\"b\\c""#, r#"a"b\c"#),
+            ("a\"b", "a\"b"),
+        ] {
+            assert_eq!(EventId::from_idempotency_key(header.as_bytes()).unwrap().as_str(), id);
+        }
+        let longest = "k".repeat(255);
+        assert_eq!(EventId::from_idempotency_key(longest.as_bytes()).unwrap().as_str(), longest);
+    }
+
+    #[test]
+    fn an_idempotency_key_that_names_nothing_is_refused_with_its_fault() {
+        let too_long = "k".repeat(256);
+        for (header, fault) in [
+            (&b""[..], IdempotencyKeyError::Empty),
+            (b"\"\"", IdempotencyKeyError::Empty),
+            (b"\"abc", IdempotencyKeyError::Unbalanced),
+            (b"\"abc\"d", IdempotencyKeyError::Unbalanced),
+            (b"\"a\\n\"", IdempotencyKeyError::Unbalanced),
+            (b"a b", IdempotencyKeyError::NotVisibleAscii),
+            (b"\"a b\"", IdempotencyKeyError::NotVisibleAscii),
+            ("schlüssel".as_bytes(), IdempotencyKeyError::NotVisibleAscii),
+            (b"a\x7f", IdempotencyKeyError::NotVisibleAscii),
+            (too_long.as_bytes(), IdempotencyKeyError::TooLong),
+        ] {
+            assert_eq!(EventId::from_idempotency_key(header), Err(fault));
+        }
+    }
+
+    #[test]
+    fn random_ids_are_version_7_uuids_and_sort_by_time() {
+        let ids: Vec<_> = (0..100).map(|_| EventId::random()).collect();
+        assert!(ids.iter().all(|id| id.as_str().len() == 36 && id.as_str().as_bytes()[14] == b'7'));
+        assert!(ids.is_sorted());
+    }
+}

@@ -1,0 +1,67 @@
+//! A whole text.
+
+use std::borrow::Cow;
+
+use super::error::{Error, ErrorKind, Failure};
+use super::names::Name;
+use super::scanner::{self, Scanned};
+use super::value::{Kind, Value};
+use super::walk::Elements;
+
+/// A validated JSON text, with the members of its outermost object at hand.
+#[derive(Debug, Clone)]
+pub struct Document<'a> {
+    root: Value<'a>,
+    names: Vec<Name<'a>>,
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Document<'a> {
+    /// Checks the whole of `bytes`: time and memory grow in proportion to their number.
+    ///
+    /// # Errors
+    ///
+    /// The first thing wrong with the text, by [the rules of this module](super). In objects with many members a
+    /// duplicate name is noticed at the object's end.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            return Err(Error::locate(Failure::new(0, ErrorKind::ByteOrderMark), ""));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+            Error::locate(Failure::new(error.valid_up_to(), ErrorKind::InvalidUtf8), valid)
+        })?;
+        let Scanned { root, names, values } = scanner::scan(text).map_err(|failure| Error::locate(failure, text))?;
+        Ok(Self { root, names, values })
+    }
+
+    /// The outermost value.
+    pub fn root(&self) -> Value<'a> {
+        self.root
+    }
+
+    /// The type of the outermost value.
+    pub fn kind(&self) -> Kind {
+        self.root.kind()
+    }
+
+    /// The members of the outermost object in the order they were written; none for other texts.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = (&Cow<'a, str>, &Value<'a>)> {
+        self.names.iter().zip(&self.values).map(|(name, value)| (&name.text, value))
+    }
+
+    /// The outermost object's member of this name.
+    pub fn get(&self, name: &str) -> Option<&Value<'a>> {
+        self.members().find_map(|(candidate, value)| (candidate == name).then_some(value))
+    }
+
+    /// The elements of the outermost array; none for other texts.
+    ///
+    /// Found by walking the text again, see [`Value::elements`]: a list of them would take many times the memory of
+    /// a text like `[0,0,0]`.
+    pub fn elements(&self) -> Elements<'a> {
+        self.root.elements()
+    }
+}

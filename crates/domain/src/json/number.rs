@@ -1,0 +1,46 @@
+//! Numbers: their grammar, and whether a double can hold them.
+
+use super::error::{ErrorKind, Failure, quote};
+use super::value::Kind;
+
+/// Every number of this many digits before the point is below the largest double, about 1.8 × 10³⁰⁸.
+const SAFE_DIGITS: usize = 308;
+
+/// Checks the number that starts at `start`; gives the offset behind it and its kind.
+pub(super) fn scan(text: &str, start: usize) -> Result<(usize, Kind), Failure> {
+    let bytes = text.as_bytes();
+    let first = start + usize::from(bytes.get(start) == Some(&b'-'));
+    let mut at = digits(text, first)?;
+    let whole = at - first;
+    if whole > 1 && bytes[first] == b'0' {
+        return Err(Failure::new(first, ErrorKind::LeadingZero));
+    }
+
+    let mut kind = Kind::Integer;
+    if bytes.get(at) == Some(&b'.') {
+        kind = Kind::Float;
+        at = digits(text, at + 1)?;
+    }
+    let mut in_range = whole <= SAFE_DIGITS;
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        kind = Kind::Float;
+        let signed = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
+        at = digits(text, at + 1 + usize::from(signed))?;
+        in_range = false;
+    }
+    // Converting costs more than everything above, so only where the answer is not plain.
+    if !in_range && !text[start..at].parse::<f64>().is_ok_and(f64::is_finite) {
+        return Err(Failure::new(start, ErrorKind::NumberOutOfRange(quote(&text[start..at]))));
+    }
+    Ok((at, kind))
+}
+
+/// The offset behind one or more digits.
+#[inline]
+fn digits(text: &str, start: usize) -> Result<usize, Failure> {
+    let rest = text.as_bytes().get(start..).unwrap_or_default();
+    match rest.iter().take_while(|byte| byte.is_ascii_digit()).count() {
+        0 => Err(Failure::unexpected(text, start, "a digit")),
+        count => Ok(start + count),
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests of the whole: a table of texts, the errors' words, and properties against an independent reader.
+
+mod errors;
+mod properties;
+mod sources;
+mod strict_reader;
+mod table;
+mod values;

@@ -1,0 +1,173 @@
+//! The offset ledger of one partition: what is in flight, and how far everything is done.
+//!
+//! Records of a partition are opened in the order they were polled and closed in any order. The *frontier* is the
+//! offset below which every record was closed: the only offset that may be committed. It never goes back, and it
+//! never passes a record that is still open.
+
+use std::collections::VecDeque;
+
+use thiserror::Error;
+
+/// The ledger was told something that cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LedgerError {
+    /// A record at or below one that was opened before.
+    #[error("offset {offset} came after offset {last}")]
+    OutOfOrder {
+        /// The offset to be opened.
+        offset: i64,
+        /// The highest offset opened so far.
+        last: i64,
+    },
+    /// A record that was never opened, or is closed already.
+    #[error("offset {0} is not open")]
+    NotOpen(i64),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    offset: i64,
+    closed: bool,
+}
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Opened records in offset order; the first one is open, or the queue is empty.
+    entries: VecDeque<Entry>,
+    last_opened: Option<i64>,
+    open: usize,
+}
+
+impl Ledger {
+    /// Opens the next record. Offsets grow, but may leave gaps: compaction and transactions take offsets away.
+    ///
+    /// # Errors
+    /// [`LedgerError::OutOfOrder`] where `offset` does not lie above all opened before.
+    pub fn open(&mut self, offset: i64) -> Result<(), LedgerError> {
+        if let Some(last) = self.last_opened
+            && offset <= last
+        {
+            return Err(LedgerError::OutOfOrder { offset, last });
+        }
+        self.last_opened = Some(offset);
+        self.entries.push_back(Entry { offset, closed: false });
+        self.open += 1;
+        Ok(())
+    }
+
+    /// Closes a record: it was processed, or its dead letter was acknowledged.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotOpen`] where no such record is open.
+    pub fn close(&mut self, offset: i64) -> Result<(), LedgerError> {
+        let index = self.index_of(offset).ok_or(LedgerError::NotOpen(offset))?;
+        let entry = &mut self.entries[index];
+        if entry.closed {
+            return Err(LedgerError::NotOpen(offset));
+        }
+        entry.closed = true;
+        self.open -= 1;
+        while self.entries.front().is_some_and(|entry| entry.closed) {
+            self.entries.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The offset to commit: the first one not known to be done. `None` until a record was opened.
+    pub fn frontier(&self) -> Option<i64> {
+        match self.entries.front() {
+            Some(first) => Some(first.offset),
+            None => self.last_opened.map(|last| last + 1),
+        }
+    }
+
+    /// How many records are open.
+    pub fn in_flight(&self) -> usize {
+        self.open
+    }
+
+    /// Where the entry of an offset stands. Without gaps it stands at its distance from the first; with gaps, before.
+    fn index_of(&self, offset: i64) -> Option<usize> {
+        let distance = usize::try_from(offset.checked_sub(self.entries.front()?.offset)?).ok()?;
+        match self.entries.get(distance) {
+            Some(entry) if entry.offset == offset => Some(distance),
+            _ => self.entries.binary_search_by_key(&offset, |entry| entry.offset).ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The plainest account of the same thing: every offset ever opened, and whether it is closed.
+    #[derive(Default)]
+    struct Model(BTreeMap<i64, bool>);
+
+    impl Model {
+        fn frontier(&self) -> Option<i64> {
+            let first_open = self.0.iter().find(|(_, closed)| !**closed).map(|(offset, _)| *offset);
+            first_open.or_else(|| self.0.keys().last().map(|last| last + 1))
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Open { gap: i64 },
+        Close { pick: prop::sample::Index },
+        CloseAny { offset: i64 },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => prop_oneof![9 => Just(1i64), 1 => -2i64..50].prop_map(|gap| Step::Open { gap }),
+            4 => any::<prop::sample::Index>().prop_map(|pick| Step::Close { pick }),
+            1 => (-5i64..400).prop_map(|offset| Step::CloseAny { offset }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+        #[test]
+        fn the_ledger_agrees_with_a_simple_model(start in 0i64..100, steps in prop::collection::vec(step(), 0..120)) {
+            let (mut ledger, mut model, mut last) = (Ledger::default(), Model::default(), start);
+            for step in steps {
+                let before = ledger.frontier();
+                match step {
+                    Step::Open { gap } => {
+                        let offset = last + gap;
+                        let in_order = model.0.keys().last().is_none_or(|highest| offset > *highest);
+                        prop_assert_eq!(ledger.open(offset).is_ok(), in_order);
+                        if in_order {
+                            model.0.insert(offset, false);
+                            last = offset;
+                        }
+                    }
+                    Step::Close { pick } => {
+                        let open: Vec<_> = model.0.iter().filter(|(_, closed)| !**closed).map(|(offset, _)| *offset).collect();
+                        if !open.is_empty() {
+                            let offset = open[pick.index(open.len())];
+                            prop_assert_eq!(ledger.close(offset), Ok(()));
+                            model.0.insert(offset, true);
+                        }
+                    }
+                    Step::CloseAny { offset } => {
+                        let was_open = model.0.get(&offset) == Some(&false);
+                        prop_assert_eq!(ledger.close(offset).is_ok(), was_open);
+                        if was_open {
+                            model.0.insert(offset, true);
+                        }
+                    }
+                }
+                prop_assert_eq!(ledger.frontier(), model.frontier());
+                prop_assert_eq!(ledger.in_flight(), model.0.values().filter(|closed| !**closed).count());
+                prop_assert!(ledger.frontier() >= before, "the frontier went back");
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Millrace's pure decisions: what an event is, where it goes, what becomes of a record.
+//!
+//! Nothing here does I/O, knows the time or draws a random number by itself: callers pass both in.
+//! The crate depends on no runtime, Kafka, AWS or HTTP crate, and a test over the package graph keeps it so.
+
+pub mod backoff;
+pub mod catalogue;
+pub mod cloud_event;
+pub mod dead_letter;
+pub mod envelope;
+pub mod event;
+pub mod field;
+pub mod id;
+pub mod json;
+pub mod ledger;
+pub mod outcome;
+pub mod traceparent;
+
+pub use backoff::Backoff;
+pub use envelope::Envelope;
+pub use field::{FieldError, FieldErrors};
+pub use id::EventId;
+pub use ledger::Ledger;
+pub use outcome::{DeadLetterClass, ErrorClass, Outcome};

@@ -1,0 +1,98 @@
+//! W3C Trace Context: carrying a caller's trace on (<https://www.w3.org/TR/trace-context/>).
+
+use std::fmt;
+
+use rand::{Rng, RngExt};
+
+/// A `traceparent` of version 00: which trace an event belongs to, and the span that caused it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceParent {
+    trace_id: u128,
+    parent_id: u64,
+    flags: u8,
+}
+
+const SAMPLED: u8 = 1;
+
+impl TraceParent {
+    /// Reads a header; `None` where it is not one, which the standard says to treat as absent.
+    pub fn parse(header: &str) -> Option<Self> {
+        let (version, rest) = header.trim_ascii().split_once('-')?;
+        let version = hex(version, 2)?;
+        // Later versions may append fields after a dash; version 00 has exactly four.
+        let fixed = rest.get(..52)?;
+        let tail = &rest[52..];
+        if version == 0xff || (version == 0 && !tail.is_empty()) || !(tail.is_empty() || tail.starts_with('-')) {
+            return None;
+        }
+        let mut parts = fixed.split('-');
+        let trace_id = hex(parts.next()?, 32)?;
+        let parent_id = u64::try_from(hex(parts.next()?, 16)?).ok()?;
+        let flags = u8::try_from(hex(parts.next()?, 2)?).ok()?;
+        (parts.next().is_none() && trace_id != 0 && parent_id != 0).then_some(Self { trace_id, parent_id, flags })
+    }
+
+    /// The next hop: the same trace with a new parent, or a new sampled trace where the caller had none.
+    pub fn next_hop(caller: Option<Self>, random: &mut impl Rng) -> Self {
+        let parent_id = random.random_range(1..=u64::MAX);
+        match caller {
+            Some(caller) => Self { parent_id, ..caller },
+            None => Self { trace_id: random.random_range(1..=u128::MAX), parent_id, flags: SAMPLED },
+        }
+    }
+
+    /// The trace's id.
+    pub fn trace_id(&self) -> u128 {
+        self.trace_id
+    }
+}
+
+/// Lower-case hexadecimal of exactly `digits` digits, as the standard demands.
+fn hex(text: &str, digits: usize) -> Option<u128> {
+    let lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if text.len() == digits && lower { u128::from_str_radix(text, 16).ok() } else { None }
+}
+
+impl fmt::Display for TraceParent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.parent_id, self.flags)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
+
+    use super::*;
+
+    const EXAMPLE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    #[test]
+    fn a_callers_trace_is_carried_on_under_a_new_parent() {
+        let caller = TraceParent::parse(EXAMPLE).unwrap();
+        assert_eq!(caller.to_string(), EXAMPLE);
+        let next = TraceParent::next_hop(Some(caller), &mut SmallRng::seed_from_u64(1)).to_string();
+        assert_eq!(next[..36], EXAMPLE[..36]);
+        assert_ne!(next[36..52], EXAMPLE[36..52]);
+        assert_eq!(next[52..], EXAMPLE[52..]);
+    }
+
+    #[test]
+    fn what_is_not_a_traceparent_is_treated_as_absent() {
+        for header in [
+            "",
+            "00",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-0af7651916cd43dd8448eb211c80319cé-7ad6b7169203331-01",
+        ] {
+            assert_eq!(TraceParent::parse(header), None, "{header}");
+        }
+        assert!(TraceParent::parse("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more").is_some());
+    }
+}

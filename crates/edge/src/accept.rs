@@ -1,0 +1,136 @@
+//! From a checked event to its acknowledgement.
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use millrace_domain::event::EventType;
+use millrace_domain::json::{Document, write_string};
+use millrace_domain::traceparent::TraceParent;
+use millrace_domain::{Envelope, EventId};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::deadline::Deadline;
+use crate::problem::Problem;
+use crate::sink::{Receipt, Submission};
+use crate::{Edge, idempotency, media};
+
+/// `ce_source` of events that enter by their own route.
+pub(crate) const SOURCE: &str = "/millrace/edge";
+
+/// An event that every in-sync replica has.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(example = json!({
+    "status": "accepted", "id": "0198c0de-7a11-7000-8000-000000000001", "topic": "orders", "partition": 2, "offset": 41,
+}))]
+pub(crate) struct Accepted {
+    /// What became of it.
+    status: &'static str,
+    /// The event's id: the caller's `Idempotency-Key`, the CloudEvent's own id, or a UUIDv7.
+    id: String,
+    /// The topic it was written to.
+    topic: &'static str,
+    /// The partition.
+    partition: i32,
+    /// The offset.
+    offset: i64,
+}
+
+impl Accepted {
+    pub(crate) fn new(status: &'static str, id: &EventId, topic: &'static str, receipt: Receipt) -> Self {
+        let Receipt { partition, offset } = receipt;
+        Self { status, id: id.as_str().to_owned(), topic, partition, offset }
+    }
+
+    /// Written by hand: this is the answer to nearly every request.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"status\":");
+        write_string(out, self.status);
+        out.extend_from_slice(b",\"id\":");
+        write_string(out, &self.id);
+        out.extend_from_slice(b",\"topic\":");
+        write_string(out, self.topic);
+        out.extend_from_slice(format!(",\"partition\":{},\"offset\":{}}}", self.partition, self.offset).as_bytes());
+    }
+
+    pub(crate) fn into_response(self, status: StatusCode) -> Response {
+        let mut body = Vec::with_capacity(192);
+        self.write(&mut body);
+        (status, [(CONTENT_TYPE, HeaderValue::from_static(media::JSON))], body).into_response()
+    }
+}
+
+/// The way of one event type's own route.
+pub(crate) struct Route {
+    pub(crate) kind: &'static EventType,
+    pub(crate) code: StatusCode,
+    pub(crate) status: &'static str,
+}
+
+impl Edge {
+    /// Checks a JSON value, writes it and answers.
+    pub(crate) async fn accept(
+        &self,
+        route: &Route,
+        headers: &HeaderMap,
+        value: Cow<'_, [u8]>,
+        deadline: Deadline,
+    ) -> Result<Response, Problem> {
+        let id = idempotency::key(headers)?;
+        self.check_size(&value)?;
+        let document = Document::parse(&value).map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
+        let key = (route.kind.check)(&document).map_err(Problem::invalid)?;
+        drop(document);
+        let id = id.unwrap_or_else(EventId::random);
+        let submission = Submission {
+            topic: route.kind.topic,
+            key: Cow::Owned(key.text(&id).to_owned()),
+            envelope: Envelope {
+                id,
+                event_type: route.kind.name.into(),
+                source: SOURCE.into(),
+                time: now(),
+                content_type: media::JSON.into(),
+                traceparent: Some(traceparent(headers)),
+                attributes: Vec::new(),
+            },
+            value,
+        };
+        let receipt = self.write_one(&submission, deadline).await?;
+        Ok(Accepted::new(route.status, &submission.envelope.id, submission.topic, receipt).into_response(route.code))
+    }
+
+    /// Writes one event within the deadline.
+    pub(crate) async fn write_one(&self, event: &Submission<'_>, deadline: Deadline) -> Result<Receipt, Problem> {
+        let id = event.envelope.id.as_str();
+        let events = std::slice::from_ref(event);
+        let mut reports = match deadline.bound(self.sink.write(events)).await {
+            Ok(reports) => reports,
+            Err(_) => return Err(Problem::outcome_unknown(Some(id))),
+        };
+        let report = reports.pop().ok_or_else(|| Problem::outcome_unknown(Some(id)))?;
+        report.map_err(|error| Problem::unwritten(&error, id))
+    }
+
+    /// Refuses a value that is larger than a record's may be.
+    pub(crate) fn check_size(&self, value: &[u8]) -> Result<(), Problem> {
+        let limit = self.limits.value;
+        if value.len() > limit {
+            return Err(Problem::too_large(format!("the event has {} bytes, and may have {limit}", value.len())));
+        }
+        Ok(())
+    }
+}
+
+/// The time of an event that does not bring its own, in RFC 3339 with milliseconds.
+pub(crate) fn now() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}
+
+/// The caller's trace under a new parent, or a new trace.
+pub(crate) fn traceparent(headers: &HeaderMap) -> String {
+    let caller = headers.get("traceparent").and_then(|header| TraceParent::parse(header.to_str().ok()?));
+    TraceParent::next_hop(caller, &mut rand::rng()).to_string()
+}

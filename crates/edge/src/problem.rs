@@ -1,0 +1,152 @@
+//! Problem details for HTTP APIs (RFC 9457).
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, StatusCode};
+use millrace_domain::{ErrorClass, FieldErrors};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::sink::SinkError;
+
+/// An answer that something is wrong.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    detail: Cow<'static, str>,
+    errors: Option<FieldErrors>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A problem as it is written.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Problem, example = json!({
+    "type": "about:blank", "title": "Unprocessable Entity", "status": 422,
+    "detail": "/user_id is required: a non-empty string or an integer",
+    "errors": [{"pointer": "/user_id", "detail": "is required: a non-empty string or an integer"}],
+}))]
+pub struct ProblemBody {
+    /// `about:blank`: the problem is what the status says.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong with this request.
+    detail: String,
+    /// The faults of single fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem>,
+}
+
+/// A fault of one field.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// A JSON pointer (RFC 6901) into the body, or the name of a header.
+    pointer: String,
+    /// What is wrong there.
+    detail: String,
+}
+
+/// Seconds after which a retry is worth it, by cause.
+const AFTER_OVERLOAD: u32 = 1;
+const AFTER_FAILURE: u32 = 2;
+
+impl Problem {
+    /// A problem with what the caller should know.
+    pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, detail: detail.into(), errors: None, headers: Vec::new() }
+    }
+
+    /// The body is not what its type says: 400.
+    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// The body is too large: 413.
+    pub(crate) fn too_large(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    }
+
+    /// The event has faults: 422.
+    pub(crate) fn invalid(errors: FieldErrors) -> Self {
+        let detail = errors.to_string();
+        Self { errors: Some(errors), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
+    }
+
+    /// The media type is another one than the route takes: 415.
+    pub(crate) fn unsupported(detail: impl Into<Cow<'static, str>>, accepted: &'static str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).with(ACCEPT, HeaderValue::from_static(accepted))
+    }
+
+    /// Too much at once: 429.
+    pub(crate) fn overloaded(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail).with(RETRY_AFTER, AFTER_OVERLOAD.into())
+    }
+
+    /// Nothing was written, and trying again may help: 503.
+    pub(crate) fn unavailable(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, AFTER_FAILURE.into())
+    }
+
+    /// Nobody knows whether the record was written: 504.
+    pub(crate) fn outcome_unknown(id: Option<&str>) -> Self {
+        let again = id.map_or_else(String::new, |id| format!(" ({id})"));
+        let detail = format!(
+            "Kafka did not acknowledge in time, and the event may or may not have been written. \
+             Sending it again with the same Idempotency-Key{again} is safe: it will have one effect."
+        );
+        Self::new(StatusCode::GATEWAY_TIMEOUT, detail).with(RETRY_AFTER, AFTER_FAILURE.into())
+    }
+
+    /// The answer to an event that was not acknowledged.
+    pub(crate) fn unwritten(error: &SinkError, id: &str) -> Self {
+        match error {
+            SinkError::OutcomeUnknown => Self::outcome_unknown(Some(id)),
+            SinkError::TooLarge => Self::too_large("the event is larger than its topic takes"),
+            SinkError::NotWritten { class: ErrorClass::Fatal, reason } => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, format!("nothing was written: {reason}"))
+            }
+            SinkError::NotWritten { reason, .. } => Self::unavailable(format!("nothing was written: {reason}")),
+        }
+    }
+
+    /// Adds a header.
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The problem as it is written.
+    pub fn body(&self) -> ProblemBody {
+        let fault = |error: &millrace_domain::FieldError| FieldProblem {
+            pointer: error.pointer.clone(),
+            detail: error.detail.clone(),
+        };
+        ProblemBody {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: self.detail.clone().into_owned(),
+            errors: self.errors.iter().flat_map(FieldErrors::as_slice).map(fault).collect(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.body()).unwrap_or_default();
+        let content_type = (CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let mut response = (self.status, [content_type], body).into_response();
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}

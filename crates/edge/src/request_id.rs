@@ -1,0 +1,31 @@
+//! Request ids: every answer carries one, so that a caller and a log line can be brought together.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue};
+use millrace_domain::EventId;
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A caller's id that is longer is not taken over.
+const LONGEST: usize = 128;
+
+/// Keeps the caller's `X-Request-Id` or makes one, and puts it on the answer.
+pub(crate) async fn assign(request: Request, next: Next) -> Response {
+    let sent = request.headers().get(&X_REQUEST_ID);
+    let id = sent.filter(|id| (1..=LONGEST).contains(&id.len())).cloned().unwrap_or_else(random);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = next.run(request).await;
+    let status = response.status();
+    if status.is_server_error() {
+        tracing::warn!(%method, path, status = status.as_u16(), request_id = ?id, "a request failed");
+    }
+    response.headers_mut().insert(X_REQUEST_ID.clone(), id);
+    response
+}
+
+fn random() -> HeaderValue {
+    // A UUID is always a valid header.
+    HeaderValue::from_str(EventId::random().as_str()).unwrap_or(HeaderValue::from_static("unknown"))
+}

@@ -1,0 +1,43 @@
+//! The routes: each file holds one, with what the OpenAPI document says of it.
+
+mod events;
+mod health;
+mod login;
+mod notification;
+mod order;
+mod registered;
+mod status;
+
+use http::{Method, StatusCode, Uri};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+use crate::{Edge, openapi};
+
+pub(crate) fn all() -> OpenApiRouter<Edge> {
+    OpenApiRouter::with_openapi(openapi::Head::openapi())
+        .routes(routes!(notification::send))
+        .route("/send_notification", axum::routing::post(notification::send))
+        .routes(routes!(registered::register))
+        .routes(routes!(order::place))
+        .routes(routes!(login::see))
+        .routes(routes!(events::take))
+        .routes(routes!(status::get))
+        .routes(routes!(health::get))
+}
+
+pub(crate) async fn not_found(uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        format!("there is nothing at {}; GET /openapi.json lists what there is", uri.path()),
+    )
+}
+
+pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{} does not take {method}; Allow says what it takes", uri.path()),
+    )
+}

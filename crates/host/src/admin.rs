@@ -1,0 +1,109 @@
+//! The admin listener of a process without HTTP routes of its own: `GET /health` and `GET /metrics`.
+
+use std::net::SocketAddr;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use tokio::net::TcpListener;
+
+use crate::health::Health;
+use crate::settings::listen_address;
+use crate::telemetry::metrics;
+
+/// The type of Prometheus's text format.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The setting of the admin listener: `--admin-listen`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Admin")]
+pub struct AdminSettings {
+    /// Where /health and /metrics are served
+    ///
+    /// All addresses by default, because a container's health check and Prometheus come from outside of it. Nothing
+    /// can be changed here and no event is shown; outside a container, 127.0.0.1:9090 keeps it to the machine.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9090", value_parser = listen_address)]
+    pub admin_listen: SocketAddr,
+}
+
+/// The routes of the admin listener.
+///
+/// - `GET /health`: 200 while the process serves, else 503; the body is the [`Report`](crate::health::Report).
+/// - `GET /metrics`: what [`metrics::render`] gives.
+pub fn router(health: Health) -> Router {
+    Router::new().route("/health", get(report)).route("/metrics", get(render)).with_state(health)
+}
+
+/// Serves [`router`] on `listener` until the process ends: it answers while the process drains, too.
+pub async fn serve(listener: TcpListener, health: Health) -> std::io::Result<()> {
+    axum::serve(listener, router(health)).await
+}
+
+async fn report(State(health): State<Health>) -> impl IntoResponse {
+    let report = health.report();
+    let status = if report.serves() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report))
+}
+
+async fn render() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], metrics::render())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use axum::response::Response;
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::health::Status;
+
+    async fn get(health: &Health, path: &str) -> Response {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        router(health.clone()).oneshot(request).await.unwrap()
+    }
+
+    async fn text(response: Response) -> String {
+        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        String::from_utf8(bytes.into()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn health_is_200_while_the_process_serves_and_503_with_the_reason_else() {
+        let health = Health::default();
+        assert_eq!(get(&health, "/health").await.status(), 503);
+
+        health.set("kafka", Status::Ok);
+        let response = get(&health, "/health").await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "application/json");
+
+        health.drain();
+        let response = get(&health, "/health").await;
+        assert_eq!(response.status(), 503);
+        assert_eq!(
+            serde_json::from_str::<Value>(&text(response).await).unwrap(),
+            json!({
+                "status": "draining",
+                "reason": "process is draining",
+                "parts": {"kafka": {"status": "ok"}},
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn metrics_are_prometheus_text() {
+        metrics::install().unwrap();
+        ::metrics::counter!("scraped_total").increment(1);
+
+        let response = get(&Health::default(), "/metrics").await;
+
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        assert!(text(response).await.contains("scraped_total 1\n"));
+    }
+}

@@ -1,0 +1,18 @@
+//! What every Millrace process shares: settings, telemetry, health and shutdown.
+//!
+//! A consumer's `main.rs` needs [`consumer::main`] alone. Other processes compose the same pieces:
+//! [`settings::parse`], [`telemetry`], [`shutdown::on_signals`], [`listen::bind`] and [`exit::report`].
+
+pub mod admin;
+pub mod consumer;
+pub mod exit;
+pub mod health;
+pub mod listen;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;
+
+/// The version of this Millrace, which all its binaries share: `0.1.0`.
+pub const fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}

@@ -1,0 +1,100 @@
+//! Settings: a flag or an environment variable, and errors that name the one the user wrote.
+//!
+//! A binary declares its settings once, with clap's derive, and calls [`parse`] instead of clap's own.
+//! Every flag, also those of subcommands, then has its environment variable:
+//!
+//! | flag | variable |
+//! |---|---|
+//! | `--kafka` | `KAFKA_BOOTSTRAP_SERVERS` |
+//! | `--database` | `DATABASE_URL` |
+//! | any other `--x-y` | `MILLRACE_X_Y` |
+//!
+//! An `#[arg(env = "…")]` of one's own stays as it is. The rules:
+//!
+//! - A flag wins over the variable, and over the variables of flags that it conflicts with.
+//! - An empty variable counts as not set.
+//! - A flag without a value (`--dry-run`) is set by `true`, `yes`, `on` or `1`, and left unset by `false`, `no`,
+//!   `off` or `0`, in any case; any other value is an error.
+//! - A list takes its variable's value as one flag's value: with `value_delimiter` it is split there.
+//! - clap's `requires`, `required_unless_present` and required groups look at flags only.
+//! - `--help` names the variables and never shows their values.
+//! - Positional arguments have no variable.
+
+mod blame;
+mod environment;
+mod origins;
+mod values;
+mod variables;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Command, Parser};
+
+pub use environment::Environment;
+pub use origins::{Origin, Origins};
+pub use values::{duration, listen_address};
+
+/// Settings as they were given, with where each came from.
+#[derive(Debug)]
+pub struct Parsed<T> {
+    /// The settings.
+    pub args: T,
+    /// Where each came from.
+    pub origins: Origins,
+}
+
+/// Reads the settings of this process. A wrong one is written to stderr and ends the process with exit code 2;
+/// `--help` and `--version` are written to stdout and end it with 0.
+pub fn parse<T: Parser>() -> Parsed<T> {
+    try_parse_from(std::env::args_os(), &Environment::of_process()).unwrap_or_else(|error| error.exit())
+}
+
+/// Reads settings from `args`, the program's name first, and `environment`.
+///
+/// The error is what the user should see, also when that is the text of `--help`.
+pub fn try_parse_from<T: Parser>(
+    args: impl IntoIterator<Item = impl Into<OsString>>,
+    environment: &Environment,
+) -> Result<Parsed<T>, clap::Error> {
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let mut environment = environment.only(&variables::names(&T::command()));
+
+    let (mut command, mut matches) = match read::<T>(&args, &environment) {
+        Ok(read) => read,
+        Err(error) if is_help(&error) => return Err(help::<T>(&args).unwrap_or(error)),
+        Err(error) => {
+            return Err(blame::in_the_users_words(error, &environment, |other| read::<T>(&args, other).err()));
+        }
+    };
+
+    let mut set = variables::set(&T::command(), &environment);
+    let overruled = origins::overruled_variables(&command, &matches, &set)?;
+    if !overruled.is_empty() {
+        environment = overruled.iter().fold(environment, |left, variable| left.without(variable));
+        set = variables::set(&T::command(), &environment);
+        (command, matches) = read::<T>(&args, &environment)?;
+    }
+
+    let origins = Origins::of(&command, &matches, &set);
+    let args = T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
+    Ok(Parsed { args, origins })
+}
+
+fn read<T: Parser>(args: &[OsString], environment: &Environment) -> Result<(Command, ArgMatches), clap::Error> {
+    let mut command = variables::fill(T::command(), environment);
+    let matches = command.try_get_matches_from_mut(args)?;
+    Ok((command, matches))
+}
+
+/// The help that `args` ask for, with the names of the variables in it.
+fn help<T: Parser>(args: &[OsString]) -> Option<clap::Error> {
+    variables::document(T::command()).try_get_matches_from(args).err().filter(is_help)
+}
+
+fn is_help(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! Value parsers that settings share. Each error says what would be accepted.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Reads a time with its unit: `250ms`, `10s`, `1m`, `1h 30m`.
+///
+/// ```
+/// #[derive(clap::Args)]
+/// struct Batches {
+///     /// How long a batch may wait to be full
+///     #[arg(long, value_parser = millrace_host::settings::duration, default_value = "10s")]
+///     batch_age: std::time::Duration,
+/// }
+/// ```
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "write a number and its unit, like 250ms, 10s, 1m or 1h 30m".to_owned())
+}
+
+/// Reads an address to listen on: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` (which is 127.0.0.1), or `:8080`
+/// for all of the machine's IPv4 addresses. Port 0 takes a free one. Other names are not looked up.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let accepted = || "write ADDRESS:PORT, like 127.0.0.1:8080, or :8080 for all addresses".to_owned();
+    let (host, port) = text.rsplit_once(':').ok_or_else(accepted)?;
+    let ip = match host {
+        "" => Ipv4Addr::UNSPECIFIED,
+        "localhost" => Ipv4Addr::LOCALHOST,
+        _ => return Err(accepted()),
+    };
+    let port = port.parse().map_err(|_| accepted())?;
+    Ok(SocketAddr::new(IpAddr::V4(ip), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        for wrong in ["10", "", "s", "-1s", "10 parsecs"] {
+            let error = duration(wrong).expect_err(wrong);
+            assert!(error.contains("10s"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn listen_addresses_may_leave_the_host_out_or_say_localhost() {
+        for (text, address) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("[::1]:8080", "[::1]:8080"),
+            ("localhost:0", "127.0.0.1:0"),
+            (":8080", "0.0.0.0:8080"),
+        ] {
+            assert_eq!(listen_address(text), Ok(address.parse().unwrap()), "{text}");
+        }
+        for wrong in ["8080", "", ":", "localhost", "localhost:http", ":65536", "example.com:80"] {
+            let error = listen_address(wrong).expect_err(wrong);
+            assert!(error.contains("ADDRESS:PORT"), "{wrong}: {error}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The end of a process: the first signal drains, the second one does not wait.
+
+use std::process;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long a process may take to finish what is in flight: under the 30 s after which a container's host kills it.
+pub const DRAIN: Duration = Duration::from_secs(25);
+
+/// Listens for SIGINT and SIGTERM and gives the token that the first of them cancels.
+///
+/// A second signal ends the process at once, with 130 for SIGINT and 143 for SIGTERM. Needs a Tokio runtime, and
+/// fails when the signals cannot be listened for.
+pub fn on_signals() -> std::io::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let mut signals =
+        Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? };
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        let first = signals.next().await;
+        tracing::info!(signal = first.name, "draining; a second signal exits at once");
+        cancelled.cancel();
+        let second = signals.next().await;
+        tracing::warn!(signal = second.name, "exiting at once, without draining");
+        process::exit(second.exit_code);
+    });
+    Ok(token)
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+struct Received {
+    name: &'static str,
+    /// 128 and the signal's number, as shells have it.
+    exit_code: i32,
+}
+
+impl Signals {
+    async fn next(&mut self) -> Received {
+        tokio::select! {
+            _ = self.interrupt.recv() => Received { name: "SIGINT", exit_code: 130 },
+            _ = self.terminate.recv() => Received { name: "SIGTERM", exit_code: 143 },
+        }
+    }
+}
+
+/// The moment by which draining must have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+/// The deadline passed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the deadline passed")]
+pub struct DeadlinePassed;
+
+impl Deadline {
+    /// The deadline `limit` from now; [`DRAIN`] is the usual limit.
+    pub fn after(limit: Duration) -> Self {
+        Self(Instant::now() + limit)
+    }
+
+    /// What is left of the time; zero once it has passed.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Waits for `work` until the deadline, then drops it.
+    pub async fn limit<W: Future>(self, work: W) -> Result<W::Output, DeadlinePassed> {
+        tokio::time::timeout_at(self.0, work).await.map_err(|_| DeadlinePassed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_deadline_lets_finished_work_through_and_drops_what_is_late() {
+        assert_eq!(Deadline::after(DRAIN).limit(ready(7)).await, Ok(7));
+        let passed = Deadline::after(Duration::ZERO);
+        assert_eq!(passed.limit(pending::<()>()).await, Err(DeadlinePassed));
+        assert_eq!(passed.remaining(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,160 @@
+//! Logs: on stderr, as text for a person and as JSON for a machine.
+
+use std::io::IsTerminal;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Level};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Libraries that tell of each connection at `info` and of each packet at `debug`. They keep to warnings unless the
+/// filter names them (`debug,hyper=debug`).
+const CHATTY: [&str; 8] = ["h2", "hyper", "hyper_util", "librdkafka", "rdkafka", "reqwest", "rustls", "tower_http"];
+
+/// The settings of a process's logs: `--log` and `--log-format`, before or after a subcommand.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Logs")]
+pub struct LogSettings {
+    /// What to log: a level, or levels for parts of the program, like info,librdkafka=debug
+    #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
+    pub log: LogFilter,
+
+    /// How to log [default: text on a terminal, json elsewhere]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For a person; in colour on a terminal, unless `NO_COLOR` is set
+    Text,
+    /// One object a line
+    Json,
+}
+
+/// A filter in the syntax of [`EnvFilter`], known to be right.
+#[derive(Debug, Clone)]
+pub struct LogFilter(String);
+
+impl FromStr for LogFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        EnvFilter::try_new(text).map(|_| Self(text.to_owned())).map_err(|_| {
+            "write a level (error, warn, info, debug, trace, off) or TARGET=LEVEL, separated by commas".to_owned()
+        })
+    }
+}
+
+impl LogFilter {
+    fn to_env_filter(&self) -> EnvFilter {
+        let wanted = EnvFilter::new(&self.0);
+        if wanted.max_level_hint() <= Some(LevelFilter::WARN) {
+            return wanted;
+        }
+        // Of two directives for one target the later holds: the user's.
+        let quiet = CHATTY.map(|target| format!("{target}={},", Level::WARN)).concat();
+        EnvFilter::new(quiet + &self.0)
+    }
+}
+
+/// Sends this process's logs to stderr. A process that already has a subscriber keeps it.
+pub fn install(settings: &LogSettings) {
+    let terminal = std::io::stderr().is_terminal();
+    let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let format = settings.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
+    let dispatch = dispatch(&settings.log, format, colours, std::io::stderr);
+    if tracing::dispatcher::set_global_default(dispatch).is_err() {
+        tracing::debug!("logs were set up before; they stay as they are");
+    }
+}
+
+fn dispatch<W>(filter: &LogFilter, format: LogFormat, colours: bool, writer: W) -> Dispatch
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt().with_env_filter(filter.to_env_filter()).with_writer(writer);
+    match format {
+        LogFormat::Text => builder.with_ansi(colours).finish().into(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(filter: &str, format: LogFormat, colours: bool, log: impl FnOnce()) -> String {
+        let written = Written::default();
+        let writer = written.clone();
+        let filter = filter.parse().unwrap();
+        let dispatch = dispatch(&filter, format, colours, move || writer.clone());
+        tracing::dispatcher::with_default(&dispatch, log);
+        String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn json_is_one_object_a_line_with_the_fields_in_it() {
+        let lines = logged("info", LogFormat::Json, false, || {
+            tracing::info!(topic = "orders", offset = 7, "processed");
+            tracing::warn!("slow\nbroker");
+        });
+
+        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0]["level"], "INFO");
+        assert_eq!(lines[0]["message"], "processed");
+        assert_eq!(lines[0]["topic"], "orders");
+        assert_eq!(lines[0]["offset"], 7);
+        assert_eq!(lines[1]["message"], "slow\nbroker");
+    }
+
+    #[test]
+    fn text_has_colours_only_when_asked() {
+        let hello = || tracing::info!("hello");
+        let plain = logged("info", LogFormat::Text, false, hello);
+        assert!(plain.contains("hello") && !plain.contains('\u{1b}'), "{plain}");
+        assert!(logged("info", LogFormat::Text, true, hello).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn chatty_libraries_keep_to_warnings_unless_the_filter_names_them() {
+        let chatter = || {
+            tracing::info!(target: "librdkafka", "connected");
+            tracing::warn!(target: "librdkafka", "disconnected");
+            tracing::error!(target: "librdkafka", "all brokers are down");
+        };
+        let with = |filter| logged(filter, LogFormat::Text, false, chatter).lines().count();
+        assert_eq!(with("info"), 2);
+        assert_eq!(with("trace"), 2);
+        assert_eq!(with("info,librdkafka=info"), 3);
+        assert_eq!(with("error"), 1);
+        assert_eq!(with("off"), 0);
+    }
+
+    #[test]
+    fn a_wrong_filter_says_what_is_accepted() {
+        let error = "info,kafka=loud".parse::<LogFilter>().unwrap_err();
+        assert!(error.contains("TARGET=LEVEL"), "{error}");
+    }
+}

@@ -1,0 +1,193 @@
+//! What a user sees of a process on this host: `examples/ticker.rs`, run as a child.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The example's binary, which Cargo builds with the tests and puts beside their directory.
+fn ticker() -> Command {
+    let tests = std::env::current_exe().unwrap();
+    let target: PathBuf = tests.ancestors().nth(2).unwrap().into();
+    let path = target.join("examples").join("ticker");
+    assert!(path.exists(), "{} is not built", path.display());
+    let mut command = Command::new(path);
+    command.env_clear().env("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0").stderr(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// A ticker that has started. It is killed if the test ends before it does.
+struct Running {
+    child: Child,
+    logs: BufReader<ChildStderr>,
+    admin: SocketAddr,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut logs = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        logs.read_line(&mut line).unwrap();
+        let started: Value = serde_json::from_str(&line).expect(&line);
+        assert_eq!(started["message"], "started", "{line}");
+        assert_eq!(started["version"], millrace_host::version());
+        let admin = started["admin"].as_str().unwrap().parse().unwrap();
+        Self { child, logs, admin }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut connection = TcpStream::connect(self.admin).unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn wait_for(&self, path: &str, expected: impl Fn(&str) -> bool) -> String {
+        let start = Instant::now();
+        loop {
+            let answer = self.get(path);
+            if expected(&answer) {
+                return answer;
+            }
+            assert!(start.elapsed() < PATIENCE, "{path} stays at\n{answer}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits for the end, and gives the exit code and the rest of the logs.
+    fn end(mut self) -> (Option<i32>, String) {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the ticker does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut logs = String::new();
+        self.logs.read_to_string(&mut logs).unwrap();
+        (status.code(), logs)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails when it has ended, which is well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_wrong_setting_exits_with_2_and_names_itself_as_it_was_written() {
+    let output = ticker().args(["--every", "soon"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("'soon' for '--every"), "{}", stderr(&output));
+
+    let output = ticker().env("MILLRACE_EVERY", "soon").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("'soon' for 'MILLRACE_EVERY'"), "{}", stderr(&output));
+
+    let output = ticker().env("MILLRACE_LOG", "a=loud").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("'a=loud' for 'MILLRACE_LOG'"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_port_in_use_exits_with_2_and_names_the_setting_as_it_was_written() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let problem = format!("cannot listen on {address}: the port is in use by another process");
+
+    let output = ticker().args(["--admin-listen", &address]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output), format!("error: --admin-listen: {problem}\n"));
+
+    let output = ticker().env("MILLRACE_ADMIN_LISTEN", &address).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output), format!("error: MILLRACE_ADMIN_LISTEN: {problem}\n"));
+}
+
+#[test]
+fn help_is_the_consumers_own_with_the_hosts_settings_added() {
+    let output = ticker().arg("--help").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.starts_with("Counts time\n"), "{help}");
+    for text in ["Examples:", "MILLRACE_EVERY", "--log-format", "MILLRACE_ADMIN_LISTEN"] {
+        assert!(help.contains(text), "no {text} in\n{help}");
+    }
+}
+
+#[test]
+fn a_signal_drains_and_exits_with_0() {
+    for signal in ["TERM", "INT"] {
+        let ticker = Running::start(ticker().args(["--every", "10ms"]));
+        let health = ticker.wait_for("/health", |answer| answer.starts_with("HTTP/1.1 200"));
+        assert!(health.contains(r#""status":"ok""#), "{health}");
+        ticker.wait_for("/metrics", |answer| answer.contains("\nticks_total "));
+
+        ticker.signal(signal);
+
+        let (code, logs) = ticker.end();
+        assert_eq!(code, Some(0), "{logs}");
+        assert!(logs.contains(&format!("SIG{signal}")), "{logs}");
+    }
+}
+
+#[test]
+fn health_is_503_while_draining_and_a_second_signal_exits_at_once() {
+    for (signal, expected) in [("TERM", 143), ("INT", 130)] {
+        let ticker = Running::start(ticker().args(["--last-tick", "1m"]));
+        ticker.wait_for("/health", |answer| answer.starts_with("HTTP/1.1 200"));
+
+        ticker.signal("TERM");
+        let health = ticker.wait_for("/health", |answer| answer.starts_with("HTTP/1.1 503"));
+        assert!(health.contains(r#""status":"draining""#), "{health}");
+        ticker.signal(signal);
+
+        let (code, logs) = ticker.end();
+        assert_eq!(code, Some(expected), "{logs}");
+        assert!(logs.contains("exiting at once"), "{logs}");
+    }
+}
+
+#[test]
+fn a_fatal_error_is_logged_as_json_and_exits_with_1() {
+    let ticker = Running::start(ticker().args(["--every", "1ms", "--fail-after", "2"]));
+
+    let (code, logs) = ticker.end();
+
+    assert_eq!(code, Some(1), "{logs}");
+    let last: Value = serde_json::from_str(logs.lines().last().unwrap()).expect(&logs);
+    assert_eq!(last["level"], "ERROR");
+    assert_eq!(last["error"], "the spring broke after 2 ticks");
+}
+
+#[test]
+fn logs_are_text_without_colours_when_asked_for_off_a_terminal() {
+    let output = ticker().args(["--log-format", "text", "--every", "1ms", "--fail-after", "1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let logs = stderr(&output);
+    assert!(logs.contains("ERROR") && logs.contains("the spring broke"), "{logs}");
+    assert!(!logs.contains('\u{1b}') && !logs.contains('{'), "{logs}");
+}

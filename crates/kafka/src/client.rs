@@ -1,0 +1,64 @@
+//! What every librdkafka client of this process does with its log lines, its errors and its tokens.
+
+use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+
+use crate::error::KafkaFailure;
+use crate::settings::KafkaSettings;
+
+/// Shared by the contexts of producers and consumers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClientEvents {
+    #[cfg(feature = "msk")]
+    tokens: Option<crate::msk::Tokens>,
+}
+
+/// Whether clients are asked for tokens at all; it matters only where the mechanism is OAUTHBEARER.
+pub(crate) const ASKS_FOR_TOKENS: bool = cfg!(feature = "msk");
+
+impl ClientEvents {
+    #[cfg_attr(not(feature = "msk"), allow(clippy::unnecessary_wraps, unused_variables))]
+    pub(crate) fn new(settings: &KafkaSettings) -> Result<Self, KafkaFailure> {
+        Ok(Self {
+            #[cfg(feature = "msk")]
+            tokens: settings.uses_iam().then(crate::msk::Tokens::from_environment).transpose()?,
+        })
+    }
+
+    #[cfg_attr(not(feature = "msk"), allow(clippy::unused_self))]
+    pub(crate) fn token(&self) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        #[cfg(feature = "msk")]
+        if let Some(tokens) = &self.tokens {
+            return tokens.generate();
+        }
+        Err("no source of tokens is set up".into())
+    }
+}
+
+impl ClientContext for ClientEvents {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = ASKS_FOR_TOKENS;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!(target: "librdkafka", facility, "{line}");
+            }
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
+                tracing::warn!(target: "librdkafka", facility, "{line}")
+            }
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(target: "librdkafka", facility, "{line}"),
+            RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{line}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // librdkafka recovers from these by itself; what it cannot recover from arrives with a record or as a fatal error.
+        tracing::warn!(target: "librdkafka", %error, "{reason}");
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.token()
+    }
+}

@@ -1,0 +1,410 @@
+//! The loop: poll, hand out work, count what is done, commit, and give partitions back in good order.
+
+use std::pin::Pin;
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use futures_util::Stream;
+use millrace_domain::ErrorClass;
+use rdkafka::consumer::{Consumer as _, MessageStream, StreamConsumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message as _, TopicPartitionList};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::ConsumerError;
+use super::committer::Committer;
+use super::context::{Context, Notice};
+use super::lanes::{Finished, Lanes, Level, Task, Verdict};
+use super::options::{ConsumerOptions, Subscription};
+use super::partitions::Partitions;
+use super::progress::Progress;
+use crate::error::{KafkaFailure, class_of};
+use crate::record::Record;
+
+/// Records and finished tasks served before the loop looks at its other duties.
+const TURN: usize = 512;
+
+/// How many records are polled before finished work is looked at.
+const POLL_RUN: usize = 32;
+
+/// How long the loop may leave the client unpolled because too much is in flight. After that the partitions are
+/// paused, so that rebalances are served and the group does not take this member for dead.
+const STALL: Duration = Duration::from_secs(1);
+
+/// How long a commit may stay unanswered when partitions wait for it.
+const COMMIT_WAIT: Duration = Duration::from_secs(5);
+
+/// See the module's text.
+pub(super) struct Engine<'c, S, F> {
+    client: &'c StreamConsumer<Context>,
+    stream: MessageStream<'c, Context>,
+    lanes: Lanes<'c, S, F>,
+    ownership: watch::Sender<Vec<u32>>,
+    partitions: Partitions,
+    committer: Committer<'c>,
+    options: &'c ConsumerOptions,
+    progress: &'c Progress,
+    counters: Counters,
+    revocation: Option<Revocation>,
+    draining: Option<Instant>,
+    stalled_since: Option<Instant>,
+    paused: bool,
+    dead_letter_run: u64,
+    end: Option<ConsumerError>,
+}
+
+/// Partitions on their way to another member.
+struct Revocation {
+    list: TopicPartitionList,
+    slots: Vec<usize>,
+    deadline: Instant,
+}
+
+struct Counters {
+    done: metrics::Counter,
+    dead_lettered: metrics::Counter,
+    abandoned: metrics::Counter,
+    in_flight: metrics::Gauge,
+}
+
+impl Counters {
+    fn new(consumer: &str) -> Self {
+        let records = |outcome: &'static str| metrics::counter!("millrace_consumer_records_total", "consumer" => consumer.to_owned(), "outcome" => outcome);
+        Self {
+            done: records("done"),
+            dead_lettered: records("dead_lettered"),
+            abandoned: records("abandoned"),
+            in_flight: metrics::gauge!("millrace_consumer_in_flight_records", "consumer" => consumer.to_owned()),
+        }
+    }
+}
+
+impl<'c, S, F> Engine<'c, S, F>
+where
+    S: Fn(Task<'c>) -> F,
+    F: Future<Output = Finished>,
+{
+    pub(super) fn new(
+        client: &'c StreamConsumer<Context>,
+        lanes: Lanes<'c, S, F>,
+        ownership: watch::Sender<Vec<u32>>,
+        options: &'c ConsumerOptions,
+        subscription: &Subscription,
+        progress: &'c Progress,
+    ) -> Self {
+        Self {
+            client,
+            stream: client.stream(),
+            lanes,
+            ownership,
+            partitions: Partitions::default(),
+            committer: Committer::new(client, progress),
+            options,
+            progress,
+            counters: Counters::new(&subscription.name),
+            revocation: None,
+            draining: None,
+            stalled_since: None,
+            paused: false,
+            dead_letter_run: 0,
+            end: None,
+        }
+    }
+
+    /// Runs until `shutdown` and the drain after it, or until it cannot go on.
+    pub(super) async fn run(mut self, shutdown: CancellationToken) -> Result<(), ConsumerError> {
+        let mut commits = tokio::time::interval(self.options.commit_interval);
+        commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = std::future::poll_fn(|context| self.turn(context)) => tokio::task::yield_now().await,
+                _ = commits.tick() => self.tick(),
+                () = shutdown.cancelled(), if self.draining.is_none() => self.begin_drain(),
+            }
+            self.serve_notices()?;
+            self.advance_revocation()?;
+            if let Some(error) = self.end.take() {
+                return Err(error);
+            }
+            if self.is_drained() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Serves finished work and new records until there is nothing to do, something else to see to, or enough done.
+    fn turn(&mut self, context: &mut task::Context<'_>) -> Poll<()> {
+        let mut served = 0;
+        loop {
+            let before = served;
+            while served < TURN
+                && let Poll::Ready((finished, level)) = self.lanes.poll_finished(context)
+            {
+                served += 1;
+                self.finish(finished, level);
+            }
+            let mut run = 0;
+            while run < POLL_RUN
+                && self.may_poll()
+                && let Poll::Ready(Some(polled)) = Pin::new(&mut self.stream).poll_next(context)
+            {
+                run += 1;
+                match polled {
+                    Ok(message) => self.take(message),
+                    Err(error) => self.polling_failed(error),
+                }
+            }
+            served += run;
+            if served >= TURN || self.client.context().has_notices() || self.end.is_some() {
+                return Poll::Ready(());
+            }
+            if served == before {
+                return if served > 0 { Poll::Ready(()) } else { Poll::Pending };
+            }
+        }
+    }
+
+    /// A paused or draining consumer polls on: rebalances and commit answers come that way.
+    fn may_poll(&self) -> bool {
+        self.paused || self.draining.is_some() || self.has_room()
+    }
+
+    fn has_room(&self) -> bool {
+        let (records, bytes) = self.partitions.load();
+        records < self.options.max_in_flight && bytes < self.options.max_in_flight_bytes
+    }
+
+    fn take(&mut self, message: BorrowedMessage<'c>) {
+        if self.draining.is_some() {
+            return;
+        }
+        let bytes = message.payload_len() + message.key_len();
+        let claimed = self.partitions.lease(message.topic(), message.partition(), message.offset(), bytes);
+        // A partition that leaves may still have records in the client's queue: its next owner reads them.
+        let Some(lease) = claimed else { return };
+        if self.partitions.take_restarted() {
+            self.ownership_changed();
+        }
+        if let Some(level) = self.lanes.take(lease, Record::from(message)) {
+            self.lane_changed(lease.slot, level);
+        }
+    }
+
+    fn finish(&mut self, finished: Finished, level: Option<Level>) {
+        let Finished { lease, verdict, .. } = finished;
+        self.partitions.end(lease, matches!(verdict, Verdict::Done { .. }));
+        match verdict {
+            Verdict::Done { dead_lettered } => {
+                self.progress.count(dead_lettered);
+                if dead_lettered {
+                    self.counters.dead_lettered.increment(1);
+                    self.dead_letter_run += 1;
+                } else {
+                    self.counters.done.increment(1);
+                    self.dead_letter_run = 0;
+                }
+            }
+            Verdict::Abandoned => self.counters.abandoned.increment(1),
+            Verdict::Halt(reason) => self.halt(reason),
+        }
+        let limit = self.options.dead_letter_limit;
+        if limit > 0 && self.dead_letter_run >= limit {
+            self.halt(format!("{limit} records in a row were dead-lettered (dead-letter-limit)"));
+        }
+        if let Some(level) = level {
+            self.lane_changed(lease.slot, level);
+        }
+    }
+
+    fn halt(&mut self, reason: String) {
+        self.end.get_or_insert(ConsumerError::Halted(reason));
+    }
+
+    fn polling_failed(&mut self, error: KafkaError) {
+        let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_))
+            || error.rdkafka_error_code().is_some_and(|code| class_of(code) == ErrorClass::Fatal);
+        if fatal {
+            self.end.get_or_insert(KafkaFailure::Call { action: "reading from Kafka", source: error }.into());
+        } else {
+            // Brokers come and go, topics appear: the client tries again by itself.
+            tracing::warn!(%error, "reading from Kafka, trying again");
+        }
+    }
+
+    /// A full lane pauses its partition: memory is bounded even where one key never moves.
+    fn lane_changed(&mut self, index: usize, level: Level) {
+        let slot = self.partitions.slot_mut(index);
+        let before = slot.full_lanes;
+        slot.full_lanes = match level {
+            Level::Full => before + 1,
+            Level::Drained => before.saturating_sub(1),
+        };
+        let after = slot.full_lanes;
+        if self.paused || (before == 0) == (after == 0) {
+            return;
+        }
+        let list = self.partitions.list(&[index]);
+        let result = if after > 0 { self.client.pause(&list) } else { self.client.resume(&list) };
+        if let Err(error) = result {
+            tracing::warn!(%error, "pausing or resuming a partition");
+        }
+    }
+
+    fn tick(&mut self) {
+        self.committer.commit(&self.partitions);
+        let (records, _) = self.partitions.load();
+        #[allow(clippy::cast_precision_loss)] // a gauge
+        self.counters.in_flight.set(records as f64);
+        self.watch_stall();
+    }
+
+    /// Pauses everything when too much has been in flight for long, and goes on when half of it is done.
+    fn watch_stall(&mut self) {
+        let (records, bytes) = self.partitions.load();
+        if self.paused {
+            if records <= self.options.max_in_flight / 2 && bytes <= self.options.max_in_flight_bytes / 2 {
+                self.set_paused(false);
+            }
+        } else if self.has_room() {
+            self.stalled_since = None;
+        } else if self.stalled_since.get_or_insert_with(Instant::now).elapsed() >= STALL {
+            self.set_paused(true);
+        }
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        let mut slots = self.partitions.owned_slots();
+        // Those with a full lane stay paused.
+        slots.retain(|&slot| paused || self.partitions.slot_mut(slot).full_lanes == 0);
+        let list = self.partitions.list(&slots);
+        let result = if paused { self.client.pause(&list) } else { self.client.resume(&list) };
+        match result {
+            Ok(()) => {
+                self.paused = paused;
+                self.stalled_since = None;
+                tracing::debug!(paused, "too much in flight");
+            }
+            Err(error) => tracing::warn!(%error, "pausing or resuming all partitions"),
+        }
+    }
+
+    fn serve_notices(&mut self) -> Result<(), ConsumerError> {
+        // A rebalance that is being answered must end before the next one begins.
+        while self.revocation.is_none()
+            && let Some(notice) = self.client.context().next_notice()
+        {
+            match notice {
+                Notice::Assign(list) => self.assign(&list)?,
+                Notice::Revoke(list) => self.begin_revocation(list)?,
+                Notice::Committed(result) => self.committer.answered(result, &mut self.partitions),
+            }
+        }
+        Ok(())
+    }
+
+    fn assign(&mut self, list: &TopicPartitionList) -> Result<(), ConsumerError> {
+        self.client.incremental_assign(list).map_err(KafkaFailure::call("taking partitions over"))?;
+        for element in list.elements() {
+            let slot = self.partitions.assign(element.topic(), element.partition());
+            self.partitions.slot_mut(slot).full_lanes = 0;
+        }
+        // A partition that was paused when it left is still paused.
+        let result = if self.paused { self.client.pause(list) } else { self.client.resume(list) };
+        result.map_err(KafkaFailure::call("taking partitions over"))?;
+        self.ownership_changed();
+        tracing::info!(taken = list.count(), owned = self.partitions.owned(), "partitions taken over");
+        Ok(())
+    }
+
+    fn ownership_changed(&mut self) {
+        self.ownership.send_replace(self.partitions.epochs());
+        self.progress.set_owned(self.partitions.owned());
+    }
+
+    fn begin_revocation(&mut self, list: TopicPartitionList) -> Result<(), ConsumerError> {
+        let elements = list.elements();
+        let slots: Vec<usize> =
+            elements.iter().filter_map(|element| self.partitions.leave(element.topic(), element.partition())).collect();
+        let lost = self.client.assignment_lost();
+        tracing::info!(leaving = slots.len(), owned = self.partitions.owned(), lost, "partitions leave");
+        self.drop_waiting(|slot| slots.contains(&slot));
+        self.ownership_changed();
+        let deadline = Instant::now() + self.options.drain_deadline;
+        let revocation = Revocation { list, slots, deadline };
+        if lost {
+            // Others own them already: nothing may be committed any more.
+            return self.end_revocation(&revocation);
+        }
+        self.revocation = Some(revocation);
+        Ok(())
+    }
+
+    /// Gives partitions back once what they had in flight is done and committed.
+    fn advance_revocation(&mut self) -> Result<(), ConsumerError> {
+        let Some(revocation) = self.revocation.take() else { return Ok(()) };
+        // Answers to commits come while a revocation waits for them.
+        self.take_commit_answers();
+        let in_flight: usize = revocation.slots.iter().map(|&slot| self.partitions.in_flight(slot)).sum();
+        let overdue = Instant::now() >= revocation.deadline;
+        let uncommitted = revocation.slots.iter().any(|&slot| self.partitions.has_uncommitted(slot));
+        if (in_flight == 0 || overdue) && uncommitted {
+            self.committer.commit(&self.partitions);
+        }
+        let too_late = Instant::now() >= revocation.deadline + COMMIT_WAIT;
+        if too_late || self.client.assignment_lost() || (in_flight == 0 && !uncommitted && !self.committer.is_waiting())
+        {
+            return self.end_revocation(&revocation);
+        }
+        self.revocation = Some(revocation);
+        Ok(())
+    }
+
+    fn take_commit_answers(&mut self) {
+        for answer in self.client.context().take_commit_answers() {
+            self.committer.answered(answer, &mut self.partitions);
+        }
+    }
+
+    fn end_revocation(&mut self, revocation: &Revocation) -> Result<(), ConsumerError> {
+        for &slot in &revocation.slots {
+            self.partitions.release(slot);
+        }
+        self.ownership_changed();
+        self.client.incremental_unassign(&revocation.list).map_err(KafkaFailure::call("giving partitions back"))?;
+        Ok(())
+    }
+
+    fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) {
+        for lease in self.lanes.drop_waiting(leaves) {
+            self.partitions.end(lease, false);
+            self.counters.abandoned.increment(1);
+        }
+    }
+
+    fn begin_drain(&mut self) {
+        let (records, _) = self.partitions.load();
+        tracing::info!(in_flight = records, "stopping: finishing what is in flight");
+        self.draining = Some(Instant::now() + self.options.drain_deadline);
+        self.drop_waiting(|_| true);
+        // Whoever backs off gives up now: the record is read again after the restart.
+        self.ownership.send_replace(Vec::new());
+    }
+
+    fn is_drained(&mut self) -> bool {
+        let Some(deadline) = self.draining else { return false };
+        let (records, _) = self.partitions.load();
+        let now = Instant::now();
+        if records > 0 && now < deadline {
+            return false;
+        }
+        if records > 0 && now < deadline + COMMIT_WAIT && !self.committer.is_waiting() {
+            tracing::warn!(records, "the drain deadline passed: unfinished records will be read again");
+        }
+        self.committer.commit(&self.partitions);
+        let settled = !self.committer.is_waiting() && self.partitions.uncommitted().is_empty();
+        settled || now >= deadline + COMMIT_WAIT
+    }
+}

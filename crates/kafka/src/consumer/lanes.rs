@@ -1,0 +1,266 @@
+//! The keyed mode: records of one key come one after the other, records of different keys at the same time.
+//!
+//! A key has a *lane* while a record of it is in flight; records that come meanwhile wait in the lane. Lanes are told
+//! apart by a hash of partition and key: two keys that collide share a lane, which costs parallelism but no order.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::hash::BuildHasher;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use foldhash::fast::RandomState;
+use futures_util::Stream;
+use futures_util::stream::FuturesUnordered;
+
+use super::partitions::Lease;
+use crate::record::Record;
+
+/// A record to work on, and its claim.
+pub(super) struct Task<'c> {
+    pub(super) lease: Lease,
+    pub(super) record: Record<'c>,
+    lane: Option<u64>,
+}
+
+/// What became of a task.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) lease: Lease,
+    pub(super) verdict: Verdict,
+    lane: Option<u64>,
+}
+
+/// See the variants.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The record counts as done.
+    Done {
+        /// It was dead-lettered.
+        dead_lettered: bool,
+    },
+    /// It was given up because its partition leaves: somebody else will read it.
+    Abandoned,
+    /// The consumer must stop.
+    Halt(String),
+}
+
+impl Task<'_> {
+    /// The task's end.
+    pub(super) fn finish(&self, verdict: Verdict) -> Finished {
+        Finished { lease: self.lease, verdict, lane: self.lane }
+    }
+}
+
+/// How full a lane became, or no longer is: its partition is paused or goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    /// The lane reached its bound.
+    Full,
+    /// The lane was full and is half empty again.
+    Drained,
+}
+
+#[derive(Default)]
+struct Lane<'c> {
+    waiting: VecDeque<Task<'c>>,
+    full: bool,
+}
+
+/// See the module's text. `start` makes the future that works on a task.
+pub(super) struct Lanes<'c, S, F> {
+    start: S,
+    running: FuturesUnordered<F>,
+    lanes: HashMap<u64, Lane<'c>, RandomState>,
+    hasher: RandomState,
+    lane_records: usize,
+}
+
+impl<'c, S, F> Lanes<'c, S, F>
+where
+    S: Fn(Task<'c>) -> F,
+    F: Future<Output = Finished>,
+{
+    pub(super) fn new(start: S, lane_records: usize) -> Self {
+        Self {
+            start,
+            running: FuturesUnordered::new(),
+            lanes: HashMap::default(),
+            hasher: RandomState::default(),
+            lane_records,
+        }
+    }
+
+    /// Takes a record in: it starts at once, or waits for its key's turn. `Some` where its lane is full now.
+    pub(super) fn take(&mut self, lease: Lease, record: Record<'c>) -> Option<Level> {
+        // Records without a key have no order among each other.
+        let lane = record.key().map(|key| self.hasher.hash_one((lease.slot, key)));
+        let task = Task { lease, record, lane };
+        let Some(id) = lane else {
+            self.running.push((self.start)(task));
+            return None;
+        };
+        match self.lanes.entry(id) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Lane::default());
+                self.running.push((self.start)(task));
+                None
+            }
+            Entry::Occupied(mut occupied) => {
+                let lane = occupied.get_mut();
+                lane.waiting.push_back(task);
+                let filled = !lane.full && lane.waiting.len() >= self.lane_records;
+                lane.full |= filled;
+                filled.then_some(Level::Full)
+            }
+        }
+    }
+
+    /// The next task to finish; its lane goes on with the next record. Pending as well while nothing runs.
+    pub(super) fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished, Option<Level>)> {
+        let Some(finished) = ready!(Pin::new(&mut self.running).poll_next(context)) else {
+            return Poll::Pending;
+        };
+        let level = finished.lane.and_then(|lane| self.advance(lane));
+        Poll::Ready((finished, level))
+    }
+
+    fn advance(&mut self, id: u64) -> Option<Level> {
+        let Entry::Occupied(mut occupied) = self.lanes.entry(id) else { return None };
+        let lane = occupied.get_mut();
+        let next = lane.waiting.pop_front();
+        let drained = lane.full && lane.waiting.len() <= self.lane_records / 2;
+        lane.full &= !drained;
+        match next {
+            Some(task) => self.running.push((self.start)(task)),
+            None => drop(occupied.remove()),
+        }
+        drained.then_some(Level::Drained)
+    }
+
+    /// Drops what waits for its turn in the partitions that `leaves` tells, and returns their claims. A lane that was
+    /// full no longer is: its partition begins anew when it comes back.
+    pub(super) fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) -> Vec<Lease> {
+        let mut dropped = Vec::new();
+        for lane in self.lanes.values_mut() {
+            // All tasks of a lane are of one partition.
+            if lane.waiting.front().is_some_and(|task| leaves(task.lease.slot)) {
+                dropped.extend(lane.waiting.drain(..).map(|task| task.lease));
+                lane.full = false;
+            }
+        }
+        dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use futures_util::task::noop_waker_ref;
+    use proptest::prelude::*;
+    use rdkafka::Timestamp;
+    use rdkafka::message::OwnedMessage;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn record(key: Option<&str>, offset: i64) -> Record<'static> {
+        let key = key.map(|key| key.as_bytes().to_vec());
+        Record::from(OwnedMessage::new(Some(b"{}".to_vec()), key, "t".into(), Timestamp::NotAvailable, 0, offset, None))
+    }
+
+    fn lease(offset: i64) -> Lease {
+        Lease { slot: 0, epoch: 1, offset, bytes: 1 }
+    }
+
+    /// Work that each test finishes by hand, in any order.
+    #[derive(Clone, Default)]
+    struct Bench(Rc<RefCell<Vec<(i64, oneshot::Sender<()>)>>>);
+
+    impl Bench {
+        fn start<'c>(&self, task: Task<'c>) -> impl Future<Output = Finished> + use<'c> {
+            let (sender, finish) = oneshot::channel();
+            self.0.borrow_mut().push((task.lease.offset, sender));
+            async move {
+                let _ = finish.await;
+                task.finish(Verdict::Done { dead_lettered: false })
+            }
+        }
+
+        fn running(&self) -> Vec<i64> {
+            self.0.borrow().iter().map(|(offset, _)| *offset).collect()
+        }
+
+        fn finish(&self, index: usize) -> i64 {
+            let (offset, sender) = self.0.borrow_mut().remove(index);
+            sender.send(()).unwrap();
+            offset
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn records_of_a_key_run_one_at_a_time_and_in_order(keys in prop::collection::vec(prop::option::weighted(0.9, 0usize..5), 1..60), picks: Vec<prop::sample::Index>) {
+            let names = ["a", "b", "c", "d", "e"];
+            let bench = Bench::default();
+            let starter = bench.clone();
+            let mut lanes = Lanes::new(move |task| starter.start(task), 1_000);
+            for (offset, key) in (0..).zip(&keys) {
+                lanes.take(lease(offset), record(key.map(|key| names[key]), offset));
+            }
+            let mut done = Vec::new();
+            let mut picks = picks.into_iter();
+            let mut context = Context::from_waker(noop_waker_ref());
+            while done.len() < keys.len() {
+                let running = bench.running();
+                for key in 0..5 {
+                    let of_key = running.iter().filter(|offset| keys[usize::try_from(**offset).unwrap()] == Some(key));
+                    prop_assert!(of_key.count() <= 1, "two records of one key at a time");
+                }
+                let index = picks.next().map_or(0, |pick| pick.index(running.len()));
+                let finished = bench.finish(index);
+                let Poll::Ready((task, _)) = lanes.poll_finished(&mut context) else { panic!("nothing finished") };
+                prop_assert_eq!(task.lease.offset, finished);
+                done.push(finished);
+            }
+            for key in 0..5 {
+                let of_key: Vec<_> = done.iter().filter(|offset| keys[usize::try_from(**offset).unwrap()] == Some(key)).collect();
+                prop_assert!(of_key.is_sorted(), "a key's records out of order");
+            }
+            prop_assert!(lanes.lanes.is_empty(), "lanes go when they are idle");
+        }
+    }
+
+    #[test]
+    fn a_lane_says_when_it_is_full_and_when_it_is_half_empty_again() {
+        let bench = Bench::default();
+        let starter = bench.clone();
+        let mut lanes = Lanes::new(move |task| starter.start(task), 4);
+        let levels: Vec<_> = (0..7).map(|offset| lanes.take(lease(offset), record(Some("k"), offset))).collect();
+        assert_eq!(levels, [None, None, None, None, Some(Level::Full), None, None]);
+        let mut context = Context::from_waker(noop_waker_ref());
+        let mut drained = Vec::new();
+        for _ in 0..7 {
+            bench.finish(0);
+            let Poll::Ready((_, level)) = lanes.poll_finished(&mut context) else { panic!("nothing finished") };
+            drained.push(level);
+        }
+        assert_eq!(drained, [None, None, None, Some(Level::Drained), None, None, None]);
+    }
+
+    #[test]
+    fn what_waits_in_a_partition_that_leaves_is_dropped_and_what_runs_goes_on() {
+        let bench = Bench::default();
+        let starter = bench.clone();
+        let mut lanes = Lanes::new(move |task| starter.start(task), 4);
+        for offset in 0..3 {
+            lanes.take(lease(offset), record(Some("k"), offset));
+        }
+        let dropped: Vec<_> = lanes.drop_waiting(|slot| slot == 0).iter().map(|lease| lease.offset).collect();
+        assert_eq!(dropped, [1, 2]);
+        assert_eq!(bench.running(), [0]);
+    }
+}

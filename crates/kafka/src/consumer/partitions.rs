@@ -1,0 +1,298 @@
+//! What this member owns, and how far each partition is done.
+//!
+//! Every assignment of a partition begins a new *epoch*. Work carries the epoch it was taken in; what finishes under
+//! an older one no longer counts, because the partition may have another owner by now.
+
+use millrace_domain::Ledger;
+use rdkafka::TopicPartitionList;
+
+/// A record's claim on its partition: which one, in which epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lease {
+    pub(super) slot: usize,
+    pub(super) epoch: u32,
+    pub(super) offset: i64,
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tenure {
+    /// Records are taken.
+    Owned,
+    /// It is being taken away: what is in flight is finished, nothing new is taken.
+    Leaving,
+    /// Somebody else's.
+    Gone,
+}
+
+/// One partition this member owns or once owned.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    tenure: Tenure,
+    epoch: u32,
+    ledger: Ledger,
+    /// The offset known to be committed, or where reading began.
+    committed: Option<i64>,
+    /// Records in flight under the current epoch.
+    in_flight: usize,
+    /// Lanes of this partition that are full.
+    pub(super) full_lanes: usize,
+}
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub(super) struct Partitions {
+    slots: Vec<Slot>,
+    last_found: usize,
+    records: usize,
+    bytes: usize,
+    restarted: bool,
+}
+
+impl Partitions {
+    /// Begins an epoch of a partition.
+    pub(super) fn assign(&mut self, topic: &str, partition: i32) -> usize {
+        let index = self.find(topic, partition).unwrap_or_else(|| {
+            self.slots.push(Slot {
+                topic: topic.to_owned(),
+                partition,
+                tenure: Tenure::Gone,
+                epoch: 0,
+                ledger: Ledger::default(),
+                committed: None,
+                in_flight: 0,
+                full_lanes: 0,
+            });
+            self.slots.len() - 1
+        });
+        self.begin_epoch(index);
+        self.slots[index].tenure = Tenure::Owned;
+        index
+    }
+
+    fn begin_epoch(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        slot.epoch += 1;
+        slot.ledger = Ledger::default();
+        slot.committed = None;
+        slot.in_flight = 0;
+    }
+
+    /// Stops taking records of a partition; what is in flight may still finish.
+    pub(super) fn leave(&mut self, topic: &str, partition: i32) -> Option<usize> {
+        let index = self.find(topic, partition)?;
+        self.slots[index].tenure = Tenure::Leaving;
+        Some(index)
+    }
+
+    /// Ends a partition's epoch: what finishes from now on does not count.
+    pub(super) fn release(&mut self, index: usize) {
+        self.begin_epoch(index);
+        self.slots[index].tenure = Tenure::Gone;
+    }
+
+    /// Takes a record in. `None` where the partition is not (or no longer) to be read.
+    pub(super) fn lease(&mut self, topic: &str, partition: i32, offset: i64, bytes: usize) -> Option<Lease> {
+        let index = self.find(topic, partition)?;
+        if self.slots[index].tenure != Tenure::Owned {
+            return None;
+        }
+        if self.slots[index].ledger.open(offset).is_err() {
+            // The log was cut and reading began again further back. Old work no longer counts; all is read again.
+            self.begin_epoch(index);
+            self.restarted = true;
+            self.slots[index].ledger.open(offset).ok()?;
+        }
+        let slot = &mut self.slots[index];
+        slot.committed.get_or_insert(offset);
+        slot.in_flight += 1;
+        self.records += 1;
+        self.bytes += bytes;
+        Some(Lease { slot: index, epoch: slot.epoch, offset, bytes })
+    }
+
+    /// Whether an epoch began since the last call because a log was cut.
+    pub(super) fn take_restarted(&mut self) -> bool {
+        std::mem::take(&mut self.restarted)
+    }
+
+    /// A record left flight. Where `done`, it counts: it was processed, or its dead letter acknowledged.
+    pub(super) fn end(&mut self, lease: Lease, done: bool) {
+        self.records -= 1;
+        self.bytes -= lease.bytes;
+        let slot = &mut self.slots[lease.slot];
+        if slot.epoch != lease.epoch {
+            return;
+        }
+        slot.in_flight -= 1;
+        if done && let Err(error) = slot.ledger.close(lease.offset) {
+            tracing::error!(%error, topic = slot.topic, partition = slot.partition, "the ledger is out of step");
+        }
+    }
+
+    /// Frontiers beyond what is committed, of partitions that may still be committed.
+    pub(super) fn uncommitted(&self) -> Vec<Frontier> {
+        let slots = self.slots.iter().enumerate().filter(|(_, slot)| slot.tenure != Tenure::Gone);
+        slots
+            .filter_map(|(index, slot)| {
+                let offset = slot.ledger.frontier()?;
+                (slot.committed.is_some_and(|committed| offset > committed)).then_some(Frontier {
+                    slot: index,
+                    epoch: slot.epoch,
+                    offset,
+                })
+            })
+            .collect()
+    }
+
+    /// Notes that a frontier is committed; an older epoch's is passed over.
+    pub(super) fn committed(&mut self, frontier: Frontier) -> Option<&Slot> {
+        let slot = &mut self.slots[frontier.slot];
+        if slot.epoch != frontier.epoch {
+            return None;
+        }
+        slot.committed = Some(frontier.offset);
+        Some(slot)
+    }
+
+    /// Epochs by slot: what is in flight under another one has lost its claim, and one that leaves need not back off.
+    pub(super) fn epochs(&self) -> Vec<u32> {
+        let live = |slot: &Slot| if slot.tenure == Tenure::Owned { slot.epoch } else { 0 };
+        self.slots.iter().map(live).collect()
+    }
+
+    /// How many records a partition has in flight.
+    pub(super) fn in_flight(&self, index: usize) -> usize {
+        self.slots[index].in_flight
+    }
+
+    /// Whether uncommitted progress of a partition remains.
+    pub(super) fn has_uncommitted(&self, index: usize) -> bool {
+        self.uncommitted().iter().any(|frontier| frontier.slot == index)
+    }
+
+    /// Records and bytes in flight, of all partitions and epochs.
+    pub(super) fn load(&self) -> (usize, usize) {
+        (self.records, self.bytes)
+    }
+
+    /// How many partitions are owned.
+    pub(super) fn owned(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.tenure == Tenure::Owned).count()
+    }
+
+    /// A partition, by index.
+    pub(super) fn slot_mut(&mut self, index: usize) -> &mut Slot {
+        &mut self.slots[index]
+    }
+
+    /// Indexes of all partitions that are owned.
+    pub(super) fn owned_slots(&self) -> Vec<usize> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter(|(_, slot)| slot.tenure == Tenure::Owned).map(|(index, _)| index).collect()
+    }
+
+    /// Partitions by index, as librdkafka wants them.
+    pub(super) fn list(&self, indexes: &[usize]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(indexes.len());
+        for &index in indexes {
+            list.add_partition(&self.slots[index].topic, self.slots[index].partition);
+        }
+        list
+    }
+
+    /// Frontiers as librdkafka wants them.
+    pub(super) fn offsets(&self, frontiers: &[Frontier]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(frontiers.len());
+        for frontier in frontiers {
+            let slot = &self.slots[frontier.slot];
+            let mut element = list.add_partition(&slot.topic, slot.partition);
+            if let Err(error) = element.set_offset(rdkafka::Offset::Offset(frontier.offset)) {
+                tracing::error!(%error, "an offset cannot be committed");
+            }
+        }
+        list
+    }
+
+    /// Records come in runs of one partition: the last one found is tried first.
+    fn find(&mut self, topic: &str, partition: i32) -> Option<usize> {
+        let is = |slot: &Slot| slot.partition == partition && slot.topic == topic;
+        if !self.slots.get(self.last_found).is_some_and(is) {
+            self.last_found = self.slots.iter().position(is)?;
+        }
+        Some(self.last_found)
+    }
+}
+
+/// An offset to commit, and under which claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Frontier {
+    pub(super) slot: usize,
+    pub(super) epoch: u32,
+    pub(super) offset: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offsets(partitions: &Partitions) -> Vec<i64> {
+        partitions.uncommitted().iter().map(|frontier| frontier.offset).collect()
+    }
+
+    #[test]
+    fn only_a_contiguous_run_of_done_records_is_committed() {
+        let mut partitions = Partitions::default();
+        partitions.assign("orders", 0);
+        let [first, second, third] = [10, 11, 12].map(|offset| partitions.lease("orders", 0, offset, 100).unwrap());
+        partitions.end(third, true);
+        assert_eq!(offsets(&partitions), [] as [i64; 0]);
+        partitions.end(first, true);
+        assert_eq!(offsets(&partitions), [11]);
+        partitions.end(second, true);
+        assert_eq!(offsets(&partitions), [13]);
+        assert_eq!(partitions.load(), (0, 0));
+    }
+
+    #[test]
+    fn what_finishes_under_an_older_epoch_does_not_count() {
+        let mut partitions = Partitions::default();
+        let slot = partitions.assign("orders", 0);
+        let old = partitions.lease("orders", 0, 10, 100).unwrap();
+        partitions.release(slot);
+        assert_eq!(partitions.lease("orders", 0, 11, 100), None, "nothing is taken from a partition that is gone");
+        partitions.assign("orders", 0);
+        let new = partitions.lease("orders", 0, 10, 100).unwrap();
+        partitions.end(old, true);
+        assert_eq!(offsets(&partitions), [] as [i64; 0]);
+        assert_eq!(partitions.load(), (1, 100));
+        partitions.end(new, true);
+        assert_eq!(offsets(&partitions), [11]);
+    }
+
+    #[test]
+    fn a_partition_that_leaves_finishes_but_takes_nothing() {
+        let mut partitions = Partitions::default();
+        let slot = partitions.assign("orders", 3);
+        let lease = partitions.lease("orders", 3, 0, 1).unwrap();
+        assert_eq!(partitions.leave("orders", 3), Some(slot));
+        assert_eq!(partitions.lease("orders", 3, 1, 1), None);
+        partitions.end(lease, true);
+        assert_eq!(partitions.in_flight(slot), 0);
+        assert!(partitions.has_uncommitted(slot));
+    }
+
+    #[test]
+    fn a_log_that_was_cut_is_read_again_from_where_it_begins() {
+        let mut partitions = Partitions::default();
+        partitions.assign("orders", 0);
+        let before = partitions.lease("orders", 0, 100, 1).unwrap();
+        let after = partitions.lease("orders", 0, 5, 1).unwrap();
+        partitions.end(before, true);
+        assert_eq!(offsets(&partitions), [] as [i64; 0]);
+        partitions.end(after, true);
+        assert_eq!(offsets(&partitions), [6]);
+    }
+}

@@ -1,0 +1,116 @@
+//! The committed offsets of a group, read and written by a program that is not a member of it.
+//!
+//! Kafka takes such commits only while the group has no members: the program is the group's only user.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::client::ClientEvents;
+use crate::error::KafkaFailure;
+use crate::settings::KafkaSettings;
+
+/// A committed offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The offset to go on from.
+    pub offset: i64,
+    /// The text that is kept with it; brokers take 4,096 bytes unless `offset.metadata.max.bytes` says otherwise.
+    pub metadata: String,
+}
+
+/// The offsets of one group for one topic.
+#[derive(Clone)]
+pub struct GroupOffsets {
+    client: Arc<BaseConsumer<ClientEvents>>,
+    bootstrap: String,
+    topic: String,
+}
+
+impl GroupOffsets {
+    /// A client for the group's offsets; it connects in the background.
+    ///
+    /// # Errors
+    /// [`KafkaFailure`] where the settings are wrong.
+    pub fn new(settings: &KafkaSettings, group: &str, topic: &str) -> Result<Self, KafkaFailure> {
+        let mut config = settings.client_config("offsets")?;
+        // Offsets of a transaction that has not ended are waited for: `isolation.level` says so to the coordinator.
+        config.set("group.id", group).set("enable.auto.commit", "false").set("isolation.level", "read_committed");
+        let context = ClientEvents::new(settings)?;
+        let client = config.create_with_context(context).map_err(KafkaFailure::call("creating a client"))?;
+        Ok(Self { client: Arc::new(client), bootstrap: settings.bootstrap_servers.clone(), topic: topic.to_owned() })
+    }
+
+    /// The committed offsets of the first `partitions` partitions; those without one are left out.
+    ///
+    /// # Errors
+    /// [`KafkaFailure::Unreachable`] where the group's coordinator does not answer in time.
+    pub async fn fetch(&self, partitions: i32, timeout: Duration) -> Result<BTreeMap<i32, Committed>, KafkaFailure> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(&self.topic, 0, partitions - 1);
+        self.ask(move |client| {
+            let answer = client.committed_offsets(list, timeout)?;
+            let elements = answer.elements();
+            let committed = elements.iter().filter_map(|element| match element.offset() {
+                Offset::Offset(offset) => {
+                    Some((element.partition(), Committed { offset, metadata: element.metadata().to_owned() }))
+                }
+                _ => None,
+            });
+            Ok(committed.collect())
+        })
+        .await
+    }
+
+    /// Commits at once, outside of any transaction.
+    ///
+    /// # Errors
+    /// [`KafkaFailure`] where the coordinator refuses or does not answer.
+    pub async fn commit(&self, commits: &BTreeMap<i32, Committed>) -> Result<(), KafkaFailure> {
+        let list = self.list(commits)?;
+        self.ask(move |client| client.commit(&list, CommitMode::Sync)).await
+    }
+
+    /// `commits` as librdkafka takes them.
+    pub(crate) fn list(&self, commits: &BTreeMap<i32, Committed>) -> Result<TopicPartitionList, KafkaFailure> {
+        let mut list = TopicPartitionList::with_capacity(commits.len());
+        for (&partition, committed) in commits {
+            let mut element = list.add_partition(&self.topic, partition);
+            element.set_metadata(&committed.metadata);
+            element.set_offset(Offset::Offset(committed.offset)).map_err(KafkaFailure::call("committing"))?;
+        }
+        Ok(list)
+    }
+
+    /// What a transaction needs to know of the group.
+    pub(crate) fn group(&self) -> Result<ConsumerGroupMetadata, KafkaFailure> {
+        self.client.group_metadata().ok_or(KafkaFailure::Call {
+            action: "committing in a transaction",
+            source: KafkaError::ClientCreation("the client has no group".to_owned()),
+        })
+    }
+
+    /// librdkafka answers by blocking its caller.
+    async fn ask<T, Q>(&self, question: Q) -> Result<T, KafkaFailure>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&BaseConsumer<ClientEvents>) -> KafkaResult<T> + Send + 'static,
+    {
+        let client = Arc::clone(&self.client);
+        let answer = tokio::task::spawn_blocking(move || question(&client)).await;
+        answer.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| KafkaFailure::Unreachable {
+            bootstrap: self.bootstrap.clone(),
+            reason: error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string()),
+        })
+    }
+}
+
+impl std::fmt::Debug for GroupOffsets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GroupOffsets").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,130 @@
+//! Delivery reports on their way back to whoever waits for them.
+//!
+//! All records of one call share a [`Deliveries`]; its waiter is woken once, by the last report.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use futures_util::task::AtomicWaker;
+use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message as _;
+use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{Ack, ProduceError};
+use crate::client::{ASKS_FOR_TOKENS, ClientEvents};
+use crate::error::KafkaFailure;
+use crate::ffi;
+use crate::settings::KafkaSettings;
+
+type Report = Result<Ack, ProduceError>;
+
+/// The reports of one call.
+pub(super) struct Deliveries {
+    reports: Mutex<Vec<Report>>,
+    outstanding: AtomicUsize,
+    waiter: AtomicWaker,
+}
+
+impl Deliveries {
+    pub(super) fn new(count: usize) -> Arc<Self> {
+        Arc::new(Self {
+            reports: Mutex::new(vec![Err(ProduceError::Closed); count]),
+            outstanding: AtomicUsize::new(count),
+            waiter: AtomicWaker::new(),
+        })
+    }
+
+    /// What travels with the record through librdkafka.
+    pub(super) fn slot(self: &Arc<Self>, index: usize) -> Box<Slot> {
+        Box::new(Slot { deliveries: Arc::clone(self), index })
+    }
+
+    pub(super) fn settle(&self, index: usize, report: Report) {
+        if let Some(place) = self.reports.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+            *place = report;
+        }
+        if self.outstanding.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.waiter.wake();
+        }
+    }
+
+    /// All reports, in the order of the records, once the last one is in.
+    pub(super) async fn settled(&self) -> Vec<Report> {
+        poll_fn(|context| {
+            self.waiter.register(context.waker());
+            match self.outstanding.load(Ordering::Acquire) {
+                0 => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+        std::mem::take(&mut *self.reports.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// One record's place among the reports.
+pub(super) struct Slot {
+    deliveries: Arc<Deliveries>,
+    index: usize,
+}
+
+/// Takes librdkafka's delivery reports.
+pub(super) struct DeliveryContext {
+    events: ClientEvents,
+    room: Notify,
+    fatal: CancellationToken,
+}
+
+impl DeliveryContext {
+    pub(super) fn new(settings: &KafkaSettings) -> Result<Self, KafkaFailure> {
+        Ok(Self { events: ClientEvents::new(settings)?, room: Notify::new(), fatal: CancellationToken::new() })
+    }
+
+    /// Resolves when a record left the queue after this call.
+    pub(super) fn room(&self) -> impl Future<Output = ()> {
+        self.room.notified()
+    }
+
+    pub(super) fn fatal(&self) -> &CancellationToken {
+        &self.fatal
+    }
+}
+
+impl ClientContext for DeliveryContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = ASKS_FOR_TOKENS;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.events.log(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(rdkafka::error::RDKafkaErrorCode::Fatal) {
+            self.fatal.cancel();
+        }
+        self.events.error(error, reason);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.events.token()
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
+    type DeliveryOpaque = Box<Slot>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, slot: Self::DeliveryOpaque) {
+        let report = match result {
+            Ok(message) => Ok(Ack { partition: message.partition(), offset: message.offset() }),
+            Err((error, message)) => Err(ProduceError::undelivered(error, ffi::persistence(message))),
+        };
+        slot.deliveries.settle(slot.index, report);
+        self.room.notify_waiters();
+    }
+}

@@ -1,0 +1,72 @@
+//! Why a record has no acknowledgement, and whether it may be on a broker all the same.
+
+use millrace_domain::ErrorClass;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use thiserror::Error;
+
+use crate::error::class_of;
+use crate::ffi::Persistence;
+
+/// See the module's text.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ProduceError {
+    /// The client's queue stayed full: the brokers do not keep up. Nothing was written.
+    #[error("the producer's queue is full")]
+    QueueFull,
+    /// Nothing was written.
+    #[error("the record was not written: {reason}")]
+    NotWritten {
+        /// What to do about it.
+        class: ErrorClass,
+        /// librdkafka's account.
+        reason: String,
+    },
+    /// The record is larger than the topic takes. Nothing was written.
+    #[error("the record is larger than the topic takes")]
+    TooLarge,
+    /// The record was sent, but no acknowledgement came: it may have been written.
+    #[error("no acknowledgement came in time, the record may have been written: {reason}")]
+    Unknown {
+        /// librdkafka's account.
+        reason: String,
+    },
+    /// The producer was shut down while the record was under way: it may have been written.
+    #[error("the producer was shut down")]
+    Closed,
+}
+
+impl ProduceError {
+    pub(super) fn not_written(code: Option<Code>, error: &KafkaError) -> Self {
+        match code {
+            Some(Code::MessageSizeTooLarge) => Self::TooLarge,
+            code => Self::NotWritten {
+                class: code.map_or(ErrorClass::Permanent, class_of),
+                reason: code.map_or_else(|| error.to_string(), |code| code.to_string()),
+            },
+        }
+    }
+
+    pub(super) fn undelivered(error: &KafkaError, persistence: Persistence) -> Self {
+        match persistence {
+            Persistence::NotPersisted => Self::not_written(error.rdkafka_error_code(), error),
+            Persistence::PossiblyPersisted | Persistence::Persisted => {
+                let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+                Self::Unknown { reason }
+            }
+        }
+    }
+
+    /// What to do about it. An unknown outcome is transient: writing again under the same event id is safe.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::NotWritten { class, .. } => *class,
+            Self::TooLarge => ErrorClass::Permanent,
+            Self::QueueFull | Self::Unknown { .. } | Self::Closed => ErrorClass::Transient,
+        }
+    }
+
+    /// Whether the record may be on a broker although this is an error.
+    pub fn may_be_written(&self) -> bool {
+        matches!(self, Self::Unknown { .. } | Self::Closed)
+    }
+}

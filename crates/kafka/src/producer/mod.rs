@@ -1,0 +1,212 @@
+//! The producer: a record is written when every in-sync replica has it, and only then.
+//!
+//! Requests in flight at the same time share batches: `linger.ms` gathers them, nobody flushes. Memory is bounded by
+//! librdkafka's queue; when it is full, callers wait for room, and not for ever.
+
+mod delivery;
+mod error;
+mod transaction;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::delivery::{Deliveries, DeliveryContext, Slot};
+pub use self::error::ProduceError;
+pub use self::transaction::{TransactionError, TransactionalProducer};
+use crate::error::KafkaFailure;
+use crate::settings::KafkaSettings;
+
+/// Where a record was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ack {
+    /// The partition.
+    pub partition: i32,
+    /// Its offset there.
+    pub offset: i64,
+}
+
+/// A record to be written.
+#[derive(Debug)]
+pub struct OutgoingRecord<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition; `None` leaves it to the key.
+    pub partition: Option<i32>,
+    /// The key; `None` is a null key.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The headers.
+    pub headers: OwnedHeaders,
+}
+
+/// How a producer trades latency for throughput, and when it gives up.
+#[derive(Debug, Clone, Copy)]
+pub struct ProducerSettings {
+    /// How long a batch waits for company.
+    pub linger: Duration,
+    /// When an unacknowledged record is given up.
+    pub delivery_timeout: Duration,
+    /// How long a caller waits for room in a full queue.
+    pub queue_wait: Duration,
+    /// How long a broker may take to answer before the connection is given up; `None` is librdkafka's default.
+    pub socket_timeout: Option<Duration>,
+    /// When an idle connection is closed by this side; `None` is librdkafka's default.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl Default for ProducerSettings {
+    fn default() -> Self {
+        Self {
+            linger: Duration::from_micros(1_500),
+            delivery_timeout: Duration::from_secs(10),
+            queue_wait: Duration::from_secs(2),
+            socket_timeout: None,
+            idle_timeout: None,
+        }
+    }
+}
+
+/// An idempotent producer with `acks=all`. Clones share one client.
+#[derive(Clone)]
+pub struct Producer {
+    client: Arc<ThreadedProducer<DeliveryContext>>,
+    queue_wait: Duration,
+}
+
+/// The largest record: a topic's largest and 64 KiB, so that every record fits its dead-letter topic as well.
+const LARGEST_RECORD: u32 = 1_114_112;
+
+impl Producer {
+    /// A producer; it connects in the background.
+    ///
+    /// # Errors
+    /// [`KafkaFailure`] where the settings are wrong.
+    pub fn new(kafka: &KafkaSettings, settings: &ProducerSettings) -> Result<Self, KafkaFailure> {
+        Self::connect(kafka, settings, &[])
+    }
+
+    /// A producer with `more` of librdkafka's properties.
+    fn connect(
+        kafka: &KafkaSettings,
+        settings: &ProducerSettings,
+        more: &[(&str, String)],
+    ) -> Result<Self, KafkaFailure> {
+        let mut config = kafka.client_config("producer")?;
+        let millis = |duration: Duration| duration.as_millis().to_string();
+        let mut set = |name: &str, value: String| {
+            // What the user overrides stays overridden.
+            if !kafka.overrides.iter().any(|(known, _)| known == name) {
+                config.set(name, value);
+            }
+        };
+        set("acks", "all".to_owned());
+        set("enable.idempotence", "true".to_owned());
+        // The partition of a key is the one the Java clients choose: order holds across producers.
+        set("partitioner", "murmur2_random".to_owned());
+        set("linger.ms", format!("{}", settings.linger.as_secs_f64() * 1e3));
+        set("message.timeout.ms", millis(settings.delivery_timeout));
+        set("message.max.bytes", LARGEST_RECORD.to_string());
+        set("queue.buffering.max.messages", "100000".to_owned());
+        set("queue.buffering.max.kbytes", "65536".to_owned());
+        set("retry.backoff.ms", "50".to_owned());
+        if let Some(timeout) = settings.socket_timeout {
+            set("socket.timeout.ms", millis(timeout));
+        }
+        if let Some(timeout) = settings.idle_timeout {
+            set("connections.max.idle.ms", millis(timeout));
+        }
+        for (name, value) in more {
+            set(name, value.clone());
+        }
+        let context = DeliveryContext::new(kafka)?;
+        let client = config.create_with_context(context).map_err(KafkaFailure::call("creating the producer"))?;
+        Ok(Self { client: Arc::new(client), queue_wait: settings.queue_wait })
+    }
+
+    /// Writes one record and waits for its acknowledgement.
+    ///
+    /// # Errors
+    /// [`ProduceError`] says whether the record may be on the broker all the same.
+    pub async fn send(&self, record: OutgoingRecord<'_>) -> Result<Ack, ProduceError> {
+        let deliveries = Deliveries::new(1);
+        self.enqueue(record, &deliveries, 0).await?;
+        deliveries.settled().await.pop().unwrap_or(Err(ProduceError::Closed))
+    }
+
+    /// Writes many records and waits until each is acknowledged or given up; the answers come in the records' order.
+    pub async fn send_all(&self, records: Vec<OutgoingRecord<'_>>) -> Vec<Result<Ack, ProduceError>> {
+        let deliveries = Deliveries::new(records.len());
+        for (index, record) in records.into_iter().enumerate() {
+            if let Err(error) = self.enqueue(record, &deliveries, index).await {
+                deliveries.settle(index, Err(error));
+            }
+        }
+        deliveries.settled().await
+    }
+
+    /// Hands a record to librdkafka, waiting for room where its queue is full.
+    async fn enqueue(
+        &self,
+        record: OutgoingRecord<'_>,
+        deliveries: &Arc<Deliveries>,
+        index: usize,
+    ) -> Result<(), ProduceError> {
+        let mut record: BaseRecord<'_, [u8], [u8], Box<Slot>> = BaseRecord {
+            topic: record.topic,
+            partition: record.partition,
+            payload: record.value,
+            key: record.key,
+            timestamp: None,
+            headers: Some(record.headers),
+            delivery_opaque: deliveries.slot(index),
+        };
+        let mut give_up = None;
+        loop {
+            let room = self.client.context().room();
+            match self.client.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => record = refused,
+                Err((error, _)) => return Err(ProduceError::not_written(error.rdkafka_error_code(), &error)),
+            }
+            let give_up = *give_up.get_or_insert_with(|| Instant::now() + self.queue_wait);
+            if tokio::time::timeout_at(give_up, room).await.is_err() {
+                return Err(ProduceError::QueueFull);
+            }
+        }
+    }
+
+    /// Connects and learns where partitions are, so that the first record need not wait for it.
+    ///
+    /// # Errors
+    /// [`KafkaFailure::Unreachable`] where no broker answers in time.
+    pub async fn warm_up(&self, timeout: Duration) -> Result<(), KafkaFailure> {
+        let client = Arc::clone(&self.client);
+        let fetch = move || client.client().fetch_metadata(None, timeout).map(drop);
+        tokio::task::spawn_blocking(fetch).await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| {
+            KafkaFailure::Unreachable { bootstrap: "the bootstrap servers".to_owned(), reason: error.to_string() }
+        })
+    }
+
+    /// Cancelled when the client met an error that it cannot recover from: the process should end.
+    pub fn fatal(&self) -> &CancellationToken {
+        self.client.context().fatal()
+    }
+
+    /// How many records wait for their acknowledgement.
+    pub fn in_flight(&self) -> usize {
+        usize::try_from(self.client.in_flight_count()).unwrap_or(0)
+    }
+}
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer").field("in_flight", &self.in_flight()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! A producer whose records, and the offsets of what they were made from, are seen together or not at all.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::producer::{Producer as _, ThreadedProducer};
+use thiserror::Error;
+
+use super::delivery::DeliveryContext;
+use super::{Ack, OutgoingRecord, ProduceError, Producer, ProducerSettings};
+use crate::error::KafkaFailure;
+use crate::offsets::{Committed, GroupOffsets};
+use crate::settings::KafkaSettings;
+
+/// After this the broker aborts a transaction that its producer left behind. So long readers of its topics wait.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long one call of a transaction may take.
+const CALL: Duration = Duration::from_secs(10);
+
+/// How often a commit without an answer is asked for again.
+const COMMIT_CALLS: u32 = 3;
+
+/// Why a transaction did not take place.
+#[derive(Debug, Error)]
+pub enum TransactionError {
+    /// One of its records could not be written: nothing of it is seen.
+    #[error("record {index} of the transaction: {source}")]
+    Record {
+        /// The record's place among those given.
+        index: usize,
+        /// Why.
+        source: ProduceError,
+    },
+    /// It was aborted: nothing of it is seen.
+    #[error("the transaction was aborted: {0}")]
+    Aborted(String),
+    /// A newer producer with the same transactional id took over: nothing of it is seen.
+    #[error("another process with the same transactional id took over")]
+    Fenced,
+    /// Nobody answered whether it was committed. The group's committed offsets tell once the broker is back.
+    #[error("nobody answered whether the transaction was committed: {0}")]
+    Unknown(String),
+    /// The client cannot go on.
+    #[error(transparent)]
+    Client(#[from] KafkaFailure),
+}
+
+/// A producer of transactions, one at a time.
+#[derive(Debug, Clone)]
+pub struct TransactionalProducer(Producer);
+
+impl TransactionalProducer {
+    /// A producer under a transactional id, which only one process can use at a time: the newest.
+    ///
+    /// # Errors
+    /// [`KafkaFailure`] where the settings are wrong.
+    pub fn new(kafka: &KafkaSettings, settings: &ProducerSettings, id: &str) -> Result<Self, KafkaFailure> {
+        let transactional = [
+            ("transactional.id", id.to_owned()),
+            ("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string()),
+        ];
+        Producer::connect(kafka, settings, &transactional).map(Self)
+    }
+
+    /// Takes the transactional id over: an older producer under it is shut out, and what it left behind is aborted.
+    /// To be called once, before the first [`write`](Self::write).
+    ///
+    /// # Errors
+    /// [`TransactionError::Aborted`] where the coordinator does not answer in time.
+    pub async fn take_over(&self, timeout: Duration) -> Result<(), TransactionError> {
+        self.call(move |client| client.init_transactions(timeout)).await.map_err(|error| not_taken(&error))
+    }
+
+    /// Writes `records` and commits `offsets` for the group, all of it or nothing.
+    ///
+    /// Not to be given up half way: a later call would find the transaction still open.
+    ///
+    /// # Errors
+    /// [`TransactionError`] says whether anything of it is seen.
+    pub async fn write(
+        &self,
+        records: Vec<OutgoingRecord<'_>>,
+        group: &GroupOffsets,
+        offsets: &BTreeMap<i32, Committed>,
+    ) -> Result<Vec<Ack>, TransactionError> {
+        let (list, group) = (group.list(offsets)?, group.group()?);
+        self.0.client.begin_transaction().map_err(|error| not_taken(&error))?;
+        let mut acks = Vec::new();
+        for (index, report) in self.0.send_all(records).await.into_iter().enumerate() {
+            match report {
+                Ok(ack) => acks.push(ack),
+                Err(source) => return Err(self.abort(TransactionError::Record { index, source }).await),
+            }
+        }
+        if let Err(error) = self.call(move |client| client.send_offsets_to_transaction(&list, &group, CALL)).await {
+            return Err(self.abort(not_taken(&error)).await);
+        }
+        self.commit().await?;
+        Ok(acks)
+    }
+
+    async fn commit(&self) -> Result<(), TransactionError> {
+        let mut calls = 0;
+        loop {
+            calls += 1;
+            let Err(error) = self.call(|client| client.commit_transaction(CALL)).await else { return Ok(()) };
+            match &error {
+                KafkaError::Transaction(cause) if cause.is_retriable() && calls < COMMIT_CALLS => {
+                    tracing::warn!(%error, "committing a transaction, asking again");
+                }
+                KafkaError::Transaction(cause) if cause.txn_requires_abort() => {
+                    return Err(self.abort(not_taken(&error)).await);
+                }
+                error if is_fenced(error) => return Err(TransactionError::Fenced),
+                error => return Err(TransactionError::Unknown(error.to_string())),
+            }
+        }
+    }
+
+    /// Aborts because of `reason`, unless a newer producer has done so already.
+    async fn abort(&self, reason: TransactionError) -> TransactionError {
+        match self.call(|client| client.abort_transaction(CALL)).await {
+            Err(error) if is_fenced(&error) => TransactionError::Fenced,
+            Err(error) => {
+                // The broker aborts it by itself when its time is over.
+                tracing::warn!(%error, "aborting a transaction");
+                TransactionError::Aborted(reason.to_string())
+            }
+            Ok(()) => reason,
+        }
+    }
+
+    /// librdkafka's transaction calls block their caller.
+    async fn call<C>(&self, call: C) -> KafkaResult<()>
+    where
+        C: FnOnce(&ThreadedProducer<DeliveryContext>) -> KafkaResult<()> + Send + 'static,
+    {
+        let client = Arc::clone(&self.0.client);
+        tokio::task::spawn_blocking(move || call(&client)).await.unwrap_or(Err(KafkaError::Canceled))
+    }
+}
+
+fn not_taken(error: &KafkaError) -> TransactionError {
+    if is_fenced(error) { TransactionError::Fenced } else { TransactionError::Aborted(error.to_string()) }
+}
+
+fn is_fenced(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch))
+}

@@ -1,0 +1,94 @@
+//! Reads a topic from given offsets and follows it, outside of any group: for tools that look at records.
+
+use std::collections::BTreeMap;
+
+use millrace_domain::ErrorClass;
+use rdkafka::consumer::{Consumer as _, ConsumerContext, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::client::ClientEvents;
+use crate::error::{KafkaFailure, class_of};
+use crate::record::Record;
+use crate::settings::KafkaSettings;
+
+impl ConsumerContext for ClientEvents {}
+
+/// What a [`Reader`] came upon.
+#[derive(Debug)]
+pub enum Read<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// For now there is nothing more in this partition.
+    End(i32),
+}
+
+/// Reads partitions of one topic, committed records only. It joins no group and commits nothing.
+pub struct Reader {
+    client: StreamConsumer<ClientEvents>,
+}
+
+impl Reader {
+    /// Reads `topic` in the partitions of `from`, each from its offset; an offset that is gone gives way to the first
+    /// one that is still there. `role` becomes part of the client id.
+    ///
+    /// # Errors
+    /// [`KafkaFailure`] where the settings are wrong.
+    pub fn new(
+        settings: &KafkaSettings,
+        role: &str,
+        topic: &str,
+        from: &BTreeMap<i32, i64>,
+    ) -> Result<Self, KafkaFailure> {
+        let mut config = settings.client_config(role)?;
+        config
+            // librdkafka assigns nothing to a client without a group. This one is never joined.
+            .set("group.id", format!("millrace-{role}"))
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "100")
+            .set("queued.max.messages.kbytes", "16384");
+        let context = ClientEvents::new(settings)?;
+        let client: StreamConsumer<ClientEvents> =
+            config.create_with_context(context).map_err(KafkaFailure::call("creating the reader"))?;
+        let mut list = TopicPartitionList::new();
+        for (&partition, &offset) in from {
+            list.add_partition_offset(topic, partition, Offset::Offset(offset))
+                .map_err(KafkaFailure::call("choosing where to read from"))?;
+        }
+        client.assign(&list).map_err(KafkaFailure::call("choosing where to read from"))?;
+        Ok(Self { client })
+    }
+
+    /// Waits for the next record. Nothing is lost when the wait is given up. Brokers that cannot be reached are waited
+    /// for.
+    ///
+    /// # Errors
+    /// [`KafkaFailure::Call`] where reading cannot go on: the topic is gone, or may not be read.
+    pub async fn next(&self) -> Result<Read<'_>, KafkaFailure> {
+        loop {
+            match self.client.recv().await {
+                Ok(message) => return Ok(Read::Record(message.into())),
+                Err(KafkaError::PartitionEOF(partition)) => return Ok(Read::End(partition)),
+                Err(error) if ends_reading(&error) => return Err(KafkaFailure::call("reading")(error)),
+                Err(error) => tracing::warn!(%error, "reading from Kafka, trying again"),
+            }
+        }
+    }
+}
+
+fn ends_reading(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::MessageConsumptionFatal(_))
+        || error.rdkafka_error_code().is_some_and(|code| {
+            let gone = matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition);
+            gone || class_of(code) == ErrorClass::Fatal
+        })
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! A record as a processor sees it.
+
+use millrace_domain::event::EventType;
+use millrace_domain::{Envelope, EventId};
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, OwnedHeaders, OwnedMessage};
+
+use crate::ffi;
+
+/// A record read from a topic. It stands in the client's fetch buffer: nothing is copied, and headers are parsed only
+/// when asked for.
+#[derive(Debug)]
+pub struct Record<'a>(Source<'a>);
+
+#[derive(Debug)]
+enum Source<'a> {
+    Fetched(BorrowedMessage<'a>),
+    Owned(OwnedMessage),
+}
+
+macro_rules! of_source {
+    ($record:expr, $message:ident => $body:expr) => {
+        match &$record.0 {
+            Source::Fetched($message) => $body,
+            Source::Owned($message) => $body,
+        }
+    };
+}
+
+impl Record<'_> {
+    /// The topic it was read from.
+    pub fn topic(&self) -> &str {
+        of_source!(self, message => message.topic())
+    }
+
+    /// The partition it was read from.
+    pub fn partition(&self) -> i32 {
+        of_source!(self, message => message.partition())
+    }
+
+    /// Its offset in the partition.
+    pub fn offset(&self) -> i64 {
+        of_source!(self, message => message.offset())
+    }
+
+    /// Its timestamp in milliseconds since the Unix epoch; -1 where it has none.
+    pub fn timestamp(&self) -> i64 {
+        of_source!(self, message => message.timestamp().to_millis().unwrap_or(-1))
+    }
+
+    /// Its key.
+    pub fn key(&self) -> Option<&[u8]> {
+        of_source!(self, message => message.key())
+    }
+
+    /// Its value; `None` for a tombstone.
+    pub fn value(&self) -> Option<&[u8]> {
+        of_source!(self, message => message.payload())
+    }
+
+    /// How much memory its key and value take, in bytes.
+    pub fn size(&self) -> usize {
+        self.key().map_or(0, <[u8]>::len) + self.value().map_or(0, <[u8]>::len)
+    }
+
+    /// Its headers in order, repeated and null ones as they are; those whose name is not UTF-8 left out.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        let fetched = match &self.0 {
+            Source::Fetched(message) => message.headers().map(ffi::headers),
+            Source::Owned(message) => message.headers().map(|headers| ffi::headers(headers.as_borrowed())),
+        };
+        fetched.into_iter().flatten()
+    }
+
+    /// A copy of all its headers, byte for byte.
+    pub fn detach_headers(&self) -> OwnedHeaders {
+        let copy = match &self.0 {
+            Source::Fetched(message) => message.headers().map(rdkafka::message::BorrowedHeaders::detach),
+            Source::Owned(message) => message.headers().cloned(),
+        };
+        copy.unwrap_or_else(OwnedHeaders::new)
+    }
+
+    /// A copy of its headers byte for byte, without those whose name begins with `prefix`.
+    pub fn detach_headers_without(&self, prefix: &str) -> OwnedHeaders {
+        ffi::remove_headers(self.detach_headers(), prefix)
+    }
+
+    /// The envelope, whoever produced the record: what its headers do not say follows from its place and its topic.
+    pub fn envelope(&self) -> Envelope {
+        Envelope::from_headers(self.headers(), || self.anonymous())
+    }
+
+    /// The envelope of a record without headers.
+    fn anonymous(&self) -> Envelope {
+        let topic = self.topic();
+        let kind = millrace_domain::event::EVENT_TYPES.iter().find(|kind| kind.topic == topic);
+        let time = jiff::Timestamp::from_millisecond(self.timestamp().max(0)).unwrap_or_default();
+        Envelope {
+            id: EventId::of_place(topic, self.partition(), self.offset()),
+            event_type: kind
+                .map_or(millrace_domain::event::REGISTERED, |kind| -> &'static EventType { kind })
+                .name
+                .into(),
+            source: format!("/kafka/{topic}").into(),
+            time: time.to_string(),
+            content_type: "application/json".into(),
+            traceparent: None,
+            attributes: Vec::new(),
+        }
+    }
+}
+
+impl<'a> From<BorrowedMessage<'a>> for Record<'a> {
+    fn from(message: BorrowedMessage<'a>) -> Self {
+        Self(Source::Fetched(message))
+    }
+}
+
+impl From<OwnedMessage> for Record<'_> {
+    fn from(message: OwnedMessage) -> Self {
+        Self(Source::Owned(message))
+    }
+}

@@ -1,0 +1,242 @@
+//! How to reach a broker, in Kafka's own names.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use rdkafka::ClientConfig;
+
+use crate::error::KafkaFailure;
+
+/// How connections are secured, as Kafka's `security.protocol` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SecurityProtocol {
+    /// No encryption, no authentication.
+    Plaintext,
+    /// TLS.
+    Ssl,
+    /// Authentication without encryption.
+    SaslPlaintext,
+    /// Authentication over TLS.
+    SaslSsl,
+}
+
+/// How a client authenticates, as Kafka's `sasl.mechanism` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SaslMechanism {
+    /// User name and password in the clear: only over TLS.
+    #[value(name = "PLAIN")]
+    Plain,
+    /// Salted challenge response with SHA-256.
+    #[value(name = "SCRAM-SHA-256")]
+    ScramSha256,
+    /// Salted challenge response with SHA-512.
+    #[value(name = "SCRAM-SHA-512")]
+    ScramSha512,
+    /// IAM, as Amazon MSK does it.
+    #[cfg(feature = "msk")]
+    #[value(name = "AWS_MSK_IAM")]
+    AwsMskIam,
+}
+
+impl SaslMechanism {
+    fn as_librdkafka(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+            #[cfg(feature = "msk")]
+            Self::AwsMskIam => "OAUTHBEARER",
+        }
+    }
+}
+
+/// Kafka's security settings; their variables keep Kafka's names.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Kafka security")]
+pub struct Security {
+    /// How connections are secured [default: PLAINTEXT]
+    #[arg(
+        long = "kafka-security-protocol",
+        env = "KAFKA_SECURITY_PROTOCOL",
+        value_name = "PROTOCOL",
+        ignore_case = true
+    )]
+    pub security_protocol: Option<SecurityProtocol>,
+    /// How to authenticate, with SASL_PLAINTEXT or SASL_SSL
+    #[arg(long = "kafka-sasl-mechanism", env = "KAFKA_SASL_MECHANISM", value_name = "MECHANISM", ignore_case = true)]
+    pub sasl_mechanism: Option<SaslMechanism>,
+    /// User name for PLAIN and SCRAM
+    #[arg(long = "kafka-sasl-username", env = "KAFKA_SASL_USERNAME", value_name = "NAME")]
+    pub sasl_username: Option<String>,
+    /// Password for PLAIN and SCRAM: better given by its variable than as a flag
+    #[arg(long = "kafka-sasl-password", env = "KAFKA_SASL_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub sasl_password: Option<String>,
+    /// File or folder of CA certificates [default: where the system keeps them]
+    #[arg(long = "kafka-ssl-ca-location", env = "KAFKA_SSL_CA_LOCATION", value_name = "PATH")]
+    pub ssl_ca_location: Option<PathBuf>,
+    /// This client's certificate (PEM), for mutual TLS
+    #[arg(long = "kafka-ssl-certificate-location", env = "KAFKA_SSL_CERTIFICATE_LOCATION", value_name = "FILE")]
+    pub ssl_certificate_location: Option<PathBuf>,
+    /// This client's private key (PEM), for mutual TLS
+    #[arg(long = "kafka-ssl-key-location", env = "KAFKA_SSL_KEY_LOCATION", value_name = "FILE")]
+    pub ssl_key_location: Option<PathBuf>,
+    /// Passphrase of the private key
+    #[arg(
+        long = "kafka-ssl-key-password",
+        env = "KAFKA_SSL_KEY_PASSWORD",
+        value_name = "PASSWORD",
+        hide_env_values = true
+    )]
+    pub ssl_key_password: Option<String>,
+}
+
+/// Where the brokers are and how to talk to them.
+#[derive(Debug, Clone, Default)]
+pub struct KafkaSettings {
+    /// Bootstrap brokers, `HOST:PORT` separated by commas.
+    pub bootstrap_servers: String,
+    /// Security settings.
+    pub security: Security,
+    /// Further librdkafka properties for every client, which win over all others.
+    pub overrides: Vec<(String, String)>,
+    /// The same for consumers only.
+    pub consumer_overrides: Vec<(String, String)>,
+}
+
+impl KafkaSettings {
+    /// Settings for brokers without security.
+    pub fn plaintext(bootstrap_servers: impl Into<String>) -> Self {
+        Self { bootstrap_servers: bootstrap_servers.into(), ..Self::default() }
+    }
+
+    /// What every client is configured with. `role` becomes part of the client id.
+    ///
+    /// # Errors
+    /// [`KafkaFailure::Setting`] where settings contradict each other.
+    pub fn client_config(&self, role: &str) -> Result<ClientConfig, KafkaFailure> {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap_servers)
+            .set("client.id", format!("millrace-{role}"))
+            .set("topic.metadata.refresh.interval.ms", "60000")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "2000")
+            // A broker that hangs is left for another one before a caller's patience ends.
+            .set("socket.connection.setup.timeout.ms", "5000")
+            .set("log.connection.close", "false");
+        self.security.apply(&mut config)?;
+        for (name, value) in &self.overrides {
+            config.set(name, value);
+        }
+        Ok(config)
+    }
+
+    /// Whether clients authenticate with IAM tokens.
+    #[cfg(feature = "msk")]
+    pub(crate) fn uses_iam(&self) -> bool {
+        self.security.sasl_mechanism == Some(SaslMechanism::AwsMskIam)
+    }
+}
+
+impl Security {
+    fn protocol(&self) -> SecurityProtocol {
+        self.security_protocol.unwrap_or(match self.sasl_mechanism {
+            Some(_) => SecurityProtocol::SaslSsl,
+            None => SecurityProtocol::Plaintext,
+        })
+    }
+
+    fn apply(&self, config: &mut ClientConfig) -> Result<(), KafkaFailure> {
+        let protocol = self.protocol();
+        let (name, sasl, tls) = match protocol {
+            SecurityProtocol::Plaintext => ("plaintext", false, false),
+            SecurityProtocol::Ssl => ("ssl", false, true),
+            SecurityProtocol::SaslPlaintext => ("sasl_plaintext", true, false),
+            SecurityProtocol::SaslSsl => ("sasl_ssl", true, true),
+        };
+        config.set("security.protocol", name);
+        if sasl {
+            self.apply_sasl(config)?;
+        }
+        if tls {
+            self.apply_tls(config);
+        }
+        Ok(())
+    }
+
+    fn apply_sasl(&self, config: &mut ClientConfig) -> Result<(), KafkaFailure> {
+        let mechanism = self.sasl_mechanism.ok_or_else(|| missing("KAFKA_SASL_MECHANISM", "SASL needs a mechanism"))?;
+        config.set("sasl.mechanism", mechanism.as_librdkafka());
+        if mechanism.as_librdkafka() != "OAUTHBEARER" {
+            let user = self.sasl_username.as_ref();
+            let password = self.sasl_password.as_ref();
+            config.set("sasl.username", user.ok_or_else(|| missing("KAFKA_SASL_USERNAME", "the mechanism needs it"))?);
+            config.set(
+                "sasl.password",
+                password.ok_or_else(|| missing("KAFKA_SASL_PASSWORD", "the mechanism needs it"))?,
+            );
+        }
+        Ok(())
+    }
+
+    fn apply_tls(&self, config: &mut ClientConfig) {
+        let ca = self.ssl_ca_location.as_ref().map_or_else(|| "probe".to_owned(), |path| path.display().to_string());
+        config.set("ssl.ca.location", ca);
+        let files = [
+            ("ssl.certificate.location", &self.ssl_certificate_location),
+            ("ssl.key.location", &self.ssl_key_location),
+        ];
+        for (name, path) in files {
+            if let Some(path) = path {
+                config.set(name, path.display().to_string());
+            }
+        }
+        if let Some(password) = &self.ssl_key_password {
+            config.set("ssl.key.password", password);
+        }
+    }
+}
+
+fn missing(name: &str, reason: &str) -> KafkaFailure {
+    KafkaFailure::Setting {
+        name: name.to_owned(),
+        value: String::new(),
+        reason: format!("{reason}, and it is not set"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(security: Security) -> KafkaSettings {
+        KafkaSettings { security, ..KafkaSettings::plaintext("127.0.0.1:9092") }
+    }
+
+    #[test]
+    fn scram_over_tls_is_what_a_mechanism_alone_asks_for() {
+        let config = settings(Security {
+            sasl_mechanism: Some(SaslMechanism::ScramSha512),
+            sasl_username: Some("ann".to_owned()),
+            sasl_password: Some("secret".to_owned()),
+            ..Security::default()
+        })
+        .client_config("test")
+        .unwrap();
+        assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
+        assert_eq!(config.get("sasl.mechanism"), Some("SCRAM-SHA-512"));
+        assert_eq!(config.get("ssl.ca.location"), Some("probe"));
+    }
+
+    #[test]
+    fn a_missing_password_is_named_as_the_user_sets_it() {
+        let security = Security {
+            sasl_mechanism: Some(SaslMechanism::Plain),
+            sasl_username: Some("ann".to_owned()),
+            ..Security::default()
+        };
+        let error = settings(security).client_config("test").unwrap_err().to_string();
+        assert!(error.contains("KAFKA_SASL_PASSWORD"), "{error}");
+    }
+}

@@ -1,0 +1,195 @@
+//! A real Kafka for tests.
+//!
+//! ```no_run
+//! # async fn test() {
+//! use millrace_testkit::kafka::{self, Isolation, RawRecord};
+//!
+//! let Some(kafka) = kafka::shared().await else { return };
+//! let orders = kafka.create_unique_topic("orders", 3).await;
+//! kafka.produce(&orders, [RawRecord::new("{}").key("101")]).await;
+//! assert_eq!(kafka.read_all(&orders, Isolation::Committed).await.len(), 1);
+//! # }
+//! ```
+//!
+//! It is found in this order: the broker that `KAFKA_BOOTSTRAP_SERVERS` names; a container where a Docker engine
+//! answers and has or gets the image; Apache Kafka from its jars where a JDK is there. Where none is, a test says on
+//! the terminal what it skips, and fails if `CI` is set.
+//!
+//! One broker serves all tests of a binary, so each takes topics and groups of its own ([`unique`]). Tests that harm
+//! their broker start one for themselves ([`dedicated`]). No broker outlives the test process, however that ends.
+
+mod docker;
+mod produce;
+mod read;
+
+use std::env;
+use std::io::{self, Write as _};
+use std::thread;
+use std::time::Duration;
+
+use millrace_broker::apache::{self, ApacheBuilder, Broker};
+use millrace_broker::topics::{self, TopicSpec};
+use millrace_broker::{Apache, ApacheCluster};
+use rdkafka::ClientConfig;
+use rdkafka::client::DefaultClientContext;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use self::docker::{Container, Docker};
+
+pub use produce::{Place, RawRecord};
+pub use read::{Isolation, OwnedRecord};
+
+/// How long one step against a broker in good health may take on a busy machine.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// A Kafka to test against, and what a test asks of it.
+#[derive(Debug)]
+pub struct Kafka {
+    bootstrap_servers: String,
+    origin: Origin,
+}
+
+/// Where it came from. Dropping it ends it.
+#[derive(Debug)]
+enum Origin {
+    /// Somebody else's.
+    Environment,
+    /// This process's, in a container.
+    Container { _container: Container },
+    /// This process's. The brokers end before their files are removed: fields drop in their order.
+    Jars { cluster: ApacheCluster, _folder: Option<TempDir> },
+}
+
+/// The broker of this test binary, or `None` where there is none and the test is to be skipped, which is then said on
+/// the terminal.
+///
+/// # Panics
+/// Where there is none and `CI` is set; where one is there and does not come up.
+pub async fn shared() -> Option<&'static Kafka> {
+    static SHARED: OnceCell<Result<Kafka, String>> = OnceCell::const_new();
+    let found = SHARED.get_or_init(find).await;
+    found.as_ref().map_err(|reason| skip(reason)).ok()
+}
+
+/// A cluster for this test alone, from the jars, whose brokers it may pause and kill; `configure` says how many and
+/// with which settings. `None` and panics as in [`shared`].
+pub async fn dedicated(configure: impl FnOnce(ApacheBuilder) -> ApacheBuilder) -> Option<Kafka> {
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder for a broker: {error}"));
+    let builder = configure(Apache::builder(folder.path()).scratch().short_lived());
+    match builder.start().await {
+        Ok(cluster) => Some(Kafka::of_jars(cluster, Some(folder))),
+        Err(missing @ apache::Error::ProgramMissing { .. }) => {
+            skip(&missing.to_string());
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// A name that nobody else has, for a topic or a group: `orders-0198…`.
+pub fn unique(prefix: &str) -> String {
+    format!("{prefix}-{}", Uuid::now_v7().simple())
+}
+
+async fn find() -> Result<Kafka, String> {
+    if let Some(bootstrap_servers) = env::var("KAFKA_BOOTSTRAP_SERVERS").ok().filter(|servers| !servers.is_empty()) {
+        let kafka = Kafka { bootstrap_servers, origin: Origin::Environment };
+        kafka.wait_until_reachable().await;
+        return Ok(kafka);
+    }
+    let no_docker = match Docker::new("docker").run_broker().await {
+        Ok(container) => {
+            let bootstrap_servers = container.bootstrap_servers();
+            let kafka = Kafka { bootstrap_servers, origin: Origin::Container { _container: container } };
+            kafka.wait_until_reachable().await;
+            return Ok(kafka);
+        }
+        Err(reason) => reason,
+    };
+    // A static is never dropped: the folder goes with the brokers when the process ends.
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder for a broker: {error}")).keep();
+    match Apache::builder(&folder).scratch().short_lived().start().await {
+        Ok(cluster) => Ok(Kafka::of_jars(cluster, None)),
+        Err(missing @ apache::Error::ProgramMissing { .. }) => {
+            // Nothing runs on it, and an empty folder left behind harms nobody.
+            let _ = std::fs::remove_dir_all(&folder);
+            Err(format!("KAFKA_BOOTSTRAP_SERVERS is not set; {no_docker}; {missing}"))
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The test harness keeps what a passing test prints, so this goes past it.
+fn skip(reason: &str) {
+    let current = thread::current();
+    let test = current.name().unwrap_or("a test");
+    let is_ci = env::var_os("CI").is_some_and(|ci| !ci.is_empty());
+    assert!(!is_ci, "{test} needs a Kafka, and CI is set: {reason}");
+    // Where nobody listens, nobody can be told.
+    let _ = writeln!(io::stderr(), "\nSKIPPED {test}: no Kafka: {reason}\n");
+}
+
+impl Kafka {
+    fn of_jars(cluster: ApacheCluster, folder: Option<TempDir>) -> Self {
+        Self { bootstrap_servers: cluster.bootstrap_servers(), origin: Origin::Jars { cluster, _folder: folder } }
+    }
+
+    /// Where clients find it: `host:port,…`.
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.bootstrap_servers
+    }
+
+    /// A client's settings, with nothing but the address.
+    pub fn client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", &self.bootstrap_servers);
+        client
+    }
+
+    /// A broker of a [`dedicated`] cluster, to do harm to. Ids count from 1.
+    ///
+    /// # Panics
+    /// Where the cluster has no such broker, or is not made of processes of this one.
+    pub fn broker(&self, id: i32) -> &Broker {
+        let broker = match &self.origin {
+            Origin::Jars { cluster, .. } => cluster.broker(id),
+            Origin::Environment | Origin::Container { .. } => None,
+        };
+        broker.unwrap_or_else(|| panic!("no broker {id} of this process's"))
+    }
+
+    /// Creates topics that do not exist yet, and returns when they can be written to.
+    ///
+    /// # Panics
+    /// Where the broker refuses one.
+    pub async fn create_topics(&self, topics: &[TopicSpec]) {
+        topics::create_missing(&self.client(), DefaultClientContext, topics, BOUND)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Creates a topic with a name of its own that begins with `prefix`, and returns the name.
+    ///
+    /// # Panics
+    /// Where the broker refuses it.
+    pub async fn create_unique_topic(&self, prefix: &str, partitions: i32) -> String {
+        let name = unique(prefix);
+        self.create_topics(&[TopicSpec::new(&name, partitions)]).await;
+        name
+    }
+
+    /// To create no topics takes an answer of the broker.
+    async fn wait_until_reachable(&self) {
+        self.create_topics(&[]).await;
+    }
+}
+
+/// Runs librdkafka's blocking calls beside the test's own work.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+    }
+}

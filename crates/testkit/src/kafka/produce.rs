@@ -1,0 +1,126 @@
+//! Records written as bytes.
+
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+
+use super::{BOUND, Kafka};
+
+/// A record to be written, byte for byte.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RawRecord {
+    /// The partition; `None`: by the key's hash.
+    pub partition: Option<i32>,
+    /// The key; `None` is Kafka's null.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` is Kafka's null.
+    pub value: Option<Vec<u8>>,
+    /// The headers in their order; `None` is Kafka's null.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// The time in milliseconds since 1970; `None`: now.
+    pub timestamp: Option<i64>,
+}
+
+impl RawRecord {
+    /// A record with this value, and nothing else.
+    pub fn new(value: impl Into<Vec<u8>>) -> Self {
+        Self { value: Some(value.into()), ..Self::default() }
+    }
+
+    /// The same with this key.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Vec<u8>>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.to_owned(), Some(value.into())));
+        self
+    }
+
+    /// The same for this partition.
+    #[must_use]
+    pub fn partition(mut self, partition: i32) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+}
+
+/// Where a record came to stand.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Place {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+impl Kafka {
+    /// Writes the records in their order with `acks=all`, and returns where each stands once all are acknowledged.
+    ///
+    /// # Panics
+    /// Where one is not acknowledged.
+    pub async fn produce(&self, topic: &str, records: impl IntoIterator<Item = RawRecord>) -> Vec<Place> {
+        /// librdkafka takes a record at once or says that its queue is full.
+        const QUEUE_FULL: KafkaError = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
+        let producer: FutureProducer = self
+            .client()
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "1")
+            .set("message.timeout.ms", BOUND.as_millis().to_string())
+            .set("message.max.bytes", (64 * 1024 * 1024).to_string())
+            .create()
+            .unwrap_or_else(|error| panic!("{error}"));
+        let mut reports = Vec::new();
+        for raw in records {
+            let mut record = raw.as_record(topic);
+            let report = loop {
+                match producer.send_result(record) {
+                    Ok(report) => break report,
+                    Err((error, back)) if error == QUEUE_FULL => {
+                        record = back;
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    Err((error, _)) => panic!("{topic} refuses a record: {error}"),
+                }
+            };
+            reports.push(report);
+        }
+        let mut places = Vec::with_capacity(reports.len());
+        for report in reports {
+            match report.await {
+                Ok(Ok(delivery)) => {
+                    places.push(Place { partition: delivery.partition, offset: delivery.offset });
+                }
+                Ok(Err((error, _))) => panic!("{topic} did not acknowledge a record: {error}"),
+                Err(canceled) => panic!("the producer ended before {topic} acknowledged a record: {canceled}"),
+            }
+        }
+        places
+    }
+}
+
+impl RawRecord {
+    fn as_record<'a>(&'a self, topic: &'a str) -> FutureRecord<'a, [u8], [u8]> {
+        let mut record = FutureRecord::to(topic);
+        record.partition = self.partition;
+        record.key = self.key.as_deref();
+        record.payload = self.value.as_deref();
+        record.timestamp = self.timestamp;
+        if !self.headers.is_empty() {
+            let headers = OwnedHeaders::new_with_capacity(self.headers.len());
+            record.headers = Some(
+                self.headers
+                    .iter()
+                    .fold(headers, |headers, (key, value)| headers.insert(Header { key, value: value.as_deref() })),
+            );
+        }
+        record
+    }
+}

@@ -1,0 +1,6 @@
+//! The testkit against a real Kafka, and its servers against real clients.
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod kafka;
+mod smtp;
+mod webhook;

@@ -1,0 +1,1 @@
+//! The HTTP edge as a Lambda function behind API Gateway
