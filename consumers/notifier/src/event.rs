@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
 /// A notification with what its envelope says about it.
 #[derive(Debug, Clone, Copy)]
@@ -11,7 +12,7 @@ pub(crate) struct Event<'a> {
     /// Names the event in the whole system; text of whoever produced it.
     pub(crate) id: &'a str,
     /// Its CloudEvents type.
-    pub(crate) event_type: &'a str,
+    pub(crate) kind: &'a str,
     /// When it happened.
     pub(crate) time: Timestamp,
     /// Whom it is for.
@@ -41,6 +42,16 @@ impl Event<'_> {
     }
 }
 
+/// The name of a text where the text itself may not stand: the first 128 bits of its SHA-256, in hexadecimal digits.
+pub(crate) fn fingerprint(text: &str) -> String {
+    let mut digits = String::with_capacity(32);
+    for byte in Sha256::digest(text.as_bytes()).iter().take(16) {
+        // Writing to a string does not fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -48,7 +59,7 @@ pub(crate) mod tests {
     /// The notification of the contract's example.
     pub(crate) const EXAMPLE: Event<'static> = Event {
         id: "0198c5a0-0000-7000-8000-000000000001",
-        event_type: "millrace.notification.requested",
+        kind: "millrace.notification.requested",
         time: Timestamp::constant(1_769_860_800, 0),
         user_id: "12345",
         message: "Your order has shipped",

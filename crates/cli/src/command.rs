@@ -58,3 +58,15 @@ where
 {
     shutdown.run_until_cancelled(command).await.unwrap_or(Ok(ExitCode::SUCCESS))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_two_flags_of_a_command_contradict_each_other() {
+        Millrace::command().debug_assert();
+    }
+}

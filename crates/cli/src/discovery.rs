@@ -36,7 +36,8 @@ impl BrokerArgs {
 }
 
 fn not_found(error: &DevFileError) -> SettingError {
-    let ways = "name it with --kafka HOST:PORT or KAFKA_BOOTSTRAP_SERVERS, or start millrace dev (with the same --data-dir)";
+    let ways =
+        "name it with --kafka HOST:PORT or KAFKA_BOOTSTRAP_SERVERS, or start millrace dev (with the same --data-dir)";
     SettingError::new("--kafka", format!("no broker to talk to: {error}; {ways}"))
 }
 
@@ -90,7 +91,10 @@ mod tests {
 
     #[test]
     fn bootstrap_servers_are_hosts_with_ports() {
-        assert_eq!(bootstrap_servers("a:9092, b.example.com:9093,[::1]:9094"), Ok("a:9092,b.example.com:9093,[::1]:9094".into()));
+        assert_eq!(
+            bootstrap_servers("a:9092, b.example.com:9093,[::1]:9094"),
+            Ok("a:9092,b.example.com:9093,[::1]:9094".into())
+        );
         for wrong in ["", "a", "a:", ":9092", "a:0", "a:65536", "a:9092,", "a b:9092", "http://a:9092", "::1:9092"] {
             assert!(bootstrap_servers(wrong).is_err(), "{wrong}");
         }

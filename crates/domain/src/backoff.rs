@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_jitter_is_full() {
-        let backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60) };
+        let backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(1) };
         let mut random = SmallRng::seed_from_u64(7);
         let delays: Vec<_> = (0..1_000).map(|_| backoff.delay(1, None, &mut random)).collect();
         let below = |share: f64| delays.iter().filter(|delay| delay.as_secs_f64() < share).count();

@@ -4,6 +4,7 @@
 //! for CloudEvents 1.0.2 says (section 3.2): `ce_<attribute>`, and `content-type` for `datacontenttype`.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::id::EventId;
 
@@ -89,10 +90,7 @@ impl<'a> Found<'a> {
             "ce_id" | "ce_type" | "ce_source" | "ce_time" | "ce_specversion" => {}
             "content-type" => self.content_type = Some(value),
             "traceparent" => self.traceparent = Some(value),
-            _ if name.starts_with(ATTRIBUTE_PREFIX) => {
-                self.attributes.retain(|(known, _)| known != name);
-                self.attributes.push((name.to_owned(), value.to_owned()));
-            }
+            _ if name.starts_with(ATTRIBUTE_PREFIX) => self.attributes.push((name.to_owned(), value.to_owned())),
             _ => {}
         }
     }
@@ -106,9 +104,20 @@ impl<'a> Found<'a> {
             time: self.time.map_or(fallback.time, str::to_owned),
             content_type: text(self.content_type, fallback.content_type),
             traceparent: self.traceparent.map(str::to_owned).or(fallback.traceparent),
-            attributes: if self.attributes.is_empty() { fallback.attributes } else { self.attributes },
+            attributes: if self.attributes.is_empty() { fallback.attributes } else { last_of_each(self.attributes) },
         }
     }
+}
+
+/// The last attribute of each name. A record may have tens of thousands.
+fn last_of_each(attributes: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut seen = HashSet::with_capacity(attributes.len());
+    let keep: Vec<bool> = attributes.iter().rev().map(|(name, _)| seen.insert(name.as_str())).collect();
+    attributes
+        .into_iter()
+        .zip(keep.into_iter().rev())
+        .filter_map(|(attribute, keep)| keep.then_some(attribute))
+        .collect()
 }
 
 #[cfg(test)]
@@ -163,6 +172,17 @@ mod tests {
             let read = Envelope::from_headers(headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())), fallback);
             prop_assert!(!read.id.as_str().is_empty() && !read.event_type.is_empty());
         }
+    }
+
+    #[test]
+    fn of_repeated_attributes_the_last_counts_however_many_there_are() {
+        let names: Vec<_> = (0..50_000).map(|index| format!("ce_x{index}")).collect();
+        let once = names.iter().map(|name| (name.as_str(), Some(&b"1"[..])));
+        let again = names.iter().take(2).map(|name| (name.as_str(), Some(&b"2"[..])));
+        let read = Envelope::from_headers(once.chain(again), fallback);
+        assert_eq!(read.attributes.len(), 50_000);
+        let last: Vec<_> = read.attributes.iter().skip(49_997).map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(last, [("ce_x49999", "1"), ("ce_x0", "2"), ("ce_x1", "2")]);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use millrace_domain::event::EventType;
 use millrace_domain::json::{Document, write_string};
@@ -14,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::deadline::Deadline;
 use crate::problem::Problem;
-use crate::sink::{Receipt, Submission};
+use crate::sink::{Receipt, SinkError, Submission};
 use crate::{Edge, idempotency, media};
 
 /// `ce_source` of events that enter by their own route.
@@ -70,6 +72,15 @@ pub(crate) struct Route {
 }
 
 impl Edge {
+    /// Takes a request of a route that is for JSON alone.
+    pub(crate) async fn take(&self, route: &Route, request: Request) -> Result<Response, Problem> {
+        let deadline = self.deadline(request.extensions());
+        let (Parts { headers, .. }, body) = request.into_parts();
+        media::require_json(&headers)?;
+        let contents = self.read(&headers, body, deadline).await?;
+        self.accept(route, &headers, contents.bytes.as_ref().into(), deadline).await
+    }
+
     /// Checks a JSON value, writes it and answers.
     pub(crate) async fn accept(
         &self,
@@ -108,9 +119,9 @@ impl Edge {
         let events = std::slice::from_ref(event);
         let mut reports = match deadline.bound(self.sink.write(events)).await {
             Ok(reports) => reports,
-            Err(_) => return Err(Problem::outcome_unknown(Some(id))),
+            Err(_) => return Err(Problem::outcome_unknown(id)),
         };
-        let report = reports.pop().ok_or_else(|| Problem::outcome_unknown(Some(id)))?;
+        let report = reports.pop().unwrap_or(Err(SinkError::OutcomeUnknown));
         report.map_err(|error| Problem::unwritten(&error, id))
     }
 

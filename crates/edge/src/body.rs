@@ -1,7 +1,6 @@
 //! Request bodies: read within limits, decompressed within limits.
 
 use std::io::Read;
-use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -9,17 +8,12 @@ use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Edge;
 use crate::deadline::Deadline;
 use crate::problem::Problem;
-
-/// Room for large bodies is handed out in units of this many bytes.
-pub(crate) const ROOM_UNIT: usize = 1024;
-
-/// Bodies up to this size are not counted: most requests never touch the semaphore.
-const UNCOUNTED: usize = 64 * 1024;
+use crate::room::UNCOUNTED;
 
 /// zstd windows above this are refused (RFC 8878, section 3.1.1.1.2 asks decoders to take 8 MiB).
 const ZSTD_WINDOW_LOG: u32 = 23;
@@ -33,7 +27,6 @@ pub(crate) struct Contents {
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
-    Identity,
     Gzip,
     Zstd,
 }
@@ -52,13 +45,13 @@ impl Edge {
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the request's body did not arrive in time"))
         })?;
         match coding {
-            Coding::Identity => Ok(contents),
-            coding => self.decompress(&contents, coding),
+            None => Ok(contents),
+            Some(coding) => self.decompress(&contents, coding),
         }
     }
 
     async fn collect(&self, mut body: Body, announced: usize, limit: usize) -> Result<Contents, Problem> {
-        let mut room = Room::new(&self.body_room);
+        let mut room = self.rooms.share();
         let mut first: Option<Bytes> = None;
         let mut all = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -74,88 +67,59 @@ impl Edge {
                 None if all.is_empty() => first = Some(piece),
                 None => all.extend_from_slice(&piece),
                 Some(before) => {
-                    all.reserve(announced.max(so_far));
+                    // What a sender announces and never sends must not cost memory.
+                    all.reserve(announced.min(UNCOUNTED).max(so_far));
                     all.extend_from_slice(&before);
                     all.extend_from_slice(&piece);
                 }
             }
         }
-        Ok(Contents { bytes: first.unwrap_or_else(|| all.freeze()), _room: room.taken })
+        Ok(Contents { bytes: first.unwrap_or_else(|| all.freeze()), _room: room.keep() })
     }
 
     /// Decompresses within the limit: a bomb costs no more memory than an honest body.
     fn decompress(&self, compressed: &Contents, coding: Coding) -> Result<Contents, Problem> {
-        let limit = self.limits.request;
-        let mut room = Room::new(&self.body_room);
-        let mut plain = Vec::new();
         let input: &[u8] = &compressed.bytes;
-        let result = match coding {
-            Coding::Identity => Ok(()),
-            Coding::Gzip => inflate(flate2::read::MultiGzDecoder::new(input), &mut plain, limit, &mut room),
-            Coding::Zstd => zstd::stream::read::Decoder::with_buffer(input)
-                .and_then(|mut decoder| decoder.window_log_max(ZSTD_WINDOW_LOG).map(|()| decoder))
-                .map_err(|error| corrupt("zstd", &error))
-                .and_then(|decoder| inflate(decoder, &mut plain, limit, &mut room)),
-        };
-        result?;
-        Ok(Contents { bytes: plain.into(), _room: room.taken })
+        match coding {
+            // No stream of either is empty.
+            _ if input.is_empty() => Err(Problem::malformed("the compressed body is empty")),
+            Coding::Gzip => self.inflate(flate2::read::MultiGzDecoder::new(input)),
+            Coding::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(|error| corrupt(&error))?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(|error| corrupt(&error))?;
+                self.inflate(decoder)
+            }
+        }
+    }
+
+    fn inflate(&self, mut decoder: impl Read) -> Result<Contents, Problem> {
+        let limit = self.limits.request;
+        let mut room = self.rooms.share();
+        let mut plain = Vec::new();
+        let mut piece = [0; 16 * 1024];
+        loop {
+            let read = decoder.read(&mut piece).map_err(|error| corrupt(&error))?;
+            let so_far = plain.len() + read;
+            if so_far > limit {
+                return Err(too_large(limit));
+            }
+            if read == 0 {
+                return Ok(Contents { bytes: plain.into(), _room: room.keep() });
+            }
+            room.cover(so_far)?;
+            plain.extend_from_slice(&piece[..read]);
+        }
     }
 }
 
-fn inflate(decoder: impl Read, plain: &mut Vec<u8>, limit: usize, room: &mut Room<'_>) -> Result<(), Problem> {
-    const STEP: usize = 64 * 1024;
-    let mut decoder = decoder.take(limit as u64 + 1);
-    loop {
-        let before = plain.len();
-        let read = decoder.by_ref().take(STEP as u64).read_to_end(plain);
-        read.map_err(|error| corrupt("compressed", &error))?;
-        if plain.len() > limit {
-            return Err(too_large(limit));
-        }
-        room.cover(plain.len())?;
-        if plain.len() == before {
-            return Ok(());
-        }
-    }
-}
-
-/// A request's share of the room for large bodies.
-struct Room<'a> {
-    all: &'a Arc<Semaphore>,
-    taken: Option<OwnedSemaphorePermit>,
-}
-
-impl<'a> Room<'a> {
-    fn new(all: &'a Arc<Semaphore>) -> Self {
-        Self { all, taken: None }
-    }
-
-    fn cover(&mut self, bytes: usize) -> Result<(), Problem> {
-        if bytes <= UNCOUNTED {
-            return Ok(());
-        }
-        let wanted = bytes.div_ceil(ROOM_UNIT);
-        let missing = wanted.saturating_sub(self.taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
-        if missing == 0 {
-            return Ok(());
-        }
-        let more = u32::try_from(missing).ok().and_then(|more| Arc::clone(self.all).try_acquire_many_owned(more).ok());
-        let more = more.ok_or_else(|| Problem::overloaded("too many large requests at once"))?;
-        match &mut self.taken {
-            Some(taken) => taken.merge(more),
-            none => *none = Some(more),
-        }
-        Ok(())
-    }
-}
-
-fn coding(headers: &HeaderMap) -> Result<Coding, Problem> {
+/// The coding of a body; `None` for one that is sent as it is.
+fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Problem> {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
-    let Some(value) = codings.next() else { return Ok(Coding::Identity) };
+    let Some(value) = codings.next() else { return Ok(None) };
     let coding = match value.to_str().map(|text| text.trim().to_ascii_lowercase()).as_deref() {
-        Ok("" | "identity") => Some(Coding::Identity),
-        Ok("gzip" | "x-gzip") => Some(Coding::Gzip),
-        Ok("zstd") => Some(Coding::Zstd),
+        Ok("" | "identity") => Some(None),
+        Ok("gzip" | "x-gzip") => Some(Some(Coding::Gzip)),
+        Ok("zstd") => Some(Some(Coding::Zstd)),
         _ => None,
     };
     match (coding, codings.next()) {
@@ -172,6 +136,6 @@ fn too_large(limit: usize) -> Problem {
     Problem::too_large(format!("the request is larger than {limit} bytes after decompression"))
 }
 
-fn corrupt(what: &str, error: &std::io::Error) -> Problem {
-    Problem::malformed(format!("the {what} body is corrupt: {error}"))
+fn corrupt(error: &std::io::Error) -> Problem {
+    Problem::malformed(format!("the compressed body is corrupt: {error}"))
 }

@@ -1,10 +1,8 @@
 //! When a request must be answered.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
-use http::request::Parts;
+use http::Extensions;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Edge;
@@ -33,11 +31,10 @@ impl Deadline {
     }
 }
 
-impl FromRequestParts<Edge> for Deadline {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(request: &mut Parts, edge: &Edge) -> Result<Self, Infallible> {
-        let own = Self::after(edge.limits.answer_within);
-        Ok(request.extensions.get::<AnswerBy>().map_or(own, |host| Self(own.0.min(host.0))))
+impl Edge {
+    /// This edge's own limit from now on, or the host's where that is earlier.
+    pub(crate) fn deadline(&self, request: &Extensions) -> Deadline {
+        let own = Deadline::after(self.limits.answer_within);
+        request.get::<AnswerBy>().map_or(own, |host| Deadline(own.0.min(host.0)))
     }
 }

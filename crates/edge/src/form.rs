@@ -1,8 +1,8 @@
 //! HTML forms as events: fields become members of a JSON object.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 
-use millrace_domain::json::{escape, write_string};
+use millrace_domain::json::write_string;
 use percent_encoding::percent_decode;
 
 use crate::problem::Problem;
@@ -11,54 +11,65 @@ use crate::problem::Problem;
 const TIMESTAMP: &str = "timestamp";
 
 /// Turns an `application/x-www-form-urlencoded` body (WHATWG URL, section 5.1) into a JSON object. A field sent more
-/// than once becomes an array of its values; `timestamp` is `now` (RFC 3339) unless the form has one.
-pub(crate) fn to_json(body: &[u8], now: &str) -> Result<Vec<u8>, Problem> {
-    let mut fields: Vec<(Cow<'_, str>, Vec<Cow<'_, str>>)> = Vec::new();
+/// than once becomes an array of its values; `timestamp` is `now` (RFC 3339) unless the form has one. Gives up where
+/// the object would have more than about `limit` bytes.
+pub(crate) fn to_json(body: &[u8], now: &str, limit: usize) -> Result<Vec<u8>, Problem> {
+    let fields = fields(body, limit)?;
+    let mut values: HashMap<&str, Vec<&str>> = HashMap::with_capacity(fields.len());
+    for (name, value) in &fields {
+        values.entry(name).or_default().push(value);
+    }
+    values.entry(TIMESTAMP).or_insert_with(|| vec![now]);
+    let mut json = vec![b'{'];
+    for name in fields.iter().map(|(name, _)| name.as_str()).chain([TIMESTAMP]) {
+        // A name is written where it first stands, with all its values.
+        let Some(values) = values.remove(name) else { continue };
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        write_string(&mut json, name);
+        json.push(b':');
+        write_values(&mut json, &values);
+    }
+    json.push(b'}');
+    Ok(json)
+}
+
+/// The fields in their order.
+fn fields(body: &[u8], limit: usize) -> Result<Vec<(String, String)>, Problem> {
+    let mut fields = Vec::new();
+    let mut least = 0;
     for pair in body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
         let (name, value) = match pair.iter().position(|&byte| byte == b'=') {
             Some(equals) => (&pair[..equals], &pair[equals + 1..]),
             None => (pair, &[][..]),
         };
         let (name, value) = (decode(name)?, decode(value)?);
-        match fields.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, values)) => values.push(value),
-            None => fields.push((name, vec![value])),
+        // A field of two bytes takes many times that in memory: a form that will be too large is not read to its end.
+        least += value.len() + r#""","#.len();
+        if least > limit {
+            return Err(Problem::too_large(format!("the form makes an event of more than {limit} bytes")));
         }
+        fields.push((name, value));
     }
-    if !fields.iter().any(|(name, _)| name == TIMESTAMP) {
-        fields.push((TIMESTAMP.into(), vec![now.into()]));
-    }
-    Ok(object(&fields))
+    Ok(fields)
 }
 
-fn object(fields: &[(Cow<'_, str>, Vec<Cow<'_, str>>)]) -> Vec<u8> {
-    let mut json = vec![b'{'];
-    for (index, (name, values)) in fields.iter().enumerate() {
-        if index > 0 {
-            json.push(b',');
-        }
-        write_string(&mut json, name);
-        json.push(b':');
-        match values.as_slice() {
-            [value] => write_string(&mut json, value),
-            values => {
-                let values: Vec<_> = values.iter().map(|value| escape(value).to_string()).collect();
-                json.extend_from_slice(format!("[{}]", values.join(",")).as_bytes());
-            }
-        }
+fn write_values(json: &mut Vec<u8>, values: &[&str]) {
+    if let [value] = values {
+        return write_string(json, value);
     }
-    json.push(b'}');
-    json
+    for (index, value) in values.iter().enumerate() {
+        json.push(if index == 0 { b'[' } else { b',' });
+        write_string(json, value);
+    }
+    json.push(b']');
 }
 
-fn decode(text: &[u8]) -> Result<Cow<'_, str>, Problem> {
-    let spaced: Cow<'_, [u8]> = if text.contains(&b'+') {
-        text.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect::<Vec<_>>().into()
-    } else {
-        text.into()
-    };
-    let decoded = String::from_utf8(percent_decode(&spaced).collect());
-    decoded.map(Cow::Owned).map_err(|_| Problem::malformed("the form is not UTF-8 once decoded"))
+fn decode(text: &[u8]) -> Result<String, Problem> {
+    let spaced: Vec<u8> = text.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
+    String::from_utf8(percent_decode(&spaced).collect())
+        .map_err(|_| Problem::malformed("the form is not UTF-8 once decoded"))
 }
 
 #[cfg(test)]
@@ -68,7 +79,7 @@ mod tests {
     const NOW: &str = "2026-01-31T12:00:00Z";
 
     fn json(form: &str) -> String {
-        String::from_utf8(to_json(form.as_bytes(), NOW).unwrap()).unwrap()
+        String::from_utf8(to_json(form.as_bytes(), NOW, 1 << 20).unwrap()).unwrap()
     }
 
     #[test]
@@ -80,12 +91,18 @@ mod tests {
     }
 
     #[test]
-    fn a_field_sent_twice_keeps_both_values() {
-        assert_eq!(json("a=1&a=2&timestamp=t"), r#"{"a":["1","2"],"timestamp":"t"}"#);
+    fn a_field_sent_twice_keeps_both_values_where_it_first_stood() {
+        assert_eq!(json("a=1&b=2&a=3&timestamp=t"), r#"{"a":["1","3"],"b":"2","timestamp":"t"}"#);
     }
 
     #[test]
     fn a_form_that_is_not_utf_8_is_refused() {
-        assert_eq!(to_json(b"a=%ff", NOW).unwrap_err().status(), 400);
+        assert_eq!(to_json(b"a=%ff", NOW, 100).unwrap_err().status(), 400);
+    }
+
+    #[test]
+    fn a_form_that_grows_beyond_the_limit_is_given_up() {
+        assert!(to_json(b"a=1&b=2", NOW, 8).is_ok());
+        assert_eq!(to_json(b"a=1&b=2&c=3", NOW, 8).unwrap_err().status(), 413);
     }
 }

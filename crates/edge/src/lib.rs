@@ -4,6 +4,7 @@
 //! Whatever else happens the answer is a problem (RFC 9457), and says whether a record may have been written.
 
 mod accept;
+mod batch;
 mod body;
 mod cloud_events;
 mod deadline;
@@ -13,6 +14,7 @@ mod media;
 mod openapi;
 mod problem;
 mod request_id;
+mod room;
 mod routes;
 mod sink;
 mod status;
@@ -22,8 +24,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware;
-use tokio::sync::Semaphore;
 
+use self::room::Rooms;
 pub use deadline::AnswerBy;
 pub use problem::{FieldProblem, Problem, ProblemBody};
 pub use sink::{BoxFuture, KafkaSink, Receipt, Sink, SinkError, Submission};
@@ -35,8 +37,7 @@ pub struct Edge {
     sink: Arc<dyn Sink>,
     status: Arc<dyn StatusSource>,
     limits: Limits,
-    /// Room for large request bodies, in KiB.
-    body_room: Arc<Semaphore>,
+    rooms: Rooms,
 }
 
 /// Bounds on a request, in bytes and time.
@@ -67,15 +68,12 @@ impl Default for Limits {
 impl Edge {
     /// An edge over a sink for records and a source for `GET /get_status`.
     pub fn new(sink: Arc<dyn Sink>, status: Arc<dyn StatusSource>, limits: Limits) -> Self {
-        let body_room = Arc::new(Semaphore::new(limits.all_requests / body::ROOM_UNIT));
-        Self { sink, status, limits, body_room }
+        Self { sink, status, limits, rooms: Rooms::new(limits.all_requests) }
     }
 
     /// All routes.
     pub fn router(self) -> Router {
-        let (router, document) = routes::all().split_for_parts();
-        router
-            .merge(openapi::route(&document))
+        Router::from(routes::all())
             .fallback(routes::not_found)
             .method_not_allowed_fallback(routes::method_not_allowed)
             .layer(middleware::from_fn(request_id::assign))

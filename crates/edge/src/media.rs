@@ -22,19 +22,40 @@ pub(crate) fn of(headers: &HeaderMap) -> Result<Option<MediaType>, Problem> {
     Ok((!full.is_empty()).then(|| MediaType { full: full.to_owned(), essence }))
 }
 
+/// What JSON routes take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Body {
+    Json,
+    Form,
+}
+
 /// Lets JSON pass, and requests that do not say what they are.
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get(CONTENT_TYPE) {
-        Some(value) if value.as_bytes() == JSON.as_bytes() => Ok(()),
         None => Ok(()),
+        // Nearly all say it like this.
+        Some(value) if value.as_bytes() == JSON.as_bytes() => Ok(()),
         Some(_) => match of(headers)? {
-            None => Ok(()),
-            Some(media) if media.essence == JSON => Ok(()),
-            Some(media) => Err(Problem::unsupported(
-                format!("the Content-Type {} is not taken here, send {JSON}", media.full),
-                JSON,
-            )),
+            Some(media) if media.essence != JSON => Err(media.unsupported(JSON)),
+            _ => Ok(()),
         },
+    }
+}
+
+/// Lets JSON and forms pass, and takes requests that do not say what they are for JSON.
+pub(crate) fn require_json_or_form(headers: &HeaderMap) -> Result<Body, Problem> {
+    match of(headers)? {
+        Some(media) if media.essence == FORM => Ok(Body::Form),
+        Some(media) if media.essence != JSON => {
+            Err(media.unsupported("application/json, application/x-www-form-urlencoded"))
+        }
+        _ => Ok(Body::Json),
+    }
+}
+
+impl MediaType {
+    fn unsupported(&self, accepted: &'static str) -> Problem {
+        Problem::unsupported(format!("the Content-Type {} is not taken here, send {accepted}", self.full), accepted)
     }
 }
 

@@ -1,30 +1,99 @@
 //! `GET /openapi.json`: the contract, made from the code that keeps it.
 
-use axum::Router;
-use axum::routing::get;
-use http::HeaderValue;
-use http::header::CONTENT_TYPE;
-use utoipa::OpenApi;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use crate::Edge;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as Described, ResponseBuilder};
+use utoipa::{IntoResponses, OpenApi};
+
+use crate::problem::{FieldProblem, PROBLEM_JSON, ProblemBody};
+use crate::{media, routes};
 
 /// What stands at the head of the document.
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Millrace",
-    description = "Events in over HTTPS. A 2xx means that every in-sync replica of Kafka has the event.\n\n\
-        Errors are problem details (RFC 9457). 503: nothing was written. 504: nobody knows; sending the event again \
-        with the same `Idempotency-Key` is safe.",
-    license(name = "Apache-2.0", identifier = "Apache-2.0"),
-))]
+#[openapi(
+    info(
+        title = "Millrace",
+        description = "Events in over HTTPS. A 2xx means that every in-sync replica of Kafka has the event.\n\n\
+            Errors are problem details (RFC 9457). 503: nothing was written. 504: nobody knows; sending the event again \
+            with the same `Idempotency-Key` is safe.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(ProblemBody, FieldProblem))
+)]
 pub(crate) struct Head;
 
 /// The document, rendered once.
-pub(crate) fn route(document: &utoipa::openapi::OpenApi) -> Router<Edge> {
-    let json = document.to_json().unwrap_or_default();
-    let answer = move || {
-        let json = json.clone();
-        async move { ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json) }
-    };
-    Router::new().route("/openapi.json", get(answer))
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| routes::all().into_openapi().to_json().unwrap_or_default().into());
+
+/// Tells what there is: this document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "getDocument",
+    responses((status = 200, description = "The document", body = serde_json::Value, content_type = "application/json")),
+)]
+pub(crate) async fn document() -> Response {
+    ([(CONTENT_TYPE, HeaderValue::from_static(media::JSON))], DOCUMENT.clone()).into_response()
+}
+
+/// The problems that every write may be answered with.
+pub(crate) struct WriteProblems;
+
+impl IntoResponses for WriteProblems {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        let problems = [
+            (StatusCode::BAD_REQUEST, "Not what its media type says, or an `Idempotency-Key` that cannot be one"),
+            (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
+            (StatusCode::PAYLOAD_TOO_LARGE, "More than 262,144 bytes an event, or 5 MiB a request once decompressed"),
+            (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Another media type or encoding; `Accept` or `Accept-Encoding` says which are taken",
+            ),
+            (StatusCode::UNPROCESSABLE_ENTITY, "Fields are missing or wrong: `errors` names each"),
+            (StatusCode::TOO_MANY_REQUESTS, "Too many large requests at once"),
+            (StatusCode::INTERNAL_SERVER_ERROR, "Nothing was written, and trying again will not help"),
+            (StatusCode::SERVICE_UNAVAILABLE, "Nothing was written"),
+            (StatusCode::GATEWAY_TIMEOUT, "It may have been written; sending it again under the same id is safe"),
+        ];
+        problems.into_iter().map(|(status, text)| (status.as_str().to_owned(), problem(status, text).into())).collect()
+    }
+}
+
+fn problem(status: StatusCode, description: &str) -> Described {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let response = ResponseBuilder::new().description(description).content(PROBLEM_JSON, content);
+    let waits = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+    if !waits.contains(&status) {
+        return response.build();
+    }
+    let seconds = HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::Integer)))
+        .description(Some("Seconds after which to try again"));
+    response.header("Retry-After", seconds.build()).build()
+}
+
+/// The schema of a key: `user_id`, `order_id`.
+pub(crate) fn key() -> ObjectBuilder {
+    let types = SchemaType::from_iter([Type::String, Type::Integer]);
+    let text = "A non-empty string, or an integer of any length, which is the same key as its text";
+    ObjectBuilder::new().schema_type(types).min_length(Some(1)).description(Some(text))
+}
+
+/// The schema of a time.
+pub(crate) fn time() -> ObjectBuilder {
+    let types = SchemaType::from_iter([Type::String, Type::Number, Type::Null]);
+    ObjectBuilder::new().schema_type(types).description(Some("Unix seconds, as a number or as text, or RFC 3339"))
+}
+
+/// The schema of an amount of money.
+pub(crate) fn amount() -> ObjectBuilder {
+    let types = SchemaType::from_iter([Type::Number, Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(types).description(Some("What it comes to: a number, or decimal text"))
 }

@@ -11,6 +11,9 @@ use utoipa::ToSchema;
 
 use crate::sink::SinkError;
 
+/// The media type of problems.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
 /// An answer that something is wrong.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -53,7 +56,7 @@ pub struct FieldProblem {
 
 /// Seconds after which a retry is worth it, by cause.
 const AFTER_OVERLOAD: u32 = 1;
-const AFTER_FAILURE: u32 = 2;
+pub(crate) const AFTER_FAILURE: u32 = 2;
 
 impl Problem {
     /// A problem with what the caller should know.
@@ -93,11 +96,10 @@ impl Problem {
     }
 
     /// Nobody knows whether the record was written: 504.
-    pub(crate) fn outcome_unknown(id: Option<&str>) -> Self {
-        let again = id.map_or_else(String::new, |id| format!(" ({id})"));
+    pub(crate) fn outcome_unknown(id: &str) -> Self {
         let detail = format!(
-            "Kafka did not acknowledge in time, and the event may or may not have been written. \
-             Sending it again with the same Idempotency-Key{again} is safe: it will have one effect."
+            "Kafka did not acknowledge in time, and the event may or may not have been written. Sending it again \
+             under the same id (with the same Idempotency-Key, {id}) is safe: it will have one effect."
         );
         Self::new(StatusCode::GATEWAY_TIMEOUT, detail).with(RETRY_AFTER, AFTER_FAILURE.into())
     }
@@ -105,13 +107,18 @@ impl Problem {
     /// The answer to an event that was not acknowledged.
     pub(crate) fn unwritten(error: &SinkError, id: &str) -> Self {
         match error {
-            SinkError::OutcomeUnknown => Self::outcome_unknown(Some(id)),
+            SinkError::OutcomeUnknown => Self::outcome_unknown(id),
             SinkError::TooLarge => Self::too_large("the event is larger than its topic takes"),
             SinkError::NotWritten { class: ErrorClass::Fatal, reason } => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, format!("nothing was written: {reason}"))
             }
             SinkError::NotWritten { reason, .. } => Self::unavailable(format!("nothing was written: {reason}")),
         }
+    }
+
+    /// The same with less to say: no faults of single fields, and this detail.
+    pub(crate) fn cut_to(&self, detail: &'static str) -> Self {
+        Self::new(self.status, detail)
     }
 
     /// Adds a header.
@@ -144,7 +151,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.body()).unwrap_or_default();
-        let content_type = (CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let content_type = (CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         let mut response = (self.status, [content_type], body).into_response();
         response.headers_mut().extend(self.headers);
         response

@@ -8,21 +8,25 @@ use millrace_domain::EventId;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A caller's id that is longer is not taken over.
+/// A caller's id that is longer, or not visible ASCII, is not taken over.
 const LONGEST: usize = 128;
 
 /// Keeps the caller's `X-Request-Id` or makes one, and puts it on the answer.
 pub(crate) async fn assign(request: Request, next: Next) -> Response {
     let sent = request.headers().get(&X_REQUEST_ID);
-    let id = sent.filter(|id| (1..=LONGEST).contains(&id.len())).cloned().unwrap_or_else(random);
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let id = sent.filter(|id| is_id(id.as_bytes())).cloned().unwrap_or_else(random);
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut response = next.run(request).await;
     let status = response.status();
     if status.is_server_error() {
-        tracing::warn!(%method, path, status = status.as_u16(), request_id = ?id, "a request failed");
+        tracing::warn!(%method, path = uri.path(), status = status.as_u16(), request_id = ?id, "a request failed");
     }
     response.headers_mut().insert(X_REQUEST_ID.clone(), id);
     response
+}
+
+fn is_id(sent: &[u8]) -> bool {
+    (1..=LONGEST).contains(&sent.len()) && sent.iter().all(u8::is_ascii_graphic)
 }
 
 fn random() -> HeaderValue {

@@ -35,6 +35,13 @@ pub struct Status {
     pub consumers: BTreeMap<String, ConsumerStatus>,
 }
 
+impl Status {
+    /// The state while no broker answers.
+    pub fn unreachable() -> Self {
+        Self { status: "degraded", ..Self::default() }
+    }
+}
+
 /// The brokers.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct BrokerStatus {
@@ -77,7 +84,7 @@ impl StatusSource for Cluster {
         Box::pin(async move {
             ask(self).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "no broker answers");
-                Status { status: "degraded", ..Status::default() }
+                Status::unreachable()
             })
         })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
@@ -143,7 +143,14 @@ impl Cluster {
         let ask = move |client: &BaseConsumer<Context>| {
             let mut list = list;
             list.set_all_offsets(at)?;
-            client.offsets_for_times(list, timeout).map(|list| offsets(&list))
+            let deadline = Instant::now() + timeout;
+            loop {
+                let left = deadline.saturating_duration_since(Instant::now());
+                match client.offsets_for_times(list.clone(), left) {
+                    Err(error) if is_moving(&error) && left > MOVE => std::thread::sleep(MOVE),
+                    answer => return answer.map(|list| offsets(&list)),
+                }
+            }
         };
         self.ask(ask).await
     }
@@ -224,6 +231,14 @@ impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cluster").field("bootstrap_servers", &self.settings.bootstrap_servers).finish_non_exhaustive()
     }
+}
+
+/// How long to wait for a partition that gets a leader: one of a topic just made, or of a broker that went away.
+const MOVE: Duration = Duration::from_millis(100);
+
+fn is_moving(error: &KafkaError) -> bool {
+    use rdkafka::error::RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+    matches!(error.rdkafka_error_code(), Some(LeaderNotAvailable | NotLeaderForPartition))
 }
 
 fn connect(settings: &KafkaSettings, group: Option<&str>) -> Result<Client, KafkaFailure> {

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::ptr;
 
-use rdkafka::bindings;
+use rdkafka::consumer::{Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, OwnedHeaders};
 use rdkafka::types::RDKafkaHeaders;
+use rdkafka::{TopicPartitionList, bindings};
 
 /// What librdkafka knows of a message whose delivery failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,4 +67,31 @@ pub(crate) fn remove_headers(own: OwnedHeaders, prefix: &str) -> OwnedHeaders {
         unsafe { bindings::rd_kafka_header_remove(native, name.as_ptr()) };
     }
     own
+}
+
+/// Commits offsets without waiting; the answer arrives as the context's `commit_callback` in a later poll.
+///
+/// `Consumer::commit` in its asynchronous mode never answers: librdkafka reports only to a callback or a queue, and
+/// `rdkafka` gives it neither.
+pub(crate) fn commit<C, X>(consumer: &C, offsets: &TopicPartitionList) -> KafkaResult<()>
+where
+    C: Consumer<X>,
+    X: ConsumerContext,
+{
+    let client = consumer.client().native_ptr();
+    // SAFETY: client and list are valid while borrowed, and the list is copied. The queue is a reference of our own,
+    // given back after the call, which keeps one for as long as it needs it.
+    let code = unsafe {
+        let queue = bindings::rd_kafka_queue_get_consumer(client);
+        if queue.is_null() {
+            return Err(KafkaError::Canceled);
+        }
+        let code = bindings::rd_kafka_commit_queue(client, offsets.ptr(), queue, None, ptr::null_mut());
+        bindings::rd_kafka_queue_destroy(queue);
+        code
+    };
+    match code {
+        bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        code => Err(KafkaError::ConsumerCommit(code.into())),
+    }
 }

@@ -119,7 +119,8 @@ impl KafkaSettings {
         config
             .set("bootstrap.servers", &self.bootstrap_servers)
             .set("client.id", format!("millrace-{role}"))
-            .set("topic.metadata.refresh.interval.ms", "60000")
+            // A topic that was missing is found again this soon after somebody made it.
+            .set("topic.metadata.refresh.interval.ms", "10000")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "2000")
             // A broker that hangs is left for another one before a caller's patience ends.

@@ -6,6 +6,7 @@
 
 pub mod journal;
 pub mod kafka;
+pub mod lambda;
 pub mod smtp;
 pub mod wait;
 pub mod webhook;

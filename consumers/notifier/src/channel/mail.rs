@@ -7,11 +7,10 @@ use std::error::Error;
 use lettre::address::Address;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::template::Template;
-use crate::event::Event;
+use crate::event::{Event, fingerprint};
 
 /// What stands on every mail of a destination.
 #[derive(Debug, Clone)]
@@ -45,7 +44,7 @@ impl Letterhead {
             .from(self.from.clone())
             .to(Mailbox::new(None, self.recipient(event)?))
             .subject(one_line(&self.subject.fill(event)))
-            .message_id(Some(message_id(event.id, self.from.email.domain())))
+            .message_id(Some(format!("<{}@{}>", fingerprint(event.id), self.from.email.domain())))
             .header(EventIdHeader(event.id_for_header().into_owned()))
             .header(ContentType::TEXT_PLAIN)
             .body(event.message.to_owned())?;
@@ -71,13 +70,6 @@ fn is_plain(text: &str) -> bool {
 /// A subject of two lines would be a header of two.
 fn one_line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
-}
-
-/// A hash, because an event's id may hold what a `Message-ID` may not.
-fn message_id(event_id: &str, domain: &str) -> String {
-    let hash = Sha256::digest(event_id.as_bytes());
-    let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("<{hex}@{domain}>")
 }
 
 #[derive(Clone)]
@@ -137,7 +129,7 @@ mod tests {
     fn nothing_in_a_notification_adds_a_header() {
         let event = Event {
             id: "1\r\nBcc: evil@example.org",
-            event_type: "t\r\nBcc: evil@example.org\r\n\r\nbody",
+            kind: "t\r\nBcc: evil@example.org\r\n\r\nbody",
             message: "hello\r\nBcc: evil@example.org\r\n.\r\nMAIL FROM:<evil@example.org>",
             ..EXAMPLE
         };
@@ -153,7 +145,8 @@ mod tests {
     #[test]
     fn a_user_id_cannot_choose_another_recipient() {
         let embedded = letterhead("{user_id}@example.com");
-        for user_id in ["a@evil.org", "a,b", "a\r\nRCPT TO:<x@y>", "\"a b\"", "a b", "a%evil.org", "!a", "é", "<a>", ""] {
+        for user_id in ["a@evil.org", "a,b", "a\r\nRCPT TO:<x@y>", "\"a b\"", "a b", "a%evil.org", "!a", "é", "<a>", ""]
+        {
             assert!(embedded.write(&Event { user_id, ..EXAMPLE }).is_err(), "{user_id:?}");
         }
         let whole = letterhead("{user_id}");

@@ -16,7 +16,7 @@ mod webhook;
 
 use self::console::Console;
 pub(crate) use self::mail::{Letterhead, RecipientError};
-pub(crate) use self::signature::{Secret, SecretError};
+pub(crate) use self::signature::Secret;
 use self::slack::Slack;
 use self::smtp::Smtp;
 pub(crate) use self::smtp::{Encryption, MailServer};

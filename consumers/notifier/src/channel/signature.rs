@@ -16,7 +16,9 @@ pub(crate) struct Secret(Hmac<Sha256>);
 
 /// Why a text is no secret. It is not quoted: it may be one all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be whsec_ and the Base64 of 24 to 64 random bytes, as this makes it: echo whsec_$(openssl rand -base64 32)")]
+#[error(
+    "must be whsec_ and the Base64 of 24 to 64 random bytes, as this makes it: echo whsec_$(openssl rand -base64 32)"
+)]
 pub(crate) struct SecretError;
 
 impl Secret {
@@ -57,14 +59,16 @@ pub(super) fn signatures(secrets: &[Secret], id: &str, timestamp: i64, body: &st
 mod tests {
     use super::*;
 
+    const BODY: &str = r#"{"test": "é"}"#;
+
     #[test]
     fn signatures_are_those_of_the_reference_implementation() {
         let texts = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="];
         let secrets = texts.map(|text| Secret::parse(text).unwrap());
         let expected = texts.map(|text| {
-            standardwebhooks::Webhook::new(text).unwrap().sign("msg-1", 1_614_265_330, r#"{"test": "é"}"#).unwrap()
+            standardwebhooks::Webhook::new(text).unwrap().sign("msg-1", 1_614_265_330, BODY.as_bytes()).unwrap()
         });
-        assert_eq!(signatures(&secrets, "msg-1", 1_614_265_330, r#"{"test": "é"}"#), expected.join(" "));
+        assert_eq!(signatures(&secrets, "msg-1", 1_614_265_330, BODY), expected.join(" "));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Mail, by SMTP: over a connection to an address that was checked, kept for the next mail.
 
-use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::failure::Failure;
 use crate::network::{AddressPolicy, ResolveError, resolve};
 
 /// How long a connection without a mail is kept: less than the 5 minutes that servers must wait (RFC 5321, 4.5.3.2.7).
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// A connection idle for longer than this is asked whether it is still there.
 const DOUBT: Duration = Duration::from_secs(1);
@@ -34,18 +33,11 @@ pub(crate) enum Encryption {
 }
 
 /// Where mails are handed in.
-#[derive(Clone)]
 pub(crate) struct MailServer {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) encryption: Encryption,
     pub(crate) credentials: Option<Credentials>,
-}
-
-impl fmt::Debug for MailServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MailServer({}:{}, {:?})", self.host, self.port, self.encryption)
-    }
 }
 
 /// See the module's text.
@@ -100,13 +92,17 @@ impl Smtp {
         })?;
         // The certificate is checked against the name, whatever address it has.
         let tls = (*encryption == Encryption::Tls).then(|| self.tls.clone());
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(&*addresses, None, &self.hello, tls, None).await.map_err(failure)?;
+        let mut connection = AsyncSmtpConnection::connect_tokio1(&*addresses, None, &self.hello, tls, None)
+            .await
+            .map_err(|error| failure(&error))?;
         if *encryption == Encryption::StartTls {
-            connection.starttls(self.tls.clone(), &self.hello).await.map_err(failure)?;
+            connection.starttls(self.tls.clone(), &self.hello).await.map_err(|error| failure(&error))?;
         }
         if let Some(credentials) = credentials {
-            connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await.map_err(failure)?;
+            connection
+                .auth(&[Mechanism::Plain, Mechanism::Login], credentials)
+                .await
+                .map_err(|error| failure(&error))?;
         }
         Ok(connection)
     }
@@ -117,12 +113,12 @@ impl Smtp {
 }
 
 async fn hand_in(connection: &mut AsyncSmtpConnection, mail: &Message) -> Result<(), Failure> {
-    connection.send(mail.envelope(), &mail.formatted()).await.map_err(failure)?;
+    connection.send(mail.envelope(), &mail.formatted()).await.map_err(|error| failure(&error))?;
     Ok(())
 }
 
 /// A 5xx reply is a refusal, and so is what this client cannot do; all else may pass (RFC 5321, section 4.2.1).
-fn failure(error: lettre::transport::smtp::Error) -> Failure {
-    let reason = describe(&error);
+fn failure(error: &lettre::transport::smtp::Error) -> Failure {
+    let reason = describe(error);
     if error.is_permanent() || error.is_client() { Failure::refused(reason) } else { Failure::unavailable(reason) }
 }

@@ -10,7 +10,7 @@ use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::MessageAttributeValue;
 use tokio::sync::OnceCell;
 
-use crate::event::Event;
+use crate::event::{Event, fingerprint};
 use crate::failure::{Failure, FailureKind};
 
 /// See the module's text.
@@ -33,13 +33,11 @@ impl Sns {
             .topic_arn(&self.topic_arn)
             .message(event.message)
             .message_attributes("event_id", attribute(&event.id_for_header())?)
-            .message_attributes("event_type", attribute(event.event_type)?)
+            .message_attributes("event_type", attribute(event.kind)?)
             .message_attributes("user_id", attribute(event.user_id)?);
         // Order in a FIFO topic is that of a group.
-        if self.topic_arn.ends_with(".fifo") {
-            request = request
-                .message_group_id(fifo_id(event.user_id))
-                .message_deduplication_id(fifo_id(event.id));
+        if self.topic_arn.rsplit('.').next() == Some("fifo") {
+            request = request.message_group_id(fifo_id(event.user_id)).message_deduplication_id(fifo_id(event.id));
         }
         request.send().await.map(|_| ()).map_err(|error| failure(&error))
     }
@@ -62,14 +60,12 @@ fn attribute(text: &str) -> Result<MessageAttributeValue, Failure> {
     value.map_err(|error| Failure::refused(error.to_string()))
 }
 
-/// Ids of FIFO topics are at most 128 letters, digits and marks: what is anything else is known by its hash.
+/// Ids of FIFO topics are at most 128 letters, digits and marks: what is anything else is known by its fingerprint.
 fn fifo_id(text: &str) -> String {
-    use sha2::{Digest as _, Sha256};
-
     if text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return text.to_owned();
     }
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    fingerprint(text)
 }
 
 fn failure<E, R>(error: &SdkError<E, R>) -> Failure

@@ -22,10 +22,12 @@ impl Teams {
 
 /// A card of text runs: they show text as it is, where a text block would read it as Markdown.
 fn body(event: &Event<'_>) -> String {
-    let line = |text: &str, weight: &str| json!({
-        "type": "RichTextBlock",
-        "inlines": [{ "type": "TextRun", "text": text, "weight": weight }],
-    });
+    let line = |text: &str, weight: &str| {
+        json!({
+            "type": "RichTextBlock",
+            "inlines": [{ "type": "TextRun", "text": text, "weight": weight }],
+        })
+    };
     let card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

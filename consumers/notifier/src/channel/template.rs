@@ -59,7 +59,7 @@ impl Template {
                 Part::Text(text) => text.as_str(),
                 Part::UserId => event.user_id,
                 Part::Id => event.id,
-                Part::Type => event.event_type,
+                Part::Type => event.kind,
             })
             .collect()
     }
@@ -70,7 +70,7 @@ impl Template {
             Part::Text(_) => None,
             Part::UserId => Some(event.user_id),
             Part::Id => Some(event.id),
-            Part::Type => Some(event.event_type),
+            Part::Type => Some(event.kind),
         })
     }
 }

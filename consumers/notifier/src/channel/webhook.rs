@@ -48,9 +48,9 @@ impl Webhook {
 /// `{"type", "timestamp", "data"}`, where `data` is the record's value as it was sent.
 fn body(event: &Event<'_>) -> String {
     let mut body = String::with_capacity(event.value.len() + 128);
-    let Event { event_type, time, value, .. } = event;
+    let Event { kind, time, value, .. } = event;
     // Writing to a string does not fail.
-    let _ = write!(body, r#"{{"type":{},"timestamp":"{time}","data":{value}}}"#, json::escape(event_type));
+    let _ = write!(body, r#"{{"type":{},"timestamp":"{time}","data":{value}}}"#, json::escape(kind));
     body
 }
 
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn the_body_holds_the_value_as_it_was_sent() {
-        let body = body(&Event { event_type: "quoted \" type", ..EXAMPLE });
+        let body = body(&Event { kind: "quoted \" type", ..EXAMPLE });
         assert_eq!(
             body,
             format!(r#"{{"type":"quoted \" type","timestamp":"2026-01-31T12:00:00Z","data":{}}}"#, EXAMPLE.value)

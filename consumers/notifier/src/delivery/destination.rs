@@ -89,7 +89,12 @@ impl Destination {
     ///
     /// # Errors
     /// The last attempt's failure.
-    pub(crate) async fn deliver(&self, _place: Place<'_>, event: &Event<'_>, standing: Standing) -> Result<(), Failure> {
+    pub(crate) async fn deliver(
+        &self,
+        _place: Place<'_>,
+        event: &Event<'_>,
+        standing: Standing,
+    ) -> Result<(), Failure> {
         let mut attempt = 1;
         loop {
             let Err(failure) = self.attempt(event).await else {

@@ -20,9 +20,7 @@ pub(crate) struct Journal {
 impl Journal {
     pub(crate) fn new(destination: &str) -> Self {
         describe();
-        let deliveries = |status: &'static str| {
-            metrics::counter!("millrace_notifier_deliveries_total", "destination" => destination.to_owned(), "status" => status)
-        };
+        let deliveries = |status: &'static str| metrics::counter!("millrace_notifier_deliveries_total", "destination" => destination.to_owned(), "status" => status);
         let breaker = metrics::gauge!("millrace_notifier_breaker_open", "destination" => destination.to_owned());
         breaker.set(0.0);
         Self {

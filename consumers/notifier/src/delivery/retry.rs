@@ -8,7 +8,7 @@ use rand::Rng;
 use crate::failure::Failure;
 
 /// The longest `Retry-After` that is honoured; one that asks for more gets this.
-pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// How often a delivery is tried, and how long it waits between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use super::{retry_after, verdict};
 use crate::failure::Failure;
 
 /// How long a connection without a request is kept.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// How much of an answer's body is read, in bytes. A connection whose answer is longer is not used again.
 const BODY: usize = 16 * 1024;

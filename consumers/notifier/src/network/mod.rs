@@ -6,6 +6,6 @@ mod resolver;
 mod retry_after;
 mod verdict;
 
-pub(crate) use self::address::{AddressPolicy, PrivateAddress};
+pub(crate) use self::address::AddressPolicy;
 pub(crate) use self::http::{Endpoint, HttpError};
 pub(crate) use self::resolver::{ResolveError, resolve};

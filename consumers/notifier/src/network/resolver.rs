@@ -31,8 +31,10 @@ pub(crate) async fn resolve(host: &str, port: u16, policy: AddressPolicy) -> Res
         Err(_) => tokio::net::lookup_host((host, port)).await.map_err(lookup_failed)?.collect(),
     };
     let mut refused = None;
-    let allowed: Vec<_> =
-        found.into_iter().filter(|address| policy.check(address.ip()).map_err(|error| refused = Some(error)).is_ok()).collect();
+    let allowed: Vec<_> = found
+        .into_iter()
+        .filter(|address| policy.check(address.ip()).map_err(|error| refused = Some(error)).is_ok())
+        .collect();
     match refused {
         Some(refused) if allowed.is_empty() => Err(ResolveError::Private(host.to_owned(), refused)),
         None if allowed.is_empty() => Err(lookup_failed(io::Error::other("it has no address"))),

@@ -15,7 +15,7 @@ use super::scan::Partition;
 use crate::broker::ANSWER;
 
 /// The group whose offsets say what was replayed.
-pub(super) const GROUP: &str = "millrace-replay";
+pub(crate) const GROUP: &str = "millrace-replay";
 
 /// Why letters were not written.
 #[derive(Debug, Error)]

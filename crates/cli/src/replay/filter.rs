@@ -62,7 +62,8 @@ impl Filter {
 
 /// The id of the event in a letter: a record without one is named by where it first stood.
 pub(super) fn event_id(record: &Record<'_>, letter: &DeadLetter) -> EventId {
-    let unnamed = || Envelope { id: EventId::of_place(&letter.topic, letter.partition, letter.offset), ..record.envelope() };
+    let unnamed =
+        || Envelope { id: EventId::of_place(&letter.topic, letter.partition, letter.offset), ..record.envelope() };
     Envelope::from_headers(record.headers(), unnamed).id
 }
 

@@ -22,7 +22,8 @@ use millrace_host::settings::Origins;
 use millrace_kafka::{Committed, GroupOffsets};
 use tokio_util::sync::CancellationToken;
 
-use self::copier::{Copier, GROUP};
+use self::copier::Copier;
+pub(crate) use self::copier::GROUP;
 use self::filter::Filter;
 use self::replayed::Replayed;
 use self::run::Run;

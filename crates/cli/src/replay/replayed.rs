@@ -94,7 +94,8 @@ impl Replayed {
             return;
         }
         // Runs that overlap or touch become one.
-        let touching: Vec<i64> = self.runs.range(..=end).filter(|(_, run)| **run >= start).map(|(&run, _)| run).collect();
+        let touching: Vec<i64> =
+            self.runs.range(..=end).filter(|(_, run)| **run >= start).map(|(&run, _)| run).collect();
         for run in touching {
             start = start.min(run);
             end = end.max(self.runs.remove(&run).unwrap_or(end));

@@ -81,7 +81,9 @@ impl Run {
             if !waiting {
                 due = Instant::now() + GATHER;
             }
-            if self.batch.len() >= self.pace.batch() || self.batch.iter().map(Letter::size).sum::<usize>() >= BATCH_BYTES {
+            if self.batch.len() >= self.pace.batch()
+                || self.batch.iter().map(Letter::size).sum::<usize>() >= BATCH_BYTES
+            {
                 self.write(shutdown).await?;
             }
             self.progress.update(self.scan.left(), self.tally.replayed);

@@ -52,6 +52,9 @@ mod tests {
         assert_eq!(tally.summary(false).to_string(), "replayed 5, passed over 2, failed 1, remaining 6");
         assert_eq!(tally.summary(true).to_string(), "would replay 5, passed over 2, failed 1, remaining 11");
         let tally = Tally { foreign: 2, ..Tally::default() };
-        assert_eq!(tally.summary(false).to_string(), "replayed 0, passed over 0, failed 0, remaining 0, not dead letters 2");
+        assert_eq!(
+            tally.summary(false).to_string(),
+            "replayed 0, passed over 0, failed 0, remaining 0, not dead letters 2"
+        );
     }
 }

@@ -23,7 +23,9 @@ impl FromStr for From {
             text => {
                 let number = text.strip_prefix('-').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
                 let number = number.and_then(|digits| digits.parse().ok());
-                number.map(Self::Last).ok_or_else(|| "write beginning, end, or -N for the last N records, like -10".to_owned())
+                number
+                    .map(Self::Last)
+                    .ok_or_else(|| "write beginning, end, or -N for the last N records, like -10".to_owned())
             }
         }
     }

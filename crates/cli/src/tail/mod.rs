@@ -67,7 +67,12 @@ pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCo
         From::Last(wanted) => {
             let first = by_partition(&broker.cluster.first_offsets(&topics, ANSWER).await?);
             let end = broker.cluster.end_offsets(&topics, ANSWER).await?;
-            let range = recent::Range { settings: &broker.settings, topic: &args.topic, first: &first, end: &by_partition(&end) };
+            let range = recent::Range {
+                settings: &broker.settings,
+                topic: &args.topic,
+                first: &first,
+                end: &by_partition(&end),
+            };
             for line in recent::lines(&range, wanted, &printer).await? {
                 printer.print(&line)?;
                 if printer.is_done() {

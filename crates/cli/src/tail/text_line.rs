@@ -17,7 +17,12 @@ pub(super) fn of(record: &Record<'_>) -> String {
     let time = jiff::Timestamp::from_millisecond(record.timestamp()).unwrap_or_default();
     let key = record.key().map_or_else(|| "-".to_owned(), |key| one_line(key).to_string());
     // Writing to a string cannot fail.
-    let _ = write!(lines, "{ASIDE}{time:.3}{ASIDE:#} {PLACE}{}@{}{PLACE:#} {KEY}{key}{KEY:#} ", record.partition(), record.offset());
+    let _ = write!(
+        lines,
+        "{ASIDE}{time:.3}{ASIDE:#} {PLACE}{}@{}{PLACE:#} {KEY}{key}{KEY:#} ",
+        record.partition(),
+        record.offset()
+    );
     match record.value() {
         Some(value) => {
             let _ = writeln!(lines, "{}", one_line(value));

@@ -1,1 +1,74 @@
-//! stub
+//! `millrace topology`: what the broker holds now, as text, as data and as a picture.
+
+mod dot;
+mod flow;
+mod json;
+mod layout;
+mod mermaid;
+mod snapshot;
+mod svg;
+mod table;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use millrace_host::settings::Origins;
+
+use self::flow::Flow;
+use self::snapshot::Snapshot;
+use crate::broker::Broker;
+use crate::discovery::BrokerArgs;
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  millrace topology                             topics, partitions, groups, members and lag
+  millrace topology --format svg > flow.svg     the flow as a picture
+  millrace topology --format mermaid            the same, for Markdown
+  millrace topology --format json | jq '.groups[] | select(.lag > 0)'
+
+JSON: {\"topics\": [{\"name\", \"partitions\"}], \"groups\": [{\"name\", \"members\", \"lag\"}]}. Lag is how many offsets
+lie between what a group has committed and the end. The embedded broker does not tell who is in a
+group: members is null there, and only the groups of Millrace's own consumers are known.";
+
+/// Show what the broker holds now: topics, partitions, groups, members, lag
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// How to show it
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    broker: BrokerArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Tables
+    Text,
+    /// The flow, in Mermaid's language
+    Mermaid,
+    /// The flow, in Graphviz's language
+    Dot,
+    /// The flow, as a picture
+    Svg,
+    /// For other programs
+    Json,
+}
+
+/// Asks the broker and prints.
+pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCode> {
+    let broker = Broker::connect(&args.broker, origins).await?;
+    let snapshot = Snapshot::take(&broker).await?;
+    let text = match args.format {
+        Format::Text => table::of(&snapshot),
+        Format::Mermaid => mermaid::of(&Flow::of(&snapshot)),
+        Format::Dot => dot::of(&Flow::of(&snapshot)),
+        Format::Svg => svg::of(&Flow::of(&snapshot)),
+        Format::Json => json::of(&snapshot)?,
+    };
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

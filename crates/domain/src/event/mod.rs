@@ -13,7 +13,7 @@ mod timestamp;
 use std::borrow::Cow;
 
 pub use notification::Notification;
-pub use timestamp::{Timestamp, TimestampError};
+pub use timestamp::{Timestamp, TimestampError, is_rfc_3339};
 
 use crate::field::FieldErrors;
 use crate::id::EventId;

@@ -25,6 +25,10 @@ fn check_amount(document: &Document<'_>, errors: &mut FieldErrors) {
         _ => false,
     };
     if !number {
-        errors.push("/amount", format!("must be a number or decimal text, not {}", describe(amount.kind())));
+        let not = match amount.kind() {
+            Kind::String => "other text",
+            kind => describe(kind),
+        };
+        errors.push("/amount", format!("must be a number or decimal text, not {not}"));
     }
 }

@@ -37,7 +37,7 @@ impl Timestamp {
     /// [`TimestampError`] where the text is no time.
     pub fn from_text(text: &str) -> Result<Self, TimestampError> {
         Self::from_seconds(text).or_else(|_| {
-            let time: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+            let time = rfc_3339(text).ok_or(TimestampError)?;
             if time < jiff::Timestamp::UNIX_EPOCH { Err(TimestampError) } else { Ok(Self(time)) }
         })
     }
@@ -57,6 +57,30 @@ impl Timestamp {
     }
 }
 
+/// Whether the text is a `date-time` of RFC 3339, section 5.6.
+pub fn is_rfc_3339(text: &str) -> bool {
+    rfc_3339(text).is_some()
+}
+
+/// The moment that a `date-time` of RFC 3339 names. The calendar is jiff's; it takes other forms than these, though.
+fn rfc_3339(text: &str) -> Option<jiff::Timestamp> {
+    let shape = |text: &[u8], shape: &str| {
+        text.len() == shape.len()
+            && text.iter().zip(shape.bytes()).all(|(byte, wanted)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                wanted => byte.eq_ignore_ascii_case(&wanted),
+            })
+    };
+    let (moment, rest) = text.as_bytes().split_at_checked("0000-00-00T00:00:00".len())?;
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let zone = match rest.strip_prefix(b".") {
+        Some(fraction) if digits(fraction) > 0 => &fraction[digits(fraction)..],
+        _ => rest,
+    };
+    let zoned = shape(zone, "Z") || shape(zone, "+00:00") || shape(zone, "-00:00");
+    if shape(moment, "0000-00-00T00:00:00") && zoned { text.parse().ok() } else { None }
+}
+
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,6 +96,37 @@ mod tests {
     fn unix_seconds_and_rfc_3339_name_the_same_moment() {
         for text in ["1769860800", "1769860800.0", "2026-01-31T12:00:00Z", "2026-01-31T14:00:00+02:00"] {
             assert_eq!(Timestamp::from_text(text).unwrap().to_string(), "2026-01-31T12:00:00Z", "{text}");
+        }
+    }
+
+    #[test]
+    fn rfc_3339_is_what_its_grammar_says() {
+        for text in [
+            "2026-01-31T12:00:00Z",
+            "2026-01-31t12:00:00z",
+            "2026-01-31T12:00:00.123456789+05:30",
+            "2026-01-31T12:00:00-00:00",
+            "2024-02-29T23:59:60Z",
+        ] {
+            assert!(is_rfc_3339(text), "{text}");
+        }
+        for text in [
+            "",
+            "2026-01-31",
+            "2026-01-31T12:00Z",
+            "2026-01-31T12:00:00",
+            "2026-01-31T12:00:00.Z",
+            "2026-01-31T12:00:00+02",
+            "2026-01-31T12:00:00+0200",
+            "2026-01-31T12:00:00+02:00[Europe/Berlin]",
+            "2026-01-31_12:00:00Z",
+            "20260131T120000Z",
+            "2026-02-30T12:00:00Z",
+            "2026-01-31T24:00:00Z",
+            "2026-01-31T12:00:00é",
+            "1769860800",
+        ] {
+            assert!(!is_rfc_3339(text), "{text}");
         }
     }
 

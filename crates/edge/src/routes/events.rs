@@ -1,15 +1,25 @@
 //! `POST /events`: CloudEvents.
 
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
-use http::HeaderMap;
+use http::request::Parts;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::Edge;
 use crate::accept::Accepted;
-use crate::cloud_events::BatchAnswer;
-use crate::deadline::Deadline;
+use crate::batch::BatchAnswer;
+use crate::openapi::WriteProblems;
 use crate::problem::{Problem, ProblemBody};
+
+/// A verdict for one event, or a list of them for many.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code)] // a schema
+enum Verdict {
+    One(Accepted),
+    Many(BatchAnswer),
+}
 
 /// Takes CloudEvents 1.0: one (structured, or binary with `ce-` headers), a batch, or newline-delimited ones. The type
 /// chooses the topic: `millrace.notification.*`, `millrace.order.*`, `millrace.login.*` and `millrace.log.*` have one
@@ -17,7 +27,15 @@ use crate::problem::{Problem, ProblemBody};
 #[utoipa::path(
     post,
     path = "/events",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Becomes the id of a single event; not allowed on batches")),
+    operation_id = "takeEvents",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Becomes the id of a single event; not allowed on batches"),
+        ("ce-specversion" = Option<String>, Header, description = "Binary mode: `1.0`", example = "1.0"),
+        ("ce-id" = Option<String>, Header, description = "Binary mode: the event's id", example = "1"),
+        ("ce-source" = Option<String>, Header, description = "Binary mode: who says so", example = "/shop"),
+        ("ce-type" = Option<String>, Header, description = "Binary mode: what happened", example = "millrace.order.placed"),
+        ("ce-time" = Option<String>, Header, description = "Binary mode: when, in RFC 3339", example = "2026-01-31T12:00:00Z"),
+    ),
     request_body(
         description = "The events; their `data` is written as it was sent",
         content(
@@ -27,29 +45,23 @@ use crate::problem::{Problem, ProblemBody};
             (serde_json::Value = "application/cloudevents-batch+json", example = json!([{
                 "specversion": "1.0", "id": "1", "source": "/shop", "type": "com.example.page", "data": {"page": "/"},
             }])),
-            (String = "application/x-ndjson"),
+            (String = "application/x-ndjson", example = json!(
+                "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/shop\",\"type\":\"com.example.page\",\"data\":{\"page\":\"/\"}}\n"
+            )),
             (serde_json::Value = "application/json", example = json!({"order_id": "101"})),
         ),
     ),
     responses(
-        (status = 202, description = "Every in-sync replica has them", content(
-            (Accepted = "application/json"), (BatchAnswer = "application/json"))),
+        WriteProblems,
+        (status = 202, description = "Every in-sync replica has them", body = Verdict),
         (status = 207, description = "Some were accepted", body = BatchAnswer),
-        (status = 400, description = "Not JSON, or an Idempotency-Key that is none or stands on a batch", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Another media type or encoding", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Faults in the event, or none of the batch accepted", content((ProblemBody = "application/problem+json"), (BatchAnswer = "application/json"))),
-        (status = 429, description = "Too much at once", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing was written", content((ProblemBody = "application/problem+json"), (BatchAnswer = "application/json"))),
-        (status = 504, description = "It may have been written", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was written, or none of the batch acknowledged", headers(("Retry-After" = i32, description = "Seconds after which to try again")), content((ProblemBody = "application/problem+json"), (BatchAnswer = "application/json"))),
     ),
 )]
-pub(super) async fn take(
-    State(edge): State<Edge>,
-    deadline: Deadline,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
+pub(super) async fn take(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
+    let deadline = edge.deadline(request.extensions());
+    let (Parts { headers, .. }, body) = request.into_parts();
     let contents = edge.read(&headers, body, deadline).await?;
     edge.cloud_events(&headers, &contents.bytes, deadline).await
 }

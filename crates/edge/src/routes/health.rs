@@ -12,7 +12,7 @@ pub(super) struct Health {
 }
 
 /// Tells that this process serves. It says nothing of the brokers: `/get_status` does.
-#[utoipa::path(get, path = "/health", responses((status = 200, description = "This process serves", body = Health)))]
+#[utoipa::path(get, path = "/health", operation_id = "getHealth", responses((status = 200, description = "This process serves", body = Health)))]
 pub(super) async fn get() -> Json<Health> {
     Json(Health { status: "ok" })
 }

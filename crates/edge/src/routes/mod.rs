@@ -19,13 +19,14 @@ use crate::{Edge, openapi};
 pub(crate) fn all() -> OpenApiRouter<Edge> {
     OpenApiRouter::with_openapi(openapi::Head::openapi())
         .routes(routes!(notification::send))
-        .route("/send_notification", axum::routing::post(notification::send))
+        .routes(routes!(notification::send_alias))
         .routes(routes!(registered::register))
         .routes(routes!(order::place))
         .routes(routes!(login::see))
         .routes(routes!(events::take))
         .routes(routes!(status::get))
         .routes(routes!(health::get))
+        .routes(routes!(openapi::document))
 }
 
 pub(crate) async fn not_found(uri: Uri) -> Problem {

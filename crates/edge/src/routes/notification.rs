@@ -1,16 +1,15 @@
 //! `POST /send-notification`.
 
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use millrace_domain::event;
 use utoipa::ToSchema;
 
+use crate::Edge;
 use crate::accept::{Accepted, Route};
-use crate::deadline::Deadline;
-use crate::problem::{Problem, ProblemBody};
-use crate::{Edge, media};
+use crate::openapi::{self, WriteProblems};
+use crate::problem::Problem;
 
 const ROUTE: Route = Route { kind: event::NOTIFICATION, code: StatusCode::OK, status: "Notification sent" };
 
@@ -19,7 +18,8 @@ const ROUTE: Route = Route { kind: event::NOTIFICATION, code: StatusCode::OK, st
 #[allow(dead_code)] // a schema: the body is checked and passed on as it was sent
 #[schema(example = json!({"user_id": "12345", "message": "Your parcel is on its way."}))]
 struct NotificationRequest {
-    /// Whom it is for: a non-empty string, or an integer.
+    /// Whom it is for.
+    #[schema(schema_with = openapi::key)]
     user_id: String,
     /// What to tell them.
     message: String,
@@ -29,26 +29,30 @@ struct NotificationRequest {
 #[utoipa::path(
     post,
     path = "/send-notification",
+    operation_id = "sendNotification",
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat has no second effect")),
     request_body(content = NotificationRequest, content_type = "application/json", description = "The notification, written to `notifications` as it was sent"),
     responses(
         (status = 200, description = "Every in-sync replica has it", body = Accepted),
-        (status = 400, description = "Not JSON, or an Idempotency-Key that is none", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Another media type or encoding", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Fields are missing or wrong", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "Too much at once", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing was written", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 504, description = "It may have been written", body = ProblemBody, content_type = "application/problem+json"),
+        WriteProblems,
     ),
 )]
-pub(super) async fn send(
-    State(edge): State<Edge>,
-    deadline: Deadline,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    media::require_json(&headers)?;
-    let contents = edge.read(&headers, body, deadline).await?;
-    edge.accept(&ROUTE, &headers, contents.bytes.as_ref().into(), deadline).await
+pub(super) async fn send(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
+    edge.take(&ROUTE, request).await
+}
+
+/// The same as `/send-notification`.
+#[utoipa::path(
+    post,
+    path = "/send_notification",
+    operation_id = "sendNotificationAlias",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat has no second effect")),
+    request_body(content = NotificationRequest, content_type = "application/json", description = "The notification, written to `notifications` as it was sent"),
+    responses(
+        (status = 200, description = "Every in-sync replica has it", body = Accepted),
+        WriteProblems,
+    ),
+)]
+pub(super) async fn send_alias(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
+    edge.take(&ROUTE, request).await
 }

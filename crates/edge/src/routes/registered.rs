@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::request::Parts;
 use millrace_domain::event;
 
 use crate::accept::{Accepted, Route, now};
-use crate::deadline::Deadline;
-use crate::problem::{Problem, ProblemBody};
+use crate::openapi::WriteProblems;
+use crate::problem::Problem;
 use crate::{Edge, form, media};
 
 const ROUTE: Route = Route { kind: event::REGISTERED, code: StatusCode::OK, status: "Event registered successfully!" };
@@ -20,6 +20,7 @@ const ROUTE: Route = Route { kind: event::REGISTERED, code: StatusCode::OK, stat
 #[utoipa::path(
     post,
     path = "/register_event",
+    operation_id = "registerEvent",
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat has no second effect")),
     request_body(
         description = "The event, written to `events` as it was sent; a form becomes a JSON object",
@@ -30,26 +31,17 @@ const ROUTE: Route = Route { kind: event::REGISTERED, code: StatusCode::OK, stat
     ),
     responses(
         (status = 200, description = "Every in-sync replica has it", body = Accepted),
-        (status = 400, description = "Not JSON, or an Idempotency-Key that is none", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Another media type or encoding", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Not an object", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "Too much at once", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing was written", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 504, description = "It may have been written", body = ProblemBody, content_type = "application/problem+json"),
+        WriteProblems,
     ),
 )]
-pub(super) async fn register(
-    State(edge): State<Edge>,
-    deadline: Deadline,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let is_form = media::of(&headers)?.is_some_and(|media| media.essence == media::FORM);
-    if !is_form {
-        media::require_json(&headers)?;
-    }
+pub(super) async fn register(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
+    let deadline = edge.deadline(request.extensions());
+    let (Parts { headers, .. }, body) = request.into_parts();
+    let kind = media::require_json_or_form(&headers)?;
     let contents = edge.read(&headers, body, deadline).await?;
-    let value = if is_form { form::to_json(&contents.bytes, &now())?.into() } else { Cow::Borrowed(&*contents.bytes) };
+    let value = match kind {
+        media::Body::Form => form::to_json(&contents.bytes, &now(), edge.limits.value)?.into(),
+        media::Body::Json => Cow::Borrowed(&*contents.bytes),
+    };
     edge.accept(&ROUTE, &headers, value, deadline).await
 }

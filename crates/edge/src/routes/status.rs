@@ -1,6 +1,6 @@
 //! `GET /get_status`.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 
 use crate::Edge;
 use crate::status::Status;
@@ -9,11 +9,12 @@ use crate::status::Status;
 #[utoipa::path(
     get,
     path = "/get_status",
+    operation_id = "getStatus",
     responses(
         (status = 200, description = "A broker answers", body = Status),
-        (status = 503, description = "No broker answers", body = Status),
+        (status = 503, description = "No broker answers", body = Status, headers(("Retry-After" = i32, description = "Seconds after which to try again"))),
     ),
 )]
-pub(super) async fn get(State(edge): State<Edge>) -> Status {
-    edge.status.status().await
+pub(super) async fn get(State(edge): State<Edge>, request: Request) -> Status {
+    edge.deadline(request.extensions()).bound(edge.status.status()).await.unwrap_or_else(|_| Status::unreachable())
 }

@@ -1,11 +1,12 @@
 //! Commits: of frontiers only, one at a time, and none that was not answered counts.
 
-use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
+use rdkafka::consumer::StreamConsumer;
 use rdkafka::error::KafkaResult;
 
 use super::context::Context;
 use super::partitions::{Frontier, Partitions};
 use super::progress::Progress;
+use crate::ffi;
 
 /// See the module's text.
 pub(super) struct Committer<'c> {
@@ -29,7 +30,7 @@ impl<'c> Committer<'c> {
         if frontiers.is_empty() {
             return;
         }
-        match self.client.commit(&partitions.offsets(&frontiers), CommitMode::Async) {
+        match ffi::commit(self.client, &partitions.offsets(&frontiers)) {
             Ok(()) => self.unanswered = Some(frontiers),
             Err(error) => tracing::warn!(%error, "a commit was not sent, trying again"),
         }

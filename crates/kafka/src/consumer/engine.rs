@@ -141,6 +141,7 @@ where
         loop {
             let before = served;
             while served < TURN
+                && self.end.is_none()
                 && let Poll::Ready((finished, level)) = self.lanes.poll_finished(context)
             {
                 served += 1;

@@ -96,33 +96,39 @@ impl Consumer {
         processor: &P,
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
-        let client = self.connect()?;
+        let connection = self.connect()?;
+        let client = &connection.0;
         let letters = Letters::new(&self.producer, &self.subscription.group);
         let attempts = Attempts::new(processor, &letters, &self.options);
         let lanes = Lanes::new(|task| attempts.run(task), self.options.lane_records);
         let engine =
-            Engine::new(&client, lanes, attempts.ownership(), &self.options, &self.subscription, &self.progress);
+            Engine::new(client, lanes, attempts.ownership(), &self.options, &self.subscription, &self.progress);
         // One poll of the engine serves many records; tokio's per-poll budget would only make it stop and come back.
         let result = tokio::task::unconstrained(engine.run(shutdown)).await;
         drop(attempts);
         // Leaving the group waits for the broker.
-        let closed = tokio::task::spawn_blocking(move || {
-            client.context().close();
-            drop(client);
-        });
-        if closed.await.is_err() {
+        if tokio::task::spawn_blocking(move || drop(connection)).await.is_err() {
             tracing::warn!("the consumer did not close cleanly");
         }
         result
     }
 
-    fn connect(&self) -> Result<StreamConsumer<Context>, KafkaFailure> {
+    fn connect(&self) -> Result<Connection, KafkaFailure> {
         let config = self.options.client_config(&self.kafka, &self.subscription)?;
         let context = Context::new(&self.kafka)?;
         let client: StreamConsumer<Context> =
             config.create_with_context(context).map_err(KafkaFailure::call("creating the consumer"))?;
         let topics: Vec<&str> = self.subscription.topics.iter().map(String::as_str).collect();
         client.subscribe(&topics).map_err(KafkaFailure::call("subscribing"))?;
-        Ok(client)
+        Ok(Connection(client))
+    }
+}
+
+/// A client that closes in good order however its engine ends, be it that the whole future is dropped.
+struct Connection(StreamConsumer<Context>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.context().close();
     }
 }

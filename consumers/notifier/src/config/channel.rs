@@ -1,0 +1,219 @@
+//! The settings of each type of destination.
+
+use std::fmt::{self, Display};
+
+use lettre::message::Mailbox;
+use lettre::transport::smtp::authentication::Credentials;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+use url::Url;
+
+use super::error::Fault;
+use super::source::{self, Environment};
+use crate::channel::{Encryption, Letterhead, MailServer, Secret, Template};
+use crate::event::Event;
+
+/// A channel, ready to be built. URLs and passwords are left out when it is shown.
+pub(crate) enum ChannelPlan {
+    Console,
+    Webhook {
+        url: Url,
+        secrets: Vec<Secret>,
+    },
+    Slack {
+        url: Url,
+    },
+    Teams {
+        url: Url,
+    },
+    Smtp {
+        server: Box<MailServer>,
+        letterhead: Box<Letterhead>,
+    },
+    #[cfg(feature = "sns")]
+    Sns {
+        topic_arn: String,
+        endpoint_url: Option<String>,
+    },
+}
+
+impl fmt::Debug for ChannelPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Console => "Console",
+            Self::Webhook { .. } => "Webhook",
+            Self::Slack { .. } => "Slack",
+            Self::Teams { .. } => "Teams",
+            Self::Smtp { .. } => "Smtp",
+            #[cfg(feature = "sns")]
+            Self::Sns { .. } => "Sns",
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConsoleTable {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UrlTable {
+    url: Option<String>,
+    url_env: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebhookTable {
+    url: Option<String>,
+    url_env: Option<String>,
+    #[serde(default)]
+    secrets: Vec<String>,
+    #[serde(default)]
+    secrets_env: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SmtpTable {
+    server: String,
+    username: Option<String>,
+    password: Option<String>,
+    password_env: Option<String>,
+    from: String,
+    to: String,
+    #[serde(default = "default_subject")]
+    subject: String,
+}
+
+fn default_subject() -> String {
+    "Notification".to_owned()
+}
+
+#[cfg(feature = "sns")]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SnsTable {
+    topic_arn: String,
+    endpoint_url: Option<String>,
+}
+
+impl ChannelPlan {
+    /// Reads what a destination of this type has beside the settings common to all.
+    pub(super) fn read(kind: &str, table: Table, key: &str, environment: Environment<'_>) -> Result<Self, Fault> {
+        match kind {
+            "console" => read(table, key).map(|ConsoleTable {}| Self::Console),
+            "webhook" => webhook(read(table, key)?, key, environment),
+            "slack" => Ok(Self::Slack { url: secret_url(read(table, key)?, key, environment)? }),
+            "teams" => Ok(Self::Teams { url: secret_url(read(table, key)?, key, environment)? }),
+            "smtp" => smtp(read(table, key)?, key, environment),
+            #[cfg(feature = "sns")]
+            "sns" => sns(read(table, key)?, key),
+            #[cfg(not(feature = "sns"))]
+            "sns" => Err(Fault::at(
+                format!("{key}.type"),
+                "this notifier was built without SNS; build it with: cargo build -p millrace-notifier --features sns",
+            )),
+            other => Err(Fault::at(
+                format!("{key}.type"),
+                format!("{other:?} is no type: there are console, webhook, slack, teams, smtp and sns"),
+            )),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(table: Table, key: &str) -> Result<T, Fault> {
+    Value::Table(table).try_into().map_err(|error| Fault::table(key, &error))
+}
+
+fn webhook(table: WebhookTable, key: &str, environment: Environment<'_>) -> Result<ChannelPlan, Fault> {
+    let WebhookTable { url, url_env, secrets, secrets_env } = table;
+    let url = secret_url(UrlTable { url, url_env }, key, environment)?;
+    let parse = |text: &str, place: String| Secret::parse(text).map_err(|error| Fault::at(place, error));
+    let mut parsed = Vec::new();
+    for (index, secret) in secrets.iter().enumerate() {
+        parsed.push(parse(secret, format!("{key}.secrets[{index}]"))?);
+    }
+    for (index, variable) in secrets_env.iter().enumerate() {
+        let place = format!("{key}.secrets_env[{index}]");
+        let secret = source::look_up(&place, variable, environment)?;
+        parsed.push(parse(&secret, format!("{place} ({variable})"))?);
+    }
+    if parsed.is_empty() {
+        let hint = "is missing (secrets or secrets_env): receivers check the signature that it makes";
+        return Err(Fault::at(format!("{key}.secrets"), hint));
+    }
+    Ok(ChannelPlan::Webhook { url, secrets: parsed })
+}
+
+/// A URL of HTTP. It may hold a secret, so that errors do not quote it.
+fn secret_url(table: UrlTable, key: &str, environment: Environment<'_>) -> Result<Url, Fault> {
+    let text = source::required(key, "url", table.url, table.url_env, environment)?;
+    let fault = |problem: &dyn Display| Fault::at(format!("{key}.url"), problem);
+    let url = Url::parse(text.trim()).map_err(|error| fault(&format_args!("is no URL: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(fault(&format_args!("must begin with https:// or http://, not {}:", url.scheme())));
+    }
+    Ok(url)
+}
+
+fn smtp(table: SmtpTable, key: &str, environment: Environment<'_>) -> Result<ChannelPlan, Fault> {
+    let SmtpTable { server, username, password, password_env, from, to, subject } = table;
+    let password = source::optional(key, "password", password, password_env, environment)?;
+    let credentials = match (username, password) {
+        (Some(username), Some(password)) => Some(Credentials::new(username, password)),
+        (None, None) => None,
+        (Some(_), None) => return Err(Fault::at(format!("{key}.password"), "is missing (password or password_env)")),
+        (None, Some(_)) => return Err(Fault::at(format!("{key}.username"), "is missing")),
+    };
+    let server = mail_server(&server, credentials).map_err(|problem| Fault::at(format!("{key}.server"), problem))?;
+    let from: Mailbox = from
+        .parse()
+        .map_err(|error| Fault::at(format!("{key}.from"), format!("{from:?} is no mail address: {error}")))?;
+    let template =
+        |name: &str, text: &str| Template::parse(text).map_err(|error| Fault::at(format!("{key}.{name}"), error));
+    let letterhead = Letterhead { from, to: template("to", &to)?, subject: template("subject", &subject)? };
+    try_out(&letterhead).map_err(|error| Fault::at(format!("{key}.to"), error))?;
+    Ok(ChannelPlan::Smtp { server: Box::new(server), letterhead: Box::new(letterhead) })
+}
+
+fn mail_server(text: &str, credentials: Option<Credentials>) -> Result<MailServer, String> {
+    let url = Url::parse(text).map_err(|error| format!("{text:?} is no URL: {error}"))?;
+    let (encryption, port) = match url.scheme() {
+        "smtps" => (Encryption::Tls, 465),
+        "smtp+starttls" => (Encryption::StartTls, 587),
+        "smtp" => (Encryption::None, 25),
+        other => return Err(format!("must begin with smtps://, smtp+starttls:// or smtp://, not {other}:")),
+    };
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| format!("{text:?} names no host"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a password: use username and password_env".to_owned());
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("{text:?} has something behind its host and port"));
+    }
+    if credentials.is_some() && encryption == Encryption::None {
+        return Err("sends no password without encryption: use smtps:// or smtp+starttls://".to_owned());
+    }
+    Ok(MailServer { host: host.to_owned(), port: url.port().unwrap_or(port), encryption, credentials })
+}
+
+/// Writes a mail to a user whose id is as good as any, to find out whether the settings make one.
+fn try_out(letterhead: &Letterhead) -> Result<(), crate::channel::RecipientError> {
+    let user_id = if letterhead.to.is_user_id() { "user@example.com" } else { "user" };
+    let event = Event { id: "id", kind: "type", time: jiff::Timestamp::UNIX_EPOCH, user_id, message: "", value: "{}" };
+    letterhead.write(&event).map(drop)
+}
+
+#[cfg(feature = "sns")]
+fn sns(table: SnsTable, key: &str) -> Result<ChannelPlan, Fault> {
+    let SnsTable { topic_arn, endpoint_url } = table;
+    if !(topic_arn.starts_with("arn:") && topic_arn.split(':').nth(2) == Some("sns")) {
+        return Err(Fault::at(format!("{key}.topic_arn"), format!("{topic_arn:?} is not the ARN of an SNS topic")));
+    }
+    if let Some(text) = &endpoint_url {
+        Url::parse(text).map_err(|error| Fault::at(format!("{key}.endpoint_url"), format!("is no URL: {error}")))?;
+    }
+    Ok(ChannelPlan::Sns { topic_arn, endpoint_url })
+}

@@ -1,0 +1,45 @@
+//! One `[destinations.NAME]`: what all types have, and what its own type adds.
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::channel::ChannelPlan;
+use super::error::Fault;
+use super::limits::LimitsTable;
+use super::source::Environment;
+use crate::delivery::Limits;
+
+/// A destination, ready to be built.
+#[derive(Debug)]
+pub(crate) struct DestinationPlan {
+    /// Its name.
+    pub(crate) name: String,
+    /// How it is reached.
+    pub(crate) channel: ChannelPlan,
+    /// Names of the destinations to try when it fails.
+    pub(super) fallback: Vec<String>,
+    /// What it may take.
+    pub(crate) limits: Limits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Common {
+    r#type: String,
+    #[serde(default)]
+    fallback: Vec<String>,
+    #[serde(default)]
+    limits: LimitsTable,
+}
+
+impl DestinationPlan {
+    pub(super) fn read(name: String, mut table: Table, environment: Environment<'_>) -> Result<Self, Fault> {
+        let key = format!("destinations.{name}");
+        let common: Table =
+            ["type", "fallback", "limits"].into_iter().filter_map(|field| table.remove_entry(field)).collect();
+        let common: Common = Value::Table(common).try_into().map_err(|error| Fault::table(&key, &error))?;
+        let limits = common.limits.read(&format!("{key}.limits"))?;
+        let channel = ChannelPlan::read(&common.r#type, table, &key, environment)?;
+        Ok(Self { name, channel, fallback: common.fallback, limits })
+    }
+}

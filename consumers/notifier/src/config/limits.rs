@@ -1,0 +1,90 @@
+//! The settings of `limits`.
+
+use std::time::Duration;
+
+use millrace_domain::Backoff;
+use millrace_host::settings::duration;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+use super::error::Fault;
+use crate::delivery::{Limits, RetryPolicy};
+
+/// The table as it was written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LimitsTable {
+    #[serde(deserialize_with = "time")]
+    timeout: Option<Duration>,
+    attempts: Option<u32>,
+    #[serde(deserialize_with = "time")]
+    backoff: Option<Duration>,
+    #[serde(deserialize_with = "time")]
+    backoff_cap: Option<Duration>,
+    concurrency: Option<u32>,
+    queue: Option<u32>,
+    breaker_failures: Option<u32>,
+    #[serde(deserialize_with = "time")]
+    breaker_cool_down: Option<Duration>,
+    rate: Option<f64>,
+    burst: Option<u32>,
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    duration(&text).map(Some).map_err(|problem| D::Error::custom(format!("{text:?} is no time: {problem}")))
+}
+
+/// An attempt that takes longer than this is no attempt any more.
+const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
+
+impl LimitsTable {
+    pub(super) fn read(&self, key: &str) -> Result<Limits, Fault> {
+        self.check(key)?;
+        let default = Limits::default();
+        let count = |given: Option<u32>, default: usize| given.map_or(default, |count| count as usize);
+        Ok(Limits {
+            timeout: self.timeout.unwrap_or(default.timeout),
+            retry: RetryPolicy {
+                attempts: self.attempts.unwrap_or(default.retry.attempts),
+                backoff: Backoff {
+                    base: self.backoff.unwrap_or(default.retry.backoff.base),
+                    cap: self.backoff_cap.unwrap_or(default.retry.backoff.cap),
+                },
+            },
+            queue: count(self.queue, default.queue),
+            concurrency: count(self.concurrency, default.concurrency),
+            rate: self.rate.map(|per_second| (per_second, self.burst.unwrap_or(1))),
+            breaker_failures: self.breaker_failures.unwrap_or(default.breaker_failures),
+            breaker_cool_down: self.breaker_cool_down.unwrap_or(default.breaker_cool_down),
+        })
+    }
+
+    fn check(&self, key: &str) -> Result<(), Fault> {
+        let fault = |name: &str, problem: &str| Err(Fault::at(format!("{key}.{name}"), problem));
+        for (name, given) in [
+            ("attempts", self.attempts),
+            ("concurrency", self.concurrency),
+            ("queue", self.queue),
+            ("breaker_failures", self.breaker_failures),
+            ("burst", self.burst),
+        ] {
+            if given == Some(0) {
+                return fault(name, "must be at least 1");
+            }
+        }
+        for (name, given) in [("timeout", self.timeout), ("breaker_cool_down", self.breaker_cool_down)] {
+            if given == Some(Duration::ZERO) {
+                return fault(name, "must be longer than 0s");
+            }
+        }
+        if self.timeout.is_some_and(|timeout| timeout > LONGEST_TIMEOUT) {
+            return fault("timeout", "must be at most 60s");
+        }
+        match self.rate {
+            Some(rate) if !(0.001..=1e6).contains(&rate) => fault("rate", "must be between 0.001 and 1000000 a second"),
+            None if self.burst.is_some() => fault("burst", "needs a rate"),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The processor: a record in, notifications out.
+
+use std::io;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use millrace_domain::event::Notification;
+use millrace_domain::json::Document;
+use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_host::exit::SettingError;
+use millrace_host::settings::Origins;
+use millrace_kafka::Record;
+use millrace_kafka::consumer::Processor;
+use thiserror::Error;
+
+use crate::channel::Channel;
+use crate::config::{ConfigError, Plan};
+use crate::delivery::{Destination, Undelivered, deliver};
+use crate::event::Event;
+use crate::network::{AddressPolicy, HttpError};
+use crate::routes::Routes;
+use crate::settings::Settings;
+
+/// Delivers notifications: what the consumer runtime calls for each record.
+pub struct Notifier {
+    destinations: Vec<Destination>,
+    chains: Vec<Vec<usize>>,
+    routes: Routes,
+}
+
+/// Why a notifier cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Setting(#[source] SettingError),
+    /// HTTP destinations cannot be reached at all.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// Mail cannot be sent at all.
+    #[error("cannot set up TLS for mail")]
+    Mail(#[from] lettre::transport::smtp::Error),
+    /// The console's thread does not start.
+    #[error("cannot start the console")]
+    Console(#[source] io::Error),
+}
+
+impl Notifier {
+    /// A notifier as the settings say. It reads its configuration, and connects when there is something to deliver.
+    ///
+    /// Metrics must have been installed before, or its own are not recorded.
+    ///
+    /// # Errors
+    /// [`StartError::Setting`] names the setting as the user wrote it, the file, the key and what is wrong with it.
+    pub fn from_settings(settings: &Settings, origins: &Origins) -> Result<Self, StartError> {
+        let wrong = |error: ConfigError| StartError::Setting(origins.error("notifier-config", error.to_string()));
+        let plan = Plan::load(settings.notifier_config.as_deref()).map_err(wrong)?;
+        let policy = if settings.allow_private_destinations { AddressPolicy::Any } else { AddressPolicy::PublicOnly };
+        Self::build(plan, policy)
+    }
+
+    fn build(plan: Plan, policy: AddressPolicy) -> Result<Self, StartError> {
+        let build = |destination: crate::config::DestinationPlan| {
+            let channel = Channel::build(destination.channel, policy)?;
+            Ok(Destination::new(&destination.name, channel, destination.limits))
+        };
+        let destinations = plan.destinations.into_iter().map(build).collect::<Result<_, StartError>>()?;
+        Ok(Self { destinations, chains: plan.chains, routes: plan.routes })
+    }
+
+    /// Delivers on every route at the same time.
+    async fn deliver(&self, event: &Event<'_>) -> Outcome {
+        let places = self.routes.destinations(event.user_id, event.kind);
+        if places.is_empty() {
+            let Event { user_id, kind, .. } = event;
+            return Outcome::poison(format!("no route matches: user {user_id:?}, type {kind:?}"));
+        }
+        let chains = places.iter().filter_map(|&place| self.chains.get(place));
+        let deliveries = chains.map(|chain| {
+            let chain: Vec<_> = chain.iter().filter_map(|&place| self.destinations.get(place)).collect();
+            deliver(chain.into_iter(), event)
+        });
+        verdict(join_all(deliveries).await)
+    }
+}
+
+/// One delivery is enough. Where there is none, the letter is worth a replay if any destination may yet take it.
+fn verdict(results: Vec<Result<(), Undelivered<'_>>>) -> Outcome {
+    if results.iter().any(Result::is_ok) {
+        return Outcome::Done;
+    }
+    let failures: Vec<_> =
+        results.into_iter().filter_map(Result::err).flat_map(|Undelivered(failures)| failures).collect();
+    let transient = failures.iter().any(|(_, failure)| failure.is_transient());
+    let reasons: Vec<_> = failures.iter().map(|(destination, failure)| format!("{destination}: {failure}")).collect();
+    Outcome::DeadLetter {
+        class: if transient { DeadLetterClass::Transient } else { DeadLetterClass::Permanent },
+        reason: reasons.join("; "),
+    }
+}
+
+impl Processor for Notifier {
+    async fn process(&self, record: &Record<'_>, _attempt: u32) -> Outcome {
+        let document = match Document::parse(record.value().unwrap_or_default()) {
+            Ok(document) => document,
+            Err(error) => return Outcome::poison(format!("not JSON: {error}")),
+        };
+        let notification = match Notification::read(&document) {
+            Ok(notification) => notification,
+            Err(errors) => return Outcome::poison(format!("not a notification: {errors}")),
+        };
+        let envelope = record.envelope();
+        let event = Event {
+            id: envelope.id.as_str(),
+            kind: &envelope.event_type,
+            time: time_of(&envelope.time, record),
+            user_id: &notification.user_id,
+            message: &notification.message,
+            value: document.root().raw(),
+        };
+        self.deliver(&event).await
+    }
+}
+
+/// The event's time; where other producers wrote something else, the record's.
+fn time_of(text: &str, record: &Record<'_>) -> Timestamp {
+    let of_record = || Timestamp::from_millisecond(record.timestamp().max(0)).unwrap_or_default();
+    text.parse().unwrap_or_else(|_| of_record())
+}

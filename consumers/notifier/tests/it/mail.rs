@@ -1,0 +1,66 @@
+//! Mail, as a server gets it.
+
+use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_testkit::smtp::Moment;
+use millrace_testkit::{SmtpSink, WebhookReceiver};
+
+use crate::setup::{dead_letter, notifier, process, record, route, webhook};
+
+fn config(sink: &SmtpSink) -> String {
+    format!(
+        "[destinations.mail]\ntype = \"smtp\"\nserver = \"smtp://{}\"\nfrom = \"Millrace <millrace@example.com>\"\n\
+         to = \"{{user_id}}@example.com\"\nsubject = \"For {{user_id}}\"\nlimits.backoff = \"1ms\"\n",
+        sink.address()
+    )
+}
+
+#[tokio::test]
+async fn a_mail_is_text_with_the_events_id_to_the_user_alone() {
+    let sink = SmtpSink::start().await.unwrap();
+    let notifier = notifier(&(config(&sink) + &route("mail")));
+
+    for number in 0..3 {
+        let outcome = process(&notifier, record(&format!("event-{number}"), "12345", "Grüße, 日本")).await;
+        assert_eq!(outcome, Outcome::Done);
+    }
+
+    let mails = sink.mails();
+    assert_eq!(mails.len(), 3);
+    let text = String::from_utf8(mails[2].content.clone()).unwrap();
+    assert_eq!(
+        (mails[2].from.as_str(), &mails[2].to[..]),
+        ("millrace@example.com", &["12345@example.com".to_owned()][..])
+    );
+    for line in ["X-Event-Id: event-2", "Subject: For 12345", "Content-Type: text/plain; charset=utf-8"] {
+        assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+    }
+    assert!(!text.to_ascii_lowercase().contains("multipart"), "{text}");
+}
+
+#[tokio::test]
+async fn a_4xx_reply_is_tried_again_and_a_5xx_reply_goes_to_the_fallback() {
+    let sink = SmtpSink::start().await.unwrap();
+    let receiver = WebhookReceiver::start().await.unwrap();
+    let config = config(&sink) + "fallback = [\"hook\"]\n" + &webhook("hook", &receiver.url("/hook")) + &route("mail");
+    let notifier = notifier(&config);
+
+    sink.refuse(Moment::Rcpt, "451 4.3.0 try again later", Some(2));
+    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::Done);
+    assert_eq!((sink.mails().len(), receiver.received().len()), (1, 0));
+
+    sink.refuse(Moment::Rcpt, "550 5.1.1 no such user", None);
+    assert_eq!(process(&notifier, record("event-2", "12345", "hello")).await, Outcome::Done);
+    assert_eq!((sink.mails().len(), receiver.received().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_user_id_that_makes_no_address_is_a_permanent_dead_letter() {
+    let sink = SmtpSink::start().await.unwrap();
+    let notifier = notifier(&(config(&sink) + &route("mail")));
+
+    let (class, reason) = dead_letter(process(&notifier, record("event-1", "x@evil.org, y", "hello")).await);
+
+    assert_eq!(class, DeadLetterClass::Permanent);
+    assert!(reason.contains("cannot stand in a mail address"), "{reason}");
+    assert!(sink.mails().is_empty());
+}

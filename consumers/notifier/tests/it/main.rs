@@ -1,0 +1,14 @@
+//! The notifier from records to what arrives at the other end, without Kafka between.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod addresses;
+mod isolation;
+mod mail;
+mod process;
+mod records;
+mod redirects;
+mod running;
+mod setup;
+mod tls;
+mod webhooks;

@@ -1,0 +1,64 @@
+//! The container's binary: its help, and what it says of wrong settings.
+
+use std::process::{Command, Output};
+
+use crate::setup::config_file;
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millrace-notifier"));
+    command.env_clear().env("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0");
+    command.args(arguments).envs(variables.iter().copied()).output().unwrap()
+}
+
+fn last_line(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_wrong_configuration_exits_with_2_and_names_setting_file_and_key() {
+    let file = config_file("[destinations.a]\ntype = \"pigeon\"\n[[routes]]\nto = [\"a\"]");
+    let path = file.path().to_str().unwrap();
+    let problem = format!("{path}: destinations.a.type: \"pigeon\" is no type");
+
+    let output = run(&["--kafka", "127.0.0.1:1", "--notifier-config", path], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(last_line(&output).starts_with(&format!("error: --notifier-config: {problem}")), "{}", last_line(&output));
+
+    let variables = [("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("MILLRACE_NOTIFIER_CONFIG", path)];
+    let output = run(&[], &variables);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        last_line(&output).starts_with(&format!("error: MILLRACE_NOTIFIER_CONFIG: {problem}")),
+        "{}",
+        last_line(&output)
+    );
+}
+
+#[test]
+fn kafka_settings_that_are_missing_or_incomplete_exit_with_2() {
+    let output = run(&[], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--kafka"));
+
+    let output = run(&["--kafka", "127.0.0.1:1", "--kafka-sasl-mechanism", "PLAIN"], &[]);
+    assert_eq!(output.status.code(), Some(2), "{}", last_line(&output));
+    assert!(last_line(&output).starts_with("error: KAFKA_SASL_USERNAME: "), "{}", last_line(&output));
+}
+
+#[test]
+fn help_shows_examples_and_the_variables_of_settings() {
+    let output = run(&["--help"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = String::from_utf8(output.stdout).unwrap();
+    for text in [
+        "Examples:",
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "MILLRACE_NOTIFIER_CONFIG",
+        "--allow-private-destinations",
+        "--admin-listen",
+    ] {
+        assert!(help.contains(text), "no {text} in\n{help}");
+    }
+    let output = run(&["--version"], &[]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("millrace-notifier {}\n", env!("CARGO_PKG_VERSION")));
+}

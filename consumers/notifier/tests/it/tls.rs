@@ -1,0 +1,58 @@
+//! Certificates: a server that proves nothing gets nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use millrace_domain::DeadLetterClass;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::setup::{dead_letter, notifier, process, record, route, webhook};
+
+/// A server whose certificate for `localhost` nobody vouches for, and how many handshakes were completed with it.
+async fn self_signed_server() -> (SocketAddr, Arc<AtomicUsize>) {
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(pair.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![pair.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let trusted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&trusted);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if acceptor.accept(stream).await.is_ok() {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    (address, trusted)
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused_by_webhooks_and_mail() {
+    let (address, trusted) = self_signed_server().await;
+    let port = address.port();
+    let hook = webhook("a", &format!("https://localhost:{port}/hook"));
+    let mail = format!(
+        "[destinations.a]\ntype = \"smtp\"\nserver = \"smtps://localhost:{port}\"\nfrom = \"a@example.com\"\n\
+         to = \"{{user_id}}@example.com\"\nlimits.backoff = \"1ms\"\n"
+    );
+
+    for destination in [hook, mail] {
+        let notifier = notifier(&(destination + &route("a")));
+        let (class, reason) = dead_letter(process(&notifier, record("event-1", "12345", "hello")).await);
+        assert_eq!(class, DeadLetterClass::Transient, "a certificate may be renewed");
+        assert!(reason.to_lowercase().contains("certificate"), "{reason}");
+    }
+    assert_eq!(trusted.load(Ordering::SeqCst), 0);
+}

@@ -1,0 +1,103 @@
+//! `millrace consume`: the named consumers in this process.
+
+pub(crate) mod registry;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::builder::PossibleValuesParser;
+use futures_util::future::try_join_all;
+use millrace_host::settings::Origins;
+use millrace_kafka::Producer;
+use millrace_kafka::consumer::ConsumerOptions;
+use millrace_kafka::producer::ProducerSettings;
+use tokio_util::sync::CancellationToken;
+
+use self::registry::{CONSUMERS, ConsumerSettings, Host, Started};
+use crate::broker::{ANSWER, Broker, in_the_users_words};
+use crate::discovery::BrokerArgs;
+use crate::topics;
+
+/// How long after the first signal consumers that have not drained are given up: later than their own deadline, and
+/// early enough to end within 30 s.
+const GIVE_UP: Duration = Duration::from_secs(28);
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  millrace consume notifier                                   every notification on stdout
+  millrace consume notifier --notifier-config notifier.toml   to the destinations in the file
+  millrace consume notifier --kafka broker:9092 --concurrency 100
+
+Topics that are missing are created as the catalogue says, with the broker's default replication. SIGINT
+or SIGTERM finishes what is in flight, commits, leaves the group and exits 0.";
+
+/// Run consumers in this process
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The consumers
+    #[arg(value_name = "NAME", required = true, value_parser = PossibleValuesParser::new(CONSUMERS.iter().map(|consumer| consumer.name)))]
+    names: Vec<String>,
+    #[command(flatten)]
+    broker: BrokerArgs,
+    #[command(flatten)]
+    options: ConsumerOptions,
+    #[command(flatten)]
+    settings: ConsumerSettings,
+}
+
+/// Consumes until `shutdown` and the drain after it.
+pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    let Some(broker) = shutdown.run_until_cancelled(prepare(&args, origins)).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let broker = broker?;
+    let producer = Producer::new(&broker.settings, &ProducerSettings::default());
+    let host = Host {
+        kafka: &broker.settings,
+        producer: &producer.map_err(|failure| in_the_users_words(failure, origins))?,
+        options: &args.options,
+        settings: &args.settings,
+        origins,
+        shutdown: &shutdown,
+    };
+    let mut running = Vec::new();
+    for consumer in registry::named(&args.names) {
+        running.push(run_one(consumer.name, (consumer.start)(&host)?, &shutdown));
+    }
+    tokio::select! {
+        outcome = try_join_all(running) => outcome.map(|_| ExitCode::SUCCESS),
+        () = give_up(&shutdown) => bail!("still draining {} s after the signal", GIVE_UP.as_secs()),
+    }
+}
+
+async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Broker> {
+    let broker = Broker::connect(&args.broker, origins).await?;
+    // The embedded broker has its topics from the start, and cannot be asked for more.
+    if !broker.cluster.is_in_memory(ANSWER).await? {
+        topics::create(&broker.settings).await?;
+    }
+    Ok(broker)
+}
+
+/// Runs a consumer to its end. One that fails takes the others with it, in good order.
+async fn run_one(name: &str, consumer: Started, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let Started { progress, mut end } = consumer;
+    let outcome = tokio::select! {
+        outcome = &mut end => outcome,
+        () = progress.joined() => {
+            tracing::info!(consumer = name, "consuming");
+            end.await
+        }
+    };
+    if outcome.is_err() {
+        shutdown.cancel();
+    }
+    outcome.with_context(|| format!("the consumer {name}"))
+}
+
+async fn give_up(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(GIVE_UP).await;
+}

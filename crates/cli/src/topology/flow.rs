@@ -1,0 +1,168 @@
+//! The flow as a graph: the edge, the topics it writes, the groups that read them, and where those write.
+
+use std::collections::BTreeMap;
+
+use millrace_domain::catalogue::{catalogue, dead_letter_topic};
+use millrace_domain::event::EVENT_TYPES;
+
+use super::snapshot::{Group, Snapshot};
+use crate::replay;
+
+/// What a node stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Where events come in.
+    Edge,
+    /// A topic.
+    Topic,
+    /// A dead-letter topic.
+    DeadLetters,
+    /// A consumer group.
+    Group,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Node {
+    /// What it stands for.
+    pub(super) kind: Kind,
+    /// Its name.
+    pub(super) name: String,
+    /// What else is to be said of it.
+    pub(super) note: String,
+}
+
+/// An arrow between two nodes, by their places in [`Flow::nodes`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Arrow {
+    /// Where records come from.
+    pub(super) from: usize,
+    /// Where they go.
+    pub(super) to: usize,
+    /// What is to be said of it; empty for nothing.
+    pub(super) note: String,
+}
+
+/// See the module's text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Flow {
+    /// The nodes.
+    pub(super) nodes: Vec<Node>,
+    /// The arrows.
+    pub(super) arrows: Vec<Arrow>,
+}
+
+impl Flow {
+    /// The flow between what is there. Dead-letter topics that nobody there writes or reads are left out.
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        let mut flow = Self::default();
+        let edge = flow.add(Kind::Edge, "edge", "HTTPS".to_owned());
+        let suffix = catalogue().dead_letters.suffix.as_str();
+        let is_used = |topic: &str| snapshot.groups.iter().any(|group| touches(group, topic));
+        let shown = snapshot.topics.iter().filter(|(name, _)| !name.ends_with(suffix) || is_used(name));
+        let mut topics = BTreeMap::new();
+        for (name, &partitions) in shown {
+            let kind = if name.ends_with(suffix) { Kind::DeadLetters } else { Kind::Topic };
+            let note = format!("{partitions} {}", if partitions == 1 { "partition" } else { "partitions" });
+            topics.insert(name.as_str(), flow.add(kind, name, note));
+        }
+        for name in EVENT_TYPES.iter().map(|event_type| event_type.topic) {
+            flow.connect(Some(&edge), topics.get(name), String::new());
+        }
+        for group in &snapshot.groups {
+            let node = flow.add(Kind::Group, &group.name, members(group));
+            for (topic, lag) in &group.reads {
+                let note = if *lag > 0 { format!("lag {lag}") } else { String::new() };
+                flow.connect(topics.get(topic.as_str()), Some(&node), note);
+            }
+            for topic in writes(group) {
+                flow.connect(Some(&node), topics.get(topic.as_str()), String::new());
+            }
+        }
+        flow
+    }
+
+    fn add(&mut self, kind: Kind, name: &str, note: String) -> usize {
+        self.nodes.push(Node { kind, name: name.to_owned(), note });
+        self.nodes.len() - 1
+    }
+
+    /// Adds an arrow where both ends are there.
+    fn connect(&mut self, from: Option<&usize>, to: Option<&usize>, note: String) {
+        if let (Some(&from), Some(&to)) = (from, to) {
+            self.arrows.push(Arrow { from, to, note });
+        }
+    }
+}
+
+fn members(group: &Group) -> String {
+    match group.members {
+        Some(1) => "1 member".to_owned(),
+        Some(members) => format!("{members} members"),
+        None => "members unknown".to_owned(),
+    }
+}
+
+/// Where a group writes: a consumer what it refuses, a replay what it puts back.
+fn writes(group: &Group) -> Vec<String> {
+    let suffix = catalogue().dead_letters.suffix.as_str();
+    let is_replay = group.name == replay::GROUP;
+    let is_ours = group.name.starts_with("millrace-");
+    let target = |topic: &String| match topic.strip_suffix(suffix) {
+        Some(source) => is_replay.then(|| source.to_owned()),
+        None => is_ours.then(|| dead_letter_topic(topic)),
+    };
+    group.reads.keys().filter_map(target).collect()
+}
+
+fn touches(group: &Group, topic: &str) -> bool {
+    group.reads.contains_key(topic) || writes(group).iter().any(|written| written == topic)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A notifier one record behind, a replay, and a topic nobody reads.
+    pub(in super::super) fn snapshot() -> Snapshot {
+        let group = |name: &str, members, topic: &str, lag| Group {
+            name: name.to_owned(),
+            members: Some(members),
+            reads: BTreeMap::from([(topic.to_owned(), lag)]),
+        };
+        let topics = [("notifications", 6), ("notifications.dlq", 1), ("orders", 6), ("orders.dlq", 1), ("metrics", 3)];
+        Snapshot {
+            bootstrap_servers: "127.0.0.1:9092".to_owned(),
+            brokers: 1,
+            topics: topics.iter().map(|&(name, partitions)| (name.to_owned(), partitions)).collect(),
+            groups: vec![
+                group("millrace-notifier", 1, "notifications", 1),
+                group(replay::GROUP, 0, "notifications.dlq", 0),
+            ],
+        }
+    }
+
+    #[test]
+    fn records_flow_from_the_edge_over_topics_to_groups_and_back_from_dead_letters() {
+        let flow = Flow::of(&snapshot());
+        let name = |index: usize| flow.nodes[index].name.as_str();
+        let arrows: Vec<String> = flow
+            .arrows
+            .iter()
+            .map(|arrow| format!("{} -> {} {}", name(arrow.from), name(arrow.to), arrow.note).trim_end().to_owned())
+            .collect();
+        assert_eq!(
+            arrows,
+            [
+                "edge -> notifications",
+                "edge -> orders",
+                "notifications -> millrace-notifier lag 1",
+                "millrace-notifier -> notifications.dlq",
+                "notifications.dlq -> millrace-replay",
+                "millrace-replay -> notifications",
+            ]
+        );
+        let names: Vec<&str> = flow.nodes.iter().map(|node| node.name.as_str()).collect();
+        assert!(names.contains(&"metrics") && !names.contains(&"orders.dlq"), "{names:?}");
+    }
+}

@@ -1,0 +1,133 @@
+//! What the broker held when it was asked.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use millrace_kafka::KafkaFailure;
+use millrace_kafka::cluster::Offsets;
+
+use crate::broker::{ANSWER, Broker};
+use crate::consume::registry;
+
+/// How many groups are asked about at the same time: each takes a client of its own.
+const AT_ONCE: usize = 8;
+
+/// Topics and groups at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    /// Where it was asked.
+    pub(super) bootstrap_servers: String,
+    /// How many brokers there are.
+    pub(super) brokers: usize,
+    /// Topics with their number of partitions.
+    pub(super) topics: BTreeMap<String, i32>,
+    /// Consumer groups, by name.
+    pub(super) groups: Vec<Group>,
+}
+
+/// A consumer group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Group {
+    /// Its name.
+    pub(super) name: String,
+    /// How many members it has; `None` where the broker cannot tell.
+    pub(super) members: Option<usize>,
+    /// The topics it reads, and how many offsets it is behind on each.
+    pub(super) reads: BTreeMap<String, u64>,
+}
+
+impl Group {
+    /// How many offsets it is behind on all its topics.
+    pub(super) fn lag(&self) -> u64 {
+        self.reads.values().sum()
+    }
+}
+
+impl Snapshot {
+    /// Asks `broker`.
+    ///
+    /// # Errors
+    /// [`KafkaFailure::Unreachable`] where it does not answer in time.
+    pub(super) async fn take(broker: &Broker) -> Result<Self, KafkaFailure> {
+        let topics = &broker.overview.topics;
+        let in_memory = broker.cluster.is_in_memory(ANSWER).await?;
+        let (first, end) = tokio::try_join!(
+            broker.cluster.first_offsets(topics, ANSWER),
+            broker.cluster.end_offsets(topics, ANSWER),
+        )?;
+        let (first, end) = (&first, &end);
+        let mut groups: Vec<Group> = futures_util::stream::iter(groups(broker, in_memory).await?)
+            .map(|(name, members)| async move {
+                let committed = broker.cluster.committed(&name, topics, ANSWER).await?;
+                let reads = reads(&name, topics, &committed, first, end);
+                Ok(Group { name, members, reads })
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        // Those that only might be there, and have read nothing, are not.
+        groups.retain(|group| group.members.is_some() || !group.reads.is_empty());
+        groups.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(Self {
+            bootstrap_servers: broker.settings.bootstrap_servers.clone(),
+            brokers: broker.overview.brokers,
+            topics: topics.clone(),
+            groups,
+        })
+    }
+}
+
+/// The groups with their members, as far as the broker can tell.
+async fn groups(broker: &Broker, in_memory: bool) -> Result<Vec<(String, Option<usize>)>, KafkaFailure> {
+    if in_memory {
+        return Ok(registry::groups().map(|name| (name, None)).collect());
+    }
+    let groups = broker.cluster.groups(ANSWER).await?;
+    Ok(groups.into_iter().map(|group| (group.name, Some(group.members))).collect())
+}
+
+/// The topics a group has committed offsets of, and how far it is behind.
+fn reads(
+    group: &str,
+    topics: &BTreeMap<String, i32>,
+    committed: &Offsets,
+    first: &Offsets,
+    end: &Offsets,
+) -> BTreeMap<String, u64> {
+    let has_begun =
+        |topic: &str| (0..topics[topic]).any(|partition| committed.contains_key(&(topic.to_owned(), partition)));
+    let behind = |topic: &str| -> u64 {
+        let partitions = (0..topics[topic]).map(|partition| (topic.to_owned(), partition));
+        let distance = |place: (String, i32)| {
+            // Where nothing was committed yet, a consumer of ours begins at the first record.
+            let at = committed.get(&place).or(first.get(&place)).copied().unwrap_or(0);
+            u64::try_from(end.get(&place).copied().unwrap_or(0) - at).unwrap_or(0)
+        };
+        partitions.map(distance).sum()
+    };
+    let subscribed = registry::topics_of_group(group);
+    let names = topics.keys().filter(|topic| has_begun(topic) || (!committed.is_empty() && subscribed.contains(topic)));
+    names.map(|topic| (topic.clone(), behind(topic))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offsets(list: &[(&str, i32, i64)]) -> Offsets {
+        list.iter().map(|&(topic, partition, offset)| ((topic.to_owned(), partition), offset)).collect()
+    }
+
+    #[test]
+    fn lag_counts_from_what_was_committed_else_from_the_first_record() {
+        let topics = BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]);
+        let reads = reads(
+            "somebody",
+            &topics,
+            &offsets(&[("a", 0, 7)]),
+            &offsets(&[("a", 0, 0), ("a", 1, 2), ("b", 0, 0)]),
+            &offsets(&[("a", 0, 10), ("a", 1, 6), ("b", 0, 9)]),
+        );
+        assert_eq!(reads, BTreeMap::from([("a".to_owned(), 3 + 4)]));
+    }
+}

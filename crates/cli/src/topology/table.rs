@@ -1,0 +1,72 @@
+//! The snapshot as tables.
+
+use std::fmt::Write as _;
+
+use super::snapshot::Snapshot;
+use crate::text::one_line;
+
+/// The tables, one below the other.
+pub(super) fn of(snapshot: &Snapshot) -> String {
+    let Snapshot { bootstrap_servers, brokers, .. } = snapshot;
+    let mut text = format!("{bootstrap_servers}, {brokers} {}\n", if *brokers == 1 { "broker" } else { "brokers" });
+    let topics = snapshot.topics.iter().map(|(name, partitions)| [name.clone(), partitions.to_string()]);
+    write_table(&mut text, ["TOPIC", "PARTITIONS"], topics);
+    let groups = snapshot.groups.iter().map(|group| {
+        let topics: Vec<&str> = group.reads.keys().map(String::as_str).collect();
+        let members = group.members.map_or_else(|| "?".to_owned(), |members| members.to_string());
+        [one_line(group.name.as_bytes()).to_string(), members, group.lag().to_string(), topics.join(", ")]
+    });
+    write_table(&mut text, ["GROUP", "MEMBERS", "LAG", "READS"], groups);
+    text
+}
+
+fn write_table<const N: usize>(text: &mut String, head: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    text.push('\n');
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            // Writing to a string cannot fail.
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::snapshot::Group;
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let group = |name: &str, members, topic: &str| Group {
+            name: name.to_owned(),
+            members,
+            reads: BTreeMap::from([(topic.to_owned(), 12)]),
+        };
+        let snapshot = Snapshot {
+            bootstrap_servers: "127.0.0.1:9092".to_owned(),
+            brokers: 1,
+            topics: BTreeMap::from([("notifications".to_owned(), 6), ("a".to_owned(), 1)]),
+            groups: vec![group("millrace-notifier", Some(2), "notifications"), group("x", None, "a")],
+        };
+        let expected = "\
+127.0.0.1:9092, 1 broker
+
+TOPIC          PARTITIONS
+a              1
+notifications  6
+
+GROUP              MEMBERS  LAG  READS
+millrace-notifier  2        12   notifications
+x                  ?        12   a
+";
+        assert_eq!(of(&snapshot), expected);
+    }
+}

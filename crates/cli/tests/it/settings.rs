@@ -1,0 +1,57 @@
+//! Wrong settings: exit code 2, and their name as the user wrote it.
+
+use crate::millrace::Millrace;
+
+async fn refused(command: Millrace, names: &[&str]) {
+    let ended = command.run().await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    for name in names {
+        assert!(ended.stderr.contains(name), "no {name:?} in {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_value_is_named_by_its_flag_or_its_variable() {
+    refused(Millrace::new(["tail", "events", "--kafka", "nonsense"]), &["--kafka", "nonsense"]).await;
+    let with_variable = Millrace::new(["tail", "events"]).env("KAFKA_BOOTSTRAP_SERVERS", "nonsense");
+    refused(with_variable, &["KAFKA_BOOTSTRAP_SERVERS", "nonsense"]).await;
+    refused(Millrace::new(["tail", "events", "--from", "start"]), &["--from", "start"]).await;
+    refused(Millrace::new(["replay", "events.dlq"]).env("MILLRACE_SINCE", "once"), &["MILLRACE_SINCE", "once"]).await;
+    refused(Millrace::new(["replay", "events.dlq", "--class", "fatal"]), &["--class", "permanent"]).await;
+    refused(Millrace::new(["replay", "events"]), &["events.dlq"]).await;
+    refused(Millrace::new(["topology", "--format", "png"]), &["--format", "svg"]).await;
+}
+
+#[tokio::test]
+async fn kafkas_security_settings_are_named_by_kafkas_names() {
+    let tail = || Millrace::new(["tail", "events", "--kafka", "127.0.0.1:9"]);
+    refused(tail().env("KAFKA_SASL_MECHANISM", "PLAIN"), &["KAFKA_SASL_USERNAME"]).await;
+    refused(tail().env("KAFKA_SECURITY_PROTOCOL", "TLS"), &["KAFKA_SECURITY_PROTOCOL", "TLS"]).await;
+}
+
+#[tokio::test]
+async fn without_a_broker_the_ways_to_name_one_are_told() {
+    let ways = ["--kafka", "KAFKA_BOOTSTRAP_SERVERS", ".millrace/dev.json", "millrace dev"];
+    refused(Millrace::new(["topology"]), &ways).await;
+}
+
+#[tokio::test]
+async fn a_dev_that_no_longer_runs_is_told() {
+    let mut gone = std::process::Command::new("true").spawn().unwrap();
+    let pid = gone.id();
+    gone.wait().unwrap();
+    let file = format!(r#"{{"http": "http://127.0.0.1:1", "kafka": "127.0.0.1:1", "pid": {pid}}}"#);
+    let told = [&*format!("no longer runs (pid {pid})"), "here/dev.json"];
+    refused(Millrace::new(["tail", "events", "--data-dir", "here"]).file("here/dev.json", &file), &told).await;
+}
+
+#[tokio::test]
+async fn help_has_examples_and_the_version_is_the_programs() {
+    for command in ["tail", "replay", "topology", "consume"] {
+        let help = Millrace::new([command, "--help"]).run().await.ok();
+        assert!(help.contains("EXAMPLES:") && help.contains("KAFKA_BOOTSTRAP_SERVERS"), "{help}");
+    }
+    assert!(Millrace::new(["--help"]).run().await.ok().contains("EXAMPLES:"));
+    let version = Millrace::new(["--version"]).run().await.ok();
+    assert_eq!(version, format!("millrace {}\n", env!("CARGO_PKG_VERSION")));
+}

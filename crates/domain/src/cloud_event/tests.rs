@@ -1,0 +1,105 @@
+//! Events in both modes, good and bad.
+
+use super::*;
+
+fn structured(json: &str) -> Result<CloudEvent<'_>, FieldErrors> {
+    let document = Document::parse(json.as_bytes()).unwrap();
+    CloudEvent::structured(&document.root())
+}
+
+fn faults(json: &str) -> Vec<String> {
+    structured(json).unwrap_err().as_slice().iter().map(|error| error.pointer.clone()).collect()
+}
+
+const REST: &str = r#""specversion":"1.0","id":"1","source":"/test""#;
+
+#[test]
+fn the_data_goes_on_as_it_was_written() {
+    let json = format!(r#"{{{REST},"type":"t","data": {{ "n": 12345678901234567890123 , "user_id":7}} }}"#);
+    let event = structured(&json).unwrap();
+    assert_eq!(&*event.data, br#"{ "n": 12345678901234567890123 , "user_id":7}"#);
+    assert_eq!((event.topic, event.key), ("events", PartitionKey::Entity("7".to_owned())));
+}
+
+#[test]
+fn text_data_of_another_type_goes_on_as_the_text() {
+    let json = format!(r#"{{{REST},"type":"t","datacontenttype":"text/xml","data":"<a b=\"c\"/>"}}"#);
+    let event = structured(&json).unwrap();
+    assert_eq!((&*event.data, event.content_type.as_str()), (&br#"<a b="c"/>"#[..], "text/xml"));
+}
+
+#[test]
+fn extensions_become_attributes_and_null_ones_do_not() {
+    let json =
+        format!(r#"{{{REST},"type":"t","data":1,"tenant":"a","flag":true,"count":3,"gone":null,"subject":"s"}}"#);
+    let names = [("ce_tenant", "a"), ("ce_flag", "true"), ("ce_count", "3"), ("ce_subject", "s")];
+    let expected: Vec<_> = names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    assert_eq!(structured(&json).unwrap().attributes, expected);
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    assert_eq!(faults("{}"), ["/data", "/id", "/source", "/type", "/specversion"]);
+    let json = r#"{"specversion":"0.3","id":"","source":"/s","type":"millrace.notification.requested","time":"noon","data":{"message":1}}"#;
+    assert_eq!(faults(json), ["/specversion", "/id", "/time", "/data/user_id", "/data/message"]);
+    assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data":null}}"#)), ["/data"]);
+    assert_eq!(
+        faults(&format!(r#"{{{REST},"type":"t","data":1,"Bad-Name":"x","nested":{{}}}}"#)),
+        ["/Bad-Name", "/nested"]
+    );
+}
+
+#[test]
+fn text_that_would_make_an_empty_record_is_refused() {
+    assert_eq!(faults(&format!(r#"{{{REST},"type":"t","datacontenttype":"text/plain","data":""}}"#)), ["/data"]);
+    assert_eq!(&*structured(&format!(r#"{{{REST},"type":"t","data":""}}"#)).unwrap().data, br#""""#);
+}
+
+#[test]
+fn attributes_hold_no_control_characters_and_extensions_may_be_empty() {
+    assert_eq!(faults(&format!(r#"{{{REST},"type":"t\r\nx","data":1,"tenant":"\u0085"}}"#)), ["/type", "/tenant"]);
+    let event = format!(r#"{{{REST},"type":"t","data":1,"tenant":""}}"#);
+    assert_eq!(structured(&event).unwrap().attributes, [("ce_tenant".to_owned(), String::new())]);
+    let headers = [("id", "a%0D%0Ab"), ("source", "/s"), ("type", "t"), ("specversion", "1.0"), ("data", "x")];
+    let errors = CloudEvent::binary(headers, Some("nonsense"), b"1").unwrap_err();
+    let pointers: Vec<_> = errors.as_slice().iter().map(|error| error.pointer.as_str()).collect();
+    assert_eq!(pointers, ["ce-id", "ce-data", "content-type"]);
+}
+
+#[test]
+fn attributes_beyond_the_limit_are_one_fault() {
+    let with = |bytes: usize| format!(r#"{{{REST},"type":"t","data":1,"tenant":"{}"}}"#, "x".repeat(bytes));
+    // Of a string attribute the quotes count as well.
+    let spent = ["specversion", "1.0", "id", "1", "source", "/test", "type", "t", "tenant"].concat().len() + 5 * 2;
+    assert!(structured(&with(LARGEST_ATTRIBUTES - spent)).is_ok());
+    assert_eq!(faults(&with(LARGEST_ATTRIBUTES - spent + 1)), [""]);
+    let many: Vec<_> = (0..200_000).map(|index| format!(r#""X{index}":{{}}"#)).collect();
+    assert_eq!(faults(&format!("{{{}}}", many.join(","))), [""]);
+}
+
+#[test]
+fn binary_data_goes_to_events_only() {
+    let event = structured(r#"{"specversion":"1.0","id":"1","source":"/t","type":"t","data_base64":"AAEC"}"#).unwrap();
+    assert_eq!((&*event.data, event.key), (&[0u8, 1, 2][..], PartitionKey::EventId));
+    let order = format!(r#"{{{REST},"type":"millrace.order.placed","data_base64":"e30="}}"#);
+    assert_eq!(faults(&order), ["/data_base64"]);
+    assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data_base64":"e30","data":1}}"#)), ["/data_base64"]);
+    assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data_base64":"%%"}}"#)), ["/data_base64"]);
+}
+
+#[test]
+fn binary_mode_reads_percent_encoded_headers() {
+    let headers = [("id", "1"), ("source", "/caf%C3%A9"), ("type", "t"), ("specversion", "1.0"), ("tenant", "a%20b")];
+    let event = CloudEvent::binary(headers, Some("application/json"), br#"{"id":"k"}"#).unwrap();
+    assert_eq!(event.source, "/café");
+    assert_eq!(event.attributes, [("ce_tenant".to_owned(), "a b".to_owned())]);
+    assert_eq!(event.key, PartitionKey::Entity("k".to_owned()));
+}
+
+#[test]
+fn binary_mode_names_headers_that_are_missing_or_wrong() {
+    let headers = [("id", "1"), ("type", "millrace.order.placed"), ("source", "%FF"), ("specversion", "1.0")];
+    let errors = CloudEvent::binary(headers, None, b"{}").unwrap_err();
+    let pointers: Vec<_> = errors.as_slice().iter().map(|error| error.pointer.as_str()).collect();
+    assert_eq!(pointers, ["ce-source", "/order_id"]);
+}

@@ -1,0 +1,96 @@
+//! A few kilobytes that inflate to hundreds of megabytes cost bounded memory. A process of its own: the measure is the
+//! most that it ever used.
+
+#![cfg(target_os = "linux")]
+
+use std::io::Write;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use millrace_edge::{BoxFuture, Edge, Limits, Receipt, Sink, SinkError, Status, StatusSource, Submission};
+use tower::ServiceExt;
+
+/// What the process may take for bombs, in bytes: a few times a request's limit, far less than the 512 MiB they hold.
+const FOR_BOMBS: usize = 48 << 20;
+
+/// What it may take for bodies of very many small parts, the bodies among it.
+const FOR_PARTS: usize = 128 << 20;
+
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn write<'a>(&'a self, events: &'a [Submission<'a>]) -> BoxFuture<'a, Vec<Result<Receipt, SinkError>>> {
+        panic!("{} events got through", events.len());
+    }
+}
+
+impl StatusSource for Nowhere {
+    fn status(&self) -> BoxFuture<'_, Status> {
+        Box::pin(async { Status::unreachable() })
+    }
+}
+
+/// The most memory this process ever had resident, in bytes.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+/// 512 MiB of spaces in both codings: members or frames of 1 MiB each, which make one body.
+fn bombs() -> [(&'static str, Vec<u8>); 2] {
+    let spaces = vec![b' '; 1 << 20];
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&spaces).unwrap();
+    let zstd = zstd::encode_all(spaces.as_slice(), 3).unwrap();
+    [("gzip", gzip.finish().unwrap().repeat(512)), ("zstd", zstd.repeat(512))]
+}
+
+fn router() -> Router {
+    let nowhere = Arc::new(Nowhere);
+    Edge::new(nowhere.clone(), nowhere, Limits::default()).router()
+}
+
+#[tokio::test]
+async fn what_is_made_to_cost_memory_is_refused_at_a_bounded_price() {
+    let router = router();
+    let bombs = bombs();
+    let before = peak();
+    for (coding, bomb) in &bombs {
+        assert!(bomb.len() < 1 << 20, "{coding}: {} bytes", bomb.len());
+        for (path, media_type) in [
+            ("/orders", "application/json"),
+            ("/register_event", "application/x-www-form-urlencoded"),
+            ("/events", "application/x-ndjson"),
+        ] {
+            let request = Request::post(path).header("content-encoding", *coding).header("content-type", media_type);
+            let answer = router.clone().oneshot(request.body(Body::from(bomb.clone())).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), 413, "{coding} {path}");
+        }
+    }
+    let more = peak() - before;
+    assert!(more < FOR_BOMBS, "the bombs took {more} bytes");
+
+    let parts = (5 << 20) / 2 - 2;
+    let before = peak();
+    for (path, media_type, body, status) in [
+        ("/register_event", "application/x-www-form-urlencoded", "a&".repeat(parts), 413),
+        ("/events", "application/x-ndjson", "1\n".repeat(parts), 413),
+        ("/events", "application/cloudevents-batch+json", format!("[1{}]", ",1".repeat(parts)), 413),
+        ("/events", "application/cloudevents+json", many_members(), 422),
+    ] {
+        let request = Request::post(path).header("content-type", media_type).body(Body::from(body)).unwrap();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{path} {media_type}");
+    }
+    let more = peak() - before;
+    assert!(more < FOR_PARTS, "the bodies of many parts took {more} bytes");
+}
+
+/// A CloudEvent of as many attributes as a request holds, each of them at fault.
+fn many_members() -> String {
+    let members: Vec<_> = (0..300_000).map(|index| format!("\"X{index}\":{{}}")).collect();
+    format!("{{{}}}", members.join(","))
+}

@@ -1,0 +1,155 @@
+//! Single CloudEvents, structured and binary.
+
+use crate::host::Host;
+
+const STRUCTURED: &str = "application/cloudevents+json";
+
+#[tokio::test]
+async fn the_type_chooses_the_topic_and_the_data_goes_on_as_it_was_sent() {
+    for (kind, data, topic, key) in [
+        ("millrace.notification.requested", r#"{ "user_id":7 , "message":"m" }"#, "notifications", "7"),
+        ("millrace.order.placed", r#"{"order_id":"101"}"#, "orders", "101"),
+        ("millrace.login.seen", r#"{"user_id":"u"}"#, "user-login", "u"),
+        ("millrace.log.written", r#"{"service":"web","line":1}"#, "raw-logs", "web"),
+        ("millrace.log.written", "{}", "raw-logs", "unknown"),
+        ("millrace.event.registered", r#"{"id":"d"}"#, "events", "d"),
+        ("com.example.page", r#"{"user_id":"u"}"#, "events", "u"),
+        ("com.example.page", "[1, 2]", "events", "e-1"),
+        ("com.example.page", r#""text""#, "events", "e-1"),
+        ("com.example.page", "0", "events", "e-1"),
+        ("com.example.page", "false", "events", "e-1"),
+    ] {
+        let host = Host::new();
+        let event = format!(r#"{{"specversion":"1.0","id":"e-1","source":"/shop","type":"{kind}","data":{data}}}"#);
+        let structured = host.post_as(&format!("{STRUCTURED}; charset=utf-8"), "/events", event).await;
+        let headers = [
+            ("ce-specversion", "1.0"),
+            ("ce-id", "e-1"),
+            ("ce-source", "/shop"),
+            ("ce-type", kind),
+            ("content-type", "application/json"),
+        ];
+        let binary = host.call("POST", "/events", &headers, data).await;
+        for (answer, record) in [structured, binary].iter().zip(host.take_records()) {
+            assert_eq!(answer.status, 202, "{kind}: {:?}", answer.body);
+            let offset = &answer.json()["offset"];
+            let expected = serde_json::json!({
+                "status": "accepted", "id": "e-1", "topic": topic, "partition": 3, "offset": offset,
+            });
+            assert_eq!(answer.json(), expected);
+            assert_eq!((record.topic, record.key.as_str(), record.text()), (topic, key, data));
+            assert_eq!(record.header("ce_id"), Some("e-1"));
+            assert_eq!(record.header("ce_type"), Some(kind));
+            assert_eq!(record.header("ce_source"), Some("/shop"));
+            assert_eq!(record.header("content-type"), Some("application/json"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn attributes_of_both_modes_become_the_same_headers() {
+    let host = Host::new();
+    let event = r#"{"specversion":"1.0","id":"a","source":"/café","type":"t","time":"2026-01-31T14:00:00+02:00","subject":"s",
+        "dataschema":"http://example.com/1","datacontenttype":"text/plain","tenant":"a b","flag":true,"count":-3,"gone":null,
+        "data":"hello"}"#;
+    assert_eq!(host.post_as(STRUCTURED, "/events", event).await.status, 202);
+    let headers = [
+        ("ce-specversion", "1.0"),
+        ("ce-id", "a"),
+        ("ce-source", "/caf%C3%A9"),
+        ("ce-type", "t"),
+        ("ce-time", "2026-01-31T14:00:00+02:00"),
+        ("ce-subject", "s"),
+        ("ce-dataschema", "http://example.com/1"),
+        ("CE-Tenant", "a%20b"),
+        ("ce-flag", "true"),
+        ("ce-count", "-3"),
+        ("content-type", "text/plain"),
+    ];
+    assert_eq!(host.call("POST", "/events", &headers, "hello").await.status, 202);
+    for record in host.take_records() {
+        let mut headers = record.headers.clone();
+        headers.retain(|(name, _)| name != "traceparent");
+        headers.sort();
+        let expected = [
+            ("ce_count", "-3"),
+            ("ce_dataschema", "http://example.com/1"),
+            ("ce_flag", "true"),
+            ("ce_id", "a"),
+            ("ce_source", "/café"),
+            ("ce_specversion", "1.0"),
+            ("ce_subject", "s"),
+            ("ce_tenant", "a b"),
+            ("ce_time", "2026-01-31T14:00:00+02:00"),
+            ("ce_type", "t"),
+            ("content-type", "text/plain"),
+        ];
+        assert_eq!(headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!((record.topic, record.key.as_str(), record.text()), ("events", "a", "hello"));
+    }
+}
+
+#[tokio::test]
+async fn bytes_go_to_the_topic_of_events() {
+    let host = Host::new();
+    let event = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","datacontenttype":"image/png","data_base64":"iVBORwD/"}"#;
+    assert_eq!(host.post_as(STRUCTURED, "/events", event).await.status, 202);
+    let record = host.take_record();
+    assert_eq!((record.topic, record.value.as_slice()), ("events", &b"\x89PNG\x00\xff"[..]));
+    assert_eq!(record.header("content-type"), Some("image/png"));
+    let headers = [
+        ("ce-specversion", "1.0"),
+        ("ce-id", "1"),
+        ("ce-source", "/s"),
+        ("ce-type", "t"),
+        ("content-type", "image/png"),
+    ];
+    assert_eq!(host.call("POST", "/events", &headers, &b"\x89PNG\x00\xff"[..]).await.status, 202);
+    let binary = host.take_record();
+    assert_eq!((binary.topic, binary.value, binary.key), (record.topic, record.value, record.key));
+}
+
+#[tokio::test]
+async fn an_idempotency_key_takes_the_place_of_a_single_events_id() {
+    let host = Host::new();
+    let event = r#"{"specversion":"1.0","id":"own","source":"/s","type":"t","data":1}"#;
+    let headers = [("content-type", STRUCTURED), ("idempotency-key", "\"mine\"")];
+    let answer = host.call("POST", "/events", &headers, event).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["id"]), (202, &"mine".into()));
+    let record = host.take_record();
+    assert_eq!((record.key.as_str(), record.header("ce_id")), ("mine", Some("mine")));
+}
+
+#[tokio::test]
+async fn json_without_attributes_names_the_missing_headers() {
+    let host = Host::new();
+    for headers in [&[][..], &[("content-type", "application/json")], &[("content-type", "application/vnd.shop+json")]]
+    {
+        let answer = host.call("POST", "/events", headers, r#"{"order_id":"101"}"#).await;
+        assert_eq!(answer.pointers(422), ["ce-id", "ce-source", "ce-type", "ce-specversion"]);
+    }
+    let answer = host.call("POST", "/events", &[("ce-id", "1")], "").await;
+    assert_eq!(answer.pointers(422), ["", "ce-source", "ce-type", "ce-specversion"]);
+    assert_eq!(host.take_records(), []);
+}
+
+#[tokio::test]
+async fn headers_that_are_no_attributes_are_named() {
+    let good = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t")];
+    let host = Host::new();
+    for (name, value, pointer) in [
+        ("ce-id", "2", "ce-id"),
+        ("ce-tenant", "%FF", "ce-tenant"),
+        ("ce-tenant", "ümlaut", "ce-tenant"),
+        ("ce-tenant", "a%0D%0Ax-injected: 1", "ce-tenant"),
+        ("ce-my-tenant", "a", "ce-my-tenant"),
+        ("ce-data", "a", "ce-data"),
+        ("ce-time", "noon", "ce-time"),
+        ("ce-subject", "", "ce-subject"),
+        ("content-type", "nonsense", "content-type"),
+    ] {
+        let headers = [&good[..], &[(name, value)]].concat();
+        assert_eq!(host.call("POST", "/events", &headers, "1").await.pointers(422), [pointer], "{name}: {value}");
+    }
+    assert_eq!(host.take_records(), []);
+}

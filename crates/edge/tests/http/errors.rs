@@ -1,0 +1,62 @@
+//! Requests that meet no route, and keys that name nothing.
+
+use crate::host::Host;
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem() {
+    let host = Host::new();
+    for path in ["/", "/nowhere", "/orders/", "/orders/1", "//orders", "/Orders", "/send-notification/x", "/%6frders2"]
+    {
+        for method in ["GET", "POST", "DELETE"] {
+            let problem = host.call(method, path, &[], "{}").await.problem(404);
+            assert!(problem["detail"].as_str().unwrap().contains(path), "{problem}");
+        }
+    }
+    assert_eq!(host.take_records(), []);
+}
+
+#[tokio::test]
+async fn another_method_is_a_problem_that_names_the_right_ones() {
+    let host = Host::new();
+    let posts = ["/send-notification", "/send_notification", "/register_event", "/orders", "/user-login", "/events"];
+    let gets = ["/get_status", "/health", "/openapi.json"];
+    for (path, allow, others) in posts
+        .map(|path| (path, "POST", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"]))
+        .into_iter()
+        .chain(gets.map(|path| (path, "GET,HEAD", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])))
+    {
+        for method in others {
+            let answer = host.call(method, path, &[], r#"{"order_id":"1"}"#).await;
+            assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
+            if method == "HEAD" {
+                assert_eq!((answer.status.as_u16(), answer.body.len()), (405, 0));
+            } else {
+                answer.problem(405);
+            }
+        }
+    }
+    assert_eq!(host.take_records(), []);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_that_names_nothing_is_refused() {
+    let too_long = "k".repeat(256);
+    let quoted = format!("\"{too_long}\"");
+    let host = Host::new();
+    for key in ["", "\"\"", "a b", "\"a", "\"a\"b", "schlüssel", "a\tb", &too_long, &quoted] {
+        for (path, body) in [
+            ("/send-notification", r#"{"user_id":"1","message":"m"}"#),
+            ("/register_event", "{}"),
+            ("/orders", r#"{"order_id":"1"}"#),
+            ("/user-login", r#"{"user_id":"1"}"#),
+        ] {
+            host.call("POST", path, &[("idempotency-key", key)], body).await.problem(400);
+        }
+        let event = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":1}"#;
+        let headers = [("idempotency-key", key), ("content-type", "application/cloudevents+json")];
+        host.call("POST", "/events", &headers, event).await.problem(400);
+    }
+    let twice = [("idempotency-key", "a"), ("idempotency-key", "a")];
+    host.call("POST", "/orders", &twice, r#"{"order_id":"1"}"#).await.problem(400);
+    assert_eq!(host.take_records(), []);
+}

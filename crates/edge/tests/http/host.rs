@@ -1,0 +1,239 @@
+//! A host for the edge without a broker.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use millrace_edge::{
+    BoxFuture, BrokerStatus, Edge, Limits, Receipt, Sink, SinkError, Status, StatusSource, Submission,
+};
+use serde_json::Value;
+use tower::ServiceExt;
+
+/// An event as it reached the sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) topic: &'static str,
+    pub(crate) key: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) value: Vec<u8>,
+}
+
+impl Record {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(candidate, _)| candidate == name);
+        let value = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{name} stands there twice: {:?}", self.headers);
+        value
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.value).unwrap()
+    }
+}
+
+/// Keeps what it is given, and answers as it was told to.
+#[derive(Default)]
+pub(crate) struct MemorySink {
+    records: Mutex<Vec<Record>>,
+    outcomes: Mutex<VecDeque<Result<(), SinkError>>>,
+    hangs: AtomicBool,
+    is_curt: AtomicBool,
+}
+
+impl Sink for MemorySink {
+    fn write<'a>(&'a self, events: &'a [Submission<'a>]) -> BoxFuture<'a, Vec<Result<Receipt, SinkError>>> {
+        Box::pin(async move {
+            assert!(!events.is_empty(), "a sink is not asked to write nothing");
+            let mut reports = self.record(events);
+            if self.hangs.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+            if self.is_curt.load(Ordering::Relaxed) {
+                reports.pop();
+            }
+            reports
+        })
+    }
+}
+
+impl MemorySink {
+    fn record(&self, events: &[Submission<'_>]) -> Vec<Result<Receipt, SinkError>> {
+        let mut records = self.records.lock().unwrap();
+        let mut outcomes = self.outcomes.lock().unwrap();
+        let mut reports = Vec::with_capacity(events.len());
+        for event in events {
+            let offset = i64::try_from(records.len()).unwrap();
+            let headers = event.envelope.headers();
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            records.push(Record {
+                topic: event.topic,
+                key: event.key.to_string(),
+                headers: headers.map(|(name, value)| (name.to_owned(), text(value))).collect(),
+                value: event.value.to_vec(),
+            });
+            let outcome = outcomes.pop_front().unwrap_or(Ok(()));
+            reports.push(outcome.map(|()| Receipt { partition: 3, offset }));
+        }
+        reports
+    }
+}
+
+/// A status source that says what it was told to.
+#[derive(Default)]
+pub(crate) struct FixedStatus {
+    is_down: AtomicBool,
+    hangs: AtomicBool,
+}
+
+impl StatusSource for FixedStatus {
+    fn status(&self) -> BoxFuture<'_, Status> {
+        Box::pin(async move {
+            if self.hangs.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+            if self.is_down.load(Ordering::Relaxed) {
+                return Status::unreachable();
+            }
+            Status { status: "ok", kafka: BrokerStatus { connected: true, brokers: 3 }, ..Status::default() }
+        })
+    }
+}
+
+/// The edge over both.
+pub(crate) struct Host {
+    router: Router,
+    sink: Arc<MemorySink>,
+    status: Arc<FixedStatus>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Host {
+    pub(crate) fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub(crate) fn with(limits: Limits) -> Self {
+        let (sink, status) = (Arc::<MemorySink>::default(), Arc::<FixedStatus>::default());
+        let router = Edge::new(sink.clone(), status.clone(), limits).router();
+        Self { router, sink, status }
+    }
+
+    /// Answers for the next events, in their order; all later ones are written.
+    pub(crate) fn answer_with(&self, outcomes: impl IntoIterator<Item = Result<(), SinkError>>) {
+        self.sink.outcomes.lock().unwrap().extend(outcomes);
+    }
+
+    /// From now on no write is ever answered.
+    pub(crate) fn hang(&self) {
+        self.sink.hangs.store(true, Ordering::Relaxed);
+        self.status.hangs.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on the sink leaves out its last answer.
+    pub(crate) fn leave_out_the_last_report(&self) {
+        self.sink.is_curt.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on no broker answers the status source.
+    pub(crate) fn disconnect(&self) {
+        self.status.is_down.store(true, Ordering::Relaxed);
+    }
+
+    /// What reached the sink since the last time this was asked.
+    pub(crate) fn take_records(&self) -> Vec<Record> {
+        std::mem::take(&mut *self.sink.records.lock().unwrap())
+    }
+
+    /// The one record that reached the sink.
+    pub(crate) fn take_record(&self) -> Record {
+        let mut records = self.take_records();
+        assert_eq!(records.len(), 1, "{records:?}");
+        records.remove(0)
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let request = headers.iter().fold(Request::builder().method(method).uri(path), |request, (name, value)| {
+            request.header(*name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        });
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Posts without a header.
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+        self.call("POST", path, &[], body).await
+    }
+
+    /// Posts under a media type.
+    pub(crate) async fn post_as(&self, media_type: &str, path: &str, body: impl Into<Body>) -> Answer {
+        self.call("POST", path, &[("content-type", media_type)], body).await
+    }
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    /// The body of a problem, which is checked to be a whole one.
+    pub(crate) fn problem(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{:?}", self.body);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert!(self.header("x-request-id").is_some());
+        let problem = self.json();
+        assert_whole(&problem, status);
+        let retries = [429, 503, 504].contains(&status);
+        let after = self.header("retry-after").map(|seconds| seconds.parse::<u32>().unwrap());
+        assert_eq!(after.is_some_and(|seconds| (1..=60).contains(&seconds)), retries, "{after:?}");
+        problem
+    }
+
+    /// The JSON pointers of a problem's faults.
+    pub(crate) fn pointers(&self, status: u16) -> Vec<String> {
+        pointers(&self.problem(status))
+    }
+}
+
+/// Asserts that a problem has all that RFC 9457 and the contract promise.
+pub(crate) fn assert_whole(problem: &Value, status: u16) {
+    assert_eq!(problem["status"], status);
+    assert_eq!(problem["type"], "about:blank");
+    assert_eq!(problem["title"], StatusCode::from_u16(status).unwrap().canonical_reason().unwrap());
+    assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{problem}");
+    for error in problem["errors"].as_array().into_iter().flatten() {
+        assert!(error["pointer"].is_string() && error["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+    }
+}
+
+/// The pointers of a problem's faults.
+pub(crate) fn pointers(problem: &Value) -> Vec<String> {
+    let errors = problem["errors"].as_array().into_iter().flatten();
+    errors.map(|error| error["pointer"].as_str().unwrap().to_owned()).collect()
+}

@@ -1,0 +1,80 @@
+//! Keys of all kinds, and numbers digit for digit.
+
+use crate::host::Host;
+
+/// What may stand as a key, and the key it makes.
+const KEYS: [(&str, &str); 8] = [
+    (r#""12345""#, "12345"),
+    (r#"" ""#, " "),
+    (r#""K\u00f6ln \ud83d\ude00""#, "Köln 😀"),
+    ("7", "7"),
+    ("-1", "-1"),
+    ("0", "0"),
+    ("-0", "-0"),
+    ("123456789012345678901234567890", "123456789012345678901234567890"),
+];
+
+/// What may not.
+const NO_KEYS: [&str; 10] = [r#""""#, "null", "1.0", "1e3", "1E0", "-0.0", "true", "false", "{}", "[1]"];
+
+#[tokio::test]
+async fn strings_and_integers_are_keys_as_their_text() {
+    for (path, field) in [
+        ("/send-notification", "user_id"),
+        ("/orders", "order_id"),
+        ("/user-login", "user_id"),
+        ("/register_event", "key"),
+    ] {
+        for (json, key) in KEYS {
+            let host = Host::new();
+            let body = format!(r#"{{"message":"m","{field}":{json}}}"#);
+            let answer = host.post(path, body.clone()).await;
+            assert!(answer.status.is_success(), "{path} {body}: {:?}", answer.body);
+            let record = host.take_record();
+            assert_eq!((record.key.as_str(), record.text()), (key, body.as_str()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn other_values_are_no_keys() {
+    for (path, field) in [("/send-notification", "user_id"), ("/orders", "order_id"), ("/user-login", "user_id")] {
+        let pointer = format!("/{field}");
+        for json in NO_KEYS {
+            let host = Host::new();
+            let answer = host.post(path, format!(r#"{{"message":"m","{field}":{json}}}"#)).await;
+            assert_eq!(answer.pointers(422), [pointer.as_str()], "{path} {json}");
+            assert_eq!(host.take_records(), []);
+        }
+        assert_eq!(Host::new().post(path, r#"{"message":"m"}"#).await.pointers(422), [pointer.as_str()]);
+    }
+}
+
+#[tokio::test]
+async fn a_registered_events_key_is_the_first_usable_field() {
+    for (body, key) in [
+        (r#"{"event_id":"4","id":"3","user_id":"2","key":"1"}"#, "1"),
+        (r#"{"event_id":"4","id":"3","user_id":2,"key":null}"#, "2"),
+        (r#"{"event_id":"4","id":3,"user_id":"","key":1.5}"#, "3"),
+        (r#"{"event_id":"4","id":[],"user_id":{},"key":true}"#, "4"),
+        (r#"{"event_id":false,"data":{"key":"1"}}"#, "the-id"),
+        ("{}", "the-id"),
+    ] {
+        let host = Host::new();
+        let answer = host.call("POST", "/register_event", &[("idempotency-key", "the-id")], body).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(host.take_record().key, key, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_reach_the_topic_digit_for_digit() {
+    let data =
+        r#"{"key":"k","n":[9007199254740993,-123456789012345678901234567890,0.10000000000000000000001,1E+2,1e-999]}"#;
+    let host = Host::new();
+    assert_eq!(host.post("/register_event", data).await.status, 200);
+    let event = format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{data}}}"#);
+    assert_eq!(host.post_as("application/cloudevents+json", "/events", event).await.status, 202);
+    let records = host.take_records();
+    assert_eq!([records[0].text(), records[1].text()], [data, data]);
+}

@@ -1,0 +1,245 @@
+//! The OpenAPI document: valid, whole, and true.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use millrace_domain::ErrorClass;
+use millrace_edge::SinkError;
+use serde_json::{Map, Value};
+
+use crate::host::{Answer, Host};
+
+async fn document() -> Value {
+    let answer = Host::new().call("GET", "/openapi.json", &[], "").await;
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("application/json")));
+    answer.json()
+}
+
+/// The paths of the contract that this edge has, and their methods.
+const ROUTES: [(&str, &str); 9] = [
+    ("/events", "post"),
+    ("/get_status", "get"),
+    ("/health", "get"),
+    ("/openapi.json", "get"),
+    ("/orders", "post"),
+    ("/register_event", "post"),
+    ("/send-notification", "post"),
+    ("/send_notification", "post"),
+    ("/user-login", "post"),
+];
+
+/// Calls `visit` with every object in the document.
+fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Map<String, Value>)) {
+    match value {
+        Value::Object(object) => {
+            visit(object);
+            object.values().for_each(|value| walk(value, visit));
+        }
+        Value::Array(values) => values.iter().for_each(|value| walk(value, visit)),
+        _ => {}
+    }
+}
+
+/// An operation's parts.
+struct Operation<'a> {
+    path: &'a str,
+    method: String,
+    described: &'a Value,
+}
+
+fn operations<'d>(document: &'d Value) -> Vec<Operation<'d>> {
+    let paths = document["paths"].as_object().unwrap();
+    let of_path = |(path, item): (&'d String, &'d Value)| {
+        let methods = item.as_object().unwrap().iter();
+        methods.map(|(method, described)| Operation { path, method: method.to_ascii_uppercase(), described })
+    };
+    paths.iter().flat_map(of_path).collect()
+}
+
+impl Operation<'_> {
+    /// Each request body that the document gives as an example, with its headers. An operation without a body has one
+    /// request.
+    fn examples(&self, document: &Value) -> Vec<(Vec<(String, String)>, String)> {
+        let Some(contents) = self.described["requestBody"]["content"].as_object() else {
+            return vec![(Vec::new(), String::new())];
+        };
+        let parameters = self.described["parameters"].as_array().unwrap();
+        let mut examples = Vec::new();
+        for (media_type, content) in contents {
+            let example = content.get("example").cloned().unwrap_or_else(|| {
+                let schema = content["schema"]["$ref"].as_str().unwrap().trim_start_matches('#');
+                document.pointer(schema).unwrap()["example"].clone()
+            });
+            let body = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+            let mut headers = vec![("content-type".to_owned(), media_type.clone())];
+            // Attributes stand in headers where the body is the data alone.
+            if media_type == "application/json" {
+                for parameter in parameters.iter().filter(|parameter| parameter.get("example").is_some()) {
+                    let text = |field: &str| parameter[field].as_str().unwrap().to_owned();
+                    headers.push((text("name"), text("example")));
+                }
+            }
+            examples.push((headers, body));
+        }
+        assert!(!examples.is_empty());
+        examples
+    }
+
+    /// Asserts that the document lists this answer for the operation.
+    fn assert_lists(&self, answer: &Answer) {
+        let status = answer.status.as_str();
+        let listed = &self.described["responses"][status];
+        assert!(listed.is_object(), "{} {} answers {status}, which is not in the document", self.method, self.path);
+        let media_type = answer.header("content-type").unwrap();
+        assert!(listed["content"].get(media_type).is_some(), "{} {} {status} {media_type}", self.method, self.path);
+        let waits = listed["headers"].get("Retry-After").is_some();
+        assert_eq!(waits, answer.header("retry-after").is_some(), "{} {} {status}", self.method, self.path);
+    }
+
+    async fn send(&self, host: &Host, headers: &[(String, String)], body: String) -> Answer {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answer = host.call(&self.method, self.path, &headers, body).await;
+        self.assert_lists(&answer);
+        answer
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_openapi_3_1_and_whole() {
+    let document = document().await;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+    assert!(document["info"]["title"].is_string() && document["info"]["version"].is_string());
+    let mut references = BTreeSet::new();
+    walk(&document, &mut |object| {
+        if let Some(Value::String(reference)) = object.get("$ref") {
+            references.insert(reference.clone());
+        }
+    });
+    assert!(references.contains("#/components/schemas/Problem"), "{references:?}");
+    for reference in references {
+        let pointer = reference.strip_prefix('#').expect("a reference into this document");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    let mut ids = BTreeSet::new();
+    for operation in operations(&document) {
+        let Operation { path, method, described } = &operation;
+        assert!(
+            ids.insert(described["operationId"].as_str().unwrap().to_owned()),
+            "{method} {path}: its id is another's"
+        );
+        assert!(described["summary"].is_string(), "{method} {path}");
+        for (status, response) in described["responses"].as_object().unwrap() {
+            let code: u16 = status.parse().unwrap();
+            assert!(
+                StatusCode::from_u16(code).is_ok() && response["description"].is_string(),
+                "{method} {path} {status}"
+            );
+            let contents = response["content"].as_object().unwrap();
+            assert!(contents.values().all(|content| content["schema"].is_object()), "{method} {path} {status}");
+        }
+        for parameter in described["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter["name"].is_string() && parameter["in"] == "header" && parameter["schema"].is_object());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_document_has_every_route_and_every_route_is_in_it() {
+    let document = document().await;
+    let listed: BTreeSet<_> = operations(&document)
+        .iter()
+        .map(|operation| (operation.path.to_owned(), operation.method.to_lowercase()))
+        .collect();
+    assert_eq!(listed, ROUTES.map(|(path, method)| (path.to_owned(), method.to_owned())).into());
+    // What the router allows on a path is what the document lists for it: DELETE is on none.
+    for (path, method) in ROUTES {
+        let answer = Host::new().call("DELETE", path, &[], "").await;
+        let allowed = answer.header("allow").unwrap().to_lowercase().replace("get,head", "get");
+        assert_eq!(allowed, method, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn keys_and_times_are_described_as_the_types_they_may_have() {
+    let document = document().await;
+    let schemas = &document["components"]["schemas"];
+    let types = |schema: &str, field: &str| {
+        let types = schemas[schema]["properties"][field]["type"].as_array().unwrap();
+        types.iter().map(|name| name.as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    for (schema, field, expected) in [
+        ("NotificationRequest", "user_id", &["integer", "string"][..]),
+        ("OrderRequest", "order_id", &["integer", "string"]),
+        ("OrderRequest", "amount", &["null", "number", "string"]),
+        ("LoginRequest", "user_id", &["integer", "string"]),
+        ("LoginRequest", "timestamp", &["null", "number", "string"]),
+        ("LoginRequest", "locale", &["null", "string"]),
+    ] {
+        assert_eq!(types(schema, field), expected.iter().map(|name| (*name).to_owned()).collect(), "{schema} {field}");
+    }
+    for (schema, required) in [
+        ("NotificationRequest", &["user_id", "message"][..]),
+        ("OrderRequest", &["order_id"]),
+        ("LoginRequest", &["user_id"]),
+    ] {
+        assert_eq!(schemas[schema]["required"], serde_json::json!(required), "{schema}");
+    }
+}
+
+#[tokio::test]
+async fn every_route_answers_the_documents_examples_as_the_document_says() {
+    let document = document().await;
+    for operation in operations(&document) {
+        for (headers, body) in operation.examples(&document) {
+            let host = Host::new();
+            let answer = operation.send(&host, &headers, body.clone()).await;
+            assert!(answer.status.is_success(), "{} {headers:?} {body}: {:?}", operation.path, answer.body);
+            let records = host.take_records();
+            assert_eq!(records.len(), usize::from(operation.method == "POST"), "{} {headers:?}", operation.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_problem_of_a_route_is_in_the_document() {
+    let document = document().await;
+    let not_written = |class| SinkError::NotWritten { class, reason: "no leader".to_owned() };
+    for operation in operations(&document).iter().filter(|operation| operation.method == "POST") {
+        let mut seen = BTreeSet::new();
+        for (headers, body) in operation.examples(&document) {
+            let host = Host::new();
+            for error in [
+                not_written(ErrorClass::Transient),
+                not_written(ErrorClass::Fatal),
+                SinkError::TooLarge,
+                SinkError::OutcomeUnknown,
+            ] {
+                host.answer_with([Err(error)]);
+                seen.insert(operation.send(&host, &headers, body.clone()).await.status.as_u16());
+            }
+            let with = |name: &str, value: &str| {
+                let mut headers: Vec<_> = headers.iter().filter(|(known, _)| known != name).cloned().collect();
+                headers.push((name.to_owned(), value.to_owned()));
+                headers
+            };
+            for (headers, body) in [
+                (headers.clone(), "{".to_owned()),
+                (headers.clone(), "1".to_owned()),
+                (headers.clone(), "x".repeat(6 << 20)),
+                (with("content-encoding", "br"), body.clone()),
+                (with("content-encoding", "gzip"), body.clone()),
+                (with("idempotency-key", "a b"), body.clone()),
+                (vec![("content-type".to_owned(), "text/plain".to_owned())], body.clone()),
+            ] {
+                seen.insert(operation.send(&host, &headers, body).await.status.as_u16());
+            }
+        }
+        for status in [400, 413, 415, 422, 500, 503, 504] {
+            assert!(seen.contains(&status), "{} never answered {status}: {seen:?}", operation.path);
+        }
+    }
+    let host = Host::new();
+    host.disconnect();
+    let status = operations(&document).into_iter().find(|operation| operation.path == "/get_status").unwrap();
+    assert_eq!(status.send(&host, &[], String::new()).await.status, 503);
+}

@@ -1,0 +1,446 @@
+//! The consumer runtime on a real Kafka.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use millrace_broker::topics::TopicSpec;
+use millrace_domain::{Backoff, DeadLetterClass, Outcome};
+use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Processor, Subscription};
+use millrace_kafka::producer::ProducerSettings;
+use millrace_kafka::{KafkaSettings, Producer, Record};
+use millrace_testkit::journal::{Entry, Journal};
+use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord, RawRecord};
+use millrace_testkit::wait::eventually;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const BOUND: Duration = Duration::from_secs(60);
+
+/// A processor made of a closure over the record's key, value and attempt.
+struct Closure<F>(F);
+
+impl<F, R> Processor for Closure<F>
+where
+    F: Fn(String, String, u32) -> R + Send + Sync,
+    R: Future<Output = Outcome> + Send,
+{
+    fn process(&self, record: &Record<'_>, attempt: u32) -> impl Future<Output = Outcome> + Send {
+        let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+        (self.0)(text(record.key()), text(record.value()), attempt)
+    }
+}
+
+/// A topic with its dead-letter topic and a group, all of this test alone.
+struct Scene {
+    kafka: &'static Kafka,
+    topic: String,
+    group: String,
+}
+
+impl Scene {
+    async fn set(partitions: i32) -> Option<Self> {
+        let kafka = kafka::shared().await?;
+        let _ = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_test_writer().try_init();
+        Some(Self::on(kafka, partitions).await)
+    }
+
+    async fn on(kafka: &'static Kafka, partitions: i32) -> Self {
+        let topic = kafka::unique("records");
+        let letters = TopicSpec::new(format!("{topic}.dlq"), 1);
+        kafka.create_topics(&[TopicSpec::new(&topic, partitions), letters]).await;
+        Self { kafka, topic, group: kafka::unique("millrace-test") }
+    }
+
+    fn options() -> ConsumerOptions {
+        ConsumerOptions {
+            backoff: Backoff { base: Duration::from_millis(5), cap: Duration::from_millis(50) },
+            commit_interval: Duration::from_millis(50),
+            ..ConsumerOptions::default()
+        }
+    }
+
+    /// Runs a member of the group in the background.
+    fn member<P: Processor + 'static>(&self, processor: P, options: ConsumerOptions) -> Member {
+        let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
+        let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
+        let subscription =
+            Subscription { name: "test".to_owned(), group: self.group.clone(), topics: vec![self.topic.clone()] };
+        let consumer = Consumer::new(settings, subscription, options, producer);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn({
+            let stop = stop.clone();
+            async move { consumer.run_keyed(&processor, stop).await }
+        });
+        Member { task, stop }
+    }
+
+    async fn letters(&self) -> Vec<OwnedRecord> {
+        self.kafka.read_all(&format!("{}.dlq", self.topic), Isolation::Committed).await
+    }
+
+    async fn committed(&self) -> i64 {
+        self.kafka.committed_offsets(&self.group, &self.topic).await.values().flatten().sum()
+    }
+
+    async fn until_committed(&self, records: i64) {
+        let what = format!("{records} records are committed");
+        eventually(BOUND, &what, async || (self.committed().await == records).then_some(())).await;
+    }
+}
+
+struct Member {
+    task: JoinHandle<Result<(), ConsumerError>>,
+    stop: CancellationToken,
+}
+
+impl Member {
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+
+    async fn halted(self) -> String {
+        match tokio::time::timeout(BOUND, self.task).await.expect("the consumer halts").unwrap() {
+            Err(ConsumerError::Halted(reason)) => reason,
+            other => panic!("the consumer ended otherwise: {other:?}"),
+        }
+    }
+}
+
+fn record(key: &str, value: impl Into<Vec<u8>>) -> RawRecord {
+    RawRecord::new(value).key(key)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_a_key_are_processed_in_order_and_none_again_after_a_graceful_stop() {
+    let Some(scene) = Scene::set(3).await else { return };
+    let seen: Arc<Mutex<Vec<(String, u64)>>> = Arc::default();
+    let running: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
+    let processor = |seen: &Arc<Mutex<Vec<(String, u64)>>>| {
+        let (seen, running) = (Arc::clone(seen), Arc::clone(&running));
+        Closure(move |key: String, value: String, _| {
+            let (seen, running) = (Arc::clone(&seen), Arc::clone(&running));
+            async move {
+                let of_key = {
+                    let mut running = running.lock().unwrap();
+                    let of_key = running.entry(key.clone()).or_default();
+                    *of_key += 1;
+                    *of_key
+                };
+                tokio::task::yield_now().await;
+                *running.lock().unwrap().get_mut(&key).unwrap() -= 1;
+                if of_key > 1 {
+                    return Outcome::Fatal { reason: format!("two records of {key} at a time") };
+                }
+                seen.lock().unwrap().push((key, value.parse().unwrap()));
+                Outcome::Done
+            }
+        })
+    };
+    let records = (0..2_000).map(|number| record(&format!("key-{}", number % 37), number.to_string()));
+    scene.kafka.produce(&scene.topic, records).await;
+
+    let member = scene.member(processor(&seen), Scene::options());
+    eventually(BOUND, "all records are processed", async || (seen.lock().unwrap().len() == 2_000).then_some(())).await;
+    member.stop().await;
+
+    let first = std::mem::take(&mut *seen.lock().unwrap());
+    for key in 0..37 {
+        let of_key: Vec<_> = first.iter().filter(|(name, _)| *name == format!("key-{key}")).map(|(_, n)| *n).collect();
+        assert!(of_key.is_sorted() && of_key.len() >= 54, "key {key}: {of_key:?}");
+    }
+    assert_eq!(scene.committed().await, 2_000);
+
+    // What comes after the restart is the first thing seen: nothing came again.
+    let member = scene.member(processor(&seen), Scene::options());
+    scene.kafka.produce(&scene.topic, [record("after", "9999")]).await;
+    scene.until_committed(2_001).await;
+    member.stop().await;
+    assert_eq!(*seen.lock().unwrap(), [("after".to_owned(), 9999)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_record_is_dead_lettered_byte_for_byte_with_where_it_came_from_and_why() {
+    let Some(scene) = Scene::set(1).await else { return };
+    let mut poison = RawRecord::new(b"\xff\x00poison".to_vec());
+    poison.headers = vec![
+        ("ce_id".to_owned(), Some(b"id-1".to_vec())),
+        ("twice".to_owned(), Some(b"a".to_vec())),
+        ("twice".to_owned(), None),
+        ("bytes".to_owned(), Some(b"\xfe\xff".to_vec())),
+    ];
+    scene.kafka.produce(&scene.topic, [record("k", "fine"), poison.clone(), record("k", "fine")]).await;
+    let member = scene.member(
+        Closure(|_, value: String, _| async move {
+            if value == "fine" { Outcome::Done } else { Outcome::poison("no such thing") }
+        }),
+        Scene::options(),
+    );
+    scene.until_committed(3).await;
+    member.stop().await;
+
+    let letters = scene.letters().await;
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    let letter = &letters[0];
+    assert_eq!((&letter.key, &letter.value), (&None, &poison.value));
+    assert_eq!(letter.headers[..4], poison.headers[..]);
+    let source = scene.kafka.read_all(&scene.topic, Isolation::Committed).await.remove(1);
+    for (name, value) in [
+        ("dlq.topic", scene.topic.as_str()),
+        ("dlq.partition", "0"),
+        ("dlq.offset", "1"),
+        ("dlq.timestamp", &source.timestamp.unwrap_or(-1).to_string()),
+        ("dlq.group", &scene.group),
+        ("dlq.attempts", "1"),
+        ("dlq.error.class", DeadLetterClass::Permanent.as_str()),
+        ("dlq.error.reason", "no such thing"),
+    ] {
+        assert_eq!(letter.header(name), Some(value), "{name}");
+    }
+    assert_eq!(letter.headers.len(), 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_and_empty_values_and_panics_are_poison() {
+    let Some(scene) = Scene::set(1).await else { return };
+    let mut tombstone = RawRecord::new("").key("k");
+    tombstone.value = None;
+    scene.kafka.produce(&scene.topic, [tombstone, record("k", ""), record("k", "boom"), record("k", "fine")]).await;
+    let member = scene.member(
+        Closure(|_, value: String, _| async move {
+            assert!(value != "boom", "it blew up");
+            Outcome::Done
+        }),
+        Scene::options(),
+    );
+    scene.until_committed(4).await;
+    member.stop().await;
+    let letters = scene.letters().await;
+    let reasons: Vec<_> = letters.iter().map(|letter| letter.header("dlq.error.reason").unwrap()).collect();
+    assert_eq!(reasons, ["the value is null", "the value is empty", "processing panicked: it blew up"]);
+    let values: Vec<_> = letters.iter().map(|letter| letter.value.as_deref()).collect();
+    assert_eq!(values, [None, Some(&b""[..]), Some(b"boom")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_keeps_failing_is_tried_as_often_as_set_and_holds_up_only_its_key() {
+    let Some(scene) = Scene::set(1).await else { return };
+    let others_done: Arc<AtomicUsize> = Arc::default();
+    let attempts: Arc<Mutex<Vec<u32>>> = Arc::default();
+    let processor = {
+        let (others_done, attempts) = (Arc::clone(&others_done), Arc::clone(&attempts));
+        Closure(move |key: String, _, attempt| {
+            let (others_done, attempts) = (Arc::clone(&others_done), Arc::clone(&attempts));
+            async move {
+                if key != "stuck" {
+                    others_done.fetch_add(1, Ordering::Relaxed);
+                    return Outcome::Done;
+                }
+                attempts.lock().unwrap().push(attempt);
+                // The stuck key gives in only after all others went by.
+                let all_by = others_done.load(Ordering::Relaxed) == 500;
+                Outcome::RetryAfter { after: (!all_by).then_some(Duration::from_millis(20)), reason: "not yet".to_owned() }
+            }
+        })
+    };
+    let others = (0..500).map(|number| record(&format!("other-{number}"), "{}"));
+    scene.kafka.produce(&scene.topic, std::iter::once(record("stuck", "{}")).chain(others)).await;
+    let options = ConsumerOptions { max_attempts: 7, concurrency: 1, ..Scene::options() };
+    let member = scene.member(processor, options);
+    scene.until_committed(501).await;
+    member.stop().await;
+
+    assert_eq!(*attempts.lock().unwrap(), [1, 2, 3, 4, 5, 6, 7]);
+    let letters = scene.letters().await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].header("dlq.error.class"), Some("transient"));
+    assert_eq!(letters[0].header("dlq.attempts"), Some("7"));
+    assert_eq!(letters[0].header("dlq.error.reason"), Some("not yet"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transient_failure_is_tried_again_until_it_passes() {
+    let Some(scene) = Scene::set(1).await else { return };
+    scene.kafka.produce(&scene.topic, [record("k", "{}")]).await;
+    let member = scene.member(
+        Closure(|_, _, attempt| async move { if attempt < 4 { Outcome::retry("busy") } else { Outcome::Done } }),
+        Scene::options(),
+    );
+    scene.until_committed(1).await;
+    member.stop().await;
+    assert!(scene.letters().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_dead_letters_halts_the_consumer_and_the_rest_stays_on_the_topic() {
+    let Some(scene) = Scene::set(1).await else { return };
+    scene.kafka.produce(&scene.topic, (0..100).map(|number| record("k", number.to_string()))).await;
+    let options = ConsumerOptions { dead_letter_limit: 10, ..Scene::options() };
+    let member = scene.member(Closure(|_, _, _| async { Outcome::poison("a bad deploy") }), options);
+    let reason = member.halted().await;
+    assert!(reason.contains("10 records in a row"), "{reason}");
+    assert_eq!(scene.letters().await.len(), 10);
+    assert!(scene.committed().await <= 10, "what was not dead-lettered is not committed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fatal_outcome_ends_the_consumer_and_its_record_is_not_committed() {
+    let Some(scene) = Scene::set(1).await else { return };
+    scene.kafka.produce(&scene.topic, [record("a", "fine"), record("b", "fatal"), record("c", "fine")]).await;
+    let member = scene.member(
+        Closure(|_, value: String, _| async move {
+            if value == "fatal" { Outcome::Fatal { reason: "no disk".to_owned() } } else { Outcome::Done }
+        }),
+        Scene::options(),
+    );
+    assert_eq!(member.halted().await, "no disk");
+    assert!(scene.committed().await <= 1);
+    assert!(scene.letters().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_is_not_acknowledged_keeps_its_record_from_being_committed() {
+    let Some(kafka) = kafka::shared().await else { return };
+    // The dead-letter topic is not there: no letter can be acknowledged.
+    let topic = kafka.create_unique_topic("no-letters", 1).await;
+    let scene = Scene { kafka, topic, group: kafka::unique("millrace-test") };
+    kafka.produce(&scene.topic, [record("a", "fine"), record("b", "poison"), record("c", "fine")]).await;
+    let seen: Arc<AtomicUsize> = Arc::default();
+    let counter = Arc::clone(&seen);
+    let processor = Closure(move |_, value: String, _| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        async move { if value == "fine" { Outcome::Done } else { Outcome::poison("no") } }
+    });
+    let member = scene.member(processor, Scene::options());
+    eventually(BOUND, "all are tried", async || (seen.load(Ordering::Relaxed) == 3).then_some(())).await;
+    scene.until_committed(1).await;
+    // Once the topic is there, the letter is written and all is committed.
+    kafka.create_topics(&[TopicSpec::new(format!("{}.dlq", scene.topic), 1)]).await;
+    scene.until_committed(3).await;
+    member.stop().await;
+    assert_eq!(scene.letters().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_in_flight_than_allowed_is_left_on_the_topic_and_a_full_key_pauses_only_its_partition() {
+    let Some(scene) = Scene::set(2).await else { return };
+    let open: Arc<AtomicBool> = Arc::default();
+    let others: Arc<AtomicUsize> = Arc::default();
+    let processor = {
+        let (open, others) = (Arc::clone(&open), Arc::clone(&others));
+        Closure(move |key: String, _, _| {
+            let (open, others) = (Arc::clone(&open), Arc::clone(&others));
+            async move {
+                if key == "blocked" {
+                    while !open.load(Ordering::Relaxed) {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                } else {
+                    others.fetch_add(1, Ordering::Relaxed);
+                }
+                Outcome::Done
+            }
+        })
+    };
+    let blocked = (0..200).map(|_| record("blocked", "{}").partition(0));
+    let passing = (0..1_000).map(|number| record(&format!("k-{}", number % 7), "{}").partition(1));
+    scene.kafka.produce(&scene.topic, blocked.chain(passing)).await;
+    let options = ConsumerOptions { max_in_flight: 100, lane_records: 20, ..Scene::options() };
+    let member = scene.member(processor, options);
+    eventually(BOUND, "the other partition is through", async || (others.load(Ordering::Relaxed) == 1_000).then_some(())).await;
+    open.store(true, Ordering::Relaxed);
+    scene.until_committed(1_200).await;
+    member.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_abandons_what_backs_off_and_the_next_run_finishes_it() {
+    let Some(scene) = Scene::set(1).await else { return };
+    scene.kafka.produce(&scene.topic, [record("a", "{}"), record("b", "{}")]).await;
+    let tried: Arc<AtomicBool> = Arc::default();
+    let flag = Arc::clone(&tried);
+    let processor = Closure(move |key: String, _, _| {
+        let flag = Arc::clone(&flag);
+        async move {
+            if key == "a" {
+                flag.store(true, Ordering::Relaxed);
+                let after = Some(Duration::from_secs(3_600));
+                return Outcome::RetryAfter { after, reason: "come back in an hour".to_owned() };
+            }
+            Outcome::Done
+        }
+    });
+    let member = scene.member(processor, Scene::options());
+    eventually(BOUND, "the record is tried", async || tried.load(Ordering::Relaxed).then_some(())).await;
+    tokio::time::timeout(Duration::from_secs(20), member.stop()).await.expect("a stop does not wait for a back-off");
+    assert_eq!(scene.committed().await, 0);
+
+    let member = scene.member(Closure(|_, _, _| async { Outcome::Done }), Scene::options());
+    scene.until_committed(2).await;
+    member.stop().await;
+}
+
+/// Members come and go, gracefully and not, while records keep coming.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_members_that_come_and_go_lose_nothing_and_keep_the_order_of_keys() {
+    const KEYS: u64 = 60;
+    const ROUNDS: u64 = 120;
+    let Some(scene) = Scene::set(12).await else { return };
+    let journal = Arc::new(Journal::new());
+    let seen: Arc<Mutex<Vec<Entry>>> = Arc::default();
+    let processor = {
+        let seen = Arc::clone(&seen);
+        move || {
+            let seen = Arc::clone(&seen);
+            Closure(move |key: String, value: String, _| {
+                let seen = Arc::clone(&seen);
+                async move {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                    let sequence = value.parse().unwrap();
+                    seen.lock().unwrap().push(Entry::new(format!("{key}-{value}"), key, sequence));
+                    Outcome::Done
+                }
+            })
+        }
+    };
+    let load = tokio::spawn({
+        let (kafka, topic, journal) = (scene.kafka, scene.topic.clone(), Arc::clone(&journal));
+        async move {
+            for round in 0..ROUNDS {
+                let keys = (0..KEYS).map(|key| format!("key-{key}"));
+                kafka.produce(&topic, keys.clone().map(|key| record(&key, round.to_string()))).await;
+                for key in keys {
+                    journal.acknowledge(Entry::new(format!("{key}-{round}"), key, round));
+                }
+            }
+        }
+    });
+    let mut random = SmallRng::seed_from_u64(20);
+    let mut members: Vec<Member> = (0..8).map(|_| scene.member(processor(), Scene::options())).collect();
+    for turn in 0..12 {
+        tokio::time::sleep(Duration::from_millis(random.random_range(50..400))).await;
+        let leaving = members.remove(random.random_range(0..members.len()));
+        if turn % 3 == 0 {
+            // As a crash would: what was in flight is gone, and nothing is committed.
+            leaving.task.abort();
+            let _ = leaving.task.await;
+        } else {
+            leaving.stop().await;
+        }
+        members.push(scene.member(processor(), Scene::options()));
+    }
+    load.await.unwrap();
+    let total = i64::try_from(KEYS * ROUNDS).unwrap();
+    scene.until_committed(total).await;
+    for member in members {
+        member.stop().await;
+    }
+    assert_eq!(journal.len(), usize::try_from(total).unwrap());
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    journal.check(seen).assert_at_least_once_in_order();
+    assert!(scene.letters().await.is_empty());
+}

@@ -1,0 +1,39 @@
+//! AWS Lambda for tests: the Lambda Runtime API, and execution environments that run the unmodified binary.
+//!
+//! ```no_run
+//! # async fn test() {
+//! use millrace_testkit::lambda::{Function, HttpApi};
+//!
+//! let lambda = Function::new("target/debug/my-function").variable("GREETING", "hello").deploy();
+//! let api = HttpApi::start(lambda.clone()).await.unwrap();
+//! // … a real HTTP request to api.url("/greet"), answered by the function …
+//! assert_eq!(lambda.environments().len(), 1);
+//! # }
+//! ```
+//!
+//! What is as on AWS, because it is what goes wrong there: an environment is one process that serves one invocation
+//! at a time (or as many as `AWS_LAMBDA_MAX_CONCURRENCY` says); it is frozen (`SIGSTOP`) between invocations, its
+//! connections ageing, and thawed by the next one; at the function's time-out it is killed without a word; one that
+//! has ended is replaced. The process sees the variables that AWS sets and the function's own, and nothing of the
+//! environment of the test.
+//!
+//! What is not: memory and CPU are not limited, and an invocation that finds no room waits where AWS throttles it.
+//!
+//! Sources: [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html),
+//! [execution environments](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html),
+//! [variables](https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
+
+mod answer;
+mod environment;
+pub mod event;
+mod failure;
+mod function;
+mod http_api;
+mod runtime_api;
+
+pub use environment::{Environment, Startup};
+pub use failure::Failure;
+pub use function::{Function, Lambda};
+pub use http_api::HttpApi;
+
+pub use answer::read as read_answer;

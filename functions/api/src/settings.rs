@@ -1,0 +1,80 @@
+//! The function's settings: environment variables, as a function has no command line.
+
+use clap::Parser;
+use millrace_host::exit::SettingError;
+use millrace_host::settings::{self, Environment, Parsed};
+use millrace_host::telemetry::logs::LogSettings;
+use millrace_kafka::KafkaSettings;
+use millrace_kafka::settings::Security;
+
+use crate::init_error::InitError;
+use crate::path::BasePath;
+
+/// What AWS sets in every sandbox, and the runtime cannot do without.
+const SANDBOX: [&str; 4] =
+    ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION", RUNTIME_API];
+const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// The HTTP edge as a Lambda function. It is set up by environment variables, and started by AWS Lambda.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Examples:\n  \
+        cargo lambda build -p millrace-api --release\n  \
+        cargo lambda deploy millrace-api --env-var KAFKA_BOOTSTRAP_SERVERS=b-1.example.com:9092\n\n\
+        Outside Lambda, `millrace serve` is the same edge."
+)]
+pub struct Settings {
+    /// Bootstrap brokers, separated by commas
+    #[arg(long, value_name = "HOST:PORT,…")]
+    kafka: Option<String>,
+
+    /// An MSK cluster, in place of its bootstrap brokers; authenticates with IAM unless told otherwise
+    #[cfg(feature = "msk")]
+    #[arg(long, env = "KAFKA_CLUSTER_ARN", value_name = "ARN", conflicts_with = "kafka")]
+    kafka_cluster_arn: Option<String>,
+
+    /// What a custom domain's mapping puts before the routes' paths, such as /intake
+    #[arg(long, value_name = "PATH")]
+    pub(crate) base_path: Option<BasePath>,
+
+    #[command(flatten)]
+    security: Security,
+
+    /// The logs' settings.
+    #[command(flatten)]
+    pub logs: LogSettings,
+}
+
+impl Settings {
+    /// Reads the settings of this process. `--help` and `--version` are answered and end it.
+    ///
+    /// # Errors
+    /// [`InitError`] names the variable that is wrong or missing.
+    pub fn read() -> Result<Self, InitError> {
+        let settings = match settings::try_parse_from(std::env::args_os(), &Environment::of_process()) {
+            Ok(Parsed { args, .. }) => args,
+            Err(help) if !help.use_stderr() => help.exit(),
+            Err(error) => return Err(error.into()),
+        };
+        match SANDBOX.into_iter().find(|name| std::env::var_os(name).is_none()) {
+            None => Ok(settings),
+            Some(missing) => Err(SettingError::new(missing, "is not set, and AWS Lambda sets it").into()),
+        }
+    }
+
+    /// Where the brokers are. An MSK cluster is asked for them, which takes a call to AWS.
+    #[cfg_attr(not(feature = "msk"), allow(clippy::unused_async, reason = "only the call to AWS waits"))]
+    pub(crate) async fn brokers(&self) -> Result<KafkaSettings, InitError> {
+        #[cfg(feature = "msk")]
+        if let Some(arn) = &self.kafka_cluster_arn {
+            let mut security = self.security.clone();
+            security.sasl_mechanism.get_or_insert(millrace_kafka::settings::SaslMechanism::AwsMskIam);
+            let bootstrap_servers = millrace_kafka::msk::bootstrap_brokers(arn).await?;
+            return Ok(KafkaSettings { bootstrap_servers, security, ..KafkaSettings::default() });
+        }
+        let missing = || SettingError::new("KAFKA_BOOTSTRAP_SERVERS", "is not set, and there is no default");
+        let bootstrap_servers = self.kafka.clone().ok_or_else(missing)?;
+        Ok(KafkaSettings { bootstrap_servers, security: self.security.clone(), ..KafkaSettings::default() })
+    }
+}

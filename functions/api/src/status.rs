@@ -1,0 +1,36 @@
+//! The source of `GET /get_status`, which connects when it is first asked: most sandboxes never are.
+
+use millrace_edge::{BoxFuture, Status, StatusSource};
+use millrace_kafka::KafkaSettings;
+use millrace_kafka::cluster::Cluster;
+use tokio::sync::OnceCell;
+
+/// A cluster that is connected to on the first question.
+#[derive(Debug)]
+pub(crate) struct OnDemand {
+    kafka: KafkaSettings,
+    cluster: OnceCell<Cluster>,
+}
+
+impl OnDemand {
+    pub(crate) fn new(mut kafka: KafkaSettings) -> Self {
+        // As the producer's: after a thaw old connections are not waited for.
+        let overrides = [("connections.max.idle.ms", "5000"), ("socket.timeout.ms", "2500")];
+        kafka.overrides.extend(overrides.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Self { kafka, cluster: OnceCell::new() }
+    }
+}
+
+impl StatusSource for OnDemand {
+    fn status(&self) -> BoxFuture<'_, Status> {
+        Box::pin(async move {
+            match self.cluster.get_or_try_init(async || Cluster::new(&self.kafka)).await {
+                Ok(cluster) => cluster.status().await,
+                Err(error) => {
+                    tracing::error!(%error, "no client for the status");
+                    Status { status: "degraded", ..Status::default() }
+                }
+            }
+        })
+    }
+}
