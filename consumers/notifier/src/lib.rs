@@ -1,8 +1,14 @@
 //! The consumer that delivers notifications: topic `notifications` → console, webhooks, mail, Slack, Teams, SNS.
 //!
-//! A record becomes an [`event`]; [`routes`] say which destinations it is for; each of them delivers through its
-//! [`channel`] with [limits of its own](delivery), so that a slow or dead one holds up nobody else's, and where it
-//! fails, its fallbacks are tried in order. What is configured, and how, is told by `notifier.toml` ([`config`]).
+//! | module | its one idea |
+//! |---|---|
+//! | `notifier` | the processor: a record in, notifications out |
+//! | `config` | `notifier.toml`, checked as a whole |
+//! | `routes` | which destinations a notification is for |
+//! | `delivery` | a destination's limits, so that a slow or dead one holds up nobody else's; fallbacks |
+//! | `channel` | the ways out: one attempt each |
+//! | `network` | which addresses may be connected to, and HTTP |
+//! | `process` | the notifier as a process of its own |
 //!
 //! Deliveries are at least once, in order for each user, and carry the event's id.
 

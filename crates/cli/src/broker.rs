@@ -7,6 +7,7 @@ use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::cluster::{Cluster, Overview};
 use millrace_kafka::{KafkaFailure, KafkaSettings};
+use rdkafka::error::KafkaError;
 
 use crate::discovery::BrokerArgs;
 
@@ -52,12 +53,25 @@ impl Broker {
 
 /// A setting that librdkafka refuses is a setting of the user's: it is named as they wrote it.
 pub(crate) fn in_the_users_words(failure: KafkaFailure, origins: &Origins) -> anyhow::Error {
-    let KafkaFailure::Setting { name, value, reason } = failure else { return failure.into() };
-    let setting = match name.as_str() {
+    match failure {
+        KafkaFailure::Setting { name, value, reason } => {
+            let problem = if value.is_empty() { reason } else { format!("cannot be {value:?}: {reason}") };
+            SettingError::new(setting_of(&name, origins), problem).into()
+        }
+        // Files are looked into only when a client is made; librdkafka's account begins with the property.
+        KafkaFailure::Call { source: KafkaError::ClientCreation(reason), .. } if reason.starts_with("ssl.") => {
+            let property = reason.split(' ').next().unwrap_or_default();
+            SettingError::new(setting_of(property, origins), reason.clone()).into()
+        }
+        other => other.into(),
+    }
+}
+
+/// The setting behind one of librdkafka's properties.
+fn setting_of(property: &str, origins: &Origins) -> String {
+    match property {
         "bootstrap.servers" => origins.name("kafka"),
         variable if variable.starts_with("KAFKA_") => variable.to_owned(),
         property => origins.name(&format!("kafka-{}", property.replace('.', "-"))),
-    };
-    let problem = if value.is_empty() { reason } else { format!("cannot be {value:?}: {reason}") };
-    SettingError::new(setting, problem).into()
+    }
 }

@@ -7,10 +7,11 @@ use millrace_host::settings::Origins;
 use millrace_host::telemetry::logs::LogSettings;
 use tokio_util::sync::CancellationToken;
 
-use crate::{consume, load, replay, tail, topology};
+use crate::{consume, dev, load, replay, serve, tail, topology};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
+  millrace dev                                  everything in one process, nothing else needed
   millrace load --rate 2000 --duration 60s      2,000 notifications a second
   millrace tail notifications --from -5         the last five, then what comes
   millrace replay notifications.dlq --dry-run   what would go back to its topic
@@ -31,6 +32,8 @@ pub(crate) struct Millrace {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Dev(Box<dev::Args>),
+    Serve(Box<serve::Args>),
     Load(Box<load::Args>),
     Tail(Box<tail::Args>),
     Replay(Box<replay::Args>),
@@ -42,6 +45,8 @@ impl Command {
     /// Runs the command until it is done, or until `shutdown` and the end of what is in flight.
     pub(crate) async fn run(self, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Dev(args) => dev::run(*args, origins, shutdown).await,
+            Self::Serve(args) => serve::run(*args, origins, shutdown).await,
             Self::Load(args) => load::run(*args, shutdown).await,
             Self::Tail(args) => until(&shutdown, tail::run(&args, origins)).await,
             Self::Replay(args) => replay::run(&args, origins, &shutdown).await,

@@ -4,15 +4,17 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use rustix::process::{Pid, test_kill_process};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The file's name in the data directory.
 pub(crate) const NAME: &str = "dev.json";
 
-/// What `millrace dev` writes down about itself while it serves; what others need of it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// What `millrace dev` writes down about itself while it serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DevFile {
+    /// The URL of its edge.
+    pub(crate) http: String,
     /// The bootstrap address of its broker.
     pub(crate) kafka: String,
     /// Its process id.
@@ -61,6 +63,17 @@ impl DevFile {
     }
 }
 
+impl DevFile {
+    /// Writes the file into `data_dir`, whole or not at all: whoever finds it can read it.
+    pub(crate) fn write(&self, data_dir: &Path) -> io::Result<PathBuf> {
+        let path = data_dir.join(NAME);
+        let draft = data_dir.join(format!("{NAME}.{}", self.pid));
+        fs::write(&draft, serde_json::to_vec(self)?)?;
+        fs::rename(&draft, &path)?;
+        Ok(path)
+    }
+}
+
 fn is_running(pid: i32) -> bool {
     // A process of another user's refuses the signal, and so is there.
     let gone = |pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH);
@@ -89,13 +102,13 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = child.id();
         child.wait().unwrap();
-        let error = written(&format!(r#"{{"kafka": "127.0.0.1:9092", "pid": {pid}}}"#)).unwrap_err();
+        let error = written(&format!(r#"{{"http": "http://127.0.0.1:8080", "kafka": "127.0.0.1:9092", "pid": {pid}}}"#)).unwrap_err();
         assert!(error.contains(&format!("no longer runs (pid {pid})")), "{error}");
     }
 
     #[test]
     fn a_file_that_is_no_such_file_is_unreadable() {
-        for text in ["", "{}", r#"{"kafka": "127.0.0.1:9092", "pid": "1"}"#] {
+        for text in ["", "{}", r#"{"http": "http://127.0.0.1:8080", "kafka": "127.0.0.1:9092", "pid": "1"}"#] {
             assert!(written(text).unwrap_err().contains("dev.json cannot be read"), "{text}");
         }
     }

@@ -52,13 +52,10 @@ pub(crate) fn bootstrap_servers(text: &str) -> Result<String, String> {
 
 fn is_address(server: &str) -> bool {
     let Some((host, port)) = server.rsplit_once(':') else { return false };
-    let host_is_right = match host.strip_prefix('[') {
-        Some(rest) => rest.strip_suffix(']').is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok()),
-        None => {
-            let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-            !host.is_empty() && host.chars().all(legal)
-        }
-    };
+    let is_name_or_ipv4 = || !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
+    let host_is_right = host.strip_prefix('[').map_or_else(is_name_or_ipv4, |rest| {
+        rest.strip_suffix(']').is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok())
+    });
     host_is_right && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
@@ -73,7 +70,7 @@ mod tests {
     #[test]
     fn a_named_broker_wins_over_a_running_dev() {
         let folder = tempfile::tempdir().unwrap();
-        let file = format!(r#"{{"kafka": "127.0.0.1:1111", "pid": {}}}"#, std::process::id());
+        let file = format!(r#"{{"http": "", "kafka": "127.0.0.1:1111", "pid": {}}}"#, std::process::id());
         std::fs::write(folder.path().join("dev.json"), file).unwrap();
         let found = |kafka| args(kafka, folder.path()).settings().unwrap().bootstrap_servers;
         assert_eq!(found(Some("broker:9092")), "broker:9092");

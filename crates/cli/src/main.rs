@@ -3,11 +3,14 @@
 mod broker;
 mod command;
 mod consume;
+mod dev;
 mod dev_file;
 mod discovery;
+mod http_server;
 mod load;
 mod output;
 mod replay;
+mod serve;
 mod tail;
 mod text;
 mod topics;

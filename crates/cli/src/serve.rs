@@ -12,7 +12,7 @@ use millrace_host::listen;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_kafka::cluster::Cluster;
 use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::{KafkaSettings, Producer};
+use millrace_kafka::Producer;
 use tokio_util::sync::CancellationToken;
 
 use crate::discovery::BrokerArgs;
@@ -45,16 +45,10 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         .await
         .with_context(|| format!("the broker cannot be reached at {}", kafka.bootstrap_servers))?;
     let fatal = producer.fatal().clone();
-    let edge = edge(&kafka, producer)?;
+    let edge = Edge::new(Arc::new(KafkaSink(producer)), Arc::new(Cluster::new(&kafka)?), Limits::default());
     tracing::info!(listen = %listener.local_addr()?, kafka = kafka.bootstrap_servers, "serving");
     tokio::select! {
         () = http_server::serve(listener, edge.router(), shutdown) => Ok(ExitCode::SUCCESS),
         () = fatal.cancelled() => anyhow::bail!("the Kafka producer met an error that it cannot recover from"),
     }
-}
-
-/// The edge over a producer.
-pub(crate) fn edge(kafka: &KafkaSettings, producer: Producer) -> anyhow::Result<Edge> {
-    let cluster = Cluster::new(kafka)?;
-    Ok(Edge::new(Arc::new(KafkaSink(producer)), Arc::new(cluster), Limits::default()))
 }

@@ -293,7 +293,8 @@ fn is_attribute_name(name: &str) -> bool {
 fn is_media_type(text: &str) -> bool {
     let essence = text.split(';').next().unwrap_or_default().trim();
     let token = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
-    essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
+    let named = essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype));
+    named && !text.contains(char::is_control)
 }
 
 #[cfg(test)]

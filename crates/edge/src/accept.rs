@@ -117,11 +117,9 @@ impl Edge {
     pub(crate) async fn write_one(&self, event: &Submission<'_>, deadline: Deadline) -> Result<Receipt, Problem> {
         let id = event.envelope.id.as_str();
         let events = std::slice::from_ref(event);
-        let mut reports = match deadline.bound(self.sink.write(events)).await {
-            Ok(reports) => reports,
-            Err(_) => return Err(Problem::outcome_unknown(id)),
-        };
-        let report = reports.pop().unwrap_or(Err(SinkError::OutcomeUnknown));
+        let reports = deadline.bound(self.sink.write(events)).await;
+        // No report in time, or none at all, is no acknowledgement.
+        let report = reports.ok().and_then(|mut reports| reports.pop()).unwrap_or(Err(SinkError::OutcomeUnknown));
         report.map_err(|error| Problem::unwritten(&error, id))
     }
 

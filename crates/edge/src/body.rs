@@ -4,6 +4,7 @@ use std::io::Read;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use flate2::bufread::GzDecoder;
 use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderValue, StatusCode};
@@ -13,10 +14,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::Edge;
 use crate::deadline::Deadline;
 use crate::problem::Problem;
-use crate::room::UNCOUNTED;
+use crate::room::{Share, UNCOUNTED};
 
 /// zstd windows above this are refused (RFC 8878, section 3.1.1.1.2 asks decoders to take 8 MiB).
 const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// The most members a gzip body may have (RFC 1952, section 2.2). To begin one takes time even where it is empty.
+const MOST_MEMBERS: usize = 1024;
 
 /// A whole body, and its share of the room for large ones.
 pub(crate) struct Contents {
@@ -79,35 +83,56 @@ impl Edge {
 
     /// Decompresses within the limit: a bomb costs no more memory than an honest body.
     fn decompress(&self, compressed: &Contents, coding: Coding) -> Result<Contents, Problem> {
-        let input: &[u8] = &compressed.bytes;
+        let mut rest: &[u8] = &compressed.bytes;
+        // No stream of either is empty.
+        if rest.is_empty() {
+            return Err(Problem::malformed("the compressed body is empty"));
+        }
+        let mut plain = Plain { bytes: Vec::new(), limit: self.limits.request, room: self.rooms.share() };
         match coding {
-            // No stream of either is empty.
-            _ if input.is_empty() => Err(Problem::malformed("the compressed body is empty")),
-            Coding::Gzip => self.inflate(flate2::read::MultiGzDecoder::new(input)),
+            Coding::Gzip => {
+                let mut members = 0;
+                while !rest.is_empty() {
+                    members += 1;
+                    if members > MOST_MEMBERS {
+                        let detail = format!("the gzip body has more than {MOST_MEMBERS} members");
+                        return Err(Problem::malformed(detail));
+                    }
+                    plain.take(GzDecoder::new(&mut rest))?;
+                }
+            }
             Coding::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(|error| corrupt(&error))?;
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(rest).map_err(|error| corrupt(&error))?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(|error| corrupt(&error))?;
-                self.inflate(decoder)
+                plain.take(decoder)?;
             }
         }
+        Ok(Contents { bytes: plain.bytes.into(), _room: plain.room.keep() })
     }
+}
 
-    fn inflate(&self, mut decoder: impl Read) -> Result<Contents, Problem> {
-        let limit = self.limits.request;
-        let mut room = self.rooms.share();
-        let mut plain = Vec::new();
+/// A body while it is decompressed.
+struct Plain<'a> {
+    bytes: Vec<u8>,
+    limit: usize,
+    room: Share<'a>,
+}
+
+impl Plain<'_> {
+    /// Adds all that the decoder gives.
+    fn take(&mut self, mut decoder: impl Read) -> Result<(), Problem> {
         let mut piece = [0; 16 * 1024];
         loop {
             let read = decoder.read(&mut piece).map_err(|error| corrupt(&error))?;
-            let so_far = plain.len() + read;
-            if so_far > limit {
-                return Err(too_large(limit));
-            }
             if read == 0 {
-                return Ok(Contents { bytes: plain.into(), _room: room.keep() });
+                return Ok(());
             }
-            room.cover(so_far)?;
-            plain.extend_from_slice(&piece[..read]);
+            let so_far = self.bytes.len() + read;
+            if so_far > self.limit {
+                return Err(too_large(self.limit));
+            }
+            self.room.cover(so_far)?;
+            self.bytes.extend_from_slice(&piece[..read]);
         }
     }
 }
@@ -122,14 +147,12 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Problem> {
         Ok("zstd") => Some(Some(Coding::Zstd)),
         _ => None,
     };
-    match (coding, codings.next()) {
-        (Some(coding), None) => Ok(coding),
-        _ => {
-            let detail = "the Content-Encoding is not taken: send gzip, zstd or none, and one of them only";
-            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
-                .with(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd")))
-        }
+    if let (Some(coding), None) = (coding, codings.next()) {
+        return Ok(coding);
     }
+    let detail = "the Content-Encoding is not taken: send gzip, zstd or none, and one of them only";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+        .with(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd")))
 }
 
 fn too_large(limit: usize) -> Problem {

@@ -2,6 +2,7 @@
 //! most that it ever used.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "in what tests share, as in the tests: a panic is the failure")]
 
 use std::io::Write;
 use std::sync::Arc;

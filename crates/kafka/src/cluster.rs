@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
@@ -12,6 +12,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use crate::client::{ASKS_FOR_TOKENS, ClientEvents};
 use crate::error::KafkaFailure;
+use crate::patience;
 use crate::settings::KafkaSettings;
 
 /// Offsets by partition of a topic.
@@ -143,14 +144,8 @@ impl Cluster {
         let ask = move |client: &BaseConsumer<Context>| {
             let mut list = list;
             list.set_all_offsets(at)?;
-            let deadline = Instant::now() + timeout;
-            loop {
-                let left = deadline.saturating_duration_since(Instant::now());
-                match client.offsets_for_times(list.clone(), left) {
-                    Err(error) if is_moving(&error) && left > MOVE => std::thread::sleep(MOVE),
-                    answer => return answer.map(|list| offsets(&list)),
-                }
-            }
+            let answer = patience::ask(timeout, |left| client.offsets_for_times(list.clone(), left));
+            answer.map(|list| offsets(&list))
         };
         self.ask(ask).await
     }
@@ -170,7 +165,11 @@ impl Cluster {
         if list.count() == 0 {
             return Ok(Offsets::new());
         }
-        self.ask_with(client, move |client| client.committed_offsets(list, timeout).map(|list| offsets(&list))).await
+        let ask = move |client: &BaseConsumer<Context>| {
+            let answer = patience::ask(timeout, |left| client.committed_offsets(list.clone(), left));
+            answer.map(|list| offsets(&list))
+        };
+        self.ask_with(client, ask).await
     }
 
     /// All consumer groups. The in-memory broker has no such list: asking it would end this process, so it is told
@@ -231,14 +230,6 @@ impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cluster").field("bootstrap_servers", &self.settings.bootstrap_servers).finish_non_exhaustive()
     }
-}
-
-/// How long to wait for a partition that gets a leader: one of a topic just made, or of a broker that went away.
-const MOVE: Duration = Duration::from_millis(100);
-
-fn is_moving(error: &KafkaError) -> bool {
-    use rdkafka::error::RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
-    matches!(error.rdkafka_error_code(), Some(LeaderNotAvailable | NotLeaderForPartition))
 }
 
 fn connect(settings: &KafkaSettings, group: Option<&str>) -> Result<Client, KafkaFailure> {

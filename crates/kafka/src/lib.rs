@@ -9,6 +9,7 @@ pub mod headers;
 #[cfg(feature = "msk")]
 pub mod msk;
 pub mod offsets;
+mod patience;
 pub mod producer;
 pub mod reader;
 pub mod record;

@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerGroupMetadata};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::ClientEvents;
 use crate::error::KafkaFailure;
+use crate::patience;
 use crate::settings::KafkaSettings;
+
+impl ConsumerContext for ClientEvents {}
 
 /// A committed offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +56,7 @@ impl GroupOffsets {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(&self.topic, 0, partitions - 1);
         self.ask(move |client| {
-            let answer = client.committed_offsets(list, timeout)?;
+            let answer = patience::ask(timeout, |left| client.committed_offsets(list.clone(), left))?;
             let elements = answer.elements();
             let committed = elements.iter().filter_map(|element| match element.offset() {
                 Offset::Offset(offset) => {

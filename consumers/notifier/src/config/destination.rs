@@ -38,7 +38,8 @@ impl DestinationPlan {
         let common: Table =
             ["type", "fallback", "limits"].into_iter().filter_map(|field| table.remove_entry(field)).collect();
         let common: Common = Value::Table(common).try_into().map_err(|error| Fault::table(&key, &error))?;
-        let limits = common.limits.read(&format!("{key}.limits"))?;
+        let default = if common.r#type == "console" { Limits::local() } else { Limits::default() };
+        let limits = common.limits.read(&format!("{key}.limits"), &default)?;
         let channel = ChannelPlan::read(&common.r#type, table, &key, environment)?;
         Ok(Self { name, channel, fallback: common.fallback, limits })
     }

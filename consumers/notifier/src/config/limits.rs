@@ -39,9 +39,9 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, 
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl LimitsTable {
-    pub(super) fn read(&self, key: &str) -> Result<Limits, Fault> {
+    /// The limits, with `default` for what is not given.
+    pub(super) fn read(&self, key: &str, default: &Limits) -> Result<Limits, Fault> {
         self.check(key)?;
-        let default = Limits::default();
         let count = |given: Option<u32>, default: usize| given.map_or(default, |count| count as usize);
         Ok(Limits {
             timeout: self.timeout.unwrap_or(default.timeout),

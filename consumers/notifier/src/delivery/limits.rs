@@ -25,6 +25,14 @@ pub(crate) struct Limits {
     pub(crate) breaker_cool_down: Duration,
 }
 
+impl Limits {
+    /// Those of a destination on this machine, which gathers what comes at the same time.
+    pub(crate) fn local() -> Self {
+        let remote = Self::default();
+        Self { concurrency: remote.queue, ..remote }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         let backoff = Backoff { base: Duration::from_millis(500), cap: Duration::from_secs(30) };

@@ -80,14 +80,16 @@ async fn a_record_becomes_a_line_on_stdout_and_a_signal_ends_it_with_0() {
     let line =
         tokio::time::timeout(BOUND, spawn_blocking(move || lines.next().unwrap().unwrap())).await.unwrap().unwrap();
     assert!(line.ends_with("  12345  Your order has shipped  event-1"), "{line}");
-    let metrics = get(admin, "/metrics");
-    for expected in [
+    let expected = [
         r#"millrace_notifier_deliveries_total{destination="console",status="delivered"} 1"#,
         r#"millrace_notifier_attempt_seconds_count{destination="console"} 1"#,
         r#"millrace_notifier_breaker_open{destination="console"} 0"#,
-    ] {
-        assert!(metrics.lines().any(|found| found == expected), "no {expected} in\n{metrics}");
-    }
+    ];
+    eventually(BOUND, "the delivery is counted", async || {
+        let metrics = get(admin, "/metrics");
+        expected.iter().all(|line| metrics.lines().any(|found| found == *line)).then_some(())
+    })
+    .await;
 
     let pid = running.0.id();
     assert!(Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap().success());

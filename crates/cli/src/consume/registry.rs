@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::BoxFuture;
 use millrace_host::settings::Origins;
 use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
 use millrace_kafka::{KafkaSettings, Producer};
@@ -55,7 +55,7 @@ pub(crate) struct Started {
     /// What can be seen of it.
     pub(crate) progress: Arc<Progress>,
     /// Ends once it has drained.
-    pub(crate) end: LocalBoxFuture<'static, Result<(), ConsumerError>>,
+    pub(crate) end: BoxFuture<'static, Result<(), ConsumerError>>,
 }
 
 fn notifier(host: &Host<'_>) -> anyhow::Result<Started> {
@@ -64,11 +64,11 @@ fn notifier(host: &Host<'_>) -> anyhow::Result<Started> {
     let consumer = Consumer::new(host.kafka.clone(), millrace_notifier::subscription(), options, host.producer.clone());
     let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
     let end = async move { consumer.run_keyed(&notifier, shutdown).await };
-    Ok(Started { progress, end: end.boxed_local() })
+    Ok(Started { progress, end: end.boxed() })
 }
 
 /// The consumers of these names, each once; names that are not known are left out.
-pub(crate) fn named<'a>(names: &'a [String]) -> impl Iterator<Item = &'static Registered> + 'a {
+pub(crate) fn named(names: &[String]) -> impl Iterator<Item = &'static Registered> {
     CONSUMERS.iter().filter(move |consumer| names.iter().any(|name| name == consumer.name))
 }
 

@@ -1,23 +1,29 @@
 //! Keeps the embedded broker from losing records.
 //!
 //! In memory a partition holds 5 MiB or 100,000 batches, and the broker silently drops the oldest when more come. What
-//! the consumers have not processed yet must therefore never grow that large: before it would, the edge refuses, and
-//! the caller tries again. Topics that nobody here consumes are not held back: dropping their oldest is retention.
+//! the consumers have not processed yet must therefore never grow that large: before it would, callers wait for the
+//! consumers, and where they do not get on, the edge refuses. Topics that nobody here consumes are not held back: dropping their oldest is retention.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use millrace_domain::ErrorClass;
 use millrace_edge::{BoxFuture, KafkaSink, Receipt, Sink, SinkError, Submission};
 use millrace_kafka::consumer::Progress;
+use tokio::time::Instant;
 
-use crate::consumers::Running;
+use super::consumers::Running;
 
 /// How many unprocessed bytes a partition may hold: well under the broker's 5 MiB, which counts its own overhead.
 const MOST_BYTES: usize = 3 << 20;
 
 /// How many unprocessed records a partition may hold: each may be a batch of its own.
 const MOST_RECORDS: usize = 60_000;
+
+/// How long a caller waits for the consumers, and how often it looks at them.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What a record takes besides key and value: its headers and the broker's bookkeeping.
 const OVERHEAD: usize = 400;
@@ -51,15 +57,25 @@ impl Backlog {
     pub(super) fn new(inner: KafkaSink, running: &[Running]) -> Self {
         let mut topics: HashMap<&'static str, Topic> = HashMap::new();
         for consumer in running {
-            for topic in consumer.reads() {
+            for topic in consumer.catalogue_topics() {
                 let entry = topics.entry(topic).or_insert_with(|| Topic { readers: Vec::new(), held: Mutex::default() });
-                entry.readers.push(consumer.progress());
+                entry.readers.push(Arc::clone(&consumer.progress));
             }
         }
         Self { inner, topics }
     }
 
-    /// Makes room for events, or refuses them.
+    /// Waits until there is room for events, or refuses them.
+    async fn room(&self, events: &[Submission<'_>]) -> Result<Vec<UnderWay<'_>>, SinkError> {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            match self.admit(events) {
+                Err(_) if Instant::now() < give_up => tokio::time::sleep(LOOK).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
     fn admit(&self, events: &[Submission<'_>]) -> Result<Vec<UnderWay<'_>>, SinkError> {
         let mut admitted = Vec::new();
         for (name, topic) in &self.topics {
@@ -140,7 +156,7 @@ fn size(event: &Submission<'_>) -> usize {
 impl Sink for Backlog {
     fn write<'a>(&'a self, events: &'a [Submission<'a>]) -> BoxFuture<'a, Vec<Result<Receipt, SinkError>>> {
         Box::pin(async move {
-            let under_way = match self.admit(events) {
+            let under_way = match self.room(events).await {
                 Ok(under_way) => under_way,
                 Err(error) => return vec![Err(error); events.len()],
             };

@@ -1,15 +1,15 @@
 //! The broker behind `millrace dev`.
 
-use std::convert::Infallible;
 use std::path::Path;
-use std::str::FromStr;
 use std::time::Duration;
 
 use millrace_broker::{Apache, ApacheCluster, Embedded, embedded};
 use millrace_domain::catalogue::catalogue;
 use millrace_kafka::KafkaSettings;
+use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::settings::Security;
 
+use crate::discovery::bootstrap_servers;
 use crate::topics;
 
 /// Which broker to use.
@@ -23,15 +23,12 @@ pub(crate) enum Choice {
     At(String),
 }
 
-impl FromStr for Choice {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text {
-            "embedded" => Self::Embedded,
-            "apache" => Self::Apache,
-            bootstrap_servers => Self::At(bootstrap_servers.to_owned()),
-        })
+/// Reads a choice: a word, or bootstrap servers.
+pub(crate) fn choice(text: &str) -> Result<Choice, String> {
+    match text {
+        "embedded" => Ok(Choice::Embedded),
+        "apache" => Ok(Choice::Apache),
+        servers => bootstrap_servers(servers).map(Choice::At).map_err(|error| format!("{error} (or embedded, or apache)")),
     }
 }
 
@@ -45,6 +42,9 @@ pub(super) enum Broker {
 /// The in-memory broker answers a fetch without records only after half of `fetch.wait.max.ms`, however many come
 /// meanwhile.
 const EMBEDDED_FETCH_WAIT_MS: &str = "40";
+
+/// How long a batch waits for company on its way to the in-memory broker.
+const EMBEDDED_LINGER: Duration = Duration::from_millis(5);
 
 impl Broker {
     pub(super) async fn start(choice: &Choice, data_dir: &Path, security: Security) -> anyhow::Result<Self> {
@@ -62,12 +62,12 @@ impl Broker {
                 tracing::info!("starting Apache Kafka from its jars");
                 let cluster = Apache::builder(data_dir.join("kafka")).start().await?;
                 let settings = KafkaSettings::plaintext(cluster.bootstrap_servers());
-                topics::create_missing(&settings).await?;
+                topics::create(&settings).await?;
                 Ok(Self::Apache { settings, cluster })
             }
             Choice::At(bootstrap_servers) => {
                 let settings = KafkaSettings { security, ..KafkaSettings::plaintext(bootstrap_servers) };
-                topics::create_missing(&settings).await?;
+                topics::create(&settings).await?;
                 Ok(Self::External { settings })
             }
         }
@@ -81,6 +81,12 @@ impl Broker {
 
     pub(super) fn is_embedded(&self) -> bool {
         matches!(self, Self::Embedded { .. })
+    }
+
+    /// How producers write. The in-memory broker looks a batch up by walking over all it holds: the fewer the better.
+    pub(super) fn producer_settings(&self) -> ProducerSettings {
+        let settings = ProducerSettings::default();
+        if self.is_embedded() { ProducerSettings { linger: EMBEDDED_LINGER, ..settings } } else { settings }
     }
 
     /// How often consumers commit: in memory a commit costs nothing, and it makes room for more.

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod broker;
+mod consumers;
 mod ready;
 
 use std::net::SocketAddr;
@@ -13,21 +14,21 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use millrace_edge::{Edge, KafkaSink, Limits, Sink};
+use millrace_host::exit::SettingError;
 use millrace_host::listen;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_host::shutdown::Deadline;
 use millrace_kafka::Producer;
 use millrace_kafka::cluster::Cluster;
 use millrace_kafka::consumer::ConsumerOptions;
-use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::settings::Security;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::backlog::Backlog;
-use self::broker::{Broker, Choice};
+use self::broker::{Broker, Choice, choice};
+use self::consumers::Consumers;
 use self::ready::ReadyFile;
-use crate::consumers::{self, Running};
+use crate::consume::registry::{ConsumerSettings, Host};
 use crate::http_server;
 
 /// How long the consumers may take to join their groups.
@@ -51,13 +52,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: SocketAddr,
     /// The broker: `embedded`, `apache`, or where one is
-    #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS", value_name = "embedded|apache|HOST:PORT,…", default_value = "embedded")]
+    #[arg(long, value_name = "embedded|apache|HOST:PORT,…", default_value = "embedded", value_parser = choice)]
     kafka: Choice,
     /// Where files are kept
     #[arg(long, value_name = "DIR", default_value = ".millrace")]
     data_dir: PathBuf,
     #[command(flatten)]
-    consumers: consumers::Settings,
+    consumers: ConsumerSettings,
     #[command(flatten)]
     security: Security,
 }
@@ -65,68 +66,76 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let listener = listen::bind(args.listen, &origins.name("listen")).await?;
     let address = listener.local_addr()?;
-    std::fs::create_dir_all(&args.data_dir)
-        .with_context(|| format!("{}: cannot make the folder {}", origins.name("data-dir"), args.data_dir.display()))?;
-    let ready = ReadyFile::claim(&args.data_dir)?;
-    let broker = Broker::start(&args.kafka, &args.data_dir, args.security.clone()).await?;
+    std::fs::create_dir_all(&args.data_dir).map_err(|error| {
+        let problem = format!("cannot make the folder {}: {error}", args.data_dir.display());
+        SettingError::new(origins.name("data-dir"), problem)
+    })?;
+    ready::claim(&args.data_dir)?;
+    let Some(broker) = shutdown.run_until_cancelled(Broker::start(&args.kafka, &args.data_dir, args.security)).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let broker = broker?;
     let kafka = broker.settings();
-    let producer = Producer::new(kafka, &ProducerSettings::default())?;
+    let producer = Producer::new(kafka, &broker.producer_settings())?;
     let fatal = producer.fatal().clone();
 
-    let stop_consumers = CancellationToken::new();
-    let mut tasks = JoinSet::new();
-    let options = ConsumerOptions { commit_interval: broker.commit_interval(), ..ConsumerOptions::default() };
-    let running = consumers::start_all(
-        &args.consumers.allowing_private_destinations(),
-        origins,
+    let stop_consuming = CancellationToken::new();
+    let mut settings = args.consumers;
+    // Whoever tries things out on a laptop delivers to that laptop.
+    settings.notifier.allow_private_destinations = true;
+    let mut consumers = Consumers::start(&Host {
         kafka,
-        &options,
-        &producer,
-        &stop_consumers,
-        &mut tasks,
-    )?;
-    Deadline::after(JOINED_WITHIN)
-        .limit(consumers::joined(&running))
-        .await
+        producer: &producer,
+        options: &ConsumerOptions { commit_interval: broker.commit_interval(), ..ConsumerOptions::default() },
+        settings: &settings,
+        origins,
+        shutdown: &stop_consuming,
+    })?;
+    let joined = shutdown.run_until_cancelled(Deadline::after(JOINED_WITHIN).limit(consumers.joined())).await;
+    joined
+        .unwrap_or(Ok(()))
         .with_context(|| format!("the consumers did not join their groups on {}", kafka.bootstrap_servers))?;
 
     let cluster = Cluster::new(kafka)?;
-    let sink: Arc<dyn Sink> = match &broker {
-        Broker::Embedded { .. } => Arc::new(Backlog::new(KafkaSink(producer), &running)),
-        Broker::Apache { .. } | Broker::External { .. } => Arc::new(KafkaSink(producer)),
+    let sink: Arc<dyn Sink> = if broker.is_embedded() {
+        Arc::new(Backlog::new(KafkaSink(producer), &consumers.running))
+    } else {
+        Arc::new(KafkaSink(producer))
     };
     let edge = Edge::new(sink, Arc::new(cluster.clone()), Limits::default());
-    let stop_serving = shutdown.child_token();
+    let stop_serving = CancellationToken::new();
     let mut serving = tokio::spawn(http_server::serve(listener, edge.router(), stop_serving.clone()));
-    ready.announce(address, &kafka.bootstrap_servers)?;
+    let ready = ReadyFile::announce(&args.data_dir, address, &kafka.bootstrap_servers)?;
     greet(address, &broker);
 
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         () = fatal.cancelled() => Err(anyhow::anyhow!("the Kafka producer met an error that it cannot recover from")),
-        ended = consumers::first_end(&mut tasks) => Err(ended),
-        _ = &mut serving => Ok(()),
+        error = consumers.first_end() => Err(error),
+        ended = &mut serving => Err(anyhow::anyhow!("the HTTP server ended by itself: {ended:?}")),
     };
     stop_serving.cancel();
-    let _ = serving.await;
+    if !serving.is_finished() {
+        let _ = serving.await;
+    }
     if outcome.is_ok() && broker.is_embedded() {
-        finish_everything(&cluster, &running).await;
+        finish_everything(&cluster, &consumers).await;
     }
-    stop_consumers.cancel();
-    let stopped = Deadline::after(STOPPED_WITHIN).limit(async { while tasks.join_next().await.is_some() {} }).await;
-    if stopped.is_err() {
-        tracing::warn!("a consumer did not stop in time");
-    }
+    stop_consuming.cancel();
+    let stopped = Deadline::after(STOPPED_WITHIN).limit(consumers.ended()).await;
     drop(ready);
     broker.stop().await;
-    outcome.map(|()| ExitCode::SUCCESS)
+    outcome?;
+    stopped.context("stopping the consumers")??;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Waits until the consumers are done with all that the broker holds: it goes away with this process.
-async fn finish_everything(cluster: &Cluster, running: &[Running]) {
-    let done = Deadline::after(PROCESSED_WITHIN).limit(consumers::caught_up(cluster, running)).await;
-    if done.is_err() {
-        tracing::error!("not everything was processed before the exit: the embedded broker keeps nothing");
+async fn finish_everything(cluster: &Cluster, consumers: &Consumers) {
+    match Deadline::after(PROCESSED_WITHIN).limit(consumers.caught_up(cluster)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "whether everything was processed before the exit is unknown"),
+        Err(_) => tracing::error!("not everything was processed before the exit: the embedded broker keeps nothing"),
     }
 }
 

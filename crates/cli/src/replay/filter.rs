@@ -23,7 +23,7 @@ pub(super) struct Filter {
     /// Letters written to the dead-letter topic before this time
     #[arg(long, value_name = "TIME", value_parser = moment::read)]
     until: Option<Moment>,
-    /// The letters of this event: its ce_id, or topic-partition-offset where the record came without one
+    /// The letters of this event: its `ce_id`, or topic-partition-offset where the record came without one
     #[arg(long, value_name = "EVENT_ID")]
     id: Option<String>,
     /// Letters from this partition of their own topic (dlq.partition)

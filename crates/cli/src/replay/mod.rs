@@ -41,8 +41,9 @@ EXAMPLES:
 
 A letter that the filters pass over stays for a later run. A letter that is refused again comes back as
 a new letter. What was replayed is recorded in the transaction that writes it, under the group
-millrace-replay, so that a run that was stopped or killed is simply run again. A second replay of the
-same topic takes over from the first. Where filters leave letters among more than about 24,000 replayed
+millrace-replay, so that a run that was stopped or killed is simply run again; until then, or for 15 s,
+a killed one keeps the topic's consumers waiting. A second replay of the same topic takes over from the
+first. Where filters leave letters among more than about 24,000 replayed
 ones, the run ends before it loses track and says so.
 
 Exit status: 0, or 1 when a letter could not be written back (it stays).";

@@ -37,12 +37,12 @@ mod tests {
 
     #[test]
     fn a_moment_is_a_time_or_an_age() {
-        let now = Duration::from_secs(1_769_860_800);
+        let now = Duration::from_millis(1_769_860_800_001);
         let read = |text| read_at(text, now).map(Moment::as_millis);
         assert_eq!(read("2026-01-31T12:00:00Z"), Ok(1_769_860_800_000));
         assert_eq!(read("2026-01-31T13:00:00.5+01:00"), Ok(1_769_860_800_500));
-        assert_eq!(read("2h"), Ok(1_769_853_600_000));
-        assert_eq!(read("1h 30m ago"), Ok(1_769_855_400_000));
+        assert_eq!(read("2h"), Ok(1_769_853_600_001));
+        assert_eq!(read("1h 30m ago"), Ok(1_769_855_400_001));
         for wrong in ["", "ago", "yesterday", "2026-01-31", "12:00", "2", "-2h"] {
             assert!(read(wrong).unwrap_err().contains("2h"), "{wrong}");
         }

@@ -143,16 +143,16 @@ impl Run {
         batch.reverse();
         while let Some(letter) = batch.pop() {
             let Some(copier) = &self.copier else { break };
-            match copier.copy(std::slice::from_ref(&letter), &mut self.scan.partitions).await {
-                Ok(()) => self.tally.replayed += 1,
-                Err(error) => match refusal(&error) {
-                    Some(reason) => self.fail(&letter, &reason.to_string()),
-                    None => {
-                        batch.push(letter);
-                        self.batch = batch;
-                        return Err(error).context(self.explanation());
-                    }
-                },
+            let Err(error) = copier.copy(std::slice::from_ref(&letter), &mut self.scan.partitions).await else {
+                self.tally.replayed += 1;
+                continue;
+            };
+            if let Some(reason) = refusal(&error) {
+                self.fail(&letter, &reason.to_string());
+            } else {
+                batch.push(letter);
+                self.batch = batch;
+                return Err(error).context(self.explanation());
             }
         }
         Ok(())

@@ -92,15 +92,14 @@ pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCo
 
 async fn follow(reader: &Reader, printer: &mut Printer) -> anyhow::Result<()> {
     while !printer.is_done() {
-        let read = match reader.next().now_or_never() {
-            Some(read) => read,
-            None => {
-                // Nothing more for now: what was printed is shown.
-                printer.flush()?;
-                tokio::select! {
-                    read = reader.next() => read,
-                    () = output::reader_gone() => return Ok(()),
-                }
+        let read = if let Some(read) = reader.next().now_or_never() {
+            read
+        } else {
+            // Nothing more for now: what was printed is shown.
+            printer.flush()?;
+            tokio::select! {
+                read = reader.next() => read,
+                () = output::reader_gone() => return Ok(()),
             }
         };
         if let Read::Record(record) = read? {

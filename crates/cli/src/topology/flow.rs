@@ -70,13 +70,13 @@ impl Flow {
             flow.connect(Some(&edge), topics.get(name), String::new());
         }
         for group in &snapshot.groups {
-            let node = flow.add(Kind::Group, &group.name, members(group));
+            let reader = flow.add(Kind::Group, &group.name, members(group));
             for (topic, lag) in &group.reads {
                 let note = if *lag > 0 { format!("lag {lag}") } else { String::new() };
-                flow.connect(topics.get(topic.as_str()), Some(&node), note);
+                flow.connect(topics.get(topic.as_str()), Some(&reader), note);
             }
             for topic in writes(group) {
-                flow.connect(Some(&node), topics.get(topic.as_str()), String::new());
+                flow.connect(Some(&reader), topics.get(topic.as_str()), String::new());
             }
         }
         flow

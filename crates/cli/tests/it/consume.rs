@@ -20,7 +20,7 @@ async fn the_notifier_makes_its_topics_delivers_and_drains_at_a_signal() {
         let args = ["topology", "--format", "json", "--kafka", address];
         serde_json::from_str(&Millrace::new(args).run().await.ok()).unwrap()
     };
-    eventually(Duration::from_secs(60), "the notifier has joined its group", async || {
+    eventually(Duration::from_mins(1), "the notifier has joined its group", async || {
         let topology = topology().await;
         let joined = topology["groups"]
             .as_array()?

@@ -1,4 +1,5 @@
 //! The `millrace` command as its users run it: a process, on a real Kafka.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod broken_brokers;
 mod consume;

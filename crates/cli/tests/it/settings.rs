@@ -27,6 +27,8 @@ async fn kafkas_security_settings_are_named_by_kafkas_names() {
     let tail = || Millrace::new(["tail", "events", "--kafka", "127.0.0.1:9"]);
     refused(tail().env("KAFKA_SASL_MECHANISM", "PLAIN"), &["KAFKA_SASL_USERNAME"]).await;
     refused(tail().env("KAFKA_SECURITY_PROTOCOL", "TLS"), &["KAFKA_SECURITY_PROTOCOL", "TLS"]).await;
+    let tls = || tail().env("KAFKA_SECURITY_PROTOCOL", "SSL");
+    refused(tls().env("KAFKA_SSL_CA_LOCATION", "/no/such.pem"), &["KAFKA_SSL_CA_LOCATION"]).await;
 }
 
 #[tokio::test]

@@ -59,8 +59,11 @@ const NO_JSON: [&[u8]; 48] = [
     b"// a comment\n{}",
 ];
 
+/// Path, media type and body; the status, and the pointers of its faults.
+type WrongShape = (&'static str, &'static str, &'static [u8], u16, &'static [&'static str]);
+
 /// JSON, but not what the route takes.
-const WRONG_SHAPES: [(&str, &str, &[u8], u16, &[&str]); 62] = [
+const WRONG_SHAPES: [WrongShape; 62] = [
     ("/send-notification", JSON, b"null", 422, &[""]),
     ("/send-notification", JSON, b"true", 422, &[""]),
     ("/send-notification", JSON, b"1", 422, &[""]),

@@ -173,7 +173,7 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// In milliseconds since 1970.
-fn now() -> u128 {
+pub(super) fn now() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }
 

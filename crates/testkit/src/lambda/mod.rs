@@ -30,6 +30,8 @@ mod failure;
 mod function;
 mod http_api;
 mod runtime_api;
+#[cfg(test)]
+mod tests;
 
 pub use environment::{Environment, Startup};
 pub use failure::Failure;

@@ -1,0 +1,102 @@
+//! The consumers inside `millrace dev`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use futures_util::future::join_all;
+use millrace_domain::catalogue::catalogue;
+use millrace_kafka::KafkaFailure;
+use millrace_kafka::cluster::Cluster;
+use millrace_kafka::consumer::Progress;
+use tokio::task::JoinSet;
+
+use crate::consume::registry::{CONSUMERS, Host};
+
+/// How often it is looked whether everything is processed.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long the broker in this process may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// A consumer that runs.
+pub(super) struct Running {
+    pub(super) progress: Arc<Progress>,
+    topics: Vec<String>,
+}
+
+impl Running {
+    /// The topics it reads, by their names in the catalogue.
+    pub(super) fn catalogue_topics(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let topics = catalogue().topics.iter().map(|topic| topic.name.as_str());
+        topics.filter(|name| self.topics.iter().any(|topic| topic == name))
+    }
+}
+
+/// All consumers of this program, and the tasks they run in.
+#[derive(Default)]
+pub(super) struct Consumers {
+    pub(super) running: Vec<Running>,
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+impl Consumers {
+    /// Starts every consumer there is.
+    pub(super) fn start(host: &Host<'_>) -> anyhow::Result<Self> {
+        let mut consumers = Self::default();
+        for consumer in CONSUMERS {
+            let started = (consumer.start)(host)?;
+            consumers.running.push(Running { progress: started.progress, topics: (consumer.subscription)().topics });
+            let name = consumer.name;
+            consumers.tasks.spawn(async move { started.end.await.with_context(|| format!("the consumer {name}")) });
+        }
+        Ok(consumers)
+    }
+
+    /// Waits until each has its partitions.
+    pub(super) async fn joined(&self) {
+        join_all(self.running.iter().map(|consumer| consumer.progress.joined())).await;
+    }
+
+    /// Waits for a consumer that ends by itself, which none should.
+    pub(super) async fn first_end(&mut self) -> anyhow::Error {
+        match self.tasks.join_next().await {
+            Some(Ok(Ok(()))) => anyhow!("a consumer ended by itself"),
+            Some(Ok(Err(error))) => error,
+            Some(Err(error)) => error.into(),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all have ended.
+    pub(super) async fn ended(&mut self) -> anyhow::Result<()> {
+        while let Some(end) = self.tasks.join_next().await {
+            end??;
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing that the broker holds is left to process.
+    pub(super) async fn caught_up(&self, cluster: &Cluster) -> Result<(), KafkaFailure> {
+        let overview = cluster.overview(ANSWER).await?;
+        let read: BTreeMap<String, i32> = overview
+            .topics
+            .into_iter()
+            .filter(|(name, _)| self.running.iter().any(|consumer| consumer.topics.contains(name)))
+            .collect();
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            look.tick().await;
+            let ends = cluster.end_offsets(&read, ANSWER).await?;
+            let is_done = |consumer: &Running| {
+                ends.iter().filter(|((topic, _), _)| consumer.topics.contains(topic)).all(|((topic, partition), &end)| {
+                    end == 0 || consumer.progress.position(topic, *partition).is_some_and(|position| position >= end)
+                })
+            };
+            if self.running.iter().all(is_done) {
+                return Ok(());
+            }
+        }
+    }
+}

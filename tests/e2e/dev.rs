@@ -1,0 +1,85 @@
+//! `millrace dev`, with nothing else on the machine.
+
+use std::path::Path;
+use std::time::Duration;
+
+use millrace_testkit::wait::eventually;
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::http::{client, notify, serving};
+use crate::program::{Program, free_address};
+
+const END: Duration = Duration::from_secs(30);
+
+async fn dev(data_dir: &Path) -> (Program, String) {
+    let address = free_address();
+    let data_dir = data_dir.display().to_string();
+    let mut program = Program::start("millrace", &["dev", "--listen", &address, "--data-dir", &data_dir], &[]);
+    serving(&mut program, &client(), &address).await;
+    (program, address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_is_delivered_on_the_terminal_within_a_second() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut program, address) = dev(folder.path()).await;
+    let (status, _) = notify(&client(), &address, "12345", "first", "Your parcel is on its way.").await;
+    assert_eq!(status, StatusCode::OK);
+    eventually(Duration::from_secs(1), "the notification is on the terminal", async || {
+        program.stdout().iter().any(|line| line.contains("12345") && line.contains("Your parcel is on its way.")).then_some(())
+    })
+    .await;
+
+    let file: Value = serde_json::from_slice(&std::fs::read(folder.path().join("dev.json")).expect("dev.json")).expect("JSON");
+    assert_eq!(file["http"], format!("http://{address}"));
+    assert!(file["kafka"].as_str().is_some_and(|kafka| kafka.starts_with("127.0.0.1:")), "{file}");
+    assert!(program.terminate(END).await.success(), "{}", program.stderr());
+    assert!(!folder.path().join("dev.json").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_accepted_is_delivered_before_the_exit() {
+    const USERS: usize = 50;
+    const EACH: usize = 40;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut program, address) = dev(folder.path()).await;
+    let http = client();
+    let posts = (0..USERS).map(|user| {
+        let (http, address) = (http.clone(), address.clone());
+        async move {
+            for number in 0..EACH {
+                let id = format!("{user}-{number}");
+                let text = format!("number <{id}>");
+                let (status, _) = notify(&http, &address, &user.to_string(), &id, &text).await;
+                assert_eq!(status, StatusCode::OK);
+            }
+        }
+    });
+    futures_util::future::join_all(posts).await;
+    assert!(program.terminate(END).await.success(), "{}", program.stderr());
+    let stdout = program.stdout().join("\n");
+    let missing: Vec<_> = (0..USERS)
+        .flat_map(|user| (0..EACH).map(move |number| format!("<{user}-{number}>")))
+        .filter(|text| !stdout.contains(text.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "{} were accepted and not delivered: {missing:?}", missing.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_and_a_data_directory_in_use_are_told_apart_and_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut program, address) = dev(folder.path()).await;
+
+    let data_dir = folder.path().display().to_string();
+    let mut second = Program::start("millrace", &["dev", "--data-dir", &data_dir], &[("MILLRACE_LISTEN", &address)]);
+    assert_eq!(second.ended(END).await.code(), Some(2));
+    assert!(second.stderr().contains("MILLRACE_LISTEN") && second.stderr().contains(&address), "{}", second.stderr());
+
+    let elsewhere = free_address();
+    let mut third = Program::start("millrace", &["dev", "--data-dir", &data_dir, "--listen", &elsewhere], &[]);
+    assert_eq!(third.ended(END).await.code(), Some(1));
+    assert!(third.stderr().contains("runs already"), "{}", third.stderr());
+
+    assert!(program.terminate(END).await.success(), "{}", program.stderr());
+}

@@ -1,0 +1,99 @@
+//! Programs of this workspace as child processes.
+
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// A program that runs; it is killed when this is dropped.
+pub(crate) struct Program {
+    name: &'static str,
+    child: Child,
+    stdout: Arc<Mutex<Vec<String>>>,
+    stderr: Arc<Mutex<Vec<String>>>,
+}
+
+/// Where cargo puts the programs of this build: `cargo test --workspace` makes them all.
+fn path(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this test's own path");
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("the test runs from target/<profile>/deps");
+    let path = profile.join(name);
+    assert!(path.exists(), "{} is not built: run cargo test --workspace", path.display());
+    path
+}
+
+impl Program {
+    /// Starts a program of this workspace, with these settings and none of this process's own.
+    pub(crate) fn start(name: &'static str, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(path(name));
+        for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("KAFKA_") || name.starts_with("MILLRACE_")) {
+            command.env_remove(variable);
+        }
+        let command = command.args(args).envs(variables.iter().copied());
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let stdout = collect(child.stdout.take().expect("a pipe"));
+        let stderr = collect(child.stderr.take().expect("a pipe"));
+        Self { name, child, stdout, stderr }
+    }
+
+    /// What it has written to its standard output so far.
+    pub(crate) fn stdout(&self) -> Vec<String> {
+        self.stdout.lock().unwrap().clone()
+    }
+
+    /// What it has written to its standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().join("\n")
+    }
+
+    /// Kills it as `kill -9` does.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("it can be killed");
+    }
+
+    /// Asks it to stop, and waits for its end.
+    pub(crate) async fn terminate(&mut self, bound: Duration) -> ExitStatus {
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).expect("it runs");
+        kill_process(pid, Signal::TERM).expect("it can be signalled");
+        self.ended(bound).await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self, bound: Duration) -> ExitStatus {
+        match timeout(bound, self.child.wait()).await {
+            Ok(status) => status.expect("its status"),
+            Err(_) => panic!("{} did not end within {bound:?}; it wrote:\n{}", self.name, self.stderr()),
+        }
+    }
+
+    /// Fails the test where the program has ended.
+    pub(crate) fn assert_running(&mut self) {
+        if let Ok(Some(status)) = self.child.try_wait() {
+            panic!("{} ended with {status}; it wrote:\n{}", self.name, self.stderr());
+        }
+    }
+}
+
+fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+    let sink = Arc::clone(&lines);
+    tokio::spawn(async move {
+        let mut reader = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = reader.next_line().await {
+            sink.lock().unwrap().push(line);
+        }
+    });
+    lines
+}
+
+/// A free port of this machine, as an address.
+pub(crate) fn free_address() -> String {
+    let port = millrace_broker::port::free(1, &[]).expect("a free port")[0];
+    format!("127.0.0.1:{port}")
+}
