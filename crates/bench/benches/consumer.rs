@@ -1,19 +1,16 @@
 //! The consumer runtime, beside a bare loop over librdkafka with the same settings.
 #![allow(missing_docs)]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use millrace_bench::{Figures, Fixture, Stretch, median};
-use millrace_broker::topics::{TopicSpec, create_missing};
+use millrace_bench::{Figures, Fixture, Process, Stretch, median};
 use millrace_domain::Outcome;
 use millrace_kafka::consumer::{Consumer, ConsumerOptions, Processor, Subscription};
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer, Record};
 use rdkafka::ClientConfig;
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, OwnedHeaders};
 use tokio::sync::Notify;
@@ -27,7 +24,7 @@ const RUNS: usize = 3;
 fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let fixture = Fixture::start().await?;
+        let fixture = Fixture::start(&[(TOPIC, 6), ("bench.dlq", 1)]).await?;
         let kafka = KafkaSettings::plaintext(fixture.bootstrap_servers());
         fill(&kafka).await?;
         let (mut bare, mut pass, mut keyed) = (Vec::new(), Vec::new(), Vec::new());
@@ -48,10 +45,6 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn fill(kafka: &KafkaSettings) -> anyhow::Result<()> {
-    let topics = [TopicSpec { config: BTreeMap::new(), ..TopicSpec::new(TOPIC, 6) }, TopicSpec::new(format!("{TOPIC}.dlq"), 1)];
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &kafka.bootstrap_servers);
-    create_missing(&config, DefaultClientContext, &topics, Duration::from_secs(30)).await?;
     let settings = ProducerSettings { linger: Duration::from_millis(20), ..ProducerSettings::default() };
     let producer = Producer::new(kafka, &settings)?;
     let value = "x".repeat(200);
@@ -93,7 +86,7 @@ fn bare_loop(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Figures> {
         if let Some(message) = consumer.poll(Duration::from_millis(100)) {
             message?;
             if read == 0 {
-                stretch = Some(Stretch::begin()?);
+                stretch = Some(Stretch::begin(Process::This)?);
             }
             read += 1;
         }
@@ -138,7 +131,7 @@ async fn runtime_run(kafka: &KafkaSettings, group: &str, pause: Duration) -> any
         async move { consumer.run_keyed(&*processor, shutdown).await }
     });
     work.first.notified().await;
-    let stretch = Stretch::begin()?;
+    let stretch = Stretch::begin(Process::This)?;
     work.last.notified().await;
     let figures = stretch.end(RECORDS)?;
     shutdown.cancel();

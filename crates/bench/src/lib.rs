@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use millrace_broker::topics::{TopicSpec, create_missing};
 use millrace_broker::{Apache, ApacheCluster};
+use rdkafka::ClientConfig;
+use rdkafka::client::DefaultClientContext;
 
 /// A broker of its own for one benchmark; it goes away with this.
 #[derive(Debug)]
@@ -18,13 +21,17 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// Starts one Apache Kafka broker from its jars.
+    /// Starts one Apache Kafka broker from its jars, with these topics: names and numbers of partitions.
     ///
     /// # Errors
     /// Where it does not start.
-    pub async fn start() -> anyhow::Result<Self> {
+    pub async fn start(topics: &[(&str, i32)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let cluster = Apache::builder(PathBuf::from(folder.path())).heap_mib(1024).scratch().start().await?;
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", cluster.bootstrap_servers());
+        let topics: Vec<_> = topics.iter().map(|&(name, partitions)| TopicSpec::new(name, partitions)).collect();
+        create_missing(&client, DefaultClientContext, &topics, Duration::from_secs(30)).await?;
         Ok(Self { cluster, _folder: folder })
     }
 
@@ -34,14 +41,26 @@ impl Fixture {
     }
 }
 
-/// CPU time of this process so far, user and system.
+/// Whose CPU is counted.
+#[derive(Debug, Clone, Copy)]
+pub enum Process {
+    /// This process's.
+    This,
+    /// That of the process with this id.
+    Other(u32),
+}
+
+/// CPU time of a process so far, user and system.
 ///
 /// # Errors
 /// Where `/proc` cannot be read.
-pub fn cpu_time() -> anyhow::Result<Duration> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
+pub fn cpu_time(process: Process) -> anyhow::Result<Duration> {
+    let stat = match process {
+        Process::This => std::fs::read_to_string("/proc/self/stat")?,
+        Process::Other(pid) => std::fs::read_to_string(format!("/proc/{pid}/stat"))?,
+    };
     // The name in parentheses may hold spaces; utime and stime are the 14th and 15th field (proc(5)).
-    let fields = stat.rsplit_once(')').context("no name in /proc/self/stat")?.1;
+    let fields = stat.rsplit_once(')').context("no name in /proc/PID/stat")?.1;
     let ticks: Vec<u64> = fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
     // Linux reports clock ticks of 10 ms to user space on every architecture.
     Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
@@ -50,6 +69,7 @@ pub fn cpu_time() -> anyhow::Result<Duration> {
 /// A stretch of work being measured.
 #[derive(Debug)]
 pub struct Stretch {
+    process: Process,
     wall: Instant,
     cpu: Duration,
 }
@@ -59,8 +79,8 @@ impl Stretch {
     ///
     /// # Errors
     /// Where `/proc` cannot be read.
-    pub fn begin() -> anyhow::Result<Self> {
-        Ok(Self { wall: Instant::now(), cpu: cpu_time()? })
+    pub fn begin(process: Process) -> anyhow::Result<Self> {
+        Ok(Self { process, wall: Instant::now(), cpu: cpu_time(process)? })
     }
 
     /// Ends it after `records` were worked on.
@@ -69,7 +89,7 @@ impl Stretch {
     /// Where `/proc` cannot be read.
     pub fn end(self, records: u64) -> anyhow::Result<Figures> {
         let wall = self.wall.elapsed();
-        Ok(Figures { records, wall, cpu: cpu_time()?.saturating_sub(self.cpu) })
+        Ok(Figures { records, wall, cpu: cpu_time(self.process)?.saturating_sub(self.cpu) })
     }
 }
 

@@ -32,14 +32,26 @@ pub(crate) struct Args {
     /// Where to listen
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: SocketAddr,
+    /// How long a batch waits for company: longer costs latency and saves CPU
+    #[arg(long, value_name = "TIME", default_value = "2.5ms", value_parser = linger)]
+    linger: Duration,
     #[command(flatten)]
     broker: BrokerArgs,
+}
+
+/// A duration that may have a fraction: batches wait for milliseconds and less.
+fn linger(text: &str) -> Result<Duration, String> {
+    let millis: Option<f64> = text.strip_suffix("ms").and_then(|number| number.trim().parse().ok());
+    match millis {
+        Some(millis) if (0.0..=1_000.0).contains(&millis) => Ok(Duration::from_secs_f64(millis / 1e3)),
+        _ => Err("must be milliseconds between 0ms and 1000ms, such as 2.5ms".to_owned()),
+    }
 }
 
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let kafka = args.broker.settings()?;
     let listener = listen::bind(args.listen, &origins.name("listen")).await?;
-    let producer = Producer::new(&kafka, &ProducerSettings::default())?;
+    let producer = Producer::new(&kafka, &ProducerSettings { linger: args.linger, ..ProducerSettings::default() })?;
     producer
         .warm_up(REACHED_WITHIN)
         .await

@@ -182,7 +182,7 @@ impl Cluster {
             return Ok(Vec::new());
         }
         self.ask(move |client| {
-            let list = client.fetch_group_list(None, timeout)?;
+            let list = patience::ask(timeout, |left| client.fetch_group_list(None, left))?;
             let consumers = list.groups().iter().filter(|group| matches!(group.protocol_type(), "consumer" | ""));
             let group = |group: &rdkafka::groups::GroupInfo| Group {
                 name: group.name().to_owned(),

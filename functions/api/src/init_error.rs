@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// A variable cannot be read.
-    #[error("{}", in_one_line(.0))]
-    Unreadable(#[from] clap::Error),
+    #[error("{0}")]
+    Unreadable(String),
     /// A variable is missing or cannot be used.
     #[error(transparent)]
     Setting(#[from] SettingError),
@@ -26,11 +26,13 @@ pub enum InitError {
     Kafka(#[from] KafkaFailure),
 }
 
-/// clap's own words without its hints, which are about flags.
-fn in_one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    first.strip_prefix("error: ").unwrap_or(first).to_owned()
+impl From<clap::Error> for InitError {
+    /// clap's own words without its hints, which are about flags.
+    fn from(error: clap::Error) -> Self {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        Self::Unreadable(first.strip_prefix("error: ").unwrap_or(first).to_owned())
+    }
 }
 
 /// Tells the log and the Lambda Runtime API, and gives the exit code: 2 for a wrong setting, else 1.
@@ -40,12 +42,12 @@ pub async fn report(error: &InitError) -> ExitCode {
     {
         eprintln!("error: Lambda cannot be told that init failed: {failure}");
     }
-    let told = exit::report(error);
+    let failure = exit::report(error);
     match error {
-        InitError::Unreadable(_) | InitError::Kafka(KafkaFailure::Setting { .. }) => {
+        InitError::Kafka(KafkaFailure::Setting { .. }) | InitError::Unreadable(_) | InitError::Setting(_) => {
             ExitCode::from(exit::WRONG_SETTING)
         }
-        InitError::Setting(_) | InitError::Kafka(_) => told,
+        InitError::Kafka(_) => failure,
     }
 }
 

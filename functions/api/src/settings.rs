@@ -20,7 +20,7 @@ const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 #[command(
     version,
     after_help = "Examples:\n  \
-        cargo lambda build -p millrace-api --release\n  \
+        cargo lambda build -p millrace-api --profile dist --compiler cargo\n  \
         cargo lambda deploy millrace-api --env-var KAFKA_BOOTSTRAP_SERVERS=b-1.example.com:9092\n\n\
         Outside Lambda, `millrace serve` is the same edge."
 )]

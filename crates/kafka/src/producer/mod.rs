@@ -64,7 +64,7 @@ pub struct ProducerSettings {
 impl Default for ProducerSettings {
     fn default() -> Self {
         Self {
-            linger: Duration::from_micros(1_500),
+            linger: Duration::from_micros(2_500),
             delivery_timeout: Duration::from_secs(10),
             queue_wait: Duration::from_secs(2),
             socket_timeout: None,
