@@ -104,7 +104,8 @@ impl Callers {
 
 async fn serve(kafka: &Kafka) -> (Program, String) {
     let address = free_address();
-    let mut program = Program::start("millrace", &["serve", "--listen", &address, "--kafka", kafka.bootstrap_servers()], &[]);
+    let mut program =
+        Program::start("millrace", &["serve", "--listen", &address, "--kafka", kafka.bootstrap_servers()], &[]);
     serving(&mut program, &client(), &address).await;
     (program, address)
 }

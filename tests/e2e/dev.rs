@@ -27,11 +27,16 @@ async fn a_notification_is_delivered_on_the_terminal_within_a_second() {
     let (status, _) = notify(&client(), &address, "12345", "first", "Your parcel is on its way.").await;
     assert_eq!(status, StatusCode::OK);
     eventually(Duration::from_secs(1), "the notification is on the terminal", async || {
-        program.stdout().iter().any(|line| line.contains("12345") && line.contains("Your parcel is on its way.")).then_some(())
+        program
+            .stdout()
+            .iter()
+            .any(|line| line.contains("12345") && line.contains("Your parcel is on its way."))
+            .then_some(())
     })
     .await;
 
-    let file: Value = serde_json::from_slice(&std::fs::read(folder.path().join("dev.json")).expect("dev.json")).expect("JSON");
+    let file: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("dev.json")).expect("dev.json")).expect("JSON");
     assert_eq!(file["http"], format!("http://{address}"));
     assert!(file["kafka"].as_str().is_some_and(|kafka| kafka.starts_with("127.0.0.1:")), "{file}");
     assert!(program.terminate(END).await.success(), "{}", program.stderr());

@@ -34,7 +34,9 @@ async fn a_notifier_killed_in_mid_flight_delivers_all_at_least_once_and_each_use
     for number in 0..EACH {
         let records = (0..USERS).map(|user| {
             let value = json!({"user_id": format!("user-{user}"), "message": number.to_string()});
-            RawRecord::new(value.to_string()).key(format!("user-{user}")).header("ce_id", format!("user-{user}-{number}"))
+            RawRecord::new(value.to_string())
+                .key(format!("user-{user}"))
+                .header("ce_id", format!("user-{user}-{number}"))
         });
         kafka.produce("notifications", records).await;
         for user in 0..USERS {

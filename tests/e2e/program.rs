@@ -31,7 +31,9 @@ impl Program {
     /// Starts a program of this workspace, with these settings and none of this process's own.
     pub(crate) fn start(name: &'static str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(path(name));
-        for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("KAFKA_") || name.starts_with("MILLRACE_")) {
+        for (variable, _) in
+            std::env::vars().filter(|(name, _)| name.starts_with("KAFKA_") || name.starts_with("MILLRACE_"))
+        {
             command.env_remove(variable);
         }
         let command = command.args(args).envs(variables.iter().copied());
@@ -68,7 +70,9 @@ impl Program {
     pub(crate) async fn ended(&mut self, bound: Duration) -> ExitStatus {
         match timeout(bound, self.child.wait()).await {
             Ok(status) => status.expect("its status"),
-            Err(_) => panic!("{} did not end within {bound:?}; it wrote:\n{}", self.name, self.stderr()),
+            Err(elapsed) => {
+                panic!("{} did not end within {bound:?} ({elapsed}); it wrote:\n{}", self.name, self.stderr())
+            }
         }
     }
 

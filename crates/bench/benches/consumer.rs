@@ -38,7 +38,10 @@ fn main() -> anyhow::Result<()> {
         };
         println!("consumer, {RECORDS} records of 200 bytes and 7 headers, {KEYS} keys, median of {RUNS} runs");
         println!("  bare librdkafka loop            {bare}");
-        println!("  runtime, nothing to do          {pass}   {:.0} % of the bare loop", 100.0 * pass.rate() / bare.rate());
+        println!(
+            "  runtime, nothing to do          {pass}   {:.0} % of the bare loop",
+            100.0 * pass.rate() / bare.rate()
+        );
         println!("  runtime, 1 ms a record, 1,000 at once {keyed}");
         Ok(())
     })
@@ -50,7 +53,8 @@ async fn fill(kafka: &KafkaSettings) -> anyhow::Result<()> {
     let value = "x".repeat(200);
     let headers = ["ce_id", "ce_type", "ce_source", "ce_time", "ce_specversion", "content-type", "traceparent"];
     for start in (0..RECORDS).step_by(10_000) {
-        let keys: Vec<String> = (start..start + 10_000).map(|number| format!("user-{}", number * 7919 % KEYS)).collect();
+        let keys: Vec<String> =
+            (start..start + 10_000).map(|number| format!("user-{}", number * 7919 % KEYS)).collect();
         let records = keys.iter().map(|key| OutgoingRecord {
             topic: TOPIC,
             partition: None,
@@ -117,14 +121,11 @@ impl Processor for &Work {
 
 async fn runtime_run(kafka: &KafkaSettings, group: &str, pause: Duration) -> anyhow::Result<Figures> {
     let producer = Producer::new(kafka, &ProducerSettings::default())?;
-    let work: &'static Work = Box::leak(Box::new(Work {
-        pause,
-        done: AtomicU64::new(0),
-        first: Notify::new(),
-        last: Notify::new(),
-    }));
+    let work: &'static Work =
+        Box::leak(Box::new(Work { pause, done: AtomicU64::new(0), first: Notify::new(), last: Notify::new() }));
     let shutdown = CancellationToken::new();
-    let consumer = Consumer::new(kafka.clone(), Subscription::new(group, &[TOPIC]), ConsumerOptions::default(), producer);
+    let consumer =
+        Consumer::new(kafka.clone(), Subscription::new(group, &[TOPIC]), ConsumerOptions::default(), producer);
     let running = tokio::spawn({
         let shutdown = shutdown.clone();
         let processor = Arc::new(work);

@@ -102,7 +102,9 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = child.id();
         child.wait().unwrap();
-        let error = written(&format!(r#"{{"http": "http://127.0.0.1:8080", "kafka": "127.0.0.1:9092", "pid": {pid}}}"#)).unwrap_err();
+        let error =
+            written(&format!(r#"{{"http": "http://127.0.0.1:8080", "kafka": "127.0.0.1:9092", "pid": {pid}}}"#))
+                .unwrap_err();
         assert!(error.contains(&format!("no longer runs (pid {pid})")), "{error}");
     }
 

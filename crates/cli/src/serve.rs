@@ -10,9 +10,9 @@ use clap::Args as ClapArgs;
 use millrace_edge::{Edge, KafkaSink, Limits};
 use millrace_host::listen;
 use millrace_host::settings::{Origins, listen_address};
+use millrace_kafka::Producer;
 use millrace_kafka::cluster::Cluster;
 use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::Producer;
 use tokio_util::sync::CancellationToken;
 
 use crate::discovery::BrokerArgs;

@@ -46,7 +46,7 @@ impl ClientContext for ClientEvents {
                 tracing::error!(target: "librdkafka", facility, "{line}");
             }
             RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
-                tracing::warn!(target: "librdkafka", facility, "{line}")
+                tracing::warn!(target: "librdkafka", facility, "{line}");
             }
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(target: "librdkafka", facility, "{line}"),
             RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{line}"),

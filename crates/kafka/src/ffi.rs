@@ -24,12 +24,14 @@ pub(crate) enum Persistence {
 
 /// Whether a message of a delivery report may be on a broker.
 pub(crate) fn persistence(message: &BorrowedMessage<'_>) -> Persistence {
-    use bindings::rd_kafka_msg_status_t::{RD_KAFKA_MSG_STATUS_NOT_PERSISTED, RD_KAFKA_MSG_STATUS_PERSISTED};
+    use bindings::rd_kafka_msg_status_t::{
+        RD_KAFKA_MSG_STATUS_NOT_PERSISTED, RD_KAFKA_MSG_STATUS_PERSISTED, RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED,
+    };
     // SAFETY: the pointer is valid for as long as `message` is borrowed, and the call only reads.
     match unsafe { bindings::rd_kafka_message_status(message.ptr()) } {
         RD_KAFKA_MSG_STATUS_NOT_PERSISTED => Persistence::NotPersisted,
         RD_KAFKA_MSG_STATUS_PERSISTED => Persistence::Persisted,
-        _ => Persistence::PossiblyPersisted,
+        RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED => Persistence::PossiblyPersisted,
     }
 }
 

@@ -1,4 +1,5 @@
 //! The consumer runtime on a real Kafka.
+#![allow(clippy::unwrap_used)] // a test that cannot go on fails
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -44,7 +45,10 @@ struct Scene {
 impl Scene {
     async fn set(partitions: i32) -> Option<Self> {
         let kafka = kafka::shared().await?;
-        let _ = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_test_writer().try_init();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
         Some(Self::on(kafka, partitions).await)
     }
 
@@ -243,7 +247,10 @@ async fn a_record_that_keeps_failing_is_tried_as_often_as_set_and_holds_up_only_
                 attempts.lock().unwrap().push(attempt);
                 // The stuck key gives in only after all others went by.
                 let all_by = others_done.load(Ordering::Relaxed) == 500;
-                Outcome::RetryAfter { after: (!all_by).then_some(Duration::from_millis(20)), reason: "not yet".to_owned() }
+                Outcome::RetryAfter {
+                    after: (!all_by).then_some(Duration::from_millis(20)),
+                    reason: "not yet".to_owned(),
+                }
             }
         })
     };
@@ -351,7 +358,10 @@ async fn more_in_flight_than_allowed_is_left_on_the_topic_and_a_full_key_pauses_
     scene.kafka.produce(&scene.topic, blocked.chain(passing)).await;
     let options = ConsumerOptions { max_in_flight: 100, lane_records: 20, ..Scene::options() };
     let member = scene.member(processor, options);
-    eventually(BOUND, "the other partition is through", async || (others.load(Ordering::Relaxed) == 1_000).then_some(())).await;
+    eventually(BOUND, "the other partition is through", async || {
+        (others.load(Ordering::Relaxed) == 1_000).then_some(())
+    })
+    .await;
     open.store(true, Ordering::Relaxed);
     scene.until_committed(1_200).await;
     member.stop().await;

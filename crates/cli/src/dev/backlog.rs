@@ -58,7 +58,8 @@ impl Backlog {
         let mut topics: HashMap<&'static str, Topic> = HashMap::new();
         for consumer in running {
             for topic in consumer.catalogue_topics() {
-                let entry = topics.entry(topic).or_insert_with(|| Topic { readers: Vec::new(), held: Mutex::default() });
+                let entry =
+                    topics.entry(topic).or_insert_with(|| Topic { readers: Vec::new(), held: Mutex::default() });
                 entry.readers.push(Arc::clone(&consumer.progress));
             }
         }
@@ -100,7 +101,9 @@ impl Topic {
         let most_bytes = held.partitions.values().map(|partition| partition.bytes).max().unwrap_or(0);
         let most_records = held.partitions.values().map(|partition| partition.records.len()).max().unwrap_or(0);
         let (under_way_bytes, under_way_records) = held.under_way;
-        if most_bytes + under_way_bytes + bytes > MOST_BYTES || most_records + under_way_records + records > MOST_RECORDS {
+        if most_bytes + under_way_bytes + bytes > MOST_BYTES
+            || most_records + under_way_records + records > MOST_RECORDS
+        {
             let reason = format!(
                 "the embedded broker is full: the consumers of {name} are behind, and it keeps records in memory only"
             );

@@ -28,7 +28,9 @@ pub(crate) fn choice(text: &str) -> Result<Choice, String> {
     match text {
         "embedded" => Ok(Choice::Embedded),
         "apache" => Ok(Choice::Apache),
-        servers => bootstrap_servers(servers).map(Choice::At).map_err(|error| format!("{error} (or embedded, or apache)")),
+        servers => {
+            bootstrap_servers(servers).map(Choice::At).map_err(|error| format!("{error} (or embedded, or apache)"))
+        }
     }
 }
 

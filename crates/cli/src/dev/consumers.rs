@@ -90,9 +90,12 @@ impl Consumers {
             look.tick().await;
             let ends = cluster.end_offsets(&read, ANSWER).await?;
             let is_done = |consumer: &Running| {
-                ends.iter().filter(|((topic, _), _)| consumer.topics.contains(topic)).all(|((topic, partition), &end)| {
-                    end == 0 || consumer.progress.position(topic, *partition).is_some_and(|position| position >= end)
-                })
+                ends.iter().filter(|((topic, _), _)| consumer.topics.contains(topic)).all(
+                    |((topic, partition), &end)| {
+                        end == 0
+                            || consumer.progress.position(topic, *partition).is_some_and(|position| position >= end)
+                    },
+                )
             };
             if self.running.iter().all(is_done) {
                 return Ok(());

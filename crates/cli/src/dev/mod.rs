@@ -71,7 +71,8 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         SettingError::new(origins.name("data-dir"), problem)
     })?;
     ready::claim(&args.data_dir)?;
-    let Some(broker) = shutdown.run_until_cancelled(Broker::start(&args.kafka, &args.data_dir, args.security)).await else {
+    let Some(broker) = shutdown.run_until_cancelled(Broker::start(&args.kafka, &args.data_dir, args.security)).await
+    else {
         return Ok(ExitCode::SUCCESS);
     };
     let broker = broker?;

@@ -21,7 +21,7 @@ pub(super) struct Attempts<'p, P> {
     processor: &'p P,
     letters: &'p Letters<'p>,
     backoff: Backoff,
-    max_attempts: u32,
+    limit: u32,
     /// Taken for each attempt, not for the waiting between: a record that backs off keeps nobody from working.
     concurrency: Semaphore,
     /// Epochs by slot; a record whose epoch is no longer there need not be tried again.
@@ -34,7 +34,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
             processor,
             letters,
             backoff: options.backoff,
-            max_attempts: options.max_attempts,
+            limit: options.max_attempts,
             concurrency: Semaphore::new(options.concurrency),
             ownership: watch::Sender::default(),
         }
@@ -63,7 +63,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
                 Outcome::Done => return Verdict::Done { dead_lettered: false },
                 Outcome::DeadLetter { class, reason } => return self.dead_letter(task, attempt, class, &reason).await,
                 Outcome::Fatal { reason } => return Verdict::Halt(reason),
-                Outcome::RetryAfter { reason, .. } if attempt >= self.max_attempts => {
+                Outcome::RetryAfter { reason, .. } if attempt >= self.limit => {
                     return self.dead_letter(task, attempt, DeadLetterClass::Transient, &reason).await;
                 }
                 Outcome::RetryAfter { after, reason } => {

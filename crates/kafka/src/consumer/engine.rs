@@ -329,13 +329,13 @@ where
         let elements = list.elements();
         let slots: Vec<usize> =
             elements.iter().filter_map(|element| self.partitions.leave(element.topic(), element.partition())).collect();
-        let lost = self.client.assignment_lost();
-        tracing::info!(leaving = slots.len(), owned = self.partitions.owned(), lost, "partitions leave");
+        let is_lost = self.client.assignment_lost();
+        tracing::info!(leaving = slots.len(), owned = self.partitions.owned(), is_lost, "partitions leave");
         self.drop_waiting(|slot| slots.contains(&slot));
         self.ownership_changed();
         let deadline = Instant::now() + self.options.drain_deadline;
         let revocation = Revocation { list, slots, deadline };
-        if lost {
+        if is_lost {
             // Others own them already: nothing may be committed any more.
             return self.end_revocation(&revocation);
         }

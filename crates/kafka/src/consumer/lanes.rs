@@ -72,7 +72,7 @@ struct Lane<'c> {
 pub(super) struct Lanes<'c, S, F> {
     start: S,
     running: FuturesUnordered<F>,
-    lanes: HashMap<u64, Lane<'c>, RandomState>,
+    by_key: HashMap<u64, Lane<'c>, RandomState>,
     hasher: RandomState,
     lane_records: usize,
 }
@@ -86,7 +86,7 @@ where
         Self {
             start,
             running: FuturesUnordered::new(),
-            lanes: HashMap::default(),
+            by_key: HashMap::default(),
             hasher: RandomState::default(),
             lane_records,
         }
@@ -101,7 +101,7 @@ where
             self.running.push((self.start)(task));
             return None;
         };
-        match self.lanes.entry(id) {
+        match self.by_key.entry(id) {
             Entry::Vacant(vacant) => {
                 vacant.insert(Lane::default());
                 self.running.push((self.start)(task));
@@ -127,7 +127,7 @@ where
     }
 
     fn advance(&mut self, id: u64) -> Option<Level> {
-        let Entry::Occupied(mut occupied) = self.lanes.entry(id) else { return None };
+        let Entry::Occupied(mut occupied) = self.by_key.entry(id) else { return None };
         let lane = occupied.get_mut();
         let next = lane.waiting.pop_front();
         let drained = lane.full && lane.waiting.len() <= self.lane_records / 2;
@@ -143,7 +143,7 @@ where
     /// full no longer is: its partition begins anew when it comes back.
     pub(super) fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) -> Vec<Lease> {
         let mut dropped = Vec::new();
-        for lane in self.lanes.values_mut() {
+        for lane in self.by_key.values_mut() {
             // All tasks of a lane are of one partition.
             if lane.waiting.front().is_some_and(|task| leaves(task.lease.slot)) {
                 dropped.extend(lane.waiting.drain(..).map(|task| task.lease));
@@ -178,7 +178,9 @@ mod tests {
 
     /// Work that each test finishes by hand, in any order.
     #[derive(Clone, Default)]
-    struct Bench(Rc<RefCell<Vec<(i64, oneshot::Sender<()>)>>>);
+    struct Bench(Rc<RefCell<Vec<Job>>>);
+
+    type Job = (i64, oneshot::Sender<()>);
 
     impl Bench {
         fn start<'c>(&self, task: Task<'c>) -> impl Future<Output = Finished> + use<'c> {
@@ -230,7 +232,7 @@ mod tests {
                 let of_key: Vec<_> = done.iter().filter(|offset| keys[usize::try_from(**offset).unwrap()] == Some(key)).collect();
                 prop_assert!(of_key.is_sorted(), "a key's records out of order");
             }
-            prop_assert!(lanes.lanes.is_empty(), "lanes go when they are idle");
+            prop_assert!(lanes.by_key.is_empty(), "lanes go when they are idle");
         }
     }
 

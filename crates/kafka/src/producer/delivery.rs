@@ -41,7 +41,8 @@ impl Deliveries {
         })
     }
 
-    /// What travels with the record through librdkafka.
+    /// What travels with the record through librdkafka, as one pointer.
+    #[allow(clippy::unnecessary_box_returns)]
     pub(super) fn slot(self: &Arc<Self>, index: usize) -> Box<Slot> {
         Box::new(Slot { deliveries: Arc::clone(self), index })
     }
@@ -105,9 +106,6 @@ impl ClientContext for DeliveryContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(rdkafka::error::RDKafkaErrorCode::Fatal) {
-            self.fatal.cancel();
-        }
         self.events.error(error, reason);
     }
 

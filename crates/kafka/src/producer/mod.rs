@@ -135,9 +135,7 @@ impl Producer {
     /// # Errors
     /// [`ProduceError`] says whether the record may be on the broker all the same.
     pub async fn send(&self, record: OutgoingRecord<'_>) -> Result<Ack, ProduceError> {
-        let deliveries = Deliveries::new(1);
-        self.enqueue(record, &deliveries, 0).await?;
-        deliveries.settled().await.pop().unwrap_or(Err(ProduceError::Closed))
+        self.send_all(vec![record]).await.pop().unwrap_or(Err(ProduceError::Closed))
     }
 
     /// Writes many records and waits until each is acknowledged or given up; the answers come in the records' order.
@@ -148,7 +146,22 @@ impl Producer {
                 deliveries.settle(index, Err(error));
             }
         }
-        deliveries.settled().await
+        let reports = deliveries.settled().await;
+        if reports.iter().any(Result::is_err) {
+            self.look_for_fatal_error();
+        }
+        reports
+    }
+
+    /// librdkafka reports a fatal error under the code of its cause; only asking tells that it was one.
+    fn look_for_fatal_error(&self) {
+        let fatal = self.fatal();
+        if !fatal.is_cancelled()
+            && let Some((code, reason)) = self.client.client().fatal_error()
+        {
+            tracing::error!(%code, reason, "the producer cannot go on");
+            fatal.cancel();
+        }
     }
 
     /// Hands a record to librdkafka, waiting for room where its queue is full.

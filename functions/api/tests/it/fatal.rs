@@ -9,7 +9,6 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use crate::stand::{function, json, notification, send};
 
 #[tokio::test]
-#[ignore = "the producer does not notice: rdkafka reports a fatal error under the code of its cause"]
 async fn an_environment_whose_producer_fails_for_good_ends_and_the_next_one_answers() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("notifications", 1, 1).unwrap();
