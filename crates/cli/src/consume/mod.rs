@@ -27,7 +27,7 @@ const EXAMPLES: &str = "\
 EXAMPLES:
   millrace consume notifier                                   every notification on stdout
   millrace consume notifier --notifier-config notifier.toml   to the destinations in the file
-  millrace consume notifier --kafka broker:9092 --concurrency 100
+  millrace consume notifier --kafka broker:9092 --max-in-flight 5000
 
 Topics that are missing are created as the catalogue says, with the broker's default replication. SIGINT
 or SIGTERM finishes what is in flight, commits, leaves the group and exits 0.";

@@ -97,9 +97,8 @@ impl Flow {
 
 fn members(group: &Group) -> String {
     match group.members {
-        Some(1) => "1 member".to_owned(),
-        Some(members) => format!("{members} members"),
-        None => "members unknown".to_owned(),
+        1 => "1 member".to_owned(),
+        members => format!("{members} members"),
     }
 }
 
@@ -127,7 +126,7 @@ pub(super) mod tests {
     pub(in super::super) fn snapshot() -> Snapshot {
         let group = |name: &str, members, topic: &str, lag| Group {
             name: name.to_owned(),
-            members: Some(members),
+            members,
             reads: BTreeMap::from([(topic.to_owned(), lag)]),
         };
         let topics = [("notifications", 6), ("notifications.dlq", 1), ("orders", 6), ("orders.dlq", 1), ("metrics", 3)];

@@ -19,7 +19,7 @@ struct Topic<'a> {
 #[derive(Serialize)]
 struct Group<'a> {
     name: &'a str,
-    members: Option<usize>,
+    members: usize,
     lag: u64,
 }
 

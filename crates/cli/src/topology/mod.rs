@@ -18,6 +18,7 @@ use millrace_host::settings::Origins;
 use self::flow::Flow;
 use self::snapshot::Snapshot;
 use crate::broker::Broker;
+use crate::dev_file::DevFile;
 use crate::discovery::BrokerArgs;
 
 const EXAMPLES: &str = "\
@@ -29,7 +30,8 @@ EXAMPLES:
 
 JSON: {\"topics\": [{\"name\", \"partitions\"}], \"groups\": [{\"name\", \"members\", \"lag\"}]}. Lag is how many offsets
 lie between what a group has committed and the end. The embedded broker does not tell who is in a
-group: members is null there, and only the groups of Millrace's own consumers are known.";
+group: there, the members are those of the millrace dev it lives in, and only Millrace's own groups
+are known.";
 
 /// Show what the broker holds now: topics, partitions, groups, members, lag
 #[derive(Debug, clap::Args)]
@@ -59,7 +61,9 @@ enum Format {
 /// Asks the broker and prints.
 pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCode> {
     let broker = Broker::connect(&args.broker, origins).await?;
-    let snapshot = Snapshot::take(&broker).await?;
+    let dev = DevFile::read(&args.broker.data_dir);
+    let is_dev = dev.is_ok_and(|dev| dev.kafka == broker.settings.bootstrap_servers);
+    let snapshot = Snapshot::take(&broker, is_dev).await?;
     let text = match args.format {
         Format::Text => table::of(&snapshot),
         Format::Mermaid => mermaid::of(&Flow::of(&snapshot)),

@@ -30,8 +30,8 @@ pub(super) struct Snapshot {
 pub(super) struct Group {
     /// Its name.
     pub(super) name: String,
-    /// How many members it has; `None` where the broker cannot tell.
-    pub(super) members: Option<usize>,
+    /// How many members it has.
+    pub(super) members: usize,
     /// The topics it reads, and how many offsets it is behind on each.
     pub(super) reads: BTreeMap<String, u64>,
 }
@@ -44,11 +44,11 @@ impl Group {
 }
 
 impl Snapshot {
-    /// Asks `broker`.
+    /// Asks `broker`, which may be that of a running `millrace dev`.
     ///
     /// # Errors
     /// [`KafkaFailure::Unreachable`] where it does not answer in time.
-    pub(super) async fn take(broker: &Broker) -> Result<Self, KafkaFailure> {
+    pub(super) async fn take(broker: &Broker, is_dev: bool) -> Result<Self, KafkaFailure> {
         let topics = &broker.overview.topics;
         let in_memory = broker.cluster.is_in_memory(ANSWER).await?;
         let (first, end) = tokio::try_join!(
@@ -56,7 +56,7 @@ impl Snapshot {
             broker.cluster.end_offsets(topics, ANSWER),
         )?;
         let (first, end) = (&first, &end);
-        let mut groups: Vec<Group> = futures_util::stream::iter(groups(broker, in_memory).await?)
+        let mut groups: Vec<Group> = futures_util::stream::iter(groups(broker, in_memory, is_dev).await?)
             .map(|(name, members)| async move {
                 let committed = broker.cluster.committed(&name, topics, ANSWER).await?;
                 let reads = reads(&name, topics, &committed, first, end);
@@ -65,8 +65,8 @@ impl Snapshot {
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
-        // Those that only might be there, and have read nothing, are not.
-        groups.retain(|group| group.members.is_some() || !group.reads.is_empty());
+        // Those that only might be there, have nobody in them and have read nothing, are not.
+        groups.retain(|group| !in_memory || group.members > 0 || !group.reads.is_empty());
         groups.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Self {
             bootstrap_servers: broker.settings.bootstrap_servers.clone(),
@@ -77,13 +77,18 @@ impl Snapshot {
     }
 }
 
-/// The groups with their members, as far as the broker can tell.
-async fn groups(broker: &Broker, in_memory: bool) -> Result<Vec<(String, Option<usize>)>, KafkaFailure> {
+/// The groups with their members. The in-memory broker cannot tell, but the `millrace dev` it lives in has one member in
+/// the group of each consumer.
+async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<(String, usize)>, KafkaFailure> {
     if in_memory {
-        return Ok(registry::groups().map(|name| (name, None)).collect());
+        let group = |name: String| {
+            let members = usize::from(is_dev && !registry::topics_of_group(&name).is_empty());
+            (name, members)
+        };
+        return Ok(registry::groups().map(group).collect());
     }
     let groups = broker.cluster.groups(ANSWER).await?;
-    Ok(groups.into_iter().map(|group| (group.name, Some(group.members))).collect())
+    Ok(groups.into_iter().map(|group| (group.name, group.members)).collect())
 }
 
 /// The topics a group has committed offsets of, and how far it is behind.

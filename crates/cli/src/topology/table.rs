@@ -13,7 +13,7 @@ pub(super) fn of(snapshot: &Snapshot) -> String {
     write_table(&mut text, ["TOPIC", "PARTITIONS"], topics);
     let groups = snapshot.groups.iter().map(|group| {
         let topics: Vec<&str> = group.reads.keys().map(String::as_str).collect();
-        let members = group.members.map_or_else(|| "?".to_owned(), |members| members.to_string());
+        let members = group.members.to_string();
         [one_line(group.name.as_bytes()).to_string(), members, group.lag().to_string(), topics.join(", ")]
     });
     write_table(&mut text, ["GROUP", "MEMBERS", "LAG", "READS"], groups);
@@ -54,7 +54,7 @@ mod tests {
             bootstrap_servers: "127.0.0.1:9092".to_owned(),
             brokers: 1,
             topics: BTreeMap::from([("notifications".to_owned(), 6), ("a".to_owned(), 1)]),
-            groups: vec![group("millrace-notifier", Some(2), "notifications"), group("x", None, "a")],
+            groups: vec![group("millrace-notifier", 2, "notifications"), group("x", 0, "a")],
         };
         let expected = "\
 127.0.0.1:9092, 1 broker
@@ -65,7 +65,7 @@ notifications  6
 
 GROUP              MEMBERS  LAG  READS
 millrace-notifier  2        12   notifications
-x                  ?        12   a
+x                  0        12   a
 ";
         assert_eq!(of(&snapshot), expected);
     }
