@@ -5,4 +5,5 @@ mod brokers;
 mod dev;
 mod http;
 mod notifier;
+mod parity;
 mod program;

@@ -19,7 +19,7 @@ pub(crate) struct Program {
 }
 
 /// Where cargo puts the programs of this build: `cargo test --workspace` makes them all.
-fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test's own path");
     let profile = test.parent().and_then(|deps| deps.parent()).expect("the test runs from target/<profile>/deps");
     let path = profile.join(name);

@@ -105,7 +105,8 @@ fn mode(headers: &HeaderMap) -> Result<Mode<'_>, Problem> {
     Ok(Mode::Binary { attributes, content_type })
 }
 
-/// The `ce-` headers without their prefix.
+/// The `ce-` headers without their prefix, by name: headers have no order among themselves (RFC 9110, section 5.3), and
+/// gateways pass them on in any, while those of a record do.
 fn attributes(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, Problem> {
     let mut attributes = Vec::new();
     for (name, value) in headers {
@@ -118,6 +119,7 @@ fn attributes(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, Problem> {
         }
         attributes.push((attribute, value));
     }
+    attributes.sort_unstable();
     Ok(attributes)
 }
 

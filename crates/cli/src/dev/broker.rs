@@ -46,7 +46,7 @@ pub(super) enum Broker {
 const EMBEDDED_FETCH_WAIT_MS: &str = "40";
 
 /// How long a batch waits for company on its way to the in-memory broker.
-const EMBEDDED_LINGER: Duration = Duration::from_millis(5);
+const EMBEDDED_LINGER: Duration = Duration::from_millis(10);
 
 impl Broker {
     pub(super) async fn start(choice: &Choice, data_dir: &Path, security: Security) -> anyhow::Result<Self> {

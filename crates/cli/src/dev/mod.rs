@@ -34,9 +34,11 @@ use crate::http_server;
 /// How long the consumers may take to join their groups.
 const JOINED_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long a stop waits until everything accepted is processed, and for the consumers after that.
-const PROCESSED_WITHIN: Duration = Duration::from_secs(20);
-const STOPPED_WITHIN: Duration = Duration::from_secs(8);
+/// When a stop has ended at the latest: two seconds before the 30 s that are promised.
+const STOPPED_WITHIN: Duration = Duration::from_secs(28);
+
+/// What a stop keeps of that for the consumers to commit and leave, once everything is processed.
+const LEAVING: Duration = Duration::from_secs(5);
 
 /// Run everything in one process: edge, broker, consumers
 ///
@@ -115,15 +117,17 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         error = consumers.first_end() => Err(error),
         ended = &mut serving => Err(anyhow::anyhow!("the HTTP server ended by itself: {ended:?}")),
     };
+    let end = Deadline::after(STOPPED_WITHIN);
     stop_serving.cancel();
     if !serving.is_finished() {
         let _ = serving.await;
     }
     if outcome.is_ok() && broker.is_embedded() {
-        finish_everything(&cluster, &consumers).await;
+        let processed = Deadline::after(end.remaining().saturating_sub(LEAVING));
+        finish_everything(&cluster, &consumers, processed).await;
     }
     stop_consuming.cancel();
-    let stopped = Deadline::after(STOPPED_WITHIN).limit(consumers.ended()).await;
+    let stopped = end.limit(consumers.ended()).await;
     drop(ready);
     broker.stop().await;
     outcome?;
@@ -132,8 +136,8 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
 }
 
 /// Waits until the consumers are done with all that the broker holds: it goes away with this process.
-async fn finish_everything(cluster: &Cluster, consumers: &Consumers) {
-    match Deadline::after(PROCESSED_WITHIN).limit(consumers.caught_up(cluster)).await {
+async fn finish_everything(cluster: &Cluster, consumers: &Consumers, deadline: Deadline) {
+    match deadline.limit(consumers.caught_up(cluster)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "whether everything was processed before the exit is unknown"),
         Err(_) => tracing::error!("not everything was processed before the exit: the embedded broker keeps nothing"),

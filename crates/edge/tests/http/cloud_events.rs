@@ -90,6 +90,31 @@ async fn attributes_of_both_modes_become_the_same_headers() {
 }
 
 #[tokio::test]
+async fn headers_in_any_order_make_the_same_record() {
+    let host = Host::new();
+    let mut headers = [
+        ("ce-zone", "b"),
+        ("ce-specversion", "1.0"),
+        ("ce-id", "a"),
+        ("ce-area", "a"),
+        ("ce-source", "/s"),
+        ("ce-time", "2026-01-31T12:00:00Z"),
+        ("ce-type", "t"),
+    ];
+    for _ in 0..headers.len() {
+        headers.rotate_left(1);
+        assert_eq!(host.call("POST", "/events", &headers, "{}").await.status, 202);
+    }
+    for mut record in host.take_records() {
+        record.headers.retain(|(name, _)| name != "traceparent");
+        let names: Vec<_> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let expected =
+            ["ce_id", "ce_type", "ce_source", "ce_time", "ce_specversion", "content-type", "ce_area", "ce_zone"];
+        assert_eq!(names, expected);
+    }
+}
+
+#[tokio::test]
 async fn bytes_go_to_the_topic_of_events() {
     let host = Host::new();
     let event = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","datacontenttype":"image/png","data_base64":"iVBORwD/"}"#;

@@ -51,20 +51,26 @@ impl<'p, P: Processor> Attempts<'p, P> {
         task.finish(verdict)
     }
 
+    /// What is rare stands in boxes: every record's future is as large as the largest way it may take.
     async fn decide(&self, task: &Task<'_>) -> Verdict {
-        match task.record.value() {
-            None => return self.dead_letter(task, 1, DeadLetterClass::Permanent, "the value is null").await,
-            Some([]) => return self.dead_letter(task, 1, DeadLetterClass::Permanent, "the value is empty").await,
-            Some(_) => {}
+        let poison = match task.record.value() {
+            None => Some("the value is null"),
+            Some([]) => Some("the value is empty"),
+            Some(_) => None,
+        };
+        if let Some(reason) = poison {
+            return Box::pin(self.dead_letter(task, 1, DeadLetterClass::Permanent, reason)).await;
         }
         let mut attempt = 1;
         loop {
             match self.attempt(task, attempt).await {
                 Outcome::Done => return Verdict::Done { dead_lettered: false },
-                Outcome::DeadLetter { class, reason } => return self.dead_letter(task, attempt, class, &reason).await,
+                Outcome::DeadLetter { class, reason } => {
+                    return Box::pin(self.dead_letter(task, attempt, class, &reason)).await;
+                }
                 Outcome::Fatal { reason } => return Verdict::Halt(reason),
                 Outcome::RetryAfter { reason, .. } if attempt >= self.limit => {
-                    return self.dead_letter(task, attempt, DeadLetterClass::Transient, &reason).await;
+                    return Box::pin(self.dead_letter(task, attempt, DeadLetterClass::Transient, &reason)).await;
                 }
                 Outcome::RetryAfter { after, reason } => {
                     let delay = self.backoff.delay(attempt, after, &mut rand::rng());
@@ -77,7 +83,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
                         reason,
                         "trying again"
                     );
-                    if self.leaves_within(delay, task.lease).await {
+                    if Box::pin(self.leaves_within(delay, task.lease)).await {
                         return Verdict::Abandoned;
                     }
                     attempt += 1;

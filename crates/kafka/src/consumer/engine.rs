@@ -34,8 +34,8 @@ const POLL_RUN: usize = 32;
 /// paused, so that rebalances are served and the group does not take this member for dead.
 const STALL: Duration = Duration::from_secs(1);
 
-/// How long a commit may stay unanswered when partitions wait for it.
-const COMMIT_WAIT: Duration = Duration::from_secs(5);
+/// How long a commit may stay unanswered when partitions, or the end of the process, wait for it.
+const COMMIT_WAIT: Duration = Duration::from_secs(2);
 
 /// See the module's text.
 pub(super) struct Engine<'c, S, F> {
@@ -50,6 +50,8 @@ pub(super) struct Engine<'c, S, F> {
     counters: Counters,
     revocation: Option<Revocation>,
     draining: Option<Instant>,
+    /// Since when a drain only waits for its last commit.
+    settling_since: Option<Instant>,
     stalled_since: Option<Instant>,
     paused: bool,
     dead_letter_run: u64,
@@ -107,6 +109,7 @@ where
             counters: Counters::new(&subscription.name),
             revocation: None,
             draining: None,
+            settling_since: None,
             stalled_since: None,
             paused: false,
             dead_letter_run: 0,
@@ -397,15 +400,14 @@ where
     fn is_drained(&mut self) -> bool {
         let Some(deadline) = self.draining else { return false };
         let (records, _) = self.partitions.load();
-        let now = Instant::now();
-        if records > 0 && now < deadline {
+        if records > 0 && Instant::now() < deadline {
             return false;
         }
-        if records > 0 && now < deadline + COMMIT_WAIT && !self.committer.is_waiting() {
+        if records > 0 && self.settling_since.is_none() {
             tracing::warn!(records, "the drain deadline passed: unfinished records will be read again");
         }
         self.committer.commit(&self.partitions);
-        let settled = !self.committer.is_waiting() && self.partitions.uncommitted().is_empty();
-        settled || now >= deadline + COMMIT_WAIT
+        let is_settled = !self.committer.is_waiting() && self.partitions.uncommitted().is_empty();
+        is_settled || self.settling_since.get_or_insert_with(Instant::now).elapsed() >= COMMIT_WAIT
     }
 }

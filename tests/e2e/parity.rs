@@ -1,0 +1,79 @@
+//! `millrace dev` and the Lambda function are one edge: what one does with a request, the other does too.
+
+mod case;
+mod outcome;
+mod table;
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use millrace_domain::catalogue::catalogue;
+use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord};
+use millrace_testkit::lambda::{Function, HttpApi};
+
+use self::outcome::{Answer, Outcome, Place};
+use crate::http::{client, serving};
+use crate::program::{self, Program, free_address};
+
+/// Records by where they stand.
+type Records = BTreeMap<Place, OwnedRecord>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn millrace_dev_and_the_lambda_function_answer_and_write_the_same_for_the_same_requests() {
+    let Some(kafka) = kafka::dedicated(|cluster| cluster).await else { return };
+    let mut seen = HashSet::new();
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let (address, data_dir) = (free_address(), folder.path().display().to_string());
+    let args = ["dev", "--listen", &address, "--kafka", kafka.bootstrap_servers(), "--data-dir", &data_dir];
+    let mut dev = Program::start("millrace", &args, &[]);
+    serving(&mut dev, &client(), &address).await;
+    let by_dev = outcomes(&kafka, &format!("http://{address}"), &mut seen).await;
+    assert!(dev.terminate(Duration::from_secs(30)).await.success(), "{}", dev.stderr());
+
+    let function = Function::new(program::path("millrace-api"))
+        .variable("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers())
+        .environments(1);
+    let api = HttpApi::start(function.deploy()).await.expect("a gateway");
+    let by_lambda = outcomes(&kafka, &api.url(""), &mut seen).await;
+
+    let differences: Vec<String> = table::all()
+        .iter()
+        .zip(by_dev.iter().zip(&by_lambda))
+        .filter(|(_, (dev, lambda))| dev != lambda)
+        .map(|(case, (dev, lambda))| format!("{}\nmillrace dev: {dev:#?}\nthe function: {lambda:#?}", case.name))
+        .collect();
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}
+
+/// Sends the table to an edge, one request after the other, and reads what that left on the topics.
+async fn outcomes(kafka: &Kafka, edge: &str, seen: &mut HashSet<Place>) -> Vec<Outcome> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis();
+    let since = i64::try_from(since).expect("a time of this age");
+    let (client, table) = (client(), table::all());
+    let mut answers = Vec::with_capacity(table.len());
+    for case in &table {
+        let answer = Answer::of(case.send(&client, edge).await).await;
+        assert_eq!(answer.status, case.status, "{}: {answer:#?}", case.name);
+        answers.push(answer);
+    }
+    let mut records = new_records(kafka, seen).await;
+    let outcomes =
+        table.iter().zip(answers).map(|(case, answer)| Outcome::of(case.name, answer, &mut records, since)).collect();
+    assert!(records.is_empty(), "{edge} acknowledged none of these records: {records:#?}");
+    outcomes
+}
+
+/// The records of all topics, dead letters included, that were not there when this was last asked.
+async fn new_records(kafka: &Kafka, seen: &mut HashSet<Place>) -> Records {
+    let mut records = Records::new();
+    for topic in catalogue().all() {
+        for record in kafka.read_all(&topic.name, Isolation::Uncommitted).await {
+            let place = (record.topic.clone(), record.partition, record.offset);
+            if seen.insert(place.clone()) {
+                records.insert(place, record);
+            }
+        }
+    }
+    records
+}
