@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[schema(example = json!({
     "status": "ok", "kafka": {"connected": true, "brokers": 3},
-    "topics": {"notifications": {"partitions": 6, "end_offset": 120_000}},
+    "topics": {"notifications": {"partitions": 3, "end_offset": 120_000}},
     "consumers": {"notifier": {"group": "millrace-notifier", "lag": 0, "processed": 120_000, "dead_lettered": 0}},
 }))]
 pub struct Status {

@@ -20,6 +20,10 @@ fn event(id: &str, kind: &str, rest: &str) -> String {
 
 fn structured() -> Vec<Case> {
     let send = |name, event: String| Case::post(202, name, "/events").body(ONE, event);
+    let attributes = concat!(
+        r#""time":"2020-01-31T12:00:00.5+02:00","zone":"b","subject":"s","area":7,"flag":true,"none":null,"#,
+        r#""data":{}"#
+    );
     vec![
         send(
             "a notification",
@@ -39,14 +43,7 @@ fn structured() -> Vec<Case> {
             "an event of bytes",
             event("s-9", "com.example.page", r#""datacontenttype":"image/png","data_base64":"AP/+CQo=""#),
         ),
-        send(
-            "attributes and extensions",
-            event(
-                "s-10",
-                "com.example.page",
-                r#""time":"2020-01-31T12:00:00.5+02:00","zone":"b","subject":"s","area":7,"flag":true,"none":null,"data":{}"#,
-            ),
-        ),
+        send("attributes and extensions", event("s-10", "com.example.page", attributes)),
         send("an Idempotency-Key before the id", event("s-11", "com.example.page", r#""data":{}"#)).id("s-12"),
         send("an event in gzip", event("s-13", "com.example.page", r#""data":{}"#)).gzip(),
         Case::post(202, "a parameter to the type", "/events")

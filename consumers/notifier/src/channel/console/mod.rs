@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::failure::Failure;
 
 /// From one write to the next.
-const PACE: Duration = Duration::from_millis(5);
+const PACE: Duration = Duration::from_micros(500);
 
 /// How many lines may wait to be written.
 const WAITING: usize = 4_096;
