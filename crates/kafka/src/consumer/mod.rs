@@ -13,7 +13,7 @@
 //! | `attempts` | one record's way: tries, back-off, dead letter |
 //! | `letters` | dead letters, acknowledged before they count |
 //! | `committer` | one commit at a time, of frontiers only |
-//! | `engine` | the loop that ties them together |
+//! | `engine` | the loop that ties them together, and rebalances |
 //! | `progress` | what others may see of a consumer |
 
 mod attempts;
