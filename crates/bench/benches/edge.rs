@@ -22,7 +22,7 @@ const PLAIN_RECORDS: u64 = 2_000_000;
 fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let kafka = Fixture::start(&[("notifications", 6), ("events", 6), ("plain", 6)]).await?;
+        let kafka = Fixture::start(&[("notifications", 3), ("events", 3), ("plain", 3)]).await?;
         let bootstrap = kafka.bootstrap_servers();
 
         let idle = idle_server().await?;
