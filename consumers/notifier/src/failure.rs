@@ -12,6 +12,8 @@ pub(crate) struct Failure {
     pub(crate) retry_after: Option<Duration>,
     /// What happened, on one line.
     pub(crate) reason: String,
+    /// How many attempts it ended.
+    pub(crate) attempts: u32,
 }
 
 /// What a failure says about its destination.
@@ -29,16 +31,16 @@ pub(crate) enum FailureKind {
 
 impl Failure {
     pub(crate) fn unavailable(reason: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Unavailable, retry_after: None, reason: reason.into() }
+        Self { kind: FailureKind::Unavailable, retry_after: None, reason: reason.into(), attempts: 0 }
     }
 
     pub(crate) fn refused(reason: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Refused, retry_after: None, reason: reason.into() }
+        Self { kind: FailureKind::Refused, retry_after: None, reason: reason.into(), attempts: 0 }
     }
 
     pub(crate) fn circuit_open() -> Self {
         let reason = "not tried, because the last attempts all failed (its circuit breaker is open)".to_owned();
-        Self { kind: FailureKind::CircuitOpen, retry_after: None, reason }
+        Self { kind: FailureKind::CircuitOpen, retry_after: None, reason, attempts: 0 }
     }
 
     /// Whether the same notification may get through later.

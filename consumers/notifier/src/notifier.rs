@@ -96,6 +96,8 @@ fn verdict(results: Vec<Result<(), Undelivered<'_>>>) -> Outcome {
     Outcome::DeadLetter {
         class: if transient { DeadLetterClass::Transient } else { DeadLetterClass::Permanent },
         reason: reasons.join("; "),
+        // Of several destinations, the one that was tried most often; that none was tried is in the reason.
+        attempts: failures.iter().map(|(_, failure)| failure.attempts.max(1)).max(),
     }
 }
 

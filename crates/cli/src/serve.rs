@@ -15,6 +15,7 @@ use millrace_kafka::cluster::Cluster;
 use millrace_kafka::producer::ProducerSettings;
 use tokio_util::sync::CancellationToken;
 
+use crate::broker::in_the_users_words;
 use crate::discovery::BrokerArgs;
 use crate::http_server;
 
@@ -51,11 +52,12 @@ fn linger(text: &str) -> Result<Duration, String> {
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let kafka = args.broker.settings()?;
     let listener = listen::bind(args.listen, &origins.name("listen")).await?;
-    let producer = Producer::new(&kafka, &ProducerSettings { linger: args.linger, ..ProducerSettings::default() })?;
-    producer
-        .warm_up(REACHED_WITHIN)
-        .await
-        .with_context(|| format!("the broker cannot be reached at {}", kafka.bootstrap_servers))?;
+    let settings = ProducerSettings { linger: args.linger, ..ProducerSettings::default() };
+    let producer = Producer::new(&kafka, &settings).map_err(|failure| in_the_users_words(failure, origins))?;
+    let Some(reached) = shutdown.run_until_cancelled(producer.warm_up(REACHED_WITHIN)).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    reached.with_context(|| format!("the broker cannot be reached at {}", kafka.bootstrap_servers))?;
     let fatal = producer.fatal().clone();
     let edge = Edge::new(Arc::new(KafkaSink(producer)), Arc::new(Cluster::new(&kafka)?), Limits::default());
     tracing::info!(listen = %listener.local_addr()?, kafka = kafka.bootstrap_servers, "serving");

@@ -66,6 +66,8 @@ pub enum Outcome {
         class: DeadLetterClass,
         /// What was wrong.
         reason: String,
+        /// How often it was tried, where the processor itself tries again; `None` leaves it to the runtime's count.
+        attempts: Option<u32>,
     },
     /// The processor cannot go on: stop the process, commit nothing more.
     Fatal {
@@ -82,6 +84,6 @@ impl Outcome {
 
     /// A record that will never do.
     pub fn poison(reason: impl Into<String>) -> Self {
-        Self::DeadLetter { class: DeadLetterClass::Permanent, reason: reason.into() }
+        Self::DeadLetter { class: DeadLetterClass::Permanent, reason: reason.into(), attempts: None }
     }
 }

@@ -99,7 +99,7 @@ impl Problem {
     pub(crate) fn outcome_unknown(id: &str) -> Self {
         let detail = format!(
             "Kafka did not acknowledge in time, and the event may or may not have been written. Sending it again \
-             under the same id (with the same Idempotency-Key, {id}) is safe: it will have one effect."
+             under the same id (with the same Idempotency-Key, {id}) is safe: both are the same event."
         );
         Self::new(StatusCode::GATEWAY_TIMEOUT, detail).with(RETRY_AFTER, AFTER_FAILURE.into())
     }

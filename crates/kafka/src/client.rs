@@ -1,5 +1,8 @@
 //! What every librdkafka client of this process does with its log lines, its errors and its tokens.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
@@ -11,9 +14,13 @@ use crate::settings::KafkaSettings;
 /// Shared by the contexts of producers and consumers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClientEvents {
+    last_error: Arc<Mutex<Option<Instant>>>,
     #[cfg(feature = "msk")]
     tokens: Option<crate::msk::Tokens>,
 }
+
+/// From one error that is shown to the next.
+const ERROR_PAUSE: Duration = Duration::from_secs(5);
 
 /// Whether clients are asked for tokens at all; it matters only where the mechanism is OAUTHBEARER.
 pub(crate) const ASKS_FOR_TOKENS: bool = cfg!(feature = "msk");
@@ -22,6 +29,7 @@ impl ClientEvents {
     #[cfg_attr(not(feature = "msk"), allow(clippy::unnecessary_wraps, unused_variables))]
     pub(crate) fn new(settings: &KafkaSettings) -> Result<Self, KafkaFailure> {
         Ok(Self {
+            last_error: Arc::default(),
             #[cfg(feature = "msk")]
             tokens: settings.uses_iam().then(crate::msk::Tokens::from_environment).transpose()?,
         })
@@ -55,7 +63,14 @@ impl ClientContext for ClientEvents {
 
     fn error(&self, error: KafkaError, reason: &str) {
         // librdkafka recovers from these by itself; what it cannot recover from arrives with a record or as a fatal error.
-        tracing::warn!(target: "librdkafka", %error, "{reason}");
+        // While brokers are away they come many times a second, and one in a while says as much.
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= ERROR_PAUSE) {
+            *last = Some(Instant::now());
+            tracing::warn!(target: "librdkafka", %error, "{reason}");
+        } else {
+            tracing::debug!(target: "librdkafka", %error, "{reason}");
+        }
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {

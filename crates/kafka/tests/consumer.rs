@@ -283,6 +283,17 @@ async fn a_transient_failure_is_tried_again_until_it_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_that_run_out_of_attempts_do_not_halt_the_consumer_however_many_they_are() {
+    let Some(scene) = Scene::set(1).await else { return };
+    scene.kafka.produce(&scene.topic, (0..50).map(|number| record(&format!("k-{number}"), "{}"))).await;
+    let options = ConsumerOptions { dead_letter_limit: 10, max_attempts: 1, ..Scene::options() };
+    let member = scene.member(Closure(|_, _, _| async { Outcome::retry("the destination is down") }), options);
+    scene.until_committed(50).await;
+    member.stop().await;
+    assert_eq!(scene.letters().await.len(), 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_dead_letters_halts_the_consumer_and_the_rest_stays_on_the_topic() {
     let Some(scene) = Scene::set(1).await else { return };
     scene.kafka.produce(&scene.topic, (0..100).map(|number| record("k", number.to_string()))).await;

@@ -82,5 +82,5 @@ where
         },
         _ => FailureKind::Unavailable,
     };
-    Failure { kind, retry_after: None, reason: DisplayErrorContext(error).to_string() }
+    Failure { kind, ..Failure::unavailable(DisplayErrorContext(error).to_string()) }
 }

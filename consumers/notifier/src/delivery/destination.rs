@@ -105,7 +105,7 @@ impl Destination {
             let go_on = standing == Standing::LastResort || !self.is_open();
             let Some(delay) = delay.filter(|_| go_on) else {
                 self.journal.failed(event, attempt, &failure);
-                return Err(failure);
+                return Err(Failure { attempts: attempt, ..failure });
             };
             self.journal.will_retry(event, attempt, &failure, delay);
             tokio::time::sleep(delay).await;

@@ -26,7 +26,7 @@ pub(super) fn judge(status: StatusCode, retry_after: Option<Duration>, body: &[u
     };
     let told = if status.is_redirection() { "a redirect, which is not followed".to_owned() } else { quote(body) };
     let separator = if told.is_empty() { "" } else { ": " };
-    Err(Failure { kind, retry_after, reason: format!("answered {status}{separator}{told}") })
+    Err(Failure { kind, retry_after, reason: format!("answered {status}{separator}{told}"), attempts: 0 })
 }
 
 /// The beginning of a body, as text on one line.

@@ -79,7 +79,7 @@ pub(crate) async fn process(notifier: &Notifier, record: Record<'static>) -> Out
 #[track_caller]
 pub(crate) fn dead_letter(outcome: Outcome) -> (DeadLetterClass, String) {
     match outcome {
-        Outcome::DeadLetter { class, reason } => (class, reason),
+        Outcome::DeadLetter { class, reason, .. } => (class, reason),
         other => panic!("no dead letter: {other:?}"),
     }
 }

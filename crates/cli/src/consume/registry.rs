@@ -58,6 +58,12 @@ pub(crate) struct Started {
     pub(crate) end: BoxFuture<'static, Result<(), ConsumerError>>,
 }
 
+/// Sees whether every consumer can be made with its settings, before a broker is there for it.
+pub(crate) fn check(settings: &ConsumerSettings, origins: &Origins) -> anyhow::Result<()> {
+    Notifier::from_settings(&settings.notifier, origins)?;
+    Ok(())
+}
+
 fn notifier(host: &Host<'_>) -> anyhow::Result<Started> {
     let notifier = Notifier::from_settings(&host.settings.notifier, host.origins)?;
     let options = millrace_notifier::consumer_options(host.options.clone());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use millrace_broker::{Apache, ApacheCluster, Embedded, embedded};
 use millrace_domain::catalogue::catalogue;
 use millrace_kafka::KafkaSettings;
+use millrace_kafka::consumer::ConsumerOptions;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::settings::Security;
 
@@ -47,6 +48,9 @@ const EMBEDDED_FETCH_WAIT_MS: &str = "40";
 
 /// How long a batch waits for company on its way to the in-memory broker.
 const EMBEDDED_LINGER: Duration = Duration::from_millis(10);
+
+const EMBEDDED_COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+const EMBEDDED_DRAIN: Duration = Duration::from_secs(1);
 
 impl Broker {
     pub(super) async fn start(choice: &Choice, data_dir: &Path, security: Security) -> anyhow::Result<Self> {
@@ -91,9 +95,16 @@ impl Broker {
         if self.is_embedded() { ProducerSettings { linger: EMBEDDED_LINGER, ..settings } } else { settings }
     }
 
-    /// How often consumers commit: in memory a commit costs nothing, and it makes room for more.
-    pub(super) fn commit_interval(&self) -> Duration {
-        Duration::from_millis(if self.is_embedded() { 100 } else { 500 })
+    /// How consumers run. In memory a commit costs nothing, and it makes room for more; and when such a broker stops,
+    /// everything was waited for before the consumers are asked to drain.
+    pub(super) fn consumer_options(&self) -> ConsumerOptions {
+        let options = ConsumerOptions::default();
+        if self.is_embedded() {
+            let (commit_interval, drain_deadline) = (EMBEDDED_COMMIT_INTERVAL, EMBEDDED_DRAIN);
+            ConsumerOptions { commit_interval, drain_deadline, ..options }
+        } else {
+            options
+        }
     }
 
     /// What a user should know of it.

@@ -79,27 +79,27 @@ impl Consumers {
 
     /// Waits until nothing that the broker holds is left to process.
     pub(super) async fn caught_up(&self, cluster: &Cluster) -> Result<(), KafkaFailure> {
-        let overview = cluster.overview(ANSWER).await?;
-        let read: BTreeMap<String, i32> = overview
-            .topics
-            .into_iter()
-            .filter(|(name, _)| self.running.iter().any(|consumer| consumer.topics.contains(name)))
-            .collect();
         let mut look = tokio::time::interval(LOOK);
         loop {
             look.tick().await;
-            let ends = cluster.end_offsets(&read, ANSWER).await?;
-            let is_done = |consumer: &Running| {
-                ends.iter().filter(|((topic, _), _)| consumer.topics.contains(topic)).all(
-                    |((topic, partition), &end)| {
-                        end == 0
-                            || consumer.progress.position(topic, *partition).is_some_and(|position| position >= end)
-                    },
-                )
-            };
-            if self.running.iter().all(is_done) {
+            if self.behind(cluster).await? == 0 {
                 return Ok(());
             }
         }
+    }
+
+    /// How many records the broker holds that are still to be processed.
+    pub(super) async fn behind(&self, cluster: &Cluster) -> Result<i64, KafkaFailure> {
+        let overview = cluster.overview(ANSWER).await?;
+        let is_read = |name: &String| self.running.iter().any(|consumer| consumer.topics.contains(name));
+        let read: BTreeMap<String, i32> = overview.topics.into_iter().filter(|(name, _)| is_read(name)).collect();
+        let ends = cluster.end_offsets(&read, ANSWER).await?;
+        let of = |consumer: &Running| -> i64 {
+            let places = ends.iter().filter(|((topic, _), _)| consumer.topics.contains(topic));
+            places
+                .map(|((topic, partition), end)| end - consumer.progress.position(topic, *partition).unwrap_or(0))
+                .sum()
+        };
+        Ok(self.running.iter().map(of).sum())
     }
 }

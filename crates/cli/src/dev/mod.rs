@@ -20,7 +20,6 @@ use millrace_host::settings::{Origins, listen_address};
 use millrace_host::shutdown::Deadline;
 use millrace_kafka::Producer;
 use millrace_kafka::cluster::Cluster;
-use millrace_kafka::consumer::ConsumerOptions;
 use millrace_kafka::settings::Security;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +27,8 @@ use self::backlog::Backlog;
 use self::broker::{Broker, Choice, choice};
 use self::consumers::Consumers;
 use self::ready::ReadyFile;
-use crate::consume::registry::{ConsumerSettings, Host};
+use crate::broker::in_the_users_words;
+use crate::consume::registry::{self, ConsumerSettings, Host};
 use crate::http_server;
 
 /// How long the consumers may take to join their groups.
@@ -73,23 +73,26 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         SettingError::new(origins.name("data-dir"), problem)
     })?;
     ready::claim(&args.data_dir)?;
+    let mut settings = args.consumers;
+    // Whoever tries things out on a laptop delivers to that laptop.
+    settings.notifier.allow_private_destinations = true;
+    // A wrong setting is told before anything is started for it.
+    registry::check(&settings, origins)?;
     let Some(broker) = shutdown.run_until_cancelled(Broker::start(&args.kafka, &args.data_dir, args.security)).await
     else {
         return Ok(ExitCode::SUCCESS);
     };
     let broker = broker?;
     let kafka = broker.settings();
-    let producer = Producer::new(kafka, &broker.producer_settings())?;
+    let producer =
+        Producer::new(kafka, &broker.producer_settings()).map_err(|failure| in_the_users_words(failure, origins))?;
     let fatal = producer.fatal().clone();
 
     let stop_consuming = CancellationToken::new();
-    let mut settings = args.consumers;
-    // Whoever tries things out on a laptop delivers to that laptop.
-    settings.notifier.allow_private_destinations = true;
     let mut consumers = Consumers::start(&Host {
         kafka,
         producer: &producer,
-        options: &ConsumerOptions { commit_interval: broker.commit_interval(), ..ConsumerOptions::default() },
+        options: &broker.consumer_options(),
         settings: &settings,
         origins,
         shutdown: &stop_consuming,
@@ -140,7 +143,12 @@ async fn finish_everything(cluster: &Cluster, consumers: &Consumers, deadline: D
     match deadline.limit(consumers.caught_up(cluster)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "whether everything was processed before the exit is unknown"),
-        Err(_) => tracing::error!("not everything was processed before the exit: the embedded broker keeps nothing"),
+        Err(_) => {
+            let left = consumers.behind(cluster).await.map_or_else(|_| "some".to_owned(), |left| left.to_string());
+            tracing::error!(
+                "{left} accepted records were not processed in time, and go with the embedded broker: it keeps nothing"
+            );
+        }
     }
 }
 

@@ -37,7 +37,7 @@ struct LoginRequest {
     post,
     path = "/user-login",
     operation_id = "seeLogin",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat has no second effect")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
     request_body(content = LoginRequest, content_type = "application/json", description = "The login, written to `user-login` as it was sent"),
     responses(
         (status = 202, description = "Every in-sync replica has it", body = Accepted),

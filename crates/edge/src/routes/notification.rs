@@ -30,7 +30,7 @@ struct NotificationRequest {
     post,
     path = "/send-notification",
     operation_id = "sendNotification",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat has no second effect")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
     request_body(content = NotificationRequest, content_type = "application/json", description = "The notification, written to `notifications` as it was sent"),
     responses(
         (status = 200, description = "Every in-sync replica has it", body = Accepted),
@@ -46,7 +46,7 @@ pub(super) async fn send(State(edge): State<Edge>, request: Request) -> Result<R
     post,
     path = "/send_notification",
     operation_id = "sendNotificationAlias",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat has no second effect")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
     request_body(content = NotificationRequest, content_type = "application/json", description = "The notification, written to `notifications` as it was sent"),
     responses(
         (status = 200, description = "Every in-sync replica has it", body = Accepted),

@@ -21,7 +21,7 @@ const ROUTE: Route = Route { kind: event::REGISTERED, code: StatusCode::OK, stat
     post,
     path = "/register_event",
     operation_id = "registerEvent",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat has no second effect")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
     request_body(
         description = "The event, written to `events` as it was sent; a form becomes a JSON object",
         content(

@@ -64,9 +64,9 @@ impl<'p, P: Processor> Attempts<'p, P> {
         let mut attempt = 1;
         loop {
             match self.attempt(task, attempt).await {
-                Outcome::Done => return Verdict::Done { dead_lettered: false },
-                Outcome::DeadLetter { class, reason } => {
-                    return Box::pin(self.dead_letter(task, attempt, class, &reason)).await;
+                Outcome::Done => return Verdict::Done { letter: None },
+                Outcome::DeadLetter { class, reason, attempts } => {
+                    return Box::pin(self.dead_letter(task, attempts.unwrap_or(attempt), class, &reason)).await;
                 }
                 Outcome::Fatal { reason } => return Verdict::Halt(reason),
                 Outcome::RetryAfter { reason, .. } if attempt >= self.limit => {
@@ -112,7 +112,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
         );
         for tries in 1.. {
             match self.letters.send(record, attempts, class, reason).await {
-                Ok(()) => return Verdict::Done { dead_lettered: true },
+                Ok(()) => return Verdict::Done { letter: Some(class) },
                 Err(error) if is_worth_retrying(&error) => {
                     tracing::error!(%error, "a dead letter was not acknowledged, trying again");
                     let delay = LETTER_BACKOFF.delay(tries, None, &mut rand::rng());

@@ -7,7 +7,7 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use futures_util::Stream;
-use millrace_domain::ErrorClass;
+use millrace_domain::{DeadLetterClass, ErrorClass};
 use rdkafka::Message as _;
 use rdkafka::consumer::{Consumer as _, MessageStream, StreamConsumer};
 use rdkafka::error::KafkaError;
@@ -197,25 +197,31 @@ where
         let Finished { lease, verdict, .. } = finished;
         self.partitions.end(lease, matches!(verdict, Verdict::Done { .. }));
         match verdict {
-            Verdict::Done { dead_lettered } => {
-                self.progress.count(dead_lettered);
-                if dead_lettered {
-                    self.counters.dead_lettered.increment(1);
-                    self.dead_letter_run += 1;
-                } else {
-                    self.counters.done.increment(1);
-                    self.dead_letter_run = 0;
-                }
-            }
+            Verdict::Done { letter } => self.count(letter),
             Verdict::Abandoned => self.counters.abandoned.increment(1),
             Verdict::Halt(reason) => self.halt(reason),
         }
         let limit = self.options.dead_letter_limit;
         if limit > 0 && self.dead_letter_run >= limit {
-            self.halt(format!("{limit} records in a row were dead-lettered (dead-letter-limit)"));
+            self.halt(format!("{limit} records in a row were refused for good (dead-letter-limit)"));
         }
         if let Some(level) = level {
             self.lane_changed(lease.slot, level);
+        }
+    }
+
+    fn count(&mut self, letter: Option<DeadLetterClass>) {
+        self.progress.count(letter.is_some());
+        match letter {
+            None => {
+                self.counters.done.increment(1);
+                self.dead_letter_run = 0;
+            }
+            Some(class) => {
+                self.counters.dead_lettered.increment(1);
+                // Where something else is at fault, such as a destination that is down, the deploy is not.
+                self.dead_letter_run += u64::from(class == DeadLetterClass::Permanent);
+            }
         }
     }
 
@@ -229,8 +235,8 @@ where
         if fatal {
             self.end.get_or_insert(KafkaFailure::Call { action: "reading from Kafka", source: error }.into());
         } else {
-            // Brokers come and go, topics appear: the client tries again by itself.
-            tracing::warn!(%error, "reading from Kafka, trying again");
+            // Brokers come and go, topics appear: the client tries again by itself, and its context says what is wrong.
+            tracing::debug!(%error, "reading from Kafka, trying again");
         }
     }
 

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use foldhash::fast::RandomState;
 use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
+use millrace_domain::DeadLetterClass;
 
 use super::partitions::Lease;
 use crate::record::Record;
@@ -37,8 +38,8 @@ pub(super) struct Finished {
 pub(super) enum Verdict {
     /// The record counts as done.
     Done {
-        /// It was dead-lettered.
-        dead_lettered: bool,
+        /// It was dead-lettered, and this is whose fault it was.
+        letter: Option<DeadLetterClass>,
     },
     /// It was given up because its partition leaves: somebody else will read it.
     Abandoned,
@@ -188,7 +189,7 @@ mod tests {
             self.0.borrow_mut().push((task.lease.offset, sender));
             async move {
                 let _ = finish.await;
-                task.finish(Verdict::Done { dead_lettered: false })
+                task.finish(Verdict::Done { letter: None })
             }
         }
 

@@ -50,7 +50,8 @@ pub struct ConsumerOptions {
     /// How often a record is tried before it is dead-lettered
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_attempts: u32,
-    /// Stop after this many dead letters in a row, so that a bad deploy does not dead-letter a topic (0: never)
+    /// Stop after this many records refused for good with none processed between, so that a bad deploy does not
+    /// dead-letter a topic (0: never)
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub dead_letter_limit: u64,
     /// Static membership: an id that stays the same across restarts of this instance (Kafka's group.instance.id)
