@@ -47,7 +47,7 @@ fn name_after_invocation(request: &mut Request) {
 fn late(is_write: bool) -> axum::response::Response {
     let detail = if is_write {
         "the function's time-out came first, and what was sent may or may not have been written. Sending it again with \
-         the same Idempotency-Key is safe: it will have one effect."
+         the same Idempotency-Key is safe: both are the same event."
     } else {
         "the function's time-out came before the answer"
     };
