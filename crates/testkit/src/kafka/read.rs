@@ -1,10 +1,11 @@
 //! Records, end offsets and committed offsets, read from outside.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -124,8 +125,7 @@ impl Kafka {
                 asked.add_partition(&topic, partition);
             }
             // The answer must be gone before the consumer is, or that never ends: locals drop in reverse order.
-            let answer = consumer
-                .committed_offsets(asked, BOUND)
+            let answer = committed(&consumer, &asked)
                 .unwrap_or_else(|error| panic!("no committed offsets of {group} on {topic}: {error}"));
             let offsets = answer.elements().into_iter().map(|element| match element.offset() {
                 Offset::Offset(offset) => (element.partition(), Some(offset)),
@@ -134,6 +134,22 @@ impl Kafka {
             offsets.collect()
         })
         .await
+    }
+}
+
+/// Asks again while the group's coordinator is still on its way up, as it is when a broker has just begun.
+fn committed(consumer: &BaseConsumer, asked: &TopicPartitionList) -> KafkaResult<TopicPartitionList> {
+    let deadline = Instant::now() + BOUND;
+    loop {
+        let answer = consumer.committed_offsets(asked.clone(), BOUND);
+        let passes = answer.as_ref().err().and_then(KafkaError::rdkafka_error_code).is_some_and(|code| {
+            use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+            matches!(code, CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator)
+        });
+        if !passes || Instant::now() >= deadline {
+            return answer;
+        }
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
