@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// The catalogue file, for hosts that hand it on as it is.
-pub const SOURCE: &str = include_str!("../topics.json");
+/// The catalogue file.
+const SOURCE: &str = include_str!("../topics.json");
 
 /// A topic and the settings it is created with.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

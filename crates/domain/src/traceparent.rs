@@ -40,11 +40,6 @@ impl TraceParent {
             None => Self { trace_id: random.random_range(1..=u128::MAX), parent_id, flags: SAMPLED },
         }
     }
-
-    /// The trace's id.
-    pub fn trace_id(&self) -> u128 {
-        self.trace_id
-    }
 }
 
 /// Lower-case hexadecimal of exactly `digits` digits, as the standard demands.

@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::error::KafkaFailure;
 use crate::settings::KafkaSettings;
 
-/// Shared by the contexts of producers and consumers.
+/// The context of clients that need no more, and part of the contexts of producers and group members.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClientEvents {
     last_error: Arc<Mutex<Option<Instant>>>,
+    is_quiet: bool,
     #[cfg(feature = "msk")]
     tokens: Option<crate::msk::Tokens>,
 }
@@ -30,9 +32,26 @@ impl ClientEvents {
     pub(crate) fn new(settings: &KafkaSettings) -> Result<Self, KafkaFailure> {
         Ok(Self {
             last_error: Arc::default(),
+            is_quiet: false,
             #[cfg(feature = "msk")]
             tokens: settings.uses_iam().then(crate::msk::Tokens::from_environment).transpose()?,
         })
+    }
+
+    /// The same, for a client whose callers are told of its errors anyway.
+    pub(crate) fn quiet(self) -> Self {
+        Self { is_quiet: true, ..self }
+    }
+
+    /// Whether an error is to be shown. While brokers are away errors come many times a second, and one in a while
+    /// says as much.
+    fn shows_error(&self) -> bool {
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        let shows = !self.is_quiet && last.is_none_or(|last| last.elapsed() >= ERROR_PAUSE);
+        if shows {
+            *last = Some(Instant::now());
+        }
+        shows
     }
 
     #[cfg_attr(not(feature = "msk"), allow(clippy::unused_self))]
@@ -62,11 +81,12 @@ impl ClientContext for ClientEvents {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition is news for whoever asked to be told, and no error.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
         // librdkafka recovers from these by itself; what it cannot recover from arrives with a record or as a fatal error.
-        // While brokers are away they come many times a second, and one in a while says as much.
-        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none_or(|last| last.elapsed() >= ERROR_PAUSE) {
-            *last = Some(Instant::now());
+        if self.shows_error() {
             tracing::warn!(target: "librdkafka", %error, "{reason}");
         } else {
             tracing::debug!(target: "librdkafka", %error, "{reason}");
@@ -77,3 +97,5 @@ impl ClientContext for ClientEvents {
         self.token()
     }
 }
+
+impl ConsumerContext for ClientEvents {}

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::OAuthToken;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 
-use crate::client::{ASKS_FOR_TOKENS, ClientEvents};
+use crate::client::ClientEvents;
 use crate::error::KafkaFailure;
 use crate::patience;
 use crate::settings::KafkaSettings;
@@ -38,28 +36,7 @@ pub struct Group {
     pub state: String,
 }
 
-struct Context(ClientEvents);
-
-impl ClientContext for Context {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = ASKS_FOR_TOKENS;
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.0.log(level, facility, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        // Every question has a time-out of its own, whose error says more.
-        tracing::debug!(target: "librdkafka", %error, "{reason}");
-    }
-
-    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.0.token()
-    }
-}
-
-impl ConsumerContext for Context {}
-
-type Client = Arc<BaseConsumer<Context>>;
+type Client = Arc<BaseConsumer<ClientEvents>>;
 
 /// Asks a cluster questions. Clones share their connections; calls wait at most for the time given.
 #[derive(Clone)]
@@ -141,7 +118,7 @@ impl Cluster {
             return Ok(Offsets::new());
         }
         // In place of a time, Kafka's ListOffsets takes the beginning or the end.
-        let ask = move |client: &BaseConsumer<Context>| {
+        let ask = move |client: &BaseConsumer<ClientEvents>| {
             let mut list = list;
             list.set_all_offsets(at)?;
             let answer = patience::ask(timeout, |left| client.offsets_for_times(list.clone(), left));
@@ -165,7 +142,7 @@ impl Cluster {
         if list.count() == 0 {
             return Ok(Offsets::new());
         }
-        let ask = move |client: &BaseConsumer<Context>| {
+        let ask = move |client: &BaseConsumer<ClientEvents>| {
             let answer = patience::ask(timeout, |left| client.committed_offsets(list.clone(), left));
             answer.map(|list| offsets(&list))
         };
@@ -207,7 +184,7 @@ impl Cluster {
     async fn ask<T, Q>(&self, question: Q) -> Result<T, KafkaFailure>
     where
         T: Send + 'static,
-        Q: FnOnce(&BaseConsumer<Context>) -> KafkaResult<T> + Send + 'static,
+        Q: FnOnce(&BaseConsumer<ClientEvents>) -> KafkaResult<T> + Send + 'static,
     {
         self.ask_with(Arc::clone(&self.client), question).await
     }
@@ -216,7 +193,7 @@ impl Cluster {
     async fn ask_with<T, Q>(&self, client: Client, question: Q) -> Result<T, KafkaFailure>
     where
         T: Send + 'static,
-        Q: FnOnce(&BaseConsumer<Context>) -> KafkaResult<T> + Send + 'static,
+        Q: FnOnce(&BaseConsumer<ClientEvents>) -> KafkaResult<T> + Send + 'static,
     {
         let answer = tokio::task::spawn_blocking(move || question(&client)).await;
         answer.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| KafkaFailure::Unreachable {
@@ -237,7 +214,8 @@ fn connect(settings: &KafkaSettings, group: Option<&str>) -> Result<Client, Kafk
     if let Some(group) = group {
         config.set("group.id", group).set("enable.auto.commit", "false");
     }
-    let context = Context(ClientEvents::new(settings)?);
+    // Every question has a time-out of its own, whose error says more.
+    let context = ClientEvents::new(settings)?.quiet();
     config.create_with_context(context).map(Arc::new).map_err(KafkaFailure::call("creating a client"))
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -14,8 +14,6 @@ use crate::client::ClientEvents;
 use crate::error::KafkaFailure;
 use crate::patience;
 use crate::settings::KafkaSettings;
-
-impl ConsumerContext for ClientEvents {}
 
 /// A committed offset.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,39 +3,14 @@
 use std::collections::BTreeMap;
 
 use millrace_domain::ErrorClass;
-use rdkafka::client::OAuthToken;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{Consumer as _, ConsumerContext, StreamConsumer};
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 
-use crate::client::{ASKS_FOR_TOKENS, ClientEvents};
+use crate::client::ClientEvents;
 use crate::error::{KafkaFailure, class_of};
 use crate::record::Record;
 use crate::settings::KafkaSettings;
-
-/// The end of a partition is news for the reader, and no error.
-struct Context(ClientEvents);
-
-impl ClientContext for Context {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = ASKS_FOR_TOKENS;
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.0.log(level, facility, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() != Some(Code::PartitionEOF) {
-            self.0.error(error, reason);
-        }
-    }
-
-    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.0.token()
-    }
-}
-
-impl ConsumerContext for Context {}
 
 /// What a [`Reader`] came upon.
 #[derive(Debug)]
@@ -48,7 +23,7 @@ pub enum Read<'a> {
 
 /// Reads partitions of one topic, committed records only. It joins no group and commits nothing.
 pub struct Reader {
-    client: StreamConsumer<Context>,
+    client: StreamConsumer<ClientEvents>,
 }
 
 impl Reader {
@@ -73,8 +48,8 @@ impl Reader {
             .set("enable.partition.eof", "true")
             .set("fetch.wait.max.ms", "100")
             .set("queued.max.messages.kbytes", "16384");
-        let context = Context(ClientEvents::new(settings)?);
-        let client: StreamConsumer<Context> =
+        let context = ClientEvents::new(settings)?;
+        let client: StreamConsumer<ClientEvents> =
             config.create_with_context(context).map_err(KafkaFailure::call("creating the reader"))?;
         let mut list = TopicPartitionList::new();
         for (&partition, &offset) in from {

@@ -127,10 +127,15 @@ impl KafkaSettings {
             .set("socket.connection.setup.timeout.ms", "5000")
             .set("log.connection.close", "false");
         self.security.apply(&mut config)?;
+        self.override_in(&mut config);
+        Ok(config)
+    }
+
+    /// Lets the overrides win over what a role has set since [`Self::client_config`].
+    pub(crate) fn override_in(&self, config: &mut ClientConfig) {
         for (name, value) in &self.overrides {
             config.set(name, value);
         }
-        Ok(config)
     }
 
     /// Whether clients authenticate with IAM tokens.

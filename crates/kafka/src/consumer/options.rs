@@ -109,25 +109,21 @@ impl ConsumerOptions {
         subscription: &Subscription,
     ) -> Result<ClientConfig, KafkaFailure> {
         let mut config = kafka.client_config(&subscription.name)?;
-        let mut set = |name: &str, value: &str| {
-            // What the user overrides stays overridden.
-            if !kafka.overrides.iter().any(|(known, _)| known == name) {
-                config.set(name, value);
-            }
-        };
-        set("group.id", &subscription.group);
-        set("enable.auto.commit", "false");
-        set("auto.offset.reset", "earliest");
-        set("isolation.level", "read_committed");
-        set("partition.assignment.strategy", "cooperative-sticky");
-        set("session.timeout.ms", "10000");
-        set("heartbeat.interval.ms", "2000");
+        config
+            .set("group.id", &subscription.group)
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", "10000")
+            .set("heartbeat.interval.ms", "2000");
         for (name, value) in Self::FETCH {
-            set(name, value);
+            config.set(name, value);
         }
         if let Some(id) = &self.group_instance_id {
-            set("group.instance.id", id);
+            config.set("group.instance.id", id);
         }
+        kafka.override_in(&mut config);
         for (name, value) in &kafka.consumer_overrides {
             config.set(name, value);
         }

@@ -100,31 +100,27 @@ impl Producer {
     ) -> Result<Self, KafkaFailure> {
         let mut config = kafka.client_config("producer")?;
         let millis = |duration: Duration| duration.as_millis().to_string();
-        let mut set = |name: &str, value: String| {
-            // What the user overrides stays overridden.
-            if !kafka.overrides.iter().any(|(known, _)| known == name) {
-                config.set(name, value);
-            }
-        };
-        set("acks", "all".to_owned());
-        set("enable.idempotence", "true".to_owned());
-        // The partition of a key is the one the Java clients choose: order holds across producers.
-        set("partitioner", "murmur2_random".to_owned());
-        set("linger.ms", format!("{}", settings.linger.as_secs_f64() * 1e3));
-        set("message.timeout.ms", millis(settings.delivery_timeout));
-        set("message.max.bytes", LARGEST_RECORD.to_string());
-        set("queue.buffering.max.messages", "100000".to_owned());
-        set("queue.buffering.max.kbytes", "65536".to_owned());
-        set("retry.backoff.ms", "50".to_owned());
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            // The partition of a key is the one the Java clients choose: order holds across producers.
+            .set("partitioner", "murmur2_random")
+            .set("linger.ms", format!("{}", settings.linger.as_secs_f64() * 1e3))
+            .set("message.timeout.ms", millis(settings.delivery_timeout))
+            .set("message.max.bytes", LARGEST_RECORD.to_string())
+            .set("queue.buffering.max.messages", "100000")
+            .set("queue.buffering.max.kbytes", "65536")
+            .set("retry.backoff.ms", "50");
         if let Some(timeout) = settings.socket_timeout {
-            set("socket.timeout.ms", millis(timeout));
+            config.set("socket.timeout.ms", millis(timeout));
         }
         if let Some(timeout) = settings.idle_timeout {
-            set("connections.max.idle.ms", millis(timeout));
+            config.set("connections.max.idle.ms", millis(timeout));
         }
         for (name, value) in more {
-            set(name, value.clone());
+            config.set(*name, value);
         }
+        kafka.override_in(&mut config);
         let context = DeliveryContext::new(kafka)?;
         let client = config.create_with_context(context).map_err(KafkaFailure::call("creating the producer"))?;
         Ok(Self { client: Arc::new(client), queue_wait: settings.queue_wait })
