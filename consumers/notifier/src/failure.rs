@@ -25,6 +25,8 @@ pub(crate) enum FailureKind {
     Throttled,
     /// The destination's circuit breaker is open: nothing was sent.
     CircuitOpen,
+    /// Nobody waits for the answer any more: the record is read again by its next owner.
+    GivenUp,
     /// This notification will not be taken: no second attempt.
     Refused,
 }
@@ -41,6 +43,10 @@ impl Failure {
     pub(crate) fn circuit_open() -> Self {
         let reason = "not tried, because the last attempts all failed (its circuit breaker is open)".to_owned();
         Self { kind: FailureKind::CircuitOpen, retry_after: None, reason, attempts: 0 }
+    }
+
+    pub(crate) fn given_up() -> Self {
+        Self { kind: FailureKind::GivenUp, retry_after: None, reason: "given up".to_owned(), attempts: 0 }
     }
 
     /// Whether the same notification may get through later.

@@ -10,7 +10,7 @@ use millrace_domain::{DeadLetterClass, Outcome};
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
-use millrace_kafka::consumer::Processor;
+use millrace_kafka::consumer::{Attempt, Processor};
 use thiserror::Error;
 
 use crate::channel::Channel;
@@ -69,7 +69,7 @@ impl Notifier {
     }
 
     /// Delivers on every route at the same time.
-    async fn deliver(&self, event: &Event<'_>) -> Outcome {
+    async fn deliver(&self, event: &Event<'_>, turn: &Attempt<'_>) -> Outcome {
         let places = self.routes.destinations(event.user_id, event.kind);
         if places.is_empty() {
             let Event { user_id, kind, .. } = event;
@@ -78,7 +78,7 @@ impl Notifier {
         let chains = places.iter().filter_map(|&place| self.chains.get(place));
         let deliveries = chains.map(|chain| {
             let chain: Vec<_> = chain.iter().filter_map(|&place| self.destinations.get(place)).collect();
-            deliver(chain.into_iter(), event)
+            deliver(chain.into_iter(), event, turn)
         });
         verdict(join_all(deliveries).await)
     }
@@ -86,6 +86,10 @@ impl Notifier {
 
 /// One delivery is enough. Where there is none, the letter is worth a replay if any destination may yet take it.
 fn verdict(results: Vec<Result<(), Undelivered<'_>>>) -> Outcome {
+    // Also where another route has delivered: this one's attempts are still to be made.
+    if results.iter().any(|result| result.as_ref().is_err_and(Undelivered::is_given_up)) {
+        return Outcome::retry("given up before every route was tried");
+    }
     if results.iter().any(Result::is_ok) {
         return Outcome::Done;
     }
@@ -102,7 +106,7 @@ fn verdict(results: Vec<Result<(), Undelivered<'_>>>) -> Outcome {
 }
 
 impl Processor for Notifier {
-    async fn process(&self, record: &Record<'_>, _attempt: u32) -> Outcome {
+    async fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome {
         let document = match Document::parse(record.value().unwrap_or_default()) {
             Ok(document) => document,
             Err(error) => return Outcome::poison(format!("not JSON: {error}")),
@@ -120,7 +124,7 @@ impl Processor for Notifier {
             message: &notification.message,
             value: document.root().raw(),
         };
-        self.deliver(&event).await
+        self.deliver(&event, attempt).await
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use millrace_bench::{Figures, Fixture, Process, Stretch, median};
 use millrace_domain::Outcome;
-use millrace_kafka::consumer::{Consumer, ConsumerOptions, Processor, Subscription};
+use millrace_kafka::consumer::{Attempt, Consumer, ConsumerOptions, Processor, Subscription};
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer, Record};
 use rdkafka::ClientConfig;
@@ -106,7 +106,7 @@ struct Work {
 }
 
 impl Processor for &Work {
-    async fn process(&self, _record: &Record<'_>, _attempt: u32) -> Outcome {
+    async fn process(&self, _record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome {
         if !self.pause.is_zero() {
             tokio::time::sleep(self.pause).await;
         }

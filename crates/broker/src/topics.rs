@@ -1,5 +1,7 @@
 //! Makes the topics that a broker does not have yet.
 
+mod letters;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,12 +33,14 @@ pub struct TopicSpec {
     pub replication: Option<i32>,
     /// Topic settings by Kafka's names, such as `retention.ms`.
     pub config: BTreeMap<String, String>,
+    /// The topic whose dead letters it holds: where that exists, the letters may be as large as its records and more.
+    pub letters_of: Option<String>,
 }
 
 impl TopicSpec {
     /// A topic with the broker's default replication and settings.
     pub fn new(name: impl Into<String>, partitions: i32) -> Self {
-        Self { name: name.into(), partitions, replication: None, config: BTreeMap::new() }
+        Self { name: name.into(), partitions, replication: None, config: BTreeMap::new(), letters_of: None }
     }
 }
 
@@ -103,9 +107,15 @@ where
             Err(_) => tokio::time::sleep(POLL).await,
         }
     };
-    let missing: Vec<&TopicSpec> = topics.iter().filter(|topic| !existing.contains_key(&topic.name)).collect();
+    let mut missing: Vec<TopicSpec> =
+        topics.iter().filter(|topic| !existing.contains_key(&topic.name)).cloned().collect();
     if missing.is_empty() {
         return Ok(Vec::new());
+    }
+    for topic in &mut missing {
+        if topic.letters_of.as_ref().is_some_and(|source| existing.contains_key(source)) {
+            letters::widen(&admin, topic, &deadline).await?;
+        }
     }
     let created = create(&admin, &missing, &deadline).await?;
     wait_until_ready(&admin, &missing, &deadline).await?;
@@ -121,15 +131,20 @@ impl Deadline {
     fn passed(&self) -> bool {
         Instant::now() >= self.end
     }
+
+    /// What is left for one more request.
+    fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now()).max(REQUEST)
+    }
 }
 
 /// Another process may make the same topics at the same moment: then they exist, which is what was wanted.
-async fn create<C>(admin: &AdminClient<C>, missing: &[&TopicSpec], deadline: &Deadline) -> Result<Vec<String>, Error>
+async fn create<C>(admin: &AdminClient<C>, missing: &[TopicSpec], deadline: &Deadline) -> Result<Vec<String>, Error>
 where
     C: ClientContext,
 {
-    let new_topics: Vec<NewTopic<'_>> = missing.iter().map(|topic| new_topic(topic)).collect();
-    let left = deadline.end.saturating_duration_since(Instant::now()).max(REQUEST);
+    let new_topics: Vec<NewTopic<'_>> = missing.iter().map(new_topic).collect();
+    let left = deadline.left();
     let options = AdminOptions::new().request_timeout(Some(left)).operation_timeout(Some(left));
     let results = admin.create_topics(&new_topics, &options).await.map_err(Error::Client)?;
     let mut created = Vec::new();
@@ -155,7 +170,7 @@ fn new_topic(topic: &TopicSpec) -> NewTopic<'_> {
 
 async fn wait_until_ready<C>(
     admin: &Arc<AdminClient<C>>,
-    topics: &[&TopicSpec],
+    topics: &[TopicSpec],
     deadline: &Deadline,
 ) -> Result<(), Error>
 where

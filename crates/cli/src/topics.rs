@@ -19,6 +19,7 @@ pub(crate) async fn create(settings: &KafkaSettings) -> anyhow::Result<()> {
         .into_iter()
         .map(|topic| TopicSpec {
             config: topic.config().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            letters_of: catalogue().source_of(&topic.name).map(|source| source.name.clone()),
             ..TopicSpec::new(topic.name, topic.partitions)
         })
         .collect();

@@ -101,6 +101,11 @@ impl Catalogue {
         self.topics.iter().cloned().chain(letters).collect()
     }
 
+    /// The topic whose dead letters a topic holds.
+    pub fn source_of(&self, letters: &str) -> Option<&Topic> {
+        self.topics.iter().find(|topic| topic.dead_letter_topic.as_deref() == Some(letters))
+    }
+
     fn dead_letter(&self, name: &str) -> Topic {
         Topic {
             name: name.to_owned(),

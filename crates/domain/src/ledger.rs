@@ -74,7 +74,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// The offset to commit: the first one not known to be done. `None` until a record was opened.
+    /// Notes that nothing below `offset` is still to be opened: what lies there and was not opened needs no work, such
+    /// as the markers of transactions, or records that were compacted away.
+    pub fn skip_to(&mut self, offset: i64) {
+        self.last_opened = self.last_opened.max(Some(offset - 1));
+    }
+
+    /// The offset to commit: the first one not known to be done. `None` until a record was opened or skipped.
     pub fn frontier(&self) -> Option<i64> {
         match self.entries.front() {
             Some(first) => Some(first.offset),
@@ -114,11 +120,16 @@ mod tests {
             let first_open = self.0.iter().find(|(_, closed)| !**closed).map(|(offset, _)| *offset);
             first_open.or_else(|| self.0.keys().last().map(|last| last + 1))
         }
+
+        fn skip_to(&mut self, offset: i64) {
+            self.0.entry(offset - 1).or_insert(true);
+        }
     }
 
     #[derive(Debug, Clone)]
     enum Step {
         Open { gap: i64 },
+        Skip { ahead: i64 },
         Close { pick: prop::sample::Index },
         CloseAny { offset: i64 },
     }
@@ -126,6 +137,7 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             4 => prop_oneof![9 => Just(1i64), 1 => -2i64..50].prop_map(|gap| Step::Open { gap }),
+            1 => (1i64..5).prop_map(|ahead| Step::Skip { ahead }),
             4 => any::<prop::sample::Index>().prop_map(|pick| Step::Close { pick }),
             1 => (-5i64..400).prop_map(|offset| Step::CloseAny { offset }),
         ]
@@ -147,6 +159,11 @@ mod tests {
                             model.0.insert(offset, false);
                             last = offset;
                         }
+                    }
+                    Step::Skip { ahead } => {
+                        last += ahead;
+                        ledger.skip_to(last);
+                        model.skip_to(last);
                     }
                     Step::Close { pick } => {
                         let open: Vec<_> = model.0.iter().filter(|(_, closed)| !**closed).map(|(offset, _)| *offset).collect();

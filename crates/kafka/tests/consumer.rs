@@ -1,18 +1,18 @@
 //! The consumer runtime on a real Kafka.
 #![allow(clippy::unwrap_used)] // a test that cannot go on fails
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
 use millrace_domain::{Backoff, DeadLetterClass, Outcome};
-use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Processor, Subscription};
+use millrace_kafka::consumer::{Attempt, Consumer, ConsumerError, ConsumerOptions, Processor, Subscription};
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, Producer, Record};
 use millrace_testkit::journal::{Entry, Journal};
-use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord, RawRecord};
+use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord, RawRecord, TransactionEnd};
 use millrace_testkit::wait::eventually;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -29,9 +29,9 @@ where
     F: Fn(String, String, u32) -> R + Send + Sync,
     R: Future<Output = Outcome> + Send,
 {
-    fn process(&self, record: &Record<'_>, attempt: u32) -> impl Future<Output = Outcome> + Send {
+    fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> impl Future<Output = Outcome> + Send {
         let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-        (self.0)(text(record.key()), text(record.value()), attempt)
+        (self.0)(text(record.key()), text(record.value()), attempt.number())
     }
 }
 
@@ -209,6 +209,27 @@ async fn a_refused_record_is_dead_lettered_byte_for_byte_with_where_it_came_from
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_largest_record_that_a_topic_takes_is_dead_lettered_where_the_letters_take_64_kib_more() {
+    const LARGEST: usize = 3 << 20;
+    let Some(kafka) = kafka::shared().await else { return };
+    let topic = kafka::unique("large");
+    let limited = |topic: String, bytes: usize| TopicSpec {
+        config: BTreeMap::from([("max.message.bytes".to_owned(), bytes.to_string())]),
+        ..TopicSpec::new(topic, 1)
+    };
+    kafka
+        .create_topics(&[limited(topic.clone(), LARGEST), limited(format!("{topic}.dlq"), LARGEST + (64 << 10))])
+        .await;
+    let scene = Scene { kafka, topic, group: kafka::unique("millrace-test") };
+    let value = vec![b'x'; LARGEST - 200];
+    scene.kafka.produce(&scene.topic, [record("k", value.clone())]).await;
+    let member = scene.member(Closure(|_, _, _| async { Outcome::poison("no") }), Scene::options());
+    scene.until_committed(1).await;
+    member.stop().await;
+    assert!(scene.letters().await[0].value.as_deref() == Some(&value[..]), "byte for byte");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn null_and_empty_values_and_panics_are_poison() {
     let Some(scene) = Scene::set(1).await else { return };
     let mut tombstone = RawRecord::new("").key("k");
@@ -376,6 +397,48 @@ async fn more_in_flight_than_allowed_is_left_on_the_topic_and_a_full_key_pauses_
     open.store(true, Ordering::Relaxed);
     scene.until_committed(1_200).await;
     member.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_markers_of_transactions_leave_no_lag_behind() {
+    let Some(scene) = Scene::set(1).await else { return };
+    let three = || (0..3).map(|number| record("k", number.to_string()));
+    scene.kafka.produce_transaction(&scene.topic, three(), TransactionEnd::Commit).await;
+    let member = scene.member(Closure(|_, _, _| async { Outcome::Done }), Scene::options());
+    scene.until_committed(4).await;
+    scene.kafka.produce_transaction(&scene.topic, three(), TransactionEnd::Abort).await;
+    scene.until_committed(8).await;
+    member.stop().await;
+
+    // A member that finds nothing but a marker passes it as well.
+    scene.kafka.produce_transaction(&scene.topic, three(), TransactionEnd::Abort).await;
+    let member = scene.member(Closure(|_, _, _| async { Outcome::Done }), Scene::options());
+    scene.until_committed(12).await;
+    member.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_waits_inside_its_processor_gives_up_when_the_consumer_stops() {
+    let Some(scene) = Scene::set(1).await else { return };
+    scene.kafka.produce(&scene.topic, [record("k", "waits")]).await;
+    let begun: Arc<AtomicBool> = Arc::default();
+    let waiting = Waiting(Arc::clone(&begun));
+    let member = scene.member(waiting, ConsumerOptions { max_attempts: 1, ..Scene::options() });
+    eventually(BOUND, "the record is being processed", async || begun.load(Ordering::SeqCst).then_some(())).await;
+    tokio::time::timeout(BOUND, member.stop()).await.expect("the stop waits for nothing");
+    assert_eq!(scene.committed().await, 0, "it is read again");
+    assert_eq!(scene.letters().await, []);
+}
+
+/// Waits for what never comes.
+struct Waiting(Arc<AtomicBool>);
+
+impl Processor for Waiting {
+    async fn process(&self, _record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome {
+        self.0.store(true, Ordering::SeqCst);
+        attempt.unless_given_up(std::future::pending::<()>()).await;
+        Outcome::retry("given up")
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,15 @@ impl Breaker {
 
     /// Whether an attempt would be turned away now.
     pub(crate) fn is_open(&self, now: Instant) -> bool {
-        matches!(self.state, State::Open { until } | State::Probing { until } if now < until)
+        self.remaining(now) > Duration::ZERO
+    }
+
+    /// How long attempts will be turned away from now on; zero where one is admitted.
+    pub(crate) fn remaining(&self, now: Instant) -> Duration {
+        match self.state {
+            State::Closed { .. } => Duration::ZERO,
+            State::Open { until } | State::Probing { until } => until.saturating_duration_since(now),
+        }
     }
 
     /// An attempt got through.
@@ -138,6 +146,7 @@ mod tests {
                         prop_assert_eq!(admitted, !was_open);
                         let cooling = last_cause.is_some_and(|cause| now < cause + COOL_DOWN);
                         prop_assert_eq!(was_open, cooling);
+                        prop_assert!(!breaker.is_open(now + breaker.remaining(now)));
                         if admitted && last_cause.is_some() { last_cause = Some(now); }
                     }
                 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use millrace_kafka::consumer::Attempt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -63,7 +64,12 @@ impl Destination {
     ///
     /// # Errors
     /// Why there is none.
-    pub(crate) async fn enter(&self, event: &Event<'_>, standing: Standing) -> Result<Place<'_>, Failure> {
+    pub(crate) async fn enter(
+        &self,
+        event: &Event<'_>,
+        standing: Standing,
+        turn: &Attempt<'_>,
+    ) -> Result<Place<'_>, Failure> {
         let open = self.is_open();
         if open && standing == Standing::HasFallback {
             self.journal.skipped();
@@ -81,8 +87,9 @@ impl Destination {
             self.journal.failed(event, 0, &failure);
             return Err(failure);
         }
+        let place = turn.unless_given_up(self.queue.acquire()).await.ok_or_else(Failure::given_up)?;
         // The semaphore is never closed.
-        self.queue.acquire().await.map(Place).map_err(|_| Failure::unavailable("its queue is closed"))
+        place.map(Place).map_err(|_| Failure::unavailable("its queue is closed"))
     }
 
     /// Delivers, with as many attempts as it takes and the limits allow.
@@ -94,32 +101,38 @@ impl Destination {
         _place: Place<'_>,
         event: &Event<'_>,
         standing: Standing,
+        turn: &Attempt<'_>,
     ) -> Result<(), Failure> {
         let mut attempt = 1;
         loop {
-            let Err(failure) = self.attempt(event).await else {
+            let Err(failure) = self.attempt(event, turn).await else {
                 self.journal.delivered();
                 return Ok(());
             };
+            if failure.kind == FailureKind::GivenUp {
+                return Err(failure);
+            }
             let delay = self.limits.retry.delay(attempt, &failure, &mut rand::rng());
             let go_on = standing == Standing::LastResort || !self.is_open();
             let Some(delay) = delay.filter(|_| go_on) else {
                 self.journal.failed(event, attempt, &failure);
                 return Err(Failure { attempts: attempt, ..failure });
             };
+            // An attempt that the breaker turns away is an attempt lost.
+            let delay = delay.max(self.breaker().remaining(Instant::now().into_std()));
             self.journal.will_retry(event, attempt, &failure, delay);
-            tokio::time::sleep(delay).await;
+            turn.unless_given_up(tokio::time::sleep(delay)).await.ok_or_else(Failure::given_up)?;
             attempt += 1;
         }
     }
 
-    async fn attempt(&self, event: &Event<'_>) -> Result<(), Failure> {
+    async fn attempt(&self, event: &Event<'_>, turn: &Attempt<'_>) -> Result<(), Failure> {
         if let Some(rate) = &self.rate {
             let wait = lock(rate).book(Instant::now().into_std());
-            tokio::time::sleep(wait).await;
+            turn.unless_given_up(tokio::time::sleep(wait)).await.ok_or_else(Failure::given_up)?;
         }
         // The semaphore is never closed.
-        let _slot = self.slots.acquire().await;
+        let _slot = turn.unless_given_up(self.slots.acquire()).await.ok_or_else(Failure::given_up)?;
         let start = Instant::now();
         if !self.breaker().admit(start.into_std()) {
             return Err(Failure::circuit_open());

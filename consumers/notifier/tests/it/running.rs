@@ -1,18 +1,22 @@
 //! The container's binary at work, on the embedded broker: records in, lines out, metrics, and a clean end.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use http::StatusCode;
 use millrace_broker::embedded::Embedded;
 use millrace_domain::event::NOTIFICATION;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
-use millrace_testkit::eventually;
+use millrace_testkit::webhook::Answer;
+use millrace_testkit::{WebhookReceiver, eventually};
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
+
+use crate::setup::{config_file, route, webhook};
 
 const BOUND: Duration = Duration::from_secs(30);
 
@@ -46,19 +50,19 @@ async fn produce(producer: &Producer, id: &str, value: &str) {
     producer.send(record).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_record_becomes_a_line_on_stdout_and_a_signal_ends_it_with_0() {
-    let broker = Embedded::start(&[("notifications", 1), ("notifications.dlq", 1)]).unwrap();
+/// A notifier on this broker, with lines on stdout, and where it can be asked for its health.
+async fn start(broker: &Embedded, more: &[&str]) -> (Running, Lines<BufReader<ChildStdout>>, SocketAddr) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_millrace-notifier"))
         .env_clear()
         .args(["--kafka", broker.bootstrap_servers(), "--admin-listen", "127.0.0.1:0"])
+        .args(more)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut logs = BufReader::new(child.stderr.take().unwrap());
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut running = Running(child);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let running = Running(child);
     let started = spawn_blocking(move || {
         let mut line = String::new();
         logs.read_line(&mut line).unwrap();
@@ -67,13 +71,32 @@ async fn a_record_becomes_a_line_on_stdout_and_a_signal_ends_it_with_0() {
         serde_json::from_str::<Value>(&line).unwrap()
     });
     let admin: SocketAddr = started.await.unwrap()["admin"].as_str().unwrap().parse().unwrap();
-
     eventually(BOUND, "it has joined its group", async || {
         get(admin, "/health").starts_with("HTTP/1.1 200").then_some(())
     })
     .await;
-    let producer =
-        Producer::new(&KafkaSettings::plaintext(broker.bootstrap_servers()), &ProducerSettings::default()).unwrap();
+    (running, lines, admin)
+}
+
+impl Running {
+    fn terminate(&self) {
+        assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
+    }
+
+    async fn exit_code(&mut self) -> Option<i32> {
+        eventually(BOUND, "it has ended", async || self.0.try_wait().unwrap()).await.code()
+    }
+}
+
+fn producer(broker: &Embedded) -> Producer {
+    Producer::new(&KafkaSettings::plaintext(broker.bootstrap_servers()), &ProducerSettings::default()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_becomes_a_line_on_stdout_and_a_signal_ends_it_with_0() {
+    let broker = Embedded::start(&[("notifications", 1), ("notifications.dlq", 1)]).unwrap();
+    let (mut running, mut lines, admin) = start(&broker, &[]).await;
+    let producer = producer(&broker);
     produce(&producer, "bad-1", r#"{"user_id": "12345"}"#).await;
     produce(&producer, "event-1", r#"{"user_id": "12345", "message": "Your order has shipped"}"#).await;
 
@@ -91,8 +114,31 @@ async fn a_record_becomes_a_line_on_stdout_and_a_signal_ends_it_with_0() {
     })
     .await;
 
-    let pid = running.0.id();
-    assert!(Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap().success());
-    let status = eventually(BOUND, "it has ended", async || running.0.try_wait().unwrap()).await;
-    assert_eq!(status.code(), Some(0));
+    running.terminate();
+    assert_eq!(running.exit_code().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_no_back_off_and_what_was_not_delivered_is_after_the_restart() {
+    let receiver = WebhookReceiver::start().await.unwrap();
+    let later = Answer::retry_after(StatusCode::SERVICE_UNAVAILABLE, "60");
+    receiver.answer("/hook", [later, Answer::status(StatusCode::OK)]);
+    let config = config_file(&(webhook("hook", &receiver.url("/hook")) + &route("hook")));
+    let options = ["--allow-private-destinations", "--notifier-config", config.path().to_str().unwrap()];
+    let broker = Embedded::start(&[("notifications", 1), ("notifications.dlq", 1)]).unwrap();
+
+    let (mut running, _lines, _) = start(&broker, &options).await;
+    produce(&producer(&broker), "event-1", r#"{"user_id": "12345", "message": "hello"}"#).await;
+    let arrived = async |count| {
+        eventually(BOUND, "the webhook is called", async || {
+            (receiver.received_at("/hook").len() == count).then_some(())
+        })
+        .await;
+    };
+    arrived(1).await;
+    running.terminate();
+    assert_eq!(running.exit_code().await, Some(0));
+
+    let (_running, _lines, _) = start(&broker, &options).await;
+    arrived(2).await;
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use millrace_domain::{DeadLetterClass, Outcome};
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
-use millrace_kafka::consumer::Processor as _;
+use millrace_kafka::consumer::{Attempt, Processor as _};
 use millrace_notifier::{Notifier, Settings};
 use rdkafka::Timestamp;
 use rdkafka::message::{Header, OwnedHeaders, OwnedMessage};
@@ -72,7 +72,7 @@ pub(crate) fn record_of(value: &[u8], headers: Option<OwnedHeaders>) -> Record<'
 }
 
 pub(crate) async fn process(notifier: &Notifier, record: Record<'static>) -> Outcome {
-    notifier.process(&record, 1).await
+    notifier.process(&record, &Attempt::first()).await
 }
 
 /// The class and the reason of a dead letter.

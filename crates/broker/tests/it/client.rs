@@ -16,6 +16,7 @@ fn producer(address: &str, within: Duration) -> FutureProducer {
         .set("bootstrap.servers", address)
         .set("message.timeout.ms", within.as_millis().to_string())
         .set("acks", "all")
+        .set("message.max.bytes", (16 << 20).to_string())
         .create()
         .unwrap()
 }
@@ -29,6 +30,13 @@ pub(crate) async fn produce(address: &str, topic: &str, partition: i32, count: u
         producer.send(record, BOUND).await.map_err(|(error, _)| error)?;
     }
     Ok(())
+}
+
+/// Produces one record whose value has this many bytes.
+pub(crate) async fn produce_one(address: &str, topic: &str, bytes: usize) -> Result<(), KafkaError> {
+    let value = vec![b'x'; bytes];
+    let record = FutureRecord::<str, _>::to(topic).payload(&value);
+    producer(address, BOUND).send(record, BOUND).await.map(drop).map_err(|(error, _)| error)
 }
 
 /// The offset after the partition's last record, as soon as a leader knows it.

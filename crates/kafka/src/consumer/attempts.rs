@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use millrace_domain::catalogue::dead_letter_topic;
 use millrace_domain::{Backoff, DeadLetterClass, Outcome};
 use tokio::sync::{Semaphore, watch};
 
@@ -15,6 +16,44 @@ use super::partitions::Lease;
 
 /// Delays between tries to write a dead letter: nothing is committed meanwhile, so it is tried for as long as it takes.
 const LETTER_BACKOFF: Backoff = Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(10) };
+
+/// One try of a record, as its processor sees it.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    number: u32,
+    /// Where it is told what is still owned, and what this record needs of it.
+    claim: Option<(&'a watch::Sender<Vec<u32>>, Lease)>,
+}
+
+impl Attempt<'_> {
+    /// A first try that nobody gives up: for calls outside of a consumer.
+    pub fn first() -> Self {
+        Self { number: 1, claim: None }
+    }
+
+    /// Counts from 1, and grows with each try of the same record in this process.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Waits for `wait`, or until there is no more point in it: the record's partition leaves, or the consumer stops.
+    /// The answer is `None` then, and whatever outcome follows but a finished one, the record is read again by its
+    /// next owner.
+    pub async fn unless_given_up<W: Future>(&self, wait: W) -> Option<W::Output> {
+        let Some((ownership, lease)) = self.claim else { return Some(wait.await) };
+        let mut ownership = ownership.subscribe();
+        let given_up = ownership.wait_for(|epochs| !lease.holds(epochs));
+        tokio::select! {
+            biased;
+            _ = given_up => None,
+            output = wait => Some(output),
+        }
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.claim.is_some_and(|(ownership, lease)| !lease.holds(&ownership.borrow()))
+    }
+}
 
 /// See the module's text.
 pub(super) struct Attempts<'p, P> {
@@ -58,41 +97,42 @@ impl<'p, P: Processor> Attempts<'p, P> {
             Some([]) => Some("the value is empty"),
             Some(_) => None,
         };
+        let mut attempt = Attempt { number: 1, claim: Some((&self.ownership, task.lease)) };
         if let Some(reason) = poison {
-            return Box::pin(self.dead_letter(task, 1, DeadLetterClass::Permanent, reason)).await;
+            return Box::pin(self.dead_letter(task, &attempt, None, DeadLetterClass::Permanent, reason)).await;
         }
-        let mut attempt = 1;
         loop {
-            match self.attempt(task, attempt).await {
+            match self.attempt(task, &attempt).await {
                 Outcome::Done => return Verdict::Done { letter: None },
                 Outcome::DeadLetter { class, reason, attempts } => {
-                    return Box::pin(self.dead_letter(task, attempts.unwrap_or(attempt), class, &reason)).await;
+                    return Box::pin(self.dead_letter(task, &attempt, attempts, class, &reason)).await;
                 }
                 Outcome::Fatal { reason } => return Verdict::Halt(reason),
-                Outcome::RetryAfter { reason, .. } if attempt >= self.limit => {
-                    return Box::pin(self.dead_letter(task, attempt, DeadLetterClass::Transient, &reason)).await;
+                Outcome::RetryAfter { .. } if attempt.is_given_up() => return Verdict::Abandoned,
+                Outcome::RetryAfter { reason, .. } if attempt.number >= self.limit => {
+                    return Box::pin(self.dead_letter(task, &attempt, None, DeadLetterClass::Transient, &reason)).await;
                 }
                 Outcome::RetryAfter { after, reason } => {
-                    let delay = self.backoff.delay(attempt, after, &mut rand::rng());
+                    let delay = self.backoff.delay(attempt.number, after, &mut rand::rng());
                     let record = &task.record;
                     tracing::debug!(
                         topic = record.topic(),
                         offset = record.offset(),
-                        attempt,
+                        attempt = attempt.number,
                         ?delay,
                         reason,
                         "trying again"
                     );
-                    if Box::pin(self.leaves_within(delay, task.lease)).await {
+                    if Box::pin(attempt.unless_given_up(tokio::time::sleep(delay))).await.is_none() {
                         return Verdict::Abandoned;
                     }
-                    attempt += 1;
+                    attempt.number += 1;
                 }
             }
         }
     }
 
-    async fn attempt(&self, task: &Task<'_>, attempt: u32) -> Outcome {
+    async fn attempt(&self, task: &Task<'_>, attempt: &Attempt<'_>) -> Outcome {
         // The semaphore is never closed.
         let _permit = self.concurrency.acquire().await;
         match AssertUnwindSafe(self.processor.process(&task.record, attempt)).catch_unwind().await {
@@ -104,8 +144,17 @@ impl<'p, P: Processor> Attempts<'p, P> {
         }
     }
 
-    async fn dead_letter(&self, task: &Task<'_>, attempts: u32, class: DeadLetterClass, reason: &str) -> Verdict {
+    /// `attempts` where the processor counted by itself.
+    async fn dead_letter(
+        &self,
+        task: &Task<'_>,
+        attempt: &Attempt<'_>,
+        attempts: Option<u32>,
+        class: DeadLetterClass,
+        reason: &str,
+    ) -> Verdict {
         let record = &task.record;
+        let attempts = attempts.unwrap_or(attempt.number);
         tracing::warn!(
             topic = record.topic(), partition = record.partition(), offset = record.offset(), attempts, %class, reason,
             "dead-lettering a record"
@@ -116,20 +165,16 @@ impl<'p, P: Processor> Attempts<'p, P> {
                 Err(error) if is_worth_retrying(&error) => {
                     tracing::error!(%error, "a dead letter was not acknowledged, trying again");
                     let delay = LETTER_BACKOFF.delay(tries, None, &mut rand::rng());
-                    if self.leaves_within(delay, task.lease).await {
+                    if attempt.unless_given_up(tokio::time::sleep(delay)).await.is_none() {
                         break;
                     }
                 }
-                Err(error) => return Verdict::Halt(format!("a dead letter cannot be written: {error}")),
+                Err(error) => {
+                    let topic = dead_letter_topic(record.topic());
+                    return Verdict::Halt(format!("a dead letter cannot be written to {topic}: {error}"));
+                }
             }
         }
         Verdict::Abandoned
-    }
-
-    /// Waits; true as soon as the partition leaves.
-    async fn leaves_within(&self, delay: Duration, lease: Lease) -> bool {
-        let mut ownership = self.ownership.subscribe();
-        let left = ownership.wait_for(|epochs| epochs.get(lease.slot) != Some(&lease.epoch));
-        tokio::time::timeout(delay, left).await.is_ok()
     }
 }

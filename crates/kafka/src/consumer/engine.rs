@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use millrace_domain::{DeadLetterClass, ErrorClass};
-use rdkafka::Message as _;
 use rdkafka::consumer::{Consumer as _, MessageStream, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message as _, Offset};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -260,11 +260,29 @@ where
     }
 
     fn tick(&mut self) {
+        self.look_at_positions();
         self.committer.commit(&self.partitions);
         let (records, _) = self.partitions.load();
         #[allow(clippy::cast_precision_loss)] // a gauge
         self.counters.in_flight.set(records as f64);
         self.watch_stall();
+    }
+
+    /// The client's positions pass the markers of transactions, which are never handed out, in the order of records.
+    fn look_at_positions(&mut self) {
+        // A consumer that drains drops what it polls.
+        if self.draining.is_some() {
+            return;
+        }
+        match self.client.position() {
+            Ok(positions) => {
+                for element in positions.elements() {
+                    let position = if let Offset::Offset(offset) = element.offset() { Some(offset) } else { None };
+                    self.partitions.reached(element.topic(), element.partition(), position);
+                }
+            }
+            Err(error) => tracing::debug!(%error, "asking for positions"),
+        }
     }
 
     /// Pauses everything when too much has been in flight for long, and goes on when half of it is done.
@@ -319,6 +337,7 @@ where
     }
 
     fn begin_drain(&mut self) {
+        self.look_at_positions();
         let (records, _) = self.partitions.load();
         tracing::info!(in_flight = records, "stopping: finishing what is in flight");
         self.draining = Some(Instant::now() + self.options.drain_deadline);

@@ -33,6 +33,7 @@ use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+pub use self::attempts::Attempt;
 use self::attempts::Attempts;
 use self::context::Context;
 use self::engine::Engine;
@@ -47,12 +48,12 @@ use crate::settings::KafkaSettings;
 
 /// What a consumer does with a record.
 pub trait Processor: Send + Sync {
-    /// Processes one record. `attempt` counts from 1 and grows with each try of the same record in this process.
+    /// Processes one record. Where that takes long, it waits by way of `attempt`, so that a stop need not.
     ///
     /// Records of one key come one after the other, records of different keys at the same time. A record may come
     /// again after a crash or a rebalance: effects must bear it. The value is never null or empty. A panic counts as
     /// a permanent failure of this record.
-    fn process(&self, record: &Record<'_>, attempt: u32) -> impl Future<Output = Outcome> + Send;
+    fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> impl Future<Output = Outcome> + Send;
 }
 
 /// Why a consumer ended other than by being asked to.

@@ -15,6 +15,13 @@ pub(super) struct Lease {
     pub(super) bytes: usize,
 }
 
+impl Lease {
+    /// Whether the claim still holds among these [epochs](Partitions::epochs).
+    pub(super) fn holds(&self, epochs: &[u32]) -> bool {
+        epochs.get(self.slot) == Some(&self.epoch)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tenure {
     /// Records are taken.
@@ -33,6 +40,8 @@ pub(super) struct Slot {
     tenure: Tenure,
     epoch: u32,
     ledger: Ledger,
+    /// Whether the client's position is known to be of this epoch, and not a rest of an older one.
+    is_position_fresh: bool,
     /// The offset known to be committed, or where reading began.
     committed: Option<i64>,
     /// Records in flight under the current epoch.
@@ -61,6 +70,7 @@ impl Partitions {
                 tenure: Tenure::Gone,
                 epoch: 0,
                 ledger: Ledger::default(),
+                is_position_fresh: false,
                 committed: None,
                 in_flight: 0,
                 full_lanes: 0,
@@ -76,6 +86,7 @@ impl Partitions {
         let slot = &mut self.slots[index];
         slot.epoch += 1;
         slot.ledger = Ledger::default();
+        slot.is_position_fresh = false;
         slot.committed = None;
         slot.in_flight = 0;
     }
@@ -106,11 +117,28 @@ impl Partitions {
             self.slots[index].ledger.open(offset).ok()?;
         }
         let slot = &mut self.slots[index];
+        slot.is_position_fresh = true;
         slot.committed.get_or_insert(offset);
         slot.in_flight += 1;
         self.records += 1;
         self.bytes += bytes;
         Some(Lease { slot: index, epoch: slot.epoch, offset, bytes })
+    }
+
+    /// Takes note of how far the client has handed a partition out: every record below `position` was leased, and what
+    /// else lies there is no record. `None` where the client has handed out nothing since it took the partition over.
+    pub(super) fn reached(&mut self, topic: &str, partition: i32, position: Option<i64>) {
+        let Some(index) = self.find(topic, partition) else { return };
+        let slot = &mut self.slots[index];
+        // What is polled of a partition that is leaving is dropped, not leased.
+        if slot.tenure != Tenure::Owned {
+            return;
+        }
+        match position {
+            None => slot.is_position_fresh = true,
+            Some(position) if slot.is_position_fresh => slot.ledger.skip_to(position),
+            Some(_) => {}
+        }
     }
 
     /// Whether an epoch began since the last call because a log was cut.
@@ -138,7 +166,7 @@ impl Partitions {
         slots
             .filter_map(|(index, slot)| {
                 let offset = slot.ledger.frontier()?;
-                (slot.committed.is_some_and(|committed| offset > committed)).then_some(Frontier {
+                (slot.committed.is_none_or(|committed| offset > committed)).then_some(Frontier {
                     slot: index,
                     epoch: slot.epoch,
                     offset,
@@ -282,6 +310,35 @@ mod tests {
         partitions.end(lease, true);
         assert_eq!(partitions.in_flight(slot), 0);
         assert!(partitions.has_uncommitted(slot));
+    }
+
+    #[test]
+    fn what_is_no_record_counts_once_the_client_is_past_it() {
+        let mut partitions = Partitions::default();
+        partitions.assign("payments", 0);
+        partitions.reached("payments", 0, None);
+        partitions.reached("payments", 0, Some(3));
+        assert_eq!(offsets(&partitions), [3], "markers alone");
+        let lease = partitions.lease("payments", 0, 3, 1).unwrap();
+        partitions.reached("payments", 0, Some(5));
+        assert_eq!(offsets(&partitions), [3], "a record is open below");
+        partitions.end(lease, true);
+        assert_eq!(offsets(&partitions), [5]);
+    }
+
+    #[test]
+    fn a_position_of_an_older_epoch_does_not_count() {
+        let mut partitions = Partitions::default();
+        let slot = partitions.assign("payments", 0);
+        partitions.lease("payments", 0, 7, 1).unwrap();
+        partitions.release(slot);
+        partitions.assign("payments", 0);
+        partitions.reached("payments", 0, Some(8));
+        assert_eq!(offsets(&partitions), [] as [i64; 0]);
+        partitions.leave("payments", 0);
+        partitions.reached("payments", 0, None);
+        partitions.reached("payments", 0, Some(8));
+        assert_eq!(offsets(&partitions), [] as [i64; 0]);
     }
 
     #[test]

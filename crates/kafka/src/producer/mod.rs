@@ -80,8 +80,11 @@ pub struct Producer {
     queue_wait: Duration,
 }
 
-/// The largest record: a topic's largest and 64 KiB, so that every record fits its dead-letter topic as well.
-const LARGEST_RECORD: u32 = 1_114_112;
+/// The memory for records on their way, in KiB.
+const QUEUE_KIB: u32 = 64 << 10;
+
+/// The largest record, in bytes: as much as the queue holds. Each topic says by itself what is too large for it.
+const LARGEST_RECORD: u32 = QUEUE_KIB << 10;
 
 impl Producer {
     /// A producer; it connects in the background.
@@ -109,7 +112,7 @@ impl Producer {
             .set("message.timeout.ms", millis(settings.delivery_timeout))
             .set("message.max.bytes", LARGEST_RECORD.to_string())
             .set("queue.buffering.max.messages", "100000")
-            .set("queue.buffering.max.kbytes", "65536")
+            .set("queue.buffering.max.kbytes", QUEUE_KIB.to_string())
             .set("retry.backoff.ms", "50");
         if let Some(timeout) = settings.socket_timeout {
             config.set("socket.timeout.ms", millis(timeout));

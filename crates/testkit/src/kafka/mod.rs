@@ -38,7 +38,7 @@ use uuid::Uuid;
 
 use self::docker::{Container, Docker};
 
-pub use produce::{Place, RawRecord};
+pub use produce::{Place, RawRecord, TransactionEnd};
 pub use read::{Isolation, OwnedRecord};
 
 /// How long one step against a broker in good health may take on a busy machine.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 
 use super::{BOUND, Kafka};
 
@@ -66,44 +67,88 @@ impl Kafka {
     /// # Panics
     /// Where one is not acknowledged.
     pub async fn produce(&self, topic: &str, records: impl IntoIterator<Item = RawRecord>) -> Vec<Place> {
-        /// librdkafka takes a record at once or says that its queue is full.
-        const QUEUE_FULL: KafkaError = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
-        let producer: FutureProducer = self
-            .client()
+        let producer: FutureProducer = self.producer_config().create().unwrap_or_else(|error| panic!("{error}"));
+        send(&producer, topic, records).await
+    }
+
+    /// Writes the records in a transaction of their own, which then ends as said. Either end leaves a marker on each
+    /// partition.
+    ///
+    /// # Panics
+    /// Where the transaction does not take place.
+    pub async fn produce_transaction(
+        &self,
+        topic: &str,
+        records: impl IntoIterator<Item = RawRecord>,
+        end: TransactionEnd,
+    ) -> Vec<Place> {
+        let mut config = self.producer_config();
+        config.set("transactional.id", super::unique("millrace-test"));
+        let producer: FutureProducer = config.create().unwrap_or_else(|error| panic!("{error}"));
+        // These calls wait for the broker.
+        let blocking = async |call: fn(&FutureProducer) -> KafkaResult<()>| {
+            let producer = producer.clone();
+            let done = tokio::task::spawn_blocking(move || call(&producer)).await;
+            done.unwrap_or(Err(KafkaError::Canceled)).unwrap_or_else(|error| panic!("{topic}: {error}"));
+        };
+        blocking(|producer| producer.init_transactions(BOUND)).await;
+        blocking(Producer::begin_transaction).await;
+        let places = send(&producer, topic, records).await;
+        match end {
+            TransactionEnd::Commit => blocking(|producer| producer.commit_transaction(BOUND)).await,
+            TransactionEnd::Abort => blocking(|producer| producer.abort_transaction(BOUND)).await,
+        }
+        places
+    }
+
+    fn producer_config(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("linger.ms", "1")
             .set("message.timeout.ms", BOUND.as_millis().to_string())
-            .set("message.max.bytes", (64 * 1024 * 1024).to_string())
-            .create()
-            .unwrap_or_else(|error| panic!("{error}"));
-        let mut reports = Vec::new();
-        for raw in records {
-            let mut record = raw.as_record(topic);
-            let report = loop {
-                match producer.send_result(record) {
-                    Ok(report) => break report,
-                    Err((error, back)) if error == QUEUE_FULL => {
-                        record = back;
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                    Err((error, _)) => panic!("{topic} refuses a record: {error}"),
-                }
-            };
-            reports.push(report);
-        }
-        let mut places = Vec::with_capacity(reports.len());
-        for report in reports {
-            match report.await {
-                Ok(Ok(delivery)) => {
-                    places.push(Place { partition: delivery.partition, offset: delivery.offset });
-                }
-                Ok(Err((error, _))) => panic!("{topic} did not acknowledge a record: {error}"),
-                Err(canceled) => panic!("the producer ended before {topic} acknowledged a record: {canceled}"),
-            }
-        }
-        places
+            .set("message.max.bytes", (64 * 1024 * 1024).to_string());
+        config
     }
+}
+
+/// How a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionEnd {
+    /// Its records are there.
+    Commit,
+    /// They never were, for those who read what is committed.
+    Abort,
+}
+
+async fn send(producer: &FutureProducer, topic: &str, records: impl IntoIterator<Item = RawRecord>) -> Vec<Place> {
+    /// librdkafka takes a record at once or says that its queue is full.
+    const QUEUE_FULL: KafkaError = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
+    let mut reports = Vec::new();
+    for raw in records {
+        let mut record = raw.as_record(topic);
+        let report = loop {
+            match producer.send_result(record) {
+                Ok(report) => break report,
+                Err((error, back)) if error == QUEUE_FULL => {
+                    record = back;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err((error, _)) => panic!("{topic} refuses a record: {error}"),
+            }
+        };
+        reports.push(report);
+    }
+    let mut places = Vec::with_capacity(reports.len());
+    for report in reports {
+        match report.await {
+            Ok(Ok(delivery)) => places.push(Place { partition: delivery.partition, offset: delivery.offset }),
+            Ok(Err((error, _))) => panic!("{topic} did not acknowledge a record: {error}"),
+            Err(canceled) => panic!("the producer ended before {topic} acknowledged a record: {canceled}"),
+        }
+    }
+    places
 }
 
 impl RawRecord {

@@ -27,6 +27,7 @@ where
             let slot = self.partitions.assign(element.topic(), element.partition());
             self.partitions.slot_mut(slot).full_lanes = 0;
         }
+        self.look_at_positions();
         // A partition that was paused when it left is still paused.
         let result = if self.paused { self.client.pause(list) } else { self.client.resume(list) };
         result.map_err(KafkaFailure::call("taking partitions over"))?;
@@ -41,6 +42,7 @@ where
     }
 
     pub(super) fn begin_revocation(&mut self, list: TopicPartitionList) -> Result<(), ConsumerError> {
+        self.look_at_positions();
         let elements = list.elements();
         let slots: Vec<usize> =
             elements.iter().filter_map(|element| self.partitions.leave(element.topic(), element.partition())).collect();
