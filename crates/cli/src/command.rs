@@ -10,15 +10,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{consume, dev, load, replay, serve, tail, topology};
 
 const EXAMPLES: &str = "\
-EXAMPLES:
-  millrace dev                                  everything in one process, nothing else needed
-  millrace load --rate 2000 --duration 60s      2,000 notifications a second
-  millrace tail notifications --from -5         the last five, then what comes
-  millrace replay notifications.dlq --dry-run   what would go back to its topic
-  millrace topology --format svg > flow.svg     a picture of what the broker holds
-  millrace consume notifier                     deliver notifications from this process
+Examples:
+  millrace dev                                 everything, no Kafka needed
+  millrace load --rate 2000 --duration 60s     2,000 notifications a second
+  millrace tail notifications --from -5        the last five, then what comes
+  millrace replay notifications.dlq --dry-run  what would go back to its topic
+  millrace topology --format svg > flow.svg    what the broker holds, drawn
+  millrace consume notifier                    deliver notifications from here
 
-The broker is found by --kafka, else KAFKA_BOOTSTRAP_SERVERS, else the millrace dev that runs here.";
+Every flag --x-y may be given as the variable MILLRACE_X_Y instead; millrace COMMAND --help names them. The broker \
+is found by --kafka, else KAFKA_BOOTSTRAP_SERVERS, else the millrace dev that runs in this folder.";
 
 /// An event backbone: HTTPS in, Kafka in the middle, deliveries out
 #[derive(Debug, Parser)]
@@ -42,6 +43,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it serves or consumes until it is stopped; its logs are then the account of what it does.
+    pub(crate) fn runs_on(&self) -> bool {
+        matches!(self, Self::Dev(_) | Self::Serve(_) | Self::Consume(_))
+    }
+
     /// Runs the command until it is done, or until `shutdown` and the end of what is in flight.
     pub(crate) async fn run(self, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
         match self {
@@ -69,6 +75,38 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    fn help(command: &mut clap::Command) -> String {
+        command.clone().term_width(100).render_long_help().to_string()
+    }
+
+    #[test]
+    fn help_has_one_form_and_fits_100_columns() {
+        let mut millrace = Millrace::command();
+        millrace.build();
+        let commands = millrace.get_subcommands().filter(|command| command.get_name() != "help").cloned();
+        for mut command in commands.chain([millrace.clone()]) {
+            let help = help(&mut command);
+            assert!(help.contains("\nExamples:\n  "), "{help}");
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        }
+    }
+
+    #[test]
+    fn examples_fit_80_columns_and_explanations_wrap_by_themselves() {
+        let mut millrace = Millrace::command();
+        millrace.build();
+        for command in millrace.get_subcommands().chain([&millrace]) {
+            let Some(text) = command.get_after_help().map(ToString::to_string) else { continue };
+            for paragraph in text.split("\n\n") {
+                if paragraph.starts_with("Examples:\n") {
+                    assert!(paragraph.lines().all(|line| line.chars().count() <= 80), "{paragraph}");
+                } else {
+                    assert_eq!(paragraph.lines().count(), 1, "{paragraph}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn no_two_flags_of_a_command_contradict_each_other() {

@@ -35,7 +35,11 @@ const RUNTIME_END: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let parsed = settings::parse::<Millrace>();
-    logs::install(&parsed.args.logs);
+    if parsed.args.command.runs_on() {
+        logs::install(&parsed.args.logs);
+    } else {
+        logs::install_quiet(&parsed.args.logs);
+    }
     match run(parsed) {
         Ok(code) => code,
         // `millrace tail events | head -1` has got what it wanted.

@@ -22,18 +22,21 @@ use crate::http_server;
 /// How long the brokers may take to answer at the start.
 const REACHED_WITHIN: Duration = Duration::from_secs(20);
 
+const EXAMPLES: &str = "\
+Examples:
+  millrace serve --kafka broker-1:9092,broker-2:9092
+  MILLRACE_LISTEN=:8080 KAFKA_BOOTSTRAP_SERVERS=broker:9092 millrace serve";
+
 /// Serve the HTTP edge alone, on a broker
 ///
 /// A 2xx means that every in-sync replica has the record. GET /openapi.json describes all routes.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "EXAMPLES:\n  \
-    millrace serve --kafka broker-1:9092,broker-2:9092\n  \
-    MILLRACE_LISTEN=0.0.0.0:8080 KAFKA_BOOTSTRAP_SERVERS=broker:9092 millrace serve")]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where to listen
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
+    /// Where to listen for HTTP: an address of this machine's, or :PORT for all of them
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: SocketAddr,
-    /// How long a batch waits for company: longer costs latency and saves CPU
+    /// How long records wait to share a batch, in milliseconds: longer costs latency and saves CPU
     #[arg(long, value_name = "TIME", default_value = "2.5ms", value_parser = linger)]
     linger: Duration,
     #[command(flatten)]

@@ -26,6 +26,11 @@ impl Deadline {
         Self(Instant::now() + patience)
     }
 
+    /// This deadline, or an earlier one after `patience`.
+    pub(crate) fn at_most(self, patience: Duration) -> Self {
+        Self(self.0.min(Instant::now() + patience))
+    }
+
     pub(crate) async fn bound<T>(self, work: impl Future<Output = T>) -> Result<T, Passed> {
         timeout_at(self.0, work).await.map_err(|_| Passed)
     }

@@ -1,7 +1,7 @@
 //! Media types of requests.
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 
 use crate::problem::Problem;
 
@@ -16,10 +16,40 @@ pub(crate) struct MediaType {
 
 /// The media type that was sent, if any was.
 pub(crate) fn of(headers: &HeaderMap) -> Result<Option<MediaType>, Problem> {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(None) };
+    let Some(value) = only(headers)? else { return Ok(None) };
     let full = value.to_str().map_err(|_| Problem::malformed("the Content-Type is not ASCII"))?.trim();
+    // Gateways join what was sent twice.
+    if has_comma(full) {
+        return Err(sent_twice());
+    }
     let essence = full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     Ok((!full.is_empty()).then(|| MediaType { full: full.to_owned(), essence }))
+}
+
+/// The one Content-Type that a request may have (RFC 9110, section 8.3): of two, nobody knows which one holds.
+fn only(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Problem> {
+    let mut sent = headers.get_all(CONTENT_TYPE).iter();
+    let first = sent.next();
+    if sent.next().is_some() { Err(sent_twice()) } else { Ok(first) }
+}
+
+fn sent_twice() -> Problem {
+    Problem::malformed("the Content-Type was sent more than once")
+}
+
+/// Whether there is a comma outside of quotes, where no media type has one.
+fn has_comma(full: &str) -> bool {
+    let mut is_quoted = false;
+    let mut is_escaped = false;
+    full.chars().any(|character| {
+        let is_plain = !std::mem::take(&mut is_escaped);
+        match character {
+            '\\' if is_quoted && is_plain => is_escaped = true,
+            '"' if is_plain => is_quoted = !is_quoted,
+            _ => {}
+        }
+        character == ',' && !is_quoted
+    })
 }
 
 /// What JSON routes take.
@@ -31,7 +61,7 @@ pub(crate) enum Body {
 
 /// Lets JSON pass, and requests that do not say what they are.
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    match headers.get(CONTENT_TYPE) {
+    match only(headers)? {
         None => Ok(()),
         // Nearly all say it like this.
         Some(value) if value.as_bytes() == JSON.as_bytes() => Ok(()),

@@ -49,7 +49,10 @@ pub(crate) struct WriteProblems;
 impl IntoResponses for WriteProblems {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
         let problems = [
-            (StatusCode::BAD_REQUEST, "Not what its media type says, or an `Idempotency-Key` that cannot be one"),
+            (
+                StatusCode::BAD_REQUEST,
+                "Not what its media type says, an `Idempotency-Key` that cannot be one, or such a header twice",
+            ),
             (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
             (StatusCode::PAYLOAD_TOO_LARGE, "More than 262,144 bytes an event, or 5 MiB a request once decompressed"),
             (

@@ -15,6 +15,8 @@
 //! - An empty variable counts as not set.
 //! - A flag without a value (`--dry-run`) is set by `true`, `yes`, `on` or `1`, and left unset by `false`, `no`,
 //!   `off` or `0`, in any case; any other value is an error.
+//! - `-1` after a flag is its value, and no flag: what is wrong with it is said as of any other value.
+//! - An error about a variable names the command as well: flags of several commands may share a name.
 //! - A list takes its variable's value as one flag's value: with `value_delimiter` it is split there.
 //! - clap's `requires`, `required_unless_present` and required groups look at flags only.
 //! - `--help` names the variables and never shows their values.
@@ -25,6 +27,7 @@ mod environment;
 mod origins;
 mod values;
 mod variables;
+mod wording;
 
 use std::ffi::OsString;
 
@@ -33,7 +36,7 @@ use clap::{ArgMatches, Command, Parser};
 
 pub use environment::Environment;
 pub use origins::{Origin, Origins};
-pub use values::{duration, listen_address};
+pub use values::{duration, listen_address, whole_number};
 
 /// Settings as they were given, with where each came from.
 #[derive(Debug)]
@@ -63,9 +66,7 @@ pub fn try_parse_from<T: Parser>(
     let (mut command, mut matches) = match read::<T>(&args, &environment) {
         Ok(read) => read,
         Err(error) if is_help(&error) => return Err(help::<T>(&args).unwrap_or(error)),
-        Err(error) => {
-            return Err(blame::in_the_users_words(error, &environment, |other| read::<T>(&args, other).err()));
-        }
+        Err(error) => return Err(in_the_users_words::<T>(error, &args, &environment)),
     };
 
     let mut set = variables::set(&T::command(), &environment);
@@ -85,6 +86,28 @@ fn read<T: Parser>(args: &[OsString], environment: &Environment) -> Result<(Comm
     let mut command = variables::fill(T::command(), environment);
     let matches = command.try_get_matches_from_mut(args)?;
     Ok((command, matches))
+}
+
+/// `error` with the setting as the user wrote it, and with what would be right.
+fn in_the_users_words<T: Parser>(error: clap::Error, args: &[OsString], environment: &Environment) -> clap::Error {
+    let variable = blame::variable(&error, environment, |other| read::<T>(args, other).err());
+    if let (Some(variable), ErrorKind::InvalidUtf8) = (variable, error.kind()) {
+        return clap::Error::raw(ErrorKind::InvalidUtf8, format!("the value of '{variable}' is not UTF-8\n"));
+    }
+    let blamed = variable.map(|variable| wording::Blamed { variable, command: called(T::command(), args) });
+    wording::say_what_is_right(error, blamed.as_ref())
+}
+
+/// The program and the subcommand that `args` call, whatever else is wrong with them.
+fn called(command: Command, args: &[OsString]) -> String {
+    let mut name = command.get_name().to_owned();
+    let matches = command.ignore_errors(true).try_get_matches_from(args).unwrap_or_default();
+    let mut level = matches.subcommand();
+    while let Some((subcommand, below)) = level {
+        name = format!("{name} {subcommand}");
+        level = below.subcommand();
+    }
+    name
 }
 
 /// The help that `args` ask for, with the names of the variables in it.

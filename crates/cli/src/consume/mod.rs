@@ -24,19 +24,19 @@ use crate::topics;
 const GIVE_UP: Duration = Duration::from_secs(28);
 
 const EXAMPLES: &str = "\
-EXAMPLES:
-  millrace consume notifier                                   every notification on stdout
-  millrace consume notifier --notifier-config notifier.toml   to the destinations in the file
+Examples:
+  millrace consume notifier
+  millrace consume notifier --notifier-config notifier.toml
   millrace consume notifier --kafka broker:9092 --max-in-flight 5000
 
-Topics that are missing are created as the catalogue says, with the broker's default replication. SIGINT
-or SIGTERM finishes what is in flight, commits, leaves the group and exits 0.";
+Topics that are missing are created as the catalogue says, with the broker's default replication. SIGINT or SIGTERM \
+finishes what is in flight, commits, leaves the group and exits 0.";
 
 /// Run consumers in this process
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The consumers
+    /// The consumers to run
     #[arg(value_name = "NAME", required = true, value_parser = PossibleValuesParser::new(CONSUMERS.iter().map(|consumer| consumer.name)))]
     names: Vec<String>,
     #[command(flatten)]

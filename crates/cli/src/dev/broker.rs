@@ -10,6 +10,7 @@ use millrace_kafka::consumer::ConsumerOptions;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::settings::Security;
 
+use super::producer_ids;
 use crate::discovery::bootstrap_servers;
 use crate::topics;
 
@@ -52,6 +53,10 @@ const EMBEDDED_LINGER: Duration = Duration::from_millis(10);
 const EMBEDDED_COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 const EMBEDDED_DRAIN: Duration = Duration::from_secs(1);
 
+/// How long a broker that has just started is given to hand out a producer id; what is amiss after that, the edge's
+/// own producer tells.
+const PRODUCER_IDS: Duration = Duration::from_secs(10);
+
 impl Broker {
     pub(super) async fn start(choice: &Choice, data_dir: &Path, security: Security) -> anyhow::Result<Self> {
         match choice {
@@ -69,6 +74,7 @@ impl Broker {
                 let cluster = Apache::builder(data_dir.join("kafka")).start().await?;
                 let settings = KafkaSettings::plaintext(cluster.bootstrap_servers());
                 topics::create(&settings).await?;
+                producer_ids::handed_out(&settings, PRODUCER_IDS).await?;
                 Ok(Self::Apache { settings, cluster })
             }
             Choice::At(bootstrap_servers) => {
@@ -97,8 +103,7 @@ impl Broker {
 
     /// How consumers run. In memory a commit costs nothing, and it makes room for more; and when such a broker stops,
     /// everything was waited for before the consumers are asked to drain.
-    pub(super) fn consumer_options(&self) -> ConsumerOptions {
-        let options = ConsumerOptions::default();
+    pub(super) fn consumer_options(&self, options: ConsumerOptions) -> ConsumerOptions {
         if self.is_embedded() {
             let (commit_interval, drain_deadline) = (EMBEDDED_COMMIT_INTERVAL, EMBEDDED_DRAIN);
             ConsumerOptions { commit_interval, drain_deadline, ..options }

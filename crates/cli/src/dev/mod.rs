@@ -3,7 +3,9 @@
 mod backlog;
 mod broker;
 mod consumers;
+mod producer_ids;
 mod ready;
+mod security;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +22,7 @@ use millrace_host::settings::{Origins, listen_address};
 use millrace_host::shutdown::Deadline;
 use millrace_kafka::Producer;
 use millrace_kafka::cluster::Cluster;
+use millrace_kafka::consumer::ConsumerOptions;
 use millrace_kafka::settings::Security;
 use tokio_util::sync::CancellationToken;
 
@@ -40,32 +43,41 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(28);
 /// What a stop keeps of that for the consumers to commit and leave, once everything is processed.
 const LEAVING: Duration = Duration::from_secs(5);
 
+const EXAMPLES: &str = "\
+Examples:
+  millrace dev                                the embedded broker, port 8080
+  millrace dev --listen :9000 --kafka apache  a real Kafka, all addresses
+  millrace dev --kafka localhost:9092 --notifier-config notifier.toml
+
+While it serves, DIR/dev.json says where it is: tail, replay, topology, serve and consume find its broker by that.";
+
 /// Run everything in one process: edge, broker, consumers
 ///
-/// With the embedded broker nothing else is needed, and nothing is kept: it lives in memory. `--kafka apache` starts a
+/// With the embedded broker nothing else is needed, and nothing is kept: it lives in memory. --kafka apache starts a
 /// real Apache Kafka from its jars (a JDK and Maven must be there) and keeps its data in the data directory.
+/// Notifications may go to this machine and to private networks, as with --allow-private-destinations.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "EXAMPLES:\n  \
-    millrace dev\n  \
-    millrace dev --listen 127.0.0.1:9000 --kafka apache\n  \
-    millrace dev --kafka localhost:9092 --notifier-config notifier.toml")]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where to listen for HTTP
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
+    /// Where to listen for HTTP: an address of this machine's, or :PORT for all of them
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: SocketAddr,
-    /// The broker: `embedded`, `apache`, or where one is
+    /// The broker: embedded (in memory), apache (a real one, started here), or the addresses of one
     #[arg(long, value_name = "embedded|apache|HOST:PORT,…", default_value = "embedded", value_parser = choice)]
     kafka: Choice,
-    /// Where files are kept
+    /// Where dev.json is written and Apache Kafka keeps its data
     #[arg(long, value_name = "DIR", default_value = ".millrace")]
     data_dir: PathBuf,
     #[command(flatten)]
-    consumers: ConsumerSettings,
-    #[command(flatten)]
     security: Security,
+    #[command(flatten)]
+    options: ConsumerOptions,
+    #[command(flatten)]
+    consumers: ConsumerSettings,
 }
 
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    security::refuse_where_unused(&args.kafka, origins)?;
     let listener = listen::bind(args.listen, &origins.name("listen")).await?;
     let address = listener.local_addr()?;
     std::fs::create_dir_all(&args.data_dir).map_err(|error| {
@@ -92,7 +104,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     let mut consumers = Consumers::start(&Host {
         kafka,
         producer: &producer,
-        options: &broker.consumer_options(),
+        options: &broker.consumer_options(args.options),
         settings: &settings,
         origins,
         shutdown: &stop_consuming,

@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use millrace_host::settings::{self, whole_number};
 use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -42,12 +43,15 @@ use target::Target;
 /// How long a run lasts when neither --count nor --duration is given.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
+/// The longest run, and the longest wait for an answer: clocks can still be added to it.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 const EXAMPLES: &str = "\
 Examples:
-  millrace load                                       1,000 notifications a second for 10 s
-  millrace load --rate 2000 --duration 60s            can it hold 2,000 a second?
-  millrace load --kind event --batch 100 --rate 0     how fast can it go, in batches?
-  millrace load --kind order --count 500 --seed 7     the same 500 orders every time
+  millrace load                                    1,000 a second for 10 s
+  millrace load --rate 2000 --duration 60s         can it hold 2,000 a second?
+  millrace load --kind event --batch 100 --rate 0  how fast can batches go?
+  millrace load --kind order --count 500 --seed 7  the same orders each time
   millrace load --url https://api.example.com/prod --json report.json
 
 Exit status: 0 when every event was accepted, 1 when any failed.";
@@ -69,27 +73,28 @@ pub(crate) struct Args {
     kind: Kind,
 
     /// Events a second; 0 sends as fast as answers come, a request at a time on each connection
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = whole_number::<u32>(0..=10_000_000))]
     rate: u32,
 
-    /// End after this many events
-    #[arg(long, value_name = "N")]
+    /// End after this many events, or after --duration where that is given and sooner
+    #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroU64>(1..=u64::MAX))]
     count: Option<NonZeroU64>,
 
-    /// End after this time, such as 60s or 10m [default: 10s, unless --count is given]
+    /// End after this time, such as 60s or 10m, or after --count events where that is given and sooner [default: 10s,
+    /// unless --count is given]
     #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     duration: Option<Duration>,
 
     /// Connections to the edge
-    #[arg(long, value_name = "N", default_value = "64")]
+    #[arg(long, value_name = "N", default_value = "64", value_parser = whole_number::<NonZeroUsize>(1..=65_535))]
     connections: NonZeroUsize,
 
-    /// Events in a request; more than 1 go to /events as a batch, log lines to /logs as ever
-    #[arg(long, value_name = "N", default_value = "1")]
+    /// Events in a request; more than 1 go to /events as a batch, log lines always to /logs
+    #[arg(long, value_name = "N", default_value = "1", value_parser = whole_number::<NonZeroU32>(1..=100_000))]
     batch: NonZeroU32,
 
     /// What to draw the events from: a seed stands for the same events every time [default: random]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// How long one request may take
@@ -102,9 +107,9 @@ pub(crate) struct Args {
 }
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if duration.is_zero() {
-        return Err("must be longer than nothing".to_owned());
+    let duration = settings::duration(text)?;
+    if duration.is_zero() || duration > LONGEST {
+        return Err("must be longer than 0s, and 365 days at most".to_owned());
     }
     Ok(duration)
 }

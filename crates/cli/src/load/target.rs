@@ -20,7 +20,7 @@ pub(crate) struct Target {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InvalidTarget {
     /// Not a URL.
-    #[error("not a URL: {0}")]
+    #[error("not a URL like http://127.0.0.1:8080 ({0})")]
     Url(#[from] url::ParseError),
     /// A scheme other than http and https.
     #[error("the scheme must be http or https, not `{0}`")]

@@ -83,7 +83,13 @@ async fn every_event_arrives_once_and_a_run_bounded_by_time_sends_all_that_was_d
     });
     let server = Server::of(Router::new().route("/orders", orders)).await;
 
-    for flags in ["--rate 400 --duration 500ms", "--rate 0 --count 200"] {
+    for flags in [
+        "--rate 400 --duration 500ms",
+        "--rate 0 --count 200",
+        // Of both, what comes first.
+        "--rate 400 --duration 500ms --count 100000",
+        "--rate 0 --duration 10m --count 200",
+    ] {
         let report = load(server.address, &format!("--kind order --seed 7 {flags}")).await;
         assert_eq!((&report["sent"], &report["accepted"]), (&json!(200), &json!(200)));
         let ids = std::mem::take(&mut *seen.lock().expect("no handler panics"));

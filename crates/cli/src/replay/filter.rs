@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use millrace_domain::dead_letter::DeadLetter;
 use millrace_domain::{DeadLetterClass, Envelope, EventId};
+use millrace_host::settings::whole_number;
 use millrace_kafka::Record;
 
 use super::moment::{self, Moment};
@@ -17,17 +18,17 @@ pub(super) struct Filter {
     /// Letters of this class (dlq.error.class)
     #[arg(long, value_name = "CLASS")]
     class: Option<Class>,
-    /// Letters written to the dead-letter topic at this time or later: RFC 3339, or how long ago, like 2h or "90m ago"
+    /// Letters written to the dead-letter topic at this time or later: RFC 3339, or how long ago, like 2h or 90m
     #[arg(long, value_name = "TIME", value_parser = moment::read)]
     since: Option<Moment>,
-    /// Letters written to the dead-letter topic before this time
+    /// Letters written to the dead-letter topic before this time, written in the same ways
     #[arg(long, value_name = "TIME", value_parser = moment::read)]
     until: Option<Moment>,
-    /// The letters of this event: its `ce_id`, or topic-partition-offset where the record came without one
+    /// The letters of this event: its id, or topic-partition-offset where the record came without one
     #[arg(long, value_name = "EVENT_ID")]
     id: Option<String>,
     /// Letters from this partition of their own topic (dlq.partition)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", value_parser = whole_number::<i32>(0..=i32::MAX as u64))]
     partition: Option<i32>,
 }
 

@@ -72,6 +72,7 @@ impl fmt::Display for Letter {
         if let Some(key) = &self.key {
             write!(f, "key={} ", one_line(key))?;
         }
-        write!(f, "{} after {} attempts: {}", about.class, about.attempts, one_line(about.reason.as_bytes()))
+        let attempts = if about.attempts == 1 { "attempt" } else { "attempts" };
+        write!(f, "{} after {} {attempts}: {}", about.class, about.attempts, one_line(about.reason.as_bytes()))
     }
 }

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use millrace_domain::catalogue::{catalogue, dead_letter_topic};
-use millrace_host::settings::Origins;
+use millrace_host::settings::{Origins, whole_number};
 use millrace_kafka::{Committed, GroupOffsets};
 use tokio_util::sync::CancellationToken;
 
@@ -32,19 +32,20 @@ use crate::broker::{ANSWER, Broker};
 use crate::discovery::BrokerArgs;
 
 const EXAMPLES: &str = "\
-EXAMPLES:
-  millrace replay notifications.dlq --dry-run                    what would go back, and why it is there
-  millrace replay notifications.dlq                              all of it
-  millrace replay notifications.dlq --class transient --since 2h
+Examples:
+  millrace replay orders.dlq --dry-run  what would go back, and why it is there
+  millrace replay orders.dlq            all of it
+  millrace replay orders.dlq --class transient --since 2h
   millrace replay orders.dlq --reason \"bank answered 503\" --rate 50
   millrace replay orders.dlq --id 0198c5f2-6d1c-7e3a-9b5e-2f6d1c7e3a9b
 
-A letter that the filters pass over stays for a later run. A letter that is refused again comes back as
-a new letter. What was replayed is recorded in the transaction that writes it, under the group
-millrace-replay, so that a run that was stopped or killed is simply run again; until then, or for 15 s,
-a killed one keeps the topic's consumers waiting. A second replay of the same topic takes over from the
-first. Where filters leave letters among more than about 24,000 replayed
-ones, the run ends before it loses track and says so.
+A letter that the filters pass over stays for a later run. A letter that is refused again comes back as a new letter. \
+A second replay of the same topic takes over from the first.
+
+What was replayed is recorded in the transaction that writes it, under the group millrace-replay: a run that was \
+stopped or killed is simply run again, and no letter goes back twice. After a kill, consumers of the topic wait for \
+that next run, or 15 s. Where filters leave letters among more than about 24,000 replayed ones, the run ends before \
+it loses track, and says so.
 
 Exit status: 0, or 1 when a letter could not be written back (it stays).";
 
@@ -62,12 +63,13 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Letters a second at most [default: as fast as it goes]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroU32>(1..=1_000_000))]
     rate: Option<NonZeroU32>,
-    #[command(flatten)]
-    filter: Filter,
+    // Before the filters, whose heading would hold for what follows.
     #[command(flatten)]
     broker: BrokerArgs,
+    #[command(flatten)]
+    filter: Filter,
 }
 
 fn letters_topic(text: &str) -> Result<String, String> {
@@ -85,9 +87,13 @@ pub(crate) async fn run(args: &Args, origins: &Origins, shutdown: &CancellationT
     };
     let mut run = prepared?;
     let outcome = run.finish(shutdown).await;
-    let tally = run.tally();
+    let (tally, holds_letters) = (run.tally(), run.holds_letters());
     drop(run);
-    writeln!(std::io::stdout(), "{}", tally.summary(args.dry_run))?;
+    let summary = match tally.nothing_to_replay(&args.topic, holds_letters) {
+        Some(line) => line,
+        None => tally.summary(args.dry_run).to_string(),
+    };
+    writeln!(std::io::stdout(), "{summary}")?;
     outcome?;
     Ok(if tally.failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -109,12 +115,14 @@ async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Run> {
     let first = broker.cluster.first_offsets(&topics, ANSWER).await?;
     let end = broker.cluster.end_offsets(&topics, ANSWER).await?;
     let mut state = BTreeMap::new();
+    let mut holds_letters = false;
     for ((_, number), end) in end {
         let first = first.get(&(topic.to_owned(), number)).copied().unwrap_or(0);
+        holds_letters |= first < end;
         state.insert(number, Partition::new(resume(committed.get(&number), first)?, end));
     }
     let scan = Scan::new(&broker.settings, topic, state)?;
-    Ok(Run::new(args, scan, copier, broker.overview.topics.into_keys().collect()))
+    Ok(Run::new(args, scan, copier, broker.overview.topics.into_keys().collect(), holds_letters))
 }
 
 fn resume(committed: Option<&Committed>, first: i64) -> anyhow::Result<Replayed> {

@@ -39,11 +39,19 @@ pub(super) struct Run {
     batch: Vec<Letter>,
     tally: Tally,
     progress: Progress,
+    holds_letters: bool,
 }
 
 impl Run {
-    pub(super) fn new(args: &Args, scan: Scan, copier: Option<Copier>, topics: BTreeSet<String>) -> Self {
+    pub(super) fn new(
+        args: &Args,
+        scan: Scan,
+        copier: Option<Copier>,
+        topics: BTreeSet<String>,
+        holds_letters: bool,
+    ) -> Self {
         Self {
+            holds_letters,
             topic: args.topic.clone(),
             filter: args.filter.clone(),
             progress: Progress::new(scan.left()),
@@ -94,6 +102,11 @@ impl Run {
     /// What became of the letters so far.
     pub(super) fn tally(&self) -> Tally {
         Tally { unread: self.scan.left() + self.batch.len() as u64, ..self.tally }
+    }
+
+    /// Whether there were letters when the run began, replayed before or not.
+    pub(super) fn holds_letters(&self) -> bool {
+        self.holds_letters
     }
 
     fn sort(&mut self, letter: Letter) -> anyhow::Result<()> {

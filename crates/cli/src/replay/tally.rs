@@ -18,6 +18,20 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// What to say instead of a summary of zeros: nothing was to be replayed, and why.
+    pub(super) fn nothing_to_replay(&self, topic: &str, holds_letters: bool) -> Option<String> {
+        let why = match *self {
+            Self { replayed: 0, failed: 0, foreign: 0, unread: 0, passed_over } => match passed_over {
+                0 if holds_letters => format!("all letters of {topic} were replayed before"),
+                0 => format!("{topic} holds no letters"),
+                1 => format!("the one letter left in {topic} does not match"),
+                left => format!("none of the {left} letters left in {topic} matches"),
+            },
+            _ => return None,
+        };
+        Some(format!("nothing to replay: {why}"))
+    }
+
     /// The summary, in one line.
     pub(super) fn summary(&self, dry_run: bool) -> impl fmt::Display {
         Summary { tally: *self, dry_run }
@@ -45,6 +59,25 @@ impl fmt::Display for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_with_nothing_to_do_says_why() {
+        let told = |tally: Tally, holds_letters| tally.nothing_to_replay("orders.dlq", holds_letters);
+        let passed_over = |passed_over| Tally { passed_over, ..Tally::default() };
+        let line = |why: &str| Some(format!("nothing to replay: {why}"));
+        assert_eq!(told(Tally::default(), false), line("orders.dlq holds no letters"));
+        assert_eq!(told(Tally::default(), true), line("all letters of orders.dlq were replayed before"));
+        assert_eq!(told(passed_over(1), true), line("the one letter left in orders.dlq does not match"));
+        assert_eq!(told(passed_over(3), true), line("none of the 3 letters left in orders.dlq matches"));
+        for something in [
+            Tally { replayed: 1, ..passed_over(3) },
+            Tally { failed: 1, ..passed_over(3) },
+            Tally { foreign: 1, ..Tally::default() },
+            Tally { unread: 1, ..Tally::default() },
+        ] {
+            assert_eq!(told(something, true), None);
+        }
+    }
 
     #[test]
     fn what_was_not_replayed_remains() {

@@ -11,7 +11,7 @@ use std::num::NonZeroU64;
 use std::process::ExitCode;
 
 use futures_util::FutureExt as _;
-use millrace_host::settings::Origins;
+use millrace_host::settings::{Origins, whole_number};
 use millrace_kafka::cluster::Offsets;
 use millrace_kafka::{Read, Reader};
 
@@ -22,15 +22,15 @@ use crate::discovery::BrokerArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
-EXAMPLES:
-  millrace tail notifications                        what comes from now on, until Ctrl-C
-  millrace tail notifications --from -10             the last ten records of the topic, then what comes
-  millrace tail events --from beginning --count 1    the oldest that is there
-  millrace tail payments --json | jq .value.status   one object a line for other programs
+Examples:
+  millrace tail notifications                       what comes, until Ctrl-C
+  millrace tail notifications --from -10            the last ten, then new ones
+  millrace tail events --from beginning --count 1   the oldest that is there
+  millrace tail payments --json | jq .value.status  for other programs
 
-JSON: topic, partition, offset, timestamp (ms), key (text or null), headers (a list of [name, value]),
-value (the JSON as it was written, else the text, else {\"base64\": …}; null for a tombstone). Keys and
-headers that are not UTF-8 have U+FFFD for what is not; headers with such names are left out.";
+JSON: topic, partition, offset, timestamp (ms), key (text or null), headers (a list of [name, value]), value (the JSON \
+as it was written, else the text, else {\"base64\": …}; null for a tombstone). Keys and headers that are not UTF-8 have \
+U+FFFD for what is not; headers with such names are left out.";
 
 /// Show the records of a topic as they come
 ///
@@ -40,15 +40,15 @@ headers that are not UTF-8 have U+FFFD for what is not; headers with such names 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The topic
+    /// The topic to read
     topic: String,
     /// Where to begin: beginning, end, or -N for the last N records of the topic
     #[arg(long, value_name = "beginning|end|-N", default_value = "end", allow_hyphen_values = true)]
     from: From,
     /// End after this many records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroU64>(1..=u64::MAX))]
     count: Option<NonZeroU64>,
-    /// One JSON object a line
+    /// Print one JSON object a line
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -22,16 +22,16 @@ use crate::dev_file::DevFile;
 use crate::discovery::BrokerArgs;
 
 const EXAMPLES: &str = "\
-EXAMPLES:
-  millrace topology                             topics, partitions, groups, members and lag
-  millrace topology --format svg > flow.svg     the flow as a picture
-  millrace topology --format mermaid            the same, for Markdown
+Examples:
+  millrace topology                          topics, partitions, groups and lag
+  millrace topology --format svg > flow.svg  the flow as a picture
+  millrace topology --format mermaid         the same, for Markdown
   millrace topology --format json | jq '.groups[] | select(.lag > 0)'
 
-JSON: {\"topics\": [{\"name\", \"partitions\"}], \"groups\": [{\"name\", \"members\", \"lag\"}]}. Lag is how many offsets
-lie between what a group has committed and the end. The embedded broker does not tell who is in a
-group: there, the members are those of the millrace dev it lives in, and only Millrace's own groups
-are known.";
+JSON: {\"topics\": [{\"name\", \"partitions\"}], \"groups\": [{\"name\", \"members\", \"lag\"}]}.
+
+Lag is how many offsets lie between what a group has committed and the end. The embedded broker does not tell who is \
+in a group: there, the members are those of the millrace dev it lives in, and only Millrace's own groups are known.";
 
 /// Show what the broker holds now: topics, partitions, groups, members, lag
 #[derive(Debug, clap::Args)]

@@ -46,9 +46,11 @@ async fn replay_tail_and_topology_work_there_too() {
         let args = ["replay", "notifications.dlq"].into_iter().chain(kafka).chain(more.iter().copied());
         Millrace::new(args).run().await.ok()
     };
+    let listed = replay(&["--id", "2", "--dry-run"]).await;
+    assert!(listed.contains("permanent after 1 attempt: no\n"), "{listed}");
     assert_eq!(replay(&["--id", "2"]).await, "replayed 1, passed over 2, failed 0, remaining 2\n");
     assert_eq!(replay(&[]).await, "replayed 2, passed over 0, failed 0, remaining 0\n");
-    assert_eq!(replay(&[]).await, "replayed 0, passed over 0, failed 0, remaining 0\n");
+    assert_eq!(replay(&[]).await, "nothing to replay: all letters of notifications.dlq were replayed before\n");
 
     let args = ["tail", "notifications", "--from", "-5", "--count", "3", "--json"].into_iter().chain(kafka);
     let printed = Millrace::new(args).run().await.ok();

@@ -3,10 +3,12 @@
 
 mod broken_brokers;
 mod consume;
+mod dev;
 mod embedded;
 mod millrace;
 mod replay;
 mod replay_interrupted;
 mod settings;
+mod status;
 mod tail;
 mod topology;

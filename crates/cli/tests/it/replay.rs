@@ -100,7 +100,11 @@ async fn what_filters_pass_over_stays_for_later_and_nothing_goes_back_twice() {
         letter(3, "permanent", "no user_id"),
         letter(4, "transient", "time-out"),
     ];
+    let empty = format!("nothing to replay: {} holds no letters\n", topics.letters);
+    assert_eq!(run(kafka, &topics, &[]).await.ok(), empty);
     kafka.produce(&topics.letters, letters).await;
+    let unmatched = format!("nothing to replay: none of the 5 letters left in {} matches\n", topics.letters);
+    assert_eq!(run(kafka, &topics, &["--id", "v9", "--dry-run"]).await.ok(), unmatched);
 
     let summary = run(kafka, &topics, &["--class", "transient", "--reason", "503"]).await.ok();
     assert_eq!(summary, "replayed 2, passed over 3, failed 0, remaining 3\n");
@@ -111,12 +115,12 @@ async fn what_filters_pass_over_stays_for_later_and_nothing_goes_back_twice() {
     assert_eq!(topics.replayed(kafka).await, once(["v0", "v1", "v2", "v4"]));
 
     let summary = run(kafka, &topics, &["--until", "1h ago"]).await.ok();
-    assert_eq!(summary, "replayed 0, passed over 1, failed 0, remaining 1\n");
+    assert_eq!(summary, format!("nothing to replay: the one letter left in {} does not match\n", topics.letters));
 
     let summary = run(kafka, &topics, &["--id", "v3"]).await.ok();
     assert_eq!(summary, "replayed 1, passed over 0, failed 0, remaining 0\n");
     let summary = run(kafka, &topics, &[]).await.ok();
-    assert_eq!(summary, "replayed 0, passed over 0, failed 0, remaining 0\n");
+    assert_eq!(summary, format!("nothing to replay: all letters of {} were replayed before\n", topics.letters));
     assert_eq!(topics.replayed(kafka).await, once(["v0", "v1", "v2", "v3", "v4"]));
 
     // Refused again: a new letter.

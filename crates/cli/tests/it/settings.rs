@@ -23,6 +23,54 @@ async fn a_wrong_value_is_named_by_its_flag_or_its_variable() {
 }
 
 #[tokio::test]
+async fn a_wrong_number_is_told_what_is_right_by_every_flag() {
+    let (load, tail, replay) = (&["load"][..], &["tail", "events"][..], &["replay", "events.dlq"][..]);
+    let consume = &["consume", "notifier"][..];
+    let flags = [
+        (load, "--rate", "must be a whole number from 0 to 10000000"),
+        (load, "--count", "must be a whole number, at least 1"),
+        (load, "--connections", "must be a whole number from 1 to 65535"),
+        (load, "--batch", "must be a whole number from 1 to 100000"),
+        (load, "--seed", "must be a whole number, at least 0"),
+        (load, "--duration", "write a number and its unit"),
+        (load, "--timeout", "write a number and its unit"),
+        (tail, "--count", "must be a whole number, at least 1"),
+        (replay, "--rate", "must be a whole number from 1 to 1000000"),
+        (replay, "--partition", "must be a whole number from 0 to 2147483647"),
+        (consume, "--concurrency", "must be a whole number"),
+        (consume, "--max-in-flight", "must be a whole number"),
+        (consume, "--max-in-flight-bytes", "must be a whole number"),
+        (consume, "--lane-records", "must be a whole number"),
+        (consume, "--max-attempts", "must be a whole number"),
+        (consume, "--dead-letter-limit", "must be a whole number"),
+        (&["dev"], "--max-attempts", "must be a whole number"),
+        (&["serve"], "--linger", "must be milliseconds"),
+    ];
+    for (command, flag, told) in flags {
+        for wrong in ["many", "-1", "1.5", "99999999999999999999999"] {
+            let args = command.iter().copied().chain([flag, wrong]);
+            let ended = Millrace::new(args).run().await;
+            assert_eq!(ended.code, Some(2), "{ended:?}");
+            let blamed = format!("error: invalid value '{wrong}' for '{flag} <");
+            assert!(ended.stderr.starts_with(&blamed), "no {blamed:?} in {ended:?}");
+            // Of a number that no computer takes, it is enough to say that it is too large.
+            let is_told = ended.stderr.contains(told) || ended.stderr.contains("must be a smaller number");
+            assert!(is_told, "no {told:?} in {ended:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_variable_that_means_another_thing_elsewhere_is_told_with_its_command() {
+    let tail = Millrace::new(["tail", "events"]).env("MILLRACE_JSON", "report.json");
+    refused(tail, &["'report.json' for 'MILLRACE_JSON' of 'millrace tail': must be true or false"]).await;
+    let replay = Millrace::new(["replay", "events.dlq"]).env("MILLRACE_RATE", "0");
+    refused(replay, &["'0' for 'MILLRACE_RATE' of 'millrace replay': must be a whole number from 1"]).await;
+    let load = Millrace::new(["load"]).env("MILLRACE_COUNT", "all");
+    refused(load, &["'all' for 'MILLRACE_COUNT' of 'millrace load': must be a whole number"]).await;
+}
+
+#[tokio::test]
 async fn kafkas_security_settings_are_named_by_kafkas_names() {
     let tail = || Millrace::new(["tail", "events", "--kafka", "127.0.0.1:9"]);
     refused(tail().env("KAFKA_SASL_MECHANISM", "PLAIN"), &["KAFKA_SASL_USERNAME"]).await;
@@ -51,9 +99,9 @@ async fn a_dev_that_no_longer_runs_is_told() {
 async fn help_has_examples_and_the_version_is_the_programs() {
     for command in ["tail", "replay", "topology", "consume"] {
         let help = Millrace::new([command, "--help"]).run().await.ok();
-        assert!(help.contains("EXAMPLES:") && help.contains("KAFKA_BOOTSTRAP_SERVERS"), "{help}");
+        assert!(help.contains("Examples:") && help.contains("KAFKA_BOOTSTRAP_SERVERS"), "{help}");
     }
-    assert!(Millrace::new(["--help"]).run().await.ok().contains("EXAMPLES:"));
+    assert!(Millrace::new(["--help"]).run().await.ok().contains("Examples:"));
     let version = Millrace::new(["--version"]).run().await.ok();
     assert_eq!(version, format!("millrace {}\n", env!("CARGO_PKG_VERSION")));
 }

@@ -85,6 +85,7 @@ async fn from_the_end_only_new_records_come_and_a_signal_ends_it_well() {
     tail.signal("TERM");
     let ended = tail.end().await;
     assert!(!ended.stdout.contains("old"), "{ended:?}");
+    assert_eq!(ended.stderr, "");
     ended.ok();
 }
 

@@ -46,7 +46,9 @@ async fn every_form_shows_the_topic() {
         [("text", kafka.bootstrap_servers()), ("mermaid", "flowchart"), ("dot", "digraph"), ("svg", "<svg")]
     {
         let args = ["topology", "--format", format, "--kafka", kafka.bootstrap_servers()];
-        let printed = Millrace::new(args).run().await.ok();
+        let ended = Millrace::new(args).run().await;
+        assert_eq!(ended.stderr, "");
+        let printed = ended.ok();
         assert!(printed.starts_with(start) && printed.contains(&topic), "{format}: {printed}");
     }
 }

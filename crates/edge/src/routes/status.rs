@@ -1,11 +1,17 @@
 //! `GET /get_status`.
 
+use std::time::Duration;
+
 use axum::extract::{Request, State};
 
 use crate::Edge;
 use crate::status::Status;
 
-/// Tells what the brokers hold and how far the consumers are.
+/// How long whoever asks is kept waiting.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Tells what the brokers hold and how far the consumers are. What cannot be had now, because a partition's leader or
+/// a group's coordinator is away, is null.
 #[utoipa::path(
     get,
     path = "/get_status",
@@ -16,5 +22,6 @@ use crate::status::Status;
     ),
 )]
 pub(super) async fn get(State(edge): State<Edge>, request: Request) -> Status {
-    edge.deadline(request.extensions()).bound(edge.status.status()).await.unwrap_or_else(|_| Status::unreachable())
+    let deadline = edge.deadline(request.extensions()).at_most(PATIENCE);
+    deadline.bound(edge.status.status()).await.unwrap_or_else(|_| Status::unreachable())
 }

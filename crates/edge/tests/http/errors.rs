@@ -1,4 +1,4 @@
-//! Requests that meet no route, and keys that name nothing.
+//! Requests that meet no route, keys that name nothing, and headers that contradict each other.
 
 use crate::host::Host;
 
@@ -56,7 +56,34 @@ async fn an_idempotency_key_that_names_nothing_is_refused() {
         let headers = [("idempotency-key", key), ("content-type", "application/cloudevents+json")];
         host.call("POST", "/events", &headers, event).await.problem(400);
     }
-    let twice = [("idempotency-key", "a"), ("idempotency-key", "a")];
-    host.call("POST", "/orders", &twice, r#"{"order_id":"1"}"#).await.problem(400);
     assert_eq!(host.take_records(), []);
+}
+
+#[tokio::test]
+async fn a_header_that_was_sent_twice_is_a_problem_that_names_it() {
+    let event = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":1,"user_id":"1","order_id":"1"}"#;
+    let host = Host::new();
+    for path in ["/send-notification", "/send_notification", "/register_event", "/orders", "/user-login", "/events"] {
+        for (name, first, second) in [
+            ("Content-Type", "application/json", "application/json"),
+            ("Content-Type", "application/json", "text/plain"),
+            ("Content-Type", "application/cloudevents+json", "application/cloudevents-batch+json"),
+            ("Idempotency-Key", "a", "a"),
+            ("Idempotency-Key", "a", "b"),
+        ] {
+            let mut headers = vec![(name, first), (name, second)];
+            if name != "Content-Type" && path == "/events" {
+                headers.push(("content-type", "application/cloudevents+json"));
+            }
+            let problem = host.call("POST", path, &headers, event).await.problem(400);
+            assert_eq!(problem["detail"], format!("the {name} was sent more than once"), "{path} {headers:?}");
+        }
+        // As gateways pass on the same.
+        for joined in ["application/json,application/json", "application/json; charset=utf-8, text/plain"] {
+            host.post_as(joined, path, event).await.problem(400);
+        }
+    }
+    assert_eq!(host.take_records(), []);
+    let quoted = r#"application/json; profile="a, \"b\", c""#;
+    assert_eq!(host.post_as(quoted, "/orders", r#"{"order_id":"1"}"#).await.status, 202);
 }

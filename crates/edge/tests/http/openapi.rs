@@ -160,7 +160,7 @@ async fn the_document_has_every_route_and_every_route_is_in_it() {
 }
 
 #[tokio::test]
-async fn keys_and_times_are_described_as_the_types_they_may_have() {
+async fn fields_are_described_as_the_types_they_may_have() {
     let document = document().await;
     let schemas = &document["components"]["schemas"];
     let types = |schema: &str, field: &str| {
@@ -174,6 +174,10 @@ async fn keys_and_times_are_described_as_the_types_they_may_have() {
         ("LoginRequest", "user_id", &["integer", "string"]),
         ("LoginRequest", "timestamp", &["null", "number", "string"]),
         ("LoginRequest", "locale", &["null", "string"]),
+        ("TopicStatus", "end_offset", &["integer", "null"]),
+        ("ConsumerStatus", "lag", &["integer", "null"]),
+        ("ConsumerStatus", "processed", &["integer", "null"]),
+        ("ConsumerStatus", "dead_lettered", &["integer", "null"]),
     ] {
         assert_eq!(types(schema, field), expected.iter().map(|name| (*name).to_owned()).collect(), "{schema} {field}");
     }
@@ -181,6 +185,8 @@ async fn keys_and_times_are_described_as_the_types_they_may_have() {
         ("NotificationRequest", &["user_id", "message"][..]),
         ("OrderRequest", &["order_id"]),
         ("LoginRequest", &["user_id"]),
+        ("TopicStatus", &["partitions", "end_offset"]),
+        ("ConsumerStatus", &["group", "lag", "processed", "dead_lettered"]),
     ] {
         assert_eq!(schemas[schema]["required"], serde_json::json!(required), "{schema}");
     }

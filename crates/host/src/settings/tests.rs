@@ -34,6 +34,10 @@ struct Load {
     duration: Option<Duration>,
     #[arg(long)]
     dry_run: bool,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=8))]
+    workers: Option<u32>,
+    #[arg(long, value_parser = ["red", "green"])]
+    colour: Option<String>,
     #[arg(long, value_delimiter = ',')]
     reason: Vec<String>,
     #[arg(long, env = "KAFKA_SECURITY_PROTOCOL")]
@@ -151,7 +155,7 @@ fn positional_arguments_have_no_variable() {
 #[test]
 fn a_wrong_value_is_named_in_the_form_the_user_wrote() {
     let error = refusal(&[], &[("MILLRACE_BATCH_AGE", "ten")]);
-    assert!(error.contains("'ten' for 'MILLRACE_BATCH_AGE': write a number"), "{error}");
+    assert!(error.contains("'ten' for 'MILLRACE_BATCH_AGE' of 'program load': write a number"), "{error}");
     assert!(!error.contains("--batch-age"), "{error}");
 
     let error = refusal(&["--batch-age", "ten"], &[("MILLRACE_COUNT", "1")]);
@@ -238,4 +242,27 @@ fn a_program_without_a_subcommand_is_shown_its_help() {
     let error = try_parse_from::<Program>(["program"], &environment).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("Usage: program"), "{error}");
+}
+
+#[test]
+fn a_wrong_number_is_told_what_is_right_and_not_how_rust_reads_numbers() {
+    for (args, told) in [
+        (["--count", "x"], "'x' for '--count <COUNT>': must be a whole number\n"),
+        (["--count", "-1"], "'-1' for '--count <COUNT>': must be a whole number\n"),
+        (["--count", "99999999999999999999"], "must be a smaller number"),
+        (["--workers", "0"], "'0' for '--workers <WORKERS>': must be a whole number from 1 to 8\n"),
+    ] {
+        let error = refusal(&args, &[]);
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_told_with_the_command_that_read_it() {
+    let error = refusal(&[], &[("MILLRACE_DRY_RUN", "report.json")]);
+    assert!(error.contains("'report.json' for 'MILLRACE_DRY_RUN' of 'program load': must be true or false"), "{error}");
+    let error = refusal(&[], &[("MILLRACE_WORKERS", "9")]);
+    assert!(error.contains("'MILLRACE_WORKERS' of 'program load': must be a whole number from 1 to 8"), "{error}");
+    let error = refusal(&[], &[("MILLRACE_COLOUR", "blue")]);
+    assert!(error.contains("'MILLRACE_COLOUR' of 'program load': must be one of red, green"), "{error}");
 }

@@ -1,6 +1,8 @@
 //! Value parsers that settings share. Each error says what would be accepted.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Reads a time with its unit: `250ms`, `10s`, `1m`, `1h 30m`.
@@ -34,6 +36,32 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     Ok(SocketAddr::new(IpAddr::V4(ip), port))
 }
 
+/// Reads whole numbers of `range`, all of which `T` must have. Without an end of its own (`u64::MAX`) the range counts
+/// as open.
+///
+/// ```
+/// # use millrace_host::settings::whole_number;
+/// #[derive(clap::Args)]
+/// struct Batches {
+///     /// How many events a batch holds
+///     #[arg(long, value_parser = whole_number::<u32>(1..=1_000), default_value = "100")]
+///     batch: u32,
+/// }
+/// ```
+pub fn whole_number<T: FromStr>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.and_then(|number: u64| number.to_string().parse().ok()).ok_or_else(|| {
+            match (range.start(), range.end()) {
+                (first, &u64::MAX) => format!("must be a whole number, at least {first}"),
+                (first, last) => format!("must be a whole number from {first} to {last}"),
+            }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +75,18 @@ mod tests {
             let error = duration(wrong).expect_err(wrong);
             assert!(error.contains("10s"), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_are_refused_with_their_range() {
+        let rate = whole_number::<u32>(1..=1_000);
+        assert_eq!([rate("1"), rate("1000"), rate("007")], [Ok(1), Ok(1_000), Ok(7)]);
+        for wrong in ["0", "1001", "x", "", "-1", "1.5", "1e3", "99999999999999999999"] {
+            assert_eq!(rate(wrong), Err("must be a whole number from 1 to 1000".to_owned()), "{wrong}");
+        }
+        let seed = whole_number::<u64>(0..=u64::MAX);
+        assert_eq!(seed("18446744073709551615"), Ok(u64::MAX));
+        assert_eq!(seed("-1"), Err("must be a whole number, at least 0".to_owned()));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clap::builder::{BoolishValueParser, OsStr, Resettable};
+use clap::builder::{OsStr, Resettable};
 use clap::{Arg, ArgAction, Command};
 
 use super::Environment;
@@ -49,19 +49,29 @@ pub(super) fn set(command: &Command, environment: &Environment) -> BTreeMap<Stri
 pub(super) fn fill(command: Command, environment: &Environment) -> Command {
     command
         .mut_args(|arg| {
+            let arg = if takes_a_value(&arg) { arg.allow_negative_numbers(true) } else { arg };
             let Some(variable) = of(&arg) else { return arg };
             let arg = arg.env(Resettable::<OsStr>::Reset);
             let Some(value) = environment.get(&variable) else {
                 return arg;
             };
-            let arg = if matches!(arg.get_action(), ArgAction::SetTrue) {
-                arg.value_parser(BoolishValueParser::new())
-            } else {
-                arg
-            };
+            let arg = if matches!(arg.get_action(), ArgAction::SetTrue) { arg.value_parser(switch) } else { arg };
             arg.required(false).default_value(value.to_owned())
         })
         .mut_subcommands(|subcommand| fill(subcommand, environment))
+}
+
+fn takes_a_value(arg: &Arg) -> bool {
+    arg.get_long().is_some() && matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
+}
+
+/// Reads the variable of a flag that takes no value.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("must be true or false (or yes or no, on or off, 1 or 0)".to_owned()),
+    }
 }
 
 /// `command` with the variables' names in its help.

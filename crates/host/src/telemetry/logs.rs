@@ -17,9 +17,10 @@ const CHATTY: [&str; 8] = ["h2", "hyper", "hyper_util", "librdkafka", "rdkafka",
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Logs")]
 pub struct LogSettings {
-    /// What to log: a level, or levels for parts of the program, like info,librdkafka=debug
-    #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
-    pub log: LogFilter,
+    /// What to log: a level, or levels for parts of the program, like info,librdkafka=debug [default: info for servers
+    /// and consumers, warn for other commands]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<LogFilter>,
 
     /// How to log [default: text on a terminal, json elsewhere]
     #[arg(long, global = true, value_name = "FORMAT")]
@@ -29,7 +30,8 @@ pub struct LogSettings {
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For a person; in colour on a terminal, unless `NO_COLOR` is set
+    /// For a person: in colour on a terminal, unless `NO_COLOR` is set
+    #[value(help = "For a person: in colour on a terminal, unless NO_COLOR is set")]
     Text,
     /// One object a line
     Json,
@@ -43,13 +45,24 @@ impl FromStr for LogFilter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        EnvFilter::try_new(text).map(|_| Self(text.to_owned())).map_err(|_| {
-            "write a level (error, warn, info, debug, trace, off) or TARGET=LEVEL, separated by commas".to_owned()
-        })
+        let is_read = EnvFilter::try_new(text).is_ok();
+        if is_read && text.split(',').all(|part| part.contains(['=', '[', ']']) || is_level(part)) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("write a level (error, warn, info, debug, trace, off) or TARGET=LEVEL, separated by commas".to_owned())
     }
 }
 
+/// A word alone would be taken for a target with all that it logs: far more often it is a misspelt level.
+fn is_level(word: &str) -> bool {
+    !word.is_empty() && word.parse::<LevelFilter>().is_ok()
+}
+
 impl LogFilter {
+    fn at(level: Level) -> Self {
+        Self(level.to_string())
+    }
+
     fn to_env_filter(&self) -> EnvFilter {
         let wanted = EnvFilter::new(&self.0);
         if wanted.max_level_hint() <= Some(LevelFilter::WARN) {
@@ -61,12 +74,23 @@ impl LogFilter {
     }
 }
 
-/// Sends this process's logs to stderr. A process that already has a subscriber keeps it.
+/// Sends this process's logs to stderr, from `info` where nothing else was asked for. A process that already has a
+/// subscriber keeps it.
 pub fn install(settings: &LogSettings) {
+    install_from(settings, Level::INFO);
+}
+
+/// The same for a command that neither serves nor consumes: from `warn`.
+pub fn install_quiet(settings: &LogSettings) {
+    install_from(settings, Level::WARN);
+}
+
+fn install_from(settings: &LogSettings, level: Level) {
+    let filter = settings.log.clone().unwrap_or_else(|| LogFilter::at(level));
     let terminal = std::io::stderr().is_terminal();
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let format = settings.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
-    let dispatch = dispatch(&settings.log, format, colours, std::io::stderr);
+    let dispatch = dispatch(&filter, format, colours, std::io::stderr);
     if tracing::dispatcher::set_global_default(dispatch).is_err() {
         tracing::debug!("logs were set up before; they stay as they are");
     }
@@ -154,7 +178,12 @@ mod tests {
 
     #[test]
     fn a_wrong_filter_says_what_is_accepted() {
-        let error = "info,kafka=loud".parse::<LogFilter>().unwrap_err();
-        assert!(error.contains("TARGET=LEVEL"), "{error}");
+        for wrong in ["info,kafka=loud", "debgu", "info,librdkafka", ""] {
+            let error = wrong.parse::<LogFilter>().expect_err(wrong);
+            assert!(error.contains("TARGET=LEVEL"), "{error}");
+        }
+        for right in ["INFO", "off", "warn,millrace_kafka=debug"] {
+            assert!(right.parse::<LogFilter>().is_ok(), "{right}");
+        }
     }
 }

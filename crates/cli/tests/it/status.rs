@@ -1,0 +1,65 @@
+//! `GET /get_status` of `millrace serve` while brokers go away.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use millrace_broker::topics::TopicSpec;
+use millrace_testkit::eventually;
+use millrace_testkit::kafka::{self, RawRecord};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::millrace::Millrace;
+
+/// The answer's status and body; `None` while nobody listens.
+async fn get_status(address: &str) -> Option<(u16, Value)> {
+    let started = Instant::now();
+    let mut connection = TcpStream::connect(address).await.ok()?;
+    connection.write_all(b"GET /get_status HTTP/1.1\r\nhost: edge\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(6), "answered after {:?}", started.elapsed());
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Some((status, serde_json::from_str(body).unwrap()))
+}
+
+#[tokio::test]
+async fn a_broker_that_is_away_costs_its_own_figures_and_503_is_for_no_broker_at_all() {
+    let Some(kafka) = kafka::dedicated(|builder| builder.brokers(3)).await else { return };
+    // One partition on each broker, of which there is no other copy; and a topic that every broker has.
+    let spread = TopicSpec { replication: Some(1), ..TopicSpec::new("spread", 3) };
+    let copied = TopicSpec { replication: Some(3), ..TopicSpec::new("copied", 1) };
+    kafka.create_topics(&[spread, copied]).await;
+    kafka.produce("spread", (0..3).map(|n| RawRecord::new("1").partition(n))).await;
+    kafka.produce("copied", [RawRecord::new("1"), RawRecord::new("2")]).await;
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let serve = Millrace::new(["serve", "--listen", &address, "--kafka", kafka.bootstrap_servers()]).start();
+
+    let told = async |what: &str, wanted: fn(u16, &Value) -> bool| {
+        eventually(Duration::from_mins(1), what, async || {
+            let (status, body) = get_status(&address).await?;
+            wanted(status, &body).then_some(body)
+        })
+        .await
+    };
+    let whole = told("all is well", |status, body| status == 200 && body["status"] == "ok").await;
+    assert_eq!(whole["topics"]["spread"], json!({"partitions": 3, "end_offset": 3}));
+    assert_eq!(whole["topics"]["copied"], json!({"partitions": 1, "end_offset": 2}));
+
+    kafka.broker(3).kill().unwrap();
+    let degraded = told("a leader is missed", |status, body| {
+        status == 200 && body["status"] == "degraded" && body["topics"]["copied"]["end_offset"] == 2
+    })
+    .await;
+    assert_eq!(degraded["kafka"]["connected"], true);
+    assert_eq!(degraded["topics"]["spread"], json!({"partitions": 3, "end_offset": null}));
+
+    kafka.broker(1).kill().unwrap();
+    kafka.broker(2).kill().unwrap();
+    let nothing = told("no broker answers", |status, _| status == 503).await;
+    assert_eq!(nothing["kafka"], json!({"connected": false, "brokers": 0}));
+    serve.signal("KILL");
+    serve.end().await;
+}
