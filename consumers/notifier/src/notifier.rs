@@ -91,7 +91,7 @@ fn verdict(results: Vec<Result<(), Undelivered<'_>>>) -> Outcome {
         return Outcome::retry("given up before every route was tried");
     }
     if results.iter().any(Result::is_ok) {
-        return Outcome::Done;
+        return Outcome::DONE;
     }
     let failures: Vec<_> =
         results.into_iter().filter_map(Result::err).flat_map(|Undelivered(failures)| failures).collect();
@@ -106,6 +106,8 @@ fn verdict(results: Vec<Result<(), Undelivered<'_>>>) -> Outcome {
 }
 
 impl Processor for Notifier {
+    type Product = ();
+
     async fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome {
         let document = match Document::parse(record.value().unwrap_or_default()) {
             Ok(document) => document,

@@ -115,7 +115,7 @@ impl Processor for &Work {
             RECORDS => self.last.notify_one(),
             _ => {}
         }
-        Outcome::Done
+        Outcome::DONE
     }
 }
 

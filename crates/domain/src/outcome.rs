@@ -48,11 +48,11 @@ impl fmt::Display for DeadLetterClass {
     }
 }
 
-/// What a processor decided about one record.
+/// What a processor decided about one record. `T` is what it made of it: nothing, where its effect is elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Processed: its offset may be committed.
-    Done,
+pub enum Outcome<T = ()> {
+    /// Processed: its offset may be committed, once what was made of it is safe.
+    Done(T),
     /// Failed for now: try again, no sooner than `after` where the other side named a time.
     RetryAfter {
         /// The least time to wait; `None` leaves it to the back-off.
@@ -77,6 +77,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Processed, and nothing is left to be done.
+    pub const DONE: Self = Self::Done(());
+}
+
+impl<T> Outcome<T> {
     /// A transient failure that leaves the delay to the back-off.
     pub fn retry(reason: impl Into<String>) -> Self {
         Self::RetryAfter { after: None, reason: reason.into() }

@@ -8,6 +8,7 @@ mod ffi;
 pub mod headers;
 #[cfg(feature = "msk")]
 pub mod msk;
+mod new_record;
 pub mod offsets;
 mod patience;
 pub mod producer;
@@ -16,6 +17,7 @@ pub mod record;
 pub mod settings;
 
 pub use error::KafkaFailure;
+pub use new_record::NewRecord;
 pub use offsets::{Committed, GroupOffsets};
 pub use producer::{Ack, OutgoingRecord, ProduceError, Producer};
 pub use reader::{Read, Reader};

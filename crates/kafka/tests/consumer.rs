@@ -29,6 +29,8 @@ where
     F: Fn(String, String, u32) -> R + Send + Sync,
     R: Future<Output = Outcome> + Send,
 {
+    type Product = ();
+
     fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> impl Future<Output = Outcome> + Send {
         let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         (self.0)(text(record.key()), text(record.value()), attempt.number())
@@ -68,7 +70,7 @@ impl Scene {
     }
 
     /// Runs a member of the group in the background.
-    fn member<P: Processor + 'static>(&self, processor: P, options: ConsumerOptions) -> Member {
+    fn member<P: Processor<Product = ()> + 'static>(&self, processor: P, options: ConsumerOptions) -> Member {
         let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
         let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
         let subscription =
@@ -141,7 +143,7 @@ async fn records_of_a_key_are_processed_in_order_and_none_again_after_a_graceful
                     return Outcome::Fatal { reason: format!("two records of {key} at a time") };
                 }
                 seen.lock().unwrap().push((key, value.parse().unwrap()));
-                Outcome::Done
+                Outcome::DONE
             }
         })
     };
@@ -180,7 +182,7 @@ async fn a_refused_record_is_dead_lettered_byte_for_byte_with_where_it_came_from
     scene.kafka.produce(&scene.topic, [record("k", "fine"), poison.clone(), record("k", "fine")]).await;
     let member = scene.member(
         Closure(|_, value: String, _| async move {
-            if value == "fine" { Outcome::Done } else { Outcome::poison("no such thing") }
+            if value == "fine" { Outcome::DONE } else { Outcome::poison("no such thing") }
         }),
         Scene::options(),
     );
@@ -238,7 +240,7 @@ async fn null_and_empty_values_and_panics_are_poison() {
     let member = scene.member(
         Closure(|_, value: String, _| async move {
             assert!(value != "boom", "it blew up");
-            Outcome::Done
+            Outcome::DONE
         }),
         Scene::options(),
     );
@@ -263,7 +265,7 @@ async fn a_record_that_keeps_failing_is_tried_as_often_as_set_and_holds_up_only_
             async move {
                 if key != "stuck" {
                     others_done.fetch_add(1, Ordering::Relaxed);
-                    return Outcome::Done;
+                    return Outcome::DONE;
                 }
                 attempts.lock().unwrap().push(attempt);
                 // The stuck key gives in only after all others went by.
@@ -295,7 +297,7 @@ async fn a_transient_failure_is_tried_again_until_it_passes() {
     let Some(scene) = Scene::set(1).await else { return };
     scene.kafka.produce(&scene.topic, [record("k", "{}")]).await;
     let member = scene.member(
-        Closure(|_, _, attempt| async move { if attempt < 4 { Outcome::retry("busy") } else { Outcome::Done } }),
+        Closure(|_, _, attempt| async move { if attempt < 4 { Outcome::retry("busy") } else { Outcome::DONE } }),
         Scene::options(),
     );
     scene.until_committed(1).await;
@@ -332,7 +334,7 @@ async fn a_fatal_outcome_ends_the_consumer_and_its_record_is_not_committed() {
     scene.kafka.produce(&scene.topic, [record("a", "fine"), record("b", "fatal"), record("c", "fine")]).await;
     let member = scene.member(
         Closure(|_, value: String, _| async move {
-            if value == "fatal" { Outcome::Fatal { reason: "no disk".to_owned() } } else { Outcome::Done }
+            if value == "fatal" { Outcome::Fatal { reason: "no disk".to_owned() } } else { Outcome::DONE }
         }),
         Scene::options(),
     );
@@ -352,7 +354,7 @@ async fn a_letter_that_is_not_acknowledged_keeps_its_record_from_being_committed
     let counter = Arc::clone(&seen);
     let processor = Closure(move |_, value: String, _| {
         counter.fetch_add(1, Ordering::Relaxed);
-        async move { if value == "fine" { Outcome::Done } else { Outcome::poison("no") } }
+        async move { if value == "fine" { Outcome::DONE } else { Outcome::poison("no") } }
     });
     let member = scene.member(processor, Scene::options());
     eventually(BOUND, "all are tried", async || (seen.load(Ordering::Relaxed) == 3).then_some(())).await;
@@ -381,7 +383,7 @@ async fn more_in_flight_than_allowed_is_left_on_the_topic_and_a_full_key_pauses_
                 } else {
                     others.fetch_add(1, Ordering::Relaxed);
                 }
-                Outcome::Done
+                Outcome::DONE
             }
         })
     };
@@ -404,7 +406,7 @@ async fn the_markers_of_transactions_leave_no_lag_behind() {
     let Some(scene) = Scene::set(1).await else { return };
     let three = || (0..3).map(|number| record("k", number.to_string()));
     scene.kafka.produce_transaction(&scene.topic, three(), TransactionEnd::Commit).await;
-    let member = scene.member(Closure(|_, _, _| async { Outcome::Done }), Scene::options());
+    let member = scene.member(Closure(|_, _, _| async { Outcome::DONE }), Scene::options());
     scene.until_committed(4).await;
     scene.kafka.produce_transaction(&scene.topic, three(), TransactionEnd::Abort).await;
     scene.until_committed(8).await;
@@ -412,7 +414,7 @@ async fn the_markers_of_transactions_leave_no_lag_behind() {
 
     // A member that finds nothing but a marker passes it as well.
     scene.kafka.produce_transaction(&scene.topic, three(), TransactionEnd::Abort).await;
-    let member = scene.member(Closure(|_, _, _| async { Outcome::Done }), Scene::options());
+    let member = scene.member(Closure(|_, _, _| async { Outcome::DONE }), Scene::options());
     scene.until_committed(12).await;
     member.stop().await;
 }
@@ -434,6 +436,8 @@ async fn a_record_that_waits_inside_its_processor_gives_up_when_the_consumer_sto
 struct Waiting(Arc<AtomicBool>);
 
 impl Processor for Waiting {
+    type Product = ();
+
     async fn process(&self, _record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome {
         self.0.store(true, Ordering::SeqCst);
         attempt.unless_given_up(std::future::pending::<()>()).await;
@@ -455,7 +459,7 @@ async fn a_stop_abandons_what_backs_off_and_the_next_run_finishes_it() {
                 let after = Some(Duration::from_secs(3_600));
                 return Outcome::RetryAfter { after, reason: "come back in an hour".to_owned() };
             }
-            Outcome::Done
+            Outcome::DONE
         }
     });
     let member = scene.member(processor, Scene::options());
@@ -463,7 +467,7 @@ async fn a_stop_abandons_what_backs_off_and_the_next_run_finishes_it() {
     tokio::time::timeout(Duration::from_secs(20), member.stop()).await.expect("a stop does not wait for a back-off");
     assert_eq!(scene.committed().await, 0);
 
-    let member = scene.member(Closure(|_, _, _| async { Outcome::Done }), Scene::options());
+    let member = scene.member(Closure(|_, _, _| async { Outcome::DONE }), Scene::options());
     scene.until_committed(2).await;
     member.stop().await;
 }
@@ -486,7 +490,7 @@ async fn twenty_members_that_come_and_go_lose_nothing_and_keep_the_order_of_keys
                     tokio::time::sleep(Duration::from_millis(2)).await;
                     let sequence = value.parse().unwrap();
                     seen.lock().unwrap().push(Entry::new(format!("{key}-{value}"), key, sequence));
-                    Outcome::Done
+                    Outcome::DONE
                 }
             })
         }

@@ -28,7 +28,7 @@ async fn a_private_address_is_allowed_on_demand() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let url = receiver.url("/hook").replace("127.0.0.1", "localhost");
     let notifier = notifier(&(webhook("hook", &url) + &route("hook")));
-    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::Done);
+    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ async fn a_destination_that_keeps_failing_is_left_alone_and_probed_after_the_coo
     let send = async |number: usize| process(&notifier, record(&format!("event-{number}"), "12345", "hello")).await;
 
     for number in 0..10 {
-        assert_eq!(send(number).await, Outcome::Done);
+        assert_eq!(send(number).await, Outcome::DONE);
     }
     assert_eq!(ids(&receiver.received_at("/hook")), ["event-0", "event-1", "event-2"]);
     assert_eq!(receiver.received_at("/second").len(), 10);
@@ -117,7 +117,7 @@ async fn a_full_queue_goes_to_the_fallback_and_without_one_it_waits() {
             let record = record(&format!("event-{number}"), &format!("user-{number}"), "hello");
             process(&notifier, record)
         });
-        assert!(join_all(sent).await.iter().all(|outcome| *outcome == Outcome::Done));
+        assert!(join_all(sent).await.iter().all(|outcome| *outcome == Outcome::DONE));
     };
 
     let second = webhook("second", &receiver.url("/second"));

@@ -21,7 +21,7 @@ async fn a_mail_is_text_with_the_events_id_to_the_user_alone() {
 
     for number in 0..3 {
         let outcome = process(&notifier, record(&format!("event-{number}"), "12345", "Grüße, 日本")).await;
-        assert_eq!(outcome, Outcome::Done);
+        assert_eq!(outcome, Outcome::DONE);
     }
 
     let mails = sink.mails();
@@ -45,11 +45,11 @@ async fn a_4xx_reply_is_tried_again_and_a_5xx_reply_goes_to_the_fallback() {
     let notifier = notifier(&config);
 
     sink.refuse(Moment::Rcpt, "451 4.3.0 try again later", Some(2));
-    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::Done);
+    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
     assert_eq!((sink.mails().len(), receiver.received().len()), (1, 0));
 
     sink.refuse(Moment::Rcpt, "550 5.1.1 no such user", None);
-    assert_eq!(process(&notifier, record("event-2", "12345", "hello")).await, Outcome::Done);
+    assert_eq!(process(&notifier, record("event-2", "12345", "hello")).await, Outcome::DONE);
     assert_eq!((sink.mails().len(), receiver.received().len()), (1, 1));
 }
 

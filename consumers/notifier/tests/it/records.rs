@@ -13,7 +13,7 @@ async fn a_record_without_headers_is_named_by_its_place_and_timed_by_its_timesta
 
     let outcome = process(&notifier, record_of(br#" {"user_id": 7, "message": "hi"} "#, None)).await;
 
-    assert_eq!(outcome, Outcome::Done);
+    assert_eq!(outcome, Outcome::DONE);
     let requests = receiver.received();
     assert_eq!(requests[0].headers["webhook-id"], "notifications-3-42");
     let body: Value = serde_json::from_slice(&requests[0].body).unwrap();

@@ -19,7 +19,7 @@ async fn a_receiver_can_verify_a_webhook_with_the_new_secret_and_with_the_old_on
     let receiver = WebhookReceiver::start().await.unwrap();
     let notifier = notifier(&config(&receiver));
 
-    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::Done);
+    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
 
     let requests = receiver.received();
     let [request] = &requests[..] else { panic!("{} requests", requests.len()) };
@@ -45,7 +45,7 @@ async fn what_may_pass_is_tried_again_under_the_same_id() {
 
         let outcome = process(&notifier(&config(&receiver)), record("event-1", "12345", "hello")).await;
 
-        assert_eq!(outcome, Outcome::Done, "{status}");
+        assert_eq!(outcome, Outcome::DONE, "{status}");
         let requests = receiver.received();
         assert_eq!(requests.len(), 4, "{status}");
         assert!(requests.iter().all(|request| request.headers["webhook-id"] == "event-1"));
@@ -83,7 +83,7 @@ async fn retry_after_is_waited_for() {
     let limited = Answer::retry_after(StatusCode::TOO_MANY_REQUESTS, "1");
     receiver.answer("/hook", [limited, Answer::status(StatusCode::OK)]);
 
-    assert_eq!(process(&notifier(&config(&receiver)), record("event-1", "12345", "hello")).await, Outcome::Done);
+    assert_eq!(process(&notifier(&config(&receiver)), record("event-1", "12345", "hello")).await, Outcome::DONE);
 
     let requests = receiver.received();
     let waited = requests[1].at - requests[0].at;
@@ -101,7 +101,7 @@ async fn a_refusal_goes_to_the_fallback_at_once() {
             + &webhook("third", &receiver.url("/third"))
             + &route("hook");
 
-        assert_eq!(process(&notifier(&config), record("event-1", "12345", "hello")).await, Outcome::Done);
+        assert_eq!(process(&notifier(&config), record("event-1", "12345", "hello")).await, Outcome::DONE);
 
         let paths: Vec<_> = receiver.received().into_iter().map(|request| request.path).collect();
         assert_eq!(paths, ["/hook", "/second"], "{status}");
@@ -132,7 +132,7 @@ async fn one_delivery_of_several_is_enough_and_all_are_tried() {
         + &webhook("second", &receiver.url("/second"))
         + "[[routes]]\nto = [\"second\", \"hook\"]\n[[routes]]\nusers = [\"12345\"]\nto = [\"hook\"]\n";
 
-    assert_eq!(process(&notifier(&config), record("event-1", "12345", "hello")).await, Outcome::Done);
+    assert_eq!(process(&notifier(&config), record("event-1", "12345", "hello")).await, Outcome::DONE);
 
     assert_eq!(receiver.received_at("/hook").len(), 1, "once, though on two routes");
     assert_eq!(receiver.received_at("/second").len(), 1);
@@ -174,7 +174,7 @@ async fn slack_gets_its_text_escaped() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let config = format!("[destinations.ops]\ntype = \"slack\"\nurl = \"{}\"\n{}", receiver.url("/s"), route("ops"));
 
-    assert_eq!(process(&notifier(&config), record("event-1", "12345", "<!here> & there")).await, Outcome::Done);
+    assert_eq!(process(&notifier(&config), record("event-1", "12345", "<!here> & there")).await, Outcome::DONE);
 
     let body: serde_json::Value = serde_json::from_slice(&receiver.received()[0].body).unwrap();
     assert_eq!(body["text"], "*12345*: &lt;!here&gt; &amp; there");

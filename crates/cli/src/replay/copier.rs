@@ -68,7 +68,7 @@ impl Copier {
         let commits = after.iter().map(|(&partition, replayed)| Ok((partition, replayed.commit()?)));
         let commits: BTreeMap<i32, Committed> = commits.collect::<Result<_, ReplayedError>>()?;
         let records = letters.iter().map(Letter::record).collect();
-        self.producer.write(records, &self.offsets, &commits).await?;
+        self.producer.write_for(records, &self.offsets, &commits).await?;
         if self.in_memory {
             // The embedded broker takes transactions and forgets the offsets in them.
             self.offsets.commit(&commits).await?;

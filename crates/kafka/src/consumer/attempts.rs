@@ -1,21 +1,18 @@
 //! One record's way through a processor: tries, back-off between them, and a dead letter where they do not help.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use futures_util::FutureExt;
-use millrace_domain::catalogue::dead_letter_topic;
 use millrace_domain::{Backoff, DeadLetterClass, Outcome};
 use tokio::sync::{Semaphore, watch};
 
 use super::Processor;
-use super::lanes::{Finished, Task, Verdict};
-use super::letters::{Letters, is_worth_retrying};
+use super::lanes::{Task, TaskEnd};
+use super::letters::{Letters, Refusal, poison};
 use super::options::ConsumerOptions;
 use super::partitions::Lease;
-
-/// Delays between tries to write a dead letter: nothing is committed meanwhile, so it is tried for as long as it takes.
-const LETTER_BACKOFF: Backoff = Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(10) };
+use super::work::Verdict;
 
 /// One try of a record, as its processor sees it.
 #[derive(Debug)]
@@ -49,16 +46,28 @@ impl Attempt<'_> {
             output = wait => Some(output),
         }
     }
+}
 
-    fn is_given_up(&self) -> bool {
+impl<'a> Attempt<'a> {
+    /// The first try of what a lease stands for.
+    pub(super) fn of(ownership: &'a watch::Sender<Vec<u32>>, lease: Lease) -> Self {
+        Self { number: 1, claim: Some((ownership, lease)) }
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
         self.claim.is_some_and(|(ownership, lease)| !lease.holds(&ownership.borrow()))
+    }
+
+    /// Another one follows.
+    pub(super) fn advance(&mut self) {
+        self.number += 1;
     }
 }
 
 /// See the module's text.
 pub(super) struct Attempts<'p, P> {
     processor: &'p P,
-    letters: &'p Letters<'p>,
+    letters: Letters<'p>,
     backoff: Backoff,
     limit: u32,
     /// Taken for each attempt, not for the waiting between: a record that backs off keeps nobody from working.
@@ -68,49 +77,44 @@ pub(super) struct Attempts<'p, P> {
 }
 
 impl<'p, P: Processor> Attempts<'p, P> {
-    pub(super) fn new(processor: &'p P, letters: &'p Letters<'p>, options: &ConsumerOptions) -> Self {
+    pub(super) fn new(
+        processor: &'p P,
+        letters: Letters<'p>,
+        ownership: watch::Sender<Vec<u32>>,
+        options: &ConsumerOptions,
+    ) -> Self {
         Self {
             processor,
             letters,
             backoff: options.backoff,
             limit: options.max_attempts,
             concurrency: Semaphore::new(options.concurrency),
-            ownership: watch::Sender::default(),
+            ownership,
         }
     }
 
-    /// Where the engine says what is still owned.
-    pub(super) fn ownership(&self) -> watch::Sender<Vec<u32>> {
-        self.ownership.clone()
-    }
-
     /// Works on a task until it is done, abandoned, or the consumer must stop.
-    pub(super) async fn run(&self, task: Task<'_>) -> Finished {
+    pub(super) async fn run(&self, task: Task<'_>) -> TaskEnd<P::Product> {
         let verdict = self.decide(&task).await;
         task.finish(verdict)
     }
 
     /// What is rare stands in boxes: every record's future is as large as the largest way it may take.
-    async fn decide(&self, task: &Task<'_>) -> Verdict {
-        let poison = match task.record.value() {
-            None => Some("the value is null"),
-            Some([]) => Some("the value is empty"),
-            Some(_) => None,
-        };
-        let mut attempt = Attempt { number: 1, claim: Some((&self.ownership, task.lease)) };
-        if let Some(reason) = poison {
-            return Box::pin(self.dead_letter(task, &attempt, None, DeadLetterClass::Permanent, reason)).await;
+    async fn decide(&self, task: &Task<'_>) -> Verdict<P::Product> {
+        let mut attempt = Attempt::of(&self.ownership, task.lease);
+        if let Some(reason) = poison(&task.record) {
+            return self.refuse(task, &attempt, None, DeadLetterClass::Permanent, reason).await;
         }
         loop {
             match self.attempt(task, &attempt).await {
-                Outcome::Done => return Verdict::Done { letter: None },
+                Outcome::Done(product) => return Verdict::Done(product),
                 Outcome::DeadLetter { class, reason, attempts } => {
-                    return Box::pin(self.dead_letter(task, &attempt, attempts, class, &reason)).await;
+                    return self.refuse(task, &attempt, attempts, class, &reason).await;
                 }
                 Outcome::Fatal { reason } => return Verdict::Halt(reason),
                 Outcome::RetryAfter { .. } if attempt.is_given_up() => return Verdict::Abandoned,
                 Outcome::RetryAfter { reason, .. } if attempt.number >= self.limit => {
-                    return Box::pin(self.dead_letter(task, &attempt, None, DeadLetterClass::Transient, &reason)).await;
+                    return self.refuse(task, &attempt, None, DeadLetterClass::Transient, &reason).await;
                 }
                 Outcome::RetryAfter { after, reason } => {
                     let delay = self.backoff.delay(attempt.number, after, &mut rand::rng());
@@ -126,55 +130,37 @@ impl<'p, P: Processor> Attempts<'p, P> {
                     if Box::pin(attempt.unless_given_up(tokio::time::sleep(delay))).await.is_none() {
                         return Verdict::Abandoned;
                     }
-                    attempt.number += 1;
+                    attempt.advance();
                 }
             }
         }
     }
 
-    async fn attempt(&self, task: &Task<'_>, attempt: &Attempt<'_>) -> Outcome {
+    async fn attempt(&self, task: &Task<'_>, attempt: &Attempt<'_>) -> Outcome<P::Product> {
         // The semaphore is never closed.
         let _permit = self.concurrency.acquire().await;
         match AssertUnwindSafe(self.processor.process(&task.record, attempt)).catch_unwind().await {
             Ok(outcome) => outcome,
-            Err(panic) => {
-                let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-                Outcome::poison(format!("processing panicked: {}", text.unwrap_or("no reason given")))
-            }
+            Err(panic) => Outcome::poison(format!("processing panicked: {}", text_of(&*panic))),
         }
     }
 
     /// `attempts` where the processor counted by itself.
-    async fn dead_letter(
+    async fn refuse(
         &self,
         task: &Task<'_>,
         attempt: &Attempt<'_>,
         attempts: Option<u32>,
         class: DeadLetterClass,
         reason: &str,
-    ) -> Verdict {
-        let record = &task.record;
-        let attempts = attempts.unwrap_or(attempt.number);
-        tracing::warn!(
-            topic = record.topic(), partition = record.partition(), offset = record.offset(), attempts, %class, reason,
-            "dead-lettering a record"
-        );
-        for tries in 1.. {
-            match self.letters.send(record, attempts, class, reason).await {
-                Ok(()) => return Verdict::Done { letter: Some(class) },
-                Err(error) if is_worth_retrying(&error) => {
-                    tracing::error!(%error, "a dead letter was not acknowledged, trying again");
-                    let delay = LETTER_BACKOFF.delay(tries, None, &mut rand::rng());
-                    if attempt.unless_given_up(tokio::time::sleep(delay)).await.is_none() {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    let topic = dead_letter_topic(record.topic());
-                    return Verdict::Halt(format!("a dead letter cannot be written to {topic}: {error}"));
-                }
-            }
-        }
-        Verdict::Abandoned
+    ) -> Verdict<P::Product> {
+        let refusal = Refusal { attempts: attempts.unwrap_or(attempt.number), class, reason };
+        Box::pin(self.letters.refuse(&task.record, &refusal, attempt)).await
     }
+}
+
+/// What a panic said.
+pub(super) fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no reason given")
 }

@@ -1,11 +1,15 @@
 //! Commits: of frontiers only, one at a time, and none that was not answered counts.
 
+use std::task::{Context as TaskContext, Poll};
+
 use rdkafka::consumer::StreamConsumer;
 use rdkafka::error::KafkaResult;
 
+use super::ConsumerError;
 use super::context::Context;
-use super::partitions::{Frontier, Partitions};
+use super::partitions::{Frontier, Lease, Partitions};
 use super::progress::Progress;
+use super::recorder::{Made, Recorder};
 use crate::ffi;
 
 /// See the module's text.
@@ -21,30 +25,49 @@ impl<'c> Committer<'c> {
         Self { client, progress, unanswered: None }
     }
 
-    /// Sends what is done and not committed yet, unless an answer is still awaited.
-    pub(super) fn commit(&mut self, partitions: &Partitions) {
-        if self.unanswered.is_some() {
-            return;
-        }
-        let frontiers = partitions.uncommitted();
-        if frontiers.is_empty() {
-            return;
-        }
+    /// Sends these frontiers; none may be on its way.
+    pub(super) fn send(&mut self, frontiers: Vec<Frontier>, partitions: &Partitions) {
         match ffi::commit(self.client, &partitions.offsets(&frontiers)) {
             Ok(()) => self.unanswered = Some(frontiers),
             Err(error) => tracing::warn!(%error, "a commit was not sent, trying again"),
         }
     }
+}
 
-    /// Takes the broker's answer.
-    pub(super) fn answered(&mut self, result: KafkaResult<()>, partitions: &mut Partitions) {
+impl Recorder<()> for Committer<'_> {
+    const EAGER: bool = false;
+
+    fn stage(&mut self, _lease: Lease, _made: Made<()>) {}
+
+    fn waiting(&self) -> usize {
+        0
+    }
+
+    fn record(&mut self, partitions: &mut Partitions, _closing: bool) {
+        if self.unanswered.is_some() {
+            return;
+        }
+        let frontiers = partitions.uncommitted();
+        if !frontiers.is_empty() {
+            self.send(frontiers, partitions);
+        }
+    }
+
+    /// Answers come as notices.
+    fn poll(
+        &mut self,
+        _context: &mut TaskContext<'_>,
+        _partitions: &mut Partitions,
+    ) -> Poll<Result<(), ConsumerError>> {
+        Poll::Pending
+    }
+
+    fn answered(&mut self, result: KafkaResult<()>, partitions: &mut Partitions) {
         let frontiers = self.unanswered.take().unwrap_or_default();
         match result {
             Ok(()) => {
                 for frontier in frontiers {
-                    if let Some(slot) = partitions.committed(frontier) {
-                        self.progress.set_position(&slot.topic, slot.partition, frontier.offset);
-                    }
+                    partitions.committed(frontier, self.progress);
                 }
             }
             // During a rebalance the broker refuses commits; what is still owned afterwards is committed then.
@@ -52,8 +75,7 @@ impl<'c> Committer<'c> {
         }
     }
 
-    /// Whether an answer is awaited.
-    pub(super) fn is_waiting(&self) -> bool {
+    fn is_recording(&self) -> bool {
         self.unanswered.is_some()
     }
 }

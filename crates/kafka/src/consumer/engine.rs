@@ -18,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use self::rebalance::Revocation;
 use super::ConsumerError;
-use super::committer::Committer;
 use super::context::{Context, Notice};
-use super::lanes::{Finished, Lanes, Level, Task, Verdict};
 use super::options::{ConsumerOptions, Subscription};
-use super::partitions::Partitions;
+use super::partitions::{Lease, Partitions};
 use super::progress::Progress;
+use super::recorder::{Made, Recorder};
+use super::resume::{Resume, Resuming};
+use super::work::{Finished, Level, Verdict, Work};
 use crate::error::{KafkaFailure, class_of};
 use crate::record::Record;
 
@@ -41,17 +42,22 @@ const STALL: Duration = Duration::from_secs(1);
 const COMMIT_WAIT: Duration = Duration::from_secs(2);
 
 /// See the module's text.
-pub(super) struct Engine<'c, S, F> {
+pub(super) struct Engine<'c, W, R> {
     client: &'c StreamConsumer<Context>,
     stream: MessageStream<'c, Context>,
-    lanes: Lanes<'c, S, F>,
+    work: W,
     ownership: watch::Sender<Vec<u32>>,
     partitions: Partitions,
-    committer: Committer<'c>,
+    recorder: R,
+    /// Where partitions are taken up, if not where the group has committed.
+    resume: Option<&'c dyn Resume>,
     options: &'c ConsumerOptions,
     progress: &'c Progress,
     counters: Counters,
     revocation: Option<Revocation>,
+    resuming: Option<Resuming<'c>>,
+    /// Slots whose partitions are to be taken up anew.
+    misplaced: Vec<usize>,
     draining: Option<Instant>,
     /// Since when a drain only waits for its last commit.
     settling_since: Option<Instant>,
@@ -80,30 +86,37 @@ impl Counters {
     }
 }
 
-impl<'c, S, F> Engine<'c, S, F>
+/// What an engine has beside its mode.
+pub(super) struct Frame<'c> {
+    pub(super) client: &'c StreamConsumer<Context>,
+    /// Where the engine says what is still owned.
+    pub(super) ownership: watch::Sender<Vec<u32>>,
+    pub(super) options: &'c ConsumerOptions,
+    pub(super) subscription: &'c Subscription,
+    pub(super) progress: &'c Progress,
+}
+
+impl<'c, W, R> Engine<'c, W, R>
 where
-    S: Fn(Task<'c>) -> F,
-    F: Future<Output = Finished>,
+    W: Work<'c>,
+    R: Recorder<W::Product>,
 {
-    pub(super) fn new(
-        client: &'c StreamConsumer<Context>,
-        lanes: Lanes<'c, S, F>,
-        ownership: watch::Sender<Vec<u32>>,
-        options: &'c ConsumerOptions,
-        subscription: &Subscription,
-        progress: &'c Progress,
-    ) -> Self {
+    pub(super) fn new(frame: &Frame<'c>, work: W, recorder: R, resume: Option<&'c dyn Resume>) -> Self {
+        let Frame { client, options, progress, .. } = *frame;
         Self {
             client,
             stream: client.stream(),
-            lanes,
-            ownership,
+            work,
+            ownership: frame.ownership.clone(),
             partitions: Partitions::default(),
-            committer: Committer::new(client, progress),
+            recorder,
+            resume,
             options,
             progress,
-            counters: Counters::new(&subscription.name),
+            counters: Counters::new(&frame.subscription.name),
             revocation: None,
+            resuming: None,
+            misplaced: Vec::new(),
             draining: None,
             settling_since: None,
             stalled_since: None,
@@ -121,10 +134,15 @@ where
             tokio::select! {
                 () = std::future::poll_fn(|context| self.turn(context)) => tokio::task::yield_now().await,
                 _ = commits.tick() => self.tick(),
-                () = shutdown.cancelled(), if self.draining.is_none() => self.begin_drain(),
+                () = shutdown.cancelled(), if self.draining.is_none() => self.begin_drain()?,
             }
+            self.take_up()?;
             self.serve_notices()?;
             self.advance_revocation()?;
+            self.move_misplaced();
+            if R::EAGER {
+                self.record();
+            }
             if let Some(error) = self.end.take() {
                 return Err(error);
             }
@@ -141,7 +159,7 @@ where
             let before = served;
             while served < TURN
                 && self.end.is_none()
-                && let Poll::Ready((finished, level)) = self.lanes.poll_finished(context)
+                && let Poll::Ready((finished, level)) = self.work.poll_finished(context)
             {
                 served += 1;
                 self.finish(finished, level);
@@ -158,6 +176,15 @@ where
                 }
             }
             served += run;
+            if self.resuming.as_mut().is_some_and(|resuming| resuming.poll_found(context).is_ready()) {
+                return Poll::Ready(());
+            }
+            if let Poll::Ready(recorded) = self.recorder.poll(context, &mut self.partitions) {
+                served += 1;
+                if let Err(error) = recorded {
+                    self.end.get_or_insert(error);
+                }
+            }
             if served >= TURN || self.client.context().has_notices() || self.end.is_some() {
                 return Poll::Ready(());
             }
@@ -174,7 +201,7 @@ where
 
     fn has_room(&self) -> bool {
         let (records, bytes) = self.partitions.load();
-        records < self.options.max_in_flight && bytes < self.options.max_in_flight_bytes
+        records + self.recorder.waiting() < self.options.max_in_flight && bytes < self.options.max_in_flight_bytes
     }
 
     fn take(&mut self, message: BorrowedMessage<'c>) {
@@ -188,18 +215,33 @@ where
         if self.partitions.take_restarted() {
             self.ownership_changed();
         }
-        if let Some(level) = self.lanes.take(lease, Record::from(message)) {
+        if let Some(level) = self.work.take(lease, Record::from(message)) {
             self.lane_changed(lease.slot, level);
         }
     }
 
-    fn finish(&mut self, finished: Finished, level: Option<Level>) {
-        let Finished { lease, verdict, .. } = finished;
-        self.partitions.end(lease, matches!(verdict, Verdict::Done { .. }));
+    fn finish(&mut self, finished: Finished<W::Product>, level: Option<Level>) {
+        let Finished { lease, verdict } = finished;
         match verdict {
-            Verdict::Done { letter } => self.count(letter),
-            Verdict::Abandoned => self.counters.abandoned.increment(1),
-            Verdict::Halt(reason) => self.halt(reason),
+            Verdict::Done(product) => {
+                self.done(lease, Made::Product(product));
+                self.count(None);
+            }
+            Verdict::DeadLettered { class, letter } => {
+                self.done(lease, letter.map_or(Made::Nothing, Made::Letter));
+                self.count(Some(class));
+            }
+            Verdict::Abandoned => self.abandon(lease),
+            Verdict::Misplaced => {
+                self.abandon(lease);
+                if self.partitions.restart(lease) {
+                    self.misplaced.push(lease.slot);
+                }
+            }
+            Verdict::Halt(reason) => {
+                self.partitions.end(lease, false);
+                self.halt(reason);
+            }
         }
         let limit = self.options.dead_letter_limit;
         if limit > 0 && self.dead_letter_run >= limit {
@@ -208,6 +250,19 @@ where
         if let Some(level) = level {
             self.lane_changed(lease.slot, level);
         }
+    }
+
+    fn done(&mut self, lease: Lease, made: Made<W::Product>) {
+        self.partitions.end(lease, true);
+        // What was made of a partition that has another owner by now is made there again.
+        if self.partitions.epoch(lease.slot) == lease.epoch {
+            self.recorder.stage(lease, made);
+        }
+    }
+
+    fn abandon(&mut self, lease: Lease) {
+        self.partitions.end(lease, false);
+        self.counters.abandoned.increment(1);
     }
 
     fn count(&mut self, letter: Option<DeadLetterClass>) {
@@ -259,9 +314,14 @@ where
         }
     }
 
+    fn record(&mut self) {
+        let closing = self.draining.is_some() || self.revocation.is_some();
+        self.recorder.record(&mut self.partitions, closing);
+    }
+
     fn tick(&mut self) {
         self.look_at_positions();
-        self.committer.commit(&self.partitions);
+        self.record();
         let (records, _) = self.partitions.load();
         #[allow(clippy::cast_precision_loss)] // a gauge
         self.counters.in_flight.set(records as f64);
@@ -318,25 +378,25 @@ where
     fn serve_notices(&mut self) -> Result<(), ConsumerError> {
         // A rebalance that is being answered must end before the next one begins.
         while self.revocation.is_none()
+            && self.resuming.is_none()
             && let Some(notice) = self.client.context().next_notice()
         {
             match notice {
-                Notice::Assign(list) => self.assign(&list)?,
+                Notice::Assign(list) => self.assign(list)?,
                 Notice::Revoke(list) => self.begin_revocation(list)?,
-                Notice::Committed(result) => self.committer.answered(result, &mut self.partitions),
+                Notice::Committed(result) => self.recorder.answered(result, &mut self.partitions),
             }
         }
         Ok(())
     }
 
     fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) {
-        for lease in self.lanes.drop_waiting(leaves) {
-            self.partitions.end(lease, false);
-            self.counters.abandoned.increment(1);
+        for lease in self.work.drop_waiting(leaves) {
+            self.abandon(lease);
         }
     }
 
-    fn begin_drain(&mut self) {
+    fn begin_drain(&mut self) -> Result<(), ConsumerError> {
         self.look_at_positions();
         let (records, _) = self.partitions.load();
         tracing::info!(in_flight = records, "stopping: finishing what is in flight");
@@ -344,6 +404,7 @@ where
         self.drop_waiting(|_| true);
         // Whoever backs off gives up now: the record is read again after the restart.
         self.ownership.send_replace(Vec::new());
+        self.give_up_resuming()
     }
 
     fn is_drained(&mut self) -> bool {
@@ -355,8 +416,8 @@ where
         if records > 0 && self.settling_since.is_none() {
             tracing::warn!(records, "the drain deadline passed: unfinished records will be read again");
         }
-        self.committer.commit(&self.partitions);
-        let is_settled = !self.committer.is_waiting() && self.partitions.uncommitted().is_empty();
+        self.record();
+        let is_settled = !self.recorder.is_recording() && self.partitions.uncommitted().is_empty();
         is_settled || self.settling_since.get_or_insert_with(Instant::now).elapsed() >= COMMIT_WAIT
     }
 }

@@ -10,13 +10,12 @@ use std::hash::BuildHasher;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use super::partitions::Lease;
+use super::work::{Finished, Level, Verdict, Work};
+use crate::record::Record;
 use foldhash::fast::RandomState;
 use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
-use millrace_domain::DeadLetterClass;
-
-use super::partitions::Lease;
-use crate::record::Record;
 
 /// A record to work on, and its claim.
 pub(super) struct Task<'c> {
@@ -25,42 +24,17 @@ pub(super) struct Task<'c> {
     lane: Option<u64>,
 }
 
-/// What became of a task.
-#[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) lease: Lease,
-    pub(super) verdict: Verdict,
+/// A task that ended.
+pub(super) struct TaskEnd<T> {
+    finished: Finished<T>,
     lane: Option<u64>,
-}
-
-/// See the variants.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The record counts as done.
-    Done {
-        /// It was dead-lettered, and this is whose fault it was.
-        letter: Option<DeadLetterClass>,
-    },
-    /// It was given up because its partition leaves: somebody else will read it.
-    Abandoned,
-    /// The consumer must stop.
-    Halt(String),
 }
 
 impl Task<'_> {
     /// The task's end.
-    pub(super) fn finish(&self, verdict: Verdict) -> Finished {
-        Finished { lease: self.lease, verdict, lane: self.lane }
+    pub(super) fn finish<T>(&self, verdict: Verdict<T>) -> TaskEnd<T> {
+        TaskEnd { finished: Finished { lease: self.lease, verdict }, lane: self.lane }
     }
-}
-
-/// How full a lane became, or no longer is: its partition is paused or goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
-    /// The lane reached its bound.
-    Full,
-    /// The lane was full and is half empty again.
-    Drained,
 }
 
 #[derive(Default)]
@@ -78,10 +52,10 @@ pub(super) struct Lanes<'c, S, F> {
     lane_records: usize,
 }
 
-impl<'c, S, F> Lanes<'c, S, F>
+impl<'c, S, F, T> Lanes<'c, S, F>
 where
     S: Fn(Task<'c>) -> F,
-    F: Future<Output = Finished>,
+    F: Future<Output = TaskEnd<T>>,
 {
     pub(super) fn new(start: S, lane_records: usize) -> Self {
         Self {
@@ -93,8 +67,29 @@ where
         }
     }
 
-    /// Takes a record in: it starts at once, or waits for its key's turn. `Some` where its lane is full now.
-    pub(super) fn take(&mut self, lease: Lease, record: Record<'c>) -> Option<Level> {
+    fn advance(&mut self, id: u64) -> Option<Level> {
+        let Entry::Occupied(mut occupied) = self.by_key.entry(id) else { return None };
+        let lane = occupied.get_mut();
+        let next = lane.waiting.pop_front();
+        let drained = lane.full && lane.waiting.len() <= self.lane_records / 2;
+        lane.full &= !drained;
+        match next {
+            Some(task) => self.running.push((self.start)(task)),
+            None => drop(occupied.remove()),
+        }
+        drained.then_some(Level::Drained)
+    }
+}
+
+impl<'c, S, F, T> Work<'c> for Lanes<'c, S, F>
+where
+    S: Fn(Task<'c>) -> F,
+    F: Future<Output = TaskEnd<T>>,
+{
+    type Product = T;
+
+    /// It starts at once, or waits for its key's turn.
+    fn take(&mut self, lease: Lease, record: Record<'c>) -> Option<Level> {
         // Records without a key have no order among each other.
         let lane = record.key().map(|key| self.hasher.hash_one((lease.slot, key)));
         let task = Task { lease, record, lane };
@@ -118,31 +113,16 @@ where
         }
     }
 
-    /// The next task to finish; its lane goes on with the next record. Pending as well while nothing runs.
-    pub(super) fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished, Option<Level>)> {
-        let Some(finished) = ready!(Pin::new(&mut self.running).poll_next(context)) else {
+    /// Its lane goes on with the next record.
+    fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished<T>, Option<Level>)> {
+        let Some(TaskEnd { finished, lane }) = ready!(Pin::new(&mut self.running).poll_next(context)) else {
             return Poll::Pending;
         };
-        let level = finished.lane.and_then(|lane| self.advance(lane));
+        let level = lane.and_then(|lane| self.advance(lane));
         Poll::Ready((finished, level))
     }
 
-    fn advance(&mut self, id: u64) -> Option<Level> {
-        let Entry::Occupied(mut occupied) = self.by_key.entry(id) else { return None };
-        let lane = occupied.get_mut();
-        let next = lane.waiting.pop_front();
-        let drained = lane.full && lane.waiting.len() <= self.lane_records / 2;
-        lane.full &= !drained;
-        match next {
-            Some(task) => self.running.push((self.start)(task)),
-            None => drop(occupied.remove()),
-        }
-        drained.then_some(Level::Drained)
-    }
-
-    /// Drops what waits for its turn in the partitions that `leaves` tells, and returns their claims. A lane that was
-    /// full no longer is: its partition begins anew when it comes back.
-    pub(super) fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) -> Vec<Lease> {
+    fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) -> Vec<Lease> {
         let mut dropped = Vec::new();
         for lane in self.by_key.values_mut() {
             // All tasks of a lane are of one partition.
@@ -184,12 +164,12 @@ mod tests {
     type Job = (i64, oneshot::Sender<()>);
 
     impl Bench {
-        fn start<'c>(&self, task: Task<'c>) -> impl Future<Output = Finished> + use<'c> {
+        fn start<'c>(&self, task: Task<'c>) -> impl Future<Output = TaskEnd<()>> + use<'c> {
             let (sender, finish) = oneshot::channel();
             self.0.borrow_mut().push((task.lease.offset, sender));
             async move {
                 let _ = finish.await;
-                task.finish(Verdict::Done { letter: None })
+                task.finish(Verdict::Done(()))
             }
         }
 

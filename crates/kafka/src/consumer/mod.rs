@@ -1,5 +1,11 @@
 //! The one consumer runtime.
 //!
+//! | mode | work | progress | for |
+//! |---|---|---|---|
+//! | keyed | `lanes` | `committer` | effects elsewhere, at least once |
+//! | batch | `chunks` | a store's own, and `committer` | rows and their offset in one transaction of a database |
+//! | transactional | `lanes` | `transactions` | records made of records, exactly once |
+//!
 //! One task polls the client, owns the assignment and commits; a *mode* says how polled records become work and when
 //! they count as done. What all modes share: assignment epochs, the offset ledger, back-pressure on records and bytes,
 //! retries, dead letters and their limit, cooperative rebalances that drain what they lose, a graceful stop, metrics.
@@ -9,14 +15,23 @@
 //! | `options` | what a user can set |
 //! | `context` | what librdkafka tells outside of records: rebalances, commit answers |
 //! | `partitions` | what is owned, in which epoch, and how far it is done |
-//! | `lanes` | the keyed mode: order per key, parallel across keys |
+//! | `work` | what a mode's work is to the engine |
+//! | `lanes` | order per key, parallel across keys |
 //! | `attempts` | one record's way: tries, back-off, dead letter |
+//! | `chunks` | a partition's records in chunks, one at a time |
+//! | `batches` | one chunk's way into a store |
 //! | `letters` | dead letters, acknowledged before they count |
-//! | `committer` | one commit at a time, of frontiers only |
+//! | `recorder` | how progress is recorded |
+//! | `committer` | by commits of frontiers, one at a time |
+//! | `staged` | what was made of records and is not written yet |
+//! | `transactions` | by transactions, with what was made |
+//! | `resume` | partitions that go on from where a store says |
 //! | `engine` | the loop that ties them together, and rebalances |
 //! | `progress` | what others may see of a consumer |
 
 mod attempts;
+mod batches;
+mod chunks;
 mod committer;
 mod context;
 mod engine;
@@ -24,37 +39,45 @@ mod lanes;
 mod letters;
 mod options;
 mod partitions;
+mod processor;
 mod progress;
+mod recorder;
+mod resume;
+mod staged;
+mod transactions;
+mod work;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use millrace_domain::Outcome;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use self::attempts::Attempt;
 use self::attempts::Attempts;
+use self::batches::Batches;
+use self::chunks::Chunks;
+use self::committer::Committer;
 use self::context::Context;
-use self::engine::Engine;
+use self::engine::{Engine, Frame};
 use self::lanes::Lanes;
 use self::letters::Letters;
 pub use self::options::{ConsumerOptions, Subscription};
+pub use self::processor::{Batch, BatchError, BatchProcessor, Processor, Refused, Transformer, Written};
 pub use self::progress::Progress;
+use self::recorder::Recorder;
+use self::resume::Resume;
+use self::transactions::Transactions;
+use self::work::Work;
+use crate::cluster::Cluster;
 use crate::error::KafkaFailure;
-use crate::producer::Producer;
-use crate::record::Record;
+use crate::producer::{Producer, TransactionError, TransactionalProducer};
 use crate::settings::KafkaSettings;
 
-/// What a consumer does with a record.
-pub trait Processor: Send + Sync {
-    /// Processes one record. Where that takes long, it waits by way of `attempt`, so that a stop need not.
-    ///
-    /// Records of one key come one after the other, records of different keys at the same time. A record may come
-    /// again after a crash or a rebalance: effects must bear it. The value is never null or empty. A panic counts as
-    /// a permanent failure of this record.
-    fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> impl Future<Output = Outcome> + Send;
-}
+/// How long a broker may take to say what it is.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Why a consumer ended other than by being asked to.
 #[derive(Debug, Error)]
@@ -62,6 +85,9 @@ pub enum ConsumerError {
     /// The client cannot be set up, or cannot go on.
     #[error(transparent)]
     Kafka(#[from] KafkaFailure),
+    /// Transactions cannot go on in this process; the next one takes up where the last of them ended.
+    #[error("transactions cannot go on: {0}")]
+    Transaction(#[from] TransactionError),
     /// The processor, or the run of dead letters, stopped it. Nothing was committed after that.
     #[error("the consumer halted: {0}")]
     Halted(String),
@@ -92,26 +118,85 @@ impl Consumer {
     ///
     /// # Errors
     /// [`ConsumerError`] where it had to end by itself.
-    pub async fn run_keyed<P: Processor>(
+    pub async fn run_keyed<P: Processor<Product = ()>>(
         self,
         processor: &P,
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
         let connection = self.connect()?;
-        let client = &connection.0;
-        let letters = Letters::new(&self.producer, &self.subscription.group);
-        let attempts = Attempts::new(processor, &letters, &self.options);
+        let frame = self.frame(&connection);
+        let letters = Letters::by(&self.producer, &self.subscription.group);
+        let attempts = Attempts::new(processor, letters, frame.ownership.clone(), &self.options);
         let lanes = Lanes::new(|task| attempts.run(task), self.options.lane_records);
-        let engine =
-            Engine::new(client, lanes, attempts.ownership(), &self.options, &self.subscription, &self.progress);
-        // One poll of the engine serves many records; tokio's per-poll budget would only make it stop and come back.
-        let result = tokio::task::unconstrained(engine.run(shutdown)).await;
+        let committer = Committer::new(&connection.0, &self.progress);
+        let result = run(&frame, lanes, committer, None, shutdown).await;
         drop(attempts);
-        // Leaving the group waits for the broker.
-        if tokio::task::spawn_blocking(move || drop(connection)).await.is_err() {
-            tracing::warn!("the consumer did not close cleanly");
-        }
+        close(connection).await;
         result
+    }
+
+    /// Runs the batch mode until `shutdown`. Partitions are taken up where the processor has stored their rows; the
+    /// group's offsets follow, so that others see its lag.
+    ///
+    /// # Errors
+    /// [`ConsumerError`] where it had to end by itself.
+    pub async fn run_batches<P: BatchProcessor>(
+        self,
+        processor: &P,
+        shutdown: CancellationToken,
+    ) -> Result<(), ConsumerError> {
+        let connection = self.connect()?;
+        let frame = self.frame(&connection);
+        let letters = Letters::by(&self.producer, &self.subscription.group);
+        let batches = Batches::new(processor, letters, frame.ownership.clone());
+        let chunks = Chunks::new(|chunk| batches.run(chunk), self.options.batch_records);
+        let committer = Committer::new(&connection.0, &self.progress);
+        let result = run(&frame, chunks, committer, Some(&batches), shutdown).await;
+        drop(batches);
+        close(connection).await;
+        result
+    }
+
+    /// Runs the transactional mode until `shutdown`. `producer` has [taken over](TransactionalProducer::take_over) its
+    /// transactional id.
+    ///
+    /// # Errors
+    /// [`ConsumerError`] where it had to end by itself. Nothing of a transaction that did not end is ever seen.
+    pub async fn run_transactional<P: Transformer>(
+        self,
+        processor: &P,
+        producer: &TransactionalProducer,
+        shutdown: CancellationToken,
+    ) -> Result<(), ConsumerError> {
+        let is_in_memory = Cluster::new(&self.kafka)?.is_in_memory(ANSWER).await?;
+        if is_in_memory {
+            let consumer = &self.subscription.name;
+            tracing::warn!(
+                consumer,
+                "the embedded broker has no real transactions: at least once here, not exactly once"
+            );
+        }
+        let connection = self.connect()?;
+        let frame = self.frame(&connection);
+        let letters = Letters::in_transactions(&self.subscription.group);
+        let attempts = Attempts::new(processor, letters, frame.ownership.clone(), &self.options);
+        let lanes = Lanes::new(|task| attempts.run(task), self.options.lane_records);
+        let committer = is_in_memory.then(|| Committer::new(&connection.0, &self.progress));
+        let transactions = Transactions::new(&connection.0, processor, producer, &self.progress, committer);
+        let result = run(&frame, lanes, transactions, None, shutdown).await;
+        drop(attempts);
+        close(connection).await;
+        result
+    }
+
+    fn frame<'c>(&'c self, connection: &'c Connection) -> Frame<'c> {
+        Frame {
+            client: &connection.0,
+            ownership: watch::Sender::default(),
+            options: &self.options,
+            subscription: &self.subscription,
+            progress: &self.progress,
+        }
     }
 
     fn connect(&self) -> Result<Connection, KafkaFailure> {
@@ -122,6 +207,29 @@ impl Consumer {
         let topics: Vec<&str> = self.subscription.topics.iter().map(String::as_str).collect();
         client.subscribe(&topics).map_err(KafkaFailure::call("subscribing"))?;
         Ok(Connection(client))
+    }
+}
+
+async fn run<'c, W, R>(
+    frame: &Frame<'c>,
+    work: W,
+    recorder: R,
+    resume: Option<&'c dyn Resume>,
+    shutdown: CancellationToken,
+) -> Result<(), ConsumerError>
+where
+    W: Work<'c>,
+    R: Recorder<W::Product>,
+{
+    let engine = Engine::new(frame, work, recorder, resume);
+    // One poll of the engine serves many records; tokio's per-poll budget would only make it stop and come back.
+    tokio::task::unconstrained(engine.run(shutdown)).await
+}
+
+/// Leaves the group, which waits for the broker.
+async fn close(connection: Connection) {
+    if tokio::task::spawn_blocking(move || drop(connection)).await.is_err() {
+        tracing::warn!("the consumer did not close cleanly");
     }
 }
 

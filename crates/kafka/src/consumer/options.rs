@@ -57,6 +57,9 @@ pub struct ConsumerOptions {
     /// Static membership: an id that stays the same across restarts of this instance (Kafka's group.instance.id)
     #[arg(long, value_name = "ID")]
     pub group_instance_id: Option<String>,
+    /// How many records of a partition a batch holds at most.
+    #[arg(skip = 5_000_usize)]
+    pub batch_records: usize,
     /// Delays between attempts.
     #[arg(skip)]
     pub backoff: Backoff,
@@ -86,6 +89,7 @@ impl Default for ConsumerOptions {
             max_attempts: 5,
             dead_letter_limit: 1_000,
             group_instance_id: None,
+            batch_records: 5_000,
             backoff: Backoff::default(),
             commit_interval: Duration::from_millis(500),
             drain_deadline: Duration::from_secs(25),

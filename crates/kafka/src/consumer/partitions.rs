@@ -6,6 +6,8 @@
 use millrace_domain::Ledger;
 use rdkafka::TopicPartitionList;
 
+use super::progress::Progress;
+
 /// A record's claim on its partition: which one, in which epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lease {
@@ -176,13 +178,28 @@ impl Partitions {
     }
 
     /// Notes that a frontier is committed; an older epoch's is passed over.
-    pub(super) fn committed(&mut self, frontier: Frontier) -> Option<&Slot> {
+    pub(super) fn committed(&mut self, frontier: Frontier, progress: &Progress) {
         let slot = &mut self.slots[frontier.slot];
-        if slot.epoch != frontier.epoch {
-            return None;
+        if slot.epoch == frontier.epoch {
+            slot.committed = Some(frontier.offset);
+            progress.set_position(&slot.topic, slot.partition, frontier.offset);
         }
-        slot.committed = Some(frontier.offset);
-        Some(slot)
+    }
+
+    /// The current epoch of a slot; 0 where there is none.
+    pub(super) fn epoch(&self, index: usize) -> u32 {
+        self.slots.get(index).map_or(0, |slot| slot.epoch)
+    }
+
+    /// Begins a new epoch of a partition that is still owned, and is read again from elsewhere. False where it is not
+    /// owned, or the claim is an older one.
+    pub(super) fn restart(&mut self, lease: Lease) -> bool {
+        let slot = &self.slots[lease.slot];
+        let holds = slot.tenure == Tenure::Owned && slot.epoch == lease.epoch;
+        if holds {
+            self.begin_epoch(lease.slot);
+        }
+        holds
     }
 
     /// Epochs by slot: what is in flight under another one has lost its claim, and one that leaves need not back off.
@@ -214,6 +231,11 @@ impl Partitions {
     /// A partition, by index.
     pub(super) fn slot_mut(&mut self, index: usize) -> &mut Slot {
         &mut self.slots[index]
+    }
+
+    /// Whether a partition is owned.
+    pub(super) fn is_owned(&self, index: usize) -> bool {
+        self.slots[index].tenure == Tenure::Owned
     }
 
     /// Indexes of all partitions that are owned.

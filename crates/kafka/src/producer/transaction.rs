@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_domain::ErrorClass;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::producer::{Producer as _, ThreadedProducer};
 use thiserror::Error;
 
 use super::delivery::DeliveryContext;
-use super::{Ack, OutgoingRecord, ProduceError, Producer, ProducerSettings};
+use super::{OutgoingRecord, ProduceError, Producer, ProducerSettings};
 use crate::error::KafkaFailure;
 use crate::offsets::{Committed, GroupOffsets};
 use crate::settings::KafkaSettings;
@@ -20,8 +23,8 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long one call of a transaction may take.
 const CALL: Duration = Duration::from_secs(10);
 
-/// How often a commit without an answer is asked for again.
-const COMMIT_CALLS: u32 = 3;
+/// How often a call without an answer is made.
+const CALLS: u32 = 3;
 
 /// Why a transaction did not take place.
 #[derive(Debug, Error)]
@@ -46,6 +49,17 @@ pub enum TransactionError {
     /// The client cannot go on.
     #[error(transparent)]
     Client(#[from] KafkaFailure),
+}
+
+impl TransactionError {
+    /// Whether the same may be written again: nothing of it is seen, and what kept it from taking place may pass.
+    pub fn is_worth_retrying(&self) -> bool {
+        match self {
+            Self::Aborted(_) => true,
+            Self::Record { source, .. } => source.class() == ErrorClass::Transient,
+            Self::Fenced | Self::Unknown(_) | Self::Client(_) => false,
+        }
+    }
 }
 
 /// A producer of transactions, one at a time.
@@ -74,32 +88,39 @@ impl TransactionalProducer {
         self.call(move |client| client.init_transactions(timeout)).await.map_err(|error| not_taken(&error))
     }
 
-    /// Writes `records` and commits `offsets` for the group, all of it or nothing.
+    /// Writes `records` and commits `offsets` for a group that has no members, all of it or nothing.
     ///
     /// Not to be given up half way: a later call would find the transaction still open.
     ///
     /// # Errors
     /// [`TransactionError`] says whether anything of it is seen.
-    pub async fn write(
+    pub async fn write_for(
         &self,
         records: Vec<OutgoingRecord<'_>>,
         group: &GroupOffsets,
         offsets: &BTreeMap<i32, Committed>,
-    ) -> Result<Vec<Ack>, TransactionError> {
-        let (list, group) = (group.list(offsets)?, group.group()?);
+    ) -> Result<(), TransactionError> {
+        self.write(records, group.group()?, group.list(offsets)?).await
+    }
+
+    /// The same for a member of a group, which must not have lost what the offsets are of.
+    pub(crate) async fn write(
+        &self,
+        records: Vec<OutgoingRecord<'_>>,
+        group: ConsumerGroupMetadata,
+        offsets: TopicPartitionList,
+    ) -> Result<(), TransactionError> {
         self.0.client.begin_transaction().map_err(|error| not_taken(&error))?;
-        let mut acks = Vec::new();
-        for (index, report) in self.0.send_all(records).await.into_iter().enumerate() {
-            match report {
-                Ok(ack) => acks.push(ack),
-                Err(source) => return Err(self.abort(TransactionError::Record { index, source }).await),
-            }
+        let mut reports = self.0.send_all(records).await.into_iter().enumerate();
+        let failed =
+            reports.find_map(|(index, report)| Some(TransactionError::Record { index, source: report.err()? }));
+        if let Some(failed) = failed {
+            return Err(self.abort(failed).await);
         }
-        if let Err(error) = self.call(move |client| client.send_offsets_to_transaction(&list, &group, CALL)).await {
+        if let Err(error) = self.call(move |client| client.send_offsets_to_transaction(&offsets, &group, CALL)).await {
             return Err(self.abort(not_taken(&error)).await);
         }
-        self.commit().await?;
-        Ok(acks)
+        self.commit().await
     }
 
     async fn commit(&self) -> Result<(), TransactionError> {
@@ -108,7 +129,7 @@ impl TransactionalProducer {
             calls += 1;
             let Err(error) = self.call(|client| client.commit_transaction(CALL)).await else { return Ok(()) };
             match &error {
-                KafkaError::Transaction(cause) if cause.is_retriable() && calls < COMMIT_CALLS => {
+                KafkaError::Transaction(cause) if cause.is_retriable() && calls < CALLS => {
                     tracing::warn!(%error, "committing a transaction, asking again");
                 }
                 KafkaError::Transaction(cause) if cause.txn_requires_abort() => {
@@ -122,15 +143,21 @@ impl TransactionalProducer {
 
     /// Aborts because of `reason`, unless a newer producer has done so already.
     async fn abort(&self, reason: TransactionError) -> TransactionError {
-        match self.call(|client| client.abort_transaction(CALL)).await {
-            Err(error) if is_fenced(&error) => TransactionError::Fenced,
-            Err(error) => {
-                // The broker aborts it by itself when its time is over.
-                tracing::warn!(%error, "aborting a transaction");
-                TransactionError::Aborted(reason.to_string())
-            }
-            Ok(()) => reason,
+        if matches!(reason, TransactionError::Fenced | TransactionError::Client(_)) {
+            return reason;
         }
+        for calls in 1.. {
+            match self.call(|client| client.abort_transaction(CALL)).await {
+                Ok(()) => break,
+                Err(KafkaError::Transaction(cause)) if cause.is_retriable() && calls < CALLS => {
+                    tracing::warn!(error = %cause, "aborting a transaction, asking again");
+                }
+                Err(error) if is_fenced(&error) => return TransactionError::Fenced,
+                // The broker aborts it by itself when its time is over.
+                Err(error) => return KafkaFailure::Call { action: "aborting a transaction", source: error }.into(),
+            }
+        }
+        reason
     }
 
     /// librdkafka's transaction calls block their caller.
@@ -144,7 +171,13 @@ impl TransactionalProducer {
 }
 
 fn not_taken(error: &KafkaError) -> TransactionError {
-    if is_fenced(error) { TransactionError::Fenced } else { TransactionError::Aborted(error.to_string()) }
+    match error {
+        error if is_fenced(error) => TransactionError::Fenced,
+        KafkaError::Transaction(cause) if cause.is_fatal() => {
+            KafkaFailure::Call { action: "writing a transaction", source: error.clone() }.into()
+        }
+        error => TransactionError::Aborted(error.to_string()),
+    }
 }
 
 fn is_fenced(error: &KafkaError) -> bool {

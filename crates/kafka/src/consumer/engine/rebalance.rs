@@ -1,12 +1,16 @@
 //! Rebalances: partitions come at once, and go when what they had in flight is done and committed.
 
+use std::time::Duration;
+
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
 use tokio::time::Instant;
 
 use super::{COMMIT_WAIT, Engine};
 use crate::consumer::ConsumerError;
-use crate::consumer::lanes::{Finished, Task};
+use crate::consumer::recorder::Recorder;
+use crate::consumer::resume::{Resumed, Resuming};
+use crate::consumer::work::Work;
 use crate::error::KafkaFailure;
 
 /// Partitions on their way to another member.
@@ -16,12 +20,59 @@ pub(super) struct Revocation {
     deadline: Instant,
 }
 
-impl<'c, S, F> Engine<'c, S, F>
+impl<'c, W, R> Engine<'c, W, R>
 where
-    S: Fn(Task<'c>) -> F,
-    F: Future<Output = Finished>,
+    W: Work<'c>,
+    R: Recorder<W::Product>,
 {
-    pub(super) fn assign(&mut self, list: &TopicPartitionList) -> Result<(), ConsumerError> {
+    pub(super) fn assign(&mut self, list: TopicPartitionList) -> Result<(), ConsumerError> {
+        match self.resume {
+            Some(resume) if self.draining.is_none() && list.count() > 0 => {
+                self.resuming = Some(Resuming::begin(resume, list));
+                Ok(())
+            }
+            _ => self.take_over(&list),
+        }
+    }
+
+    /// Takes partitions up where their progress is stored, once it is known where.
+    pub(super) fn take_up(&mut self) -> Result<(), ConsumerError> {
+        let Some(resuming) = self.resuming.take_if(|resuming| resuming.is_found()) else { return Ok(()) };
+        match resuming.end()? {
+            Resumed::Assigned(list) => self.take_over(&list),
+            Resumed::Moved(list) => {
+                // Not waited for: what is polled from the old place until then is dropped by the client.
+                let moved = self.client.seek_partitions(list, Duration::ZERO);
+                moved.map(drop).map_err(KafkaFailure::call("going on from elsewhere"))?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Answers a rebalance whose partitions are no longer wanted: nothing is read of them.
+    pub(super) fn give_up_resuming(&mut self) -> Result<(), ConsumerError> {
+        match self.resuming.take() {
+            Some(resuming) => self.take_over(&resuming.given_up()),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes partitions up anew whose progress is not where it was thought to be.
+    pub(super) fn move_misplaced(&mut self) {
+        if self.misplaced.is_empty() || self.resuming.is_some() || self.revocation.is_some() {
+            return;
+        }
+        let Some(resume) = self.resume else { return };
+        let mut slots = std::mem::take(&mut self.misplaced);
+        slots.sort_unstable();
+        slots.dedup();
+        slots.retain(|&slot| self.partitions.is_owned(slot));
+        self.drop_waiting(|slot| slots.contains(&slot));
+        self.ownership_changed();
+        self.resuming = Some(Resuming::begin_move(resume, self.partitions.list(&slots)));
+    }
+
+    fn take_over(&mut self, list: &TopicPartitionList) -> Result<(), ConsumerError> {
         self.client.incremental_assign(list).map_err(KafkaFailure::call("taking partitions over"))?;
         for element in list.elements() {
             let slot = self.partitions.assign(element.topic(), element.partition());
@@ -69,10 +120,12 @@ where
         let overdue = Instant::now() >= revocation.deadline;
         let uncommitted = revocation.slots.iter().any(|&slot| self.partitions.has_uncommitted(slot));
         if (in_flight == 0 || overdue) && uncommitted {
-            self.committer.commit(&self.partitions);
+            self.record();
         }
         let too_late = Instant::now() >= revocation.deadline + COMMIT_WAIT;
-        if too_late || self.client.assignment_lost() || (in_flight == 0 && !uncommitted && !self.committer.is_waiting())
+        if too_late
+            || self.client.assignment_lost()
+            || (in_flight == 0 && !uncommitted && !self.recorder.is_recording())
         {
             return self.end_revocation(&revocation);
         }
@@ -82,7 +135,7 @@ where
 
     fn take_commit_answers(&mut self) {
         for answer in self.client.context().take_commit_answers() {
-            self.committer.answered(answer, &mut self.partitions);
+            self.recorder.answered(answer, &mut self.partitions);
         }
     }
 

@@ -1,0 +1,202 @@
+//! The batch mode's work: a partition's records are handed over in chunks, one chunk of a partition at a time.
+//!
+//! What comes while a chunk is being stored makes the next one: chunks grow with the load by themselves.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+use futures_util::stream::FuturesUnordered;
+
+use super::partitions::Lease;
+use super::work::{Finished, Level, Verdict, Work};
+use crate::record::Record;
+
+/// Records of one partition, in order.
+pub(super) struct Chunk<'c> {
+    pub(super) leases: Vec<Lease>,
+    pub(super) records: Vec<Record<'c>>,
+}
+
+/// See the module's text. `start` makes the future that stores a chunk.
+pub(super) struct Chunks<'c, S, F> {
+    start: S,
+    running: FuturesUnordered<F>,
+    /// By the partition's slot.
+    queues: Vec<Queue<'c>>,
+    /// Records of chunks that ended.
+    ended: VecDeque<Finished<()>>,
+    chunk_records: usize,
+}
+
+#[derive(Default)]
+struct Queue<'c> {
+    waiting: VecDeque<(Lease, Record<'c>)>,
+    is_busy: bool,
+    is_full: bool,
+}
+
+impl<'c, S, F> Chunks<'c, S, F>
+where
+    S: Fn(Chunk<'c>) -> F,
+    F: Future<Output = Vec<Finished<()>>>,
+{
+    /// Chunks of at most `chunk_records`; as many again may wait before a partition is paused.
+    pub(super) fn new(start: S, chunk_records: usize) -> Self {
+        Self { start, running: FuturesUnordered::new(), queues: Vec::new(), ended: VecDeque::new(), chunk_records }
+    }
+
+    /// Begins a chunk in each partition that has none under way.
+    fn begin(&mut self) {
+        for queue in self.queues.iter_mut().filter(|queue| !queue.is_busy && !queue.waiting.is_empty()) {
+            let count = queue.waiting.len().min(self.chunk_records);
+            let (leases, records) = queue.waiting.drain(..count).unzip();
+            queue.is_busy = true;
+            self.running.push((self.start)(Chunk { leases, records }));
+        }
+    }
+
+    fn level_of(&mut self, slot: usize) -> Option<Level> {
+        let bound = self.chunk_records;
+        let queue = self.queues.get_mut(slot).filter(|queue| queue.is_full && queue.waiting.len() <= bound / 2)?;
+        queue.is_full = false;
+        Some(Level::Drained)
+    }
+}
+
+impl<'c, S, F> Work<'c> for Chunks<'c, S, F>
+where
+    S: Fn(Chunk<'c>) -> F,
+    F: Future<Output = Vec<Finished<()>>>,
+{
+    type Product = ();
+
+    fn take(&mut self, lease: Lease, record: Record<'c>) -> Option<Level> {
+        while self.queues.len() <= lease.slot {
+            self.queues.push(Queue::default());
+        }
+        let queue = &mut self.queues[lease.slot];
+        queue.waiting.push_back((lease, record));
+        let filled = !queue.is_full && queue.waiting.len() >= self.chunk_records;
+        queue.is_full |= filled;
+        filled.then_some(Level::Full)
+    }
+
+    fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished<()>, Option<Level>)> {
+        self.begin();
+        while self.ended.is_empty() {
+            match Pin::new(&mut self.running).poll_next(context) {
+                Poll::Ready(Some(finished)) => {
+                    if let Some(first) = finished.first() {
+                        self.queues[first.lease.slot].is_busy = false;
+                    }
+                    self.ended.extend(finished);
+                    self.begin();
+                }
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+        match self.ended.pop_front() {
+            Some(finished) => {
+                let level = self.level_of(finished.lease.slot);
+                Poll::Ready((finished, level))
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) -> Vec<Lease> {
+        let mut dropped = Vec::new();
+        for (_, queue) in self.queues.iter_mut().enumerate().filter(|(slot, _)| leaves(*slot)) {
+            dropped.extend(queue.waiting.drain(..).map(|(lease, _)| lease));
+            queue.is_full = false;
+        }
+        dropped
+    }
+}
+
+/// The end of a chunk whose records all have the same.
+pub(super) fn all(chunk: &Chunk<'_>, verdict: impl Fn() -> Verdict<()>) -> Vec<Finished<()>> {
+    chunk.leases.iter().map(|&lease| Finished { lease, verdict: verdict() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use futures_util::future::LocalBoxFuture;
+    use futures_util::task::noop_waker_ref;
+    use rdkafka::Timestamp;
+    use rdkafka::message::OwnedMessage;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn record() -> Record<'static> {
+        Record::from(OwnedMessage::new(Some(b"{}".to_vec()), None, "t".into(), Timestamp::NotAvailable, 0, 0, None))
+    }
+
+    fn lease(slot: usize, offset: i64) -> Lease {
+        Lease { slot, epoch: 1, offset, bytes: 1 }
+    }
+
+    type Jobs = Rc<RefCell<Vec<(Vec<i64>, oneshot::Sender<()>)>>>;
+
+    type Job<'c> = LocalBoxFuture<'c, Vec<Finished<()>>>;
+
+    fn chunks<'c>(jobs: &Jobs) -> Chunks<'c, impl Fn(Chunk<'c>) -> Job<'c>, Job<'c>> {
+        let jobs = Rc::clone(jobs);
+        let start = move |chunk: Chunk<'c>| -> Job<'c> {
+            let (sender, finish) = oneshot::channel();
+            jobs.borrow_mut().push((chunk.leases.iter().map(|lease| lease.offset).collect(), sender));
+            Box::pin(async move {
+                let _ = finish.await;
+                all(&chunk, || Verdict::Done(()))
+            })
+        };
+        Chunks::new(start, 4)
+    }
+
+    fn running(jobs: &Jobs) -> Vec<Vec<i64>> {
+        jobs.borrow().iter().map(|(offsets, _)| offsets.clone()).collect()
+    }
+
+    #[test]
+    fn a_partition_has_one_chunk_at_a_time_and_what_comes_meanwhile_is_the_next() {
+        let jobs = Jobs::default();
+        let mut chunks = chunks(&jobs);
+        let mut context = Context::from_waker(noop_waker_ref());
+        let levels: Vec<_> = (0..6).map(|offset| chunks.take(lease(0, offset), record())).collect();
+        assert_eq!(levels, [None, None, None, Some(Level::Full), None, None]);
+        chunks.take(lease(1, 50), record());
+        assert!(chunks.poll_finished(&mut context).is_pending());
+        assert_eq!(running(&jobs), [vec![0, 1, 2, 3], vec![50]]);
+        chunks.take(lease(0, 6), record());
+
+        jobs.borrow_mut().remove(0).1.send(()).unwrap();
+        let mut finished = Vec::new();
+        while let Poll::Ready((record, level)) = chunks.poll_finished(&mut context) {
+            finished.push((record.lease.offset, level));
+        }
+        assert_eq!(finished, [(0, Some(Level::Drained)), (1, None), (2, None), (3, None)]);
+        assert_eq!(running(&jobs), [vec![50], vec![4, 5, 6]]);
+    }
+
+    #[test]
+    fn what_waits_in_a_partition_that_leaves_is_dropped_and_its_chunk_goes_on() {
+        let jobs = Jobs::default();
+        let mut chunks = chunks(&jobs);
+        let mut context = Context::from_waker(noop_waker_ref());
+        chunks.take(lease(0, 0), record());
+        assert!(chunks.poll_finished(&mut context).is_pending());
+        for (slot, offset) in [(0, 1), (0, 2), (1, 50)] {
+            chunks.take(lease(slot, offset), record());
+        }
+        let dropped: Vec<_> = chunks.drop_waiting(|slot| slot == 0).iter().map(|lease| lease.offset).collect();
+        assert_eq!(dropped, [1, 2]);
+        assert!(chunks.poll_finished(&mut context).is_pending());
+        assert_eq!(running(&jobs), [vec![0], vec![50]]);
+    }
+}

@@ -1,0 +1,122 @@
+//! What a consumer does with records: one trait for each mode.
+
+use std::time::Duration;
+
+use millrace_domain::Outcome;
+use thiserror::Error;
+
+use super::attempts::Attempt;
+use crate::new_record::NewRecord;
+use crate::record::Record;
+
+/// What a consumer does with a record.
+pub trait Processor: Send + Sync {
+    /// What it makes of a record; `()` where its effect is elsewhere.
+    type Product: Send + Sync;
+
+    /// Processes one record. Where that takes long, it waits by way of `attempt`, so that a stop need not.
+    ///
+    /// Records of one key come one after the other, records of different keys at the same time. A record may come
+    /// again after a crash or a rebalance: effects must bear it. The value is never null or empty. A panic counts as
+    /// a permanent failure of this record.
+    fn process(
+        &self,
+        record: &Record<'_>,
+        attempt: &Attempt<'_>,
+    ) -> impl Future<Output = Outcome<Self::Product>> + Send;
+}
+
+/// A processor whose products become records, written in one transaction with the offsets of what they were made of.
+pub trait Transformer: Processor {
+    /// How many of the `ready` products go into a transaction now. `age` says for how long products have been ready
+    /// and were left waiting. Before partitions leave or the process ends, all of them go.
+    fn cut(&self, ready: usize, age: Duration) -> usize {
+        let _ = age;
+        ready
+    }
+
+    /// The records that are written for the products of a transaction. They come partition by partition, and in the
+    /// order of the records they were made of.
+    fn seal<'p>(&self, products: impl Iterator<Item = &'p Self::Product>) -> Vec<NewRecord>
+    where
+        Self::Product: 'p;
+}
+
+/// Records of one partition, in order, to be stored together with the offset that follows them.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'b> {
+    /// The topic.
+    pub topic: &'b str,
+    /// The partition.
+    pub partition: i32,
+    /// The offset that the store should still have for the partition; `None`: none.
+    pub expected: Option<i64>,
+    /// The offset that it has afterwards.
+    pub next: i64,
+    /// The records; those that nobody could process are left out.
+    pub records: &'b [&'b Record<'b>],
+}
+
+/// A batch that is written and not committed.
+#[derive(Debug)]
+pub struct Written<P> {
+    /// What is to be committed.
+    pub pending: P,
+    /// The records that are refused for good.
+    pub refused: Vec<Refused>,
+}
+
+/// A record of a batch that is not stored, but dead-lettered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its place among the batch's records.
+    pub index: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why a batch was not stored.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BatchError {
+    /// The store is away or busy: it is tried again, for as long as the partition is owned.
+    #[error("{reason}")]
+    Unavailable {
+        /// What happened.
+        reason: String,
+    },
+    /// The store does not have the expected offset: another process has stored records of the partition.
+    #[error("another process has stored records of the partition")]
+    Superseded,
+    /// The process cannot go on.
+    #[error("{reason}")]
+    Fatal {
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// What stores batches of records with the offsets from which their partitions go on.
+pub trait BatchProcessor: Send + Sync {
+    /// A batch that is written and not committed. Dropped, it never was.
+    type Pending: Send;
+
+    /// The offset stored for a partition; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`BatchError`].
+    fn resume(&self, topic: &str, partition: i32) -> impl Future<Output = Result<Option<i64>, BatchError>> + Send;
+
+    /// Writes a batch without committing it. Records that are refused are dead-lettered before it is committed, and the
+    /// others are kept.
+    ///
+    /// # Errors
+    /// [`BatchError`], and nothing was written.
+    fn write(&self, batch: &Batch<'_>) -> impl Future<Output = Result<Written<Self::Pending>, BatchError>> + Send;
+
+    /// Commits what was written.
+    ///
+    /// # Errors
+    /// [`BatchError::Unavailable`] where nobody knows whether it was: how far the partition is stored is asked for
+    /// again.
+    fn commit(&self, pending: Self::Pending) -> impl Future<Output = Result<(), BatchError>> + Send;
+}

@@ -1,0 +1,160 @@
+//! What was made of records and is not written yet.
+//!
+//! Records are processed in any order, and written as far as a partition is done without a gap: then the offset that
+//! goes with them covers them, and nothing else.
+
+use std::collections::VecDeque;
+use std::mem;
+
+use super::partitions::{Frontier, Lease};
+use super::recorder::Made;
+
+/// See the module's text.
+#[derive(Debug)]
+pub(super) struct Staged<T> {
+    /// By the partition's slot.
+    slots: Vec<Stage<T>>,
+    products: usize,
+}
+
+#[derive(Debug)]
+struct Stage<T> {
+    epoch: u32,
+    /// In offset order.
+    entries: VecDeque<(i64, Made<T>)>,
+}
+
+/// What is written together: of each partition a stretch without gaps, and the offset that follows it.
+#[derive(Debug)]
+pub(super) struct Taken<T> {
+    pub(super) parts: Vec<Part<T>>,
+}
+
+/// One partition's part.
+#[derive(Debug)]
+pub(super) struct Part<T> {
+    /// Where the partition goes on after it.
+    pub(super) frontier: Frontier,
+    entries: Vec<(i64, Made<T>)>,
+}
+
+impl<T> Default for Staged<T> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), products: 0 }
+    }
+}
+
+impl<T> Default for Stage<T> {
+    fn default() -> Self {
+        Self { epoch: 0, entries: VecDeque::new() }
+    }
+}
+
+impl<T> Staged<T> {
+    /// Adds what was made of a record.
+    pub(super) fn add(&mut self, lease: Lease, made: Made<T>) {
+        self.products += usize::from(is_product(&made));
+        let stage = self.stage(lease.slot, lease.epoch);
+        let place = match stage.entries.back() {
+            Some((last, _)) if *last > lease.offset => {
+                stage.entries.partition_point(|(offset, _)| *offset < lease.offset)
+            }
+            _ => stage.entries.len(),
+        };
+        stage.entries.insert(place, (lease.offset, made));
+    }
+
+    /// How many products there are.
+    pub(super) fn products(&self) -> usize {
+        self.products
+    }
+
+    /// How many products lie below the frontiers, and can be taken.
+    pub(super) fn ready(&self, frontiers: &[Frontier]) -> usize {
+        let of = |frontier: &Frontier| {
+            let stage = self.slots.get(frontier.slot).filter(|stage| stage.epoch == frontier.epoch);
+            let entries = stage.into_iter().flat_map(|stage| &stage.entries);
+            entries.take_while(|(offset, _)| *offset < frontier.offset).filter(|(_, made)| is_product(made)).count()
+        };
+        frontiers.iter().map(of).sum()
+    }
+
+    /// Takes `products` of the products below the frontiers (or all), with all that lies between them.
+    pub(super) fn take(&mut self, frontiers: &[Frontier], products: usize) -> Taken<T> {
+        let mut left = products;
+        let mut parts = Vec::new();
+        for &frontier in frontiers {
+            let stage = self.stage(frontier.slot, frontier.epoch);
+            let mut entries = Vec::new();
+            while let Some((offset, made)) = stage.entries.front()
+                && *offset < frontier.offset
+                && (left > 0 || !is_product(made))
+            {
+                left -= usize::from(is_product(made));
+                entries.extend(stage.entries.pop_front());
+            }
+            // What is left below the frontier is the next to be taken; without any, all of it is done.
+            let next = match stage.entries.front() {
+                Some((offset, _)) if *offset < frontier.offset => *offset,
+                _ => frontier.offset,
+            };
+            if entries.is_empty() && next < frontier.offset {
+                continue;
+            }
+            parts.push(Part { frontier: Frontier { offset: next, ..frontier }, entries });
+        }
+        self.products -= products - left;
+        Taken { parts }
+    }
+
+    /// Puts back what was not written.
+    pub(super) fn put_back(&mut self, taken: Taken<T>) {
+        for Part { frontier, entries } in taken.parts {
+            let stage = self.stage(frontier.slot, frontier.epoch);
+            // A newer epoch has begun: the records are read again.
+            if stage.epoch != frontier.epoch {
+                continue;
+            }
+            let products = entries.iter().filter(|(_, made)| is_product(made)).count();
+            for entry in entries.into_iter().rev() {
+                stage.entries.push_front(entry);
+            }
+            self.products += products;
+        }
+    }
+
+    /// Forgets what belongs to an epoch that is over. `epochs` tells the current one of each slot.
+    pub(super) fn forget(&mut self, epoch_of: impl Fn(usize) -> u32) {
+        for (slot, stage) in self.slots.iter_mut().enumerate() {
+            let epoch = epoch_of(slot);
+            if stage.epoch != epoch {
+                let old = mem::replace(stage, Stage { epoch, entries: VecDeque::new() });
+                self.products -= old.entries.iter().filter(|(_, made)| is_product(made)).count();
+            }
+        }
+    }
+
+    /// The stage of a slot, made anew where its epoch is older.
+    fn stage(&mut self, slot: usize, epoch: u32) -> &mut Stage<T> {
+        while self.slots.len() <= slot {
+            self.slots.push(Stage::default());
+        }
+        let stage = &mut self.slots[slot];
+        if stage.epoch < epoch {
+            let old = mem::replace(stage, Stage { epoch, entries: VecDeque::new() });
+            self.products -= old.entries.iter().filter(|(_, made)| is_product(made)).count();
+        }
+        stage
+    }
+}
+
+impl<T> Taken<T> {
+    /// What was made of the records, partition by partition and in offset order.
+    pub(super) fn made(&self) -> impl Iterator<Item = &Made<T>> {
+        self.parts.iter().flat_map(|part| part.entries.iter().map(|(_, made)| made))
+    }
+}
+
+fn is_product<T>(made: &Made<T>) -> bool {
+    matches!(made, Made::Product(_))
+}

@@ -1,0 +1,61 @@
+//! What a mode's work is to the engine: polled records go in, verdicts come out.
+
+use std::task::{Context, Poll};
+
+use millrace_domain::DeadLetterClass;
+
+use super::partitions::Lease;
+use crate::new_record::NewRecord;
+use crate::record::Record;
+
+/// How polled records become work.
+pub(super) trait Work<'c> {
+    /// What is made of a record.
+    type Product;
+
+    /// Takes a record in. `Some` where its partition has enough waiting now.
+    fn take(&mut self, lease: Lease, record: Record<'c>) -> Option<Level>;
+
+    /// The next record to leave flight, and whether its partition may go on. Pending as well while nothing runs.
+    fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished<Self::Product>, Option<Level>)>;
+
+    /// Drops what has not begun in the partitions that `leaves` tells, and returns its claims. A partition that had
+    /// enough waiting no longer has: it begins anew when it comes back.
+    fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) -> Vec<Lease>;
+}
+
+/// A record that left flight.
+#[derive(Debug)]
+pub(super) struct Finished<T> {
+    pub(super) lease: Lease,
+    pub(super) verdict: Verdict<T>,
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub(super) enum Verdict<T> {
+    /// It was processed, and this was made of it.
+    Done(T),
+    /// It was refused.
+    DeadLettered {
+        /// Whose fault it was.
+        class: DeadLetterClass,
+        /// The letter, where it is still to be written; otherwise it is acknowledged.
+        letter: Option<NewRecord>,
+    },
+    /// It was given up because its partition leaves: somebody else will read it.
+    Abandoned,
+    /// Its partition's progress is not where it was thought to be: it goes on from what is stored.
+    Misplaced,
+    /// The consumer must stop.
+    Halt(String),
+}
+
+/// How much waits for its turn, or no longer does: a partition is paused or goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    /// The bound is reached.
+    Full,
+    /// It was reached, and half of it is left.
+    Drained,
+}
