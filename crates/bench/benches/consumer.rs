@@ -106,6 +106,8 @@ struct Work {
 }
 
 impl Processor for &Work {
+    type Product = ();
+
     async fn process(&self, _record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome {
         if !self.pause.is_zero() {
             tokio::time::sleep(self.pause).await;

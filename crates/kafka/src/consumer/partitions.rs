@@ -112,15 +112,19 @@ impl Partitions {
         if self.slots[index].tenure != Tenure::Owned {
             return None;
         }
+        let mut is_first = self.slots[index].ledger.frontier().is_none();
         if self.slots[index].ledger.open(offset).is_err() {
             // The log was cut and reading began again further back. Old work no longer counts; all is read again.
             self.begin_epoch(index);
             self.restarted = true;
+            is_first = true;
             self.slots[index].ledger.open(offset).ok()?;
         }
         let slot = &mut self.slots[index];
         slot.is_position_fresh = true;
-        slot.committed.get_or_insert(offset);
+        if is_first {
+            slot.committed = Some(offset);
+        }
         slot.in_flight += 1;
         self.records += 1;
         self.bytes += bytes;

@@ -158,3 +158,81 @@ impl<T> Taken<T> {
 fn is_product<T>(made: &Made<T>) -> bool {
     matches!(made, Made::Product(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rdkafka::message::OwnedHeaders;
+
+    use super::*;
+    use crate::new_record::NewRecord;
+
+    fn lease(slot: usize, offset: i64) -> Lease {
+        Lease { slot, epoch: 1, offset, bytes: 1 }
+    }
+
+    fn frontier(slot: usize, offset: i64) -> Frontier {
+        Frontier { slot, epoch: 1, offset }
+    }
+
+    fn products(taken: &Taken<i64>) -> Vec<i64> {
+        taken.made().filter_map(|made| if let Made::Product(product) = made { Some(*product) } else { None }).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn everything_is_taken_once_in_order_and_with_the_offset_that_covers_it(
+            order in Just((0i64..40).collect::<Vec<_>>()).prop_shuffle(),
+            steps in prop::collection::vec((0usize..12, any::<bool>()), 1..40),
+        ) {
+            let mut staged = Staged::default();
+            let (mut done, mut written, mut waiting) = (Vec::new(), Vec::new(), order.into_iter());
+            for (amount, succeeds) in steps {
+                for offset in waiting.by_ref().take(amount) {
+                    staged.add(lease(0, offset), Made::Product(offset));
+                    done.push(offset);
+                }
+                let reached = (0..40).find(|offset| !done.contains(offset)).unwrap_or(40);
+                let ready = staged.ready(&[frontier(0, reached)]);
+                prop_assert_eq!(ready, usize::try_from(reached).unwrap() - written.len());
+                let taken = staged.take(&[frontier(0, reached)], amount);
+                let made = products(&taken);
+                prop_assert_eq!(made.len(), amount.min(ready));
+                if succeeds {
+                    written.extend(made);
+                    if let Some(part) = taken.parts.first() {
+                        prop_assert_eq!(part.frontier.offset, i64::try_from(written.len()).unwrap());
+                    }
+                } else {
+                    staged.put_back(taken);
+                }
+                prop_assert_eq!(staged.products(), done.len() - written.len());
+            }
+            prop_assert!(written.iter().copied().eq(0..i64::try_from(written.len()).unwrap()));
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_an_epoch_that_is_over_is_forgotten() {
+        let mut staged = Staged::default();
+        staged.add(lease(0, 5), Made::Product(5));
+        staged.add(lease(1, 7), Made::Product(7));
+        let taken = staged.take(&[frontier(1, 8)], 1);
+        staged.forget(|_| 2);
+        staged.put_back(taken);
+        assert_eq!(staged.products(), 0);
+        assert_eq!(staged.ready(&[frontier(0, 6), frontier(1, 8)]), 0);
+    }
+
+    #[test]
+    fn a_letter_goes_with_what_stands_before_it_and_is_no_product() {
+        let mut staged: Staged<i64> = Staged::default();
+        staged.add(lease(0, 0), Made::Product(0));
+        let letter = NewRecord { topic: "t.dlq".into(), key: None, value: None, headers: OwnedHeaders::new() };
+        staged.add(lease(0, 1), Made::Letter(letter));
+        staged.add(lease(0, 2), Made::Product(2));
+        assert_eq!(staged.ready(&[frontier(0, 3)]), 2);
+        let taken = staged.take(&[frontier(0, 3)], 1);
+        assert_eq!((taken.made().count(), taken.parts[0].frontier.offset), (2, 2));
+    }
+}

@@ -80,7 +80,7 @@ impl TransactionalProducer {
     }
 
     /// Takes the transactional id over: an older producer under it is shut out, and what it left behind is aborted.
-    /// To be called once, before the first [`write`](Self::write).
+    /// To be called once, before anything is written.
     ///
     /// # Errors
     /// [`TransactionError::Aborted`] where the coordinator does not answer in time.

@@ -1,0 +1,270 @@
+//! The batch and the transactional mode on a real Kafka.
+#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use millrace_broker::topics::TopicSpec;
+use millrace_domain::Outcome;
+use millrace_kafka::consumer::{
+    Attempt, Batch, BatchError, BatchProcessor, Consumer, ConsumerError, ConsumerOptions, Processor, Refused,
+    Subscription, Transformer, Written,
+};
+use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
+use millrace_kafka::{KafkaSettings, NewRecord, Producer, Record};
+use millrace_testkit::kafka::{self, Isolation, Kafka, RawRecord};
+use millrace_testkit::wait::eventually;
+use rdkafka::message::OwnedHeaders;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const BOUND: Duration = Duration::from_secs(60);
+
+/// A topic with its dead-letter topic, a topic for what is made of it, and a group.
+struct Scene {
+    kafka: &'static Kafka,
+    source: String,
+    made: String,
+    group: String,
+}
+
+struct Member {
+    task: JoinHandle<Result<(), ConsumerError>>,
+    stop: CancellationToken,
+}
+
+impl Member {
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+impl Scene {
+    async fn set(partitions: i32) -> Option<Self> {
+        let kafka = kafka::shared().await?;
+        let (source, made) = (kafka::unique("source"), kafka::unique("made"));
+        let letters = TopicSpec::new(format!("{source}.dlq"), 1);
+        kafka.create_topics(&[TopicSpec::new(&source, partitions), TopicSpec::new(&made, partitions), letters]).await;
+        Some(Self { kafka, source, made, group: kafka::unique("millrace-test") })
+    }
+
+    fn consumer(&self) -> (KafkaSettings, Consumer) {
+        let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
+        let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
+        let subscription =
+            Subscription { name: "test".to_owned(), group: self.group.clone(), topics: vec![self.source.clone()] };
+        let options = ConsumerOptions { commit_interval: Duration::from_millis(50), ..ConsumerOptions::default() };
+        (settings.clone(), Consumer::new(settings, subscription, options, producer))
+    }
+
+    /// Runs a member that copies records, under a transactional id of its own.
+    async fn copier(&self) -> Member {
+        let (settings, consumer) = self.consumer();
+        let id = kafka::unique("millrace-test");
+        let producer = TransactionalProducer::new(&settings, &ProducerSettings::default(), &id).unwrap();
+        producer.take_over(BOUND).await.unwrap();
+        let (copier, stop) = (Copier(self.made.clone()), CancellationToken::new());
+        let task = tokio::spawn({
+            let stop = stop.clone();
+            async move { consumer.run_transactional(&copier, &producer, stop).await }
+        });
+        Member { task, stop }
+    }
+
+    fn keeper(&self, table: &Arc<Mutex<Table>>) -> Member {
+        let (_, consumer) = self.consumer();
+        let (keeper, stop) = (Keeper(Arc::clone(table)), CancellationToken::new());
+        let task = tokio::spawn({
+            let stop = stop.clone();
+            async move { consumer.run_batches(&keeper, stop).await }
+        });
+        Member { task, stop }
+    }
+
+    async fn lag(&self) -> i64 {
+        let committed: i64 = self.kafka.committed_offsets(&self.group, &self.source).await.values().flatten().sum();
+        let records = self.kafka.read_all(&self.source, Isolation::Committed).await.len();
+        i64::try_from(records).unwrap() - committed
+    }
+
+    async fn until_no_lag(&self) {
+        eventually(BOUND, "everything is committed", async || (self.lag().await == 0).then_some(())).await;
+    }
+
+    async fn letters(&self) -> Vec<(Option<Vec<u8>>, String)> {
+        let letters = self.kafka.read_all(&format!("{}.dlq", self.source), Isolation::Committed).await;
+        letters
+            .iter()
+            .map(|letter| (letter.value.clone(), letter.header("dlq.error.reason").unwrap().to_owned()))
+            .collect()
+    }
+}
+
+/// Writes each record again, but for those that say `poison`.
+struct Copier(String);
+
+impl Processor for Copier {
+    type Product = (Vec<u8>, Vec<u8>);
+
+    async fn process(&self, record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome<Self::Product> {
+        match record.value().unwrap_or_default() {
+            b"poison" => Outcome::poison("it says so"),
+            value => Outcome::Done((record.key().unwrap_or_default().to_vec(), value.to_vec())),
+        }
+    }
+}
+
+impl Transformer for Copier {
+    fn seal<'p>(&self, products: impl Iterator<Item = &'p Self::Product>) -> Vec<NewRecord> {
+        let record = |(key, value): &(Vec<u8>, Vec<u8>)| NewRecord {
+            topic: self.0.clone().into(),
+            key: Some(key.clone()),
+            value: Some(value.clone()),
+            headers: OwnedHeaders::new(),
+        };
+        products.map(record).collect()
+    }
+}
+
+/// A store of rows and offsets, both in memory.
+#[derive(Default)]
+struct Table {
+    rows: Vec<String>,
+    offsets: BTreeMap<i32, i64>,
+}
+
+/// Stores values, but for those that say `refuse`.
+struct Keeper(Arc<Mutex<Table>>);
+
+struct Pending {
+    rows: Vec<String>,
+    partition: i32,
+    expected: Option<i64>,
+    next: i64,
+}
+
+impl BatchProcessor for Keeper {
+    type Pending = Pending;
+
+    async fn resume(&self, _topic: &str, partition: i32) -> Result<Option<i64>, BatchError> {
+        Ok(self.0.lock().unwrap().offsets.get(&partition).copied())
+    }
+
+    async fn write(&self, batch: &Batch<'_>) -> Result<Written<Pending>, BatchError> {
+        let value = |record: &&Record<'_>| String::from_utf8_lossy(record.value().unwrap_or_default()).into_owned();
+        let values: Vec<String> = batch.records.iter().map(value).collect();
+        let refused = values.iter().enumerate().filter(|(_, value)| *value == "refuse");
+        let refused = refused.map(|(index, _)| Refused { index, reason: "no room for it".to_owned() }).collect();
+        let rows = values.iter().filter(|value| *value != "refuse").cloned().collect();
+        let Batch { partition, expected, next, .. } = *batch;
+        Ok(Written { pending: Pending { rows, partition, expected, next }, refused })
+    }
+
+    async fn commit(&self, pending: Pending) -> Result<(), BatchError> {
+        let mut table = self.0.lock().unwrap();
+        if table.offsets.get(&pending.partition).copied() != pending.expected {
+            return Err(BatchError::Superseded);
+        }
+        table.rows.extend(pending.rows);
+        table.offsets.insert(pending.partition, pending.next);
+        Ok(())
+    }
+}
+
+fn record(key: usize, value: impl Into<Vec<u8>>) -> RawRecord {
+    RawRecord::new(value).key(format!("key-{key}"))
+}
+
+fn numbers(range: std::ops::Range<usize>) -> impl Iterator<Item = RawRecord> {
+    range.map(|number| record(number % 31, number.to_string()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_record_is_copied_exactly_once_and_in_order_of_its_key_while_members_come_and_go() {
+    let Some(scene) = Scene::set(6).await else { return };
+    let mut members = vec![scene.copier().await];
+    for round in 0..5 {
+        scene.kafka.produce(&scene.source, numbers(round * 2_000..(round + 1) * 2_000)).await;
+        members.push(scene.copier().await);
+        if round % 2 == 1 {
+            // One goes in good order, one at once: what it had begun is aborted.
+            members.remove(0).stop().await;
+            members.remove(0).task.abort();
+        }
+    }
+    scene.until_no_lag().await;
+    for member in members {
+        member.stop().await;
+    }
+
+    let copies = scene.kafka.read_all(&scene.made, Isolation::Committed).await;
+    let mut by_key: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
+    for copy in copies {
+        let number = String::from_utf8(copy.value.unwrap()).unwrap().parse().unwrap();
+        by_key.entry(copy.key.unwrap()).or_default().push(number);
+    }
+    for (key, copied) in &by_key {
+        assert!(copied.is_sorted(), "{}: {copied:?}", String::from_utf8_lossy(key));
+    }
+    let mut all: Vec<_> = by_key.into_values().flatten().collect();
+    all.sort_unstable();
+    assert_eq!(all, (0..10_000).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_in_a_transaction_is_dead_lettered_in_it_and_the_rest_is_copied() {
+    let Some(scene) = Scene::set(1).await else { return };
+    scene.kafka.produce(&scene.source, [record(1, "a"), record(1, "poison"), record(1, ""), record(1, "b")]).await;
+    let member = scene.copier().await;
+    scene.until_no_lag().await;
+    member.stop().await;
+    let copies = scene.kafka.read_all(&scene.made, Isolation::Committed).await;
+    let copies: Vec<_> = copies.into_iter().map(|copy| copy.value.unwrap()).collect();
+    assert_eq!(copies, [b"a", b"b"]);
+    let letters = [(&b"poison"[..], "it says so"), (b"", "the value is empty")];
+    assert_eq!(scene.letters().await, letters.map(|(value, reason)| (Some(value.to_vec()), reason.to_owned())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_keeps_its_good_rows_and_goes_on_where_the_store_is_whatever_the_group_has_committed() {
+    let Some(scene) = Scene::set(3).await else { return };
+    let table: Arc<Mutex<Table>> = Arc::default();
+    scene.kafka.produce(&scene.source, numbers(0..3_000)).await;
+    scene.kafka.produce(&scene.source, [record(1, "refuse"), record(1, "")]).await;
+    let member = scene.keeper(&table);
+    scene.until_no_lag().await;
+    member.stop().await;
+    let reasons: Vec<_> = scene.letters().await.into_iter().map(|(_, reason)| reason).collect();
+    assert_eq!(reasons, ["no room for it", "the value is empty"]);
+
+    // A store that was put back to its beginning is filled again, and no row is there twice.
+    let before = std::mem::take(&mut *table.lock().unwrap());
+    scene.kafka.produce(&scene.source, numbers(3_000..3_100)).await;
+    let member = scene.keeper(&table);
+    let count = || table.lock().unwrap().rows.len();
+    eventually(BOUND, "all rows are stored again", async || (count() == 3_100).then_some(())).await;
+    member.stop().await;
+    let mut rows: Vec<usize> = table.lock().unwrap().rows.iter().map(|row| row.parse().unwrap()).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, (0..3_100).collect::<Vec<_>>());
+    assert_eq!(before.rows.len(), 3_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_somebody_else_moved_on_is_followed() {
+    let Some(scene) = Scene::set(1).await else { return };
+    let table: Arc<Mutex<Table>> = Arc::default();
+    scene.kafka.produce(&scene.source, numbers(0..100)).await;
+    let member = scene.keeper(&table);
+    scene.until_no_lag().await;
+    // Records 100 to 149 are stored by another process.
+    table.lock().unwrap().offsets.insert(0, 150);
+    scene.kafka.produce(&scene.source, numbers(100..200)).await;
+    let last = || table.lock().unwrap().rows.last().cloned();
+    eventually(BOUND, "the last row is stored", async || (last().as_deref() == Some("199")).then_some(())).await;
+    member.stop().await;
+    let expected: Vec<_> = (0..100).chain(150..200).map(|number| number.to_string()).collect();
+    assert_eq!(table.lock().unwrap().rows, expected);
+}
