@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
+use millrace_domain::ErrorClass;
 use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
@@ -17,13 +18,38 @@ use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::sent::{Doubt, SentRecords, Snapshot};
 use super::{Ack, ProduceError};
 use crate::client::{ASKS_FOR_TOKENS, ClientEvents};
 use crate::error::KafkaFailure;
 use crate::ffi;
 use crate::settings::KafkaSettings;
 
-type Report = Result<Ack, ProduceError>;
+type Report = Result<Ack, Undelivered>;
+
+/// A record that is given up.
+#[derive(Debug, Clone)]
+pub(super) struct Undelivered {
+    pub(super) error: ProduceError,
+    /// Where it was, if a second witness must confirm that it was not written.
+    pub(super) doubt: Option<Doubt>,
+}
+
+impl Undelivered {
+    /// The error that holds by what was sent between two moments; without a second one the doubt stays.
+    pub(super) fn confirmed(self, before: &Snapshot, after: Option<&Snapshot>) -> ProduceError {
+        match self.doubt {
+            Some(doubt) if !after.is_some_and(|after| doubt.is_cleared(before, after)) => self.error.in_doubt(),
+            _ => self.error,
+        }
+    }
+}
+
+impl From<ProduceError> for Undelivered {
+    fn from(error: ProduceError) -> Self {
+        Self { error, doubt: None }
+    }
+}
 
 /// The reports of one call.
 pub(super) struct Deliveries {
@@ -35,7 +61,7 @@ pub(super) struct Deliveries {
 impl Deliveries {
     pub(super) fn new(count: usize) -> Arc<Self> {
         Arc::new(Self {
-            reports: Mutex::new(vec![Err(ProduceError::Closed); count]),
+            reports: Mutex::new(vec![Err(ProduceError::Closed.into()); count]),
             outstanding: AtomicUsize::new(count),
             waiter: AtomicWaker::new(),
         })
@@ -81,11 +107,17 @@ pub(super) struct DeliveryContext {
     events: ClientEvents,
     room: Notify,
     fatal: CancellationToken,
+    sent: SentRecords,
 }
 
 impl DeliveryContext {
     pub(super) fn new(settings: &KafkaSettings) -> Result<Self, KafkaFailure> {
-        Ok(Self { events: ClientEvents::new(settings)?, room: Notify::new(), fatal: CancellationToken::new() })
+        Ok(Self {
+            events: ClientEvents::new(settings)?,
+            room: Notify::new(),
+            fatal: CancellationToken::new(),
+            sent: SentRecords::new(),
+        })
     }
 
     /// Resolves when a record left the queue after this call.
@@ -95,6 +127,10 @@ impl DeliveryContext {
 
     pub(super) fn fatal(&self) -> &CancellationToken {
         &self.fatal
+    }
+
+    pub(super) fn sent(&self) -> &SentRecords {
+        &self.sent
     }
 }
 
@@ -109,6 +145,10 @@ impl ClientContext for DeliveryContext {
         self.events.error(error, reason);
     }
 
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.sent.take(statistics);
+    }
+
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
         self.events.token()
     }
@@ -120,7 +160,14 @@ impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
     fn delivery(&self, result: &DeliveryResult<'_>, slot: Self::DeliveryOpaque) {
         let report = match result {
             Ok(message) => Ok(Ack { partition: message.partition(), offset: message.offset() }),
-            Err((error, message)) => Err(ProduceError::undelivered(error, ffi::persistence(message))),
+            Err((error, message)) => {
+                let error = ProduceError::undelivered(error, ffi::persistence(message));
+                // A broker that refuses a record for good has not written it. Others may have been asked before.
+                let is_doubtful = !error.may_be_written() && error.class() == ErrorClass::Transient;
+                let doubt =
+                    is_doubtful.then(|| Doubt { topic: message.topic().to_owned(), partition: message.partition() });
+                Err(Undelivered { error, doubt })
+            }
         };
         slot.deliveries.settle(slot.index, report);
         self.room.notify_waiters();

@@ -47,12 +47,19 @@ impl ProduceError {
     }
 
     pub(super) fn undelivered(error: &KafkaError, persistence: Persistence) -> Self {
+        let not_written = Self::not_written(error.rdkafka_error_code(), error);
         match persistence {
-            Persistence::NotPersisted => Self::not_written(error.rdkafka_error_code(), error),
-            Persistence::PossiblyPersisted | Persistence::Persisted => {
-                let reason = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
-                Self::Unknown { reason }
-            }
+            Persistence::NotPersisted => not_written,
+            Persistence::PossiblyPersisted | Persistence::Persisted => not_written.in_doubt(),
+        }
+    }
+
+    /// The same for a record that may have been written after all.
+    pub(super) fn in_doubt(self) -> Self {
+        match self {
+            Self::NotWritten { reason, .. } => Self::Unknown { reason },
+            Self::TooLarge => Self::Unknown { reason: Self::TooLarge.to_string() },
+            other => other,
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod delivery;
 mod error;
+mod sent;
 mod transaction;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::delivery::{Deliveries, DeliveryContext, Slot};
+use self::delivery::{Deliveries, DeliveryContext, Slot, Undelivered};
 pub use self::error::ProduceError;
 pub use self::transaction::{TransactionError, TransactionalProducer};
 use crate::error::KafkaFailure;
@@ -113,7 +114,8 @@ impl Producer {
             .set("message.max.bytes", LARGEST_RECORD.to_string())
             .set("queue.buffering.max.messages", "100000")
             .set("queue.buffering.max.kbytes", QUEUE_KIB.to_string())
-            .set("retry.backoff.ms", "50");
+            .set("retry.backoff.ms", "50")
+            .set("statistics.interval.ms", millis(sent::INTERVAL));
         if let Some(timeout) = settings.socket_timeout {
             config.set("socket.timeout.ms", millis(timeout));
         }
@@ -139,17 +141,25 @@ impl Producer {
 
     /// Writes many records and waits until each is acknowledged or given up; the answers come in the records' order.
     pub async fn send_all(&self, records: Vec<OutgoingRecord<'_>>) -> Vec<Result<Ack, ProduceError>> {
+        let sent_before = self.client.context().sent().snapshot();
         let deliveries = Deliveries::new(records.len());
         for (index, record) in records.into_iter().enumerate() {
             if let Err(error) = self.enqueue(record, &deliveries, index).await {
-                deliveries.settle(index, Err(error));
+                deliveries.settle(index, Err(error.into()));
             }
         }
         let reports = deliveries.settled().await;
         if reports.iter().any(Result::is_err) {
             self.look_for_fatal_error();
         }
-        reports
+        let is_doubtful =
+            |report: &Result<_, Undelivered>| report.as_ref().is_err_and(|given_up| given_up.doubt.is_some());
+        let sent_since =
+            if reports.iter().any(is_doubtful) { self.client.context().sent().next_snapshot().await } else { None };
+        let report = |report: Result<_, Undelivered>| {
+            report.map_err(|given_up| given_up.confirmed(&sent_before, sent_since.as_ref()))
+        };
+        reports.into_iter().map(report).collect()
     }
 
     /// librdkafka reports a fatal error under the code of its cause; only asking tells that it was one.

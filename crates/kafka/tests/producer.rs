@@ -1,0 +1,94 @@
+//! What the producer says of records whose broker went away, on a real Kafka.
+#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use millrace_broker::topics::TopicSpec;
+use millrace_kafka::producer::ProducerSettings;
+use millrace_kafka::{KafkaSettings, OutgoingRecord, ProduceError, Producer};
+use millrace_testkit::kafka::{self, Isolation, Kafka};
+use millrace_testkit::wait::eventually;
+use rdkafka::message::OwnedHeaders;
+use tokio::task::JoinSet;
+
+const TOPIC: &str = "records";
+const PARTITIONS: i32 = 3;
+
+/// Records for each partition, twice: just after the broker hung, and once it is given up.
+const EACH: usize = 40;
+
+/// Longer than it takes the cluster to give up a broker that hangs, which is when librdkafka forgets what it has sent.
+const DELIVERY: Duration = Duration::from_secs(16);
+
+async fn send(producer: Producer, partition: i32, value: String) -> (String, Result<(), ProduceError>) {
+    let record = OutgoingRecord {
+        topic: TOPIC,
+        partition: Some(partition),
+        key: None,
+        value: Some(value.as_bytes()),
+        headers: OwnedHeaders::new(),
+    };
+    let report = producer.send(record).await.map(drop);
+    (value, report)
+}
+
+async fn written(kafka: &Kafka) -> HashSet<String> {
+    let records = kafka.read_all(TOPIC, Isolation::Committed).await;
+    records.iter().filter_map(|record| Some(record.value_text()?.to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_not_to_be_written_is_not_written_even_where_a_broker_that_was_given_up_writes_it_later() {
+    let Some(kafka) = kafka::dedicated(|cluster| cluster.brokers(3)).await else { return };
+    kafka.create_topics(&[TopicSpec { replication: Some(1), ..TopicSpec::new(TOPIC, PARTITIONS) }]).await;
+    let settings = KafkaSettings {
+        overrides: vec![("topic.metadata.refresh.interval.ms".to_owned(), "500".to_owned())],
+        ..KafkaSettings::plaintext(kafka.bootstrap_servers())
+    };
+    let producer =
+        Producer::new(&settings, &ProducerSettings { delivery_timeout: DELIVERY, ..ProducerSettings::default() })
+            .unwrap();
+    for partition in 0..PARTITIONS {
+        send(producer.clone(), partition, format!("first-{partition}")).await.1.unwrap();
+    }
+
+    // Two of three go on: the cluster lives, and each of the three leads one partition.
+    kafka.broker(3).pause().unwrap();
+    let mut sent = JoinSet::new();
+    for number in 0..EACH {
+        for partition in 0..PARTITIONS {
+            sent.spawn(send(producer.clone(), partition, format!("early-{partition}-{number}")));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // The cluster has given the broker up, and so has the producer.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    for number in 0..EACH {
+        for partition in 0..PARTITIONS {
+            sent.spawn(send(producer.clone(), partition, format!("late-{partition}-{number}")));
+        }
+    }
+    let reports = sent.join_all().await;
+    kafka.broker(3).resume().unwrap();
+    eventually(Duration::from_secs(60), "every partition takes records again", async || {
+        let last = (0..PARTITIONS).map(|partition| send(producer.clone(), partition, format!("last-{partition}")));
+        last.collect::<JoinSet<_>>().join_all().await.iter().all(|(_, report)| report.is_ok()).then_some(())
+    })
+    .await;
+
+    let written = written(&kafka).await;
+    let (mut early_unknown, mut late_refused) = (0, 0);
+    for (value, report) in &reports {
+        match report {
+            Ok(()) => assert!(written.contains(value), "{value} was acknowledged and is lost"),
+            Err(error) if error.may_be_written() => early_unknown += usize::from(value.starts_with("early")),
+            Err(error) => {
+                assert!(!written.contains(value), "{value} is written, and the caller was told: {error}");
+                late_refused += usize::from(value.starts_with("late"));
+            }
+        }
+    }
+    assert!(early_unknown > 0, "the broker that hung leads no partition");
+    assert_eq!(late_refused, EACH, "what was never sent is known not to be written");
+}
