@@ -1,14 +1,17 @@
 //! `dev.json`: where a running `millrace dev` is found.
 
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
-use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The file's name in the data directory.
 pub(crate) const NAME: &str = "dev.json";
+
+/// The file that a running `millrace dev` holds locked: unlike a process id, a lock ends with its process.
+const LOCK: &str = "dev.lock";
 
 /// What `millrace dev` writes down about itself while it serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +59,7 @@ impl DevFile {
             Err(error) => return Err(unreadable(path, error.to_string())),
         };
         match serde_json::from_slice::<Self>(&text) {
-            Ok(file) if is_running(file.pid) => Ok(file),
+            Ok(file) if is_locked(data_dir) => Ok(file),
             Ok(file) => Err(DevFileError::Stale { path, pid: file.pid }),
             Err(error) => Err(unreadable(path, error.to_string())),
         }
@@ -74,38 +77,57 @@ impl DevFile {
     }
 }
 
-fn is_running(pid: i32) -> bool {
-    // A process of another user's refuses the signal, and so is there.
-    let gone = |pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH);
-    pid > 0 && Pid::from_raw(pid).is_some_and(|pid| !gone(pid))
+/// Locks the data directory for as long as the file is open; `None` where another process has it.
+pub(crate) fn lock(data_dir: &Path) -> io::Result<Option<File>> {
+    let file = File::options().create(true).truncate(false).write(true).open(data_dir.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether a process holds the lock. A shared one suffices to ask, so that those who ask do not see each other.
+fn is_locked(data_dir: &Path) -> bool {
+    let file = File::open(data_dir.join(LOCK));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const FILE: &str = r#"{"http": "http://127.0.0.1:8080", "kafka": "127.0.0.1:9092", "pid": 4711}"#;
+
     fn written(text: &str) -> Result<DevFile, String> {
         let folder = tempfile::tempdir().unwrap();
+        let _held = lock(folder.path()).unwrap().expect("nobody else has it");
         fs::write(folder.path().join(NAME), text).unwrap();
         DevFile::read(folder.path()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_file_of_a_running_process_says_where_the_broker_is() {
-        let pid = std::process::id();
-        let text = format!(r#"{{"http": "http://127.0.0.1:8080", "kafka": "127.0.0.1:9092", "pid": {pid}}}"#);
-        assert_eq!(written(&text).unwrap().kafka, "127.0.0.1:9092");
+        assert_eq!(written(FILE).unwrap().kafka, "127.0.0.1:9092");
     }
 
     #[test]
-    fn a_file_left_behind_is_told_with_its_pid() {
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let pid = child.id();
-        child.wait().unwrap();
-        let error =
-            written(&format!(r#"{{"http": "http://127.0.0.1:8080", "kafka": "127.0.0.1:9092", "pid": {pid}}}"#))
-                .unwrap_err();
+    fn a_file_left_behind_is_told_with_its_pid_whatever_process_has_that_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = std::process::id();
+        fs::write(folder.path().join(NAME), FILE.replace("4711", &pid.to_string())).unwrap();
+        drop(lock(folder.path()).unwrap());
+        let error = DevFile::read(folder.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("no longer runs (pid {pid})")), "{error}");
+    }
+
+    #[test]
+    fn one_process_at_a_time_has_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = lock(folder.path()).unwrap();
+        assert!(first.is_some() && lock(folder.path()).unwrap().is_none());
+        drop(first);
+        assert!(lock(folder.path()).unwrap().is_some());
     }
 
     #[test]

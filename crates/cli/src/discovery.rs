@@ -1,6 +1,6 @@
 //! Where the broker is: `--kafka`, else `KAFKA_BOOTSTRAP_SERVERS`, else the `millrace dev` of the data directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use millrace_host::exit::SettingError;
@@ -9,6 +9,9 @@ use millrace_kafka::settings::Security;
 
 use crate::dev_file::{DevFile, DevFileError};
 
+/// The data directory where none is named.
+pub(crate) const DATA_DIR: &str = ".millrace";
+
 /// The settings of every command that needs a broker.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BrokerArgs {
@@ -16,7 +19,7 @@ pub(crate) struct BrokerArgs {
     #[arg(long, value_name = "HOST:PORT,…", value_parser = bootstrap_servers)]
     pub(crate) kafka: Option<String>,
     /// Where a running millrace dev keeps its files
-    #[arg(long, value_name = "DIR", default_value = ".millrace")]
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
     #[command(flatten)]
     pub(crate) security: Security,
@@ -29,16 +32,18 @@ impl BrokerArgs {
     pub(crate) fn settings(&self) -> Result<KafkaSettings, SettingError> {
         let bootstrap_servers = match &self.kafka {
             Some(servers) => servers.clone(),
-            None => DevFile::read(&self.data_dir).map_err(|error| not_found(&error))?.kafka,
+            None => DevFile::read(&self.data_dir).map_err(|error| self.not_found(&error))?.kafka,
         };
         Ok(KafkaSettings { security: self.security.clone(), ..KafkaSettings::plaintext(bootstrap_servers) })
     }
-}
 
-fn not_found(error: &DevFileError) -> SettingError {
-    let ways =
-        "name it with --kafka HOST:PORT or KAFKA_BOOTSTRAP_SERVERS, or start millrace dev (with the same --data-dir)";
-    SettingError::new("--kafka", format!("no broker to talk to: {error}; {ways}"))
+    fn not_found(&self, error: &DevFileError) -> SettingError {
+        let ways = "name it with --kafka HOST:PORT or KAFKA_BOOTSTRAP_SERVERS, or start millrace dev (with the same \
+                    --data-dir)";
+        // Who names a data directory means the dev that uses it.
+        let setting = if self.data_dir == Path::new(DATA_DIR) { "--kafka" } else { "--data-dir" };
+        SettingError::new(setting, format!("no broker to talk to: {error}; {ways}"))
+    }
 }
 
 /// Reads bootstrap servers: `HOST:PORT`, separated by commas. librdkafka would pass over what it cannot read.
@@ -70,8 +75,9 @@ mod tests {
     #[test]
     fn a_named_broker_wins_over_a_running_dev() {
         let folder = tempfile::tempdir().unwrap();
-        let file = format!(r#"{{"http": "", "kafka": "127.0.0.1:1111", "pid": {}}}"#, std::process::id());
-        std::fs::write(folder.path().join("dev.json"), file).unwrap();
+        let _running = crate::dev_file::lock(folder.path()).unwrap().expect("nobody else has it");
+        let dev = DevFile { http: String::new(), kafka: "127.0.0.1:1111".to_owned(), pid: 1 };
+        dev.write(folder.path()).unwrap();
         let found = |kafka| args(kafka, folder.path()).settings().unwrap().bootstrap_servers;
         assert_eq!(found(Some("broker:9092")), "broker:9092");
         assert_eq!(found(None), "127.0.0.1:1111");

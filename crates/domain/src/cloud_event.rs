@@ -95,6 +95,10 @@ impl<'a> CloudEvent<'a> {
             }
         }
         let content_type = content_type.map_or_else(|| JSON.to_owned(), str::to_owned);
+        // In binary mode the header Content-Type holds this attribute (HTTP protocol binding, section 3.1.1).
+        if draft.content_type.take().is_some_and(|sent| sent != content_type) {
+            draft.fault("datacontenttype", "differs from the Content-Type, which holds it in binary mode");
+        }
         if !is_media_type(&content_type) {
             draft.errors.push("content-type", "must be a media type");
         }

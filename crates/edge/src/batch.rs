@@ -229,7 +229,7 @@ impl Verdicts {
         body.extend_from_slice(&results);
         body.extend_from_slice(b"]}");
         let mut response = (status, [(CONTENT_TYPE, HeaderValue::from_static(media::JSON))], body).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if failed > 0 {
             response.headers_mut().insert(RETRY_AFTER, AFTER_FAILURE.into());
         }
         response

@@ -1,12 +1,13 @@
 //! Request bodies: read within limits, decompressed within limits.
 
 use std::io::Read;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::GzDecoder;
 use http::HeaderMap;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
@@ -21,6 +22,12 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// The most members a gzip body may have (RFC 1952, section 2.2). To begin one takes time even where it is empty.
 const MOST_MEMBERS: usize = 1024;
+
+/// How much of a refused body is read all the same, in bytes.
+const DRAINED: usize = 64 << 20;
+
+/// How long that may take.
+const DRAINED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A whole body, and its share of the room for large ones.
 pub(crate) struct Contents {
@@ -37,7 +44,21 @@ enum Coding {
 
 impl Edge {
     /// Reads a request's body to its end and decompresses it.
-    pub(crate) async fn read(&self, headers: &HeaderMap, body: Body, deadline: Deadline) -> Result<Contents, Problem> {
+    pub(crate) async fn read(
+        &self,
+        headers: &HeaderMap,
+        mut body: Body,
+        deadline: Deadline,
+    ) -> Result<Contents, Problem> {
+        let contents = self.read_within(headers, &mut body, deadline).await;
+        // A sender that waits for leave to send has not begun (RFC 9110, section 10.1.1).
+        if contents.is_err() && !headers.contains_key(EXPECT) {
+            let _ = deadline.at_most(DRAINED_WITHIN).bound(drain(body)).await;
+        }
+        contents
+    }
+
+    async fn read_within(&self, headers: &HeaderMap, body: &mut Body, deadline: Deadline) -> Result<Contents, Problem> {
         let coding = coding(headers)?;
         let limit = self.limits.request;
         let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -54,7 +75,7 @@ impl Edge {
         }
     }
 
-    async fn collect(&self, mut body: Body, announced: usize, limit: usize) -> Result<Contents, Problem> {
+    async fn collect(&self, body: &mut Body, announced: usize, limit: usize) -> Result<Contents, Problem> {
         let mut room = self.rooms.share();
         let mut first: Option<Bytes> = None;
         let mut all = BytesMut::new();
@@ -108,6 +129,19 @@ impl Edge {
             }
         }
         Ok(Contents { bytes: plain.bytes.into(), _room: plain.room.keep() })
+    }
+}
+
+/// Reads what is left of a refused body and forgets it: a client that writes all of it before it reads would see the
+/// connection break, and not the answer.
+async fn drain(mut body: Body) {
+    let mut left = DRAINED;
+    while let Some(Ok(frame)) = body.frame().await {
+        let size = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(size) {
+            Some(rest) => left = rest,
+            None => return,
+        }
     }
 }
 

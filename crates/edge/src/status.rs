@@ -64,7 +64,8 @@ pub struct ConsumerStatus {
     /// Records it has not committed yet; null where that cannot be had now.
     #[schema(required)]
     pub lag: Option<i64>,
-    /// Records it has committed; null while its group has no coordinator to ask.
+    /// Its committed offsets, added up: records, and the markers of transactions between them; null while its group
+    /// has no coordinator to ask.
     #[schema(required)]
     pub processed: Option<i64>,
     /// Records on the dead-letter topics of what it reads; null where that cannot be had now.

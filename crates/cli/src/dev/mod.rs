@@ -16,7 +16,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use millrace_edge::{Edge, KafkaSink, Limits, Sink};
-use millrace_host::exit::SettingError;
 use millrace_host::listen;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_host::shutdown::Deadline;
@@ -29,9 +28,10 @@ use tokio_util::sync::CancellationToken;
 use self::backlog::Backlog;
 use self::broker::{Broker, Choice, choice};
 use self::consumers::Consumers;
-use self::ready::ReadyFile;
+use self::ready::{Claim, ReadyFile};
 use crate::broker::in_the_users_words;
 use crate::consume::registry::{self, ConsumerSettings, Host};
+use crate::discovery::DATA_DIR;
 use crate::http_server;
 
 /// How long the consumers may take to join their groups.
@@ -66,7 +66,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "embedded|apache|HOST:PORT,…", default_value = "embedded", value_parser = choice)]
     kafka: Choice,
     /// Where dev.json is written and Apache Kafka keeps its data
-    #[arg(long, value_name = "DIR", default_value = ".millrace")]
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]
     security: Security,
@@ -78,18 +78,14 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     security::refuse_where_unused(&args.kafka, origins)?;
-    let listener = listen::bind(args.listen, &origins.name("listen")).await?;
-    let address = listener.local_addr()?;
-    std::fs::create_dir_all(&args.data_dir).map_err(|error| {
-        let problem = format!("cannot make the folder {}: {error}", args.data_dir.display());
-        SettingError::new(origins.name("data-dir"), problem)
-    })?;
-    ready::claim(&args.data_dir)?;
     let mut settings = args.consumers;
     // Whoever tries things out on a laptop delivers to that laptop.
     settings.notifier.allow_private_destinations = true;
     // A wrong setting is told before anything is started for it.
     registry::check(&settings, origins)?;
+    let claim = Claim::of(&args.data_dir, origins).await?;
+    let listener = listen::bind(args.listen, &origins.name("listen")).await?;
+    let address = listener.local_addr()?;
     let Some(broker) = shutdown.run_until_cancelled(Broker::start(&args.kafka, &args.data_dir, args.security)).await
     else {
         return Ok(ExitCode::SUCCESS);
@@ -123,7 +119,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     let edge = Edge::new(sink, Arc::new(cluster.clone()), Limits::default());
     let stop_serving = CancellationToken::new();
     let mut serving = tokio::spawn(http_server::serve(listener, edge.router(), stop_serving.clone()));
-    let ready = ReadyFile::announce(&args.data_dir, address, &kafka.bootstrap_servers)?;
+    let ready = ReadyFile::announce(&claim, address, &kafka.bootstrap_servers)?;
     greet(address, &broker);
 
     let outcome = tokio::select! {
@@ -144,6 +140,8 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     stop_consuming.cancel();
     let stopped = end.limit(consumers.ended()).await;
     drop(ready);
+    // A client that outlives its broker complains of it.
+    drop(cluster);
     broker.stop().await;
     outcome?;
     stopped.context("stopping the consumers")??;

@@ -5,10 +5,22 @@ use std::time::Duration;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
 use rdkafka::message::OwnedHeaders;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::millrace::{Millrace, Running};
 
 const ANYWHERE: [&str; 3] = ["dev", "--listen", "127.0.0.1:0"];
+
+/// The address that it prints once it serves.
+async fn edge_of(dev: &mut Running) -> String {
+    loop {
+        if let Some(told) = dev.line().await.trim().strip_prefix("API ") {
+            let url = told.split_whitespace().next().unwrap();
+            return url.strip_prefix("http://").unwrap().to_owned();
+        }
+    }
+}
 
 /// The bootstrap address that it prints once it serves.
 async fn broker_of(dev: &mut Running) -> String {
@@ -57,6 +69,57 @@ async fn security_variables_for_other_commands_do_not_hinder_a_chosen_broker() {
     let args = ANYWHERE.into_iter().chain(["--kafka", "embedded"]);
     let mut dev = Millrace::new(args).env("KAFKA_SECURITY_PROTOCOL", "SSL").start();
     broker_of(&mut dev).await;
+    dev.signal("TERM");
+    dev.end().await.ok();
+}
+
+#[tokio::test]
+async fn one_dev_has_a_data_directory_at_a_time_and_what_a_killed_one_left_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().to_str().unwrap();
+    let with_data_dir = || Millrace::new(ANYWHERE.into_iter().chain(["--data-dir", data_dir]));
+    let mut first = with_data_dir().start();
+    edge_of(&mut first).await;
+
+    let second = with_data_dir().run().await;
+    assert_eq!(second.code, Some(2), "{second:?}");
+    assert!(second.stderr.starts_with("error: --data-dir: millrace dev runs already"), "{second:?}");
+
+    first.signal("KILL");
+    assert_eq!(first.end().await.code, None);
+    // By now another process may have the id that the killed one wrote down.
+    let file = folder.path().join("dev.json");
+    let mut left: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    left["pid"] = std::process::id().into();
+    std::fs::write(&file, left.to_string()).unwrap();
+    let mut third = with_data_dir().start();
+    edge_of(&mut third).await;
+    let own: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_ne!(own["pid"], left["pid"]);
+    third.signal("TERM");
+    third.end().await.ok();
+}
+
+#[tokio::test]
+async fn a_client_that_writes_a_whole_body_before_it_reads_sees_why_it_is_too_large() {
+    let mut dev = Millrace::new(ANYWHERE).start();
+    let edge = edge_of(&mut dev).await;
+    let body = vec![b' '; 12 << 20];
+    for head in [format!("content-length: {}", body.len()), "transfer-encoding: chunked".to_owned()] {
+        let mut connection = TcpStream::connect(&edge).await.unwrap();
+        let head = format!("POST /events HTTP/1.1\r\nhost: edge\r\nconnection: close\r\n{head}\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        if head.contains("chunked") {
+            connection.write_all(format!("{:x}\r\n", body.len()).as_bytes()).await.unwrap();
+            connection.write_all(&body).await.unwrap();
+            connection.write_all(b"\r\n0\r\n\r\n").await.unwrap();
+        } else {
+            connection.write_all(&body).await.unwrap();
+        }
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
     dev.signal("TERM");
     dev.end().await.ok();
 }

@@ -97,6 +97,18 @@ fn binary_mode_reads_percent_encoded_headers() {
 }
 
 #[test]
+fn binary_mode_takes_the_content_type_from_its_header_alone() {
+    let read = |sent| {
+        let attributes =
+            [("specversion", "1.0"), ("id", "1"), ("source", "/s"), ("type", "t"), ("datacontenttype", sent)];
+        CloudEvent::binary(attributes, Some("text/csv"), b"a,b").map(|event| event.content_type)
+    };
+    assert_eq!(read("text/csv").unwrap(), "text/csv");
+    let errors = read("text/plain").unwrap_err().to_string();
+    assert!(errors.contains("ce-datacontenttype"), "{errors}");
+}
+
+#[test]
 fn binary_mode_names_headers_that_are_missing_or_wrong() {
     let headers = [("id", "1"), ("type", "millrace.order.placed"), ("source", "%FF"), ("specversion", "1.0")];
     let errors = CloudEvent::binary(headers, None, b"{}").unwrap_err();

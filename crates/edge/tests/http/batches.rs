@@ -133,6 +133,7 @@ async fn all_failed_is_503_and_some_failed_is_207() {
     host.answer_with([not_written()]);
     let answer = host.post_as(LINES, "/events", format!("{{}}\n{}", event("a"))).await;
     assert_eq!((answer.status.as_u16(), counts(&answer)), (207, [0, 1, 1]));
+    assert_eq!(answer.header("retry-after"), Some("2"));
 }
 
 #[tokio::test]
