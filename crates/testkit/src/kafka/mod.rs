@@ -18,13 +18,11 @@
 //! One broker serves all tests of a binary, so each takes topics and groups of its own ([`unique`]). Tests that harm
 //! their broker start one for themselves ([`dedicated`]). No broker outlives the test process, however that ends.
 
-mod docker;
+mod container;
 mod produce;
 mod read;
 
 use std::env;
-use std::io::{self, Write as _};
-use std::thread;
 use std::time::Duration;
 
 use millrace_broker::apache::{self, ApacheBuilder, Broker};
@@ -36,13 +34,17 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use self::docker::{Container, Docker};
+use crate::docker::{Container, Docker};
+use crate::missing::skip;
 
 pub use produce::{Place, RawRecord, TransactionEnd};
 pub use read::{Isolation, OwnedRecord};
 
 /// How long one step against a broker in good health may take on a busy machine.
 const BOUND: Duration = Duration::from_secs(30);
+
+/// As tests that are skipped call it.
+const NAME: &str = "Kafka";
 
 /// A Kafka to test against, and what a test asks of it.
 #[derive(Debug)]
@@ -70,7 +72,7 @@ enum Origin {
 pub async fn shared() -> Option<&'static Kafka> {
     static SHARED: OnceCell<Result<Kafka, String>> = OnceCell::const_new();
     let found = SHARED.get_or_init(find).await;
-    found.as_ref().map_err(|reason| skip(reason)).ok()
+    found.as_ref().map_err(|reason| skip(NAME, reason)).ok()
 }
 
 /// A cluster for this test alone, from the jars, whose brokers it may pause and kill; `configure` says how many and
@@ -81,7 +83,7 @@ pub async fn dedicated(configure: impl FnOnce(ApacheBuilder) -> ApacheBuilder) -
     match builder.start().await {
         Ok(cluster) => Some(Kafka::of_jars(cluster, Some(folder))),
         Err(missing @ apache::Error::ProgramMissing { .. }) => {
-            skip(&missing.to_string());
+            skip(NAME, &missing.to_string());
             None
         }
         Err(error) => panic!("{error}"),
@@ -99,9 +101,9 @@ async fn find() -> Result<Kafka, String> {
         kafka.wait_until_reachable().await;
         return Ok(kafka);
     }
-    let no_docker = match Docker::new("docker").run_broker().await {
+    let no_docker = match Docker::new("docker").run(container::service).await {
         Ok(container) => {
-            let bootstrap_servers = container.bootstrap_servers();
+            let bootstrap_servers = format!("127.0.0.1:{}", container.port());
             let kafka = Kafka { bootstrap_servers, origin: Origin::Container { _container: container } };
             kafka.wait_until_reachable().await;
             return Ok(kafka);
@@ -119,16 +121,6 @@ async fn find() -> Result<Kafka, String> {
         }
         Err(error) => panic!("{error}"),
     }
-}
-
-/// The test harness keeps what a passing test prints, so this goes past it.
-fn skip(reason: &str) {
-    let current = thread::current();
-    let test = current.name().unwrap_or("a test");
-    let is_ci = env::var_os("CI").is_some_and(|ci| !ci.is_empty());
-    assert!(!is_ci, "{test} needs a Kafka, and CI is set: {reason}");
-    // Where nobody listens, nobody can be told.
-    let _ = writeln!(io::stderr(), "\nSKIPPED {test}: no Kafka: {reason}\n");
 }
 
 impl Kafka {
@@ -183,13 +175,5 @@ impl Kafka {
     /// To create no topics takes an answer of the broker.
     async fn wait_until_reachable(&self) {
         self.create_topics(&[]).await;
-    }
-}
-
-/// Runs librdkafka's blocking calls beside the test's own work.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
     }
 }

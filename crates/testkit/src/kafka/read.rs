@@ -9,7 +9,8 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use super::{BOUND, Kafka, blocking, unique};
+use super::{BOUND, Kafka, unique};
+use crate::blocking::blocking;
 
 /// How long one wait for a record may take, so that the bound is looked at between two.
 const POLL: Duration = Duration::from_millis(200);

@@ -1,4 +1,4 @@
-//! A broker in a container, by the `docker` program.
+//! Servers in containers, by the `docker` program.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use millrace_broker::apache::KAFKA_VERSION;
 use millrace_broker::port;
 use tokio::time::Instant;
+use uuid::Uuid;
 
-use super::{blocking, unique};
+use crate::blocking::blocking;
 
 /// An engine that is there answers at once.
 const ANSWER: Duration = Duration::from_secs(10);
-/// The image is about 400 MB.
+/// Images are up to 400 MB.
 const PULL: Duration = Duration::from_mins(5);
 
 const POLL: Duration = Duration::from_millis(20);
@@ -29,48 +29,62 @@ exec "$0" rm --force --volumes "$1"
 
 /// The `docker` program.
 #[derive(Clone, Debug)]
-pub(super) struct Docker {
+pub(crate) struct Docker {
     program: PathBuf,
 }
 
-/// A container with a broker; it is removed when this is dropped or this process ends.
+/// What to run.
 #[derive(Debug)]
-pub(super) struct Container {
+pub(crate) struct Service {
+    /// The image, with its tag.
+    pub(crate) image: String,
+    /// The port it listens on inside.
+    pub(crate) port: u16,
+    /// Its environment.
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// What follows the image on the command line.
+    pub(crate) arguments: Vec<&'static str>,
+}
+
+/// A container with a server; it is removed when this is dropped or this process ends.
+#[derive(Debug)]
+pub(crate) struct Container {
     port: u16,
     removal: Child,
     alive: Option<ChildStdin>,
 }
 
 impl Docker {
-    pub(super) fn new(program: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into() }
     }
 
-    /// Starts a broker, which is then coming up; or says why there is none.
-    pub(super) async fn run_broker(&self) -> Result<Container, String> {
+    /// Starts a server, which is then coming up on a port of 127.0.0.1; or says why there is none. `service` is told
+    /// that port.
+    pub(crate) async fn run(&self, service: impl FnOnce(u16) -> Service + Send + 'static) -> Result<Container, String> {
         let docker = self.clone();
-        blocking(move || docker.run_broker_blocking()).await
+        blocking(move || docker.run_blocking(service)).await
     }
 
-    fn run_broker_blocking(&self) -> Result<Container, String> {
-        let image = format!("apache/kafka:{KAFKA_VERSION}");
+    fn run_blocking(&self, service: impl FnOnce(u16) -> Service) -> Result<Container, String> {
         if !self.succeeds(&["info"], ANSWER) {
             return Err("no Docker engine answers".to_owned());
         }
+        let port = port::free(1, &[]).and_then(|ports| ports.first().copied()).ok_or("no port is free")?;
+        let Service { image, port: inside, environment, arguments } = service(port);
         if !self.succeeds(&["image", "inspect", &image], ANSWER) && !self.succeeds(&["pull", "--quiet", &image], PULL) {
             return Err(format!("Docker has no image {image} and cannot pull it"));
         }
-        let port = port::free(1, &[]).and_then(|ports| ports.first().copied()).ok_or("no port is free")?;
-        let name = unique("millrace-test");
+        let name = format!("millrace-test-{}", Uuid::now_v7().simple());
         // Before the container: there is no moment at which it would stay.
         let container = Container::new(&self.program, &name, port).map_err(|error| format!("no shell: {error}"))?;
         let mut run: Vec<String> = ["run", "--detach", "--rm", "--name", &name].map(str::to_owned).to_vec();
-        // The broker speaks to itself under the address that clients use, so the port is the same inside.
-        run.extend(["--publish".to_owned(), format!("127.0.0.1:{port}:{port}")]);
-        for (name, value) in settings(port) {
+        run.extend(["--publish".to_owned(), format!("127.0.0.1:{port}:{inside}")]);
+        for (name, value) in environment {
             run.extend(["--env".to_owned(), format!("{name}={value}")]);
         }
         run.push(image);
+        run.extend(arguments.into_iter().map(str::to_owned));
         let run: Vec<&str> = run.iter().map(String::as_str).collect();
         if self.succeeds(&run, PULL) { Ok(container) } else { Err("Docker cannot run a container".to_owned()) }
     }
@@ -114,8 +128,9 @@ impl Container {
         Ok(Self { port, removal, alive })
     }
 
-    pub(super) fn bootstrap_servers(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+    /// The port of 127.0.0.1 that leads to it.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 }
 
@@ -125,25 +140,6 @@ impl Drop for Container {
         // A container that cannot be removed is Docker's to tell.
         let _ = self.removal.wait();
     }
-}
-
-/// The image takes `server.properties` from the environment.
-fn settings(port: u16) -> [(&'static str, String); 13] {
-    [
-        ("KAFKA_NODE_ID", "1".to_owned()),
-        ("KAFKA_PROCESS_ROLES", "broker,controller".to_owned()),
-        ("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@localhost:9093".to_owned()),
-        ("KAFKA_LISTENERS", format!("PLAINTEXT://:{port},CONTROLLER://:9093")),
-        ("KAFKA_ADVERTISED_LISTENERS", format!("PLAINTEXT://127.0.0.1:{port}")),
-        ("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()),
-        ("KAFKA_CONTROLLER_LISTENER_NAMES", "CONTROLLER".to_owned()),
-        ("KAFKA_INTER_BROKER_LISTENER_NAME", "PLAINTEXT".to_owned()),
-        ("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false".to_owned()),
-        ("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0".to_owned()),
-        ("KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "1".to_owned()),
-        ("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1".to_owned()),
-        ("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1".to_owned()),
-    ]
 }
 
 #[cfg(test)]
@@ -171,15 +167,23 @@ mod tests {
         fs::read_to_string(folder.path().join("calls")).unwrap().lines().map(str::to_owned).collect()
     }
 
+    fn service(port: u16) -> Service {
+        Service {
+            image: "server:1".to_owned(),
+            port: 80,
+            environment: vec![("PORT", port.to_string())],
+            arguments: vec!["-v"],
+        }
+    }
+
     #[tokio::test]
     async fn a_container_is_run_on_a_loopback_port_and_removed_when_it_is_dropped() {
         let (docker, folder) = docker_that_fails("nothing");
-        let container = docker.run_broker().await.unwrap();
-        let port = container.port;
+        let container = docker.run(service).await.unwrap();
+        let port = container.port();
         let run = calls(&folder).pop().unwrap();
-        assert!(run.contains(&format!("--publish 127.0.0.1:{port}:{port}")), "{run}");
-        assert!(run.contains(&format!("KAFKA_ADVERTISED_LISTENERS=PLAINTEXT://127.0.0.1:{port}")), "{run}");
-        assert!(run.ends_with("apache/kafka:4.1.0"), "{run}");
+        assert!(run.contains(&format!("--publish 127.0.0.1:{port}:80")), "{run}");
+        assert!(run.ends_with(&format!("--env PORT={port} server:1 -v")), "{run}");
         let name = run.split_once("--name ").unwrap().1.split(' ').next().unwrap().to_owned();
 
         drop(container);
@@ -189,23 +193,23 @@ mod tests {
     #[tokio::test]
     async fn an_image_that_is_not_there_is_pulled() {
         let (docker, folder) = docker_that_fails("image");
-        drop(docker.run_broker().await.unwrap());
-        assert!(calls(&folder).contains(&"pull --quiet apache/kafka:4.1.0".to_owned()));
+        drop(docker.run(service).await.unwrap());
+        assert!(calls(&folder).contains(&"pull --quiet server:1".to_owned()));
     }
 
     #[tokio::test]
     async fn without_an_engine_or_a_program_there_is_no_container() {
         let (docker, folder) = docker_that_fails("info");
-        assert_eq!(docker.run_broker().await.unwrap_err(), "no Docker engine answers");
+        assert_eq!(docker.run(service).await.unwrap_err(), "no Docker engine answers");
         assert_eq!(calls(&folder), ["info"]);
         let nowhere = Docker::new("millrace-has-no-such-program");
-        assert_eq!(nowhere.run_broker().await.unwrap_err(), "no Docker engine answers");
+        assert_eq!(nowhere.run(service).await.unwrap_err(), "no Docker engine answers");
     }
 
     #[tokio::test]
     async fn a_container_that_does_not_run_is_removed_all_the_same() {
         let (docker, folder) = docker_that_fails("run");
-        assert_eq!(docker.run_broker().await.unwrap_err(), "Docker cannot run a container");
+        assert_eq!(docker.run(service).await.unwrap_err(), "Docker cannot run a container");
         assert!(calls(&folder).pop().unwrap().starts_with("rm --force"));
     }
 }

@@ -1,0 +1,130 @@
+//! Which database a URL names, and how it is shown.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
+use url::Url;
+
+use crate::StoreError;
+
+/// What would end a path in a URL, or be taken for an escape.
+const NOT_IN_PATHS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?');
+
+/// A database to connect to.
+#[derive(Debug)]
+pub(crate) enum Address {
+    Postgres(Box<PgConnectOptions>),
+    Sqlite(PathBuf),
+}
+
+/// The URL of a SQLite file, with what a URL has no place for escaped: `sqlite:///absolute/path`.
+pub fn sqlite_url(path: &Path) -> String {
+    format!("sqlite://{}", utf8_percent_encode(&path.to_string_lossy(), NOT_IN_PATHS))
+}
+
+impl Address {
+    /// Reads a URL; the text beside the address is the URL for people, without a password.
+    pub(crate) fn parse(url: &str) -> Result<(Self, String), StoreError> {
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        match scheme {
+            "postgres" | "postgresql" => postgres(url),
+            "sqlite" => sqlite(url),
+            _ => Err(wrong("must begin with postgres://, postgresql:// or sqlite://")),
+        }
+    }
+}
+
+fn postgres(text: &str) -> Result<(Address, String), StoreError> {
+    let mut url = Url::parse(text).map_err(|error| wrong(format!("is none: {error}")))?;
+    let options = PgConnectOptions::from_str(text).map_err(|error| wrong(format!("is refused: {error}")))?;
+    let options = match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("millrace"),
+    };
+    // It cannot fail where there is a password to be removed.
+    let _ = url.set_password(None);
+    if url.query_pairs().any(|(name, _)| name == "password") {
+        let others: Vec<_> = url.query_pairs().into_owned().filter(|(name, _)| name != "password").collect();
+        url.set_query(None);
+        if !others.is_empty() {
+            url.query_pairs_mut().extend_pairs(others);
+        }
+    }
+    Ok((Address::Postgres(Box::new(options.disable_statement_logging())), url.into()))
+}
+
+fn sqlite(text: &str) -> Result<(Address, String), StoreError> {
+    let rest = text.strip_prefix("sqlite:").unwrap_or(text);
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path.contains('?') {
+        return Err(wrong("takes no parameters for SQLite; a ? in a path is written %3F"));
+    }
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| wrong("is not UTF-8"))?;
+    if path.is_empty() {
+        return Err(wrong("names no file: sqlite:///absolute/path or sqlite://relative"));
+    }
+    if path == ":memory:" {
+        return Err(wrong("must name a file: connections do not share a database in memory"));
+    }
+    let path = std::path::absolute(&*path).map_err(|error| wrong(format!("names no file: {error}")))?;
+    let shown = sqlite_url(&path);
+    Ok((Address::Sqlite(path), shown))
+}
+
+fn wrong(reason: impl Into<String>) -> StoreError {
+    StoreError::Url { reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(url: &str) -> String {
+        Address::parse(url).unwrap().1
+    }
+
+    fn error(url: &str) -> String {
+        let error = Address::parse(url).unwrap_err();
+        assert_eq!(error.class(), millrace_domain::ErrorClass::Fatal);
+        error.to_string()
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        assert_eq!(
+            shown("postgres://ann:secret@db:5433/mill?sslmode=require"),
+            "postgres://ann@db:5433/mill?sslmode=require"
+        );
+        assert_eq!(shown("postgresql://db/mill?user=ann&password=secret"), "postgresql://db/mill?user=ann");
+        assert_eq!(shown("postgres://db/mill?password=secret"), "postgres://db/mill");
+    }
+
+    #[test]
+    fn a_sqlite_path_is_shown_absolute() {
+        assert_eq!(shown("sqlite:///var/lib/mill.db"), "sqlite:///var/lib/mill.db");
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(shown("sqlite://mill.db"), sqlite_url(&here.join("mill.db")));
+    }
+
+    #[test]
+    fn any_path_survives_its_url() {
+        let path = Path::new("/a b/100%/#?ü.db");
+        let (Address::Sqlite(read), again) = Address::parse(&sqlite_url(path)).unwrap() else { panic!("not SQLite") };
+        assert_eq!((read.as_path(), again), (path, sqlite_url(path)));
+    }
+
+    #[test]
+    fn a_wrong_url_says_what_is_wrong_and_tells_no_password() {
+        assert!(error("mysql://db").contains("must begin with postgres://"));
+        assert!(error("").contains("must begin with"));
+        assert!(error("sqlite://").contains("names no file"));
+        assert!(error("sqlite::memory:").contains("in memory"));
+        assert!(error("sqlite:///a.db?mode=ro").contains("no parameters"));
+        let port = error("postgres://ann:secret@db:port/mill");
+        assert!(port.contains("invalid port") && !port.contains("secret"), "{port}");
+        assert!(error("postgres://ann:secret@db/mill?sslmode=tls").contains("tls"));
+    }
+}

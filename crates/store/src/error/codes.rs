@@ -1,0 +1,126 @@
+//! The classes of the databases' own error codes.
+//!
+//! PostgreSQL: SQLSTATE, <https://www.postgresql.org/docs/current/errcodes-appendix.html>. SQLite: result codes,
+//! <https://www.sqlite.org/rescode.html>.
+
+use millrace_domain::ErrorClass;
+use sqlx::error::DatabaseError;
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgDatabaseError;
+use sqlx::sqlite::SqliteError;
+
+/// What a host should do about it.
+pub(crate) fn class_of(error: &sqlx::Error) -> ErrorClass {
+    match error {
+        sqlx::Error::Database(error) => class_of_code(error.as_ref()),
+        sqlx::Error::Migrate(error) => match error.as_ref() {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => class_of(error),
+            _ => ErrorClass::Fatal,
+        },
+        // A server that goes away in the middle of an answer leaves half a message behind.
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::BeginFailed | sqlx::Error::Protocol(_) => {
+            ErrorClass::Transient
+        }
+        _ => ErrorClass::Fatal,
+    }
+}
+
+/// Why PostgreSQL cannot store a value of the statement, where it is a value that is at fault.
+pub(crate) fn unstorable(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    let reason = || match error.detail() {
+        Some(detail) => format!("{} ({detail})", error.message()),
+        None => error.message().to_owned(),
+    };
+    is_about_a_value(error.code()).then(reason)
+}
+
+/// Whether SQLite found the file locked by another connection.
+pub(crate) fn is_lock_contention(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().filter(|error| error.try_downcast_ref::<SqliteError>().is_some());
+    code.and_then(sqlite_code).is_some_and(|code| matches!(code, BUSY | LOCKED))
+}
+
+fn class_of_code(error: &dyn DatabaseError) -> ErrorClass {
+    if error.try_downcast_ref::<SqliteError>().is_some() {
+        sqlite_code(error).map_or(ErrorClass::Fatal, class_of_sqlite)
+    } else {
+        error.code().map_or(ErrorClass::Fatal, |code| class_of_sqlstate(&code))
+    }
+}
+
+fn class_of_sqlstate(code: &str) -> ErrorClass {
+    match code {
+        // Its database was dropped.
+        "57P04" => ErrorClass::Fatal,
+        // A lock or a quiet transaction that took too long; a server that has become a replica (a failover).
+        "55P03" | "55006" | "25P02" | "25P03" | "25P04" | "25006" => ErrorClass::Transient,
+        // Connection, rollback (serialisation, deadlock), resources (disk, memory, connections), operator, system.
+        _ if ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => ErrorClass::Transient,
+        _ if is_about_a_value(code) => ErrorClass::Permanent,
+        _ => ErrorClass::Fatal,
+    }
+}
+
+/// Data exceptions, and limits of the program: an index entry or a value that is too large.
+fn is_about_a_value(code: &str) -> bool {
+    code.starts_with("22") || code.starts_with("54")
+}
+
+const BUSY: i32 = 5;
+const LOCKED: i32 = 6;
+
+/// The primary code, without what extends it.
+fn sqlite_code(error: &dyn DatabaseError) -> Option<i32> {
+    Some(error.code()?.parse::<i32>().ok()? & 0xff)
+}
+
+fn class_of_sqlite(code: i32) -> ErrorClass {
+    const NOMEM: i32 = 7;
+    const INTERRUPT: i32 = 9;
+    const IOERR: i32 = 10;
+    const FULL: i32 = 13;
+    const PROTOCOL: i32 = 15;
+    const TOOBIG: i32 = 18;
+    match code {
+        BUSY | LOCKED | NOMEM | INTERRUPT | IOERR | FULL | PROTOCOL => ErrorClass::Transient,
+        TOOBIG => ErrorClass::Permanent,
+        _ => ErrorClass::Fatal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_transient() {
+        let codes = ["08006", "40001", "40P01", "53100", "53300", "55P03", "57P01", "57P02", "57P03", "57014", "58030"];
+        for code in codes {
+            assert_eq!(class_of_sqlstate(code), ErrorClass::Transient, "{code}");
+        }
+        for code in [BUSY, 10, 13] {
+            assert_eq!(class_of_sqlite(code), ErrorClass::Transient, "{code}");
+        }
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert_eq!(class_of(&sqlx::Error::Io(reset)), ErrorClass::Transient);
+        assert_eq!(class_of(&sqlx::Error::PoolTimedOut), ErrorClass::Transient);
+    }
+
+    #[test]
+    fn what_a_person_must_mend_is_fatal() {
+        for code in ["28P01", "3D000", "42501", "42P01", "57P04", "XX001"] {
+            assert_eq!(class_of_sqlstate(code), ErrorClass::Fatal, "{code}");
+        }
+        for code in [8, 11, 26] {
+            assert_eq!(class_of_sqlite(code), ErrorClass::Fatal, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_never_fits_is_permanent() {
+        for code in ["22P05", "22021", "22008", "54000"] {
+            assert_eq!(class_of_sqlstate(code), ErrorClass::Permanent, "{code}");
+        }
+    }
+}

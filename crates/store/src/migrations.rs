@@ -1,0 +1,33 @@
+//! The schema, as migrations in the program.
+//!
+//! They are only ever added to, and each leaves what older programs use: in a rolling deployment programs of both ages
+//! write at once, and an older one that starts takes a newer schema as it is.
+
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
+
+/// The migrations of PostgreSQL.
+pub(crate) fn postgres() -> Migrator {
+    migrator(&[(1, "initial", include_str!("../migrations/postgres/0001_initial.sql"))])
+}
+
+/// The migrations of SQLite.
+pub(crate) fn sqlite() -> Migrator {
+    migrator(&[(1, "initial", include_str!("../migrations/sqlite/0001_initial.sql"))])
+}
+
+/// Runs those that a database lacks.
+pub(crate) async fn run<C: Migrate + Send>(migrator: &Migrator, connection: &mut C) -> Result<(), sqlx::Error> {
+    // Not `run`: of a future that borrows a connection through `Acquire` the compiler cannot tell that it is `Send`.
+    let migrated = migrator.run_direct(None, connection, false).await;
+    migrated.map_err(|error| sqlx::Error::Migrate(Box::new(error)))
+}
+
+fn migrator(files: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let migrations = files.iter().map(|&(version, description, sql)| {
+        Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.set_ignore_missing(true);
+    migrator
+}

@@ -1,0 +1,96 @@
+//! PostgreSQL.
+
+mod bisect;
+mod events;
+mod notifications;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
+use tokio::time::timeout;
+
+use crate::claims::Fates;
+use crate::tables::Tables;
+use crate::{
+    Conclusion, Delivery, EventBatch, NewNotification, Progress, StoreError, StoredEvent, StoredNotification,
+    migrations,
+};
+
+/// How long a caller waits for a connection, the time to make one included.
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+/// A process writes a few partitions at once and reads a row now and then; servers have about a hundred for all.
+const MAX_CONNECTIONS: u32 = 10;
+
+/// What a session gives up on. A frozen process holds the lock of its partition in a quiet transaction: the server
+/// ends that, and meanwhile the partition's next owner is told to try again rather than kept waiting.
+const LIMITS: &str = "SET lock_timeout = '10s'; \
+                      SET idle_in_transaction_session_timeout = '30s'; \
+                      SET statement_timeout = '60s'";
+
+/// A statement of a migration may take its time.
+const MIGRATION_LIMITS: &str = "SET lock_timeout = '10s'";
+
+/// Migrates, and then makes connections as they are asked for. A broken one is found out when it is next asked for,
+/// and replaced.
+pub(crate) async fn open(options: PgConnectOptions, url: &str) -> Result<PgPool, StoreError> {
+    // A pool would keep trying, and then say that it ran out of time instead of why.
+    let connecting = timeout(ACQUIRE, options.connect()).await;
+    let silent = |_| StoreError::Unreachable { url: url.to_owned(), reason: format!("no answer in {ACQUIRE:?}") };
+    let connection = connecting.map_err(silent)?.map_err(StoreError::opening(url))?;
+    migrate(connection).await.map_err(StoreError::opening(url))?;
+    Ok(PgPoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
+        .acquire_timeout(ACQUIRE)
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql(LIMITS).execute(connection).await.map(drop) })
+        })
+        .connect_lazy_with(options))
+}
+
+/// Processes that migrate at once take turns, by an advisory lock.
+async fn migrate(mut connection: PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(MIGRATION_LIMITS).execute(&mut connection).await?;
+    migrations::run(&migrations::postgres(), &mut connection).await?;
+    connection.close().await
+}
+
+impl Tables for PgConnection {
+    async fn move_offset(&mut self, batch: &EventBatch<'_>) -> Result<bool, sqlx::Error> {
+        events::move_offset(self, batch).await
+    }
+
+    async fn insert_events(&mut self, batch: &EventBatch<'_>, rows: &[usize]) -> Result<Fates, sqlx::Error> {
+        bisect::insert(self, &events::Events(batch.topic, batch.partition, batch.rows), rows).await
+    }
+
+    async fn insert_notifications(
+        &mut self,
+        notifications: &[NewNotification<'_>],
+        rows: &[usize],
+    ) -> Result<Fates, sqlx::Error> {
+        bisect::insert(self, &notifications::Notifications(notifications), rows).await
+    }
+
+    async fn progress(&mut self, ids: &[&str]) -> Result<HashMap<String, Progress>, StoreError> {
+        notifications::progress(self, ids).await
+    }
+
+    async fn record(&mut self, deliveries: &[Delivery<'_>], conclusions: &[Conclusion<'_>]) -> Result<(), sqlx::Error> {
+        notifications::record(self, deliveries, conclusions).await
+    }
+
+    async fn next_offset(&mut self, consumer: &str, topic: &str, partition: i32) -> Result<Option<i64>, sqlx::Error> {
+        events::next_offset(self, consumer, topic, partition).await
+    }
+
+    async fn event(&mut self, id: &str) -> Result<Option<StoredEvent>, StoreError> {
+        events::event(self, id).await
+    }
+
+    async fn notification(&mut self, id: &str) -> Result<Option<StoredNotification>, StoreError> {
+        notifications::notification(self, id).await
+    }
+}

@@ -1,0 +1,139 @@
+//! SQLite.
+//!
+//! One connection writes and some read (WAL mode: they do not wait for each other). Other processes may use the file as
+//! well; a writer waits for theirs.
+//!
+//! `synchronous = NORMAL`: a commit is safe from a crash of the process at once, and from a power cut once a checkpoint
+//! has synced it. What a power cut takes is always the latest transactions whole, so that rows and offset stay in step:
+//! the consumer reads those records again, and a notification may be delivered again.
+
+mod events;
+mod notifications;
+mod time;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqliteConnection, SqlitePool, Transaction};
+use tokio::time::{Instant, sleep};
+
+use crate::claims::Fates;
+use crate::error::is_lock_contention;
+use crate::tables::Tables;
+use crate::{
+    Conclusion, Delivery, EventBatch, NewNotification, Progress, StoreError, StoredEvent, StoredNotification,
+    migrations,
+};
+
+/// How long a writer waits for the one of another process, and a reader for the switch to WAL mode.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// How long a caller waits for its turn to write: others may go before it, each with a batch.
+const ACQUIRE: Duration = Duration::from_secs(30);
+
+const READERS: u32 = 4;
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// Takes the write lock at once. A transaction that reads first and writes then may find that it is too late to.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// A SQLite file.
+pub(crate) struct Sqlite {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Sqlite {
+    /// Makes the file and its folder if they are missing, and migrates.
+    pub(crate) async fn open(path: &Path, url: &str) -> Result<Self, StoreError> {
+        if let Some(folder) = path.parent() {
+            let refused = |error| StoreError::Unusable { url: url.to_owned(), reason: format!("no folder: {error}") };
+            std::fs::create_dir_all(folder).map_err(refused)?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY)
+            .disable_statement_logging();
+        // Connections to a file do not break.
+        let pool = SqlitePoolOptions::new()
+            .acquire_timeout(ACQUIRE)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None);
+        let writer = pool.clone().max_connections(1).connect_lazy_with(options.clone().create_if_missing(true));
+        migrate(&writer).await.map_err(StoreError::opening(url))?;
+        let readers = pool.max_connections(READERS).connect_lazy_with(options.read_only(true));
+        Ok(Self { writer, readers })
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
+        self.writer.begin_with(BEGIN).await
+    }
+
+    pub(crate) async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, sqlx::Error> {
+        self.readers.acquire().await
+    }
+
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Processes that migrate at once take turns: the one transaction around it all holds the write lock.
+async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
+    let deadline = Instant::now() + BUSY;
+    let mut transaction = loop {
+        // To switch a file to WAL mode SQLite wants it alone, and does not wait for that as it does for other locks.
+        match writer.begin_with(BEGIN).await {
+            Err(error) if is_lock_contention(&error) && Instant::now() < deadline => sleep(POLL).await,
+            begun => break begun?,
+        }
+    };
+    migrations::run(&migrations::sqlite(), &mut *transaction).await?;
+    transaction.commit().await
+}
+
+impl Tables for SqliteConnection {
+    async fn move_offset(&mut self, batch: &EventBatch<'_>) -> Result<bool, sqlx::Error> {
+        events::move_offset(self, batch).await
+    }
+
+    async fn insert_events(&mut self, batch: &EventBatch<'_>, rows: &[usize]) -> Result<Fates, sqlx::Error> {
+        events::insert(self, batch, rows).await
+    }
+
+    async fn insert_notifications(
+        &mut self,
+        notifications: &[NewNotification<'_>],
+        rows: &[usize],
+    ) -> Result<Fates, sqlx::Error> {
+        notifications::insert(self, notifications, rows).await
+    }
+
+    async fn progress(&mut self, ids: &[&str]) -> Result<HashMap<String, Progress>, StoreError> {
+        notifications::progress(self, ids).await
+    }
+
+    async fn record(&mut self, deliveries: &[Delivery<'_>], conclusions: &[Conclusion<'_>]) -> Result<(), sqlx::Error> {
+        notifications::record(self, deliveries, conclusions).await
+    }
+
+    async fn next_offset(&mut self, consumer: &str, topic: &str, partition: i32) -> Result<Option<i64>, sqlx::Error> {
+        events::next_offset(self, consumer, topic, partition).await
+    }
+
+    async fn event(&mut self, id: &str) -> Result<Option<StoredEvent>, StoreError> {
+        events::event(self, id).await
+    }
+
+    async fn notification(&mut self, id: &str) -> Result<Option<StoredNotification>, StoreError> {
+        notifications::notification(self, id).await
+    }
+}

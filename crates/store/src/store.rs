@@ -1,0 +1,164 @@
+//! The port: one store over the two databases.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sqlx::PgPool;
+
+use crate::address::Address;
+use crate::sqlite::Sqlite;
+use crate::tables::Tables as _;
+use crate::write::Open;
+use crate::{
+    Accepted, Conclusion, Delivery, EventBatch, NewNotification, PendingWrite, StoreError, StoredEvent,
+    StoredNotification, accept, postgres, write,
+};
+
+const READING: &str = "cannot read from the database";
+const WRITING: &str = "cannot begin to write";
+
+/// A database. Clones are cheap and share its connections, which are made anew when they break.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    display_url: String,
+    database: Database,
+}
+
+enum Database {
+    Postgres(PgPool),
+    Sqlite(Sqlite),
+}
+
+impl Store {
+    /// Connects to `postgres://…`, `postgresql://…`, `sqlite:///absolute/path` or `sqlite://relative`, and runs the
+    /// migrations that are missing; many processes may do so at once. A SQLite file and its folder are made.
+    ///
+    /// For PostgreSQL the URL's parameters and the `PG…` environment variables are those of libpq, `sslmode` included.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let (address, display_url) = Address::parse(url)?;
+        let database = match address {
+            Address::Postgres(options) => Database::Postgres(postgres::open(*options, &display_url).await?),
+            Address::Sqlite(path) => Database::Sqlite(Sqlite::open(&path, &display_url).await?),
+        };
+        Ok(Self(Arc::new(Inner { display_url, database })))
+    }
+
+    /// The URL without its password, for people and files; a SQLite path is absolute in it.
+    pub fn display_url(&self) -> &str {
+        &self.0.display_url
+    }
+
+    /// The offset a consumer resumes a partition from; `None`: it has stored none.
+    pub async fn next_offset(&self, consumer: &str, topic: &str, partition: i32) -> Result<Option<i64>, StoreError> {
+        match &self.0.database {
+            Database::Postgres(pool) => {
+                let mut connection = pool.acquire().await.map_err(StoreError::call(READING))?;
+                connection.next_offset(consumer, topic, partition).await
+            }
+            Database::Sqlite(sqlite) => {
+                let mut connection = sqlite.reader().await.map_err(StoreError::call(READING))?;
+                connection.next_offset(consumer, topic, partition).await
+            }
+        }
+        .map_err(StoreError::call("cannot read an offset"))
+    }
+
+    /// Writes events of one partition and the offset behind them, to last when the caller commits them. An id that is
+    /// stored with the same digest is a repeat and changes nothing; rows that cannot be stored are
+    /// [`refused`](PendingWrite::refused), and the others stored.
+    pub async fn write_events(&self, batch: EventBatch<'_>) -> Result<PendingWrite, StoreError> {
+        match &self.0.database {
+            Database::Postgres(pool) => {
+                let mut transaction = pool.begin().await.map_err(StoreError::call(WRITING))?;
+                let refused = write::write_events(&mut *transaction, &batch).await?;
+                Ok(PendingWrite::new(Open::Postgres(transaction), refused))
+            }
+            Database::Sqlite(sqlite) => {
+                let mut transaction = sqlite.begin().await.map_err(StoreError::call(WRITING))?;
+                let refused = write::write_events(&mut *transaction, &batch).await?;
+                Ok(PendingWrite::new(Open::Sqlite(transaction), refused))
+            }
+        }
+    }
+
+    /// The event of this id; `None`: none is stored.
+    pub async fn event(&self, id: &str) -> Result<Option<StoredEvent>, StoreError> {
+        match &self.0.database {
+            Database::Postgres(pool) => pool.acquire().await.map_err(StoreError::call(READING))?.event(id).await,
+            Database::Sqlite(sqlite) => sqlite.reader().await.map_err(StoreError::call(READING))?.event(id).await,
+        }
+    }
+
+    /// The notification of this id with its deliveries; `None`: none was accepted.
+    pub async fn notification(&self, id: &str) -> Result<Option<StoredNotification>, StoreError> {
+        match &self.0.database {
+            Database::Postgres(pool) => pool.acquire().await.map_err(StoreError::call(READING))?.notification(id).await,
+            Database::Sqlite(sqlite) => {
+                sqlite.reader().await.map_err(StoreError::call(READING))?.notification(id).await
+            }
+        }
+    }
+
+    /// Takes notifications up, many in one transaction; answers in their order. Of all who take up one id, at once or
+    /// later, exactly one is told [`Accepted::New`].
+    pub async fn accept_notifications(
+        &self,
+        notifications: &[NewNotification<'_>],
+    ) -> Result<Vec<Accepted>, StoreError> {
+        match &self.0.database {
+            Database::Postgres(pool) => {
+                let mut transaction = pool.begin().await.map_err(StoreError::call(WRITING))?;
+                let accepted = accept::accept(&mut *transaction, notifications).await?;
+                transaction.commit().await.map_err(StoreError::call(accept::ACCEPTING))?;
+                Ok(accepted)
+            }
+            Database::Sqlite(sqlite) => {
+                let mut transaction = sqlite.begin().await.map_err(StoreError::call(WRITING))?;
+                let accepted = accept::accept(&mut *transaction, notifications).await?;
+                transaction.commit().await.map_err(StoreError::call(accept::ACCEPTING))?;
+                Ok(accepted)
+            }
+        }
+    }
+
+    /// Writes down attempts, and which notifications have no destination left to try, in one transaction.
+    ///
+    /// An attempt whose number is on record takes the place of the older one, but a delivery stays a delivery; the same
+    /// holds for how a notification ended. So a notification that failed and was replayed may still become delivered.
+    pub async fn record_deliveries(
+        &self,
+        deliveries: &[Delivery<'_>],
+        conclusions: &[Conclusion<'_>],
+    ) -> Result<(), StoreError> {
+        match &self.0.database {
+            Database::Postgres(pool) => {
+                let mut transaction = pool.begin().await.map_err(StoreError::call(WRITING))?;
+                accept::record(&mut *transaction, deliveries, conclusions).await?;
+                transaction.commit().await
+            }
+            Database::Sqlite(sqlite) => {
+                let mut transaction = sqlite.begin().await.map_err(StoreError::call(WRITING))?;
+                accept::record(&mut *transaction, deliveries, conclusions).await?;
+                transaction.commit().await
+            }
+        }
+        .map_err(StoreError::call(accept::RECORDING))
+    }
+
+    /// Closes the connections once they are given back. For the end of a process: afterwards the store fails.
+    pub async fn close(&self) {
+        match &self.0.database {
+            Database::Postgres(pool) => pool.close().await,
+            Database::Sqlite(sqlite) => sqlite.close().await,
+        }
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.0.display_url).finish()
+    }
+}

@@ -1,0 +1,11 @@
+//! The store on both of its databases: each test runs on SQLite and on a real PostgreSQL.
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod connecting;
+mod events;
+mod fencing;
+mod model;
+mod notifications;
+mod outage;
+mod stage;
+mod unstorable;

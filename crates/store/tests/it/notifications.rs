@@ -1,0 +1,157 @@
+//! Notifications: accepted once, attempted, concluded.
+
+use millrace_store::{
+    Accepted, Conclusion, Delivery, DeliveryStatus, DestinationProgress, NewNotification, NotificationOutcome,
+    NotificationStatus, Progress, Refusal, Store, StoredNotification,
+};
+
+use crate::stage::{Stage, digest, on_both, time};
+
+on_both! {
+    a_notification_is_known_from_its_acceptance_on
+    of_fifty_concurrent_acceptances_exactly_one_is_new
+    another_payload_under_an_accepted_id_is_a_conflict
+    a_group_may_hold_an_id_more_than_once
+    a_repeat_says_what_was_delivered_and_how_it_ended
+    a_notification_failed_when_all_destinations_did
+    a_delivery_is_never_taken_back
+    a_server_s_words_are_kept_although_they_hold_a_nul
+}
+
+fn new(id: &str, digest_of: u8) -> NewNotification<'_> {
+    NewNotification { id, user_id: "12345", digest: digest(digest_of), accepted_at: time("2026-01-31T12:00:00Z") }
+}
+
+fn delivery<'a>(destination: &'a str, attempt: i32, second: i32, error: Option<&'a str>) -> Delivery<'a> {
+    let status = if error.is_some() { DeliveryStatus::Failed } else { DeliveryStatus::Delivered };
+    let at = time(&format!("2026-01-31T12:00:{second:02}Z"));
+    Delivery { event_id: "a", user_id: "12345", destination, attempt, status, at, error }
+}
+
+async fn accept(store: &Store, new: NewNotification<'_>) -> Accepted {
+    store.accept_notifications(&[new]).await.unwrap().remove(0)
+}
+
+async fn read(store: &Store) -> StoredNotification {
+    store.notification("a").await.unwrap().unwrap()
+}
+
+fn concluded(outcome: NotificationOutcome) -> [Conclusion<'static>; 1] {
+    [Conclusion { event_id: "a", outcome }]
+}
+
+async fn a_notification_is_known_from_its_acceptance_on(Stage { store, .. }: Stage) {
+    assert_eq!(store.notification("a").await.unwrap(), None);
+    assert_eq!(accept(&store, new("a", 1)).await, Accepted::New);
+    let found = read(&store).await;
+    assert_eq!((&*found.id, &*found.user_id, found.status.as_str()), ("a", "12345", "accepted"));
+    assert!(found.deliveries.is_empty());
+    assert_eq!(store.notification("b").await.unwrap(), None);
+}
+
+async fn of_fifty_concurrent_acceptances_exactly_one_is_new(stage: Stage) {
+    let stores = [stage.store.clone(), Store::connect(stage.url()).await.unwrap()];
+    let accepting: Vec<_> = (0..50)
+        .map(|n| {
+            let store = stores[n % 2].clone();
+            tokio::spawn(async move {
+                // Each with a neighbour of its own, in either order.
+                let own = format!("own-{n}");
+                let group = if n % 3 == 0 { [new("a", 1), new(&own, 1)] } else { [new(&own, 1), new("a", 1)] };
+                let answers = store.accept_notifications(&group).await.unwrap();
+                let of_a = group.iter().position(|new| new.id == "a").unwrap();
+                assert_eq!(answers[1 - of_a], Accepted::New);
+                answers[of_a].clone()
+            })
+        })
+        .collect();
+    let mut news = 0;
+    for accepted in accepting {
+        match accepted.await.unwrap() {
+            Accepted::New => news += 1,
+            repeat => assert_eq!(repeat, Accepted::Repeat(Progress::default())),
+        }
+    }
+    assert_eq!(news, 1);
+}
+
+async fn another_payload_under_an_accepted_id_is_a_conflict(Stage { store, .. }: Stage) {
+    accept(&store, new("a", 1)).await;
+    assert_eq!(accept(&store, new("a", 2)).await, Accepted::Refused(Refusal::IdempotencyConflict));
+    assert_eq!(accept(&store, new("a", 1)).await, Accepted::Repeat(Progress::default()));
+}
+
+async fn a_group_may_hold_an_id_more_than_once(Stage { store, .. }: Stage) {
+    let group = [new("b", 1), new("a", 1), new("a", 2), new("a", 1), new("b", 1)];
+    let accepted = store.accept_notifications(&group).await.unwrap();
+    let repeat = || Accepted::Repeat(Progress::default());
+    let conflict = Accepted::Refused(Refusal::IdempotencyConflict);
+    assert_eq!(accepted, [Accepted::New, Accepted::New, conflict, repeat(), repeat()]);
+    assert_eq!(store.accept_notifications(&[]).await.unwrap(), []);
+}
+
+async fn a_repeat_says_what_was_delivered_and_how_it_ended(Stage { store, .. }: Stage) {
+    accept(&store, new("a", 1)).await;
+    let attempts =
+        [delivery("mail", 1, 2, None), delivery("hook", 1, 1, Some("503")), delivery("hook", 2, 3, Some("504"))];
+    store.record_deliveries(&attempts, &[]).await.unwrap();
+    let destination = |destination: &str, attempts, delivered| DestinationProgress {
+        destination: destination.to_owned(),
+        attempts,
+        delivered,
+    };
+    let mut progress =
+        Progress { outcome: None, destinations: vec![destination("hook", 2, false), destination("mail", 1, true)] };
+    let group = [new("a", 1), new("b", 1), new("a", 1)];
+    let accepted = store.accept_notifications(&group).await.unwrap();
+    assert_eq!(accepted, [Accepted::Repeat(progress.clone()), Accepted::New, Accepted::Repeat(progress.clone())]);
+
+    store.record_deliveries(&[], &concluded(NotificationOutcome::Delivered)).await.unwrap();
+    progress.outcome = Some(NotificationOutcome::Delivered);
+    assert_eq!(accept(&store, new("a", 1)).await, Accepted::Repeat(progress));
+
+    let found = read(&store).await;
+    assert_eq!(found.status, NotificationStatus::Delivered);
+    let order: Vec<_> = found.deliveries.iter().map(|attempt| (&*attempt.destination, attempt.attempt)).collect();
+    assert_eq!(order, [("hook", 1), ("mail", 1), ("hook", 2)]);
+    let last = &found.deliveries[2];
+    assert_eq!((last.at, last.status.as_str(), last.error.as_deref()), (attempts[2].at, "failed", Some("504")));
+}
+
+async fn a_notification_failed_when_all_destinations_did(Stage { store, .. }: Stage) {
+    accept(&store, new("a", 1)).await;
+    store.record_deliveries(&[delivery("mail", 1, 1, Some("no such user"))], &[]).await.unwrap();
+    assert_eq!(read(&store).await.status, NotificationStatus::Accepted, "another destination may be tried");
+    let last = [delivery("hook", 1, 2, Some("410"))];
+    store.record_deliveries(&last, &concluded(NotificationOutcome::Failed)).await.unwrap();
+    assert_eq!(read(&store).await.status, NotificationStatus::Failed);
+
+    // It was replayed.
+    let again = [delivery("hook", 2, 3, None)];
+    store.record_deliveries(&again, &concluded(NotificationOutcome::Delivered)).await.unwrap();
+    assert_eq!(read(&store).await.status, NotificationStatus::Delivered);
+}
+
+async fn a_delivery_is_never_taken_back(Stage { store, .. }: Stage) {
+    accept(&store, new("a", 1)).await;
+    // An attempt that was not known to have failed is made again under its number.
+    store.record_deliveries(&[delivery("hook", 1, 1, Some("reset"))], &[]).await.unwrap();
+    let twice = [delivery("hook", 1, 2, None), delivery("hook", 1, 3, Some("late"))];
+    store.record_deliveries(&twice, &concluded(NotificationOutcome::Delivered)).await.unwrap();
+    store
+        .record_deliveries(&[delivery("hook", 1, 4, Some("later"))], &concluded(NotificationOutcome::Failed))
+        .await
+        .unwrap();
+    let found = read(&store).await;
+    assert_eq!(found.deliveries.len(), 1);
+    assert_eq!(found.deliveries[0].at, twice[0].at);
+    assert_eq!(found.deliveries[0].error, None);
+    let Accepted::Repeat(progress) = accept(&store, new("a", 1)).await else { panic!("it was accepted") };
+    assert_eq!(progress.outcome, Some(NotificationOutcome::Delivered));
+}
+
+async fn a_server_s_words_are_kept_although_they_hold_a_nul(Stage { store, .. }: Stage) {
+    accept(&store, new("a", 1)).await;
+    store.record_deliveries(&[delivery("hook", 1, 1, Some("502 \0 bad"))], &[]).await.unwrap();
+    assert_eq!(read(&store).await.deliveries[0].error.as_deref(), Some("502 \u{fffd} bad"));
+}

@@ -1,0 +1,80 @@
+//! Rows that a database has no place for, in the middle of good ones.
+
+use jiff::Timestamp;
+use millrace_store::{Accepted, EventRow, NewNotification, Refusal};
+
+use crate::stage::{Stage, batch, digest, next_offset, on_both, row, stored, time, write};
+
+on_both! {
+    text_with_a_nul_is_refused_alone
+    a_notification_with_a_nul_is_refused_alone
+}
+
+async fn text_with_a_nul_is_refused_alone(Stage { store, .. }: Stage) {
+    let rows =
+        [row("a", "1", 1), EventRow { key: Some("k\0"), ..row("b", "2", 2) }, row("c\0", "3", 3), row("d", "4", 4)];
+    let refused = write(&store, batch(None, 4, &rows)).await.unwrap();
+    let reasons: Vec<_> = refused.iter().map(|refused| (refused.row, refused.refusal.to_string())).collect();
+    let reason = |field: &str| format!("cannot be stored: {field} contains a NUL character");
+    assert_eq!(reasons, [(1, reason("key")), (2, reason("id"))]);
+    assert_eq!(stored(&store, ["a", "b", "d"]).await.len(), 2);
+    assert_eq!(next_offset(&store).await, Some(4));
+}
+
+async fn a_notification_with_a_nul_is_refused_alone(Stage { store, .. }: Stage) {
+    let accepted_at = time("2026-01-31T12:00:00Z");
+    let new = |id, user_id| NewNotification { id, user_id, digest: digest(1), accepted_at };
+    let accepted = store.accept_notifications(&[new("a", "1"), new("b", "\0"), new("c", "3")]).await.unwrap();
+    assert!(matches!(accepted[..], [Accepted::New, Accepted::Refused(Refusal::Unstorable(_)), Accepted::New]));
+}
+
+#[tokio::test]
+async fn postgresql_keeps_the_rows_around_those_it_cannot_store() {
+    let Some(stage) = Stage::postgres().await else { return };
+    let store = &stage.store;
+    let ids: Vec<_> = (0..500).map(|n| format!("id-{n}")).collect();
+    let mut rows: Vec<_> = ids.iter().map(|id| row(id, r#"{"a": 1}"#, 1)).collect();
+    rows[0].data = r#"{"a": "\u0000"}"#;
+    rows[17].data = r#"{"a": "\ud800"}"#;
+    rows[18].time = Timestamp::MIN;
+    // More than an index entry takes, and of a kind that does not compress.
+    let number = |n: u32| n.wrapping_mul(n).wrapping_mul(2_654_435_761) >> 16;
+    let long: Vec<_> = (0..2_000).map(|n| format!("{:04x}", number(n))).collect();
+    let long = long.concat();
+    rows[499].id = &long;
+    let refused = write(store, batch(None, 500, &rows)).await.unwrap();
+    assert_eq!(refused.iter().map(|refused| refused.row).collect::<Vec<_>>(), [0, 17, 18, 499]);
+    let reasons: Vec<_> = refused.iter().map(|refused| refused.refusal.to_string()).collect();
+    assert!(reasons[0].starts_with("cannot be stored: unsupported Unicode escape sequence"), "{reasons:?}");
+    assert!(reasons[1].contains("surrogate"), "{reasons:?}");
+    assert!(reasons[2].contains("out of range"), "{reasons:?}");
+    assert!(reasons[3].contains("index"), "{reasons:?}");
+    assert_eq!(stored(store, ids.iter().map(String::as_str)).await.len(), 496);
+    assert_eq!(next_offset(store).await, Some(500));
+}
+
+#[tokio::test]
+async fn the_next_payload_has_the_id_of_one_that_postgresql_cannot_store() {
+    let Some(stage) = Stage::postgres().await else { return };
+    let store = &stage.store;
+    let bad = row("a", r#""\u0000""#, 1);
+    let refused = write(store, batch(None, 3, &[bad, row("a", "2", 2), bad, row("a", "3", 3)])).await.unwrap();
+    let reasons: Vec<_> = refused.iter().map(|refused| (refused.row, &refused.refusal)).collect();
+    assert!(
+        matches!(
+            reasons[..],
+            [(0, Refusal::Unstorable(_)), (2, Refusal::Unstorable(_)), (3, Refusal::IdempotencyConflict)]
+        ),
+        "{reasons:?}"
+    );
+    assert_eq!(stored(store, ["a"]).await["a"], "2");
+}
+
+#[tokio::test]
+async fn sqlite_keeps_json_text_as_it_is() {
+    let Some(stage) = Stage::sqlite().await else { return };
+    let store = &stage.store;
+    let data = r#"{ "b":"\u0000\ud800",  "a": 1.0 }"#;
+    assert_eq!(write(store, batch(None, 1, &[row("a", data, 1)])).await.unwrap(), []);
+    assert_eq!(stored(store, ["a"]).await["a"], data);
+}

@@ -1,0 +1,218 @@
+//! A real PostgreSQL for tests.
+//!
+//! ```no_run
+//! # async fn test() {
+//! use millrace_testkit::Postgres;
+//!
+//! let Some(postgres) = Postgres::shared().await else { return };
+//! let database = postgres.database().await;
+//! let url = database.url(); // an empty database, gone when `database` is
+//! # }
+//! ```
+//!
+//! It is found in this order: the server that `DATABASE_URL` names, where it is a PostgreSQL; a container where a Docker
+//! engine answers and has or gets the image; the programs `initdb` and `postgres` of this machine. Where none is, a test
+//! says on the terminal what it skips, and fails if `CI` is set.
+//!
+//! One server serves all tests of a binary, so each takes a [`Database`] of its own. Tests that harm their server start
+//! one for themselves ([`Postgres::dedicated`]). No server outlives the test process, however that ends.
+
+mod database;
+mod process;
+mod programs;
+mod server;
+
+use std::env;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep, timeout};
+
+use self::programs::Programs;
+use self::server::Server;
+use crate::blocking::blocking;
+use crate::docker::{Container, Docker, Service};
+use crate::missing::skip;
+
+pub use database::Database;
+
+/// How long a server may take to come up on a busy machine.
+const READY_BOUND: Duration = Duration::from_secs(60);
+
+/// How long one answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// A PostgreSQL to test against.
+#[derive(Debug)]
+pub struct Postgres {
+    server: PgConnectOptions,
+    origin: Origin,
+}
+
+/// Where it came from. Dropping it ends it.
+#[derive(Debug)]
+enum Origin {
+    /// Somebody else's.
+    Environment,
+    /// This process's, in a container.
+    Container { _container: Container },
+    /// This process's.
+    Programs(Arc<Server>),
+}
+
+impl Postgres {
+    /// The server of this test binary, or `None` where there is none and the test is to be skipped, which is then said
+    /// on the terminal.
+    ///
+    /// # Panics
+    /// Where there is none and `CI` is set; where one is there and does not come up.
+    pub async fn shared() -> Option<&'static Self> {
+        static SHARED: OnceCell<Result<Postgres, String>> = OnceCell::const_new();
+        let found = SHARED.get_or_init(Self::find).await;
+        found.as_ref().map_err(|reason| skip(NAME, reason)).ok()
+    }
+
+    /// A server for this test alone, from the programs, which it may [`stop`](Self::stop), [`crash`](Self::crash) and
+    /// [`start`](Self::start) again. `None` and panics as in [`shared`](Self::shared).
+    pub async fn dedicated() -> Option<Self> {
+        match Programs::find() {
+            Ok(programs) => Some(Self::of_programs(programs, true).await),
+            Err(missing) => {
+                skip(NAME, &missing);
+                None
+            }
+        }
+    }
+
+    /// An empty database that nobody else uses.
+    ///
+    /// # Panics
+    /// Where the server refuses it.
+    pub async fn database(&self) -> Database {
+        // A server that is about to be harmed is about to go, too.
+        let is_removed = !matches!(&self.origin, Origin::Programs(server) if server.is_owned());
+        let created = Database::create(&self.server, is_removed).await;
+        created.unwrap_or_else(|error| panic!("no database for a test: {error}"))
+    }
+
+    /// Stops a [`dedicated`](Self::dedicated) server as its administrator does (`SIGINT`, a fast shutdown): open
+    /// transactions are rolled back, connections end with an error that says so.
+    ///
+    /// # Panics
+    /// Where it is not this process's, or does not end.
+    pub async fn stop(&self) {
+        self.end(Signal::INT).await;
+    }
+
+    /// Ends a [`dedicated`](Self::dedicated) server at once (`SIGQUIT`, an immediate shutdown): nothing is written any
+    /// more, and the next start recovers from the log.
+    ///
+    /// # Panics
+    /// Where it is not this process's, or does not end.
+    pub async fn crash(&self) {
+        self.end(Signal::QUIT).await;
+    }
+
+    /// Starts a [`dedicated`](Self::dedicated) server again, on its port and with its data; returns when it answers.
+    ///
+    /// # Panics
+    /// Where it is not this process's, or does not come up.
+    pub async fn start(&self) {
+        let server = self.own();
+        blocking(move || server.start()).await.unwrap_or_else(|error| panic!("PostgreSQL cannot be started: {error}"));
+        self.wait_until_ready().await;
+    }
+
+    async fn end(&self, signal: Signal) {
+        let server = self.own();
+        blocking(move || server.end(signal))
+            .await
+            .unwrap_or_else(|error| panic!("PostgreSQL cannot be ended: {error}"));
+    }
+
+    fn own(&self) -> Arc<Server> {
+        match &self.origin {
+            Origin::Programs(server) => Arc::clone(server),
+            Origin::Environment | Origin::Container { .. } => panic!("this PostgreSQL is not the test's to end"),
+        }
+    }
+
+    async fn find() -> Result<Self, String> {
+        let named = env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"));
+        if let Some(url) = named {
+            let server = database::server(&url).unwrap_or_else(|error| panic!("DATABASE_URL is wrong: {error}"));
+            let postgres = Self { server, origin: Origin::Environment };
+            postgres.wait_until_ready().await;
+            return Ok(postgres);
+        }
+        let no_docker = match Docker::new("docker").run(service).await {
+            Ok(container) => {
+                let server = server_at(container.port());
+                let postgres = Self { server, origin: Origin::Container { _container: container } };
+                postgres.wait_until_ready().await;
+                return Ok(postgres);
+            }
+            Err(reason) => reason,
+        };
+        match Programs::find() {
+            Ok(programs) => Ok(Self::of_programs(programs, false).await),
+            Err(missing) => Err(format!("DATABASE_URL names none; {no_docker}; {missing}")),
+        }
+    }
+
+    async fn of_programs(programs: Programs, is_owned: bool) -> Self {
+        let started = blocking(move || Server::start_new(programs, is_owned)).await;
+        let server = started.unwrap_or_else(|error| panic!("no PostgreSQL for a test: {error}"));
+        let postgres = Self { server: server_at(server.port()), origin: Origin::Programs(Arc::new(server)) };
+        postgres.wait_until_ready().await;
+        postgres
+    }
+
+    async fn wait_until_ready(&self) {
+        let deadline = Instant::now() + READY_BOUND;
+        loop {
+            let answer = timeout(ANSWER, async { self.server.connect().await?.close().await }).await;
+            let reason = match answer {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no answer in {ANSWER:?}"),
+            };
+            if let Origin::Programs(server) = &self.origin
+                && let Some(ended) = server.ended()
+            {
+                panic!("{ended}");
+            }
+            assert!(Instant::now() < deadline, "PostgreSQL is not ready within {READY_BOUND:?}: {reason}");
+            sleep(POLL).await;
+        }
+    }
+}
+
+/// As tests that are skipped call it.
+const NAME: &str = "PostgreSQL";
+
+fn service(_: u16) -> Service {
+    Service {
+        image: "postgres:17-alpine".to_owned(),
+        port: 5432,
+        environment: vec![("POSTGRES_HOST_AUTH_METHOD", "trust".to_owned())],
+        arguments: vec!["-c", "fsync=off", "-c", "max_connections=200"],
+    }
+}
+
+/// A server of this process's: everybody on this machine is let in.
+fn server_at(port: u16) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .host(&Ipv4Addr::LOCALHOST.to_string())
+        .port(port)
+        .username("postgres")
+        .database("postgres")
+        .ssl_mode(PgSslMode::Disable)
+}
