@@ -79,8 +79,24 @@ impl Cluster {
     /// # Errors
     /// [`KafkaFailure::Unreachable`] where no broker answers in time.
     pub async fn is_in_memory(&self, timeout: Duration) -> Result<bool, KafkaFailure> {
+        Ok(self.fetch_id(timeout).await?.starts_with(IN_MEMORY_CLUSTER))
+    }
+
+    /// What tells this cluster from any other, for those who keep its offsets elsewhere; `None` for the in-memory
+    /// broker, whose offsets mean nothing after its end.
+    ///
+    /// # Errors
+    /// [`KafkaFailure::Unreachable`] where no broker answers in time.
+    pub async fn lasting_id(&self, timeout: Duration) -> Result<Option<String>, KafkaFailure> {
+        Ok(Some(self.fetch_id(timeout).await?).filter(|id| !id.starts_with(IN_MEMORY_CLUSTER)))
+    }
+
+    async fn fetch_id(&self, timeout: Duration) -> Result<String, KafkaFailure> {
         let id = self.ask(move |client| Ok(client.client().fetch_cluster_id(timeout))).await?;
-        Ok(id.is_some_and(|id| id.starts_with(IN_MEMORY_CLUSTER)))
+        id.ok_or_else(|| KafkaFailure::Unreachable {
+            bootstrap: self.settings.bootstrap_servers.clone(),
+            reason: "it did not say which cluster it is".to_owned(),
+        })
     }
 
     /// The offset after the last record of each partition.

@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{Digest, Refusal};
+use millrace_domain::Digest;
+
+use crate::Refusal;
 
 /// What became of a row that was not simply inserted.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,10 +1,8 @@
 //! Events as they are written and as they are read.
 
 use jiff::Timestamp;
+use millrace_domain::Digest;
 use thiserror::Error;
-
-/// What says whether two payloads are the same, such as a SHA-256 over what the caller counts as the payload.
-pub type Digest = [u8; 32];
 
 /// Events of one partition, and the offset that is reached with them.
 #[derive(Clone, Copy, Debug)]

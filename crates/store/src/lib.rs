@@ -26,7 +26,7 @@ mod write;
 
 pub use address::sqlite_url;
 pub use error::StoreError;
-pub use event::{Digest, EventBatch, EventRow, Refusal, Refused, StoredEvent};
+pub use event::{EventBatch, EventRow, Refusal, Refused, StoredEvent};
 pub use notification::{
     Accepted, Conclusion, Delivery, DeliveryStatus, DestinationProgress, NewNotification, NotificationOutcome,
     NotificationStatus, Progress, StoredDelivery, StoredNotification,

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::{Digest, Refusal};
+use millrace_domain::Digest;
+
+use crate::Refusal;
 
 mod rows;
 

@@ -8,7 +8,9 @@ use sqlx::{PgConnection, Row as _};
 
 use super::bisect::Insert;
 use crate::claims::{Fate, Fates};
-use crate::{Digest, EventBatch, EventRow, StoreError, StoredEvent};
+use millrace_domain::Digest;
+
+use crate::{EventBatch, EventRow, StoreError, StoredEvent};
 
 /// One array a column: one statement text, and so one prepared statement, for any number of rows. Measured, it is as
 /// fast as to copy into a table beside and insert from there, without one.

@@ -8,7 +8,9 @@ use sqlx::{PgConnection, Row as _};
 use super::bisect::Insert;
 use crate::claims::{Fate, Fates};
 use crate::notification::{AttemptRow, ProgressRow};
-use crate::{Conclusion, Delivery, Digest, NewNotification, Progress, StoreError, StoredNotification};
+use millrace_domain::Digest;
+
+use crate::{Conclusion, Delivery, NewNotification, Progress, StoreError, StoredNotification};
 
 const INSERT: &str = "
     INSERT INTO notifications (id, user_id, digest, accepted_at)

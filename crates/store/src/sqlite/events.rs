@@ -7,7 +7,9 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::time;
 use crate::claims::{Fate, Fates};
-use crate::{Digest, EventBatch, StoreError, StoredEvent};
+use millrace_domain::Digest;
+
+use crate::{EventBatch, StoreError, StoredEvent};
 
 /// A statement's rows. SQLite takes 32,766 parameters, and gains nothing from more than some hundreds of rows.
 const ROWS: usize = 250;

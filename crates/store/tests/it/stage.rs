@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use millrace_store::{Digest, EventBatch, EventRow, Refused, Store, StoreError, sqlite_url};
+use millrace_domain::Digest;
+use millrace_store::{EventBatch, EventRow, Refused, Store, StoreError, sqlite_url};
 use millrace_testkit::Postgres;
 use millrace_testkit::postgres::Database;
 use tempfile::TempDir;

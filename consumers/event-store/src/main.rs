@@ -1,0 +1,7 @@
+//! The event store as a process of its own: what the container runs.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    millrace_host::consumer::main(millrace_event_store::process::run)
+}

@@ -1,0 +1,46 @@
+//! The event store as a process of its own.
+
+use clap::Parser;
+use millrace_host::consumer::Context;
+use millrace_host::database;
+use millrace_host::health::Status;
+use millrace_host::kafka_consumer::{self, BROKER_PATIENCE, KafkaArgs, ProcessError};
+
+use crate::event_store::EventStore;
+
+const EXAMPLES: &str = "\
+Examples:
+  millrace-event-store --kafka localhost:9092 --database postgres://millrace@localhost/millrace
+  millrace-event-store --kafka localhost:9092 --database sqlite:///var/lib/millrace/events.db
+  KAFKA_BOOTSTRAP_SERVERS=broker:9092 DATABASE_URL=postgres://… millrace-event-store
+      the same settings from the environment";
+
+/// Keep events and payments from Kafka in a database, each of them once
+#[derive(Debug, Parser)]
+#[command(name = "millrace-event-store", version, after_help = EXAMPLES)]
+pub struct CommandLine {
+    #[command(flatten)]
+    kafka: KafkaArgs,
+    /// Where events are kept: a PostgreSQL or SQLite URL
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    database: String,
+}
+
+/// Runs the event store until it is told to stop.
+///
+/// # Errors
+/// [`ProcessError`] where it had to end by itself.
+pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessError> {
+    let Some(kafka) = settings.kafka.connect(&context).await? else { return Ok(()) };
+    let opening = database::open(&settings.database, &context.origins);
+    let Some(store) = context.shutdown.run_until_cancelled(opening).await else { return Ok(()) };
+    let store = store.map_err(ProcessError::start)?;
+    context.health.set("database", Status::Ok);
+    let events = EventStore::of(store.clone(), &kafka.cluster, BROKER_PATIENCE).await?;
+    let consumer = kafka.consumer(crate::subscription(), kafka.options.clone());
+    let progress = consumer.progress();
+    let outcome =
+        kafka_consumer::run(&context, &progress, consumer.run_batches(&events, context.shutdown.clone())).await;
+    store.close().await;
+    outcome
+}

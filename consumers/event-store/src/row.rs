@@ -1,0 +1,76 @@
+//! A record as a row of the table, or why it is none.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use millrace_domain::cloud_event::is_json;
+use millrace_domain::json::Document;
+use millrace_domain::{Digest, Envelope, digest};
+use millrace_kafka::Record;
+use millrace_store::EventRow;
+use serde_json::json;
+
+/// What the table has of a record, but for its place.
+pub(crate) struct Row<'r> {
+    envelope: Envelope,
+    offset: i64,
+    key: Option<Cow<'r, str>>,
+    time: Timestamp,
+    received_at: Timestamp,
+    data: Cow<'r, str>,
+    digest: Digest,
+}
+
+impl<'r> Row<'r> {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// The reason for a dead letter: the record says that its value is JSON, and it is not.
+    pub(crate) fn read(record: &'r Record<'_>) -> Result<Self, String> {
+        let envelope = record.envelope();
+        let received_at = Timestamp::from_millisecond(record.timestamp().max(0)).unwrap_or_default();
+        let value = record.value().unwrap_or_default();
+        let (data, digest) = if is_json(&envelope.content_type) {
+            let document = Document::parse(value).map_err(|error| format!("not JSON: {error}"))?;
+            let digest = digest::of_json(&envelope.event_type, &envelope.time, &document);
+            (Cow::Borrowed(document.root().raw()), digest)
+        } else {
+            (Cow::Owned(as_json(value)), digest::of_bytes(&envelope.event_type, value))
+        };
+        Ok(Self {
+            offset: record.offset(),
+            key: record.key().map(String::from_utf8_lossy),
+            // Where other producers wrote something else, the record's.
+            time: envelope.time.parse().unwrap_or(received_at),
+            received_at,
+            data,
+            digest,
+            envelope,
+        })
+    }
+
+    /// As the store takes it.
+    pub(crate) fn as_event_row(&self) -> EventRow<'_> {
+        EventRow {
+            id: self.envelope.id.as_str(),
+            event_type: &self.envelope.event_type,
+            source: &self.envelope.source,
+            offset: self.offset,
+            key: self.key.as_deref(),
+            time: self.time,
+            received_at: self.received_at,
+            data: &self.data,
+            digest: self.digest,
+        }
+    }
+}
+
+/// A value of another type in a column of JSON: text as a string, bytes as base64 in an object.
+fn as_json(value: &[u8]) -> String {
+    match str::from_utf8(value) {
+        Ok(text) => json!(text).to_string(),
+        Err(_) => json!({"base64": STANDARD.encode(value)}).to_string(),
+    }
+}

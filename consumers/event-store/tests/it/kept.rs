@@ -1,0 +1,133 @@
+//! What is kept of which record, and what is not.
+
+use millrace_event_store::EventStore;
+use millrace_kafka::cluster::Cluster;
+use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions};
+use millrace_kafka::producer::ProducerSettings;
+use millrace_kafka::{KafkaSettings, Producer};
+use millrace_store::{Store, StoredEvent};
+use millrace_testkit::kafka::{Kafka, RawRecord};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::scene::{AnyDatabase, BOUND, kafka_with_topics, letters, stored};
+
+struct Consuming {
+    task: JoinHandle<Result<(), ConsumerError>>,
+    stop: CancellationToken,
+}
+
+impl Consuming {
+    async fn start(kafka: &Kafka, store: &Store) -> Self {
+        let settings = KafkaSettings::plaintext(kafka.bootstrap_servers());
+        let events = EventStore::of(store.clone(), &Cluster::new(&settings).unwrap(), BOUND).await.unwrap();
+        let letters = Producer::new(&settings, &ProducerSettings::default()).unwrap();
+        let consumer =
+            Consumer::new(settings, millrace_event_store::subscription(), ConsumerOptions::default(), letters);
+        let stop = CancellationToken::new();
+        let shutdown = stop.clone();
+        Self { task: tokio::spawn(async move { consumer.run_batches(&events, shutdown).await }), stop }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+fn event(id: &str, value: &str) -> RawRecord {
+    RawRecord { timestamp: Some(1_769_860_800_123), ..RawRecord::new(value) }
+        .key("k")
+        .partition(0)
+        .header("ce_id", id)
+        .header("ce_type", "com.example.seen")
+        .header("ce_source", "/shop")
+        .header("ce_time", "2026-01-31T11:59:59.5Z")
+        .header("content-type", "application/json")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_kept_with_all_that_is_known_of_it() {
+    let Some(kafka) = kafka_with_topics(1).await else { return };
+    let Some(postgres) = AnyDatabase::postgres().await else { return };
+    kafka.produce("events", [event("whole", r#"{"n":12345678901234567890.50,"é":"ß"}"#)]).await;
+    kafka.produce("payments", [event("paid", r#"{"order_id":"101"}"#)]).await;
+    for database in [postgres, AnyDatabase::sqlite()] {
+        let store = Store::connect(&database.url()).await.unwrap();
+        let consuming = Consuming::start(&kafka, &store).await;
+        let whole = stored(&store, "whole").await;
+        let data: String = whole.data.split_whitespace().collect();
+        assert_eq!(data, r#"{"n":12345678901234567890.50,"é":"ß"}"#);
+        let expected = StoredEvent {
+            id: "whole".to_owned(),
+            event_type: "com.example.seen".to_owned(),
+            source: "/shop".to_owned(),
+            topic: "events".to_owned(),
+            partition: 0,
+            offset: 0,
+            key: Some("k".to_owned()),
+            time: "2026-01-31T11:59:59.5Z".parse().unwrap(),
+            received_at: "2026-01-31T12:00:00.123Z".parse().unwrap(),
+            data: whole.data.clone(),
+        };
+        assert_eq!(whole, expected);
+        assert_eq!(stored(&store, "paid").await.topic, "payments");
+        consuming.stop().await;
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_other_producers_are_kept_too() {
+    let Some(kafka) = kafka_with_topics(1).await else { return };
+    let database = AnyDatabase::sqlite();
+    let store = Store::connect(&database.url()).await.unwrap();
+    let bare = RawRecord { timestamp: Some(1_769_860_800_000), ..RawRecord::new("[1, 2]") };
+    let text = event("text", "a,b").header("content-type", "text/csv");
+    let bytes = event("bytes", "").header("content-type", "application/octet-stream");
+    kafka.produce("events", [bare, text, RawRecord { value: Some(vec![0xff, 0xfe]), ..bytes }]).await;
+    let consuming = Consuming::start(&kafka, &store).await;
+    assert_eq!(stored(&store, "bytes").await.data, r#"{"base64":"//4="}"#);
+    assert_eq!(stored(&store, "text").await.data, r#""a,b""#);
+    let bare = stored(&store, "events-0-0").await;
+    assert_eq!((&*bare.data, &*bare.event_type, bare.key), ("[1, 2]", "millrace.event.registered", None));
+    assert_eq!(bare.time, "2026-01-31T12:00:00Z".parse().unwrap());
+    consuming.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_batch_only_what_cannot_be_kept_is_dead_lettered_byte_for_byte() {
+    let Some(kafka) = kafka_with_topics(1).await else { return };
+    let Some(database) = AnyDatabase::postgres().await else { return };
+    let store = Store::connect(&database.url()).await.unwrap();
+    let poison = event("poison", "{\"broken\": \n").header("x", "y");
+    kafka
+        .produce(
+            "events",
+            [
+                event("before", r#"{"n":1}"#),
+                poison,
+                event("before", r#"{"n":1}"#),
+                event("before", r#"{"n":2}"#),
+                event("nul", r#"{"text":"\u0000"}"#),
+                event("after", r#"{"n":3}"#),
+            ],
+        )
+        .await;
+    let consuming = Consuming::start(&kafka, &store).await;
+    stored(&store, "after").await;
+    assert!(stored(&store, "before").await.data.contains('1'));
+    let letters = letters(&kafka, "events", 3).await;
+    let told: Vec<_> = letters
+        .iter()
+        .map(|letter| {
+            let header = |name| letter.header(name).unwrap();
+            (header("ce_id"), header("dlq.offset"), header("dlq.error.class"), header("dlq.error.reason"))
+        })
+        .collect();
+    assert!(matches!(told[0], ("poison", "1", "permanent", reason) if reason.starts_with("not JSON")), "{told:?}");
+    assert_eq!(told[1], ("before", "3", "permanent", "idempotency_conflict"));
+    assert!(matches!(told[2], ("nul", "4", "permanent", reason) if reason.contains("cannot be stored")), "{told:?}");
+    assert_eq!((letters[0].value.as_deref(), letters[0].header("x")), (Some(&b"{\"broken\": \n"[..]), Some("y")));
+    consuming.stop().await;
+}

@@ -1,0 +1,84 @@
+//! What tells one event from another that claims the same id.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::json::{Document, Kind};
+
+/// A SHA-256.
+pub type Digest = [u8; 32];
+
+/// The digest of an event whose value is JSON: its type and its value.
+///
+/// A repeat must have the digest of what it repeats. Who makes an event may write its time into the value, and makes
+/// another time at each try: members of the value that are the event's own `time` do not count. Neither does what is
+/// between the members, nor their order.
+pub fn of_json(event_type: &str, time: &str, value: &Document<'_>) -> Digest {
+    if value.kind() != Kind::Object {
+        return of_bytes(event_type, value.root().raw().as_bytes());
+    }
+    let mut members: Vec<_> = value.members().collect();
+    members.sort_unstable_by_key(|(name, _)| &***name);
+    let mut hash = begun(event_type);
+    for (name, member) in members {
+        if member.as_str().as_deref() != Some(time) {
+            part(&mut hash, name.as_bytes());
+            part(&mut hash, member.raw().as_bytes());
+        }
+    }
+    hash.finalize().into()
+}
+
+/// The digest of an event of any other value.
+pub fn of_bytes(event_type: &str, value: &[u8]) -> Digest {
+    let mut hash = begun(event_type);
+    part(&mut hash, value);
+    hash.finalize().into()
+}
+
+fn begun(event_type: &str) -> Sha256 {
+    let mut hash = Sha256::new();
+    part(&mut hash, event_type.as_bytes());
+    hash
+}
+
+/// Adds a part with its length: no two sequences of parts are one text.
+fn part(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: &str = "2026-01-31T12:00:00Z";
+    const LATER: &str = "2026-01-31T12:00:01Z";
+
+    fn digest(event_type: &str, time: &str, value: &str) -> Digest {
+        of_json(event_type, time, &Document::parse(value.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_repeat_has_the_digest_of_what_it_repeats_whenever_it_was_made() {
+        let first = digest("t", TIME, r#"{"key": "k", "timestamp": "2026-01-31T12:00:00Z"}"#);
+        assert_eq!(digest("t", LATER, r#"{"timestamp":"2026-01-31T12:00:01Z","key":"k"}"#), first);
+        assert_eq!(digest("t", LATER, r#"{"key":"k"}"#), first);
+    }
+
+    #[test]
+    fn another_value_or_type_has_another_digest() {
+        let values = [
+            r#"{"a":"b"}"#,
+            r#"{"a":"c"}"#,
+            r#"{"a":"b","c":"d"}"#,
+            r#"{"a":"2026-01-31T12:00:01Z"}"#,
+            r#"["a","b"]"#,
+            r#""a""#,
+        ];
+        let mut digests: Vec<_> = values.iter().map(|value| digest("t", TIME, value)).collect();
+        digests.extend([digest("u", TIME, values[0]), of_bytes("t", b"a"), of_bytes("t", b"")]);
+        for (index, digest) in digests.iter().enumerate() {
+            assert!(!digests[..index].contains(digest), "{index}");
+        }
+    }
+}
