@@ -7,6 +7,8 @@ mod accept;
 mod batch;
 mod body;
 mod cloud_events;
+#[cfg(feature = "database")]
+mod database;
 mod deadline;
 mod form;
 mod idempotency;
@@ -18,6 +20,7 @@ mod room;
 mod routes;
 mod sink;
 mod status;
+mod stored;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,16 +29,21 @@ use axum::Router;
 use axum::middleware;
 
 use self::room::Rooms;
+use self::stored::NoDatabase;
 pub use deadline::AnswerBy;
 pub use problem::{FieldProblem, Problem, ProblemBody};
 pub use sink::{BoxFuture, KafkaSink, Receipt, Sink, SinkError, Submission};
 pub use status::{BrokerStatus, ConsumerStatus, Status, StatusSource, TopicStatus};
+pub use stored::{
+    DeliveryStatus, Lookup, LookupError, NotificationStatus, StoredDelivery, StoredEvent, StoredNotification,
+};
 
 /// What the edge needs from its host.
 #[derive(Clone)]
 pub struct Edge {
     sink: Arc<dyn Sink>,
     status: Arc<dyn StatusSource>,
+    lookup: Arc<dyn Lookup>,
     limits: Limits,
     rooms: Rooms,
 }
@@ -68,7 +76,13 @@ impl Default for Limits {
 impl Edge {
     /// An edge over a sink for records and a source for `GET /get_status`.
     pub fn new(sink: Arc<dyn Sink>, status: Arc<dyn StatusSource>, limits: Limits) -> Self {
-        Self { sink, status, limits, rooms: Rooms::new(limits.all_requests) }
+        Self { sink, status, lookup: Arc::new(NoDatabase), limits, rooms: Rooms::new(limits.all_requests) }
+    }
+
+    /// The same, able to look up what consumers have stored.
+    #[must_use]
+    pub fn with_lookup(self, lookup: Arc<dyn Lookup>) -> Self {
+        Self { lookup, ..self }
     }
 
     /// All routes.

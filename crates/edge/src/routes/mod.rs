@@ -7,6 +7,7 @@ mod notification;
 mod order;
 mod registered;
 mod status;
+mod stored;
 
 use http::{Method, StatusCode, Uri};
 use utoipa::OpenApi;
@@ -24,6 +25,8 @@ pub(crate) fn all() -> OpenApiRouter<Edge> {
         .routes(routes!(order::place))
         .routes(routes!(login::see))
         .routes(routes!(events::take))
+        .routes(routes!(stored::event))
+        .routes(routes!(stored::notification))
         .routes(routes!(status::get))
         .routes(routes!(health::get))
         .routes(routes!(openapi::document))

@@ -10,9 +10,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use millrace_edge::{
-    BoxFuture, BrokerStatus, Edge, Limits, Receipt, Sink, SinkError, Status, StatusSource, Submission,
+    BoxFuture, BrokerStatus, DeliveryStatus, Edge, Limits, Lookup, LookupError, NotificationStatus, Receipt, Sink,
+    SinkError, Status, StatusSource, StoredDelivery, StoredEvent, StoredNotification, Submission,
 };
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tower::ServiceExt;
 
 /// An event as it reached the sink.
@@ -105,11 +107,72 @@ impl StatusSource for FixedStatus {
     }
 }
 
-/// The edge over both.
+/// Knows one event and one notification, both under the id that the document's examples have.
+#[derive(Default)]
+pub(crate) struct FixedLookup {
+    is_down: AtomicBool,
+    hangs: AtomicBool,
+}
+
+pub(crate) const STORED: &str = "0198c5a0-0000-7000-8000-000000000001";
+
+impl FixedLookup {
+    async fn answer<T>(&self, id: &str, known: T) -> Result<Option<T>, LookupError> {
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        if self.is_down.load(Ordering::Relaxed) {
+            return Err(LookupError::Unavailable { reason: "refused".to_owned() });
+        }
+        Ok((id == STORED || id == "a/b c").then_some(known))
+    }
+}
+
+impl Lookup for FixedLookup {
+    fn event<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredEvent>, LookupError>> {
+        Box::pin(self.answer(
+            id,
+            StoredEvent {
+                id: id.to_owned(),
+                event_type: "t".to_owned(),
+                source: "/s".to_owned(),
+                topic: "events".to_owned(),
+                partition: 2,
+                offset: 17,
+                key: None,
+                time: "2026-01-31T12:00:00Z".to_owned(),
+                received_at: "2026-01-31T12:00:00.004Z".to_owned(),
+                data: RawValue::from_string(r#"{"n": 12345678901234567890.50}"#.to_owned()).unwrap(),
+            },
+        ))
+    }
+
+    fn notification<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredNotification>, LookupError>> {
+        let delivery = StoredDelivery {
+            destination: "hook".to_owned(),
+            attempt: 1,
+            status: DeliveryStatus::Failed,
+            at: "2026-01-31T12:00:01Z".to_owned(),
+            error: Some("status 410".to_owned()),
+        };
+        Box::pin(self.answer(
+            id,
+            StoredNotification {
+                id: id.to_owned(),
+                user_id: "12345".to_owned(),
+                status: NotificationStatus::Accepted,
+                deliveries: vec![delivery],
+            },
+        ))
+    }
+}
+
+/// The edge over all of them.
 pub(crate) struct Host {
     router: Router,
     sink: Arc<MemorySink>,
     status: Arc<FixedStatus>,
+    lookup: Arc<FixedLookup>,
 }
 
 /// An answer, read to its end.
@@ -127,8 +190,16 @@ impl Host {
 
     pub(crate) fn with(limits: Limits) -> Self {
         let (sink, status) = (Arc::<MemorySink>::default(), Arc::<FixedStatus>::default());
-        let router = Edge::new(sink.clone(), status.clone(), limits).router();
-        Self { router, sink, status }
+        let lookup = Arc::<FixedLookup>::default();
+        let edge = Edge::new(sink.clone(), status.clone(), limits).with_lookup(lookup.clone());
+        Self { router: edge.router(), sink, status, lookup }
+    }
+
+    /// An edge without a database.
+    pub(crate) fn without_database() -> Self {
+        let host = Self::new();
+        let edge = Edge::new(host.sink.clone(), host.status.clone(), Limits::default());
+        Self { router: edge.router(), ..host }
     }
 
     /// Answers for the next events, in their order; all later ones are written.
@@ -136,10 +207,11 @@ impl Host {
         self.sink.outcomes.lock().unwrap().extend(outcomes);
     }
 
-    /// From now on no write is ever answered.
+    /// From now on nothing is ever answered.
     pub(crate) fn hang(&self) {
         self.sink.hangs.store(true, Ordering::Relaxed);
         self.status.hangs.store(true, Ordering::Relaxed);
+        self.lookup.hangs.store(true, Ordering::Relaxed);
     }
 
     /// From now on the sink leaves out its last answer.
@@ -147,9 +219,10 @@ impl Host {
         self.sink.is_curt.store(true, Ordering::Relaxed);
     }
 
-    /// From now on no broker answers the status source.
+    /// From now on no broker answers the status source, and no database the lookup.
     pub(crate) fn disconnect(&self) {
         self.status.is_down.store(true, Ordering::Relaxed);
+        self.lookup.is_down.store(true, Ordering::Relaxed);
     }
 
     /// What reached the sink since the last time this was asked.

@@ -13,3 +13,4 @@ mod keys;
 mod malformed;
 mod openapi;
 mod routes;
+mod stored;

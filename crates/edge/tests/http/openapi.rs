@@ -7,7 +7,7 @@ use millrace_domain::ErrorClass;
 use millrace_edge::SinkError;
 use serde_json::{Map, Value};
 
-use crate::host::{Answer, Host};
+use crate::host::{Answer, Host, STORED};
 
 async fn document() -> Value {
     let answer = Host::new().call("GET", "/openapi.json", &[], "").await;
@@ -16,10 +16,12 @@ async fn document() -> Value {
 }
 
 /// The paths of the contract that this edge has, and their methods.
-const ROUTES: [(&str, &str); 9] = [
+const ROUTES: [(&str, &str); 11] = [
     ("/events", "post"),
+    ("/events/{id}", "get"),
     ("/get_status", "get"),
     ("/health", "get"),
+    ("/notifications/{id}", "get"),
     ("/openapi.json", "get"),
     ("/orders", "post"),
     ("/register_event", "post"),
@@ -98,7 +100,7 @@ impl Operation<'_> {
 
     async fn send(&self, host: &Host, headers: &[(String, String)], body: String) -> Answer {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let answer = host.call(&self.method, self.path, &headers, body).await;
+        let answer = host.call(&self.method, &self.path.replace("{id}", STORED), &headers, body).await;
         self.assert_lists(&answer);
         answer
     }
@@ -138,7 +140,11 @@ async fn the_document_is_openapi_3_1_and_whole() {
             assert!(contents.values().all(|content| content["schema"].is_object()), "{method} {path} {status}");
         }
         for parameter in described["parameters"].as_array().into_iter().flatten() {
-            assert!(parameter["name"].is_string() && parameter["in"] == "header" && parameter["schema"].is_object());
+            assert!(
+                parameter["name"].is_string()
+                    && ["header", "path"].contains(&parameter["in"].as_str().unwrap())
+                    && parameter["schema"].is_object()
+            );
         }
     }
 }

@@ -1,0 +1,88 @@
+//! `GET /events/{id}` and `GET /notifications/{id}`: what became of what was sent.
+
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{Extensions, StatusCode};
+use serde::Serialize;
+
+use crate::Edge;
+use crate::deadline::Deadline;
+use crate::problem::{Problem, ProblemBody};
+use crate::sink::BoxFuture;
+use crate::stored::{LookupError, StoredEvent, StoredNotification};
+
+/// How long whoever asks is kept waiting.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Finds an event by its id, once it is stored: events of the topic `events`, and payments.
+#[utoipa::path(
+    get,
+    path = "/events/{id}",
+    operation_id = "getEvent",
+    params(("id" = String, Path, description = "The event's id", example = "0198c5a0-0000-7000-8000-000000000001")),
+    responses(
+        (status = 200, description = "The event", body = StoredEvent),
+        (status = 404, description = "None is stored under this id, or not yet", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "There is no database, or it does not answer", body = ProblemBody, content_type = "application/problem+json", headers(("Retry-After" = i32, description = "Seconds after which to try again"))),
+    ),
+)]
+pub(super) async fn event(
+    State(edge): State<Edge>,
+    id: Result<Path<String>, PathRejection>,
+    extensions: Extensions,
+) -> Result<Response, Problem> {
+    let id = id_of(id)?;
+    let deadline = edge.deadline(&extensions).at_most(PATIENCE);
+    found(deadline, "event", &id, edge.lookup.event(&id)).await
+}
+
+/// Finds a notification by its event's id, with every attempt to deliver it.
+#[utoipa::path(
+    get,
+    path = "/notifications/{id}",
+    operation_id = "getNotification",
+    params(("id" = String, Path, description = "The event's id", example = "0198c5a0-0000-7000-8000-000000000001")),
+    responses(
+        (status = 200, description = "The notification", body = StoredNotification),
+        (status = 404, description = "None was taken up under this id, or not yet", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "There is no database, or it does not answer", body = ProblemBody, content_type = "application/problem+json", headers(("Retry-After" = i32, description = "Seconds after which to try again"))),
+    ),
+)]
+pub(super) async fn notification(
+    State(edge): State<Edge>,
+    id: Result<Path<String>, PathRejection>,
+    extensions: Extensions,
+) -> Result<Response, Problem> {
+    let id = id_of(id)?;
+    let deadline = edge.deadline(&extensions).at_most(PATIENCE);
+    found(deadline, "notification", &id, edge.lookup.notification(&id)).await
+}
+
+fn id_of(id: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    id.map(|Path(id)| id).map_err(|_| Problem::malformed("the id is not UTF-8 once percent-decoded"))
+}
+
+async fn found<T: Serialize>(
+    deadline: Deadline,
+    what: &str,
+    id: &str,
+    lookup: BoxFuture<'_, Result<Option<T>, LookupError>>,
+) -> Result<Response, Problem> {
+    match deadline.bound(lookup).await {
+        Ok(Ok(Some(found))) => Ok(axum::Json(found).into_response()),
+        Ok(Ok(None)) => {
+            Err(Problem::new(StatusCode::NOT_FOUND, format!("no {what} is known under the id {id}, or not yet")))
+        }
+        Ok(Err(LookupError::NoDatabase)) => {
+            Err(Problem::unavailable("this process has no database to look into: DATABASE_URL or --database names one"))
+        }
+        Ok(Err(LookupError::Unavailable { reason })) => {
+            tracing::warn!(reason, "the database does not answer");
+            Err(Problem::unavailable("the database does not answer"))
+        }
+        Err(_) => Err(Problem::unavailable("the database does not answer in time")),
+    }
+}
