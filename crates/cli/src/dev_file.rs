@@ -20,6 +20,8 @@ pub(crate) struct DevFile {
     pub(crate) http: String,
     /// The bootstrap address of its broker.
     pub(crate) kafka: String,
+    /// The URL of its database, without a password.
+    pub(crate) database: String,
     /// Its process id.
     pub(crate) pid: i32,
 }
@@ -97,7 +99,8 @@ fn is_locked(data_dir: &Path) -> bool {
 mod tests {
     use super::*;
 
-    const FILE: &str = r#"{"http": "http://127.0.0.1:8080", "kafka": "127.0.0.1:9092", "pid": 4711}"#;
+    const FILE: &str =
+        r#"{"http": "http://127.0.0.1:8080", "kafka": "127.0.0.1:9092", "database": "sqlite:///m.db", "pid": 4711}"#;
 
     fn written(text: &str) -> Result<DevFile, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -132,7 +135,11 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_such_file_is_unreadable() {
-        for text in ["", "{}", r#"{"http": "http://127.0.0.1:8080", "kafka": "127.0.0.1:9092", "pid": "1"}"#] {
+        for text in [
+            "",
+            "{}",
+            r#"{"http": "http://127.0.0.1:8080", "kafka": "127.0.0.1:9092", "database": "sqlite:///m.db", "pid": "1"}"#,
+        ] {
             assert!(written(text).unwrap_err().contains("dev.json cannot be read"), "{text}");
         }
     }

@@ -76,7 +76,7 @@ mod tests {
     fn a_named_broker_wins_over_a_running_dev() {
         let folder = tempfile::tempdir().unwrap();
         let _running = crate::dev_file::lock(folder.path()).unwrap().expect("nobody else has it");
-        let dev = DevFile { http: String::new(), kafka: "127.0.0.1:1111".to_owned(), pid: 1 };
+        let dev = DevFile { http: String::new(), kafka: "127.0.0.1:1111".to_owned(), database: String::new(), pid: 1 };
         dev.write(folder.path()).unwrap();
         let found = |kafka| args(kafka, folder.path()).settings().unwrap().bootstrap_servers;
         assert_eq!(found(Some("broker:9092")), "broker:9092");

@@ -3,6 +3,7 @@
 mod broker;
 mod command;
 mod consume;
+mod database;
 mod dev;
 mod dev_file;
 mod discovery;

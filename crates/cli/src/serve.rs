@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
-use millrace_edge::{Edge, KafkaSink, Limits};
+use millrace_edge::{Edge, KafkaSink, LazyDatabase, Limits};
 use millrace_host::listen;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_kafka::Producer;
@@ -16,6 +16,7 @@ use millrace_kafka::producer::ProducerSettings;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::in_the_users_words;
+use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
 use crate::http_server;
 
@@ -41,6 +42,8 @@ pub(crate) struct Args {
     linger: Duration,
     #[command(flatten)]
     broker: BrokerArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// A duration that may have a fraction: batches wait for milliseconds and less.
@@ -62,7 +65,11 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     };
     reached.with_context(|| format!("the broker cannot be reached at {}", kafka.bootstrap_servers))?;
     let fatal = producer.fatal().clone();
-    let edge = Edge::new(Arc::new(KafkaSink(producer)), Arc::new(Cluster::new(&kafka)?), Limits::default());
+    let mut edge = Edge::new(Arc::new(KafkaSink(producer)), Arc::new(Cluster::new(&kafka)?), Limits::default());
+    if let Some(url) = args.database.or_that_of_dev(&args.broker) {
+        let database = LazyDatabase::at(url).map_err(|error| origins.error("database", error.to_string()))?;
+        edge = edge.with_lookup(Arc::new(database));
+    }
     tracing::info!(listen = %listener.local_addr()?, kafka = kafka.bootstrap_servers, "serving");
     tokio::select! {
         () = http_server::serve(listener, edge.router(), shutdown) => Ok(ExitCode::SUCCESS),

@@ -1,7 +1,8 @@
 //! The database behind [`Lookup`].
 
-use millrace_store::Store;
+use millrace_store::{Store, StoreError};
 use serde_json::value::RawValue;
+use tokio::sync::OnceCell;
 
 use crate::sink::BoxFuture;
 use crate::stored::{
@@ -15,6 +16,38 @@ impl Lookup for Store {
 
     fn notification<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredNotification>, LookupError>> {
         Box::pin(async move { Ok(Self::notification(self, id).await.map_err(unavailable)?.map(notification)) })
+    }
+}
+
+/// A database that is opened when it is first asked: accepting events does not wait for it.
+#[derive(Debug)]
+pub struct LazyDatabase {
+    url: String,
+    store: OnceCell<Store>,
+}
+
+impl LazyDatabase {
+    /// The database at this URL.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`] where it names none.
+    pub fn at(url: String) -> Result<Self, StoreError> {
+        millrace_store::check_url(&url)?;
+        Ok(Self { url, store: OnceCell::new() })
+    }
+
+    async fn open(&self) -> Result<&Store, LookupError> {
+        self.store.get_or_try_init(|| Store::connect(&self.url)).await.map_err(unavailable)
+    }
+}
+
+impl Lookup for LazyDatabase {
+    fn event<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredEvent>, LookupError>> {
+        Box::pin(async move { Lookup::event(self.open().await?, id).await })
+    }
+
+    fn notification<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredNotification>, LookupError>> {
+        Box::pin(async move { Lookup::notification(self.open().await?, id).await })
     }
 }
 

@@ -30,6 +30,8 @@ use axum::middleware;
 
 use self::room::Rooms;
 use self::stored::NoDatabase;
+#[cfg(feature = "database")]
+pub use database::LazyDatabase;
 pub use deadline::AnswerBy;
 pub use problem::{FieldProblem, Problem, ProblemBody};
 pub use sink::{BoxFuture, KafkaSink, Receipt, Sink, SinkError, Submission};

@@ -25,6 +25,14 @@ pub fn sqlite_url(path: &Path) -> String {
     format!("sqlite://{}", utf8_percent_encode(&path.to_string_lossy(), NOT_IN_PATHS))
 }
 
+/// Sees whether a URL names a database, without connecting to it.
+///
+/// # Errors
+/// [`StoreError::Url`] says what is wrong with it.
+pub fn check_url(url: &str) -> Result<(), StoreError> {
+    Address::parse(url).map(drop)
+}
+
 impl Address {
     /// Reads a URL; the text beside the address is the URL for people, without a password.
     pub(crate) fn parse(url: &str) -> Result<(Self, String), StoreError> {

@@ -24,7 +24,7 @@ mod store;
 mod tables;
 mod write;
 
-pub use address::sqlite_url;
+pub use address::{check_url, sqlite_url};
 pub use error::StoreError;
 pub use event::{EventBatch, EventRow, Refusal, Refused, StoredEvent};
 pub use notification::{

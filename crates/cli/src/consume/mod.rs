@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::registry::{CONSUMERS, ConsumerSettings, Host, Started};
 use crate::broker::{ANSWER, Broker, in_the_users_words};
+use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
 use crate::topics;
 
@@ -28,6 +29,7 @@ Examples:
   millrace consume notifier
   millrace consume notifier --notifier-config notifier.toml
   millrace consume notifier --kafka broker:9092 --max-in-flight 5000
+  millrace consume event-store --database postgres://millrace@db/millrace
 
 Topics that are missing are created as the catalogue says, with the broker's default replication. SIGINT or SIGTERM \
 finishes what is in flight, commits, leaves the group and exits 0.";
@@ -42,6 +44,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     broker: BrokerArgs,
     #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
     options: ConsumerOptions,
     #[command(flatten)]
     settings: ConsumerSettings,
@@ -53,18 +57,27 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         return Ok(ExitCode::SUCCESS);
     };
     let broker = broker?;
+    let store = match args.database.or_that_of_dev(&args.broker) {
+        Some(url) => match shutdown.run_until_cancelled(millrace_host::database::open(&url, origins)).await {
+            Some(store) => Some(store?),
+            None => return Ok(ExitCode::SUCCESS),
+        },
+        None => None,
+    };
     let producer = Producer::new(&broker.settings, &ProducerSettings::default());
     let host = Host {
         kafka: &broker.settings,
         producer: &producer.map_err(|failure| in_the_users_words(failure, origins))?,
         options: &args.options,
         settings: &args.settings,
+        cluster: &broker.cluster,
+        store: store.as_ref(),
         origins,
         shutdown: &shutdown,
     };
     let mut running = Vec::new();
     for consumer in registry::named(&args.names) {
-        running.push(run_one(consumer.name, (consumer.start)(&host)?, &shutdown));
+        running.push(run_one(consumer.name, (consumer.start)(&host).await?, &shutdown));
     }
     tokio::select! {
         outcome = try_join_all(running) => outcome.map(|_| ExitCode::SUCCESS),

@@ -3,18 +3,32 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
+use millrace_event_store::EventStore;
 use millrace_host::settings::Origins;
+use millrace_kafka::cluster::Cluster;
 use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
 use millrace_kafka::{KafkaSettings, Producer};
 use millrace_notifier::Notifier;
+use millrace_store::Store;
 use tokio_util::sync::CancellationToken;
 
+use crate::broker::ANSWER;
 use crate::replay;
 
 /// All of them.
-pub(crate) const CONSUMERS: &[Registered] =
-    &[Registered { name: millrace_notifier::NAME, subscription: millrace_notifier::subscription, start: notifier }];
+pub(crate) const CONSUMERS: &[Registered] = &[
+    Registered {
+        name: millrace_notifier::NAME,
+        subscription: millrace_notifier::subscription,
+        start: |host| ready(notifier(host)).boxed(),
+    },
+    Registered {
+        name: millrace_event_store::NAME,
+        subscription: millrace_event_store::subscription,
+        start: |host| event_store(host).boxed(),
+    },
+];
 
 /// A consumer that can be started by its name.
 pub(crate) struct Registered {
@@ -23,7 +37,7 @@ pub(crate) struct Registered {
     /// What it reads, and as which group.
     pub(crate) subscription: fn() -> Subscription,
     /// Makes it ready to run.
-    pub(crate) start: fn(&Host<'_>) -> anyhow::Result<Started>,
+    pub(crate) start: for<'h> fn(&'h Host<'h>) -> BoxFuture<'h, anyhow::Result<Started>>,
 }
 
 /// What every consumer gets from the process it runs in.
@@ -34,6 +48,10 @@ pub(crate) struct Host<'a> {
     pub(crate) producer: &'a Producer,
     /// How much is done at once, and how often it is tried.
     pub(crate) options: &'a ConsumerOptions,
+    /// Asks the broker questions.
+    pub(crate) cluster: &'a Cluster,
+    /// The database, where there is one.
+    pub(crate) store: Option<&'a Store>,
     /// The consumers' own settings.
     pub(crate) settings: &'a ConsumerSettings,
     /// How the user wrote each setting.
@@ -70,6 +88,19 @@ fn notifier(host: &Host<'_>) -> anyhow::Result<Started> {
     let consumer = Consumer::new(host.kafka.clone(), millrace_notifier::subscription(), options, host.producer.clone());
     let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
     let end = async move { consumer.run_keyed(&notifier, shutdown).await };
+    Ok(Started { progress, end: end.boxed() })
+}
+
+async fn event_store(host: &Host<'_>) -> anyhow::Result<Started> {
+    let Some(store) = host.store else {
+        let problem = "the event-store keeps events in a database: name one, such as postgres://USER@HOST/NAME";
+        return Err(host.origins.error("database", problem).into());
+    };
+    let events = EventStore::of(store.clone(), host.cluster, ANSWER).await?;
+    let subscription = millrace_event_store::subscription();
+    let consumer = Consumer::new(host.kafka.clone(), subscription, host.options.clone(), host.producer.clone());
+    let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
+    let end = async move { consumer.run_batches(&events, shutdown).await };
     Ok(Started { progress, end: end.boxed() })
 }
 

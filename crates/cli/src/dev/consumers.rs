@@ -43,10 +43,10 @@ pub(super) struct Consumers {
 
 impl Consumers {
     /// Starts every consumer there is.
-    pub(super) fn start(host: &Host<'_>) -> anyhow::Result<Self> {
+    pub(super) async fn start(host: &Host<'_>) -> anyhow::Result<Self> {
         let mut consumers = Self::default();
         for consumer in CONSUMERS {
-            let started = (consumer.start)(host)?;
+            let started = (consumer.start)(host).await?;
             consumers.running.push(Running { progress: started.progress, topics: (consumer.subscription)().topics });
             let name = consumer.name;
             consumers.tasks.spawn(async move { started.end.await.with_context(|| format!("the consumer {name}")) });

@@ -23,6 +23,7 @@ use millrace_kafka::Producer;
 use millrace_kafka::cluster::Cluster;
 use millrace_kafka::consumer::ConsumerOptions;
 use millrace_kafka::settings::Security;
+use millrace_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use self::backlog::Backlog;
@@ -31,6 +32,7 @@ use self::consumers::Consumers;
 use self::ready::{Claim, ReadyFile};
 use crate::broker::in_the_users_words;
 use crate::consume::registry::{self, ConsumerSettings, Host};
+use crate::database;
 use crate::discovery::DATA_DIR;
 use crate::http_server;
 
@@ -65,7 +67,10 @@ pub(crate) struct Args {
     /// The broker: embedded (in memory), apache (a real one, started here), or the addresses of one
     #[arg(long, value_name = "embedded|apache|HOST:PORT,…", default_value = "embedded", value_parser = choice)]
     kafka: Choice,
-    /// Where dev.json is written and Apache Kafka keeps its data
+    /// The database [default: a SQLite file in the data directory]
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
+    /// Where dev.json is written, Apache Kafka keeps its data, and the database is where none is named
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]
@@ -86,6 +91,11 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     let claim = Claim::of(&args.data_dir, origins).await?;
     let listener = listen::bind(args.listen, &origins.name("listen")).await?;
     let address = listener.local_addr()?;
+    let database = args.database.map_or_else(|| database::in_data_dir(&args.data_dir), Ok)?;
+    let Some(store) = shutdown.run_until_cancelled(millrace_host::database::open(&database, origins)).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let store = store?;
     let Some(broker) = shutdown.run_until_cancelled(Broker::start(&args.kafka, &args.data_dir, args.security)).await
     else {
         return Ok(ExitCode::SUCCESS);
@@ -96,31 +106,34 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         Producer::new(kafka, &broker.producer_settings()).map_err(|failure| in_the_users_words(failure, origins))?;
     let fatal = producer.fatal().clone();
 
+    let cluster = Cluster::new(kafka)?;
     let stop_consuming = CancellationToken::new();
     let mut consumers = Consumers::start(&Host {
         kafka,
         producer: &producer,
         options: &broker.consumer_options(args.options),
         settings: &settings,
+        cluster: &cluster,
+        store: Some(&store),
         origins,
         shutdown: &stop_consuming,
-    })?;
+    })
+    .await?;
     let joined = shutdown.run_until_cancelled(Deadline::after(JOINED_WITHIN).limit(consumers.joined())).await;
     joined
         .unwrap_or(Ok(()))
         .with_context(|| format!("the consumers did not join their groups on {}", kafka.bootstrap_servers))?;
 
-    let cluster = Cluster::new(kafka)?;
     let sink: Arc<dyn Sink> = if broker.is_embedded() {
         Arc::new(Backlog::new(KafkaSink(producer), &consumers.running))
     } else {
         Arc::new(KafkaSink(producer))
     };
-    let edge = Edge::new(sink, Arc::new(cluster.clone()), Limits::default());
+    let edge = Edge::new(sink, Arc::new(cluster.clone()), Limits::default()).with_lookup(Arc::new(store.clone()));
     let stop_serving = CancellationToken::new();
     let mut serving = tokio::spawn(http_server::serve(listener, edge.router(), stop_serving.clone()));
-    let ready = ReadyFile::announce(&claim, address, &kafka.bootstrap_servers)?;
-    greet(address, &broker);
+    let ready = ReadyFile::announce(&claim, address, &kafka.bootstrap_servers, store.display_url())?;
+    greet(address, &broker, &store);
 
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
@@ -143,6 +156,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     // A client that outlives its broker complains of it.
     drop(cluster);
     broker.stop().await;
+    store.close().await;
     outcome?;
     stopped.context("stopping the consumers")??;
     Ok(ExitCode::SUCCESS)
@@ -162,16 +176,18 @@ async fn finish_everything(cluster: &Cluster, consumers: &Consumers, deadline: D
     }
 }
 
-fn greet(address: SocketAddr, broker: &Broker) {
+fn greet(address: SocketAddr, broker: &Broker, store: &Store) {
     let kafka = &broker.settings().bootstrap_servers;
     anstream::println!(
         "\nMillrace is up.\n\n  \
          API      http://{address}  (GET /openapi.json, GET /get_status)\n  \
-         Kafka    {kafka}  ({})\n\n  \
+         Kafka    {kafka}  ({})\n  \
+         Database {}\n\n  \
          Try it in a second terminal:\n\n    \
          curl http://{address}/send-notification -H 'content-type: application/json' \\\n         \
          -d '{{\"user_id\": \"12345\", \"message\": \"Your parcel is on its way.\"}}'\n\n  \
          Ctrl-C stops it.\n",
-        broker.describe()
+        broker.describe(),
+        store.display_url()
     );
 }

@@ -53,9 +53,10 @@ impl Claim {
 
 impl ReadyFile {
     /// Says where this process is to be found.
-    pub(super) fn announce(claim: &Claim, http: SocketAddr, kafka: &str) -> anyhow::Result<Self> {
+    pub(super) fn announce(claim: &Claim, http: SocketAddr, kafka: &str, database: &str) -> anyhow::Result<Self> {
         let pid = i32::try_from(std::process::id()).context("this process's id")?;
-        let file = DevFile { http: format!("http://{http}"), kafka: kafka.to_owned(), pid };
+        let file =
+            DevFile { http: format!("http://{http}"), kafka: kafka.to_owned(), database: database.to_owned(), pid };
         file.write(&claim.data_dir).map(Self).with_context(|| format!("writing into {}", claim.data_dir.display()))
     }
 }

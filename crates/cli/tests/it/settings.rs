@@ -89,7 +89,9 @@ async fn without_a_broker_the_ways_to_name_one_are_told() {
 async fn a_dev_that_no_longer_runs_is_told() {
     // Its process id is another process's by now.
     let pid = std::process::id();
-    let file = format!(r#"{{"http": "http://127.0.0.1:1", "kafka": "127.0.0.1:1", "pid": {pid}}}"#);
+    let file = format!(
+        r#"{{"http": "http://127.0.0.1:1", "kafka": "127.0.0.1:1", "database": "sqlite:///m.db", "pid": {pid}}}"#
+    );
     let told = [&*format!("no longer runs (pid {pid})"), "here/dev.json"];
     refused(Millrace::new(["tail", "events", "--data-dir", "here"]).file("here/dev.json", &file), &told).await;
 }

@@ -1,0 +1,39 @@
+//! Which database a command uses.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::Args;
+use millrace_store::sqlite_url;
+
+use crate::dev_file::DevFile;
+use crate::discovery::BrokerArgs;
+
+/// The file in the data directory where nothing else is named.
+const FILE: &str = "millrace.db";
+
+/// The setting of every command that uses a database.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DatabaseArgs {
+    /// PostgreSQL or SQLite, such as `postgres://USER@HOST/NAME` [default: that of the millrace dev in use]
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
+}
+
+impl DatabaseArgs {
+    /// The URL that is named, or that of the `millrace dev` whose broker is used.
+    pub(crate) fn or_that_of_dev(&self, broker: &BrokerArgs) -> Option<String> {
+        let of_dev = || {
+            let dev = DevFile::read(&broker.data_dir).ok()?;
+            let is_used = broker.kafka.as_ref().is_none_or(|servers| *servers == dev.kafka);
+            is_used.then_some(dev.database)
+        };
+        self.database.clone().or_else(of_dev)
+    }
+}
+
+/// The URL of the file in the data directory.
+pub(crate) fn in_data_dir(data_dir: &Path) -> anyhow::Result<String> {
+    let path = std::path::absolute(data_dir.join(FILE));
+    Ok(sqlite_url(&path.with_context(|| format!("the path of {FILE} in {}", data_dir.display()))?))
+}
