@@ -40,8 +40,9 @@ impl Failure {
         Self { kind: FailureKind::Refused, retry_after: None, reason: reason.into(), attempts: 0 }
     }
 
-    pub(crate) fn circuit_open() -> Self {
-        let reason = "not tried, because the last attempts all failed (its circuit breaker is open)".to_owned();
+    /// `last` is why the last attempt failed.
+    pub(crate) fn circuit_open(last: &str) -> Self {
+        let reason = format!("not tried, because the last attempts all failed (its circuit breaker is open): {last}");
         Self { kind: FailureKind::CircuitOpen, retry_after: None, reason, attempts: 0 }
     }
 

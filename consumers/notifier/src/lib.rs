@@ -6,14 +6,17 @@
 //! | `config` | `notifier.toml`, checked as a whole |
 //! | `routes` | which destinations a notification is for |
 //! | `delivery` | a destination's limits, so that a slow or dead one holds up nobody else's; fallbacks |
+//! | `deliveries` | what the database remembers of them |
 //! | `channel` | the ways out: one attempt each |
 //! | `network` | which addresses may be connected to, and HTTP |
 //! | `process` | the notifier as a process of its own |
 //!
-//! Deliveries are at least once, in order for each user, and carry the event's id.
+//! Deliveries are in order for each user, and carry the event's id. They are at least once; with a database, what is
+//! recorded as delivered is not delivered again.
 
 mod channel;
 mod config;
+mod deliveries;
 mod delivery;
 mod event;
 mod failure;

@@ -6,15 +6,17 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use millrace_domain::event::Notification;
 use millrace_domain::json::Document;
-use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_domain::{DeadLetterClass, Digest, Outcome, digest};
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
 use millrace_kafka::consumer::{Attempt, Processor};
+use millrace_store::{Accepted, NotificationOutcome, Progress, Store};
 use thiserror::Error;
 
 use crate::channel::Channel;
 use crate::config::{ConfigError, Plan};
+use crate::deliveries::{Deliveries, Turn};
 use crate::delivery::{Destination, Undelivered, deliver};
 use crate::event::Event;
 use crate::network::{AddressPolicy, HttpError};
@@ -26,6 +28,7 @@ pub struct Notifier {
     destinations: Vec<Destination>,
     chains: Vec<Vec<usize>>,
     routes: Routes,
+    deliveries: Option<Deliveries>,
 }
 
 /// Why a notifier cannot start.
@@ -59,17 +62,24 @@ impl Notifier {
         Self::build(plan, policy)
     }
 
+    /// The same, with every delivery recorded in this store, and none repeated that is. Within a runtime: it writes in
+    /// tasks of its own.
+    #[must_use]
+    pub fn recording_in(self, store: Store) -> Self {
+        Self { deliveries: Some(Deliveries::of(store)), ..self }
+    }
+
     fn build(plan: Plan, policy: AddressPolicy) -> Result<Self, StartError> {
         let build = |destination: crate::config::DestinationPlan| {
             let channel = Channel::build(destination.channel, policy)?;
             Ok(Destination::new(&destination.name, channel, destination.limits))
         };
         let destinations = plan.destinations.into_iter().map(build).collect::<Result<_, StartError>>()?;
-        Ok(Self { destinations, chains: plan.chains, routes: plan.routes })
+        Ok(Self { destinations, chains: plan.chains, routes: plan.routes, deliveries: None })
     }
 
     /// Delivers on every route at the same time.
-    async fn deliver(&self, event: &Event<'_>, turn: &Attempt<'_>) -> Outcome {
+    async fn deliver(&self, event: &Event<'_>, turn: &Turn<'_>) -> Outcome {
         let places = self.routes.destinations(event.user_id, event.kind);
         if places.is_empty() {
             let Event { user_id, kind, .. } = event;
@@ -78,9 +88,43 @@ impl Notifier {
         let chains = places.iter().filter_map(|&place| self.chains.get(place));
         let deliveries = chains.map(|chain| {
             let chain: Vec<_> = chain.iter().filter_map(|&place| self.destinations.get(place)).collect();
-            deliver(chain.into_iter(), event, turn)
+            async move { deliver(&chain, event, turn).await }
         });
         verdict(join_all(deliveries).await)
+    }
+
+    /// Takes a notification up, delivers it, and records both.
+    async fn deliver_once(
+        &self,
+        deliveries: &Deliveries,
+        event: &Event<'_>,
+        digest: Digest,
+        attempt: &Attempt<'_>,
+    ) -> Outcome {
+        let accepted = attempt.unless_given_up(deliveries.accept(event.id, event.user_id, digest)).await;
+        let progress = match accepted {
+            None => return Outcome::retry("given up before it was taken up"),
+            Some(Err(reason)) => return Outcome::Fatal { reason },
+            Some(Ok(Accepted::Refused(refusal))) => return Outcome::poison(refusal.to_string()),
+            Some(Ok(Accepted::New)) => Progress::default(),
+            Some(Ok(Accepted::Repeat(progress))) if progress.outcome == Some(NotificationOutcome::Delivered) => {
+                tracing::debug!(event = event.id, "delivered before");
+                return Outcome::DONE;
+            }
+            Some(Ok(Accepted::Repeat(progress))) => progress,
+        };
+        let turn = Turn::recorded(attempt, deliveries, progress);
+        let outcome = self.deliver(event, &turn).await;
+        let end = match outcome {
+            Outcome::Done(()) => NotificationOutcome::Delivered,
+            Outcome::DeadLetter { .. } => NotificationOutcome::Failed,
+            Outcome::RetryAfter { .. } | Outcome::Fatal { .. } => return outcome,
+        };
+        match turn.conclude(event, end).await {
+            Some(Ok(())) => outcome,
+            Some(Err(reason)) => Outcome::Fatal { reason },
+            None => Outcome::retry("given up before the end was recorded"),
+        }
     }
 }
 
@@ -126,7 +170,13 @@ impl Processor for Notifier {
             message: &notification.message,
             value: document.root().raw(),
         };
-        self.deliver(&event, attempt).await
+        match &self.deliveries {
+            None => self.deliver(&event, &Turn::unrecorded(attempt)).await,
+            Some(deliveries) => {
+                let digest = digest::of_json(&envelope.event_type, &envelope.time, &document);
+                self.deliver_once(deliveries, &event, digest, attempt).await
+            }
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use clap::Parser;
 use millrace_host::consumer::Context;
+use millrace_host::database;
+use millrace_host::health::Status;
 use millrace_host::kafka_consumer::{self, KafkaArgs, ProcessError};
 
 use crate::notifier::Notifier;
@@ -13,6 +15,8 @@ Examples:
       every notification on stdout
   millrace-notifier --kafka localhost:9092 --notifier-config notifier.toml
       to the destinations in the file
+  millrace-notifier --kafka localhost:9092 --database postgres://millrace@db/millrace
+      nothing is delivered again that is recorded as delivered
   KAFKA_BOOTSTRAP_SERVERS=broker:9092 MILLRACE_NOTIFIER_CONFIG=/etc/notifier.toml millrace-notifier
       the same settings from the environment";
 
@@ -22,6 +26,9 @@ Examples:
 pub struct CommandLine {
     #[command(flatten)]
     kafka: KafkaArgs,
+    /// Where deliveries are recorded, so that none is repeated: a PostgreSQL or SQLite URL
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
     #[command(flatten)]
     notifier: Settings,
 }
@@ -33,6 +40,15 @@ pub struct CommandLine {
 pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessError> {
     let notifier = Notifier::from_settings(&settings.notifier, &context.origins).map_err(ProcessError::start)?;
     let Some(kafka) = settings.kafka.connect(&context).await? else { return Ok(()) };
+    let notifier = match &settings.database {
+        None => notifier,
+        Some(url) => {
+            let opening = database::open(url, &context.origins);
+            let Some(store) = context.shutdown.run_until_cancelled(opening).await else { return Ok(()) };
+            context.health.set("database", Status::Ok);
+            notifier.recording_in(store.map_err(ProcessError::start)?)
+        }
+    };
     let options = crate::consumer_options(kafka.options.clone());
     let consumer = kafka.consumer(crate::subscription(), options);
     let progress = consumer.progress();

@@ -1,8 +1,7 @@
 //! A destination and its fallbacks: the first that takes a notification is enough.
 
-use millrace_kafka::consumer::Attempt;
-
 use super::destination::{Destination, Standing};
+use crate::deliveries::Turn;
 use crate::event::Event;
 use crate::failure::{Failure, FailureKind};
 
@@ -16,18 +15,22 @@ impl Undelivered<'_> {
     }
 }
 
-/// Delivers to the first destination of the chain that takes the event. `turn` says when to stop waiting.
+/// Delivers to the first destination of the chain that takes the event, unless one has it already. `turn` says when
+/// to stop waiting.
 ///
 /// # Errors
 /// Every destination's failure, where none took it.
 pub(crate) async fn deliver<'d>(
-    chain: impl ExactSizeIterator<Item = &'d Destination>,
+    chain: &[&'d Destination],
     event: &Event<'_>,
-    turn: &Attempt<'_>,
+    turn: &Turn<'_>,
 ) -> Result<(), Undelivered<'d>> {
+    if chain.iter().any(|destination| turn.has_delivered(destination.name())) {
+        return Ok(());
+    }
     let mut failures = Vec::new();
     let mut left = chain.len();
-    for destination in chain {
+    for &destination in chain {
         left -= 1;
         let standing = if left == 0 { Standing::LastResort } else { Standing::HasFallback };
         let result = match destination.enter(event, standing, turn).await {

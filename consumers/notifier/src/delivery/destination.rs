@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use millrace_kafka::consumer::Attempt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -11,6 +10,7 @@ use super::journal::Journal;
 use super::limits::Limits;
 use super::rate::RateCap;
 use crate::channel::Channel;
+use crate::deliveries::Turn;
 use crate::event::Event;
 use crate::failure::{Failure, FailureKind};
 
@@ -23,6 +23,8 @@ pub(crate) struct Destination {
     slots: Semaphore,
     rate: Option<Mutex<RateCap>>,
     breaker: Mutex<Breaker>,
+    /// Why the last attempt failed that the breaker counted.
+    last_failure: Mutex<String>,
     journal: Journal,
 }
 
@@ -48,6 +50,7 @@ impl Destination {
             slots: Semaphore::new(limits.concurrency),
             rate: limits.rate.map(|(per_second, burst)| Mutex::new(RateCap::new(per_second, burst))),
             breaker: Mutex::new(Breaker::new(limits.breaker_failures, limits.breaker_cool_down)),
+            last_failure: Mutex::default(),
             journal: Journal::new(name),
         }
     }
@@ -68,12 +71,12 @@ impl Destination {
         &self,
         event: &Event<'_>,
         standing: Standing,
-        turn: &Attempt<'_>,
+        turn: &Turn<'_>,
     ) -> Result<Place<'_>, Failure> {
         let open = self.is_open();
         if open && standing == Standing::HasFallback {
             self.journal.skipped();
-            return Err(Failure::circuit_open());
+            return Err(self.circuit_open());
         }
         if let Ok(permit) = self.queue.try_acquire() {
             return Ok(Place(permit));
@@ -83,7 +86,7 @@ impl Destination {
             return Err(Failure::unavailable("not tried, because its queue is full"));
         }
         if open {
-            let failure = Failure::circuit_open();
+            let failure = self.circuit_open();
             self.journal.failed(event, 0, &failure);
             return Err(failure);
         }
@@ -101,7 +104,7 @@ impl Destination {
         _place: Place<'_>,
         event: &Event<'_>,
         standing: Standing,
-        turn: &Attempt<'_>,
+        turn: &Turn<'_>,
     ) -> Result<(), Failure> {
         let mut attempt = 1;
         loop {
@@ -126,7 +129,7 @@ impl Destination {
         }
     }
 
-    async fn attempt(&self, event: &Event<'_>, turn: &Attempt<'_>) -> Result<(), Failure> {
+    async fn attempt(&self, event: &Event<'_>, turn: &Turn<'_>) -> Result<(), Failure> {
         if let Some(rate) = &self.rate {
             let wait = lock(rate).book(Instant::now().into_std());
             turn.unless_given_up(tokio::time::sleep(wait)).await.ok_or_else(Failure::given_up)?;
@@ -135,12 +138,14 @@ impl Destination {
         let _slot = turn.unless_given_up(self.slots.acquire()).await.ok_or_else(Failure::given_up)?;
         let start = Instant::now();
         if !self.breaker().admit(start.into_std()) {
-            return Err(Failure::circuit_open());
+            return Err(self.circuit_open());
         }
         let result = self.send(event).await;
+        turn.note(event, &self.name, &result);
         self.journal.attempt_ended(start.elapsed());
         match &result {
             Err(failure) if failure.kind == FailureKind::Unavailable => {
+                lock(&self.last_failure).clone_from(&failure.reason);
                 if self.breaker().failed(Instant::now().into_std()) {
                     self.journal.breaker_opened(self.limits.breaker_cool_down);
                 }
@@ -162,6 +167,10 @@ impl Destination {
         tokio::time::timeout(timeout, self.channel.send(event))
             .await
             .unwrap_or_else(|_| Err(Failure::unavailable(format!("no answer within {timeout:?}"))))
+    }
+
+    fn circuit_open(&self) -> Failure {
+        Failure::circuit_open(&lock(&self.last_failure))
     }
 
     fn is_open(&self) -> bool {

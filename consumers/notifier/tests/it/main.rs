@@ -6,6 +6,7 @@ mod addresses;
 mod isolation;
 mod mail;
 mod process;
+mod recorded;
 mod records;
 mod redirects;
 mod running;

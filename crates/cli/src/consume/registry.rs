@@ -83,7 +83,10 @@ pub(crate) fn check(settings: &ConsumerSettings, origins: &Origins) -> anyhow::R
 }
 
 fn notifier(host: &Host<'_>) -> anyhow::Result<Started> {
-    let notifier = Notifier::from_settings(&host.settings.notifier, host.origins)?;
+    let mut notifier = Notifier::from_settings(&host.settings.notifier, host.origins)?;
+    if let Some(store) = host.store {
+        notifier = notifier.recording_in(store.clone());
+    }
     let options = millrace_notifier::consumer_options(host.options.clone());
     let consumer = Consumer::new(host.kafka.clone(), millrace_notifier::subscription(), options, host.producer.clone());
     let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());

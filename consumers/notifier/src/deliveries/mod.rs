@@ -1,0 +1,168 @@
+//! What the database remembers of deliveries, so that nothing recorded as delivered is delivered again.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `group_commit` | many notifications share a transaction |
+//! | `turn` | one notification on its way: what is known of it, and what it adds |
+//!
+//! A notification is taken up before it is delivered and concluded after, both committed before anything follows from
+//! it. Between a delivery and its record a crash may fall: then it is delivered again, under the same id.
+
+mod group_commit;
+mod turn;
+
+use jiff::Timestamp;
+use millrace_domain::Digest;
+use millrace_store::{Accepted, Conclusion, Delivery, NewNotification, NotificationOutcome, Store};
+use tokio::sync::oneshot;
+
+use self::group_commit::{GroupCommit, Tries};
+pub(crate) use self::turn::Turn;
+
+/// The deliveries table, and those who wait for it.
+pub(crate) struct Deliveries {
+    accepting: GroupCommit<Arrival>,
+    recording: GroupCommit<Note>,
+}
+
+/// A notification that wants to be taken up.
+struct Arrival {
+    id: String,
+    user_id: String,
+    digest: Digest,
+    at: Timestamp,
+    answer: oneshot::Sender<Result<Accepted, String>>,
+}
+
+/// What is to be written down.
+enum Note {
+    Attempt(Ended),
+    Conclusion { event_id: String, outcome: NotificationOutcome, answer: oneshot::Sender<Result<(), String>> },
+}
+
+/// An attempt that ended.
+pub(crate) struct Ended {
+    pub(crate) event_id: String,
+    pub(crate) user_id: String,
+    pub(crate) destination: String,
+    pub(crate) attempt: i32,
+    pub(crate) at: Timestamp,
+    pub(crate) error: Option<String>,
+}
+
+impl Deliveries {
+    /// The table in this store. Writes run in tasks of the current runtime, and end with it.
+    pub(crate) fn of(store: Store) -> Self {
+        let recording = store.clone();
+        Self {
+            accepting: GroupCommit::start(move |arrivals| accept(store.clone(), arrivals)),
+            recording: GroupCommit::start(move |notes| record(recording.clone(), notes)),
+        }
+    }
+
+    /// Takes a notification up. Waits for as long as the database is away.
+    ///
+    /// # Errors
+    /// What a person must mend.
+    pub(crate) async fn accept(&self, id: &str, user_id: &str, digest: Digest) -> Result<Accepted, String> {
+        let (answer, accepted) = oneshot::channel();
+        let (id, user_id) = (id.to_owned(), user_id.to_owned());
+        self.accepting.submit(Arrival { id, user_id, digest, at: Timestamp::now(), answer });
+        accepted.await.unwrap_or_else(|_| Err(ENDED.to_owned()))
+    }
+
+    /// Writes an attempt down, with whatever comes next.
+    pub(crate) fn note(&self, attempt: Ended) {
+        self.recording.submit(Note::Attempt(attempt));
+    }
+
+    /// Writes down how a notification ended, after its attempts. Waits for as long as the database is away.
+    ///
+    /// # Errors
+    /// What a person must mend.
+    pub(crate) async fn conclude(&self, event_id: &str, outcome: NotificationOutcome) -> Result<(), String> {
+        let (answer, written) = oneshot::channel();
+        self.recording.submit(Note::Conclusion { event_id: event_id.to_owned(), outcome, answer });
+        written.await.unwrap_or_else(|_| Err(ENDED.to_owned()))
+    }
+}
+
+const ENDED: &str = "the process is ending";
+
+async fn accept(store: Store, arrivals: Vec<Arrival>) {
+    let new: Vec<_> = arrivals.iter().map(Arrival::as_new).collect();
+    let mut tries = Tries::default();
+    let accepted = loop {
+        match store.accept_notifications(&new).await {
+            Ok(accepted) => break Ok(accepted),
+            Err(error) => {
+                if let Err(reason) = tries.after(error).await {
+                    break Err(reason);
+                }
+            }
+        }
+    };
+    match accepted {
+        Ok(accepted) => {
+            for (arrival, accepted) in arrivals.into_iter().zip(accepted) {
+                // Whoever waited may have given up.
+                let _ = arrival.answer.send(Ok(accepted));
+            }
+        }
+        Err(error) => {
+            for arrival in arrivals {
+                let _ = arrival.answer.send(Err(error.clone()));
+            }
+        }
+    }
+}
+
+async fn record(store: Store, notes: Vec<Note>) {
+    let (mut attempts, mut conclusions) = (Vec::new(), Vec::new());
+    for note in &notes {
+        match note {
+            Note::Attempt(ended) => attempts.push(ended.as_delivery()),
+            Note::Conclusion { event_id, outcome, .. } => {
+                conclusions.push(Conclusion { event_id, outcome: *outcome });
+            }
+        }
+    }
+    let mut tries = Tries::default();
+    let written = loop {
+        match store.record_deliveries(&attempts, &conclusions).await {
+            Ok(()) => break Ok(()),
+            Err(error) => {
+                if let Err(reason) = tries.after(error).await {
+                    break Err(reason);
+                }
+            }
+        }
+    };
+    for note in notes {
+        if let Note::Conclusion { answer, .. } = note {
+            // Whoever waited may have given up.
+            let _ = answer.send(written.clone());
+        }
+    }
+}
+
+impl Arrival {
+    fn as_new(&self) -> NewNotification<'_> {
+        NewNotification { id: &self.id, user_id: &self.user_id, digest: self.digest, accepted_at: self.at }
+    }
+}
+
+impl Ended {
+    fn as_delivery(&self) -> Delivery<'_> {
+        use millrace_store::DeliveryStatus::{Delivered, Failed};
+        Delivery {
+            event_id: &self.event_id,
+            user_id: &self.user_id,
+            destination: &self.destination,
+            attempt: self.attempt,
+            status: if self.error.is_none() { Delivered } else { Failed },
+            at: self.at,
+            error: self.error.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! One notification on its way: what is known of it, and what it adds.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use millrace_kafka::consumer::Attempt;
+use millrace_store::{NotificationOutcome, Progress};
+
+use super::{Deliveries, Ended};
+use crate::event::Event;
+use crate::failure::{Failure, FailureKind};
+
+/// How long the record of an end is waited for once its partition leaves: without it the next owner delivers again.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// See the module's text.
+pub(crate) struct Turn<'t> {
+    attempt: &'t Attempt<'t>,
+    account: Option<Account<'t>>,
+}
+
+struct Account<'t> {
+    deliveries: &'t Deliveries,
+    progress: Progress,
+    /// How many attempts each destination has had, those of earlier turns included.
+    attempts: Mutex<HashMap<String, i32>>,
+}
+
+impl<'t> Turn<'t> {
+    /// A turn that nobody writes down.
+    pub(crate) fn unrecorded(attempt: &'t Attempt<'t>) -> Self {
+        Self { attempt, account: None }
+    }
+
+    /// The turn of a notification that came so far.
+    pub(crate) fn recorded(attempt: &'t Attempt<'t>, deliveries: &'t Deliveries, progress: Progress) -> Self {
+        let attempts = progress.destinations.iter().map(|known| (known.destination.clone(), known.attempts)).collect();
+        Self { attempt, account: Some(Account { deliveries, progress, attempts: Mutex::new(attempts) }) }
+    }
+
+    /// Waits for `wait`, or until there is no more point in it.
+    pub(crate) async fn unless_given_up<W: Future>(&self, wait: W) -> Option<W::Output> {
+        self.attempt.unless_given_up(wait).await
+    }
+
+    /// Whether an earlier turn delivered to this destination.
+    pub(crate) fn has_delivered(&self, destination: &str) -> bool {
+        let known = self.account.iter().flat_map(|account| &account.progress.destinations);
+        known.into_iter().any(|known| known.delivered && known.destination == destination)
+    }
+
+    /// Notes an attempt that was made.
+    pub(crate) fn note(&self, event: &Event<'_>, destination: &str, result: &Result<(), Failure>) {
+        let Some(account) = &self.account else { return };
+        // Nothing was sent.
+        if result.as_ref().is_err_and(|failure| failure.kind == FailureKind::CircuitOpen) {
+            return;
+        }
+        let mut attempts = account.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempt = attempts.entry(destination.to_owned()).or_default();
+        *attempt = attempt.saturating_add(1);
+        account.deliveries.note(Ended {
+            event_id: event.id.to_owned(),
+            user_id: event.user_id.to_owned(),
+            destination: destination.to_owned(),
+            attempt: *attempt,
+            at: Timestamp::now(),
+            error: result.as_ref().err().map(ToString::to_string),
+        });
+    }
+
+    /// Writes down how it ended. `None`: the record is another owner's now, and nobody knows whether it was written.
+    ///
+    /// # Errors
+    /// What a person must mend.
+    pub(crate) async fn conclude(&self, event: &Event<'_>, outcome: NotificationOutcome) -> Option<Result<(), String>> {
+        let Some(account) = &self.account else { return Some(Ok(())) };
+        let mut written = std::pin::pin!(account.deliveries.conclude(event.id, outcome));
+        match self.attempt.unless_given_up(&mut written).await {
+            Some(written) => Some(written),
+            None => tokio::time::timeout(LAST_WORDS, written).await.ok(),
+        }
+    }
+}

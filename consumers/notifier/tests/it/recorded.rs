@@ -1,0 +1,79 @@
+//! What a database remembers of deliveries, and what follows from it.
+
+use http::StatusCode;
+use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_notifier::Notifier;
+use millrace_store::{DeliveryStatus, NotificationStatus, Store, sqlite_url};
+use millrace_testkit::WebhookReceiver;
+use millrace_testkit::webhook::Answer;
+use tempfile::TempDir;
+
+use crate::setup::{dead_letter, notifier, process, record, route, webhook};
+
+async fn store(folder: &TempDir) -> Store {
+    Store::connect(&sqlite_url(&folder.path().join("deliveries.db"))).await.unwrap()
+}
+
+/// A notifier with one webhook, as a process that has just started.
+async fn started(receiver: &WebhookReceiver, folder: &TempDir) -> (Notifier, Store) {
+    let store = store(folder).await;
+    let config = webhook("hook", &receiver.url("/hook")) + &route("hook");
+    (notifier(&config).recording_in(store.clone()), store)
+}
+
+#[tokio::test]
+async fn what_is_recorded_as_delivered_is_not_delivered_again_after_a_restart_either() {
+    let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
+    for _ in 0..2 {
+        let (notifier, store) = started(&receiver, &folder).await;
+        for _ in 0..2 {
+            assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
+        }
+        let stored = store.notification("event-1").await.unwrap().unwrap();
+        assert_eq!((&*stored.user_id, stored.status), ("12345", NotificationStatus::Delivered));
+        assert_eq!(stored.deliveries.len(), 1);
+    }
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[tokio::test]
+async fn every_attempt_is_recorded_with_what_went_wrong() {
+    let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
+    let (notifier, store) = started(&receiver, &folder).await;
+    receiver.answer("/hook", [Answer::status(StatusCode::SERVICE_UNAVAILABLE), Answer::status(StatusCode::OK)]);
+    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
+    let deliveries = store.notification("event-1").await.unwrap().unwrap().deliveries;
+    let told: Vec<_> = deliveries
+        .iter()
+        .map(|delivery| (&*delivery.destination, delivery.attempt, delivery.status, delivery.error.is_some()))
+        .collect();
+    assert_eq!(told, [("hook", 1, DeliveryStatus::Failed, true), ("hook", 2, DeliveryStatus::Delivered, false)]);
+    assert!(deliveries[0].error.as_ref().unwrap().contains("503"), "{deliveries:?}");
+}
+
+#[tokio::test]
+async fn what_failed_may_come_back_and_be_delivered_then() {
+    let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
+    let (notifier, store) = started(&receiver, &folder).await;
+    receiver.answer("/hook", [Answer::status(StatusCode::GONE), Answer::status(StatusCode::OK)]);
+    let (class, _) = dead_letter(process(&notifier, record("event-1", "12345", "hello")).await);
+    assert_eq!(class, DeadLetterClass::Permanent);
+    assert_eq!(store.notification("event-1").await.unwrap().unwrap().status, NotificationStatus::Failed);
+
+    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
+    let stored = store.notification("event-1").await.unwrap().unwrap();
+    assert_eq!(stored.status, NotificationStatus::Delivered);
+    assert_eq!(stored.deliveries.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[tokio::test]
+async fn another_body_under_a_known_id_is_refused() {
+    let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
+    let (notifier, _) = started(&receiver, &folder).await;
+    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
+    for other in [record("event-1", "12345", "goodbye"), record("event-1", "777", "hello")] {
+        let (class, reason) = dead_letter(process(&notifier, other).await);
+        assert_eq!((class, &*reason), (DeadLetterClass::Permanent, "idempotency_conflict"));
+    }
+    assert_eq!(receiver.received().len(), 1);
+}
