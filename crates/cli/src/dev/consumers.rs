@@ -1,6 +1,5 @@
 //! The consumers inside `millrace dev`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 use futures_util::future::join_all;
 use millrace_domain::catalogue::catalogue;
 use millrace_kafka::KafkaFailure;
-use millrace_kafka::cluster::Cluster;
+use millrace_kafka::cluster::{Cluster, Offsets};
 use millrace_kafka::consumer::Progress;
 use tokio::task::JoinSet;
 
@@ -88,12 +87,10 @@ impl Consumers {
         }
     }
 
-    /// How many records the broker holds that are still to be processed.
+    /// How many records the broker holds that are not processed yet, those included that wait for an earlier one to be
+    /// committed.
     pub(super) async fn behind(&self, cluster: &Cluster) -> Result<i64, KafkaFailure> {
-        let overview = cluster.overview(ANSWER).await?;
-        let is_read = |name: &String| self.running.iter().any(|consumer| consumer.topics.contains(name));
-        let read: BTreeMap<String, i32> = overview.topics.into_iter().filter(|(name, _)| is_read(name)).collect();
-        let ends = cluster.end_offsets(&read, ANSWER).await?;
+        let ends = self.ends(cluster).await?;
         let of = |consumer: &Running| -> i64 {
             let places = ends.iter().filter(|((topic, _), _)| consumer.topics.contains(topic));
             places
@@ -101,5 +98,24 @@ impl Consumers {
                 .sum()
         };
         Ok(self.running.iter().map(of).sum())
+    }
+
+    /// How many records were never processed, of a broker that began empty when these consumers did.
+    pub(super) async fn unprocessed(&self, cluster: &Cluster) -> Result<i64, KafkaFailure> {
+        let ends = self.ends(cluster).await?;
+        let of = |consumer: &Running| {
+            let ends = ends.iter().filter(|((topic, _), _)| consumer.topics.contains(topic));
+            let written: i64 = ends.map(|(_, end)| end).sum();
+            written.saturating_sub_unsigned(consumer.progress.processed()).max(0)
+        };
+        Ok(self.running.iter().map(of).sum())
+    }
+
+    /// The end of every partition that is read.
+    async fn ends(&self, cluster: &Cluster) -> Result<Offsets, KafkaFailure> {
+        let overview = cluster.overview(ANSWER).await?;
+        let is_read = |name: &String| self.running.iter().any(|consumer| consumer.topics.contains(name));
+        let read = overview.topics.into_iter().filter(|(name, _)| is_read(name)).collect();
+        cluster.end_offsets(&read, ANSWER).await
     }
 }

@@ -168,7 +168,7 @@ async fn finish_everything(cluster: &Cluster, consumers: &Consumers, deadline: D
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "whether everything was processed before the exit is unknown"),
         Err(_) => {
-            let left = consumers.behind(cluster).await.map_or_else(|_| "some".to_owned(), |left| left.to_string());
+            let left = consumers.unprocessed(cluster).await.map_or_else(|_| "some".to_owned(), |left| left.to_string());
             tracing::error!(
                 "{left} accepted records were not processed in time, and go with the embedded broker: it keeps nothing"
             );

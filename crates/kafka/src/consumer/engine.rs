@@ -414,7 +414,7 @@ where
             return false;
         }
         if records > 0 && self.settling_since.is_none() {
-            tracing::warn!(records, "the drain deadline passed: unfinished records will be read again");
+            tracing::warn!(records, "the drain deadline passed with records unfinished: they are left to the next reader");
         }
         self.record();
         let is_settled = !self.recorder.is_recording() && self.partitions.uncommitted().is_empty();
