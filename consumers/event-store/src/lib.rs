@@ -22,5 +22,5 @@ pub const NAME: &str = "event-store";
 
 /// What it reads, and as which group.
 pub fn subscription() -> Subscription {
-    Subscription::new(NAME, &[millrace_domain::event::REGISTERED.topic, "payments"])
+    Subscription::new(NAME, &[millrace_domain::event::REGISTERED.topic, millrace_domain::payment::TOPIC])
 }

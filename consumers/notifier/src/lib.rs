@@ -1,4 +1,5 @@
-//! The consumer that delivers notifications: topic `notifications` → console, webhooks, mail, Slack, Teams, SNS.
+//! The consumer that delivers notifications: topics `notifications` and `payments` → console, webhooks, mail, Slack,
+//! Teams, SNS.
 //!
 //! | module | its one idea |
 //! |---|---|
@@ -37,7 +38,7 @@ pub const NAME: &str = "notifier";
 
 /// What it reads, and as which group.
 pub fn subscription() -> Subscription {
-    Subscription::new(NAME, &[millrace_domain::event::NOTIFICATION.topic])
+    Subscription::new(NAME, &[millrace_domain::event::NOTIFICATION.topic, millrace_domain::payment::TOPIC])
 }
 
 /// The options it runs with: every record in flight may be processed at once.

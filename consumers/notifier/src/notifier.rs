@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use millrace_domain::event::Notification;
 use millrace_domain::json::Document;
-use millrace_domain::{DeadLetterClass, Digest, Outcome, digest};
+use millrace_domain::{DeadLetterClass, Digest, Outcome, digest, payment};
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
@@ -157,9 +157,14 @@ impl Processor for Notifier {
             Ok(document) => document,
             Err(error) => return Outcome::poison(format!("not JSON: {error}")),
         };
-        let notification = match Notification::read(&document) {
+        let notification = if record.topic() == payment::TOPIC {
+            Notification::of_payment(&document).map_err(|errors| format!("not a payment: {errors}"))
+        } else {
+            Notification::read(&document).map_err(|errors| format!("not a notification: {errors}"))
+        };
+        let notification = match notification {
             Ok(notification) => notification,
-            Err(errors) => return Outcome::poison(format!("not a notification: {errors}")),
+            Err(reason) => return Outcome::poison(reason),
         };
         let envelope = record.envelope();
         let event = Event {

@@ -31,6 +31,9 @@ pub struct Notification<'a> {
     pub message: Cow<'a, str>,
 }
 
+/// How payments end, as their `status` says, and what is told of it.
+const PAYMENTS: [(&str, &str); 2] = [("paid", "Payment success"), ("declined", "Payment declined")];
+
 impl<'a> Notification<'a> {
     /// Reads a notification off a record's value.
     ///
@@ -42,5 +45,55 @@ impl<'a> Notification<'a> {
         let message = document.get("message").and_then(Value::as_str);
         let whole = || FieldErrors::one("", "is not a notification");
         Ok(Self { user_id: user_id.ok_or_else(whole)?, message: message.ok_or_else(whole)? })
+    }
+
+    /// What there is to tell about a payment: to the user it names, else under its order's id.
+    ///
+    /// # Errors
+    /// The faults of a value that is not a payment.
+    pub fn of_payment(document: &Document<'a>) -> Result<Self, FieldErrors> {
+        object(document)?;
+        let mut errors = FieldErrors::default();
+        let order = required_key(document, "order_id", &mut errors);
+        required_string(document, "status", &mut errors);
+        let status = document.get("status").and_then(Value::as_str);
+        let told = PAYMENTS.iter().find(|(known, _)| status.as_deref() == Some(known));
+        let (Some(order), Some((_, told))) = (order, told) else {
+            if status.is_some() && told.is_none() {
+                errors.push("/status", "must be paid or declined");
+            }
+            return Err(errors);
+        };
+        let reason = document.get("reason").and_then(Value::as_str);
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+        let message = Cow::Owned(format!("{told} for order {order}{reason}"));
+        Ok(Self { user_id: document.get("user_id").and_then(key_text).unwrap_or(order), message })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(payment: &str) -> Result<(String, String), String> {
+        let document = Document::parse(payment.as_bytes()).unwrap();
+        let notification = Notification::of_payment(&document).map_err(|errors| errors.to_string())?;
+        Ok((notification.user_id.into_owned(), notification.message.into_owned()))
+    }
+
+    #[test]
+    fn a_payment_is_told_to_its_user_or_under_its_order() {
+        let said = |user: &str, text: &str| Ok((user.to_owned(), text.to_owned()));
+        assert_eq!(told(r#"{"order_id":"101","status":"paid"}"#), said("101", "Payment success for order 101"));
+        let declined = r#"{"order_id":"7","status":"declined","reason":"too much","user_id":12345}"#;
+        assert_eq!(told(declined), said("12345", "Payment declined for order 7: too much"));
+    }
+
+    #[test]
+    fn what_is_no_payment_names_its_faults() {
+        assert!(told(r#"{"order_id":"101","status":"lost"}"#).unwrap_err().contains("/status"));
+        assert!(told(r#"{"status":"paid"}"#).unwrap_err().contains("/order_id"));
+        assert!(told(r#"{"order_id":"101"}"#).unwrap_err().contains("/status"));
+        assert!(told("[]").is_err());
     }
 }
