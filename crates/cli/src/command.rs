@@ -7,12 +7,13 @@ use millrace_host::settings::Origins;
 use millrace_host::telemetry::logs::LogSettings;
 use tokio_util::sync::CancellationToken;
 
-use crate::{consume, dev, load, replay, serve, tail, topology};
+use crate::{consume, dev, load, order, replay, serve, tail, topology};
 
 const EXAMPLES: &str = "\
 Examples:
   millrace dev                                 everything, no Kafka needed
   millrace load --rate 2000 --duration 60s     2,000 notifications a second
+  seq 1 10 | millrace order                    ten orders, and see them paid
   millrace tail notifications --from -5        the last five, then what comes
   millrace replay notifications.dlq --dry-run  what would go back to its topic
   millrace topology --format svg > flow.svg    what the broker holds, drawn
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Dev(Box<dev::Args>),
     Serve(Box<serve::Args>),
     Load(Box<load::Args>),
+    Order(Box<order::Args>),
     Tail(Box<tail::Args>),
     Replay(Box<replay::Args>),
     Topology(Box<topology::Args>),
@@ -54,6 +56,7 @@ impl Command {
             Self::Dev(args) => dev::run(*args, origins, shutdown).await,
             Self::Serve(args) => serve::run(*args, origins, shutdown).await,
             Self::Load(args) => load::run(*args, shutdown).await,
+            Self::Order(args) => order::run(&args, origins, &shutdown).await,
             Self::Tail(args) => until(&shutdown, tail::run(&args, origins)).await,
             Self::Replay(args) => replay::run(&args, origins, &shutdown).await,
             Self::Topology(args) => until(&shutdown, topology::run(&args, origins)).await,

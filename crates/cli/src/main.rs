@@ -9,6 +9,7 @@ mod dev_file;
 mod discovery;
 mod http_server;
 mod load;
+mod order;
 mod output;
 mod replay;
 mod serve;

@@ -53,6 +53,7 @@ pub(crate) struct Args {
 
 /// Consumes until `shutdown` and the drain after it.
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    registry::check(&args.settings, &args.broker.data_dir, origins)?;
     let Some(broker) = shutdown.run_until_cancelled(prepare(&args, origins)).await else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -71,6 +72,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         options: &args.options,
         settings: &args.settings,
         cluster: &broker.cluster,
+        data_dir: &args.broker.data_dir,
         store: store.as_ref(),
         origins,
         shutdown: &shutdown,
@@ -96,10 +98,10 @@ async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Broker> {
 
 /// Runs a consumer to its end. One that fails takes the others with it, in good order.
 async fn run_one(name: &str, consumer: Started, shutdown: &CancellationToken) -> anyhow::Result<()> {
-    let Started { progress, mut end } = consumer;
+    let Started { members, mut end } = consumer;
     let outcome = tokio::select! {
         outcome = &mut end => outcome,
-        () = progress.joined() => {
+        () = Started::joined(&members) => {
             tracing::info!(consumer = name, "consuming");
             end.await
         }

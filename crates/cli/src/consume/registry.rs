@@ -1,15 +1,18 @@
 //! The consumers this program holds. To add one: its line in [`CONSUMERS`] and its constructor below.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::{BoxFuture, join_all, ready};
 use millrace_event_store::EventStore;
 use millrace_host::settings::Origins;
 use millrace_kafka::cluster::Cluster;
 use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
 use millrace_kafka::{KafkaSettings, Producer};
+use millrace_login_insights::{LoginInsights, Members};
 use millrace_notifier::Notifier;
+use millrace_payments::Payments;
 use millrace_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -20,13 +23,23 @@ use crate::replay;
 pub(crate) const CONSUMERS: &[Registered] = &[
     Registered {
         name: millrace_notifier::NAME,
-        subscription: millrace_notifier::subscription,
+        subscriptions: || vec![millrace_notifier::subscription()],
         start: |host| ready(notifier(host)).boxed(),
     },
     Registered {
         name: millrace_event_store::NAME,
-        subscription: millrace_event_store::subscription,
+        subscriptions: || vec![millrace_event_store::subscription()],
         start: |host| event_store(host).boxed(),
+    },
+    Registered {
+        name: millrace_payments::NAME,
+        subscriptions: || vec![millrace_payments::subscription()],
+        start: |host| payments(host).boxed(),
+    },
+    Registered {
+        name: millrace_login_insights::NAME,
+        subscriptions: || vec![millrace_login_insights::subscription(), millrace_login_insights::files_subscription()],
+        start: |host| ready(login_insights(host)).boxed(),
     },
 ];
 
@@ -34,8 +47,8 @@ pub(crate) const CONSUMERS: &[Registered] = &[
 pub(crate) struct Registered {
     /// Its name, as users write it.
     pub(crate) name: &'static str,
-    /// What it reads, and as which group.
-    pub(crate) subscription: fn() -> Subscription,
+    /// What it reads, and as which groups.
+    pub(crate) subscriptions: fn() -> Vec<Subscription>,
     /// Makes it ready to run.
     pub(crate) start: for<'h> fn(&'h Host<'h>) -> BoxFuture<'h, anyhow::Result<Started>>,
 }
@@ -52,6 +65,8 @@ pub(crate) struct Host<'a> {
     pub(crate) cluster: &'a Cluster,
     /// The database, where there is one.
     pub(crate) store: Option<&'a Store>,
+    /// Where files go that a consumer writes.
+    pub(crate) data_dir: &'a Path,
     /// The consumers' own settings.
     pub(crate) settings: &'a ConsumerSettings,
     /// How the user wrote each setting.
@@ -66,19 +81,41 @@ pub(crate) struct Host<'a> {
 pub(crate) struct ConsumerSettings {
     #[command(flatten)]
     pub(crate) notifier: millrace_notifier::Settings,
+    #[command(flatten)]
+    pub(crate) payments: millrace_payments::Settings,
+    #[command(flatten)]
+    pub(crate) login_insights: millrace_login_insights::Settings,
 }
 
 /// A consumer that runs as long as it is polled.
 pub(crate) struct Started {
-    /// What can be seen of it.
-    pub(crate) progress: Arc<Progress>,
+    /// Its memberships in groups, in the order of its subscriptions.
+    pub(crate) members: Vec<Arc<Progress>>,
     /// Ends once it has drained.
     pub(crate) end: BoxFuture<'static, Result<(), ConsumerError>>,
 }
 
+impl Started {
+    fn new(progress: Arc<Progress>, end: impl Future<Output = Result<(), ConsumerError>> + Send + 'static) -> Self {
+        Self { members: vec![progress], end: end.boxed() }
+    }
+
+    /// Waits until its groups have given it its partitions.
+    pub(crate) async fn joined(members: &[Arc<Progress>]) {
+        join_all(members.iter().map(|member| member.joined())).await;
+    }
+}
+
+impl Host<'_> {
+    fn consumer(&self, subscription: Subscription, options: ConsumerOptions) -> Consumer {
+        Consumer::new(self.kafka.clone(), subscription, options, self.producer.clone())
+    }
+}
+
 /// Sees whether every consumer can be made with its settings, before a broker is there for it.
-pub(crate) fn check(settings: &ConsumerSettings, origins: &Origins) -> anyhow::Result<()> {
+pub(crate) fn check(settings: &ConsumerSettings, data_dir: &Path, origins: &Origins) -> anyhow::Result<()> {
     Notifier::from_settings(&settings.notifier, origins)?;
+    LoginInsights::from_settings(&settings.login_insights, data_dir, origins)?;
     Ok(())
 }
 
@@ -88,10 +125,9 @@ fn notifier(host: &Host<'_>) -> anyhow::Result<Started> {
         notifier = notifier.recording_in(store.clone());
     }
     let options = millrace_notifier::consumer_options(host.options.clone());
-    let consumer = Consumer::new(host.kafka.clone(), millrace_notifier::subscription(), options, host.producer.clone());
+    let consumer = host.consumer(millrace_notifier::subscription(), options);
     let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
-    let end = async move { consumer.run_keyed(&notifier, shutdown).await };
-    Ok(Started { progress, end: end.boxed() })
+    Ok(Started::new(progress, async move { consumer.run_keyed(&notifier, shutdown).await }))
 }
 
 async fn event_store(host: &Host<'_>) -> anyhow::Result<Started> {
@@ -100,11 +136,27 @@ async fn event_store(host: &Host<'_>) -> anyhow::Result<Started> {
         return Err(host.origins.error("database", problem).into());
     };
     let events = EventStore::of(store.clone(), host.cluster, ANSWER).await?;
-    let subscription = millrace_event_store::subscription();
-    let consumer = Consumer::new(host.kafka.clone(), subscription, host.options.clone(), host.producer.clone());
+    let consumer = host.consumer(millrace_event_store::subscription(), host.options.clone());
     let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
-    let end = async move { consumer.run_batches(&events, shutdown).await };
-    Ok(Started { progress, end: end.boxed() })
+    Ok(Started::new(progress, async move { consumer.run_batches(&events, shutdown).await }))
+}
+
+async fn payments(host: &Host<'_>) -> anyhow::Result<Started> {
+    let payments = Payments::from_settings(&host.settings.payments);
+    let producer = millrace_payments::transactional_producer(host.kafka, host.options).await?;
+    let consumer = host.consumer(millrace_payments::subscription(), host.options.clone());
+    let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
+    Ok(Started::new(progress, async move { consumer.run_transactional(&payments, &producer, shutdown).await }))
+}
+
+fn login_insights(host: &Host<'_>) -> anyhow::Result<Started> {
+    let insights = LoginInsights::from_settings(&host.settings.login_insights, host.data_dir, host.origins)?;
+    let members = Members::new(host.options, |subscription, options| host.consumer(subscription, options));
+    let (kafka, shutdown) = (host.kafka.clone(), host.shutdown.clone());
+    Ok(Started {
+        members: vec![members.progress(), members.files_progress()],
+        end: async move { insights.run(members, &kafka, shutdown).await }.boxed(),
+    })
 }
 
 /// The consumers of these names, each once; names that are not known are left out.
@@ -114,13 +166,13 @@ pub(crate) fn named(names: &[String]) -> impl Iterator<Item = &'static Registere
 
 /// The groups that parts of this program read as.
 pub(crate) fn groups() -> impl Iterator<Item = String> {
-    let consumers = CONSUMERS.iter().map(|consumer| (consumer.subscription)().group);
-    consumers.chain([replay::GROUP.to_owned()])
+    let subscriptions = CONSUMERS.iter().flat_map(|consumer| (consumer.subscriptions)());
+    subscriptions.map(|subscription| subscription.group).chain([replay::GROUP.to_owned()])
 }
 
 /// The topics that a consumer of this program reads as this group; none for other groups.
 pub(crate) fn topics_of_group(group: &str) -> Vec<String> {
-    let subscriptions = CONSUMERS.iter().map(|consumer| (consumer.subscription)());
+    let subscriptions = CONSUMERS.iter().flat_map(|consumer| (consumer.subscriptions)());
     subscriptions
         .filter(|subscription| subscription.group == group)
         .flat_map(|subscription| subscription.topics)
@@ -134,13 +186,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_consumer_has_a_name_of_its_own_a_group_named_after_it_and_topics_of_the_catalogue() {
+    fn every_consumer_has_a_name_of_its_own_and_groups_and_topics_as_the_catalogue_has_them() {
         for (index, consumer) in CONSUMERS.iter().enumerate() {
             assert!(CONSUMERS[..index].iter().all(|other| other.name != consumer.name));
-            let subscription = (consumer.subscription)();
-            assert_eq!(subscription.group, format!("millrace-{}", consumer.name));
-            assert!(!subscription.topics.is_empty());
-            assert!(subscription.topics.iter().all(|topic| catalogue().topic(topic).is_some()));
+            for subscription in (consumer.subscriptions)() {
+                assert_eq!(subscription.group, format!("millrace-{}", subscription.name));
+                assert!(subscription.name.starts_with(consumer.name));
+                let known = catalogue().consumers.iter().find(|known| known.name == subscription.name);
+                assert_eq!(known.map(|known| &known.reads), Some(&subscription.topics));
+            }
         }
     }
 }

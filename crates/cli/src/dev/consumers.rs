@@ -46,7 +46,9 @@ impl Consumers {
         let mut consumers = Self::default();
         for consumer in CONSUMERS {
             let started = (consumer.start)(host).await?;
-            consumers.running.push(Running { progress: started.progress, topics: (consumer.subscription)().topics });
+            let members = (consumer.subscriptions)().into_iter().zip(started.members);
+            let running = members.map(|(subscription, progress)| Running { progress, topics: subscription.topics });
+            consumers.running.extend(running);
             let name = consumer.name;
             consumers.tasks.spawn(async move { started.end.await.with_context(|| format!("the consumer {name}")) });
         }

@@ -87,7 +87,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     // Whoever tries things out on a laptop delivers to that laptop.
     settings.notifier.allow_private_destinations = true;
     // A wrong setting is told before anything is started for it.
-    registry::check(&settings, origins)?;
+    registry::check(&settings, &args.data_dir, origins)?;
     let claim = Claim::of(&args.data_dir, origins).await?;
     let listener = listen::bind(args.listen, &origins.name("listen")).await?;
     let address = listener.local_addr()?;
@@ -114,6 +114,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         options: &broker.consumer_options(args.options),
         settings: &settings,
         cluster: &cluster,
+        data_dir: &args.data_dir,
         store: Some(&store),
         origins,
         shutdown: &stop_consuming,

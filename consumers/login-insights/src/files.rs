@@ -1,0 +1,97 @@
+//! Insights in, files out.
+
+use std::path::Path as FolderPath;
+use std::time::Duration;
+
+use metrics::Counter;
+use millrace_domain::{Outcome, insight};
+use millrace_host::exit::SettingError;
+use millrace_host::settings::Origins;
+use millrace_kafka::Record;
+use millrace_kafka::consumer::{Attempt, Processor};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+
+use crate::destination::Destination;
+use crate::settings::Settings;
+
+/// The folder of the files, at their destination.
+const FOLDER: &str = "insights";
+
+/// How long writing one file may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Writes the files of insights: what the consumer runtime calls for each record of `processed-data`.
+///
+/// A file appears whole or not at all, under a name that follows from its insight: written again, it stays as it is.
+#[derive(Debug)]
+pub struct Files {
+    store: Box<dyn ObjectStore>,
+    folder: Path,
+    written: Counter,
+    failed: Counter,
+    skipped: Counter,
+}
+
+impl Files {
+    /// Files as the settings say, or in `data_dir`. A folder is made where it is missing.
+    ///
+    /// Metrics must have been installed before, or its own are not recorded.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the setting as the user wrote it, and what is wrong with it.
+    pub fn from_settings(settings: &Settings, data_dir: &FolderPath, origins: &Origins) -> Result<Self, SettingError> {
+        let default = || Destination::Folder(data_dir.to_owned());
+        let destination = settings.insights_to.clone().unwrap_or_else(default);
+        let opened = destination.open().map_err(|error| origins.error("insights-to", error.to_string()));
+        let (store, prefix) = opened?;
+        let counter =
+            |outcome: &'static str| metrics::counter!("millrace_login_insights_files_total", "outcome" => outcome);
+        Ok(Self {
+            store,
+            folder: prefix.join(FOLDER),
+            written: counter("written"),
+            failed: counter("failed"),
+            skipped: counter("skipped"),
+        })
+    }
+
+    async fn put(&self, name: &str, content: &[u8]) -> Result<(), String> {
+        let file = self.folder.clone().join(name);
+        let put = self.store.put(&file, content.to_vec().into());
+        match tokio::time::timeout(PATIENCE, put).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("{file} was not written within {} s", PATIENCE.as_secs())),
+        }
+    }
+}
+
+impl Processor for Files {
+    type Product = ();
+
+    async fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome {
+        let value = record.value().unwrap_or_default();
+        let name = match insight::file_name(value) {
+            Ok(name) => name,
+            // Somebody else's. The topic keeps it, and nobody waits for its file.
+            Err(reason) => {
+                self.skipped.increment(1);
+                let (partition, offset) = (record.partition(), record.offset());
+                tracing::warn!(topic = record.topic(), partition, offset, %reason, "no insight, and so no file");
+                return Outcome::DONE;
+            }
+        };
+        match self.put(&name, value).await {
+            Ok(()) => {
+                self.written.increment(1);
+                Outcome::DONE
+            }
+            Err(reason) => {
+                self.failed.increment(1);
+                tracing::warn!(name, attempt = attempt.number(), reason, "a file was not written, trying again");
+                Outcome::retry(reason)
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Logins in, insights out, in transactions.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use millrace_domain::insight::{EVENT_TYPE, FULL_BATCH, Insight, Login, SOURCE, TOPIC};
+use millrace_domain::json::Document;
+use millrace_domain::{Envelope, EventId, Outcome};
+use millrace_kafka::consumer::{Attempt, Processor, Transformer};
+use millrace_kafka::{NewRecord, Record, headers};
+
+use crate::closing::Closing;
+use crate::naming;
+use crate::settings::Settings;
+
+/// The largest insight, in bytes. The topic takes records of 1 MiB, headers included.
+const LARGEST_INSIGHT: usize = 1_000_000;
+
+/// The largest login, in bytes: its locale may stand in its insight twice. The edge takes far smaller ones.
+const LARGEST_LOGIN: usize = LARGEST_INSIGHT / 2 - 1_024;
+
+/// A login, and where its record stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenLogin {
+    /// The login.
+    pub login: Login,
+    /// Its record's partition.
+    pub partition: i32,
+    /// Its record's offset.
+    pub offset: i64,
+    /// Its record's time, in milliseconds since the Unix epoch.
+    pub recorded: i64,
+}
+
+/// Makes insights of logins: what the consumer runtime calls for each record and each transaction.
+#[derive(Debug)]
+pub struct Insights {
+    topic: Cow<'static, str>,
+    closing: Closing,
+}
+
+impl Insights {
+    /// Insights as the settings say.
+    pub fn from_settings(settings: &Settings) -> Self {
+        Self::new(TOPIC, settings.batch_age)
+    }
+
+    /// Insights on `topic`. Logins wait for a full batch for no longer than `batch_age`.
+    pub fn new(topic: impl Into<Cow<'static, str>>, batch_age: Duration) -> Self {
+        Self { topic: topic.into(), closing: Closing::after(batch_age) }
+    }
+
+    /// Writes the insight of a batch. Names have no bound but their record's: a batch whose insight would be too large
+    /// for the topic becomes two.
+    fn write(&self, batch: &[&SeenLogin], records: &mut Vec<NewRecord>) {
+        let id = naming::id(batch).to_string();
+        let logins: Vec<_> = batch.iter().map(|seen| &seen.login).collect();
+        let Some(insight) = Insight::of(&id, &logins) else { return };
+        let json = insight.to_json();
+        if json.len() > LARGEST_INSIGHT && batch.len() > 1 {
+            let (first, second) = batch.split_at(batch.len() / 2);
+            self.write(first, records);
+            self.write(second, records);
+            return;
+        }
+        let headers = headers::from_envelope(&envelope(id));
+        records.push(NewRecord { topic: self.topic.clone(), key: None, value: Some(json), headers });
+    }
+}
+
+fn envelope(id: String) -> Envelope {
+    Envelope {
+        id: EventId::new(id),
+        event_type: EVENT_TYPE.into(),
+        source: SOURCE.into(),
+        time: format!("{:.3}", jiff::Timestamp::now()),
+        content_type: "application/json".into(),
+        traceparent: None,
+        attributes: Vec::new(),
+    }
+}
+
+impl Processor for Insights {
+    type Product = SeenLogin;
+
+    async fn process(&self, record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome<SeenLogin> {
+        let value = record.value().unwrap_or_default();
+        if value.len() > LARGEST_LOGIN {
+            return Outcome::poison(format!("not a login: larger than {LARGEST_LOGIN} bytes"));
+        }
+        let document = match Document::parse(value) {
+            Ok(document) => document,
+            Err(error) => return Outcome::poison(format!("not JSON: {error}")),
+        };
+        let recorded = record.timestamp();
+        match Login::read(&document, recorded) {
+            Ok(login) => {
+                Outcome::Done(SeenLogin { login, partition: record.partition(), offset: record.offset(), recorded })
+            }
+            Err(errors) => Outcome::poison(format!("not a login: {errors}")),
+        }
+    }
+}
+
+impl Transformer for Insights {
+    fn cut(&self, ready: usize, _age: Duration) -> usize {
+        self.closing.cut(ready, Instant::now())
+    }
+
+    fn seal<'p>(&self, products: impl Iterator<Item = &'p SeenLogin>) -> Vec<NewRecord> {
+        let logins: Vec<_> = products.collect();
+        let mut records = Vec::with_capacity(logins.len().div_ceil(FULL_BATCH));
+        for batch in logins.chunks(FULL_BATCH) {
+            self.write(batch, &mut records);
+        }
+        records
+    }
+}

@@ -1,0 +1,182 @@
+//! Both halves at work, and the order in which they stop.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_domain::{EventId, insight};
+use millrace_host::exit::SettingError;
+use millrace_host::settings::Origins;
+use millrace_kafka::cluster::{Cluster, Offsets};
+use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
+use millrace_kafka::producer::{ProducerSettings, TransactionError, TransactionalProducer};
+use millrace_kafka::{KafkaFailure, KafkaSettings};
+use tokio_util::sync::CancellationToken;
+
+use crate::files::Files;
+use crate::insights::Insights;
+use crate::settings::Settings;
+use crate::{NAME, consumer_options, files_options, files_subscription, subscription};
+
+/// How long the coordinator of transactions may take to answer at the start.
+const COORDINATOR_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a stop waits for the files of the last insights.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether they are there.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The consumer: makes insights, and writes their files.
+#[derive(Debug)]
+pub struct LoginInsights {
+    insights: Insights,
+    files: Files,
+}
+
+/// The memberships of both halves in their groups.
+#[derive(Debug)]
+pub struct Members {
+    logins: Consumer,
+    files: Consumer,
+    transactional_id: String,
+}
+
+impl Members {
+    /// Memberships with the user's options. `consumer` makes one of them.
+    pub fn new(options: &ConsumerOptions, consumer: impl Fn(Subscription, ConsumerOptions) -> Consumer) -> Self {
+        // Under a name that stays, a process that takes over shuts its predecessor out at once.
+        let instance = options.group_instance_id.clone().unwrap_or_else(|| EventId::random().as_str().to_owned());
+        Self {
+            logins: consumer(subscription(), consumer_options(options.clone())),
+            files: consumer(files_subscription(), files_options(options.clone())),
+            transactional_id: format!("millrace-{NAME}-{instance}"),
+        }
+    }
+
+    /// What can be seen of the half that makes insights.
+    pub fn progress(&self) -> Arc<Progress> {
+        self.logins.progress()
+    }
+
+    /// What can be seen of the half that writes files.
+    pub fn files_progress(&self) -> Arc<Progress> {
+        self.files.progress()
+    }
+}
+
+impl LoginInsights {
+    /// The consumer as the settings say; its files are in `data_dir` unless they say otherwise.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the setting as the user wrote it, and what is wrong with it.
+    pub fn from_settings(settings: &Settings, data_dir: &Path, origins: &Origins) -> Result<Self, SettingError> {
+        let files = Files::from_settings(settings, data_dir, origins)?;
+        Ok(Self { insights: Insights::from_settings(settings), files })
+    }
+
+    /// Runs both halves until `shutdown`. Then the logins that wait become insights, and these become files, before it
+    /// returns. If one half ends by itself, so does the other.
+    ///
+    /// # Errors
+    /// [`ConsumerError`] where it had to end by itself; it is [`KafkaFailure::Unreachable`] where the coordinator of
+    /// transactions does not answer within 30 s.
+    pub async fn run(
+        self,
+        members: Members,
+        kafka: &KafkaSettings,
+        shutdown: CancellationToken,
+    ) -> Result<(), ConsumerError> {
+        let Members { logins, files, transactional_id } = members;
+        let Some(taken) = shutdown.run_until_cancelled(take_over(kafka, &transactional_id)).await else {
+            return Ok(());
+        };
+        let producer = taken?;
+        let (stop_insights, stop_files) = (shutdown.child_token(), CancellationToken::new());
+        let making = Box::pin(async {
+            let end = logins.run_transactional(&self.insights, &producer, stop_insights.clone()).await;
+            if end.is_ok() {
+                stop_files.run_until_cancelled(catch_up(kafka)).await;
+            }
+            stop_files.cancel();
+            end
+        });
+        let writing = Box::pin(async {
+            let end = files.run_keyed(&self.files, stop_files.clone()).await;
+            stop_files.cancel();
+            stop_insights.cancel();
+            end
+        });
+        let (made, written) = tokio::join!(making, writing);
+        made.and(written)
+    }
+}
+
+/// A producer under the transactional id, whose predecessor is shut out and whose transactions are ended.
+async fn take_over(kafka: &KafkaSettings, id: &str) -> Result<TransactionalProducer, ConsumerError> {
+    let producer = TransactionalProducer::new(kafka, &ProducerSettings::default(), id)?;
+    match producer.take_over(COORDINATOR_PATIENCE).await {
+        Ok(()) => Ok(producer),
+        Err(TransactionError::Aborted(reason)) => {
+            let waited = COORDINATOR_PATIENCE.as_secs();
+            let bootstrap = kafka.bootstrap_servers.clone();
+            let reason = format!("the coordinator of transactions gave no answer for {id} within {waited} s: {reason}");
+            Err(KafkaFailure::Unreachable { bootstrap, reason }.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits for the files of all insights that are there now, whichever process writes them.
+async fn catch_up(kafka: &KafkaSettings) {
+    match tokio::time::timeout(CATCH_UP, files_written(kafka)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "ending without knowing whether every insight has its file"),
+        Err(_) => tracing::warn!("ending before every insight has its file: the others follow after the restart"),
+    }
+}
+
+async fn files_written(kafka: &KafkaSettings) -> Result<(), KafkaFailure> {
+    let cluster = Cluster::new(kafka)?;
+    let mut topics = cluster.overview(CATCH_UP).await?.topics;
+    topics.retain(|name, _| name == insight::TOPIC);
+    let ends = cluster.end_offsets(&topics, CATCH_UP).await?;
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        look.tick().await;
+        if covers(&committed(&cluster, &topics).await?, &ends) {
+            return Ok(());
+        }
+    }
+}
+
+async fn committed(cluster: &Cluster, topics: &BTreeMap<String, i32>) -> Result<Offsets, KafkaFailure> {
+    cluster.committed(&files_subscription().group, topics, CATCH_UP).await
+}
+
+fn covers(committed: &Offsets, ends: &Offsets) -> bool {
+    ends.iter().all(|(place, end)| committed.get(place).copied().unwrap_or(0) >= *end)
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_kafka::Producer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_instance_keeps_its_transactional_id_and_a_nameless_process_has_one_of_its_own() {
+        let kafka = KafkaSettings::plaintext("127.0.0.1:1");
+        let letters = Producer::new(&kafka, &ProducerSettings::default()).unwrap();
+        let id = |instance: Option<&str>| {
+            let group_instance_id = instance.map(str::to_owned);
+            let options = ConsumerOptions { group_instance_id, ..ConsumerOptions::default() };
+            let consumer = |subscription, options| Consumer::new(kafka.clone(), subscription, options, letters.clone());
+            Members::new(&options, consumer).transactional_id
+        };
+        assert_eq!(id(Some("eu-1")), "millrace-login-insights-eu-1");
+        assert!(id(None).starts_with("millrace-login-insights-"));
+        assert_ne!(id(None), id(None));
+    }
+}

@@ -1,0 +1,70 @@
+//! The half that writes files, without Kafka between.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use millrace_domain::Outcome;
+use millrace_host::settings::Origins;
+use millrace_kafka::Record;
+use millrace_kafka::consumer::{Attempt, Processor as _};
+use millrace_login_insights::{Files, Settings};
+use rdkafka::Timestamp;
+use rdkafka::message::OwnedMessage;
+
+const INSIGHT: &str = r#"{"id":"8f14e45f-ceea-567a-9b9a-3f2f5ba1c2d3","batch_size":1,"start_time":"2026-01-31T12:00:00.5Z","end_time":"2026-01-31T12:00:01Z"}"#;
+
+const NAME: &str = "insights_20260131T120000Z_20260131T120001Z_8f14e45f-ceea-567a-9b9a-3f2f5ba1c2d3.json";
+
+fn files(data_dir: &Path) -> Files {
+    let settings = Settings { batch_age: Duration::from_secs(10), insights_to: None };
+    Files::from_settings(&settings, data_dir, &Origins::default()).unwrap()
+}
+
+async fn process(files: &Files, value: &str) -> Outcome {
+    let (topic, time) = ("processed-data".to_owned(), Timestamp::NotAvailable);
+    let record = OwnedMessage::new(Some(value.into()), None, topic, time, 0, 7, None);
+    files.process(&Record::from(record), &Attempt::first()).await
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_insight_is_a_file_of_the_same_bytes_however_often_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("not there yet");
+    let files = files(&data_dir);
+    for _ in 0..2 {
+        assert_eq!(process(&files, INSIGHT).await, Outcome::DONE);
+        assert_eq!(names(&data_dir.join("insights")), [NAME]);
+        assert_eq!(fs::read_to_string(data_dir.join("insights").join(NAME)).unwrap(), INSIGHT);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_insight_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(folder.path());
+    for value in ["plain text", "{}", r#"{"id":"../../x","start_time":"2026-01-31T12:00:00Z","end_time":"…"}"#] {
+        assert_eq!(process(&files, value).await, Outcome::DONE, "{value}");
+    }
+    assert_eq!(names(folder.path()), [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_is_tried_again_until_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(folder.path());
+    let obstacle = folder.path().join("insights");
+    fs::write(&obstacle, "a file where the folder should be").unwrap();
+    match process(&files, INSIGHT).await {
+        Outcome::RetryAfter { reason, .. } => assert!(reason.contains("insights"), "{reason}"),
+        other => panic!("not to be tried again: {other:?}"),
+    }
+    fs::remove_file(&obstacle).unwrap();
+    assert_eq!(process(&files, INSIGHT).await, Outcome::DONE);
+    assert_eq!(names(&obstacle), [NAME]);
+}

@@ -1,0 +1,55 @@
+//! The container's binary: its help, and what it says of wrong settings.
+
+use std::process::Output;
+
+use crate::program::command;
+
+fn run(arguments: &[&str]) -> Output {
+    command().args(arguments).output().unwrap()
+}
+
+fn last_line(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn wrong_settings_exit_with_2_and_are_named_as_they_were_written() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let folder = file.path().join("in a file").display().to_string();
+    let kafka = ["--kafka", "127.0.0.1:1"];
+    for (arguments, expected) in [
+        (vec!["--batch-age", "10"], "write a number and its unit"),
+        (vec!["--insights-to", "gs://lake"], "write a folder, or s3://BUCKET/PREFIX"),
+        (vec!["--insights-to", &folder], "error: --insights-to: cannot make the folder"),
+    ] {
+        let output = run(&[&kafka[..], &arguments].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected) && said.contains(arguments[0]), "{said}");
+    }
+    let output = command().args(kafka).env("MILLRACE_INSIGHTS_TO", &folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(last_line(&output).starts_with("error: MILLRACE_INSIGHTS_TO: cannot make"), "{}", last_line(&output));
+}
+
+#[test]
+#[cfg(not(feature = "s3"))]
+fn a_build_without_buckets_says_so() {
+    let output = run(&["--kafka", "127.0.0.1:1", "--insights-to", "s3://lake/logins"]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = "error: --insights-to: this program was built without buckets";
+    assert!(last_line(&output).starts_with(expected), "{}", last_line(&output));
+}
+
+#[test]
+fn help_shows_examples_and_the_variables_of_settings() {
+    let output = run(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = String::from_utf8(output.stdout).unwrap();
+    for text in ["Examples:", "KAFKA_BOOTSTRAP_SERVERS", "MILLRACE_BATCH_AGE", "MILLRACE_INSIGHTS_TO", "[default: 10s]"]
+    {
+        assert!(help.contains(text), "no {text} in\n{help}");
+    }
+    let version = String::from_utf8(run(&["--version"]).stdout).unwrap();
+    assert_eq!(version, format!("millrace-login-insights {}\n", env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,110 @@
+//! Single records: which are logins, and what is said of those that are not.
+
+use std::time::Duration;
+
+use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_kafka::Record;
+use millrace_kafka::consumer::{Attempt, Processor as _, Transformer as _};
+use millrace_login_insights::{Insights, SeenLogin};
+use rdkafka::Timestamp;
+use rdkafka::message::OwnedMessage;
+use serde_json::{Value, json};
+
+/// 2026-01-31T12:00:00Z in milliseconds.
+const NOON: i64 = 1_769_860_800_000;
+
+fn record(value: &[u8], offset: i64) -> Record<'static> {
+    let (topic, time) = ("user-login".to_owned(), Timestamp::CreateTime(NOON + offset));
+    Record::from(OwnedMessage::new(Some(value.to_vec()), Some(b"key".to_vec()), topic, time, 2, offset, None))
+}
+
+async fn process(insights: &Insights, value: &[u8], offset: i64) -> Outcome<SeenLogin> {
+    insights.process(&record(value, offset), &Attempt::first()).await
+}
+
+fn insights() -> Insights {
+    Insights::new("processed-data", Duration::from_secs(10))
+}
+
+async fn login(insights: &Insights, value: &Value, offset: i64) -> SeenLogin {
+    match process(insights, value.to_string().as_bytes(), offset).await {
+        Outcome::Done(login) => login,
+        other => panic!("no login: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_login_is_poison_and_says_what_is_wrong() {
+    let large = json!({"user_id": "u", "locale": "x".repeat(500_000)}).to_string();
+    for (value, expected) in [
+        (&b"plain text"[..], "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[1]", "not a login: the body must be a JSON object"),
+        (b"\"101\"", "not a login: the body must be a JSON object"),
+        (br#"{"user_id": ""}"#, "not a login: /user_id must not be empty"),
+        (br#"{"device_type": "ios"}"#, "not a login: /user_id is required"),
+        (br#"{"user_id": 7, "timestamp": {}}"#, "not a login: /timestamp must be a time"),
+        (large.as_bytes(), "not a login: larger than"),
+    ] {
+        match process(&insights(), value, 0).await {
+            Outcome::DeadLetter { class: DeadLetterClass::Permanent, reason, .. } => {
+                assert!(reason.starts_with(expected), "{reason}");
+            }
+            other => panic!("no dead letter: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_without_a_time_has_that_of_its_record() {
+    let insights = insights();
+    let batch = [
+        login(&insights, &json!({"user_id": 7}), 500).await,
+        login(&insights, &json!({"user_id": 7, "timestamp": 1_769_860_801}), 1).await,
+    ];
+    let records = insights.seal(batch.iter());
+    let insight: Value = serde_json::from_slice(records[0].value.as_deref().unwrap()).unwrap();
+    assert_eq!(insight["start_time"], "2026-01-31T12:00:00.5Z");
+    assert_eq!(insight["end_time"], "2026-01-31T12:00:01Z");
+}
+
+#[tokio::test]
+async fn an_insight_made_again_of_the_same_logins_is_the_same_and_of_others_is_another() {
+    let insights = insights();
+    let mut logins = Vec::new();
+    for offset in 0..250 {
+        logins.push(login(&insights, &json!({"user_id": offset % 7, "locale": "de-DE"}), offset).await);
+    }
+    let values = |logins: &[SeenLogin]| -> Vec<String> {
+        let records = insights.seal(logins.iter()).into_iter();
+        records.map(|record| String::from_utf8(record.value.unwrap()).unwrap()).collect()
+    };
+    let made = values(&logins);
+    let sizes: Vec<_> =
+        made.iter().map(|json| serde_json::from_str::<Value>(json).unwrap()["batch_size"].clone()).collect();
+    assert_eq!(sizes, [100, 100, 50]);
+    assert_eq!(values(&logins), made);
+    assert_ne!(values(&logins[1..101]), values(&logins[..100]));
+    // The same places of a topic that was made anew.
+    let mut anew = logins[..100].to_vec();
+    anew[50].recorded += 1;
+    assert_ne!(values(&anew), made[..1]);
+}
+
+#[tokio::test]
+async fn logins_with_names_beyond_all_measure_become_insights_that_the_topic_takes() {
+    let insights = insights();
+    let mut logins = Vec::new();
+    for offset in 0..20 {
+        let name = format!("{offset}-{}", "x".repeat(80_000));
+        let value = json!({"user_id": offset, "locale": name, "device_type": name});
+        logins.push(login(&insights, &value, offset).await);
+    }
+    let mut size = 0;
+    for record in insights.seal(logins.iter()) {
+        let value = record.value.unwrap();
+        assert!(value.len() <= 1_000_000, "{}", value.len());
+        size += serde_json::from_slice::<Value>(&value).unwrap()["batch_size"].as_u64().unwrap();
+    }
+    assert_eq!(size, 20);
+}

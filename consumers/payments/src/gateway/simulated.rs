@@ -1,0 +1,25 @@
+//! A gateway that takes its time and nobody's money.
+
+use std::time::Duration;
+
+use millrace_domain::payment::{DeclineRules, Settlement};
+
+use super::{Charge, Gateway, GatewayError};
+
+/// Settles by amount, after a set delay.
+#[derive(Debug, Clone, Copy)]
+pub struct SimulatedGateway {
+    /// How long each charge takes; any number of them at the same time.
+    pub delay: Duration,
+    /// Which charges are declined.
+    pub rules: DeclineRules,
+}
+
+impl Gateway for SimulatedGateway {
+    async fn charge(&self, charge: &Charge<'_>) -> Result<Settlement, GatewayError> {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        Ok(self.rules.settle(charge.amount))
+    }
+}

@@ -1,0 +1,35 @@
+//! The consumer that takes payments: topic `orders` → topic `payments`, exactly once.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | `payments` | the processor: an order record in, a payment out |
+//! | `carried` | what of an order's headers its payment carries on |
+//! | `gateway` | the way to the money, and one that simulates it |
+//! | `transactions` | under which name this process writes its transactions |
+//! | `process` | payments as a process of its own |
+//!
+//! Payments, dead letters and the orders' offsets are committed in one Kafka transaction: whoever reads what is
+//! committed sees one payment for each order record, however often a process dies. Charges themselves are at least once:
+//! a charge may be asked for again after a crash, under the same payment id, which a gateway takes as its idempotency
+//! key.
+
+mod carried;
+pub mod gateway;
+mod payments;
+pub mod process;
+mod settings;
+mod transactions;
+
+pub use payments::Payments;
+pub use settings::Settings;
+pub use transactions::transactional_producer;
+
+use millrace_kafka::consumer::Subscription;
+
+/// The consumer's name.
+pub const NAME: &str = "payments";
+
+/// What it reads, and as which group.
+pub fn subscription() -> Subscription {
+    Subscription::new(NAME, &[millrace_domain::event::ORDER.topic])
+}

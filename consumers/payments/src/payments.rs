@@ -1,0 +1,115 @@
+//! The processor: an order record in, a payment out.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use metrics::Counter;
+use millrace_domain::Outcome;
+use millrace_domain::payment::{self, DeclineRules, Order, Payment, Settlement};
+use millrace_domain::traceparent::TraceParent;
+use millrace_kafka::consumer::{Attempt, Processor, Transformer};
+use millrace_kafka::{NewRecord, Record, headers};
+
+use crate::carried::Carried;
+use crate::gateway::{Charge, Gateway, GatewayError, SimulatedGateway};
+use crate::settings::Settings;
+
+/// Pays orders: what the consumer runtime calls for each record, and for each transaction.
+pub struct Payments<G = SimulatedGateway> {
+    gateway: G,
+    topic: Cow<'static, str>,
+    charges: Charges,
+}
+
+impl Payments {
+    /// Payments as the settings say, with the simulated gateway.
+    ///
+    /// Metrics must have been installed before, or its own are not recorded.
+    pub fn from_settings(settings: &Settings) -> Self {
+        let rules = DeclineRules { above: settings.decline_above };
+        Self::new(SimulatedGateway { delay: settings.payment_delay, rules }, payment::TOPIC)
+    }
+}
+
+impl<G: Gateway> Payments<G> {
+    /// Payments by way of this gateway, written to this topic.
+    pub fn new(gateway: G, topic: impl Into<Cow<'static, str>>) -> Self {
+        Self { gateway, topic: topic.into(), charges: Charges::new() }
+    }
+}
+
+impl<G: Gateway> Processor for Payments<G> {
+    type Product = Payment;
+
+    async fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome<Payment> {
+        let order = match Order::read(record.value().unwrap_or_default()) {
+            Ok(order) => order,
+            Err(error) => return Outcome::poison(error.to_string()),
+        };
+        let Carried { payment_id, trace } = Carried::from(record);
+        let charge = Charge { payment_id: &payment_id, order_id: &order.id, amount: order.amount };
+        let Some(answer) = attempt.unless_given_up(self.gateway.charge(&charge)).await else {
+            return Outcome::retry("given up before the payment gateway answered");
+        };
+        self.charges.count(&answer);
+        match answer {
+            Ok(settlement) => {
+                let trace = TraceParent::next_hop(trace, &mut rand::rng());
+                Outcome::Done(Payment::settled(payment_id, order, settlement, Timestamp::now(), trace))
+            }
+            Err(error) => unsettled(&error),
+        }
+    }
+}
+
+impl<G: Gateway> Transformer for Payments<G> {
+    fn seal<'p>(&self, payments: impl Iterator<Item = &'p Payment>) -> Vec<NewRecord> {
+        let record = |payment: &Payment| NewRecord {
+            topic: self.topic.clone(),
+            key: Some(payment.key().into()),
+            value: Some(payment.value()),
+            headers: headers::from_envelope(payment.envelope()),
+        };
+        payments.map(record).collect()
+    }
+}
+
+/// What becomes of an order that was neither paid nor declined.
+fn unsettled(error: &GatewayError) -> Outcome<Payment> {
+    let reason = error.to_string();
+    match error {
+        GatewayError::Unavailable { retry_after, .. } => Outcome::RetryAfter { after: *retry_after, reason },
+        GatewayError::Refused { .. } => Outcome::poison(reason),
+    }
+}
+
+/// Charges by what came of them.
+struct Charges {
+    paid: Counter,
+    declined: Counter,
+    unavailable: Counter,
+    refused: Counter,
+}
+
+impl Charges {
+    fn new() -> Self {
+        let charges =
+            |outcome: &'static str| metrics::counter!("millrace_payments_charges_total", "outcome" => outcome);
+        Self {
+            paid: charges("paid"),
+            declined: charges("declined"),
+            unavailable: charges("unavailable"),
+            refused: charges("refused"),
+        }
+    }
+
+    fn count(&self, answer: &Result<Settlement, GatewayError>) {
+        let counter = match answer {
+            Ok(Settlement::Paid) => &self.paid,
+            Ok(Settlement::Declined { .. }) => &self.declined,
+            Err(GatewayError::Unavailable { .. }) => &self.unavailable,
+            Err(GatewayError::Refused { .. }) => &self.refused,
+        };
+        counter.increment(1);
+    }
+}

@@ -1,0 +1,46 @@
+//! Payments as a process of its own.
+
+use clap::Parser;
+use millrace_host::consumer::Context;
+use millrace_host::kafka_consumer::{self, KafkaArgs, ProcessError};
+
+use crate::payments::Payments;
+use crate::settings::Settings;
+use crate::transactions::transactional_producer;
+
+const EXAMPLES: &str = "\
+Examples:
+  millrace-payments --kafka localhost:9092
+      pays every order up to 10000
+  millrace-payments --kafka localhost:9092 --payment-delay 1s --decline-above 99.50
+      a slow and careful gateway
+  millrace-payments --kafka localhost:9092 --group-instance-id payments-1
+      an instance that takes up at once, after a crash, what its last life left open
+  KAFKA_BOOTSTRAP_SERVERS=broker:9092 MILLRACE_PAYMENT_DELAY=1s millrace-payments
+      the same settings from the environment";
+
+/// Pay orders from Kafka, each of them exactly once
+#[derive(Debug, Parser)]
+#[command(name = "millrace-payments", version, after_help = EXAMPLES)]
+pub struct CommandLine {
+    #[command(flatten)]
+    kafka: KafkaArgs,
+    #[command(flatten)]
+    payments: Settings,
+}
+
+/// Pays orders until it is told to stop.
+///
+/// # Errors
+/// [`ProcessError`] where it had to end by itself.
+pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessError> {
+    let payments = Payments::from_settings(&settings.payments);
+    let Some(kafka) = settings.kafka.connect(&context).await? else { return Ok(()) };
+    let producer = transactional_producer(&kafka.kafka, &kafka.options);
+    let Some(producer) = context.shutdown.run_until_cancelled(producer).await else { return Ok(()) };
+    let producer = producer?;
+    let consumer = kafka.consumer(crate::subscription(), kafka.options.clone());
+    let progress = consumer.progress();
+    let consuming = consumer.run_transactional(&payments, &producer, context.shutdown.clone());
+    kafka_consumer::run(&context, &progress, consuming).await
+}

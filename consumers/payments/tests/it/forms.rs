@@ -1,0 +1,133 @@
+//! Orders as all sorts of producers write them, and what is none.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use millrace_domain::payment::{DeclineRules, payment_id};
+use millrace_payments::gateway::SimulatedGateway;
+use millrace_testkit::kafka::RawRecord;
+
+use crate::scene::{Scene, order};
+
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+fn gateway() -> SimulatedGateway {
+    SimulatedGateway { delay: Duration::ZERO, rules: DeclineRules { above: 100.0 } }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_of_an_order_is_paid_under_its_id_and_its_trace() {
+    let Some(scene) = Scene::set().await else { return };
+    let forms = [
+        (r#""101""#, "101"),
+        ("102", "102"),
+        (r#"{"order_id": 103}"#, "103"),
+        (r#"{"order_id": "104", "amount": 99.50, "note": "ring twice"}"#, "104"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+    ];
+    scene
+        .order(forms.iter().map(|(value, id)| order(id, &format!("event-{id}"), value).header("traceparent", TRACE)))
+        .await;
+    let member = scene.member(gateway()).await;
+    scene.settled().await;
+    member.stop().await;
+
+    let values = scene.values().await;
+    assert_eq!(values.len(), forms.len());
+    for (_, id) in forms {
+        let [value] = values[id].as_slice() else { panic!("one payment for {id}: {values:?}") };
+        assert_eq!(value["status"], "paid");
+        assert_eq!(value["payment_id"], payment_id(&format!("event-{id}")).as_str());
+    }
+    assert_eq!(values["104"][0]["amount"].to_string(), "99.5");
+
+    for payment in scene.payments().await {
+        let header = |name| payment.header(name).unwrap();
+        let value = payment.value_text().unwrap();
+        assert_eq!((header("ce_type"), header("ce_source")), ("millrace.payment.settled", "/millrace/payments"));
+        assert_eq!((header("ce_specversion"), header("content-type")), ("1.0", "application/json"));
+        assert!(value.contains(&format!(r#""payment_id":"{}""#, header("ce_id"))), "{value}");
+        assert!(value.contains(&format!(r#""processed_at":"{}""#, header("ce_time"))), "{value}");
+        assert!(header("ce_time").parse::<Timestamp>().is_ok() && header("ce_time").ends_with('Z'));
+        let (trace, parent) = header("traceparent").split_at(36);
+        assert!(trace == &TRACE[..36] && parent[..16] != TRACE[36..52], "{trace}{parent}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_record_has_a_payment_of_its_own_and_a_repeated_event_one_under_the_same_id() {
+    let Some(scene) = Scene::set().await else { return };
+    let bare = RawRecord::new("101").key("101");
+    scene.order([bare.clone(), bare, order("101", "event-1", "101"), order("101", "event-1", "101")]).await;
+    let member = scene.member(gateway()).await;
+    scene.settled().await;
+    member.stop().await;
+
+    let values = scene.values().await;
+    let ids: Vec<_> = values["101"].iter().map(|value| value["payment_id"].as_str().unwrap().to_owned()).collect();
+    let partition =
+        scene.kafka.read_all(&scene.orders, millrace_testkit::kafka::Isolation::Committed).await[0].partition;
+    let of_place = |offset: i64| payment_id(&format!("{}-{partition}-{offset}", scene.orders)).to_string();
+    let of_event = payment_id("event-1").to_string();
+    assert_eq!(ids, [of_place(0), of_place(1), of_event.clone(), of_event]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_order_is_dead_lettered_byte_for_byte_and_the_orders_around_it_are_paid() {
+    let Some(scene) = Scene::set().await else { return };
+    let poison = [
+        ("101.5", "not an order: the value must be an object"),
+        ("null", "not null"),
+        ("true", "not a boolean"),
+        ("[101]", "not an array"),
+        (r#""""#, "not an empty string"),
+        (r#"{"amount": 1}"#, "/order_id is required"),
+        (r#"{"order_id": "7", "amount": "ten"}"#, "/amount must be a number"),
+        ("ORD-7", "not JSON"),
+        ("", "the value is empty"),
+    ];
+    let sent: Vec<RawRecord> = poison
+        .iter()
+        .map(|(value, _)| order("7", "poison", value).header("note", [0xff, 0x00]).header("note", "again"))
+        .collect();
+    let good = |number: usize| order("7", &format!("event-{number}"), "7");
+    let records = sent.iter().enumerate().flat_map(|(index, poison)| [good(index), poison.clone()]);
+    scene.order(records).await;
+    let member = scene.member(gateway()).await;
+    scene.settled().await;
+    member.stop().await;
+
+    let letters = scene.letters().await;
+    assert_eq!(letters.len(), poison.len());
+    for ((letter, sent), (value, reason)) in letters.iter().zip(&sent).zip(poison) {
+        assert_eq!((&letter.key, &letter.value), (&sent.key, &sent.value));
+        assert_eq!(letter.headers[..sent.headers.len()], sent.headers);
+        assert_eq!(letter.header("dlq.error.class"), Some("permanent"));
+        let found = letter.header("dlq.error.reason").unwrap();
+        assert!(found.contains(reason), "{value}: {found}");
+    }
+    let ids: Vec<_> = scene.values().await["7"].iter().map(|value| value["payment_id"].clone()).collect();
+    let expected: Vec<_> = (0..poison.len()).map(|index| payment_id(&format!("event-{index}")).to_string()).collect();
+    assert_eq!(ids, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn amounts_above_the_limit_are_declined_and_say_why() {
+    let Some(scene) = Scene::set().await else { return };
+    let amounts = [("paid", "100"), ("text", r#""100.01""#), ("large", "1e5"), ("negative", "-1")];
+    scene
+        .order(amounts.map(|(id, amount)| order(id, id, &format!(r#"{{"order_id": "{id}", "amount": {amount}}}"#))))
+        .await;
+    let member = scene.member(gateway()).await;
+    scene.settled().await;
+    member.stop().await;
+
+    let values = scene.values().await;
+    let found = ["paid", "text", "large", "negative"].map(|id| {
+        let value = &values[id][0];
+        (value["status"].as_str().unwrap(), value["reason"].as_str())
+    });
+    let above = ("declined", Some("the amount is above 100"));
+    assert_eq!(found, [("paid", None), above, above, ("declined", Some("the amount is negative"))]);
+    assert!(scene.letters().await.is_empty());
+}

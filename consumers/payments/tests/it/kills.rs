@@ -1,0 +1,46 @@
+//! Instances die at any moment.
+
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::fleet::{Instance, assert_paid_exactly_once, broker};
+use crate::live_reader::LiveReader;
+use crate::load::Load;
+use crate::scene::BOUND;
+
+const SEED: u64 = 7;
+const ORDERS: usize = 10_000;
+const KILLS: usize = 12;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_orders_are_paid_exactly_once_while_instances_are_killed_and_others_join() {
+    let Some(kafka) = broker().await else { return };
+    let start = |name| Instance::start(kafka.bootstrap_servers(), name, &["--payment-delay", "10ms"]);
+    let named = |name: &str| start(Some(name.to_owned()));
+    let mut random = SmallRng::seed_from_u64(SEED);
+    let mut fleet = vec![named("a"), named("b"), start(None)];
+    let reader = LiveReader::start(&mut kafka.client());
+    let mut load = Load::on(&kafka);
+
+    let killing = async {
+        for kill in 1..=KILLS {
+            // At any moment of the work, which goes on from the last kill.
+            reader.until(BOUND, reader.count() + random.random_range(100..400)).await;
+            tokio::time::sleep(Duration::from_millis(random.random_range(0..100))).await;
+            let mut victim = fleet.swap_remove(random.random_range(0..fleet.len()));
+            victim.kill();
+            eprintln!("killed {:?} after {} payments", victim.name, reader.count());
+            match kill % 6 {
+                // Nobody comes in its place, and the group has to find out by itself that it is gone.
+                3 => fleet.push(named(&format!("after-{kill}"))),
+                4 => fleet.extend([victim.name.clone(), None].map(start)),
+                _ => fleet.push(start(victim.name.clone())),
+            }
+        }
+    };
+    tokio::join!(load.write(Duration::from_millis(300), |written| written >= ORDERS as u64), killing);
+    reader.until(Duration::from_secs(90), ORDERS).await;
+    assert_paid_exactly_once(&kafka, &load.journal, reader).await;
+}

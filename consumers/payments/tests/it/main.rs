@@ -1,0 +1,16 @@
+//! Payments on a real Kafka: as a library, and as processes that are killed, frozen and stopped.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod bounce;
+mod fleet;
+mod forms;
+mod gateway;
+mod kills;
+mod live_reader;
+mod load;
+mod pace;
+mod process;
+mod scene;
+mod stop;
+mod zombie;

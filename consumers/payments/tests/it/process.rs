@@ -1,0 +1,73 @@
+//! The container's binary: its help, what it says of wrong settings, and its work on the embedded broker.
+
+use std::process::{Command, Output};
+
+use millrace_broker::embedded::Embedded;
+use millrace_domain::payment::payment_id;
+use millrace_kafka::producer::ProducerSettings;
+use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
+use millrace_testkit::journal::Entry;
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+
+use crate::fleet::{Instance, PARTITIONS};
+use crate::live_reader::LiveReader;
+use crate::scene::BOUND;
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millrace-payments"));
+    command.env_clear().env("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0");
+    command.args(arguments).envs(variables.iter().copied()).output().unwrap()
+}
+
+#[test]
+fn wrong_settings_exit_with_2_and_are_named_as_the_user_wrote_them() {
+    let kafka = ["--kafka", "127.0.0.1:1"];
+    for (arguments, variables, named) in [
+        (&[][..], &[][..], "--kafka"),
+        (&["--kafka", "127.0.0.1:1", "--payment-delay", "soon"], &[], "--payment-delay"),
+        (&["--kafka", "127.0.0.1:1", "--decline-above", "-1"], &[], "--decline-above"),
+        (&kafka, &[("MILLRACE_PAYMENT_DELAY", "1")], "MILLRACE_PAYMENT_DELAY"),
+        (&kafka, &[("MILLRACE_DECLINE_ABOVE", "much")], "MILLRACE_DECLINE_ABOVE"),
+    ] {
+        let output = run(arguments, variables);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(named), "{named}: {said}");
+    }
+}
+
+#[test]
+fn help_shows_examples_and_the_variables_of_settings() {
+    let output = run(&["--help"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = String::from_utf8(output.stdout).unwrap();
+    for text in
+        ["Examples:", "KAFKA_BOOTSTRAP_SERVERS", "MILLRACE_PAYMENT_DELAY", "MILLRACE_DECLINE_ABOVE", "--admin-listen"]
+    {
+        assert!(help.contains(text), "no {text} in\n{help}");
+    }
+    let output = run(&["--version"], &[]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("millrace-payments {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_broker_does_for_orders_and_a_signal_ends_the_process_with_0() {
+    let broker = Embedded::start(&[("orders", 1), ("orders.dlq", 1), ("payments", PARTITIONS)]).unwrap();
+    let mut instance = Instance::start(broker.bootstrap_servers(), None, &[]);
+    instance.joined().await;
+    let settings = KafkaSettings::plaintext(broker.bootstrap_servers());
+    let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
+    let headers = OwnedHeaders::new().insert(Header { key: "ce_id", value: Some("event-1") });
+    let value = Some(&br#"{"order_id": 101, "amount": 7}"#[..]);
+    let order = OutgoingRecord { topic: "orders", partition: None, key: Some(b"101"), value, headers };
+    producer.send(order).await.unwrap();
+
+    let mut client = ClientConfig::new();
+    let reader = LiveReader::start(client.set("bootstrap.servers", broker.bootstrap_servers()));
+    reader.until(BOUND, 1).await;
+    instance.signal("TERM");
+    assert_eq!(instance.ended(BOUND).await.code(), Some(0));
+    assert_eq!(reader.end(), [Entry::new(payment_id("event-1").as_str(), "101", 7)]);
+    let said = instance.log().join("\n");
+    assert!(said.contains("at least once here, not exactly once"), "{said}");
+}

@@ -1,0 +1,81 @@
+//! `millrace order`: orders from the terminal or a pipe, and what becomes of them.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `line` | what a typed line says |
+//! | `input` | lines from standard input |
+//! | `pending` | orders that wait for their payment |
+//! | `screen` | what is told, on a terminal and in a pipe |
+//! | `desk` | orders out, payments and notifications in |
+
+mod desk;
+mod input;
+mod line;
+mod pending;
+mod screen;
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use millrace_domain::event::ORDER;
+use millrace_domain::payment;
+use millrace_host::settings::{Origins, duration};
+use millrace_kafka::producer::ProducerSettings;
+use millrace_kafka::{Producer, Reader};
+use tokio_util::sync::CancellationToken;
+
+use self::desk::Desk;
+use self::screen::Screen;
+use crate::broker::{ANSWER, Broker, in_the_users_words};
+use crate::database::DatabaseArgs;
+use crate::discovery::BrokerArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  millrace order                              type an order's id, and see it paid
+  seq 1 100 | millrace order                  a line for each: its id, paid or declined
+  echo '{\"order_id\": 7, \"amount\": 12.50}' | millrace order --timeout 10s
+
+From a pipe it exits 0 once every order is paid or declined, and 1 where one is not when the time is up. The consumers \
+payments and notifier do the work: millrace dev runs them.";
+
+/// Place orders, and see them paid
+///
+/// Each line is an order: its id, or an order as JSON. On a terminal every step is shown as it
+/// happens, and exit or Ctrl-D ends it. An order counts as accepted once every in-sync replica has it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// How long payments are waited for after the last order
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    timeout: Duration,
+    #[command(flatten)]
+    broker: BrokerArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+/// Places orders until there are no more, and waits for what becomes of them.
+pub(crate) async fn run(args: &Args, origins: &Origins, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
+    let broker = Broker::connect(&args.broker, origins).await?;
+    broker.partitions(ORDER.topic)?;
+    let payments = BTreeMap::from([(payment::TOPIC.to_owned(), broker.partitions(payment::TOPIC)?)]);
+    // Payments of the orders to come are behind what is there now.
+    let start = broker.cluster.end_offsets(&payments, ANSWER).await?;
+    let start = start.into_iter().map(|((_, partition), offset)| (partition, offset)).collect();
+    let reader = Reader::new(&broker.settings, "order", payment::TOPIC, &start)?;
+    let producer = Producer::new(&broker.settings, &ProducerSettings::default())
+        .map_err(|failure| in_the_users_words(failure, origins))?;
+
+    let is_live = std::io::stdin().is_terminal();
+    // Only who watches wants to see notifications.
+    let store = match args.database.or_that_of_dev(&args.broker).filter(|_| is_live) {
+        Some(url) => Some(millrace_host::database::open(&url, origins).await?),
+        None => None,
+    };
+    let mut desk = Desk::new(producer, &reader, store, Screen::new(is_live), args.timeout);
+    let is_complete = desk.run(input::lines(), shutdown).await?;
+    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,64 @@
+//! Orders that wait for their payment.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use millrace_domain::payment::payment_id;
+
+/// An order on its way.
+#[derive(Debug)]
+pub(super) struct Order {
+    /// Its id, as whoever placed it knows it.
+    pub(super) id: String,
+    /// When it was placed.
+    pub(super) placed: Instant,
+}
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub(super) struct Pending(HashMap<String, Order>);
+
+impl Pending {
+    /// An order is placed under this event id, which says what its payment's id will be.
+    pub(super) fn place(&mut self, event_id: &str, order: Order) {
+        self.0.insert(payment_id(event_id).as_str().to_owned(), order);
+    }
+
+    /// The order that was placed under this event id, while it waits.
+    pub(super) fn of(&self, event_id: &str) -> Option<&Order> {
+        self.0.get(payment_id(event_id).as_str())
+    }
+
+    /// An order was not accepted: no payment will come.
+    pub(super) fn withdraw(&mut self, event_id: &str) -> Option<Order> {
+        self.0.remove(payment_id(event_id).as_str())
+    }
+
+    /// A payment came. The order that it is for, the first time.
+    pub(super) fn settle(&mut self, payment_id: &str) -> Option<Order> {
+        self.0.remove(payment_id)
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_settled_once_and_by_its_own_payment() {
+        let mut pending = Pending::default();
+        for event_id in ["a", "b"] {
+            pending.place(event_id, Order { id: "101".to_owned(), placed: Instant::now() });
+        }
+        let payment = payment_id("a");
+        assert!(pending.settle(payment_id("c").as_str()).is_none());
+        assert!(pending.settle(payment.as_str()).is_some() && pending.settle(payment.as_str()).is_none());
+        assert!(pending.withdraw("b").is_some());
+        assert_eq!(pending.len(), 0);
+    }
+}

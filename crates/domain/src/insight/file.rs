@@ -1,0 +1,47 @@
+//! The file that an insight is kept in.
+
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::event::Timestamp;
+use crate::json::{Document, Error, Value};
+
+/// A value that is not an insight.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotAnInsight {
+    /// It is not JSON.
+    #[error("not JSON: {0}")]
+    NotJson(#[from] Error),
+    /// A member that its file is named after is not there, or is something else.
+    #[error("its member {member:?} is not {expected}")]
+    Member {
+        /// The member.
+        member: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+}
+
+/// The name of the file for an insight's JSON, `insights_<start>_<end>_<id>.json`, with times to the second as in
+/// `20260131T120000Z`. It follows from the insight alone: who writes the file again writes the same one.
+///
+/// # Errors
+/// [`NotAnInsight`] says what the name would need. Whatever a value says, the name has no path in it.
+pub fn file_name(value: &[u8]) -> Result<String, NotAnInsight> {
+    let document = Document::parse(value)?;
+    let text = |member| document.get(member).and_then(Value::as_str);
+    let id = text("id").and_then(|id| Uuid::try_parse(&id).ok());
+    let id = id.ok_or(NotAnInsight::Member { member: "id", expected: "a UUID" })?;
+    let time = |member| {
+        let time = text(member).and_then(|text| compact(&text));
+        time.ok_or(NotAnInsight::Member { member, expected: "a time" })
+    };
+    Ok(format!("insights_{}_{}_{id}.json", time("start_time")?, time("end_time")?))
+}
+
+/// A time in ISO 8601's basic format, to the second.
+fn compact(text: &str) -> Option<String> {
+    let millis = Timestamp::from_text(text).ok()?.as_millis();
+    let time = jiff::Timestamp::from_millisecond(millis).ok()?;
+    Some(time.strftime("%Y%m%dT%H%M%SZ").to_string())
+}

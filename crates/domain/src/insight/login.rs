@@ -1,0 +1,44 @@
+//! A login as its consumer reads it.
+
+use crate::event::{LOGIN, PartitionKey, Timestamp};
+use crate::field::FieldErrors;
+use crate::json::{Document, Kind, Value};
+
+/// What an insight needs to know of a login. It owns its parts: batches outlive the records that they are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Who logged in.
+    pub user: Box<str>,
+    /// With what.
+    pub device: Option<Box<str>>,
+    /// Where, as a locale.
+    pub locale: Option<Box<str>>,
+    /// When.
+    pub time: Timestamp,
+}
+
+impl Login {
+    /// Reads a login off a record's value, by the rules that the edge takes logins in by. One that does not say when it
+    /// was has the time of its record, `recorded`: milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// The faults of a value that is not a login.
+    pub fn read(document: &Document<'_>, recorded: i64) -> Result<Self, FieldErrors> {
+        let PartitionKey::Entity(user) = (LOGIN.check)(document)? else {
+            return Err(FieldErrors::one("/user_id", "names nobody"));
+        };
+        let text = |name| document.get(name).and_then(Value::as_str).map(Box::from);
+        let time = match document.get("timestamp").filter(|value| value.kind() != Kind::Null) {
+            Some(value) => Timestamp::read(value).map_err(|error| FieldErrors::one("/timestamp", error.to_string()))?,
+            None => of_record(recorded).ok_or_else(|| {
+                FieldErrors::one("/timestamp", format!("is missing, and the record's own ({recorded} ms) is no time"))
+            })?,
+        };
+        Ok(Self { user: user.into(), device: text("device_type"), locale: text("locale"), time })
+    }
+}
+
+fn of_record(millis: i64) -> Option<Timestamp> {
+    let time = jiff::Timestamp::from_millisecond(millis).ok()?;
+    Timestamp::from_text(&time.to_string()).ok()
+}
