@@ -1,6 +1,7 @@
 //! Times as clients send them: Unix seconds, as a number or as text, or RFC 3339.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -47,7 +48,7 @@ impl Timestamp {
         if !(0.0..=LAST_SECOND).contains(&seconds) {
             return Err(TimestampError);
         }
-        let span = std::time::Duration::from_secs_f64(seconds);
+        let span = decimal(text).unwrap_or_else(|| Duration::from_secs_f64(seconds));
         jiff::Timestamp::UNIX_EPOCH.checked_add(span).map(Self).map_err(|_| TimestampError)
     }
 
@@ -55,6 +56,13 @@ impl Timestamp {
     pub fn as_millis(self) -> i64 {
         self.0.as_millisecond()
     }
+}
+
+/// Seconds as digits with or without a fraction, exact to the nanosecond: a double is not.
+fn decimal(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let nanos: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
+    Some(Duration::new(whole.parse().ok()?, nanos.parse().ok()?))
 }
 
 /// Whether the text is a `date-time` of RFC 3339, section 5.6.
@@ -96,6 +104,16 @@ mod tests {
     fn unix_seconds_and_rfc_3339_name_the_same_moment() {
         for text in ["1769860800", "1769860800.0", "2026-01-31T12:00:00Z", "2026-01-31T14:00:00+02:00"] {
             assert_eq!(Timestamp::from_text(text).unwrap().to_string(), "2026-01-31T12:00:00Z", "{text}");
+        }
+    }
+
+    #[test]
+    fn fractions_of_seconds_are_exact() {
+        for (text, told) in
+            [("1769860800.123", ".123Z"), ("1769860800.000000001", ".000000001Z"), ("1.7698608005e9", ".5Z")]
+        {
+            let time = Timestamp::from_text(text).unwrap().to_string();
+            assert_eq!(time, format!("2026-01-31T12:00:00{told}"), "{text}");
         }
     }
 
