@@ -61,6 +61,9 @@ impl Timestamp {
 /// Seconds as digits with or without a fraction, exact to the nanosecond: a double is not.
 fn decimal(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let nanos: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
     Some(Duration::new(whole.parse().ok()?, nanos.parse().ok()?))
 }
