@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on fails
 
 mod brokers;
+mod core;
 mod dev;
 mod http;
 mod notifier;

@@ -1,0 +1,168 @@
+//! The sustained core: events kept, orders paid, logins understood, all by `millrace dev`.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use millrace_testkit::kafka::{self, Isolation};
+use millrace_testkit::wait::eventually;
+use millrace_testkit::{Postgres, WebhookReceiver};
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::http::{client, serving};
+use crate::program::{self, Program, free_address};
+
+const BOUND: Duration = Duration::from_secs(30);
+
+async fn dev(data_dir: &Path, more: &[&str]) -> (Program, String) {
+    let address = free_address();
+    let data_dir = data_dir.display().to_string();
+    let args = [&["dev", "--listen", &address, "--data-dir", &data_dir], more].concat();
+    let mut program = Program::start("millrace", &args, &[]);
+    serving(&mut program, &client(), &address).await;
+    (program, format!("http://{address}"))
+}
+
+async fn post(http: &Client, url: &str, key: &str, body: &Value) -> StatusCode {
+    let request = http.post(url).header("idempotency-key", key).header("content-type", "application/json");
+    let answer = request.body(body.to_string()).send().await.expect("an answer");
+    let status = answer.status();
+    assert_eq!(json_of(answer).await["id"], key);
+    status
+}
+
+async fn json_of(answer: Response) -> Value {
+    serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON")
+}
+
+/// What is found at a URL, once it is and `wanted` holds.
+async fn found(http: &Client, url: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    eventually(BOUND, &format!("{url} is as it should be"), async || {
+        let answer = http.get(url).send().await.ok()?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return None;
+        }
+        assert_eq!(answer.status(), StatusCode::OK);
+        Some(json_of(answer).await).filter(|found| wanted(found))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_idempotency_key_is_one_row_and_one_delivery_and_another_body_under_it_a_dead_letter() {
+    let Some(kafka) = kafka::dedicated(|cluster| cluster).await else { return };
+    let Some(postgres) = Postgres::shared().await else { return };
+    let database = postgres.database().await;
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = WebhookReceiver::start().await.unwrap();
+    let config = folder.path().join("notifier.toml");
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let url = receiver.url("/hook");
+    let text = format!(
+        "[destinations.hook]\ntype = \"webhook\"\nurl = \"{url}\"\nsecrets = [\"{secret}\"]\n[[routes]]\nto = [\"hook\"]\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let config = config.display().to_string();
+    let more = ["--kafka", kafka.bootstrap_servers(), "--database", database.url(), "--notifier-config", &config];
+    let (mut program, edge) = dev(folder.path(), &more).await;
+    let http = client();
+
+    let (event, notification) = (json!({"user_id": "7", "page": "/"}), json!({"user_id": "7", "message": "once"}));
+    let events = format!("{edge}/register_event");
+    let notifications = format!("{edge}/send-notification");
+    for status in join_all((0..50).map(|_| post(&http, &events, "event-1", &event))).await {
+        assert_eq!(status, StatusCode::OK);
+    }
+    for status in join_all((0..50).map(|_| post(&http, &notifications, "notification-1", &notification))).await {
+        assert_eq!(status, StatusCode::OK);
+    }
+    let stored = found(&http, &format!("{edge}/events/event-1"), |_| true).await;
+    assert_eq!(stored["data"], event);
+    let delivered = |found: &Value| found["status"] == "delivered";
+    let told = found(&http, &format!("{edge}/notifications/notification-1"), delivered).await;
+    assert_eq!(told["deliveries"].as_array().map(Vec::len), Some(1), "{told}");
+
+    post(&http, &events, "event-1", &json!({"user_id": "7", "page": "/other"})).await;
+    post(&http, &notifications, "notification-1", &json!({"user_id": "7", "message": "twice"})).await;
+    for topic in ["events.dlq", "notifications.dlq"] {
+        let letters = eventually(BOUND, "the other body is dead-lettered", async || {
+            Some(kafka.read_all(topic, Isolation::Committed).await).filter(|letters| !letters.is_empty())
+        })
+        .await;
+        let reasons: Vec<_> = letters.iter().map(|letter| letter.header("dlq.error.reason")).collect();
+        assert_eq!(reasons, [Some("idempotency_conflict")], "{topic}");
+    }
+    // All fifty records were processed by now: the conflicts came behind them, in the same partitions.
+    assert_eq!(receiver.received().len(), 1);
+    assert!(program.terminate(BOUND).await.success(), "{}", program.stderr());
+}
+
+/// What `millrace order` says about these lines, and its exit code.
+fn order(data_dir: &Path, lines: &str) -> (Vec<String>, Option<i32>) {
+    let mut child = Command::new(program::path("millrace"))
+        .args(["order", "--timeout", "20s", "--data-dir"])
+        .arg(data_dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let mut told: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    told.sort();
+    (told, output.status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_typed_into_a_terminal_are_paid_and_told_about_and_logins_become_insights() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut program, edge) = dev(folder.path(), &["--batch-age", "1s"]).await;
+    let http = client();
+
+    let data_dir = folder.path().to_owned();
+    let lines = "101\n{\"order_id\": 102, \"amount\": 99999}\n\"103\"\n";
+    let (told, code) = tokio::task::spawn_blocking(move || order(&data_dir, lines)).await.unwrap();
+    assert_eq!(code, Some(0), "{told:?}");
+    let words: Vec<Vec<_>> = told.iter().map(|line| line.split(' ').collect()).collect();
+    let ends: Vec<_> = words.iter().map(|words| (words[0], words[1])).collect();
+    assert_eq!(ends, [("101", "paid"), ("102", "declined"), ("103", "paid")]);
+    let payment = found(&http, &format!("{edge}/events/{}", words[0][2]), |_| true).await;
+    assert_eq!((&payment["topic"], &payment["data"]["order_id"]), (&json!("payments"), &json!("101")));
+    let delivered = |found: &Value| found["status"] == "delivered";
+    found(&http, &format!("{edge}/notifications/{}", words[0][2]), delivered).await;
+    eventually(BOUND, "the payments are on the terminal", async || {
+        let lines = program.stdout();
+        let shows = |text: &str| lines.iter().any(|line| line.contains(text));
+        (shows("Payment success for order 101") && shows("Payment declined for order 102")).then_some(())
+    })
+    .await;
+
+    for user in ["ann", "ann", "bob"] {
+        let login = json!({"user_id": user, "device_type": "iOS", "locale": "DE"});
+        let id = Uuid::now_v7().to_string();
+        assert_eq!(post(&http, &format!("{edge}/user-login"), &id, &login).await, StatusCode::ACCEPTED);
+    }
+    let insights = eventually(BOUND, "the insights are files", async || {
+        let files = std::fs::read_dir(folder.path().join("insights")).ok()?;
+        let read = |file: std::io::Result<std::fs::DirEntry>| -> Value {
+            serde_json::from_slice(&std::fs::read(file.unwrap().path()).unwrap()).unwrap()
+        };
+        let insights: Vec<Value> = files.filter(is_whole).map(read).collect();
+        let logins: u64 = insights.iter().filter_map(|insight| insight["batch_size"].as_u64()).sum();
+        (logins == 3).then_some(insights)
+    })
+    .await;
+    let count =
+        |name: &str, of: &str| -> u64 { insights.iter().filter_map(|insight| insight[name][of].as_u64()).sum() };
+    assert_eq!((count("device_type_aggregation", "iOS"), count("top_5_users", "ann")), (3, 2));
+    assert!(program.terminate(BOUND).await.success(), "{}", program.stderr());
+}
+
+/// Whether a file has its name already: it is written under another one.
+fn is_whole(file: &std::io::Result<std::fs::DirEntry>) -> bool {
+    file.as_ref().is_ok_and(|file| file.path().extension().is_some_and(|extension| extension == "json"))
+}
