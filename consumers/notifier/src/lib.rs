@@ -48,3 +48,8 @@ pub fn subscription() -> Subscription {
 pub fn consumer_options(options: ConsumerOptions) -> ConsumerOptions {
     ConsumerOptions { concurrency: options.max_in_flight, ..options }
 }
+
+/// Says what a notifier without a database does not do.
+pub fn warn_of_repeats() {
+    tracing::warn!("no --database: what is sent twice under one id, or read twice after a crash, is delivered twice");
+}

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use millrace_domain::event::Notification;
 use millrace_domain::json::Document;
-use millrace_domain::{DeadLetterClass, Digest, Outcome, digest, payment};
+use millrace_domain::{DeadLetterClass, Outcome, digest, payment};
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::channel::Channel;
 use crate::config::{ConfigError, Plan};
-use crate::deliveries::{Deliveries, Turn};
+use crate::deliveries::{Deliveries, Name, Turn};
 use crate::delivery::{Destination, Undelivered, deliver};
 use crate::event::Event;
 use crate::network::{AddressPolicy, HttpError};
@@ -98,10 +98,10 @@ impl Notifier {
         &self,
         deliveries: &Deliveries,
         event: &Event<'_>,
-        digest: Digest,
+        name: Name,
         attempt: &Attempt<'_>,
     ) -> Outcome {
-        let accepted = attempt.unless_given_up(deliveries.accept(event.id, event.user_id, digest)).await;
+        let accepted = attempt.unless_given_up(deliveries.accept(event.id, event.user_id, name)).await;
         let progress = match accepted {
             None => return Outcome::retry("given up before it was taken up"),
             Some(Err(reason)) => return Outcome::Fatal { reason },
@@ -179,7 +179,12 @@ impl Processor for Notifier {
             None => self.deliver(&event, &Turn::unrecorded(attempt)).await,
             Some(deliveries) => {
                 let digest = digest::of_json(&envelope.event_type, &envelope.time, &document);
-                self.deliver_once(deliveries, &event, digest, attempt).await
+                let name = if record.is_place(&envelope.id) {
+                    Name::Place(digest::at_place(digest, record.timestamp()))
+                } else {
+                    Name::Given(digest)
+                };
+                self.deliver_once(deliveries, &event, name, attempt).await
             }
         }
     }

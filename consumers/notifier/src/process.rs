@@ -41,7 +41,10 @@ pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessE
     let notifier = Notifier::from_settings(&settings.notifier, &context.origins).map_err(ProcessError::start)?;
     let Some(kafka) = settings.kafka.connect(&context).await? else { return Ok(()) };
     let notifier = match &settings.database {
-        None => notifier,
+        None => {
+            crate::warn_of_repeats();
+            notifier
+        }
         Some(url) => {
             let opening = database::open(url, &context.origins);
             let Some(store) = context.shutdown.run_until_cancelled(opening).await else { return Ok(()) };

@@ -24,9 +24,12 @@ impl Carried {
                 _ => {}
             }
         }
-        let payment_id = match id {
-            Some(id) => payment_id(id),
-            None => payment_id(EventId::of_place(order.topic(), order.partition(), order.offset()).as_str()),
+        let payment_id = if let Some(id) = id {
+            payment_id(id)
+        } else {
+            // In another life of its topic, another order stands at this place.
+            let place = EventId::of_place(order.topic(), order.partition(), order.offset());
+            payment_id(&format!("{}@{}", place.as_str(), order.timestamp()))
         };
         Self { payment_id, trace: trace.and_then(TraceParent::parse) }
     }
@@ -50,9 +53,9 @@ mod tests {
     }
 
     #[test]
-    fn an_order_without_an_id_is_named_by_its_place() {
+    fn an_order_without_an_id_is_named_by_its_place_and_time() {
         let carried = Carried::from(&order(&[]));
-        assert_eq!(carried, Carried { payment_id: payment_id("orders-3-42"), trace: None });
+        assert_eq!(carried, Carried { payment_id: payment_id("orders-3-42@0"), trace: None });
     }
 
     const NAMES: &[&str] = &["ce_id", "traceparent", "ce_type"];
@@ -65,7 +68,9 @@ mod tests {
         ) {
             let order = order(&headers);
             let (carried, envelope) = (Carried::from(&order), order.envelope());
-            prop_assert_eq!(carried.payment_id, payment_id(envelope.id.as_str()));
+            let is_place = order.is_place(&envelope.id);
+            let name = if is_place { "orders-3-42@0" } else { envelope.id.as_str() };
+            prop_assert_eq!(carried.payment_id, payment_id(name));
             prop_assert_eq!(carried.trace, envelope.traceparent.as_deref().and_then(TraceParent::parse));
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use millrace_edge::{Edge, KafkaSink, LazyDatabase, Limits};
-use millrace_host::listen;
+use millrace_host::listen::Reserved;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_kafka::Producer;
 use millrace_kafka::cluster::Cluster;
@@ -57,7 +57,7 @@ fn linger(text: &str) -> Result<Duration, String> {
 
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let kafka = args.broker.settings()?;
-    let listener = listen::bind(args.listen, &origins.name("listen")).await?;
+    let reserved = Reserved::at(args.listen, &origins.name("listen"))?;
     let settings = ProducerSettings { linger: args.linger, ..ProducerSettings::default() };
     let producer = Producer::new(&kafka, &settings).map_err(|failure| in_the_users_words(failure, origins))?;
     let Some(reached) = shutdown.run_until_cancelled(producer.warm_up(REACHED_WITHIN)).await else {
@@ -70,6 +70,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         let database = LazyDatabase::at(url).map_err(|error| origins.error("database", error.to_string()))?;
         edge = edge.with_lookup(Arc::new(database));
     }
+    let listener = reserved.listen()?;
     tracing::info!(listen = %listener.local_addr()?, kafka = kafka.bootstrap_servers, "serving");
     tokio::select! {
         () = http_server::serve(listener, edge.router(), shutdown) => Ok(ExitCode::SUCCESS),

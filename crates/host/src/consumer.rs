@@ -83,7 +83,7 @@ where
         let health = Health::default();
 
         let setting = origins.name("admin-listen");
-        let listener = listen::bind(args.admin.admin_listen, &setting).await?;
+        let listener = listen::bind(args.admin.admin_listen, &setting)?;
         tracing::info!(
             version = crate::version(),
             admin = %listener.local_addr()?,

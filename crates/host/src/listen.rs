@@ -1,26 +1,68 @@
 //! Listening on an address that a setting gave.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::exit::SettingError;
 
-/// Listens on `address`, which `setting` gave (as [`Origins::name`](crate::settings::Origins::name) names it).
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+/// An address that is this process's, at which nobody is answered yet: connections are refused.
 ///
-/// The error names the setting and the address: the port is in use, it needs a privilege, or the address is not one
-/// of this machine's.
-pub async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, SettingError> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let reason = match error.kind() {
-            ErrorKind::AddrInUse => "the port is in use by another process".to_owned(),
-            ErrorKind::PermissionDenied => "no permission for this port".to_owned(),
-            ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
-            _ => error.to_string(),
+/// A process that is starting must not take in what it cannot answer: a client that waits for minutes is worse off
+/// than one that is told at once to come again.
+#[derive(Debug)]
+pub struct Reserved {
+    socket: TcpSocket,
+    address: SocketAddr,
+    setting: String,
+}
+
+impl Reserved {
+    /// Reserves `address`, which `setting` gave (as [`Origins::name`](crate::settings::Origins::name) names it).
+    ///
+    /// The error names the setting and the address: the port is in use, it needs a privilege, or the address is not
+    /// one of this machine's.
+    pub fn at(address: SocketAddr, setting: &str) -> Result<Self, SettingError> {
+        let bound = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            // Connections of an earlier process that linger are in nobody's way; one that listens still is.
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            Ok((socket.local_addr()?, socket))
         };
-        SettingError::new(setting, format!("cannot listen on {address}: {reason}"))
-    })
+        let (address, socket) = bound().map_err(|error| refused(&error, address, setting))?;
+        Ok(Self { socket, address, setting: setting.to_owned() })
+    }
+
+    /// The address, its port chosen where 0 was given.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to take connections. The error is as in [`at`](Self::at): another process may have reserved the address
+    /// as well, and was first.
+    pub fn listen(self) -> Result<TcpListener, SettingError> {
+        self.socket.listen(BACKLOG).map_err(|error| refused(&error, self.address, &self.setting))
+    }
+}
+
+/// Listens on `address`: reserves it, and takes connections at once.
+pub fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, SettingError> {
+    Reserved::at(address, setting)?.listen()
+}
+
+fn refused(error: &io::Error, address: SocketAddr, setting: &str) -> SettingError {
+    let reason = match error.kind() {
+        ErrorKind::AddrInUse => "the port is in use by another process".to_owned(),
+        ErrorKind::PermissionDenied => "no permission for this port".to_owned(),
+        ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        _ => error.to_string(),
+    };
+    SettingError::new(setting, format!("cannot listen on {address}: {reason}"))
 }
 
 #[cfg(test)]
@@ -30,10 +72,10 @@ mod tests {
     #[tokio::test]
     async fn a_port_in_use_names_the_setting_and_the_address() {
         let free = "127.0.0.1:0".parse().unwrap();
-        let first = bind(free, "--listen").await.unwrap();
+        let first = bind(free, "--listen").unwrap();
         let taken = first.local_addr().unwrap();
 
-        let error = bind(taken, "MILLRACE_LISTEN").await.unwrap_err();
+        let error = bind(taken, "MILLRACE_LISTEN").unwrap_err();
 
         assert_eq!(
             error.to_string(),
@@ -42,11 +84,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_reserved_address_refuses_connections_until_it_listens() {
+        let reserved = Reserved::at("127.0.0.1:0".parse().unwrap(), "--listen").unwrap();
+        let connect = || tokio::net::TcpStream::connect(reserved.address());
+        assert_eq!(connect().await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        let address = reserved.address();
+        let _listener = reserved.listen().unwrap();
+        tokio::net::TcpStream::connect(address).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn an_address_of_another_machine_names_the_setting_and_the_address() {
         // 192.0.2.0/24 is reserved for documentation (RFC 5737): no machine has it.
         let elsewhere = "192.0.2.1:8080".parse().unwrap();
 
-        let error = bind(elsewhere, "--listen").await.unwrap_err();
+        let error = bind(elsewhere, "--listen").unwrap_err();
 
         assert_eq!(
             error.to_string(),

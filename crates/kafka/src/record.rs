@@ -91,6 +91,11 @@ impl Record<'_> {
         Envelope::from_headers(self.headers(), || self.anonymous())
     }
 
+    /// Whether this id is no more than the record's place: its producer gave it none.
+    pub fn is_place(&self, id: &EventId) -> bool {
+        id.as_str().starts_with(self.topic()) && *id == EventId::of_place(self.topic(), self.partition(), self.offset())
+    }
+
     /// The envelope of a record without headers.
     fn anonymous(&self) -> Envelope {
         let topic = self.topic();

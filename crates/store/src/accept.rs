@@ -14,6 +14,10 @@ pub(crate) async fn accept(
     tables: &mut impl Tables,
     notifications: &[NewNotification<'_>],
 ) -> Result<Vec<Accepted>, StoreError> {
+    let places: Vec<_> = notifications.iter().filter(|new| new.is_place).map(|new| (new.id, new.digest)).collect();
+    if !places.is_empty() {
+        tables.forget_notifications(&places).await.map_err(StoreError::call(ACCEPTING))?;
+    }
     let mut claims = Claims::new(notifications.iter().map(|new| Claim { id: new.id, digest: new.digest }));
     claims.refuse(|row| {
         let NewNotification { id, user_id, .. } = notifications[row];

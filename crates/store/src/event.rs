@@ -43,6 +43,8 @@ pub struct EventRow<'a> {
     pub data: &'a str,
     /// What tells its payload from another under the same id.
     pub digest: Digest,
+    /// Whether the id is only the record's place: whatever else stood there before has gone with its topic.
+    pub is_place: bool,
 }
 
 /// An event as it is stored.

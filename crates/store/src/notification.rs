@@ -21,6 +21,8 @@ pub struct NewNotification<'a> {
     pub digest: Digest,
     /// When it was taken up. Kept to the microsecond.
     pub accepted_at: Timestamp,
+    /// Whether the id is only the record's place: whatever else stood there before has gone with its topic.
+    pub is_place: bool,
 }
 
 /// What the store knows of a notification that is taken up.

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use millrace_domain::Digest;
+
 use crate::claims::Fates;
 use crate::{Conclusion, Delivery, EventBatch, NewNotification, Progress, StoreError, StoredEvent, StoredNotification};
 
@@ -10,6 +12,16 @@ pub(crate) trait Tables: Send {
     /// Moves a batch's offset from what its writer expects to what follows it; `false`: it is not what was expected.
     /// Another writer of the same offset waits from here on until this transaction ends.
     fn move_offset(&mut self, batch: &EventBatch<'_>) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+
+    /// Forgets the events of these ids that have another digest.
+    fn forget_events(&mut self, others_than: &[(&str, Digest)])
+    -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Forgets the notifications of these ids that have another digest, and their attempts.
+    fn forget_notifications(
+        &mut self,
+        others_than: &[(&str, Digest)],
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Inserts these rows of a batch, whose ids all differ. Named in the answer are at least the rows that cannot be
     /// stored and those whose id is stored with another digest.

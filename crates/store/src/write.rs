@@ -55,6 +55,10 @@ pub(crate) async fn write_events(tables: &mut impl Tables, batch: &EventBatch<'_
             expected: batch.expected,
         });
     }
+    let places: Vec<_> = batch.rows.iter().filter(|row| row.is_place).map(|row| (row.id, row.digest)).collect();
+    if !places.is_empty() {
+        tables.forget_events(&places).await.map_err(StoreError::call("cannot store events"))?;
+    }
     let mut claims = Claims::new(batch.rows.iter().map(|row| Claim { id: row.id, digest: row.digest }));
     claims.refuse(|row| nul_in(&text_of(&batch.rows[row])));
     loop {

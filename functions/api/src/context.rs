@@ -48,6 +48,11 @@ impl Context {
         let fatal = producer.fatal().clone();
         warm_up(producer.clone(), &kafka);
         let edge = Edge::new(Arc::new(KafkaSink(producer)), Arc::new(OnDemand::new(kafka)), Limits::default());
+        #[cfg(feature = "database")]
+        let edge = match settings.database {
+            Some(url) => edge.with_lookup(Arc::new(lookup(url)?)),
+            None => edge,
+        };
         Ok(Self { routes: edge.router(), base_path: settings.base_path, fatal })
     }
 
@@ -55,6 +60,13 @@ impl Context {
     pub(crate) fn fatal(&self) -> &CancellationToken {
         &self.fatal
     }
+}
+
+/// The database is opened by the first invocation that asks for something in it: writing does not wait for it.
+#[cfg(feature = "database")]
+fn lookup(url: String) -> Result<millrace_edge::LazyDatabase, InitError> {
+    let database = millrace_edge::LazyDatabase::at(url);
+    Ok(database.map_err(|error| millrace_host::exit::SettingError::new("DATABASE_URL", error.to_string()))?)
 }
 
 fn warm_up(producer: Producer, kafka: &KafkaSettings) {

@@ -34,6 +34,11 @@ pub struct Settings {
     #[arg(long, env = "KAFKA_CLUSTER_ARN", value_name = "ARN", conflicts_with = "kafka")]
     kafka_cluster_arn: Option<String>,
 
+    /// The database that events and notifications are looked up in
+    #[cfg(feature = "database")]
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    pub(crate) database: Option<String>,
+
     /// What a custom domain's mapping puts before the routes' paths, such as /intake
     #[arg(long, value_name = "PATH")]
     pub(crate) base_path: Option<BasePath>,

@@ -25,11 +25,20 @@ pub(crate) struct Deliveries {
     recording: GroupCommit<Note>,
 }
 
+/// Where a notification's id is from, with the digest of what it names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Name {
+    /// From its producer.
+    Given(Digest),
+    /// From its record's place, at which another record may have stood.
+    Place(Digest),
+}
+
 /// A notification that wants to be taken up.
 struct Arrival {
     id: String,
     user_id: String,
-    digest: Digest,
+    name: Name,
     at: Timestamp,
     answer: oneshot::Sender<Result<Accepted, String>>,
 }
@@ -64,10 +73,10 @@ impl Deliveries {
     ///
     /// # Errors
     /// What a person must mend.
-    pub(crate) async fn accept(&self, id: &str, user_id: &str, digest: Digest) -> Result<Accepted, String> {
+    pub(crate) async fn accept(&self, id: &str, user_id: &str, name: Name) -> Result<Accepted, String> {
         let (answer, accepted) = oneshot::channel();
         let (id, user_id) = (id.to_owned(), user_id.to_owned());
-        self.accepting.submit(Arrival { id, user_id, digest, at: Timestamp::now(), answer });
+        self.accepting.submit(Arrival { id, user_id, name, at: Timestamp::now(), answer });
         accepted.await.unwrap_or_else(|_| Err(ENDED.to_owned()))
     }
 
@@ -148,7 +157,11 @@ async fn record(store: Store, notes: Vec<Note>) {
 
 impl Arrival {
     fn as_new(&self) -> NewNotification<'_> {
-        NewNotification { id: &self.id, user_id: &self.user_id, digest: self.digest, accepted_at: self.at }
+        let (digest, is_place) = match self.name {
+            Name::Given(digest) => (digest, false),
+            Name::Place(digest) => (digest, true),
+        };
+        NewNotification { id: &self.id, user_id: &self.user_id, digest, accepted_at: self.at, is_place }
     }
 }
 

@@ -26,7 +26,7 @@ async fn orders_are_paid_exactly_once_while_the_broker_is_killed_and_comes_back(
             kafka.broker(1).restart().await.unwrap();
         }
     };
-    let writing = load.write(Duration::from_millis(200), |written| written >= ORDERS as u64);
+    let writing = load.write(Duration::from_millis(40), |written| written >= ORDERS as u64);
     // An instance that cannot tell what became of its transaction ends; a container's host starts it again.
     let keeping = async {
         loop {

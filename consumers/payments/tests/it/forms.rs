@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use millrace_domain::payment::{DeclineRules, payment_id};
 use millrace_payments::gateway::SimulatedGateway;
-use millrace_testkit::kafka::RawRecord;
+use millrace_testkit::kafka::{Isolation, OwnedRecord, RawRecord};
 
 use crate::scene::{Scene, order};
 
@@ -65,9 +65,12 @@ async fn each_record_has_a_payment_of_its_own_and_a_repeated_event_one_under_the
 
     let values = scene.values().await;
     let ids: Vec<_> = values["101"].iter().map(|value| value["payment_id"].as_str().unwrap().to_owned()).collect();
-    let partition =
-        scene.kafka.read_all(&scene.orders, millrace_testkit::kafka::Isolation::Committed).await[0].partition;
-    let of_place = |offset: i64| payment_id(&format!("{}-{partition}-{offset}", scene.orders)).to_string();
+    let placed = scene.kafka.read_all(&scene.orders, Isolation::Committed).await;
+    let of_place = |index: usize| {
+        let OwnedRecord { partition, offset, timestamp, .. } = &placed[index];
+        let time = timestamp.expect("the broker's or the producer's");
+        payment_id(&format!("{}-{partition}-{offset}@{time}", scene.orders)).to_string()
+    };
     let of_event = payment_id("event-1").to_string();
     assert_eq!(ids, [of_place(0), of_place(1), of_event.clone(), of_event]);
 }

@@ -40,7 +40,7 @@ async fn ten_thousand_orders_are_paid_exactly_once_while_instances_are_killed_an
             }
         }
     };
-    tokio::join!(load.write(Duration::from_millis(300), |written| written >= ORDERS as u64), killing);
+    tokio::join!(load.write(Duration::from_millis(60), |written| written >= ORDERS as u64), killing);
     reader.until(Duration::from_secs(90), ORDERS).await;
     assert_paid_exactly_once(&kafka, &load.journal, reader).await;
 }

@@ -17,7 +17,7 @@ use crate::scene::BOUND;
 const IDS: u64 = 500;
 
 /// How many orders are written at a time.
-const CHUNK: u64 = 100;
+const CHUNK: u64 = 20;
 
 /// Writes orders, and writes down which are acknowledged.
 pub(crate) struct Load {
@@ -33,7 +33,7 @@ impl Load {
         Self { producer, written: 0, journal: Journal::new() }
     }
 
-    /// Writes 100 orders at each `interval`, until so many are `enough`.
+    /// Writes 20 orders at each `interval`, until so many are `enough`.
     pub(crate) async fn write(&mut self, interval: Duration, enough: impl Fn(u64) -> bool) {
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -43,7 +43,9 @@ impl Load {
             for report in self.producer.send_all(chunk.iter().map(Order::record).collect()).await {
                 report.unwrap();
             }
-            chunk.into_iter().for_each(|order| self.journal.acknowledge(order.into_entry()));
+            for order in chunk {
+                self.journal.acknowledge(order.into_entry());
+            }
             self.written += CHUNK;
         }
     }

@@ -36,7 +36,7 @@ async fn five_stops_under_load_end_in_time_with_0_and_nothing_is_paid_for_again(
         }
         is_over.store(true, Ordering::Relaxed);
     };
-    tokio::join!(load.write(Duration::from_millis(50), |_| is_over.load(Ordering::Relaxed)), stopping);
+    tokio::join!(load.write(Duration::from_millis(10), |_| is_over.load(Ordering::Relaxed)), stopping);
     let last = Instance::start(kafka.bootstrap_servers(), None, &[]);
     reader.until(BOUND, load.journal.len()).await;
     drop(last);

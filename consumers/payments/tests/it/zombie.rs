@@ -62,7 +62,7 @@ async fn a_frozen_instance_is_fenced_when_it_comes_back_and_nothing_is_paid_twic
         freeze(&kafka, &mut second, &reader, reader.until(BOUND, seen + 1_500)).await;
         is_over.store(true, Ordering::Relaxed);
     };
-    tokio::join!(load.write(Duration::from_millis(200), |_| is_over.load(Ordering::Relaxed)), freezing);
+    tokio::join!(load.write(Duration::from_millis(40), |_| is_over.load(Ordering::Relaxed)), freezing);
     reader.until(Duration::from_secs(60), load.journal.len()).await;
     assert_paid_exactly_once(&kafka, &load.journal, reader).await;
 }

@@ -123,6 +123,8 @@ fn notifier(host: &Host<'_>) -> anyhow::Result<Started> {
     let mut notifier = Notifier::from_settings(&host.settings.notifier, host.origins)?;
     if let Some(store) = host.store {
         notifier = notifier.recording_in(store.clone());
+    } else {
+        millrace_notifier::warn_of_repeats();
     }
     let options = millrace_notifier::consumer_options(host.options.clone());
     let consumer = host.consumer(millrace_notifier::subscription(), options);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use millrace_edge::{Edge, KafkaSink, Limits, Sink};
-use millrace_host::listen;
+use millrace_host::listen::Reserved;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_host::shutdown::Deadline;
 use millrace_kafka::Producer;
@@ -89,8 +89,8 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     // A wrong setting is told before anything is started for it.
     registry::check(&settings, &args.data_dir, origins)?;
     let claim = Claim::of(&args.data_dir, origins).await?;
-    let listener = listen::bind(args.listen, &origins.name("listen")).await?;
-    let address = listener.local_addr()?;
+    let reserved = Reserved::at(args.listen, &origins.name("listen"))?;
+    let address = reserved.address();
     let database = args.database.map_or_else(|| database::in_data_dir(&args.data_dir), Ok)?;
     let Some(store) = shutdown.run_until_cancelled(millrace_host::database::open(&database, origins)).await else {
         return Ok(ExitCode::SUCCESS);
@@ -132,6 +132,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     };
     let edge = Edge::new(sink, Arc::new(cluster.clone()), Limits::default()).with_lookup(Arc::new(store.clone()));
     let stop_serving = CancellationToken::new();
+    let listener = reserved.listen()?;
     let mut serving = tokio::spawn(http_server::serve(listener, edge.router(), stop_serving.clone()));
     let ready = ReadyFile::announce(&claim, address, &kafka.bootstrap_servers, store.display_url())?;
     greet(address, &broker, &store);

@@ -24,6 +24,10 @@ const INSERT: &str = r#"
         AS row(id, type, source, "offset", key, time, received_at, data, digest)
     ON CONFLICT (id) DO NOTHING"#;
 
+const FORGET: &str = "
+    DELETE FROM events USING unnest($1::text[], $2::bytea[]) AS place(id, digest)
+    WHERE events.id = place.id AND events.digest <> place.digest";
+
 const DIGESTS: &str = "SELECT id, digest FROM events WHERE id = ANY($1)";
 
 const SELECT: &str = r#"
@@ -40,6 +44,15 @@ const MOVE_OFFSET: &str = "
 
 const NEXT_OFFSET: &str =
     "SELECT next_offset FROM consumer_offsets WHERE consumer = $1 AND topic = $2 AND partition = $3";
+
+pub(super) async fn forget(connection: &mut PgConnection, others_than: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+    sqlx::query(FORGET)
+        .bind(others_than.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+        .bind(others_than.iter().map(|(_, digest)| &digest[..]).collect::<Vec<_>>())
+        .execute(connection)
+        .await
+        .map(drop)
+}
 
 /// The rows of a topic's partition.
 pub(super) struct Events<'a>(pub(super) &'a str, pub(super) i32, pub(super) &'a [EventRow<'a>]);

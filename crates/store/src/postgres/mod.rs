@@ -7,6 +7,7 @@ mod notifications;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use millrace_domain::Digest;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
@@ -60,6 +61,14 @@ async fn migrate(mut connection: PgConnection) -> Result<(), sqlx::Error> {
 impl Tables for PgConnection {
     async fn move_offset(&mut self, batch: &EventBatch<'_>) -> Result<bool, sqlx::Error> {
         events::move_offset(self, batch).await
+    }
+
+    async fn forget_events(&mut self, others_than: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+        events::forget(self, others_than).await
+    }
+
+    async fn forget_notifications(&mut self, others_than: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+        notifications::forget(self, others_than).await
     }
 
     async fn insert_events(&mut self, batch: &EventBatch<'_>, rows: &[usize]) -> Result<Fates, sqlx::Error> {

@@ -18,6 +18,14 @@ const INSERT: &str = "
     ON CONFLICT (id) DO NOTHING
     RETURNING id";
 
+const FORGET: &str = "
+    WITH gone AS (
+        DELETE FROM notifications USING unnest($1::text[], $2::bytea[]) AS place(id, digest)
+        WHERE notifications.id = place.id AND notifications.digest <> place.digest
+        RETURNING notifications.id
+    )
+    DELETE FROM deliveries USING gone WHERE deliveries.event_id = gone.id";
+
 const DIGESTS: &str = "SELECT id, digest FROM notifications WHERE id = ANY($1)";
 
 const PROGRESS: &str = "
@@ -72,6 +80,15 @@ impl Insert for Notifications<'_> {
         let stored: Vec<(String, Digest)> = sqlx::query_as(DIGESTS).bind(ids).fetch_all(connection).await?;
         Ok(stored.into_iter().filter_map(|(id, digest)| Some((*known.get(&*id)?, Fate::Stored(digest)))).collect())
     }
+}
+
+pub(super) async fn forget(connection: &mut PgConnection, others_than: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+    sqlx::query(FORGET)
+        .bind(others_than.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+        .bind(others_than.iter().map(|(_, digest)| &digest[..]).collect::<Vec<_>>())
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 pub(super) async fn progress(

@@ -39,6 +39,18 @@ const MOVE_OFFSET: &str = r#"
 const NEXT_OFFSET: &str =
     r#"SELECT next_offset FROM consumer_offsets WHERE consumer = ? AND topic = ? AND "partition" = ?"#;
 
+const FORGET: &str = "DELETE FROM events WHERE id = ? AND digest <> ?";
+
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    others_than: &[(&str, Digest)],
+) -> Result<(), sqlx::Error> {
+    for (id, digest) in others_than {
+        sqlx::query(FORGET).bind(id).bind(&digest[..]).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
     batch: &EventBatch<'_>,

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use millrace_domain::Digest;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqliteConnection, SqlitePool, Transaction};
@@ -103,6 +104,14 @@ async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
 impl Tables for SqliteConnection {
     async fn move_offset(&mut self, batch: &EventBatch<'_>) -> Result<bool, sqlx::Error> {
         events::move_offset(self, batch).await
+    }
+
+    async fn forget_events(&mut self, others_than: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+        events::forget(self, others_than).await
+    }
+
+    async fn forget_notifications(&mut self, others_than: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+        notifications::forget(self, others_than).await
     }
 
     async fn insert_events(&mut self, batch: &EventBatch<'_>, rows: &[usize]) -> Result<Fates, sqlx::Error> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use millrace_domain::Digest;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{events, time};
@@ -11,6 +12,10 @@ use crate::{Conclusion, Delivery, NewNotification, Progress, StoreError, StoredN
 
 const INSERT: &str =
     "INSERT INTO notifications (id, user_id, digest, accepted_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+
+const FORGET: &str = "DELETE FROM notifications WHERE id = ? AND digest <> ?";
+
+const FORGET_DELIVERIES: &str = "DELETE FROM deliveries WHERE event_id = ?";
 
 const DIGEST: &str = "SELECT digest FROM notifications WHERE id = ?";
 
@@ -37,6 +42,19 @@ const ATTEMPTS: &str = "
     WHERE event_id = ? ORDER BY at, attempt, destination";
 
 const READING: &str = "cannot read a notification";
+
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    others_than: &[(&str, Digest)],
+) -> Result<(), sqlx::Error> {
+    for (id, digest) in others_than {
+        let gone = sqlx::query(FORGET).bind(id).bind(&digest[..]).execute(&mut *connection).await?;
+        if gone.rows_affected() > 0 {
+            sqlx::query(FORGET_DELIVERIES).bind(id).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
+}
 
 pub(super) async fn insert(
     connection: &mut SqliteConnection,

@@ -9,6 +9,7 @@ on_both! {
     a_partition_resumes_behind_its_rows
     an_empty_batch_moves_the_offset
     the_same_payload_again_is_no_second_row_and_no_error
+    what_stood_at_a_place_before_is_forgotten
     another_payload_under_a_stored_id_is_refused_and_the_rest_kept
     of_two_payloads_under_one_id_in_a_batch_the_first_is_kept
     offsets_of_consumers_topics_and_partitions_are_apart
@@ -110,4 +111,12 @@ async fn a_large_batch_is_stored_whole_and_its_replay_changes_nothing(Stage { st
     others[2_999].digest = [2; 32];
     assert_eq!(write(&store, batch(Some(6_002), 9_003, &others)).await.unwrap(), [conflict(2_999)]);
     assert_eq!(stored(&store, ids.iter().map(String::as_str)).await.len(), 3_001);
+}
+
+async fn what_stood_at_a_place_before_is_forgotten(Stage { store, .. }: Stage) {
+    let at_place = |data, digest_of| EventRow { is_place: true, ..row("events-0-0", data, digest_of) };
+    write(&store, batch(None, 1, &[at_place("1", 1), row("b", "1", 1)])).await.unwrap();
+    assert_eq!(write(&store, batch(Some(1), 1, &[at_place("1", 1)])).await.unwrap(), []);
+    assert_eq!(write(&store, batch(Some(1), 1, &[at_place("2", 2), row("b", "2", 2)])).await.unwrap(), [conflict(1)]);
+    assert_eq!(stored(&store, ["events-0-0"]).await["events-0-0"], "2");
 }

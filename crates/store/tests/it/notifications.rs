@@ -15,11 +15,13 @@ on_both! {
     a_repeat_says_what_was_delivered_and_how_it_ended
     a_notification_failed_when_all_destinations_did
     a_delivery_is_never_taken_back
+    what_stood_at_a_place_before_is_forgotten_with_its_deliveries
     a_server_s_words_are_kept_although_they_hold_a_nul
 }
 
 fn new(id: &str, digest_of: u8) -> NewNotification<'_> {
-    NewNotification { id, user_id: "12345", digest: digest(digest_of), accepted_at: time("2026-01-31T12:00:00Z") }
+    let accepted_at = time("2026-01-31T12:00:00Z");
+    NewNotification { id, user_id: "12345", digest: digest(digest_of), accepted_at, is_place: false }
 }
 
 fn delivery<'a>(destination: &'a str, attempt: i32, second: i32, error: Option<&'a str>) -> Delivery<'a> {
@@ -154,4 +156,14 @@ async fn a_server_s_words_are_kept_although_they_hold_a_nul(Stage { store, .. }:
     accept(&store, new("a", 1)).await;
     store.record_deliveries(&[delivery("hook", 1, 1, Some("502 \0 bad"))], &[]).await.unwrap();
     assert_eq!(read(&store).await.deliveries[0].error.as_deref(), Some("502 \u{fffd} bad"));
+}
+
+async fn what_stood_at_a_place_before_is_forgotten_with_its_deliveries(Stage { store, .. }: Stage) {
+    let at_place = |digest_of| NewNotification { is_place: true, ..new("a", digest_of) };
+    assert_eq!(accept(&store, at_place(1)).await, Accepted::New);
+    store.record_deliveries(&[delivery("hook", 1, 1, None)], &concluded(NotificationOutcome::Delivered)).await.unwrap();
+    assert!(matches!(accept(&store, at_place(1)).await, Accepted::Repeat(_)), "the same record again is a repeat");
+    assert_eq!(accept(&store, at_place(2)).await, Accepted::New);
+    let read = read(&store).await;
+    assert_eq!((read.status, read.deliveries), (NotificationStatus::Accepted, Vec::new()));
 }

@@ -92,6 +92,7 @@ pub(crate) fn row<'a>(id: &'a str, data: &'a str, digest_of: u8) -> EventRow<'a>
         received_at: time("2026-01-31T12:00:00.25Z"),
         data,
         digest: digest(digest_of),
+        is_place: false,
     }
 }
 

@@ -23,7 +23,7 @@ async fn text_with_a_nul_is_refused_alone(Stage { store, .. }: Stage) {
 
 async fn a_notification_with_a_nul_is_refused_alone(Stage { store, .. }: Stage) {
     let accepted_at = time("2026-01-31T12:00:00Z");
-    let new = |id, user_id| NewNotification { id, user_id, digest: digest(1), accepted_at };
+    let new = |id, user_id| NewNotification { id, user_id, digest: digest(1), accepted_at, is_place: false };
     let accepted = store.accept_notifications(&[new("a", "1"), new("b", "\0"), new("c", "3")]).await.unwrap();
     assert!(matches!(accepted[..], [Accepted::New, Accepted::Refused(Refusal::Unstorable(_)), Accepted::New]));
 }

@@ -1,0 +1,252 @@
+//! The consumers of the sustained core, each beside what the same records cost without it.
+#![allow(missing_docs)]
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use millrace_bench::{Figures, Fixture, Process, Stretch, median};
+use millrace_domain::payment::DeclineRules;
+use millrace_event_store::EventStore;
+use millrace_kafka::cluster::Cluster;
+use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription, Transformer};
+use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
+use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
+use millrace_login_insights::Insights;
+use millrace_payments::Payments;
+use millrace_payments::gateway::SimulatedGateway;
+use millrace_store::Store;
+use millrace_testkit::Postgres;
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use tokio_util::sync::CancellationToken;
+
+const PARTITIONS: i32 = 6;
+const RECORDS: u64 = 300_000;
+const DELAYED: u64 = 20_000;
+const RUNS: usize = 3;
+const TIME: &str = "2026-01-31T12:00:00.250Z";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many records a transaction of the bare loop holds, and a commit of COPY's rows.
+const BATCH: u64 = 5_000;
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let names = ["events", "orders", "delayed", "user-login", "payments", "bare", "processed-data"];
+        let topics: Vec<_> = names.into_iter().map(|name| (name, PARTITIONS)).collect();
+        let fixture = Fixture::start(&topics).await?;
+        let kafka = KafkaSettings::plaintext(fixture.bootstrap_servers());
+        let text = "x".repeat(150);
+        fill(&kafka, "events", RECORDS, |number| format!(r#"{{"user_id":"{number}","text":"{text}"}}"#)).await?;
+        fill(&kafka, "orders", RECORDS, |number| format!(r#"{{"order_id":"{number}","amount":12.50}}"#)).await?;
+        fill(&kafka, "delayed", DELAYED, |number| format!(r#"{{"order_id":"{number}","amount":12.50}}"#)).await?;
+        fill(&kafka, "user-login", RECORDS, login).await?;
+        events(&kafka, &text).await?;
+        payments(&kafka).await?;
+        logins(&kafka).await
+    })
+}
+
+fn login(number: u64) -> String {
+    let (user, locale) = (number * 7919 % 10_000, ["DE", "US", "FR", "IN", "BR"][(number % 5) as usize]);
+    format!(r#"{{"user_id":"{user}","device_type":"iOS","locale":"{locale}","ip":"10.0.0.1","timestamp":1769860800}}"#)
+}
+
+async fn fill(kafka: &KafkaSettings, topic: &str, count: u64, value: impl Fn(u64) -> String) -> anyhow::Result<()> {
+    let settings = ProducerSettings { linger: Duration::from_millis(20), ..ProducerSettings::default() };
+    let producer = Producer::new(kafka, &settings)?;
+    for start in (0..count).step_by(10_000) {
+        let records: Vec<_> = (start..start + 10_000)
+            .map(|number| (format!("{topic}-{number}"), number.to_string(), value(number)))
+            .collect();
+        let records = records.iter().map(|(id, key, value)| OutgoingRecord {
+            topic,
+            partition: None,
+            key: Some(key.as_bytes()),
+            value: Some(value.as_bytes()),
+            headers: headers(id),
+        });
+        for report in producer.send_all(records.collect()).await {
+            report?;
+        }
+    }
+    Ok(())
+}
+
+fn headers(id: &str) -> OwnedHeaders {
+    let fixed = [
+        ("ce_id", id),
+        ("ce_type", "millrace.event.registered"),
+        ("ce_source", "/millrace/edge"),
+        ("ce_time", TIME),
+        ("ce_specversion", "1.0"),
+        ("content-type", "application/json"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ];
+    fixed.into_iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(value) }))
+}
+
+/// The records of a topic that a consumer is done with.
+fn done(progress: &Progress, topic: &str) -> u64 {
+    let positions = (0..PARTITIONS).filter_map(|partition| progress.position(topic, partition));
+    positions.map(|offset| u64::try_from(offset).unwrap_or(0)).sum()
+}
+
+/// Measures a consumer from its first progress until it is done with `count` records.
+async fn measured(
+    progress: Arc<Progress>,
+    topic: &str,
+    count: u64,
+    running: impl Future<Output = Result<(), ConsumerError>>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<Figures> {
+    let watching = async {
+        let until = async |wanted: u64| {
+            while done(&progress, topic) < wanted {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        until(1).await;
+        let (before, stretch) = (done(&progress, topic), Stretch::begin(Process::This)?);
+        until(count).await;
+        let figures = stretch.end(count - before);
+        shutdown.cancel();
+        figures
+    };
+    let (end, figures) = tokio::join!(running, watching);
+    end?;
+    figures
+}
+
+async fn events(kafka: &KafkaSettings, text: &str) -> anyhow::Result<()> {
+    let postgres = Postgres::dedicated().await.context("no PostgreSQL")?;
+    let (mut ours, mut copies) = (Vec::new(), Vec::new());
+    for run in 0..RUNS {
+        let database = postgres.database().await;
+        let store = Store::connect(database.url()).await?;
+        copies.push(copy(database.url(), text).await?);
+        let events = EventStore::of(store.clone(), &Cluster::new(kafka)?, PATIENCE).await?;
+        let letters = Producer::new(kafka, &ProducerSettings::default())?;
+        let group = Subscription::new(&format!("events-{run}"), &["events"]);
+        let consumer = Consumer::new(kafka.clone(), group, ConsumerOptions::default(), letters);
+        let (progress, shutdown) = (consumer.progress(), CancellationToken::new());
+        let running = consumer.run_batches(&events, shutdown.clone());
+        ours.push(measured(progress, "events", RECORDS, running, shutdown.clone()).await?);
+        store.close().await;
+    }
+    let (copy, ours) = (median(copies).context("no runs")?, median(ours).context("no runs")?);
+    println!("events into PostgreSQL, {RECORDS} of about 180 bytes and 7 headers, median of {RUNS} runs");
+    println!("  the same rows by COPY, one connection  {copy}");
+    println!("  event-store                            {ours}   {:.0} % of COPY", 100.0 * ours.rate() / copy.rate());
+    Ok(())
+}
+
+/// The rows of the events, copied into a table like theirs.
+async fn copy(url: &str, text: &str) -> anyhow::Result<Figures> {
+    let mut connection = PgConnection::connect(url).await?;
+    connection.execute("CREATE TABLE copied (LIKE events INCLUDING ALL)").await?;
+    let stretch = Stretch::begin(Process::This)?;
+    for start in (0..RECORDS).step_by(usize::try_from(BATCH)?) {
+        let mut lines = String::new();
+        for number in start..start + BATCH {
+            let digest = "00".repeat(32);
+            writeln!(
+                lines,
+                "events-{number}\tmillrace.event.registered\t/millrace/edge\tevents\t0\t{number}\t{number}\t{TIME}\t{TIME}\t\
+                 {{\"user_id\":\"{number}\",\"text\":\"{text}\"}}\t\\\\x{digest}"
+            )?;
+        }
+        let mut into = connection.copy_in_raw("COPY copied FROM STDIN").await?;
+        into.send(lines.as_bytes()).await?;
+        into.finish().await?;
+    }
+    stretch.end(RECORDS)
+}
+
+async fn payments(kafka: &KafkaSettings) -> anyhow::Result<()> {
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for run in 0..RUNS {
+        bare.push(bare_transactions(kafka, run)?);
+        ours.push(paying(kafka, &format!("payments-{run}"), "orders", RECORDS, Duration::ZERO).await?);
+    }
+    let delayed = paying(kafka, "payments-delayed", "delayed", DELAYED, Duration::from_millis(100)).await?;
+    let (bare, ours) = (median(bare).context("no runs")?, median(ours).context("no runs")?);
+    println!("payments, exactly once, {RECORDS} orders, median of {RUNS} runs");
+    println!("  librdkafka's transactional producer alone, {BATCH} a transaction {bare}");
+    println!(
+        "  payments, no delay                                          {ours}   {:.0} % of it",
+        100.0 * ours.rate() / bare.rate()
+    );
+    println!("  payments, 100 ms at the gateway, one instance               {delayed}");
+    Ok(())
+}
+
+async fn paying(
+    kafka: &KafkaSettings,
+    group: &str,
+    topic: &str,
+    count: u64,
+    delay: Duration,
+) -> anyhow::Result<Figures> {
+    let payments = Payments::new(SimulatedGateway { delay, rules: DeclineRules { above: 10_000.0 } }, "payments");
+    transforming(kafka, group, topic, count, &payments).await
+}
+
+async fn transforming(
+    kafka: &KafkaSettings,
+    group: &str,
+    topic: &str,
+    count: u64,
+    transformer: &impl Transformer,
+) -> anyhow::Result<Figures> {
+    let settings = ProducerSettings::default();
+    let producer = TransactionalProducer::new(kafka, &settings, &format!("millrace-{group}"))?;
+    producer.take_over(PATIENCE).await?;
+    let letters = Producer::new(kafka, &settings)?;
+    let subscription = Subscription::new(group, &[topic]);
+    let consumer = Consumer::new(kafka.clone(), subscription, ConsumerOptions::default(), letters);
+    let (progress, shutdown) = (consumer.progress(), CancellationToken::new());
+    let running = consumer.run_transactional(transformer, &producer, shutdown.clone());
+    measured(progress, topic, count, running, shutdown.clone()).await
+}
+
+/// Records of a payment's size, written in transactions by librdkafka and nothing else.
+fn bare_transactions(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Figures> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &kafka.bootstrap_servers)
+        .set("transactional.id", format!("bare-{run}"))
+        .set("linger.ms", "2.5")
+        .set("queue.buffering.max.messages", "1000000");
+    let producer: BaseProducer = config.create()?;
+    producer.init_transactions(PATIENCE)?;
+    let value = "x".repeat(170);
+    let stretch = Stretch::begin(Process::This)?;
+    for start in (0..RECORDS).step_by(usize::try_from(BATCH)?) {
+        producer.begin_transaction()?;
+        for number in start..start + BATCH {
+            let key = number.to_string();
+            let record = BaseRecord::to("bare").key(&key).payload(&value).headers(headers(&key));
+            producer.send(record).map_err(|(error, _)| error)?;
+        }
+        producer.flush(PATIENCE)?;
+        producer.commit_transaction(PATIENCE)?;
+    }
+    stretch.end(RECORDS)
+}
+
+async fn logins(kafka: &KafkaSettings) -> anyhow::Result<()> {
+    let mut runs = Vec::new();
+    for run in 0..RUNS {
+        let insights = Insights::new("processed-data", Duration::from_secs(1));
+        runs.push(transforming(kafka, &format!("logins-{run}"), "user-login", RECORDS, &insights).await?);
+    }
+    println!("login insights, exactly once, {RECORDS} logins, median of {RUNS} runs");
+    println!("  login-insights                         {}", median(runs).context("no runs")?);
+    Ok(())
+}
