@@ -4,6 +4,7 @@ mod client;
 pub mod cluster;
 pub mod consumer;
 pub mod error;
+mod failpoint;
 mod ffi;
 pub mod headers;
 #[cfg(feature = "msk")]

@@ -13,6 +13,7 @@ use super::letters::{Letters, Refusal, poison};
 use super::options::ConsumerOptions;
 use super::partitions::Lease;
 use super::work::Verdict;
+use crate::failpoint::failpoint;
 
 /// One try of a record, as its processor sees it.
 #[derive(Debug)]
@@ -95,7 +96,9 @@ impl<'p, P: Processor> Attempts<'p, P> {
 
     /// Works on a task until it is done, abandoned, or the consumer must stop.
     pub(super) async fn run(&self, task: Task<'_>) -> TaskEnd<P::Product> {
+        failpoint!("record.taken");
         let verdict = self.decide(&task).await;
+        failpoint!("record.processed");
         task.finish(verdict)
     }
 

@@ -15,6 +15,7 @@ use super::letters::{Letters, Refusal, poison};
 use super::resume::{Places, Resume};
 use super::work::{Finished, Verdict};
 use super::{Batch, BatchError, BatchProcessor, ConsumerError, Refused, Written};
+use crate::failpoint::failpoint;
 use crate::record::Record;
 
 /// Delays between tries. A store that is away keeps its partitions waiting, for as long as it takes.
@@ -47,6 +48,7 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
             .filter_map(|(record, poison)| poison.is_none().then_some(record))
             .collect();
         loop {
+            failpoint!("batch.taken");
             let expected = self.stored(&topic, partition);
             let batch = Batch { topic: &topic, partition, expected, next, records: &sound };
             let written = AssertUnwindSafe(self.processor.write(&batch)).catch_unwind().await;
@@ -55,13 +57,16 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
             });
             let error = match written {
                 Ok(Written { pending, refused }) => {
+                    failpoint!("batch.written");
                     let refused = refused.into_iter().map(|Refused { index, reason }| (index, reason)).collect();
                     let verdicts = match self.refuse(&chunk, &poison, &refused, &attempt).await {
                         Ok(verdicts) => verdicts,
                         Err(early) => return all(&chunk, || early.verdict()),
                     };
+                    failpoint!("batch.lettered");
                     match self.processor.commit(pending).await {
                         Ok(()) => {
+                            failpoint!("batch.committed");
                             self.note(&topic, partition, Some(next));
                             return verdicts;
                         }

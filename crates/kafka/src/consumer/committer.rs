@@ -10,6 +10,7 @@ use super::context::Context;
 use super::partitions::{Frontier, Lease, Partitions};
 use super::progress::Progress;
 use super::recorder::{Made, Recorder};
+use crate::failpoint::failpoint;
 use crate::ffi;
 
 /// See the module's text.
@@ -27,8 +28,12 @@ impl<'c> Committer<'c> {
 
     /// Sends these frontiers; none may be on its way.
     pub(super) fn send(&mut self, frontiers: Vec<Frontier>, partitions: &Partitions) {
+        failpoint!("offsets.done");
         match ffi::commit(self.client, &partitions.offsets(&frontiers)) {
-            Ok(()) => self.unanswered = Some(frontiers),
+            Ok(()) => {
+                failpoint!("offsets.sent");
+                self.unanswered = Some(frontiers);
+            }
             Err(error) => tracing::warn!(%error, "a commit was not sent, trying again"),
         }
     }
@@ -66,6 +71,7 @@ impl Recorder<()> for Committer<'_> {
         let frontiers = self.unanswered.take().unwrap_or_default();
         match result {
             Ok(()) => {
+                failpoint!("offsets.committed");
                 for frontier in frontiers {
                     partitions.committed(frontier, self.progress);
                 }

@@ -414,7 +414,10 @@ where
             return false;
         }
         if records > 0 && self.settling_since.is_none() {
-            tracing::warn!(records, "the drain deadline passed with records unfinished: they are left to the next reader");
+            tracing::warn!(
+                records,
+                "the drain deadline passed with records unfinished: they are left to the next reader"
+            );
         }
         self.record();
         let is_settled = !self.recorder.is_recording() && self.partitions.uncommitted().is_empty();

@@ -8,6 +8,7 @@ use millrace_domain::{Backoff, DeadLetterClass, ErrorClass};
 
 use super::attempts::Attempt;
 use super::work::Verdict;
+use crate::failpoint::failpoint;
 use crate::headers;
 use crate::new_record::NewRecord;
 use crate::producer::{OutgoingRecord, Producer};
@@ -67,6 +68,7 @@ impl<'p> Letters<'p> {
         };
         let topic = dead_letter_topic(record.topic());
         for tries in 1.. {
+            failpoint!("letter.refused");
             let sent = producer.send(OutgoingRecord {
                 topic: &topic,
                 partition: None,
@@ -75,7 +77,10 @@ impl<'p> Letters<'p> {
                 headers: headers::append(record.detach_headers(), letter.headers()),
             });
             match sent.await {
-                Ok(_) => return Verdict::DeadLettered { class, letter: None },
+                Ok(_) => {
+                    failpoint!("letter.acknowledged");
+                    return Verdict::DeadLettered { class, letter: None };
+                }
                 Err(error) if error.class() == ErrorClass::Transient => {
                     tracing::error!(%error, topic, "a dead letter was not acknowledged, trying again");
                     let delay = BACKOFF.delay(tries, None, &mut rand::rng());

@@ -200,6 +200,8 @@ impl Consumer {
     }
 
     fn connect(&self) -> Result<Connection, KafkaFailure> {
+        #[cfg(feature = "failpoints")]
+        crate::failpoint::arm()?;
         let config = self.options.client_config(&self.kafka, &self.subscription)?;
         let context = Context::new(&self.kafka)?;
         let client: StreamConsumer<Context> =

@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::delivery::DeliveryContext;
 use super::{OutgoingRecord, ProduceError, Producer, ProducerSettings};
 use crate::error::KafkaFailure;
+use crate::failpoint::failpoint;
 use crate::offsets::{Committed, GroupOffsets};
 use crate::settings::KafkaSettings;
 
@@ -110,8 +111,10 @@ impl TransactionalProducer {
         group: ConsumerGroupMetadata,
         offsets: TopicPartitionList,
     ) -> Result<(), TransactionError> {
+        failpoint!("transaction.taken");
         self.0.client.begin_transaction().map_err(|error| not_taken(&error))?;
         let mut reports = self.0.send_all(records).await.into_iter().enumerate();
+        failpoint!("transaction.produced");
         let failed =
             reports.find_map(|(index, report)| Some(TransactionError::Record { index, source: report.err()? }));
         if let Some(failed) = failed {
@@ -120,7 +123,10 @@ impl TransactionalProducer {
         if let Err(error) = self.call(move |client| client.send_offsets_to_transaction(&offsets, &group, CALL)).await {
             return Err(self.abort(not_taken(&error)).await);
         }
-        self.commit().await
+        failpoint!("transaction.complete");
+        self.commit().await?;
+        failpoint!("transaction.committed");
+        Ok(())
     }
 
     async fn commit(&self) -> Result<(), TransactionError> {
