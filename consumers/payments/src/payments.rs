@@ -1,7 +1,10 @@
 //! The processor: an order record in, a payment out.
 
 use std::borrow::Cow;
+use std::pin::pin;
+use std::task::Poll;
 
+use futures_util::poll;
 use jiff::Timestamp;
 use metrics::Counter;
 use millrace_domain::Outcome;
@@ -36,26 +39,37 @@ impl<G: Gateway> Payments<G> {
     pub fn new(gateway: G, topic: impl Into<Cow<'static, str>>) -> Self {
         Self { gateway, topic: topic.into(), charges: Charges::new() }
     }
+
+    /// The gateway's answer; `None` where nobody waits for it any more.
+    async fn charge(&self, charge: &Charge<'_>, attempt: &Attempt<'_>) -> Option<Result<Settlement, GatewayError>> {
+        let mut answer = pin!(self.gateway.charge(charge));
+        match poll!(answer.as_mut()) {
+            Poll::Ready(answer) => Some(answer),
+            // In a box: every record's future is as large as the longest way it may take.
+            Poll::Pending => Box::pin(attempt.unless_given_up(answer)).await,
+        }
+    }
 }
 
 impl<G: Gateway> Processor for Payments<G> {
-    type Product = Payment;
+    /// In a box: what is made of a record passes many hands on its way into a transaction.
+    type Product = Box<Payment>;
 
-    async fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome<Payment> {
+    async fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome<Box<Payment>> {
         let order = match Order::read(record.value().unwrap_or_default()) {
             Ok(order) => order,
             Err(error) => return Outcome::poison(error.to_string()),
         };
         let Carried { payment_id, trace } = Carried::from(record);
         let charge = Charge { payment_id: &payment_id, order_id: &order.id, amount: order.amount };
-        let Some(answer) = attempt.unless_given_up(self.gateway.charge(&charge)).await else {
+        let Some(answer) = self.charge(&charge, attempt).await else {
             return Outcome::retry("given up before the payment gateway answered");
         };
         self.charges.count(&answer);
         match answer {
             Ok(settlement) => {
                 let trace = TraceParent::next_hop(trace, &mut rand::rng());
-                Outcome::Done(Payment::settled(payment_id, order, settlement, Timestamp::now(), trace))
+                Outcome::Done(Box::new(Payment::settled(payment_id, order, settlement, Timestamp::now(), trace)))
             }
             Err(error) => unsettled(&error),
         }
@@ -63,19 +77,19 @@ impl<G: Gateway> Processor for Payments<G> {
 }
 
 impl<G: Gateway> Transformer for Payments<G> {
-    fn seal<'p>(&self, payments: impl Iterator<Item = &'p Payment>) -> Vec<NewRecord> {
+    fn seal<'p>(&self, payments: impl Iterator<Item = &'p Box<Payment>>) -> Vec<NewRecord> {
         let record = |payment: &Payment| NewRecord {
             topic: self.topic.clone(),
             key: Some(payment.key().into()),
             value: Some(payment.value()),
             headers: headers::from_envelope(payment.envelope()),
         };
-        payments.map(record).collect()
+        payments.map(|payment| record(payment)).collect()
     }
 }
 
 /// What becomes of an order that was neither paid nor declined.
-fn unsettled(error: &GatewayError) -> Outcome<Payment> {
+fn unsettled(error: &GatewayError) -> Outcome<Box<Payment>> {
     let reason = error.to_string();
     match error {
         GatewayError::Unavailable { retry_after, .. } => Outcome::RetryAfter { after: *retry_after, reason },

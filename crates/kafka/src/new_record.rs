@@ -22,12 +22,22 @@ pub struct NewRecord {
 impl NewRecord {
     /// The record as a producer takes it.
     pub fn as_outgoing(&self) -> OutgoingRecord<'_> {
+        self.with(self.headers.clone())
+    }
+
+    /// The same with these headers, which were [taken](Self::take_headers) from it before.
+    pub(crate) fn with(&self, headers: OwnedHeaders) -> OutgoingRecord<'_> {
         OutgoingRecord {
             topic: &self.topic,
             partition: None,
             key: self.key.as_deref(),
             value: self.value.as_deref(),
-            headers: self.headers.clone(),
+            headers,
         }
+    }
+
+    /// Takes the headers out, where the record is written once: librdkafka copies them one by one.
+    pub(crate) fn take_headers(&mut self) -> OwnedHeaders {
+        std::mem::replace(&mut self.headers, OwnedHeaders::new_with_capacity(0))
     }
 }

@@ -18,7 +18,7 @@ pub struct SimulatedGateway {
 impl Gateway for SimulatedGateway {
     async fn charge(&self, charge: &Charge<'_>) -> Result<Settlement, GatewayError> {
         if !self.delay.is_zero() {
-            tokio::time::sleep(self.delay).await;
+            Box::pin(tokio::time::sleep(self.delay)).await;
         }
         Ok(self.rules.settle(charge.amount))
     }

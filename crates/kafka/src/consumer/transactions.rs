@@ -79,14 +79,15 @@ impl<'c, P: Transformer> Transactions<'c, P> {
                 let failure = KafkaFailure::Call { action: "committing in a transaction", source: no_group() };
                 return (taken, Err(failure.into()));
             };
-            let sealed = transformer.seal(taken.made().filter_map(|made| match made {
+            let mut sealed = transformer.seal(taken.made().filter_map(|made| match made {
                 Made::Product(product) => Some(product),
                 Made::Letter(_) | Made::Nothing => None,
             }));
             let letters =
                 taken.made().filter_map(|made| if let Made::Letter(letter) = made { Some(letter) } else { None });
-            let records: Vec<OutgoingRecord<'_>> =
-                letters.map(NewRecord::as_outgoing).chain(sealed.iter().map(NewRecord::as_outgoing)).collect();
+            let headers: Vec<_> = sealed.iter_mut().map(NewRecord::take_headers).collect();
+            let sealed = sealed.iter().zip(headers).map(|(record, headers)| record.with(headers));
+            let records: Vec<OutgoingRecord<'_>> = letters.map(NewRecord::as_outgoing).chain(sealed).collect();
             let result = producer.write(records, group, offsets).await;
             (taken, result)
         }
