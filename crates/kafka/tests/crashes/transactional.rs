@@ -55,10 +55,12 @@ pub(crate) async fn assert_each_record_came_out_once(scene: &Scene) {
 
 type Bytes = Option<Vec<u8>>;
 
-fn by_key(records: impl Iterator<Item = (Bytes, Bytes)>) -> BTreeMap<Bytes, Vec<Bytes>> {
-    let mut by_key: BTreeMap<Bytes, Vec<Bytes>> = BTreeMap::new();
+/// Values by key, as text.
+fn by_key(records: impl Iterator<Item = (Bytes, Bytes)>) -> BTreeMap<String, Vec<String>> {
+    let text = |bytes: Bytes| String::from_utf8(bytes.unwrap()).unwrap();
+    let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (key, value) in records {
-        by_key.entry(key).or_default().push(value);
+        by_key.entry(text(key)).or_default().push(text(value));
     }
     by_key
 }
