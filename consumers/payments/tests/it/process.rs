@@ -7,6 +7,7 @@ use millrace_domain::payment::payment_id;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
 use millrace_testkit::journal::Entry;
+use millrace_testkit::kafka;
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 
@@ -70,4 +71,19 @@ async fn the_embedded_broker_does_for_orders_and_a_signal_ends_the_process_with_
     assert_eq!(reader.end(), [Entry::new(payment_id("event-1").as_str(), "101", 7)]);
     let said = instance.log().join("\n");
     assert!(said.contains("at least once here, not exactly once"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_coordinates_no_transactions_is_waited_for_and_named() {
+    // The topic of the coordinators' state cannot be made: there are not enough brokers for its copies.
+    let setting = "transaction.state.log.replication.factor";
+    let Some(kafka) = kafka::dedicated(|broker| broker.property(setting, "3")).await else { return };
+    let mut instance = Instance::start(kafka.bootstrap_servers(), Some("a-1".to_owned()), &[]);
+    assert_eq!(instance.ended(BOUND).await.code(), Some(1));
+    let last = instance.log().pop().unwrap_or_default();
+    let expected = format!(
+        "no broker answers at {}: waited 30 s for the coordinator of transactions as millrace-payments-a-1",
+        kafka.bootstrap_servers()
+    );
+    assert!(last.contains(&expected), "{last}");
 }

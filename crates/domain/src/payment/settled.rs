@@ -76,11 +76,6 @@ impl Payment {
         &self.envelope
     }
 
-    /// What became of it.
-    pub fn settlement(&self) -> &Settlement {
-        &self.settlement
-    }
-
     /// The value, one JSON object. `processed_at` is the event's time; `amount` is as the order has it, and `reason`
     /// says why a payment was declined.
     pub fn value(&self) -> Vec<u8> {
