@@ -34,8 +34,8 @@ use crate::discovery::BrokerArgs;
 
 const EXAMPLES: &str = "\
 Examples:
-  millrace order                              type an order's id, and see it paid
-  seq 1 100 | millrace order                  a line for each: its id, paid or declined
+  millrace order                              type an id, and see it paid
+  seq 1 100 | millrace order                  a line each: paid or declined
   echo '{\"order_id\": 7, \"amount\": 12.50}' | millrace order --timeout 10s
 
 From a pipe it exits 0 once every order is paid or declined, and 1 where one is not when the time is up. The consumers \
