@@ -47,7 +47,11 @@ impl Questions for Brokers {
     }
 
     async fn committed(&self, group: &str, topics: &Topics, _: Duration) -> Result<Offsets, KafkaFailure> {
-        assert_eq!((group, topics.len()), ("millrace-notifier", 1));
+        // The others read topics that are not there.
+        if group != "millrace-notifier" {
+            return Ok(Offsets::new());
+        }
+        assert_eq!(topics.len(), 1);
         answer(self.coordinator, Offsets::from([(("notifications".to_owned(), 0), 50)])).await
     }
 }
@@ -56,7 +60,11 @@ async fn told(brokers: Brokers) -> Value {
     let started = Instant::now();
     let status = status(&brokers).await;
     assert!(started.elapsed() < Duration::from_secs(5), "{brokers:?} took {:?}", started.elapsed());
-    serde_json::to_value(status).unwrap()
+    let mut told = serde_json::to_value(status).unwrap();
+    if let Some(consumers) = told["consumers"].as_object_mut() {
+        consumers.retain(|name, _| name == "notifier");
+    }
+    told
 }
 
 #[tokio::test(start_paused = true)]
