@@ -1,40 +1,15 @@
-//! When a batch is closed: at a hundred logins, or when they have waited for long enough.
+//! When a batch is closed: at a hundred logins, or when its oldest has waited for long enough.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_domain::insight::FULL_BATCH;
 
-/// See the module's text.
-#[derive(Debug)]
-pub(crate) struct Closing {
-    age: Duration,
-    /// Since when some login or other has been left waiting.
-    ///
-    /// Kept across transactions, and cleared only when nothing is left. Which logins are left is not ours to say: were
-    /// each transaction to begin anew, those of a quiet partition could wait behind a busy one for ever.
-    waiting_since: Mutex<Option<Instant>>,
-}
-
-impl Closing {
-    /// Batches that are not full are closed after `age`.
-    pub(crate) fn after(age: Duration) -> Self {
-        Self { age, waiting_since: Mutex::default() }
-    }
-
-    /// How many of the `ready` logins are in batches that close now.
-    pub(crate) fn cut(&self, ready: usize, now: Instant) -> usize {
-        let mut waiting_since = self.waiting_since.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_full_batches = ready - ready % FULL_BATCH;
-        if in_full_batches < ready {
-            let since = *waiting_since.get_or_insert(now);
-            if now.saturating_duration_since(since) < self.age {
-                return in_full_batches;
-            }
-        }
-        *waiting_since = None;
-        ready
-    }
+/// How many of the `ready` logins, oldest first, are in batches that close now. The oldest has waited for `age`; batches
+/// that are not full are closed after `batch_age`.
+pub(crate) fn cut(ready: usize, age: Duration, batch_age: Duration) -> usize {
+    let in_full_batches = ready - ready % FULL_BATCH;
+    // Once full batches have left, the oldest of the rest is younger.
+    if in_full_batches == 0 && age >= batch_age { ready } else { in_full_batches }
 }
 
 #[cfg(test)]
@@ -45,35 +20,21 @@ mod tests {
 
     #[test]
     fn full_batches_close_at_once_and_the_rest_at_its_age() {
-        let (closing, start) = (Closing::after(AGE), Instant::now());
-        assert_eq!(closing.cut(99, start), 0);
-        assert_eq!(closing.cut(250, start + AGE / 2), 200);
-        assert_eq!(closing.cut(50, start + AGE * 9 / 10), 0);
-        assert_eq!(closing.cut(51, start + AGE), 51);
-        assert_eq!(closing.cut(7, start + AGE), 0, "what comes later waits as long");
-    }
-
-    #[test]
-    fn logins_that_fill_their_batch_leave_no_age_behind() {
-        let (closing, start) = (Closing::after(AGE), Instant::now());
-        assert_eq!(closing.cut(60, start), 0);
-        assert_eq!(closing.cut(100, start + AGE / 2), 100);
-        assert_eq!(closing.cut(60, start + AGE), 0);
-        assert_eq!(closing.cut(60, start + 2 * AGE), 60);
-    }
-
-    #[test]
-    fn what_is_left_of_every_transaction_does_not_wait_for_ever() {
-        let (closing, start) = (Closing::after(AGE), Instant::now());
-        let cuts: Vec<_> = (0..=10).map(|second| closing.cut(150, start + Duration::from_secs(second))).collect();
-        assert_eq!(cuts[..10], [100; 10]);
-        assert_eq!(cuts[10], 150);
+        for (ready, age, closed) in [
+            (0, Duration::ZERO, 0),
+            (99, AGE * 99 / 100, 0),
+            (99, AGE, 99),
+            (100, Duration::ZERO, 100),
+            (250, Duration::ZERO, 200),
+            (250, AGE, 200),
+        ] {
+            assert_eq!(cut(ready, age, AGE), closed, "{ready} ready, the oldest for {age:?}");
+        }
     }
 
     #[test]
     fn without_an_age_every_login_goes_at_once() {
-        let closing = Closing::after(Duration::ZERO);
-        assert_eq!(closing.cut(1, Instant::now()), 1);
-        assert_eq!(closing.cut(0, Instant::now()), 0);
+        assert_eq!(cut(1, Duration::ZERO, Duration::ZERO), 1);
+        assert_eq!(cut(0, Duration::ZERO, Duration::ZERO), 0);
     }
 }

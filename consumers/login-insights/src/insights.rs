@@ -1,7 +1,7 @@
 //! Logins in, insights out, in transactions.
 
 use std::borrow::Cow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_domain::insight::{EVENT_TYPE, FULL_BATCH, Insight, Login, SOURCE, TOPIC};
 use millrace_domain::json::Document;
@@ -9,7 +9,7 @@ use millrace_domain::{Envelope, EventId, Outcome};
 use millrace_kafka::consumer::{Attempt, Processor, Transformer};
 use millrace_kafka::{NewRecord, Record, headers};
 
-use crate::closing::Closing;
+use crate::closing::cut;
 use crate::naming;
 use crate::settings::Settings;
 
@@ -36,7 +36,7 @@ pub struct SeenLogin {
 #[derive(Debug)]
 pub struct Insights {
     topic: Cow<'static, str>,
-    closing: Closing,
+    batch_age: Duration,
 }
 
 impl Insights {
@@ -47,7 +47,7 @@ impl Insights {
 
     /// Insights on `topic`. Logins wait for a full batch for no longer than `batch_age`.
     pub fn new(topic: impl Into<Cow<'static, str>>, batch_age: Duration) -> Self {
-        Self { topic: topic.into(), closing: Closing::after(batch_age) }
+        Self { topic: topic.into(), batch_age }
     }
 
     /// Writes the insight of a batch. Names have no bound but their record's: a batch whose insight would be too large
@@ -103,8 +103,8 @@ impl Processor for Insights {
 }
 
 impl Transformer for Insights {
-    fn cut(&self, ready: usize, _age: Duration) -> usize {
-        self.closing.cut(ready, Instant::now())
+    fn cut(&self, ready: usize, age: Duration) -> usize {
+        cut(ready, age, self.batch_age)
     }
 
     fn seal<'p>(&self, products: impl Iterator<Item = &'p SeenLogin>) -> Vec<NewRecord> {

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_domain::{EventId, insight};
+use millrace_domain::insight;
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::cluster::{Cluster, Offsets};
 use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
-use millrace_kafka::producer::{ProducerSettings, TransactionError, TransactionalProducer};
+use millrace_kafka::producer::TransactionalProducer;
 use millrace_kafka::{KafkaFailure, KafkaSettings};
 use tokio_util::sync::CancellationToken;
 
@@ -18,9 +18,6 @@ use crate::files::Files;
 use crate::insights::Insights;
 use crate::settings::Settings;
 use crate::{NAME, consumer_options, files_options, files_subscription, subscription};
-
-/// How long the coordinator of transactions may take to answer at the start.
-const COORDINATOR_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a stop waits for the files of the last insights.
 const CATCH_UP: Duration = Duration::from_secs(5);
@@ -40,18 +37,16 @@ pub struct LoginInsights {
 pub struct Members {
     logins: Consumer,
     files: Consumer,
-    transactional_id: String,
+    instance: Option<String>,
 }
 
 impl Members {
     /// Memberships with the user's options. `consumer` makes one of them.
     pub fn new(options: &ConsumerOptions, consumer: impl Fn(Subscription, ConsumerOptions) -> Consumer) -> Self {
-        // Under a name that stays, a process that takes over shuts its predecessor out at once.
-        let instance = options.group_instance_id.clone().unwrap_or_else(|| EventId::random().as_str().to_owned());
         Self {
             logins: consumer(subscription(), consumer_options(options.clone())),
             files: consumer(files_subscription(), files_options(options.clone())),
-            transactional_id: format!("millrace-{NAME}-{instance}"),
+            instance: options.group_instance_id.clone(),
         }
     }
 
@@ -88,11 +83,10 @@ impl LoginInsights {
         kafka: &KafkaSettings,
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
-        let Members { logins, files, transactional_id } = members;
-        let Some(taken) = shutdown.run_until_cancelled(take_over(kafka, &transactional_id)).await else {
-            return Ok(());
-        };
-        let producer = taken?;
+        let Members { logins, files, instance } = members;
+        let producer = TransactionalProducer::of_instance(kafka, NAME, instance.as_deref());
+        let Some(producer) = shutdown.run_until_cancelled(producer).await else { return Ok(()) };
+        let producer = producer?;
         let (stop_insights, stop_files) = (shutdown.child_token(), CancellationToken::new());
         let making = Box::pin(async {
             let end = logins.run_transactional(&self.insights, &producer, stop_insights.clone()).await;
@@ -110,21 +104,6 @@ impl LoginInsights {
         });
         let (made, written) = tokio::join!(making, writing);
         made.and(written)
-    }
-}
-
-/// A producer under the transactional id, whose predecessor is shut out and whose transactions are ended.
-async fn take_over(kafka: &KafkaSettings, id: &str) -> Result<TransactionalProducer, ConsumerError> {
-    let producer = TransactionalProducer::new(kafka, &ProducerSettings::default(), id)?;
-    match producer.take_over(COORDINATOR_PATIENCE).await {
-        Ok(()) => Ok(producer),
-        Err(TransactionError::Aborted(reason)) => {
-            let waited = COORDINATOR_PATIENCE.as_secs();
-            let bootstrap = kafka.bootstrap_servers.clone();
-            let reason = format!("the coordinator of transactions gave no answer for {id} within {waited} s: {reason}");
-            Err(KafkaFailure::Unreachable { bootstrap, reason }.into())
-        }
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -157,26 +136,4 @@ async fn committed(cluster: &Cluster, topics: &BTreeMap<String, i32>) -> Result<
 
 fn covers(committed: &Offsets, ends: &Offsets) -> bool {
     ends.iter().all(|(place, end)| committed.get(place).copied().unwrap_or(0) >= *end)
-}
-
-#[cfg(test)]
-mod tests {
-    use millrace_kafka::Producer;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn an_instance_keeps_its_transactional_id_and_a_nameless_process_has_one_of_its_own() {
-        let kafka = KafkaSettings::plaintext("127.0.0.1:1");
-        let letters = Producer::new(&kafka, &ProducerSettings::default()).unwrap();
-        let id = |instance: Option<&str>| {
-            let group_instance_id = instance.map(str::to_owned);
-            let options = ConsumerOptions { group_instance_id, ..ConsumerOptions::default() };
-            let consumer = |subscription, options| Consumer::new(kafka.clone(), subscription, options, letters.clone());
-            Members::new(&options, consumer).transactional_id
-        };
-        assert_eq!(id(Some("eu-1")), "millrace-login-insights-eu-1");
-        assert!(id(None).starts_with("millrace-login-insights-"));
-        assert_ne!(id(None), id(None));
-    }
 }

@@ -5,7 +5,6 @@
 //! | `payments` | the processor: an order record in, a payment out |
 //! | `carried` | what of an order's headers its payment carries on |
 //! | `gateway` | the way to the money, and one that simulates it |
-//! | `transactions` | under which name this process writes its transactions |
 //! | `process` | payments as a process of its own |
 //!
 //! Payments, dead letters and the orders' offsets are committed in one Kafka transaction: whoever reads what is
@@ -18,11 +17,9 @@ pub mod gateway;
 mod payments;
 pub mod process;
 mod settings;
-mod transactions;
 
 pub use payments::Payments;
 pub use settings::Settings;
-pub use transactions::transactional_producer;
 
 use millrace_kafka::consumer::Subscription;
 

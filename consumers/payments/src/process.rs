@@ -3,10 +3,10 @@
 use clap::Parser;
 use millrace_host::consumer::Context;
 use millrace_host::kafka_consumer::{self, KafkaArgs, ProcessError};
+use millrace_kafka::producer::TransactionalProducer;
 
 use crate::payments::Payments;
 use crate::settings::Settings;
-use crate::transactions::transactional_producer;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,7 +36,8 @@ pub struct CommandLine {
 pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessError> {
     let payments = Payments::from_settings(&settings.payments);
     let Some(kafka) = settings.kafka.connect(&context).await? else { return Ok(()) };
-    let producer = transactional_producer(&kafka.kafka, &kafka.options);
+    let instance = kafka.options.group_instance_id.as_deref();
+    let producer = TransactionalProducer::of_instance(&kafka.kafka, crate::NAME, instance);
     let Some(producer) = context.shutdown.run_until_cancelled(producer).await else { return Ok(()) };
     let producer = producer?;
     let consumer = kafka.consumer(crate::subscription(), kafka.options.clone());

@@ -1,6 +1,7 @@
 //! Where the broker is: `--kafka`, else `KAFKA_BOOTSTRAP_SERVERS`, else the `millrace dev` of the data directory.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use millrace_host::exit::SettingError;
@@ -11,6 +12,9 @@ use crate::dev_file::{DevFile, DevFileError};
 
 /// The data directory where none is named.
 pub(crate) const DATA_DIR: &str = ".millrace";
+
+/// How often it is looked whether the `millrace dev` is still there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The settings of every command that needs a broker.
 #[derive(Debug, Clone, Args)]
@@ -35,6 +39,22 @@ impl BrokerArgs {
             None => DevFile::read(&self.data_dir).map_err(|error| self.not_found(&error))?.kafka,
         };
         Ok(KafkaSettings { security: self.security.clone(), ..KafkaSettings::plaintext(bootstrap_servers) })
+    }
+
+    /// Resolves when the `millrace dev` whose broker `found` is has ended; never where the broker was named.
+    pub(crate) async fn dev_gone(&self, found: &KafkaSettings) {
+        if self.kafka.is_some() {
+            return std::future::pending().await;
+        }
+        loop {
+            match DevFile::read(&self.data_dir) {
+                Ok(dev) if dev.kafka == found.bootstrap_servers => {}
+                // It cannot be told.
+                Err(DevFileError::Unreadable { .. }) => {}
+                Ok(_) | Err(DevFileError::Missing(_) | DevFileError::Stale { .. }) => return,
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     fn not_found(&self, error: &DevFileError) -> SettingError {
@@ -66,6 +86,8 @@ fn is_address(server: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn args(kafka: Option<&str>, data_dir: &std::path::Path) -> BrokerArgs {
@@ -81,6 +103,22 @@ mod tests {
         let found = |kafka| args(kafka, folder.path()).settings().unwrap().bootstrap_servers;
         assert_eq!(found(Some("broker:9092")), "broker:9092");
         assert_eq!(found(None), "127.0.0.1:1111");
+    }
+
+    #[tokio::test]
+    async fn a_dev_is_gone_when_its_file_or_its_lock_is_and_a_named_broker_never_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let running = crate::dev_file::lock(folder.path()).unwrap().expect("nobody else has it");
+        let dev = DevFile { http: String::new(), kafka: "127.0.0.1:1111".to_owned(), database: String::new(), pid: 1 };
+        dev.write(folder.path()).unwrap();
+        let (found, named) = (args(None, folder.path()), args(Some("127.0.0.1:1111"), folder.path()));
+        let settings = found.settings().unwrap();
+        // It looks at once.
+        let is_gone = |args: &BrokerArgs| args.dev_gone(&settings).now_or_never().is_some();
+        assert!(!is_gone(&found));
+        drop(running);
+        assert!(is_gone(&found));
+        assert!(!is_gone(&named));
     }
 
     #[test]

@@ -5,3 +5,4 @@ mod kept;
 mod killed;
 mod process;
 mod scene;
+mod stops;

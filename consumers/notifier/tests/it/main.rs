@@ -11,5 +11,6 @@ mod records;
 mod redirects;
 mod running;
 mod setup;
+mod stops;
 mod tls;
 mod webhooks;

@@ -18,10 +18,10 @@ use tokio::task::spawn_blocking;
 
 use crate::setup::{config_file, route, webhook};
 
-const BOUND: Duration = Duration::from_secs(30);
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
 /// A notifier as a process. It is killed if the test ends before it does.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -51,10 +51,13 @@ async fn produce(producer: &Producer, id: &str, value: &str) {
 }
 
 /// A notifier on this broker, with lines on stdout, and where it can be asked for its health.
-async fn start(broker: &Embedded, more: &[&str]) -> (Running, Lines<BufReader<ChildStdout>>, SocketAddr) {
+pub(crate) async fn start(
+    bootstrap_servers: &str,
+    more: &[&str],
+) -> (Running, Lines<BufReader<ChildStdout>>, SocketAddr) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_millrace-notifier"))
         .env_clear()
-        .args(["--kafka", broker.bootstrap_servers(), "--admin-listen", "127.0.0.1:0"])
+        .args(["--kafka", bootstrap_servers, "--admin-listen", "127.0.0.1:0"])
         .args(more)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -79,12 +82,12 @@ async fn start(broker: &Embedded, more: &[&str]) -> (Running, Lines<BufReader<Ch
 }
 
 impl Running {
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
     }
 
-    async fn exit_code(&mut self) -> Option<i32> {
-        eventually(BOUND, "it has ended", async || self.0.try_wait().unwrap()).await.code()
+    pub(crate) async fn exit_code(&mut self, bound: Duration) -> Option<i32> {
+        eventually(bound, "it has ended", async || self.0.try_wait().unwrap()).await.code()
     }
 }
 
@@ -95,7 +98,7 @@ fn producer(broker: &Embedded) -> Producer {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_becomes_a_line_on_stdout_and_a_signal_ends_it_with_0() {
     let broker = Embedded::start(&[("notifications", 1), ("notifications.dlq", 1)]).unwrap();
-    let (mut running, mut lines, admin) = start(&broker, &[]).await;
+    let (mut running, mut lines, admin) = start(broker.bootstrap_servers(), &[]).await;
     let producer = producer(&broker);
     produce(&producer, "bad-1", r#"{"user_id": "12345"}"#).await;
     produce(&producer, "event-1", r#"{"user_id": "12345", "message": "Your order has shipped"}"#).await;
@@ -115,7 +118,7 @@ async fn a_record_becomes_a_line_on_stdout_and_a_signal_ends_it_with_0() {
     .await;
 
     running.terminate();
-    assert_eq!(running.exit_code().await, Some(0));
+    assert_eq!(running.exit_code(BOUND).await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,7 +130,7 @@ async fn a_stop_waits_for_no_back_off_and_what_was_not_delivered_is_after_the_re
     let options = ["--allow-private-destinations", "--notifier-config", config.path().to_str().unwrap()];
     let broker = Embedded::start(&[("notifications", 1), ("notifications.dlq", 1)]).unwrap();
 
-    let (mut running, _lines, _) = start(&broker, &options).await;
+    let (mut running, _lines, _) = start(broker.bootstrap_servers(), &options).await;
     produce(&producer(&broker), "event-1", r#"{"user_id": "12345", "message": "hello"}"#).await;
     let arrived = async |count| {
         eventually(BOUND, "the webhook is called", async || {
@@ -137,8 +140,8 @@ async fn a_stop_waits_for_no_back_off_and_what_was_not_delivered_is_after_the_re
     };
     arrived(1).await;
     running.terminate();
-    assert_eq!(running.exit_code().await, Some(0));
+    assert_eq!(running.exit_code(BOUND).await, Some(0));
 
-    let (_running, _lines, _) = start(&broker, &options).await;
+    let (_running, _lines, _) = start(broker.bootstrap_servers(), &options).await;
     arrived(2).await;
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use millrace_broker::topics::TopicSpec;
 use millrace_domain::Backoff;
 use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Subscription};
-use millrace_kafka::producer::ProducerSettings;
+use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
 use millrace_kafka::{KafkaSettings, Producer};
+use millrace_payments::Payments;
 use millrace_payments::gateway::Gateway;
-use millrace_payments::{Payments, transactional_producer};
 use millrace_testkit::eventually;
 use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord, RawRecord};
 use serde_json::Value;
@@ -48,7 +48,7 @@ impl Scene {
             backoff: Backoff { base: Duration::from_millis(5), cap: Duration::from_millis(50) },
             ..ConsumerOptions::default()
         };
-        let producer = transactional_producer(&settings, &options).await.unwrap();
+        let producer = TransactionalProducer::of_instance(&settings, millrace_payments::NAME, None).await.unwrap();
         let letters = Producer::new(&settings, &ProducerSettings::default()).unwrap();
         let name = millrace_payments::NAME.to_owned();
         let subscription = Subscription { name, group: self.group.clone(), topics: vec![self.orders.clone()] };

@@ -9,6 +9,7 @@ use millrace_event_store::EventStore;
 use millrace_host::settings::Origins;
 use millrace_kafka::cluster::Cluster;
 use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
+use millrace_kafka::producer::TransactionalProducer;
 use millrace_kafka::{KafkaSettings, Producer};
 use millrace_login_insights::{LoginInsights, Members};
 use millrace_notifier::Notifier;
@@ -145,7 +146,8 @@ async fn event_store(host: &Host<'_>) -> anyhow::Result<Started> {
 
 async fn payments(host: &Host<'_>) -> anyhow::Result<Started> {
     let payments = Payments::from_settings(&host.settings.payments);
-    let producer = millrace_payments::transactional_producer(host.kafka, host.options).await?;
+    let instance = host.options.group_instance_id.as_deref();
+    let producer = TransactionalProducer::of_instance(host.kafka, millrace_payments::NAME, instance).await?;
     let consumer = host.consumer(millrace_payments::subscription(), host.options.clone());
     let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
     Ok(Started::new(progress, async move { consumer.run_transactional(&payments, &producer, shutdown).await }))

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use futures_util::FutureExt as _;
 use millrace_host::settings::{Origins, whole_number};
 use millrace_kafka::cluster::Offsets;
@@ -84,7 +85,13 @@ pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCo
     };
     if !printer.is_done() {
         let reader = Reader::new(&broker.settings, "tail", &args.topic, &by_partition(&start))?;
-        follow(&reader, &mut printer).await?;
+        tokio::select! {
+            followed = follow(&reader, &mut printer) => followed?,
+            () = args.broker.dev_gone(&broker.settings) => {
+                printer.flush()?;
+                bail!("the millrace dev whose topic this is has ended");
+            }
+        }
     }
     printer.flush()?;
     Ok(ExitCode::SUCCESS)

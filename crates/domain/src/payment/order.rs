@@ -16,6 +16,9 @@ use crate::json::{Document, Error as JsonError, Kind, Value};
 /// A payment repeats them, the id twice. With this limit it fits into its topic, whatever the order's own topic takes.
 pub const LONGEST_FIELD: usize = 262_144;
 
+/// How long a user's id may be in bytes of JSON for a payment to name its user.
+const LONGEST_USER: usize = 1_024;
+
 /// An order, as far as its payment goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order<'a> {
@@ -23,6 +26,8 @@ pub struct Order<'a> {
     pub id: Cow<'a, str>,
     /// What is to be paid, where it says so.
     pub amount: Option<Amount<'a>>,
+    /// Who ordered, where it says so in a form that can be a key, of at most 1,024 bytes.
+    pub user_id: Option<Cow<'a, str>>,
 }
 
 /// Why a value is no order that can be paid.
@@ -56,18 +61,20 @@ impl<'a> Order<'a> {
     /// [`OrderError`] says what is wrong; the same value will never be an order.
     pub fn read(value: &'a [u8]) -> Result<Self, OrderError> {
         let document = Document::parse(value)?;
-        let (id, amount) = match document.kind() {
+        let (id, amount, user) = match document.kind() {
             Kind::Object => {
                 (ORDER.check)(&document)?;
-                (document.get("order_id").copied(), document.get("amount").copied())
+                let field = |name| document.get(name).copied();
+                (field("order_id"), field("amount"), field("user_id"))
             }
-            _ => (Some(document.root()), None),
+            _ => (Some(document.root()), None, None),
         };
         let (id, raw_id) = id.and_then(|id| Some((text(&id)?, id.raw()))).ok_or_else(|| form(&document))?;
         let amount = amount.as_ref().and_then(Amount::read);
         bound("id", raw_id)?;
         bound("amount", amount.as_ref().map_or("", Amount::raw))?;
-        Ok(Self { id, amount })
+        let user = user.filter(|user| user.raw().len() <= LONGEST_USER);
+        Ok(Self { id, amount, user_id: user.as_ref().and_then(text) })
     }
 }
 
@@ -127,6 +134,21 @@ mod tests {
             (r#"" ""#, " ", None),
         ] {
             assert_eq!(read(json), (id.to_owned(), amount.map(str::to_owned)), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_order_names_its_user_where_that_can_be_a_key() {
+        let user = |user: &str| {
+            let json = format!(r#"{{"order_id": 1, "user_id": {user}}}"#);
+            Order::read(json.as_bytes()).unwrap().user_id.map(Cow::into_owned)
+        };
+        assert_eq!(user(r#""12345""#), Some("12345".to_owned()));
+        assert_eq!(user("12345"), Some("12345".to_owned()));
+        let longest = "u".repeat(LONGEST_USER - 2);
+        assert_eq!(user(&format!("\"{longest}\"")), Some(longest.clone()));
+        for none in ["null", "1.5", r#""""#, "{}", "true", &format!("\"u{longest}\"")] {
+            assert_eq!(user(none), None, "{none}");
         }
     }
 

@@ -37,6 +37,7 @@ pub struct Payment {
     order_id: String,
     /// JSON, as it was sent.
     amount: Option<Box<str>>,
+    user_id: Option<Box<str>>,
     settlement: Settlement,
     envelope: Envelope,
 }
@@ -63,7 +64,8 @@ impl Payment {
             attributes: Vec::new(),
         };
         let amount = order.amount.map(|amount| amount.raw().into());
-        Self { order_id: order.id.into_owned(), amount, settlement, envelope }
+        let user_id = order.user_id.map(Into::into);
+        Self { order_id: order.id.into_owned(), amount, user_id, settlement, envelope }
     }
 
     /// The partition key: the order's id.
@@ -76,11 +78,12 @@ impl Payment {
         &self.envelope
     }
 
-    /// The value, one JSON object. `processed_at` is the event's time; `amount` is as the order has it, and `reason`
-    /// says why a payment was declined.
+    /// The value, one JSON object. `processed_at` is the event's time; `amount` and `user_id` are the order's, the
+    /// latter as text, and `reason` says why a payment was declined.
     pub fn value(&self) -> Vec<u8> {
-        let amount = self.amount.as_deref();
-        let mut out = Vec::with_capacity(WORDS + self.order_id.len() + amount.map_or(0, str::len));
+        let (amount, user_id) = (self.amount.as_deref(), self.user_id.as_deref());
+        let carried = self.order_id.len() + amount.map_or(0, str::len) + user_id.map_or(0, str::len);
+        let mut out = Vec::with_capacity(WORDS + carried);
         out.extend_from_slice(b"{\"order_id\":");
         write_string(&mut out, &self.order_id);
         out.extend_from_slice(b",\"status\":");
@@ -92,6 +95,10 @@ impl Payment {
         if let Some(amount) = amount {
             out.extend_from_slice(b",\"amount\":");
             out.extend_from_slice(amount.as_bytes());
+        }
+        if let Some(user_id) = user_id {
+            out.extend_from_slice(b",\"user_id\":");
+            write_string(&mut out, user_id);
         }
         if let Settlement::Declined { reason } = &self.settlement {
             out.extend_from_slice(b",\"reason\":");
@@ -122,10 +129,10 @@ mod tests {
 
     #[test]
     fn the_value_of_a_payment_is_as_the_contract_has_it() {
-        let payment = payment(r#"{"order_id": 101, "amount": 12.50}"#, Settlement::Paid);
+        let payment = payment(r#"{"order_id": 101, "user_id": 7, "amount": 12.50}"#, Settlement::Paid);
         let id = payment_id("event-1");
         let expected = format!(
-            r#"{{"order_id":"101","status":"paid","payment_id":"{id}","processed_at":"{TIME}","amount":12.50}}"#
+            r#"{{"order_id":"101","status":"paid","payment_id":"{id}","processed_at":"{TIME}","amount":12.50,"user_id":"7"}}"#
         );
         assert_eq!(String::from_utf8(payment.value()).unwrap(), expected);
         assert_eq!(payment.key(), "101");

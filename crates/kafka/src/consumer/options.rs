@@ -99,8 +99,10 @@ impl Default for ConsumerOptions {
 
 impl ConsumerOptions {
     /// How librdkafka fetches ahead. It pauses for `fetch.queue.backoff.ms` when its queue is full, and its default of
-    /// a second leaves a fast consumer idle.
-    pub const FETCH: [(&'static str, &'static str); 4] = [
+    /// a second leaves a fast consumer idle. A partition that goes on after a pause waits for the end of the fetch that
+    /// is under way, up to `fetch.wait.max.ms` where the broker's other partitions have nothing new.
+    pub const FETCH: [(&'static str, &'static str); 5] = [
+        ("fetch.wait.max.ms", "100"),
         ("fetch.queue.backoff.ms", "5"),
         ("queued.min.messages", "50000"),
         ("queued.max.messages.kbytes", "16384"),

@@ -28,8 +28,8 @@ pub trait Processor: Send + Sync {
 
 /// A processor whose products become records, written in one transaction with the offsets of what they were made of.
 pub trait Transformer: Processor {
-    /// How many of the `ready` products go into a transaction now. `age` says for how long products have been ready
-    /// and were left waiting. Before partitions leave or the process ends, all of them go.
+    /// How many of the `ready` products go into a transaction now, the oldest first. `age` says for how long the oldest
+    /// has waited. Before partitions leave or the process ends, all of them go.
     fn cut(&self, ready: usize, age: Duration) -> usize {
         let _ = age;
         ready

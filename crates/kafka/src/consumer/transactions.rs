@@ -37,8 +37,6 @@ pub(super) struct Transactions<'c, P: Transformer> {
     /// For a broker that takes transactions and forgets the offsets in them: commits them afterwards.
     committer: Option<Committer<'c>>,
     staged: Staged<P::Product>,
-    /// Since when products wait.
-    since: Option<Instant>,
     running: Option<BoxFuture<'c, Ended<P::Product>>>,
     failures: u32,
     pause: Option<Pin<Box<Sleep>>>,
@@ -61,7 +59,6 @@ impl<'c, P: Transformer> Transactions<'c, P> {
             progress,
             committer,
             staged: Staged::default(),
-            since: None,
             running: None,
             failures: 0,
             pause: None,
@@ -129,7 +126,7 @@ impl<P: Transformer> Recorder<P::Product> for Transactions<'_, P> {
     fn stage(&mut self, lease: Lease, made: Made<P::Product>) {
         // A record of which nothing is left to write is covered by its partition's frontier.
         if !matches!(made, Made::Nothing) {
-            self.staged.add(lease, made);
+            self.staged.add(lease, made, Instant::now());
         }
     }
 
@@ -146,18 +143,13 @@ impl<P: Transformer> Recorder<P::Product> for Transactions<'_, P> {
         if frontiers.is_empty() {
             return;
         }
-        let ready = self.staged.ready(&frontiers);
-        if ready == 0 {
-            self.since = None;
-        }
-        let age = self.since.map_or(Duration::ZERO, |since| since.elapsed());
+        let (ready, since) = self.staged.ready(&frontiers);
+        let age = since.map_or(Duration::ZERO, |since| since.elapsed());
         let products = if closing { ready } else { self.transformer.cut(ready, age).min(ready) };
         if ready > 0 && products == 0 {
-            self.since.get_or_insert_with(Instant::now);
             return;
         }
         let taken = self.staged.take(&frontiers, products);
-        self.since = (ready > products).then(Instant::now);
         self.running = Some(self.begin(taken, partitions));
     }
 

@@ -5,6 +5,7 @@
 
 mod delivery;
 mod error;
+mod instance;
 mod sent;
 mod transaction;
 

@@ -1,0 +1,67 @@
+//! Event stores that are told to stop while they store, as a deployment does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use millrace_testkit::kafka::{Kafka, RawRecord};
+use millrace_testkit::{Postgres, eventually};
+use sqlx::{Connection as _, PgConnection};
+use tokio_util::sync::CancellationToken;
+
+use crate::process::Running;
+use crate::scene::{BOUND, kafka_with_topics};
+
+const BURST: u32 = 10_000;
+
+async fn produce(kafka: &Kafka, over: &CancellationToken) {
+    let mut pace = tokio::time::interval(Duration::from_millis(50));
+    for burst in 0.. {
+        pace.tick().await;
+        if over.is_cancelled() {
+            return;
+        }
+        let events = (burst * BURST..(burst + 1) * BURST)
+            .map(|number| RawRecord::new("{}").key(number.to_string()).header("ce_id", format!("id-{number}")));
+        kafka.produce("events", events).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_stops_under_load_end_in_time_with_0_and_the_next_life_begins_where_the_last_one_ended() {
+    let Some(kafka) = kafka_with_topics(3).await else { return };
+    let Some(postgres) = Postgres::shared().await else { return };
+    let database = postgres.database().await;
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
+    let over = CancellationToken::new();
+    let stopping = async {
+        let mut before = 0;
+        for _ in 0..5 {
+            let running = Running::start(kafka.bootstrap_servers(), database.url());
+            eventually(BOUND, "this life stores events", async || {
+                // Before the first life's migrations there is no table.
+                let count: i64 =
+                    sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&mut connection).await.unwrap_or(0);
+                (count > before + 2_000).then_some(())
+            })
+            .await;
+            assert!(running.terminate().await.success());
+
+            let query = r#"SELECT partition, count(*), max("offset") + 1 FROM events GROUP BY partition"#;
+            let kept: Vec<(i32, i64, i64)> = sqlx::query_as(query).fetch_all(&mut connection).await.unwrap();
+            assert!(kept.iter().all(|(_, rows, next)| rows == next), "each event once, none left out: {kept:?}");
+            let next: BTreeMap<_, _> = kept.iter().map(|&(partition, _, next)| (partition, next)).collect();
+            let query = "SELECT partition, next_offset FROM consumer_offsets WHERE topic = 'events'";
+            let stored: Vec<(i32, i64)> = sqlx::query_as(query).fetch_all(&mut connection).await.unwrap();
+            assert_eq!(stored.into_iter().collect::<BTreeMap<_, _>>(), next);
+            let committed = kafka.committed_offsets("millrace-event-store", "events").await;
+            let committed: BTreeMap<_, _> =
+                committed.into_iter().filter_map(|(partition, offset)| Some((partition, offset?))).collect();
+            assert_eq!(committed, next);
+            let ends: i64 = kafka.end_offsets("events").await.values().sum();
+            before = next.values().sum();
+            assert!(ends > before, "there was load");
+        }
+        over.cancel();
+    };
+    tokio::join!(produce(&kafka, &over), stopping);
+}
