@@ -46,7 +46,10 @@ impl<G: Gateway> Payments<G> {
         match poll!(answer.as_mut()) {
             Poll::Ready(answer) => Some(answer),
             // In a box: every record's future is as large as the longest way it may take.
-            Poll::Pending => Box::pin(attempt.unless_given_up(answer)).await,
+            Poll::Pending => {
+                attempt.begin();
+                Box::pin(attempt.while_needed(answer)).await
+            }
         }
     }
 }

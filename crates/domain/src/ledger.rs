@@ -88,6 +88,13 @@ impl Ledger {
         }
     }
 
+    /// The offset after the last record that is closed, or that `is_begun` tells of; the frontier where there is none
+    /// above it. Only with everything below it closed would nothing that was begun be read again.
+    pub fn horizon(&self, is_begun: impl Fn(i64) -> bool) -> Option<i64> {
+        let last = self.entries.iter().rev().find(|entry| entry.closed || is_begun(entry.offset));
+        last.map(|entry| entry.offset + 1).or(self.frontier())
+    }
+
     /// How many records are open.
     pub fn in_flight(&self) -> usize {
         self.open
@@ -105,15 +112,15 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::prelude::*;
 
     use super::*;
 
-    /// The plainest account of the same thing: every offset ever opened, and whether it is closed.
+    /// The plainest account of the same thing: every offset ever opened or skipped, and whether it is closed.
     #[derive(Default)]
-    struct Model(BTreeMap<i64, bool>);
+    struct Model(BTreeMap<i64, bool>, BTreeSet<i64>);
 
     impl Model {
         fn frontier(&self) -> Option<i64> {
@@ -121,8 +128,19 @@ mod tests {
             first_open.or_else(|| self.0.keys().last().map(|last| last + 1))
         }
 
+        fn horizon(&self, is_begun: impl Fn(i64) -> bool) -> Option<i64> {
+            let records = self.0.iter().filter(|(offset, _)| !self.1.contains(offset));
+            let begun = records.filter(|(offset, closed)| **closed || is_begun(**offset));
+            begun.map(|(offset, _)| offset + 1).max().max(self.frontier())
+        }
+
         fn skip_to(&mut self, offset: i64) {
-            self.0.entry(offset - 1).or_insert(true);
+            let known = self.0.insert(offset - 1, true);
+            if let Some(known) = known {
+                self.0.insert(offset - 1, known);
+            } else {
+                self.1.insert(offset - 1);
+            }
         }
     }
 
@@ -182,6 +200,8 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(ledger.frontier(), model.frontier());
+                let is_begun = |offset: i64| offset % 7 == 0;
+                prop_assert_eq!(ledger.horizon(is_begun), model.horizon(is_begun));
                 prop_assert_eq!(ledger.in_flight(), model.0.values().filter(|closed| !**closed).count());
                 prop_assert!(ledger.frontier() >= before, "the frontier went back");
             }

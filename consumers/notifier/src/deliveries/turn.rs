@@ -40,7 +40,17 @@ impl<'t> Turn<'t> {
         Self { attempt, account: Some(Account { deliveries, progress, attempts: Mutex::new(attempts) }) }
     }
 
-    /// Waits for `wait`, or until there is no more point in it.
+    /// Waits for its turn, or until the notification can be left to its next reader.
+    pub(crate) async fn while_needed<W: Future>(&self, wait: W) -> Option<W::Output> {
+        self.attempt.while_needed(wait).await
+    }
+
+    /// An attempt is made.
+    pub(crate) fn begin(&self) {
+        self.attempt.begin();
+    }
+
+    /// Waits for `wait`, or until the partition leaves.
     pub(crate) async fn unless_given_up<W: Future>(&self, wait: W) -> Option<W::Output> {
         self.attempt.unless_given_up(wait).await
     }

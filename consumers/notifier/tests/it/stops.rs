@@ -74,7 +74,7 @@ async fn five_stops_under_load_end_in_time_with_0_and_nothing_is_delivered_again
             again.push((id, begun - before, begun - request.at));
         }
     }
-    
+
     assert!(again.is_empty(), "delivered again, after: {again:?}");
     assert_eq!(first_at.len(), produced.load(Ordering::Relaxed));
 }

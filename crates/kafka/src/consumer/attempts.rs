@@ -2,15 +2,17 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use millrace_domain::{Backoff, DeadLetterClass, Outcome};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use super::Processor;
 use super::lanes::{Task, TaskEnd};
 use super::letters::{Letters, Refusal, poison};
 use super::options::ConsumerOptions;
+use super::ownership::Ownership;
 use super::partitions::Lease;
 use super::work::Verdict;
 use crate::failpoint::failpoint;
@@ -19,14 +21,15 @@ use crate::failpoint::failpoint;
 #[derive(Debug)]
 pub struct Attempt<'a> {
     number: u32,
-    /// Where it is told what is still owned, and what this record needs of it.
-    claim: Option<(&'a watch::Sender<Vec<u32>>, Lease)>,
+    /// Where it is told what is still wanted, and what this record needs of it.
+    claim: Option<(&'a Ownership, Lease)>,
+    has_begun: AtomicBool,
 }
 
 impl Attempt<'_> {
     /// A first try that nobody gives up: for calls outside of a consumer.
     pub fn first() -> Self {
-        Self { number: 1, claim: None }
+        Self { number: 1, claim: None, has_begun: AtomicBool::new(false) }
     }
 
     /// Counts from 1, and grows with each try of the same record in this process.
@@ -38,25 +41,43 @@ impl Attempt<'_> {
     /// The answer is `None` then, and whatever outcome follows but a finished one, the record is read again by its
     /// next owner.
     pub async fn unless_given_up<W: Future>(&self, wait: W) -> Option<W::Output> {
-        let Some((ownership, lease)) = self.claim else { return Some(wait.await) };
-        let mut ownership = ownership.subscribe();
-        let given_up = ownership.wait_for(|epochs| !lease.holds(epochs));
-        tokio::select! {
-            biased;
-            _ = given_up => None,
-            output = wait => Some(output),
+        match self.claim {
+            Some((ownership, lease)) => ownership.while_owned(lease, wait).await,
+            None => Some(wait.await),
+        }
+    }
+
+    /// Waits for `wait`, such as the record's turn at something scarce, or until the record is not needed: its partition
+    /// leaves, or the consumer stops, and nothing is done of what comes after it. Where something is, its next reader
+    /// would do that again: then the record goes on, and so does one that has [begun](Self::begin), until the time for a
+    /// good end runs out.
+    pub async fn while_needed<W: Future>(&self, wait: W) -> Option<W::Output> {
+        match self.claim {
+            Some((ownership, lease)) if self.has_begun.load(Ordering::Relaxed) => {
+                ownership.to_the_end(lease, wait).await
+            }
+            Some((ownership, lease)) => ownership.while_needed(lease, wait).await,
+            None => Some(wait.await),
+        }
+    }
+
+    /// To be called before anything is done that a repeat would do again.
+    pub fn begin(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
+        if let Some((ownership, lease)) = self.claim {
+            ownership.begin(lease);
         }
     }
 }
 
 impl<'a> Attempt<'a> {
     /// The first try of what a lease stands for.
-    pub(super) fn of(ownership: &'a watch::Sender<Vec<u32>>, lease: Lease) -> Self {
-        Self { number: 1, claim: Some((ownership, lease)) }
+    pub(super) fn of(ownership: &'a Ownership, lease: Lease) -> Self {
+        Self { number: 1, claim: Some((ownership, lease)), has_begun: AtomicBool::new(false) }
     }
 
     pub(super) fn is_given_up(&self) -> bool {
-        self.claim.is_some_and(|(ownership, lease)| !lease.holds(&ownership.borrow()))
+        self.claim.is_some_and(|(ownership, lease)| ownership.is_given_up(lease))
     }
 
     /// Another one follows.
@@ -73,17 +94,11 @@ pub(super) struct Attempts<'p, P> {
     limit: u32,
     /// Taken for each attempt, not for the waiting between: a record that backs off keeps nobody from working.
     concurrency: Semaphore,
-    /// Epochs by slot; a record whose epoch is no longer there need not be tried again.
-    ownership: watch::Sender<Vec<u32>>,
+    ownership: Ownership,
 }
 
 impl<'p, P: Processor> Attempts<'p, P> {
-    pub(super) fn new(
-        processor: &'p P,
-        letters: Letters<'p>,
-        ownership: watch::Sender<Vec<u32>>,
-        options: &ConsumerOptions,
-    ) -> Self {
+    pub(super) fn new(processor: &'p P, letters: Letters<'p>, ownership: Ownership, options: &ConsumerOptions) -> Self {
         Self {
             processor,
             letters,

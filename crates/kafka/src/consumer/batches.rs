@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use millrace_domain::{Backoff, DeadLetterClass};
-use tokio::sync::watch;
 
 use super::attempts::{Attempt, text_of};
 use super::chunks::{Chunk, all};
 use super::letters::{Letters, Refusal, poison};
+use super::ownership::Ownership;
 use super::resume::{Places, Resume};
 use super::work::{Finished, Verdict};
 use super::{Batch, BatchError, BatchProcessor, ConsumerError, Refused, Written};
@@ -25,13 +25,13 @@ const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Durati
 pub(super) struct Batches<'p, P> {
     processor: &'p P,
     letters: Letters<'p>,
-    ownership: watch::Sender<Vec<u32>>,
+    ownership: Ownership,
     /// The offset that the store has for each partition, as far as this process knows.
     stored: Mutex<HashMap<(String, i32), Option<i64>>>,
 }
 
 impl<'p, P: BatchProcessor> Batches<'p, P> {
-    pub(super) fn new(processor: &'p P, letters: Letters<'p>, ownership: watch::Sender<Vec<u32>>) -> Self {
+    pub(super) fn new(processor: &'p P, letters: Letters<'p>, ownership: Ownership) -> Self {
         Self { processor, letters, ownership, stored: Mutex::default() }
     }
 

@@ -106,11 +106,20 @@ where
         }
     }
 
-    fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) -> Vec<Lease> {
+    fn waiting(&self, slot: usize) -> impl Iterator<Item = i64> {
+        self.queues.get(slot).into_iter().flat_map(|queue| &queue.waiting).map(|(lease, _)| lease.offset)
+    }
+
+    fn drop_waiting(&mut self, is_needed: impl Fn(Lease) -> bool) -> Vec<Lease> {
         let mut dropped = Vec::new();
-        for (_, queue) in self.queues.iter_mut().enumerate().filter(|(slot, _)| leaves(*slot)) {
-            dropped.extend(queue.waiting.drain(..).map(|(lease, _)| lease));
-            queue.is_full = false;
+        for queue in &mut self.queues {
+            let before = dropped.len();
+            queue.waiting.retain(|(lease, _)| {
+                let is_needed = is_needed(*lease);
+                dropped.extend((!is_needed).then_some(*lease));
+                is_needed
+            });
+            queue.is_full &= dropped.len() == before;
         }
         dropped
     }
@@ -194,7 +203,8 @@ mod tests {
         for (slot, offset) in [(0, 1), (0, 2), (1, 50)] {
             chunks.take(lease(slot, offset), record());
         }
-        let dropped: Vec<_> = chunks.drop_waiting(|slot| slot == 0).iter().map(|lease| lease.offset).collect();
+        assert_eq!(chunks.waiting(0).collect::<Vec<_>>(), [1, 2]);
+        let dropped: Vec<_> = chunks.drop_waiting(|lease| lease.slot != 0).iter().map(|lease| lease.offset).collect();
         assert_eq!(dropped, [1, 2]);
         assert!(chunks.poll_finished(&mut context).is_pending());
         assert_eq!(running(&jobs), [vec![0], vec![50]]);

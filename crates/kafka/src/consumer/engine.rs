@@ -1,5 +1,6 @@
 //! The loop: poll, hand out work, count what is done, commit, and give partitions back in good order.
 
+mod leaving;
 mod rebalance;
 
 use std::pin::Pin;
@@ -12,14 +13,15 @@ use rdkafka::consumer::{Consumer as _, MessageStream, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message as _, Offset};
-use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use self::leaving::Leaving;
 use self::rebalance::Revocation;
 use super::ConsumerError;
 use super::context::{Context, Notice};
 use super::options::{ConsumerOptions, Subscription};
+use super::ownership::Ownership;
 use super::partitions::{Lease, Partitions};
 use super::progress::Progress;
 use super::recorder::{Made, Recorder};
@@ -46,7 +48,7 @@ pub(super) struct Engine<'c, W, R> {
     client: &'c StreamConsumer<Context>,
     stream: MessageStream<'c, Context>,
     work: W,
-    ownership: watch::Sender<Vec<u32>>,
+    ownership: Ownership,
     partitions: Partitions,
     recorder: R,
     /// Where partitions are taken up, if not where the group has committed.
@@ -58,7 +60,7 @@ pub(super) struct Engine<'c, W, R> {
     resuming: Option<Resuming<'c>>,
     /// Slots whose partitions are to be taken up anew.
     misplaced: Vec<usize>,
-    draining: Option<Instant>,
+    draining: Option<Leaving>,
     /// Since when a drain only waits for its last commit.
     settling_since: Option<Instant>,
     stalled_since: Option<Instant>,
@@ -89,8 +91,8 @@ impl Counters {
 /// What an engine has beside its mode.
 pub(super) struct Frame<'c> {
     pub(super) client: &'c StreamConsumer<Context>,
-    /// Where the engine says what is still owned.
-    pub(super) ownership: watch::Sender<Vec<u32>>,
+    /// Where the engine says what is still wanted.
+    pub(super) ownership: Ownership,
     pub(super) options: &'c ConsumerOptions,
     pub(super) subscription: &'c Subscription,
     pub(super) progress: &'c Progress,
@@ -390,27 +392,24 @@ where
         Ok(())
     }
 
-    fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) {
-        for lease in self.work.drop_waiting(leaves) {
-            self.abandon(lease);
-        }
-    }
-
     fn begin_drain(&mut self) -> Result<(), ConsumerError> {
         self.look_at_positions();
         let (records, _) = self.partitions.load();
         tracing::info!(in_flight = records, "stopping: finishing what is in flight");
-        self.draining = Some(Instant::now() + self.options.drain_deadline);
-        self.drop_waiting(|_| true);
-        // Whoever backs off gives up now: the record is read again after the restart.
-        self.ownership.send_replace(Vec::new());
+        let slots = self.partitions.owned_slots();
+        self.draining = Some(Leaving::begin(slots.clone(), self.options.drain_deadline));
+        self.keep_what_is_needed(&slots);
         self.give_up_resuming()
     }
 
     fn is_drained(&mut self) -> bool {
-        let Some(deadline) = self.draining else { return false };
+        let Some(leaving) = &mut self.draining else { return false };
+        if let Some(slots) = leaving.end_of_patience() {
+            self.give_up_waiting(&slots);
+        }
+        let is_overdue = self.draining.as_ref().is_some_and(Leaving::is_overdue);
         let (records, _) = self.partitions.load();
-        if records > 0 && Instant::now() < deadline {
+        if records > 0 && !is_overdue {
             return false;
         }
         if records > 0 && self.settling_since.is_none() {

@@ -48,6 +48,8 @@ pub(super) struct Lanes<'c, S, F> {
     start: S,
     running: FuturesUnordered<F>,
     by_key: HashMap<u64, Lane<'c>, RandomState>,
+    /// What waited behind a record that was given up: it must not overtake it.
+    given_up: Vec<Lease>,
     hasher: RandomState,
     lane_records: usize,
 }
@@ -62,6 +64,7 @@ where
             start,
             running: FuturesUnordered::new(),
             by_key: HashMap::default(),
+            given_up: Vec::new(),
             hasher: RandomState::default(),
             lane_records,
         }
@@ -115,21 +118,36 @@ where
 
     /// Its lane goes on with the next record.
     fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished<T>, Option<Level>)> {
+        if let Some(lease) = self.given_up.pop() {
+            return Poll::Ready((Finished { lease, verdict: Verdict::Abandoned }, None));
+        }
         let Some(TaskEnd { finished, lane }) = ready!(Pin::new(&mut self.running).poll_next(context)) else {
             return Poll::Pending;
         };
+        if matches!(finished.verdict, Verdict::Abandoned)
+            && let Some(lane) = lane.and_then(|lane| self.by_key.get_mut(&lane))
+        {
+            self.given_up.extend(lane.waiting.drain(..).map(|task| task.lease));
+        }
         let level = lane.and_then(|lane| self.advance(lane));
         Poll::Ready((finished, level))
     }
 
-    fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) -> Vec<Lease> {
+    fn waiting(&self, slot: usize) -> impl Iterator<Item = i64> {
+        let leases = self.by_key.values().flat_map(|lane| &lane.waiting).map(|task| task.lease);
+        leases.filter(move |lease| lease.slot == slot).map(|lease| lease.offset)
+    }
+
+    fn drop_waiting(&mut self, is_needed: impl Fn(Lease) -> bool) -> Vec<Lease> {
         let mut dropped = Vec::new();
         for lane in self.by_key.values_mut() {
-            // All tasks of a lane are of one partition.
-            if lane.waiting.front().is_some_and(|task| leaves(task.lease.slot)) {
-                dropped.extend(lane.waiting.drain(..).map(|task| task.lease));
-                lane.full = false;
-            }
+            let before = dropped.len();
+            lane.waiting.retain(|task| {
+                let is_needed = is_needed(task.lease);
+                dropped.extend((!is_needed).then_some(task.lease));
+                is_needed
+            });
+            lane.full &= dropped.len() == before;
         }
         dropped
     }
@@ -138,6 +156,7 @@ where
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::collections::BTreeMap;
     use std::rc::Rc;
 
     use futures_util::task::noop_waker_ref;
@@ -242,8 +261,27 @@ mod tests {
         for offset in 0..3 {
             lanes.take(lease(offset), record(Some("k"), offset));
         }
-        let dropped: Vec<_> = lanes.drop_waiting(|slot| slot == 0).iter().map(|lease| lease.offset).collect();
-        assert_eq!(dropped, [1, 2]);
+        assert_eq!(lanes.waiting(0).collect::<Vec<_>>(), [1, 2]);
+        let dropped: Vec<_> = lanes.drop_waiting(|lease| lease.offset < 2).iter().map(|lease| lease.offset).collect();
+        assert_eq!(dropped, [2]);
         assert_eq!(bench.running(), [0]);
+    }
+
+    #[test]
+    fn what_waits_behind_a_record_that_is_given_up_is_given_up_too() {
+        let start = |task: Task<'static>| {
+            let verdict = if task.lease.offset == 0 { Verdict::Abandoned } else { Verdict::Done(()) };
+            std::future::ready(task.finish(verdict))
+        };
+        let mut lanes = Lanes::new(start, 4);
+        for (offset, key) in [(0, "a"), (1, "a"), (2, "b"), (3, "a")] {
+            lanes.take(lease(offset), record(Some(key), offset));
+        }
+        let mut context = Context::from_waker(noop_waker_ref());
+        let mut ends = BTreeMap::new();
+        while let Poll::Ready((finished, _)) = lanes.poll_finished(&mut context) {
+            ends.insert(finished.lease.offset, matches!(finished.verdict, Verdict::Abandoned));
+        }
+        assert_eq!(ends, BTreeMap::from([(0, true), (1, true), (2, false), (3, true)]));
     }
 }

@@ -15,6 +15,7 @@
 //! | `options` | what a user can set |
 //! | `context` | what librdkafka tells outside of records: rebalances, commit answers |
 //! | `partitions` | what is owned, in which epoch, and how far it is done |
+//! | `ownership` | what of it is still wanted, for those who work on records |
 //! | `work` | what a mode's work is to the engine |
 //! | `lanes` | order per key, parallel across keys |
 //! | `attempts` | one record's way: tries, back-off, dead letter |
@@ -38,6 +39,7 @@ mod engine;
 mod lanes;
 mod letters;
 mod options;
+mod ownership;
 mod partitions;
 mod processor;
 mod progress;
@@ -52,7 +54,6 @@ use std::time::Duration;
 
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use thiserror::Error;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use self::attempts::Attempt;
@@ -65,6 +66,7 @@ use self::engine::{Engine, Frame};
 use self::lanes::Lanes;
 use self::letters::Letters;
 pub use self::options::{ConsumerOptions, Subscription};
+use self::ownership::Ownership;
 pub use self::processor::{Batch, BatchError, BatchProcessor, Processor, Refused, Transformer, Written};
 pub use self::progress::Progress;
 use self::recorder::Recorder;
@@ -192,7 +194,7 @@ impl Consumer {
     fn frame<'c>(&'c self, connection: &'c Connection) -> Frame<'c> {
         Frame {
             client: &connection.0,
-            ownership: watch::Sender::default(),
+            ownership: Ownership::default(),
             options: &self.options,
             subscription: &self.subscription,
             progress: &self.progress,

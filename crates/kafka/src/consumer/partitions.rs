@@ -6,6 +6,7 @@
 use millrace_domain::Ledger;
 use rdkafka::TopicPartitionList;
 
+use super::ownership::{Hold, Holds, Wanted};
 use super::progress::Progress;
 
 /// A record's claim on its partition: which one, in which epoch.
@@ -15,13 +16,6 @@ pub(super) struct Lease {
     pub(super) epoch: u32,
     pub(super) offset: i64,
     pub(super) bytes: usize,
-}
-
-impl Lease {
-    /// Whether the claim still holds among these [epochs](Partitions::epochs).
-    pub(super) fn holds(&self, epochs: &[u32]) -> bool {
-        epochs.get(self.slot) == Some(&self.epoch)
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +42,8 @@ pub(super) struct Slot {
     committed: Option<i64>,
     /// Records in flight under the current epoch.
     in_flight: usize,
+    /// Which of its records are wanted.
+    wanted: Wanted,
     /// Lanes of this partition that are full.
     pub(super) full_lanes: usize,
 }
@@ -75,6 +71,7 @@ impl Partitions {
                 is_position_fresh: false,
                 committed: None,
                 in_flight: 0,
+                wanted: Wanted::Nothing,
                 full_lanes: 0,
             });
             self.slots.len() - 1
@@ -91,6 +88,7 @@ impl Partitions {
         slot.is_position_fresh = false;
         slot.committed = None;
         slot.in_flight = 0;
+        slot.wanted = Wanted::All;
     }
 
     /// Stops taking records of a partition; what is in flight may still finish.
@@ -104,6 +102,7 @@ impl Partitions {
     pub(super) fn release(&mut self, index: usize) {
         self.begin_epoch(index);
         self.slots[index].tenure = Tenure::Gone;
+        self.slots[index].wanted = Wanted::Nothing;
     }
 
     /// Takes a record in. `None` where the partition is not (or no longer) to be read.
@@ -206,10 +205,23 @@ impl Partitions {
         holds
     }
 
-    /// Epochs by slot: what is in flight under another one has lost its claim, and one that leaves need not back off.
-    pub(super) fn epochs(&self) -> Vec<u32> {
-        let live = |slot: &Slot| if slot.tenure == Tenure::Owned { slot.epoch } else { 0 };
-        self.slots.iter().map(live).collect()
+    /// What is wanted of each slot. What is in flight under another epoch has lost its claim.
+    pub(super) fn holds(&self) -> Holds {
+        Holds(self.slots.iter().map(|slot| Hold { epoch: slot.epoch, wanted: slot.wanted }).collect())
+    }
+
+    /// Of a partition that leaves, only that is still wanted without which what is done, or what `is_begun` tells of,
+    /// would be done again. Once that was said of an epoch it stays as it is.
+    pub(super) fn want_needed(&mut self, index: usize, is_begun: impl Fn(i64) -> bool) {
+        let slot = &mut self.slots[index];
+        if slot.wanted == Wanted::All {
+            slot.wanted = slot.ledger.horizon(is_begun).map_or(Wanted::Nothing, Wanted::Below);
+        }
+    }
+
+    /// Nothing is wanted of a partition any more but what cannot be stopped.
+    pub(super) fn want_nothing(&mut self, index: usize) {
+        self.slots[index].wanted = Wanted::Nothing;
     }
 
     /// How many records a partition has in flight.

@@ -19,9 +19,12 @@ pub(super) trait Work<'c> {
     /// The next record to leave flight, and whether its partition may go on. Pending as well while nothing runs.
     fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished<Self::Product>, Option<Level>)>;
 
-    /// Drops what has not begun in the partitions that `leaves` tells, and returns its claims. A partition that had
-    /// enough waiting no longer has: it begins anew when it comes back.
-    fn drop_waiting(&mut self, leaves: impl Fn(usize) -> bool) -> Vec<Lease>;
+    /// Offsets of a partition's records that wait for others to be done.
+    fn waiting(&self, slot: usize) -> impl Iterator<Item = i64>;
+
+    /// Drops what waits for others and is not needed, and returns its claims. Where that is anything, the partition no
+    /// longer has enough waiting.
+    fn drop_waiting(&mut self, is_needed: impl Fn(Lease) -> bool) -> Vec<Lease>;
 }
 
 /// A record that left flight.

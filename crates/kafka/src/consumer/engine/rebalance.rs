@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
-use tokio::time::Instant;
 
+use super::leaving::Leaving;
 use super::{COMMIT_WAIT, Engine};
 use crate::consumer::ConsumerError;
 use crate::consumer::recorder::Recorder;
@@ -16,8 +16,7 @@ use crate::error::KafkaFailure;
 /// Partitions on their way to another member.
 pub(super) struct Revocation {
     list: TopicPartitionList,
-    slots: Vec<usize>,
-    deadline: Instant,
+    leaving: Leaving,
 }
 
 impl<'c, W, R> Engine<'c, W, R>
@@ -67,7 +66,6 @@ where
         slots.sort_unstable();
         slots.dedup();
         slots.retain(|&slot| self.partitions.is_owned(slot));
-        self.drop_waiting(|slot| slots.contains(&slot));
         self.ownership_changed();
         self.resuming = Some(Resuming::begin_move(resume, self.partitions.list(&slots)));
     }
@@ -87,11 +85,6 @@ where
         Ok(())
     }
 
-    pub(super) fn ownership_changed(&mut self) {
-        self.ownership.send_replace(self.partitions.epochs());
-        self.progress.set_owned(self.partitions.owned());
-    }
-
     pub(super) fn begin_revocation(&mut self, list: TopicPartitionList) -> Result<(), ConsumerError> {
         self.look_at_positions();
         let elements = list.elements();
@@ -99,30 +92,31 @@ where
             elements.iter().filter_map(|element| self.partitions.leave(element.topic(), element.partition())).collect();
         let is_lost = self.client.assignment_lost();
         tracing::info!(leaving = slots.len(), owned = self.partitions.owned(), is_lost, "partitions leave");
-        self.drop_waiting(|slot| slots.contains(&slot));
-        self.ownership_changed();
-        let deadline = Instant::now() + self.options.drain_deadline;
-        let revocation = Revocation { list, slots, deadline };
+        let revocation = Revocation { list, leaving: Leaving::begin(slots.clone(), self.options.drain_deadline) };
         if is_lost {
             // Others own them already: nothing may be committed any more.
             return self.end_revocation(&revocation);
         }
+        self.keep_what_is_needed(&slots);
         self.revocation = Some(revocation);
         Ok(())
     }
 
     /// Gives partitions back once what they had in flight is done and committed.
     pub(super) fn advance_revocation(&mut self) -> Result<(), ConsumerError> {
-        let Some(revocation) = self.revocation.take() else { return Ok(()) };
+        let Some(mut revocation) = self.revocation.take() else { return Ok(()) };
+        if let Some(slots) = revocation.leaving.end_of_patience() {
+            self.give_up_waiting(&slots);
+        }
         // Answers to commits come while a revocation waits for them.
         self.take_commit_answers();
-        let in_flight: usize = revocation.slots.iter().map(|&slot| self.partitions.in_flight(slot)).sum();
-        let overdue = Instant::now() >= revocation.deadline;
-        let uncommitted = revocation.slots.iter().any(|&slot| self.partitions.has_uncommitted(slot));
-        if (in_flight == 0 || overdue) && uncommitted {
+        let leaving = &revocation.leaving;
+        let in_flight: usize = leaving.slots().iter().map(|&slot| self.partitions.in_flight(slot)).sum();
+        let uncommitted = leaving.slots().iter().any(|&slot| self.partitions.has_uncommitted(slot));
+        if (in_flight == 0 || leaving.is_overdue()) && uncommitted {
             self.record();
         }
-        let too_late = Instant::now() >= revocation.deadline + COMMIT_WAIT;
+        let too_late = leaving.is_overdue_by(COMMIT_WAIT);
         if too_late
             || self.client.assignment_lost()
             || (in_flight == 0 && !uncommitted && !self.recorder.is_recording())
@@ -140,7 +134,7 @@ where
     }
 
     fn end_revocation(&mut self, revocation: &Revocation) -> Result<(), ConsumerError> {
-        for &slot in &revocation.slots {
+        for &slot in revocation.leaving.slots() {
             self.partitions.release(slot);
         }
         self.ownership_changed();
