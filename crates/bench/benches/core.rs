@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use millrace_bench::{Figures, Fixture, Process, Stretch, median};
 use millrace_domain::payment::DeclineRules;
 use millrace_event_store::EventStore;
+use millrace_host::worker::on_worker;
 use millrace_kafka::cluster::Cluster;
 use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription, Transformer};
 use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
@@ -102,7 +103,7 @@ async fn measured(
     progress: Arc<Progress>,
     topic: &str,
     count: u64,
-    running: impl Future<Output = Result<(), ConsumerError>>,
+    running: impl Future<Output = Result<(), ConsumerError>> + Send + 'static,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Figures> {
     let watching = async {
@@ -118,7 +119,7 @@ async fn measured(
         shutdown.cancel();
         figures
     };
-    let (end, figures) = tokio::join!(running, watching);
+    let (end, figures) = tokio::join!(on_worker(running), watching);
     end?;
     figures
 }
@@ -135,8 +136,9 @@ async fn events(kafka: &KafkaSettings, text: &str) -> anyhow::Result<()> {
         let group = Subscription::new(&format!("events-{run}"), &["events"]);
         let consumer = Consumer::new(kafka.clone(), group, ConsumerOptions::default(), letters);
         let (progress, shutdown) = (consumer.progress(), CancellationToken::new());
-        let running = consumer.run_batches(&events, shutdown.clone());
-        ours.push(measured(progress, "events", RECORDS, running, shutdown.clone()).await?);
+        let stop = shutdown.clone();
+        let running = async move { consumer.run_batches(&events, stop).await };
+        ours.push(measured(progress, "events", RECORDS, running, shutdown).await?);
         store.close().await;
     }
     let (copy, ours) = (median(copies).context("no runs")?, median(ours).context("no runs")?);
@@ -194,7 +196,7 @@ async fn paying(
     delay: Duration,
 ) -> anyhow::Result<Figures> {
     let payments = Payments::new(SimulatedGateway { delay, rules: DeclineRules { above: 10_000.0 } }, "payments");
-    transforming(kafka, group, topic, count, &payments).await
+    transforming(kafka, group, topic, count, payments).await
 }
 
 async fn transforming(
@@ -202,7 +204,7 @@ async fn transforming(
     group: &str,
     topic: &str,
     count: u64,
-    transformer: &impl Transformer,
+    transformer: impl Transformer + 'static,
 ) -> anyhow::Result<Figures> {
     let settings = ProducerSettings::default();
     let producer = TransactionalProducer::new(kafka, &settings, &format!("millrace-{group}"))?;
@@ -211,8 +213,9 @@ async fn transforming(
     let subscription = Subscription::new(group, &[topic]);
     let consumer = Consumer::new(kafka.clone(), subscription, ConsumerOptions::default(), letters);
     let (progress, shutdown) = (consumer.progress(), CancellationToken::new());
-    let running = consumer.run_transactional(transformer, &producer, shutdown.clone());
-    measured(progress, topic, count, running, shutdown.clone()).await
+    let stop = shutdown.clone();
+    let running = async move { consumer.run_transactional(&transformer, &producer, stop).await };
+    measured(progress, topic, count, running, shutdown).await
 }
 
 /// Records of a payment's size, written in transactions by librdkafka and nothing else.
@@ -244,7 +247,7 @@ async fn logins(kafka: &KafkaSettings) -> anyhow::Result<()> {
     let mut runs = Vec::new();
     for run in 0..RUNS {
         let insights = Insights::new("processed-data", Duration::from_secs(1));
-        runs.push(transforming(kafka, &format!("logins-{run}"), "user-login", RECORDS, &insights).await?);
+        runs.push(transforming(kafka, &format!("logins-{run}"), "user-login", RECORDS, insights).await?);
     }
     println!("login insights, exactly once, {RECORDS} logins, median of {RUNS} runs");
     println!("  login-insights                         {}", median(runs).context("no runs")?);

@@ -27,11 +27,6 @@ use millrace_host::{exit, shutdown};
 
 use crate::command::Millrace;
 
-/// A request is dozens of small allocations, made on one thread and freed on another: glibc's allocator spends a
-/// tenth of the CPU on them.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// How long a question to a broker may hold up the end of the process after its command has returned.
 const RUNTIME_END: Duration = Duration::from_secs(1);
 

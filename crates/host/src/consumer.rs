@@ -14,6 +14,7 @@ use crate::health::Health;
 use crate::settings::{self, Origins, Parsed};
 use crate::telemetry::logs::{self, LogSettings};
 use crate::telemetry::metrics;
+use crate::worker::on_worker;
 use crate::{exit, listen, shutdown};
 
 /// How long after the first signal a consumer that has not drained is given up: later than its own deadline
@@ -54,8 +55,8 @@ pub fn main<T, R, F, E>(run: R) -> ExitCode
 where
     T: Parser,
     R: FnOnce(T, Context) -> F,
-    F: Future<Output = Result<(), E>>,
-    E: Error + 'static,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Error + Send + 'static,
 {
     let parsed = settings::parse::<Hosted<T>>();
     logs::install(&parsed.args.logs);
@@ -72,8 +73,8 @@ where
 fn host<T, R, F, E>(parsed: Parsed<Hosted<T>>, run: R) -> Result<(), Box<dyn Error>>
 where
     R: FnOnce(T, Context) -> F,
-    F: Future<Output = Result<(), E>>,
-    E: Error + 'static,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Error + Send + 'static,
 {
     metrics::install()?;
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -93,7 +94,7 @@ where
 
         let context = Context { shutdown: shutdown.clone(), health: health.clone(), origins };
         tokio::select! {
-            outcome = run(args.own, context) => outcome?,
+            outcome = on_worker(run(args.own, context)) => outcome?,
             () = give_up(&shutdown, &health, GIVE_UP) => return Err(NotDrained(GIVE_UP).into()),
         }
         tracing::info!("ended");

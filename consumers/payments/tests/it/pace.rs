@@ -1,4 +1,4 @@
-//! A slow gateway: orders do not wait for each other, but for those of their own id, and a stop waits for none.
+//! A slow gateway: orders do not wait for each other, but for those of their own id, and a stop does not wait for ever.
 
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,7 @@ impl Gateway for Hanging {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_does_not_wait_for_the_gateway_and_the_next_member_pays() {
+async fn a_stop_gives_up_on_a_gateway_that_hangs_and_the_next_member_pays() {
     let Some(scene) = Scene::set().await else { return };
     let called: &'static Notify = Box::leak(Box::default());
     let member = scene.member(Hanging(called)).await;
@@ -58,7 +58,7 @@ async fn a_stop_does_not_wait_for_the_gateway_and_the_next_member_pays() {
     tokio::time::timeout(BOUND, called.notified()).await.expect("the gateway is called");
     let began = Instant::now();
     member.stop().await;
-    assert!(began.elapsed() < Duration::from_secs(10), "the stop took {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(25), "the stop took {:?}", began.elapsed());
     assert!(scene.payments().await.is_empty());
 
     let member = scene.member(gateway(Duration::ZERO)).await;

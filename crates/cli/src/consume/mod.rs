@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::builder::PossibleValuesParser;
 use futures_util::future::try_join_all;
 use millrace_host::settings::Origins;
+use millrace_host::worker::on_worker;
 use millrace_kafka::Producer;
 use millrace_kafka::consumer::ConsumerOptions;
 use millrace_kafka::producer::ProducerSettings;
@@ -98,7 +99,8 @@ async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Broker> {
 
 /// Runs a consumer to its end. One that fails takes the others with it, in good order.
 async fn run_one(name: &str, consumer: Started, shutdown: &CancellationToken) -> anyhow::Result<()> {
-    let Started { members, mut end } = consumer;
+    let Started { members, end } = consumer;
+    let mut end = std::pin::pin!(on_worker(end));
     let outcome = tokio::select! {
         outcome = &mut end => outcome,
         () = Started::joined(&members) => {
