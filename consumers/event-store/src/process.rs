@@ -31,6 +31,7 @@ pub struct CommandLine {
 /// # Errors
 /// [`ProcessError`] where it had to end by itself.
 pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessError> {
+    database::check(&settings.database, &context.origins).map_err(ProcessError::Setting)?;
     let Some(kafka) = settings.kafka.connect(&context).await? else { return Ok(()) };
     let opening = database::open(&settings.database, &context.origins);
     let Some(store) = context.shutdown.run_until_cancelled(opening).await else { return Ok(()) };

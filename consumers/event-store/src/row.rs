@@ -71,10 +71,11 @@ impl<'r> Row<'r> {
     }
 }
 
-/// A value of another type in a column of JSON: text as a string, bytes as base64 in an object.
+/// A value of another type in a column of JSON: text as a string, bytes as base64 in an object. What holds a NUL is
+/// taken for bytes: PostgreSQL has no place for one in text.
 fn as_json(value: &[u8]) -> String {
     match str::from_utf8(value) {
-        Ok(text) => json!(text).to_string(),
-        Err(_) => json!({"base64": STANDARD.encode(value)}).to_string(),
+        Ok(text) if !text.contains('\0') => json!(text).to_string(),
+        _ => json!({"base64": STANDARD.encode(value)}).to_string(),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use millrace_domain::insight::{EVENT_TYPE, FULL_BATCH, Insight, Login, SOURCE, TOPIC};
 use millrace_domain::json::Document;
+use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{Envelope, EventId, Outcome};
 use millrace_kafka::consumer::{Attempt, Processor, Transformer};
 use millrace_kafka::{NewRecord, Record, headers};
@@ -75,7 +76,8 @@ fn envelope(id: String) -> Envelope {
         source: SOURCE.into(),
         time: format!("{:.3}", jiff::Timestamp::now()),
         content_type: "application/json".into(),
-        traceparent: None,
+        // An insight is of many traces, and part of none of them.
+        traceparent: Some(TraceParent::next_hop(None, &mut rand::rng()).to_string()),
         attributes: Vec::new(),
     }
 }

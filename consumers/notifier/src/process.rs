@@ -39,6 +39,9 @@ pub struct CommandLine {
 /// [`ProcessError`] where it had to end by itself.
 pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessError> {
     let notifier = Notifier::from_settings(&settings.notifier, &context.origins).map_err(ProcessError::start)?;
+    if let Some(url) = &settings.database {
+        database::check(url, &context.origins).map_err(ProcessError::Setting)?;
+    }
     let Some(kafka) = settings.kafka.connect(&context).await? else { return Ok(()) };
     let notifier = match &settings.database {
         None => {

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Where to listen for HTTP: an address of this machine's, or :PORT for all of them
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: SocketAddr,
-    /// How long records wait to share a batch, in milliseconds: longer costs latency and saves CPU
+    /// How long records wait to share a batch: longer costs latency and saves CPU
     #[arg(long, value_name = "TIME", default_value = "2.5ms", value_parser = linger)]
     linger: Duration,
     #[command(flatten)]

@@ -19,6 +19,12 @@ const JSON: &str = "application/json";
 /// are no place for more: CloudEvents 1.0.2, section "Size Limits", asks for 64 KiB for a whole event.
 const LARGEST_ATTRIBUTES: usize = 64 * 1024;
 
+/// What an id may take, in bytes: it is a key wherever the event is kept.
+const LONGEST_ID: usize = 1_024;
+
+/// The media type of bytes that do not say theirs.
+const BYTES: &str = "application/octet-stream";
+
 /// Attributes an event cannot do without.
 const REQUIRED: [&str; 4] = ["id", "source", "type", "specversion"];
 
@@ -33,7 +39,7 @@ pub struct CloudEvent<'a> {
     pub event_type: String,
     /// `time` as it was sent, where it was.
     pub time: Option<String>,
-    /// `datacontenttype`, `application/json` where it was not sent.
+    /// `datacontenttype`; where it was not sent, `application/json`, and `application/octet-stream` of `data_base64`.
     pub content_type: String,
     /// `subject`, `dataschema` and extensions, under their Kafka header names.
     pub attributes: Vec<(String, String)>,
@@ -64,7 +70,8 @@ impl<'a> CloudEvent<'a> {
                 _ => {}
             }
         }
-        let content_type = draft.content_type.clone().unwrap_or_else(|| JSON.to_owned());
+        let usual = if base64.is_some() { BYTES } else { JSON };
+        let content_type = draft.content_type.clone().unwrap_or_else(|| usual.to_owned());
         let data = match (data, base64) {
             (Some(_), Some(_)) => Err(("/data_base64", "cannot be sent together with data")),
             (None, None) => Err(("/data", "is required")),
@@ -195,6 +202,7 @@ impl Draft {
             return self.fault(name, "must not hold control characters");
         }
         match name {
+            "id" if value.len() > LONGEST_ID => self.fault(name, "must not be longer than 1,024 bytes"),
             "id" => self.id = Some(value),
             "source" => self.source = Some(value),
             "type" => self.event_type = Some(value),
@@ -261,16 +269,20 @@ impl Draft {
             self.errors.push(if data.is_binary { "/data_base64" } else { prefix }, detail);
             return PartitionKey::EventId;
         }
-        if data.is_binary || !is_json(content_type) {
+        if !is_json(content_type) {
             return PartitionKey::EventId;
         }
         let document = match Document::parse(&data.bytes) {
             Ok(document) => document,
             Err(error) => {
-                self.errors.push(prefix, format!("is not JSON: {error}"));
+                let pointer = if data.is_binary { "/data_base64" } else { prefix };
+                self.errors.push(pointer, format!("is not JSON: {error}"));
                 return PartitionKey::EventId;
             }
         };
+        if data.is_binary {
+            return PartitionKey::EventId;
+        }
         // Data of no shape need not be an object; then nothing in it names the entity.
         if !kind.is_shaped() && document.kind() != Kind::Object {
             return PartitionKey::EventId;

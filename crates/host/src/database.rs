@@ -26,6 +26,14 @@ pub enum OpenError {
     Unreachable(StoreError),
 }
 
+/// Looks at the value of the setting `database`, before anything is waited for.
+///
+/// # Errors
+/// [`SettingError`] names the setting as the user wrote it, and what is wrong with it.
+pub fn check(url: &str, origins: &Origins) -> Result<(), SettingError> {
+    Store::check_url(url).map_err(|error| origins.error("database", error.to_string()))
+}
+
 /// Opens the database at `url`, the value of the setting `database`, and waits for one that is starting.
 ///
 /// # Errors

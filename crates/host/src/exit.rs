@@ -1,6 +1,7 @@
 //! How a process ends: 0 when it did its work, 1 when it failed, 2 when a setting is wrong.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// The exit code of a process that failed.
@@ -33,7 +34,8 @@ pub fn code(error: &(dyn Error + 'static)) -> u8 {
 
 /// Writes `error` and its causes to stderr, on one line, and gives the exit code for it.
 pub fn report(error: &(dyn Error + 'static)) -> ExitCode {
-    eprintln!("error: {}", describe(error));
+    // Where nobody reads stderr any more, the exit code still tells.
+    let _ = writeln!(std::io::stderr(), "error: {}", describe(error));
     ExitCode::from(code(error))
 }
 

@@ -32,7 +32,7 @@ pub struct KafkaArgs {
 /// Why a consumer's process ends other than by being asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    /// A setting of Kafka's is wrong.
+    /// A setting is wrong.
     #[error("{0}")]
     Setting(#[source] SettingError),
     /// The consumer cannot start.
@@ -90,7 +90,8 @@ impl KafkaArgs {
         let Some(overview) = context.shutdown.run_until_cancelled(cluster.overview(BROKER_PATIENCE)).await else {
             return Ok(None);
         };
-        tracing::debug!(brokers = overview?.brokers, "Kafka answers");
+        let brokers = overview?.brokers;
+        tracing::debug!(brokers, "Kafka answers");
         let letters = Producer::new(&kafka, &ProducerSettings::default())?;
         Ok(Some(Connected { kafka, cluster, options: self.options, letters }))
     }

@@ -1,5 +1,6 @@
 //! The end of a process: the first signal drains, the second one does not wait.
 
+use std::future::pending;
 use std::process;
 use std::time::Duration;
 
@@ -10,14 +11,18 @@ use tokio_util::sync::CancellationToken;
 /// How long a process may take to finish what is in flight: under the 30 s after which a container's host kills it.
 pub const DRAIN: Duration = Duration::from_secs(25);
 
-/// Listens for SIGINT and SIGTERM and gives the token that the first of them cancels.
+/// Listens for SIGINT, SIGTERM and SIGHUP, which comes when a terminal is closed, and gives the token that the first of
+/// them cancels. A SIGHUP that the process was told to ignore (`nohup`) stays ignored.
 ///
-/// A second signal ends the process at once, with 130 for SIGINT and 143 for SIGTERM. Needs a Tokio runtime, and
-/// fails when the signals cannot be listened for.
+/// A second signal ends the process at once, with 128 and its number as exit code. Needs a Tokio runtime, and fails when
+/// the signals cannot be listened for.
 pub fn on_signals() -> std::io::Result<CancellationToken> {
     let token = CancellationToken::new();
-    let mut signals =
-        Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? };
+    let mut signals = Signals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+        hangup: if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) },
+    };
     let cancelled = token.clone();
     tokio::spawn(async move {
         let first = signals.next().await;
@@ -33,6 +38,7 @@ pub fn on_signals() -> std::io::Result<CancellationToken> {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Option<Signal>,
 }
 
 struct Received {
@@ -46,8 +52,24 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Received { name: "SIGINT", exit_code: 130 },
             _ = self.terminate.recv() => Received { name: "SIGTERM", exit_code: 143 },
+            () = recv(&mut self.hangup) => Received { name: "SIGHUP", exit_code: 129 },
         }
     }
+}
+
+async fn recv(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => pending().await,
+    }
+}
+
+/// Whether whoever started this process made it ignore SIGHUP. Only Linux tells (proc(5)); elsewhere it counts as not.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Signal 1 is the lowest bit.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// The moment by which draining must have ended.
@@ -78,7 +100,7 @@ impl Deadline {
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::future::ready;
 
     use super::*;
 

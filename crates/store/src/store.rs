@@ -32,8 +32,16 @@ enum Database {
 }
 
 impl Store {
+    /// Whether a URL names a database that can be connected to.
+    ///
+    /// # Errors
+    /// What is wrong with it, without its password.
+    pub fn check_url(url: &str) -> Result<(), StoreError> {
+        Address::parse(url).map(drop)
+    }
+
     /// Connects to `postgres://…`, `postgresql://…`, `sqlite:///absolute/path` or `sqlite://relative`, and runs the
-    /// migrations that are missing; many processes may do so at once. A SQLite file and its folder are made.
+    /// migrations that are missing; many processes may do so at once. A SQLite file is made in a folder that is there.
     ///
     /// For PostgreSQL the URL's parameters and the `PG…` environment variables are those of libpq, `sslmode` included.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
@@ -85,6 +93,9 @@ impl Store {
 
     /// The event of this id; `None`: none is stored.
     pub async fn event(&self, id: &str) -> Result<Option<StoredEvent>, StoreError> {
+        if cannot_be_stored(id) {
+            return Ok(None);
+        }
         match &self.0.database {
             Database::Postgres(pool) => pool.acquire().await.map_err(StoreError::call(READING))?.event(id).await,
             Database::Sqlite(sqlite) => sqlite.reader().await.map_err(StoreError::call(READING))?.event(id).await,
@@ -93,6 +104,9 @@ impl Store {
 
     /// The notification of this id with its deliveries; `None`: none was accepted.
     pub async fn notification(&self, id: &str) -> Result<Option<StoredNotification>, StoreError> {
+        if cannot_be_stored(id) {
+            return Ok(None);
+        }
         match &self.0.database {
             Database::Postgres(pool) => pool.acquire().await.map_err(StoreError::call(READING))?.notification(id).await,
             Database::Sqlite(sqlite) => {
@@ -161,4 +175,9 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Store").field(&self.0.display_url).finish()
     }
+}
+
+/// Databases differ over a NUL in text: PostgreSQL refuses even to look for one.
+fn cannot_be_stored(id: &str) -> bool {
+    id.contains('\0')
 }

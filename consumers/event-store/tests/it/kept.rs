@@ -85,10 +85,13 @@ async fn records_of_other_producers_are_kept_too() {
     let bare = RawRecord { timestamp: Some(1_769_860_800_000), ..RawRecord::new("[1, 2]") };
     let text = event("text", "a,b").header("content-type", "text/csv");
     let bytes = event("bytes", "").header("content-type", "application/octet-stream");
-    kafka.produce("events", [bare, text, RawRecord { value: Some(vec![0xff, 0xfe]), ..bytes }]).await;
+    let nul = event("nul", "").header("content-type", "application/octet-stream");
+    let nul = RawRecord { value: Some(vec![0, 1]), ..nul };
+    kafka.produce("events", [bare, text, nul, RawRecord { value: Some(vec![0xff, 0xfe]), ..bytes }]).await;
     let consuming = Consuming::start(&kafka, &store).await;
     assert_eq!(stored(&store, "bytes").await.data, r#"{"base64":"//4="}"#);
     assert_eq!(stored(&store, "text").await.data, r#""a,b""#);
+    assert_eq!(stored(&store, "nul").await.data, r#"{"base64":"AAE="}"#);
     let bare = stored(&store, "events-0-0").await;
     assert_eq!((&*bare.data, &*bare.event_type, bare.key), ("[1, 2]", "millrace.event.registered", None));
     assert_eq!(bare.time, "2026-01-31T12:00:00Z".parse().unwrap());

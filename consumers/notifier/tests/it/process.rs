@@ -1,6 +1,7 @@
 //! The container's binary: its help, and what it says of wrong settings.
 
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use crate::setup::config_file;
 
@@ -43,6 +44,24 @@ fn kafka_settings_that_are_missing_or_incomplete_exit_with_2() {
     let output = run(&["--kafka", "127.0.0.1:1", "--kafka-sasl-mechanism", "PLAIN"], &[]);
     assert_eq!(output.status.code(), Some(2), "{}", last_line(&output));
     assert!(last_line(&output).starts_with("error: KAFKA_SASL_USERNAME: "), "{}", last_line(&output));
+}
+
+#[test]
+fn a_wrong_database_is_named_before_a_broker_is_waited_for() {
+    let began = Instant::now();
+    let output = run(&["--kafka", "127.0.0.1:1", "--database", "xx"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(last_line(&output).starts_with("error: --database: "), "{}", last_line(&output));
+    assert!(began.elapsed() < Duration::from_secs(20), "it waited for the broker");
+}
+
+#[test]
+fn a_broker_that_does_not_answer_ends_it_with_1_within_30_seconds_and_is_named() {
+    let began = Instant::now();
+    let output = run(&["--kafka", "127.0.0.1:1"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(last_line(&output).contains("no broker answers at 127.0.0.1:1"), "{}", last_line(&output));
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
 #[test]

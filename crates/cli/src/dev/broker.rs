@@ -78,6 +78,7 @@ impl Broker {
                 Ok(Self::Apache { settings, cluster })
             }
             Choice::At(bootstrap_servers) => {
+                tracing::info!(kafka = bootstrap_servers, "asking the broker for its topics");
                 let settings = KafkaSettings { security, ..KafkaSettings::plaintext(bootstrap_servers) };
                 topics::create(&settings).await?;
                 Ok(Self::External { settings })

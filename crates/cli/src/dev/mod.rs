@@ -7,6 +7,7 @@ mod producer_ids;
 mod ready;
 mod security;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,8 +88,8 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     // Whoever tries things out on a laptop delivers to that laptop.
     settings.notifier.allow_private_destinations = true;
     // A wrong setting is told before anything is started for it.
-    registry::check(&settings, &args.data_dir, origins)?;
     let claim = Claim::of(&args.data_dir, origins).await?;
+    registry::check(&settings, &args.data_dir, origins)?;
     let reserved = Reserved::at(args.listen, &origins.name("listen"))?;
     let address = reserved.address();
     let database = args.database.map_or_else(|| database::in_data_dir(&args.data_dir), Ok)?;
@@ -180,7 +181,9 @@ async fn finish_everything(cluster: &Cluster, consumers: &Consumers, deadline: D
 
 fn greet(address: SocketAddr, broker: &Broker, store: &Store) {
     let kafka = &broker.settings().bootstrap_servers;
-    anstream::println!(
+    // Who closed stdout does not want it.
+    let _ = writeln!(
+        anstream::stdout(),
         "\nMillrace is up.\n\n  \
          API      http://{address}  (GET /openapi.json, GET /get_status)\n  \
          Kafka    {kafka}  ({})\n  \

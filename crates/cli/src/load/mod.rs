@@ -89,7 +89,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "64", value_parser = whole_number::<NonZeroUsize>(1..=65_535))]
     connections: NonZeroUsize,
 
-    /// Events in a request; more than 1 go to /events as a batch, log lines always to /logs
+    /// Events in a request; more than 1 go to /events as a batch
     #[arg(long, value_name = "N", default_value = "1", value_parser = whole_number::<NonZeroU32>(1..=100_000))]
     batch: NonZeroU32,
 

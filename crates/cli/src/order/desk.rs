@@ -100,7 +100,10 @@ impl<'d> Desk<'d> {
                 }
                 Some((order, notification)) = self.notifying.next() => self.notified(&order, notification)?,
                 () = time_is_up => {
-                    tracing::error!("{} orders have no payment after {:?}: does a consumer payments run?", self.pending.len(), self.timeout);
+                    for order in self.pending.ids() {
+                        self.screen.unpaid(order, self.timeout)?;
+                    }
+                    tracing::error!("payments did not come in time: does a consumer payments run?");
                     return Ok(false);
                 }
                 () = shutdown.cancelled() => return Ok(self.is_complete && self.pending.len() == 0),

@@ -39,6 +39,13 @@ impl Pending {
         self.0.remove(payment_id)
     }
 
+    /// The ids of those that wait, the oldest first.
+    pub(super) fn ids(&self) -> Vec<&str> {
+        let mut orders: Vec<_> = self.0.values().collect();
+        orders.sort_by_key(|order| order.placed);
+        orders.into_iter().map(|order| order.id.as_str()).collect()
+    }
+
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.0.len()

@@ -36,13 +36,16 @@ impl Screen {
             return Ok(());
         }
         let notifications = if shows_notifications { "" } else { " Notifications are not shown without --database." };
-        anstream::println!("An order's id, or an order as JSON; exit or Ctrl-D ends.{notifications}");
+        writeln!(
+            anstream::stdout(),
+            "A line is an order's id, or an order as JSON; exit or Ctrl-D ends.{notifications}"
+        )?;
         self.prompt()
     }
 
     pub(super) fn prompt(self) -> std::io::Result<()> {
         if self.is_live {
-            anstream::print!("order> ");
+            write!(anstream::stdout(), "order> ")?;
             anstream::stdout().flush()?;
         }
         Ok(())
@@ -81,9 +84,19 @@ impl Screen {
         }
     }
 
+    /// An order whose payment did not come in time.
+    pub(super) fn unpaid(self, order: &str, timeout: Duration) -> std::io::Result<()> {
+        let more = format!("no payment within {timeout:?}");
+        if self.is_live {
+            self.step(order, "unpaid", BAD, &more)
+        } else {
+            writeln!(anstream::stdout(), "{order} unpaid {more}")
+        }
+    }
+
     fn step(self, order: &str, what: &str, style: Style, more: &str) -> std::io::Result<()> {
         // Over the prompt, which comes again below.
-        anstream::println!("\r  {order}  {style}{what}{style:#}  {more}");
+        writeln!(anstream::stdout(), "\r  {order}  {style}{what}{style:#}  {more}")?;
         self.prompt()
     }
 }

@@ -1,6 +1,7 @@
 //! The progress bar: on stderr, and only where that is a terminal.
 
 use std::fmt;
+use std::io::Write as _;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -26,7 +27,7 @@ impl Progress {
 
     /// Writes a line to stderr without spoiling the bar.
     pub(super) fn tell(&self, line: impl fmt::Display) {
-        self.0.suspend(|| eprintln!("{line}"));
+        self.0.suspend(|| drop(writeln!(std::io::stderr(), "{line}")));
     }
 }
 

@@ -59,7 +59,7 @@ impl Snapshot {
         let mut groups: Vec<Group> = futures_util::stream::iter(groups(broker, in_memory, is_dev).await?)
             .map(|(name, members)| async move {
                 let committed = broker.cluster.committed(&name, topics, ANSWER).await?;
-                let reads = reads(&name, topics, &committed, first, end);
+                let reads = reads((&name, members), topics, &committed, first, end);
                 Ok(Group { name, members, reads })
             })
             .buffer_unordered(AT_ONCE)
@@ -91,9 +91,9 @@ async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<(S
     Ok(groups.into_iter().map(|group| (group.name, group.members)).collect())
 }
 
-/// The topics a group has committed offsets of, and how far it is behind.
+/// The topics a group has committed offsets of, or that its members read, and how far it is behind.
 fn reads(
-    group: &str,
+    (group, members): (&str, usize),
     topics: &BTreeMap<String, i32>,
     committed: &Offsets,
     first: &Offsets,
@@ -111,7 +111,7 @@ fn reads(
         partitions.map(distance).sum()
     };
     let subscribed = registry::topics_of_group(group);
-    let names = topics.keys().filter(|topic| has_begun(topic) || (!committed.is_empty() && subscribed.contains(topic)));
+    let names = topics.keys().filter(|topic| has_begun(topic) || (members > 0 && subscribed.contains(topic)));
     names.map(|topic| (topic.clone(), behind(topic))).collect()
 }
 
@@ -127,12 +127,21 @@ mod tests {
     fn lag_counts_from_what_was_committed_else_from_the_first_record() {
         let topics = BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]);
         let reads = reads(
-            "somebody",
+            ("somebody", 1),
             &topics,
             &offsets(&[("a", 0, 7)]),
             &offsets(&[("a", 0, 0), ("a", 1, 2), ("b", 0, 0)]),
             &offsets(&[("a", 0, 10), ("a", 1, 6), ("b", 0, 9)]),
         );
         assert_eq!(reads, BTreeMap::from([("a".to_owned(), 3 + 4)]));
+    }
+
+    #[test]
+    fn a_consumer_of_ours_reads_its_topics_before_it_has_committed_anything() {
+        let topics = BTreeMap::from([("orders".to_owned(), 1), ("events".to_owned(), 1)]);
+        let (first, end) = (offsets(&[("orders", 0, 2)]), offsets(&[("orders", 0, 5), ("events", 0, 9)]));
+        let of = |members| reads(("millrace-payments", members), &topics, &Offsets::new(), &first, &end);
+        assert_eq!(of(1), BTreeMap::from([("orders".to_owned(), 3)]));
+        assert_eq!(of(0), BTreeMap::new(), "nobody reads");
     }
 }

@@ -78,9 +78,22 @@ fn attributes_beyond_the_limit_are_one_fault() {
 }
 
 #[test]
+fn an_id_has_a_longest_length() {
+    let with =
+        |bytes| format!(r#"{{"specversion":"1.0","id":"{}","source":"/t","type":"t","data":1}}"#, "i".repeat(bytes));
+    assert!(structured(&with(LONGEST_ID)).is_ok());
+    assert_eq!(faults(&with(LONGEST_ID + 1)), ["/id"]);
+}
+
+#[test]
 fn binary_data_goes_to_events_only() {
     let event = structured(r#"{"specversion":"1.0","id":"1","source":"/t","type":"t","data_base64":"AAEC"}"#).unwrap();
     assert_eq!((&*event.data, event.key), (&[0u8, 1, 2][..], PartitionKey::EventId));
+    assert_eq!(event.content_type, "application/octet-stream");
+    let as_json =
+        |data| format!(r#"{{{REST},"type":"t","datacontenttype":"application/json","data_base64":"{data}"}}"#);
+    assert_eq!(structured(&as_json("e30=")).unwrap().content_type, "application/json");
+    assert_eq!(faults(&as_json("AAEC")), ["/data_base64"], "bytes that are not the JSON they are said to be");
     let order = format!(r#"{{{REST},"type":"millrace.order.placed","data_base64":"e30="}}"#);
     assert_eq!(faults(&order), ["/data_base64"]);
     assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data_base64":"e30","data":1}}"#)), ["/data_base64"]);

@@ -100,7 +100,9 @@ fn dispatch<W>(filter: &LogFilter, format: LogFormat, colours: bool, writer: W) 
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter.to_env_filter()).with_writer(writer);
+    // A log that cannot be written, because its reader has gone, is lost; telling of it on stderr would panic there.
+    let builder = tracing_subscriber::fmt().log_internal_errors(false);
+    let builder = builder.with_env_filter(filter.to_env_filter()).with_writer(writer);
     match format {
         LogFormat::Text => builder.with_ansi(colours).finish().into(),
         LogFormat::Json => builder.json().flatten_event(true).finish().into(),
@@ -151,6 +153,21 @@ mod tests {
         assert_eq!(lines[0]["topic"], "orders");
         assert_eq!(lines[0]["offset"], 7);
         assert_eq!(lines[1]["message"], "slow\nbroker");
+    }
+
+    #[test]
+    fn a_log_whose_reader_has_gone_harms_nobody() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _bytes: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let dispatch = dispatch(&"info".parse().unwrap(), LogFormat::Json, false, || Gone);
+        tracing::dispatcher::with_default(&dispatch, || tracing::info!("hello"));
     }
 
     #[test]

@@ -49,11 +49,13 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Makes the file and its folder if they are missing, and migrates.
+    /// Makes the file if it is missing, and migrates. Its folder must be there: one that is not is more often misspelt.
     pub(crate) async fn open(path: &Path, url: &str) -> Result<Self, StoreError> {
-        if let Some(folder) = path.parent() {
-            let refused = |error| StoreError::Unusable { url: url.to_owned(), reason: format!("no folder: {error}") };
-            std::fs::create_dir_all(folder).map_err(refused)?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+            && !folder.is_dir()
+        {
+            let reason = format!("there is no folder {}", folder.display());
+            return Err(StoreError::Unusable { url: url.to_owned(), reason });
         }
         let options = SqliteConnectOptions::new()
             .filename(path)

@@ -105,7 +105,7 @@ async fn a_file_that_is_no_database_is_for_a_person_to_mend() {
 
     let (class, error) = failure(&sqlite_url(&file.join("store.db"))).await;
     assert_eq!(class, ErrorClass::Fatal);
-    assert!(error.contains("no folder"), "{error}");
+    assert!(error.contains("there is no folder") && !file.join("store.db").exists(), "{error}");
     let (class, error) = failure(&sqlite_url(Path::new("/"))).await;
     assert_eq!(class, ErrorClass::Fatal);
     assert!(error.contains("cannot be used"), "{error}");

@@ -22,7 +22,7 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn sqlite() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let url = sqlite_url(&folder.path().join("new folder").join("store.db"));
+        let url = sqlite_url(&folder.path().join("a store.db"));
         Some(Self { store: Store::connect(&url).await.unwrap(), url, _folder: Some(folder), _database: None })
     }
 
