@@ -29,6 +29,18 @@ pub(crate) async fn broker() -> Option<Kafka> {
     Some(kafka)
 }
 
+/// Where everything stands, for a test that waits in vain.
+pub(crate) async fn account(kafka: &Kafka) -> String {
+    let (orders, paid) = (kafka.end_offsets("orders").await, kafka.end_offsets("payments").await);
+    let group = kafka.committed_offsets("millrace-payments", "orders").await;
+    let committed = kafka.read_all("payments", Isolation::Committed).await.len();
+    let written = kafka.read_all("payments", Isolation::Uncommitted).await.len();
+    format!(
+        "orders end at {orders:?}, the group is at {group:?}; payments end at {paid:?}, {written} written, {committed} \
+         committed"
+    )
+}
+
 /// Every order is paid once and in the order of its id: as the reader saw it live, and as the topic has it.
 pub(crate) async fn assert_paid_exactly_once(kafka: &Kafka, journal: &Journal, reader: LiveReader) {
     let payments = kafka.read_all("payments", Isolation::Committed).await;
@@ -75,7 +87,7 @@ impl Instance {
         self.log.lock().unwrap().clone()
     }
 
-    /// Waits until it has its partitions.
+    /// Waits until it has joined its group.
     pub(crate) async fn joined(&self) {
         let admin = || {
             let log = self.log.lock().unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::fleet::{Instance, assert_paid_exactly_once, broker};
+use crate::fleet::{Instance, account, assert_paid_exactly_once, broker};
 use crate::live_reader::LiveReader;
 use crate::load::Load;
 use crate::scene::BOUND;
@@ -41,6 +41,7 @@ async fn ten_thousand_orders_are_paid_exactly_once_while_instances_are_killed_an
         }
     };
     tokio::join!(load.write(Duration::from_millis(60), |written| written >= ORDERS as u64), killing);
-    reader.until(Duration::from_secs(90), ORDERS).await;
+    let all_seen = tokio::time::timeout(Duration::from_secs(90), reader.until(BOUND * 2, ORDERS)).await;
+    assert!(all_seen.is_ok(), "only {} payments were seen: {}", reader.count(), account(&kafka).await);
     assert_paid_exactly_once(&kafka, &load.journal, reader).await;
 }

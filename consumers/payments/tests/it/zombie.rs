@@ -25,6 +25,9 @@ async fn until_members(kafka: &Kafka, count: usize) {
 
 /// Freezes an instance under load until the group has given its partitions to others; what became of it afterwards.
 async fn freeze(kafka: &Kafka, zombie: &mut Instance, reader: &LiveReader, and_then: impl Future<Output = ()>) {
+    // One that joined late has its first partitions only after the others have given them up.
+    let owns = || zombie.log().iter().rev().find_map(|line| Some(!line.split_once("\"owned\":")?.1.starts_with('0')));
+    eventually(BOUND, "it owns partitions", async || owns().unwrap_or(false).then_some(())).await;
     let (before, said) = (members(kafka).await, zombie.log().len());
     let seen = reader.count();
     reader.until(BOUND, seen + 300).await;

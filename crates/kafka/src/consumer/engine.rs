@@ -54,6 +54,8 @@ pub(super) struct Engine<'c, W, R> {
     /// Where partitions are taken up, if not where the group has committed.
     resume: Option<&'c dyn Resume>,
     options: &'c ConsumerOptions,
+    /// The consumer's name.
+    name: &'c str,
     progress: &'c Progress,
     counters: Counters,
     revocation: Option<Revocation>,
@@ -114,6 +116,7 @@ where
             recorder,
             resume,
             options,
+            name: &frame.subscription.name,
             progress,
             counters: Counters::new(&frame.subscription.name),
             revocation: None,
@@ -395,7 +398,7 @@ where
     fn begin_drain(&mut self) -> Result<(), ConsumerError> {
         self.look_at_positions();
         let (records, _) = self.partitions.load();
-        tracing::info!(in_flight = records, "stopping: finishing what is in flight");
+        tracing::info!(consumer = self.name, in_flight = records, "stopping: finishing what is in flight");
         let slots = self.partitions.owned_slots();
         self.draining = Some(Leaving::begin(slots.clone(), self.options.drain_deadline));
         self.keep_what_is_needed(&slots);

@@ -81,7 +81,8 @@ where
         let result = if self.paused { self.client.pause(list) } else { self.client.resume(list) };
         result.map_err(KafkaFailure::call("taking partitions over"))?;
         self.ownership_changed();
-        tracing::info!(taken = list.count(), owned = self.partitions.owned(), "partitions taken over");
+        let (taken, owned) = (list.count(), self.partitions.owned());
+        tracing::info!(consumer = self.name, taken, owned, "partitions taken over");
         Ok(())
     }
 
@@ -91,7 +92,8 @@ where
         let slots: Vec<usize> =
             elements.iter().filter_map(|element| self.partitions.leave(element.topic(), element.partition())).collect();
         let is_lost = self.client.assignment_lost();
-        tracing::info!(leaving = slots.len(), owned = self.partitions.owned(), is_lost, "partitions leave");
+        let (leaving, owned) = (slots.len(), self.partitions.owned());
+        tracing::info!(consumer = self.name, leaving, owned, is_lost, "partitions leave");
         let revocation = Revocation { list, leaving: Leaving::begin(slots.clone(), self.options.drain_deadline) };
         if is_lost {
             // Others own them already: nothing may be committed any more.
