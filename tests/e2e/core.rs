@@ -9,11 +9,11 @@ use futures_util::future::join_all;
 use millrace_testkit::kafka::{self, Isolation};
 use millrace_testkit::wait::eventually;
 use millrace_testkit::{Postgres, WebhookReceiver};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::http::{client, serving};
+use crate::http::{client, found, post, serving};
 use crate::program::{self, Program, free_address};
 
 const BOUND: Duration = Duration::from_secs(30);
@@ -25,31 +25,6 @@ async fn dev(data_dir: &Path, more: &[&str]) -> (Program, String) {
     let mut program = Program::start("millrace", &args, &[]);
     serving(&mut program, &client(), &address).await;
     (program, format!("http://{address}"))
-}
-
-async fn post(http: &Client, url: &str, key: &str, body: &Value) -> StatusCode {
-    let request = http.post(url).header("idempotency-key", key).header("content-type", "application/json");
-    let answer = request.body(body.to_string()).send().await.expect("an answer");
-    let status = answer.status();
-    assert_eq!(json_of(answer).await["id"], key);
-    status
-}
-
-async fn json_of(answer: Response) -> Value {
-    serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON")
-}
-
-/// What is found at a URL, once it is and `wanted` holds.
-async fn found(http: &Client, url: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    eventually(BOUND, &format!("{url} is as it should be"), async || {
-        let answer = http.get(url).send().await.ok()?;
-        if answer.status() == StatusCode::NOT_FOUND {
-            return None;
-        }
-        assert_eq!(answer.status(), StatusCode::OK);
-        Some(json_of(answer).await).filter(|found| wanted(found))
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,16 +1,15 @@
 //! `millrace dev`, with nothing else on the machine.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use millrace_testkit::wait::eventually;
 use reqwest::StatusCode;
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use rustix::process::Signal;
+use serde_json::{Value, json};
 
-use crate::http::{client, notify, serving};
-use crate::program::{Program, free_address, path};
+use crate::http::{client, found, notify, post, serving};
+use crate::program::{Program, free_address};
 
 const END: Duration = Duration::from_secs(30);
 
@@ -98,32 +97,15 @@ async fn a_port_in_use_and_a_data_directory_in_use_are_told_apart_and_named() {
 async fn a_closed_terminal_ends_it_in_good_order_and_logs_without_a_reader_harm_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
     let (address, data_dir) = (free_address(), folder.path().display().to_string());
-    let mut child = tokio::process::Command::new(path("millrace"))
-        .args(["dev", "--listen", &address, "--data-dir", &data_dir])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("it starts");
-    drop((child.stdout.take(), child.stderr.take()));
+    let mut program = Program::start_unread("millrace", &["dev", "--listen", &address, "--data-dir", &data_dir]);
     let http = client();
-    let is_up = async || http.get(format!("http://{address}/health")).send().await.is_ok().then_some(());
-    eventually(END, "it serves", is_up).await;
+    serving(&mut program, &http, &address).await;
     // The second one is a dead letter, and a line in the log.
-    for body in [r#"{"n": 1}"#, r#"{"n": 2}"#] {
-        let post = http.post(format!("http://{address}/register_event")).header("idempotency-key", "one");
-        let answer = post.header("content-type", "application/json").body(body).send().await.expect("an answer");
-        assert_eq!(answer.status(), StatusCode::OK);
+    for body in [json!({"n": 1}), json!({"n": 2})] {
+        assert_eq!(post(&http, &format!("http://{address}/register_event"), "one", &body).await, StatusCode::OK);
     }
-    let has_letter = async || {
-        let answer = http.get(format!("http://{address}/get_status")).send().await.ok()?.bytes().await.ok()?;
-        let status: Value = serde_json::from_slice(&answer).ok()?;
-        (status["consumers"]["event-store"]["dead_lettered"] == 1).then_some(())
-    };
-    eventually(END, "the second event is refused", has_letter).await;
-    let pid = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).expect("it runs");
-    kill_process(pid, Signal::HUP).expect("it can be signalled");
-    let status = tokio::time::timeout(END, child.wait()).await.expect("it ends in time").expect("its status");
-    assert_eq!(status.code(), Some(0));
+    let is_refused = |status: &Value| status["consumers"]["event-store"]["dead_lettered"] == 1;
+    found(&http, &format!("http://{address}/get_status"), is_refused).await;
+    program.signal(Signal::HUP);
+    assert_eq!(program.ended(END).await.code(), Some(0));
 }

@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use millrace_testkit::wait::eventually;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::program::Program;
+
+/// How long anything may take to be found.
+const BOUND: Duration = Duration::from_secs(30);
 
 /// An HTTP client for plain connections to this machine.
 pub(crate) fn client() -> Client {
@@ -35,11 +38,37 @@ pub(crate) async fn notify(client: &Client, address: &str, user: &str, id: &str,
         .body(json!({"user_id": user, "message": text}).to_string());
     let answer = request.send().await.expect("every write is answered");
     let status = answer.status();
-    let body: Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("a JSON body");
+    let body = json_of(answer).await;
     if status == StatusCode::OK {
         assert_eq!((&body["status"], &body["id"]), (&json!("Notification sent"), &json!(id)));
     } else {
         assert_eq!(body["status"], json!(status.as_u16()), "{body}");
     }
     (status, begun.elapsed())
+}
+
+/// Posts an event under this idempotency key, which is its id.
+pub(crate) async fn post(http: &Client, url: &str, key: &str, body: &Value) -> StatusCode {
+    let request = http.post(url).header("idempotency-key", key).header("content-type", "application/json");
+    let answer = request.body(body.to_string()).send().await.expect("an answer");
+    let status = answer.status();
+    assert_eq!(json_of(answer).await["id"], key);
+    status
+}
+
+async fn json_of(answer: Response) -> Value {
+    serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON")
+}
+
+/// What is found at a URL, once it is and `wanted` holds.
+pub(crate) async fn found(http: &Client, url: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    eventually(BOUND, &format!("{url} is as it should be"), async || {
+        let answer = http.get(url).send().await.ok()?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return None;
+        }
+        assert_eq!(answer.status(), StatusCode::OK);
+        Some(json_of(answer).await).filter(|found| wanted(found))
+    })
+    .await
 }

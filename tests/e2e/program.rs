@@ -30,18 +30,17 @@ pub(crate) fn path(name: &str) -> PathBuf {
 impl Program {
     /// Starts a program of this workspace, with these settings and none of this process's own.
     pub(crate) fn start(name: &'static str, args: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(path(name));
-        for (variable, _) in
-            std::env::vars().filter(|(name, _)| name.starts_with("KAFKA_") || name.starts_with("MILLRACE_"))
-        {
-            command.env_remove(variable);
-        }
-        let command = command.args(args).envs(variables.iter().copied());
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let mut child = spawn(name, args, variables);
         let stdout = collect(child.stdout.take().expect("a pipe"));
         let stderr = collect(child.stderr.take().expect("a pipe"));
         Self { name, child, stdout, stderr }
+    }
+
+    /// The same, and nobody reads what it writes.
+    pub(crate) fn start_unread(name: &'static str, args: &[&str]) -> Self {
+        let mut child = spawn(name, args, &[]);
+        drop((child.stdout.take(), child.stderr.take()));
+        Self { name, child, stdout: Arc::default(), stderr: Arc::default() }
     }
 
     /// What it has written to its standard output so far.
@@ -61,9 +60,13 @@ impl Program {
 
     /// Asks it to stop, and waits for its end.
     pub(crate) async fn terminate(&mut self, bound: Duration) -> ExitStatus {
-        let pid = self.child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).expect("it runs");
-        kill_process(pid, Signal::TERM).expect("it can be signalled");
+        self.signal(Signal::TERM);
         self.ended(bound).await
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).expect("it runs");
+        kill_process(pid, signal).expect("it can be signalled");
     }
 
     /// Waits for its end.
@@ -82,6 +85,18 @@ impl Program {
             panic!("{} ended with {status}; it wrote:\n{}", self.name, self.stderr());
         }
     }
+}
+
+fn spawn(name: &str, args: &[&str], variables: &[(&str, &str)]) -> Child {
+    let mut command = Command::new(path(name));
+    for (variable, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("KAFKA_") || name.starts_with("MILLRACE_"))
+    {
+        command.env_remove(variable);
+    }
+    let command = command.args(args).envs(variables.iter().copied());
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"))
 }
 
 fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<Vec<String>>> {

@@ -135,12 +135,8 @@ mod tests {
         }
 
         fn skip_to(&mut self, offset: i64) {
-            let known = self.0.insert(offset - 1, true);
-            if let Some(known) = known {
-                self.0.insert(offset - 1, known);
-            } else {
-                self.1.insert(offset - 1);
-            }
+            let Self(records, skipped) = self;
+            records.entry(offset - 1).or_insert_with(|| skipped.insert(offset - 1));
         }
     }
 

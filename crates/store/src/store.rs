@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use crate::address::Address;
+use crate::claims::nul_in;
 use crate::sqlite::Sqlite;
 use crate::tables::Tables as _;
 use crate::write::Open;
@@ -177,7 +178,7 @@ impl fmt::Debug for Store {
     }
 }
 
-/// Databases differ over a NUL in text: PostgreSQL refuses even to look for one.
+/// PostgreSQL refuses even to look for what it has no place for.
 fn cannot_be_stored(id: &str) -> bool {
-    id.contains('\0')
+    nul_in(&[("id", Some(id))]).is_some()
 }

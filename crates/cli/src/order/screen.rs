@@ -77,20 +77,19 @@ impl Screen {
 
     /// An order that is none, or was not accepted.
     pub(super) fn refused(self, order: &str, reason: &str) -> std::io::Result<()> {
-        if self.is_live {
-            self.step(order, "refused", BAD, reason)
-        } else {
-            writeln!(anstream::stdout(), "{order} refused {reason}")
-        }
+        self.failed(order, "refused", reason)
     }
 
     /// An order whose payment did not come in time.
     pub(super) fn unpaid(self, order: &str, timeout: Duration) -> std::io::Result<()> {
-        let more = format!("no payment within {timeout:?}");
+        self.failed(order, "unpaid", &format!("no payment within {timeout:?}"))
+    }
+
+    fn failed(self, order: &str, how: &str, reason: &str) -> std::io::Result<()> {
         if self.is_live {
-            self.step(order, "unpaid", BAD, &more)
+            self.step(order, how, BAD, reason)
         } else {
-            writeln!(anstream::stdout(), "{order} unpaid {more}")
+            writeln!(anstream::stdout(), "{order} {how} {reason}")
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn required_key<'a>(document: &Document<'a>, name: &str, errors: &mut
 }
 
 /// The text of a value that can be a key; `None` for any other.
-pub(super) fn key_text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
+pub(crate) fn key_text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
     match value.kind() {
         Kind::String => value.as_str().filter(|text| !text.is_empty()),
         Kind::Integer => value.as_integer().map(Cow::Borrowed),

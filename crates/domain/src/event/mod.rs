@@ -12,6 +12,7 @@ mod timestamp;
 
 use std::borrow::Cow;
 
+pub(crate) use check::key_text;
 pub use notification::Notification;
 pub use timestamp::{Timestamp, TimestampError, is_rfc_3339};
 

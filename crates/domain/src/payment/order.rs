@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 use super::amount::Amount;
-use crate::event::ORDER;
+use crate::event::{ORDER, key_text};
 use crate::field::FieldErrors;
-use crate::json::{Document, Error as JsonError, Kind, Value};
+use crate::json::{Document, Error as JsonError, Kind};
 
 /// How long an order's id, and its amount, may be in bytes of JSON: as long as a value at the edge.
 ///
@@ -69,20 +69,12 @@ impl<'a> Order<'a> {
             }
             _ => (Some(document.root()), None, None),
         };
-        let (id, raw_id) = id.and_then(|id| Some((text(&id)?, id.raw()))).ok_or_else(|| form(&document))?;
+        let (id, raw_id) = id.and_then(|id| Some((key_text(&id)?, id.raw()))).ok_or_else(|| form(&document))?;
         let amount = amount.as_ref().and_then(Amount::read);
         bound("id", raw_id)?;
         bound("amount", amount.as_ref().map_or("", Amount::raw))?;
         let user = user.filter(|user| user.raw().len() <= LONGEST_USER);
-        Ok(Self { id, amount, user_id: user.as_ref().and_then(text) })
-    }
-}
-
-/// The text of an id; `None` where the value is none.
-fn text<'a>(id: &Value<'a>) -> Option<Cow<'a, str>> {
-    match id.kind() {
-        Kind::Integer => id.as_integer().map(Cow::Borrowed),
-        _ => id.as_str().filter(|text| !text.is_empty()),
+        Ok(Self { id, amount, user_id: user.as_ref().and_then(key_text) })
     }
 }
 

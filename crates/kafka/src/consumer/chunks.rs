@@ -10,7 +10,7 @@ use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
 
 use super::partitions::Lease;
-use super::work::{Finished, Level, Verdict, Work};
+use super::work::{Finished, Level, Verdict, Work, drop_unneeded};
 use crate::record::Record;
 
 /// Records of one partition, in order.
@@ -113,13 +113,7 @@ where
     fn drop_waiting(&mut self, is_needed: impl Fn(Lease) -> bool) -> Vec<Lease> {
         let mut dropped = Vec::new();
         for queue in &mut self.queues {
-            let before = dropped.len();
-            queue.waiting.retain(|(lease, _)| {
-                let is_needed = is_needed(*lease);
-                dropped.extend((!is_needed).then_some(*lease));
-                is_needed
-            });
-            queue.is_full &= dropped.len() == before;
+            queue.is_full &= !drop_unneeded(&mut queue.waiting, |(lease, _)| *lease, &is_needed, &mut dropped);
         }
         dropped
     }

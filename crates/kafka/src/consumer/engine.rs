@@ -407,10 +407,10 @@ where
 
     fn is_drained(&mut self) -> bool {
         let Some(leaving) = &mut self.draining else { return false };
+        let is_overdue = leaving.is_overdue();
         if let Some(slots) = leaving.end_of_patience() {
             self.give_up_waiting(&slots);
         }
-        let is_overdue = self.draining.as_ref().is_some_and(Leaving::is_overdue);
         let (records, _) = self.partitions.load();
         if records > 0 && !is_overdue {
             return false;

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::partitions::Lease;
-use super::work::{Finished, Level, Verdict, Work};
+use super::work::{Finished, Level, Verdict, Work, drop_unneeded};
 use crate::record::Record;
 use foldhash::fast::RandomState;
 use futures_util::Stream;
@@ -141,13 +141,7 @@ where
     fn drop_waiting(&mut self, is_needed: impl Fn(Lease) -> bool) -> Vec<Lease> {
         let mut dropped = Vec::new();
         for lane in self.by_key.values_mut() {
-            let before = dropped.len();
-            lane.waiting.retain(|task| {
-                let is_needed = is_needed(task.lease);
-                dropped.extend((!is_needed).then_some(task.lease));
-                is_needed
-            });
-            lane.full &= dropped.len() == before;
+            lane.full &= !drop_unneeded(&mut lane.waiting, |task| task.lease, &is_needed, &mut dropped);
         }
         dropped
     }

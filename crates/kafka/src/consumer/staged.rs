@@ -60,6 +60,14 @@ impl<T> Default for Stage<T> {
     }
 }
 
+impl<T> Stage<T> {
+    /// Begins an epoch; how many products of the last one are forgotten.
+    fn renew(&mut self, epoch: u32) -> usize {
+        let old = mem::replace(self, Self { epoch, entries: VecDeque::new() });
+        products_in(&old.entries)
+    }
+}
+
 impl<T> Staged<T> {
     /// Adds what was made of a record, and waits from `since`.
     pub(super) fn add(&mut self, lease: Lease, made: Made<T>, since: Instant) {
@@ -138,7 +146,7 @@ impl<T> Staged<T> {
             if stage.epoch != frontier.epoch {
                 continue;
             }
-            let products = entries.iter().filter(|entry| is_product(&entry.made)).count();
+            let products = products_in(&entries);
             for entry in entries.into_iter().rev() {
                 stage.entries.push_front(entry);
             }
@@ -151,8 +159,7 @@ impl<T> Staged<T> {
         for (slot, stage) in self.slots.iter_mut().enumerate() {
             let epoch = epoch_of(slot);
             if stage.epoch != epoch {
-                let old = mem::replace(stage, Stage { epoch, entries: VecDeque::new() });
-                self.products -= old.entries.iter().filter(|entry| is_product(&entry.made)).count();
+                self.products -= stage.renew(epoch);
             }
         }
     }
@@ -164,8 +171,7 @@ impl<T> Staged<T> {
         }
         let stage = &mut self.slots[slot];
         if stage.epoch < epoch {
-            let old = mem::replace(stage, Stage { epoch, entries: VecDeque::new() });
-            self.products -= old.entries.iter().filter(|entry| is_product(&entry.made)).count();
+            self.products -= stage.renew(epoch);
         }
         stage
     }
@@ -176,6 +182,10 @@ impl<T> Taken<T> {
     pub(super) fn made(&self) -> impl Iterator<Item = &Made<T>> {
         self.parts.iter().flat_map(|part| part.entries.iter().map(|entry| &entry.made))
     }
+}
+
+fn products_in<'e, T: 'e>(entries: impl IntoIterator<Item = &'e Entry<T>>) -> usize {
+    entries.into_iter().filter(|entry| is_product(&entry.made)).count()
 }
 
 fn is_product<T>(made: &Made<T>) -> bool {

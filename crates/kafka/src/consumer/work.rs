@@ -1,5 +1,6 @@
 //! What a mode's work is to the engine: polled records go in, verdicts come out.
 
+use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use millrace_domain::DeadLetterClass;
@@ -25,6 +26,23 @@ pub(super) trait Work<'c> {
     /// Drops what waits for others and is not needed, and returns its claims. Where that is anything, the partition no
     /// longer has enough waiting.
     fn drop_waiting(&mut self, is_needed: impl Fn(Lease) -> bool) -> Vec<Lease>;
+}
+
+/// Moves the claims of what is not needed out of a queue into `dropped`; whether there was any. `lease_of` tells a claim.
+pub(super) fn drop_unneeded<T>(
+    waiting: &mut VecDeque<T>,
+    lease_of: impl Fn(&T) -> Lease,
+    is_needed: impl Fn(Lease) -> bool,
+    dropped: &mut Vec<Lease>,
+) -> bool {
+    let before = dropped.len();
+    waiting.retain(|one| {
+        let lease = lease_of(one);
+        let is_needed = is_needed(lease);
+        dropped.extend((!is_needed).then_some(lease));
+        is_needed
+    });
+    dropped.len() > before
 }
 
 /// A record that left flight.
