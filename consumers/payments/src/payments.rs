@@ -1,10 +1,7 @@
 //! The processor: an order record in, a payment out.
 
 use std::borrow::Cow;
-use std::pin::pin;
-use std::task::Poll;
 
-use futures_util::poll;
 use jiff::Timestamp;
 use metrics::Counter;
 use millrace_domain::Outcome;
@@ -39,35 +36,20 @@ impl<G: Gateway> Payments<G> {
     pub fn new(gateway: G, topic: impl Into<Cow<'static, str>>) -> Self {
         Self { gateway, topic: topic.into(), charges: Charges::new() }
     }
-
-    /// The gateway's answer; `None` where nobody waits for it any more.
-    async fn charge(&self, charge: &Charge<'_>, attempt: &Attempt<'_>) -> Option<Result<Settlement, GatewayError>> {
-        let mut answer = pin!(self.gateway.charge(charge));
-        match poll!(answer.as_mut()) {
-            Poll::Ready(answer) => Some(answer),
-            // In a box: every record's future is as large as the longest way it may take.
-            Poll::Pending => {
-                attempt.begin();
-                Box::pin(attempt.while_needed(answer)).await
-            }
-        }
-    }
 }
 
 impl<G: Gateway> Processor for Payments<G> {
     /// In a box: what is made of a record passes many hands on its way into a transaction.
     type Product = Box<Payment>;
 
-    async fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome<Box<Payment>> {
+    async fn process(&self, record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome<Box<Payment>> {
         let order = match Order::read(record.value().unwrap_or_default()) {
             Ok(order) => order,
             Err(error) => return Outcome::poison(error.to_string()),
         };
         let Carried { payment_id, trace } = Carried::from(record);
         let charge = Charge { payment_id: &payment_id, order_id: &order.id, amount: order.amount };
-        let Some(answer) = self.charge(&charge, attempt).await else {
-            return Outcome::retry("given up before the payment gateway answered");
-        };
+        let answer = self.gateway.charge(&charge).await;
         self.charges.count(&answer);
         match answer {
             Ok(settlement) => {

@@ -2,11 +2,14 @@
 //!
 //! Records of a partition are opened in the order they were polled and closed in any order. The *frontier* is the
 //! offset below which every record was closed: the only offset that may be committed. It never goes back, and it
-//! never passes a record that is still open.
+//! never passes a record that is still open. What is closed beyond it is [told](Ledger::done) with it, and is not opened
+//! again where the partition is taken up from there.
 
 use std::collections::VecDeque;
 
 use thiserror::Error;
+
+use crate::done::Done;
 
 /// The ledger was told something that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -37,23 +40,34 @@ pub struct Ledger {
     entries: VecDeque<Entry>,
     last_opened: Option<i64>,
     open: usize,
+    /// What was done before this ledger began.
+    before: Done,
 }
 
 impl Ledger {
-    /// Opens the next record. Offsets grow, but may leave gaps: compaction and transactions take offsets away.
+    /// Goes on where `done` ends.
+    pub fn resume(done: Done) -> Self {
+        Self { last_opened: Some(done.frontier() - 1), before: done, ..Self::default() }
+    }
+
+    /// Opens the next record. Offsets grow, but may leave gaps: compaction and transactions take offsets away. False
+    /// where it was done before: there is nothing to close.
     ///
     /// # Errors
     /// [`LedgerError::OutOfOrder`] where `offset` does not lie above all opened before.
-    pub fn open(&mut self, offset: i64) -> Result<(), LedgerError> {
+    pub fn open(&mut self, offset: i64) -> Result<bool, LedgerError> {
         if let Some(last) = self.last_opened
             && offset <= last
         {
             return Err(LedgerError::OutOfOrder { offset, last });
         }
         self.last_opened = Some(offset);
-        self.entries.push_back(Entry { offset, closed: false });
-        self.open += 1;
-        Ok(())
+        let is_new = !self.before.contains(offset);
+        if is_new || !self.entries.is_empty() {
+            self.entries.push_back(Entry { offset, closed: !is_new });
+        }
+        self.open += usize::from(is_new);
+        Ok(is_new)
     }
 
     /// Closes a record: it was processed, or its dead letter was acknowledged.
@@ -88,11 +102,26 @@ impl Ledger {
         }
     }
 
-    /// The offset after the last record that is closed, or that `is_begun` tells of; the frontier where there is none
-    /// above it. Only with everything below it closed would nothing that was begun be read again.
-    pub fn horizon(&self, is_begun: impl Fn(i64) -> bool) -> Option<i64> {
-        let last = self.entries.iter().rev().find(|entry| entry.closed || is_begun(entry.offset));
-        last.map(|entry| entry.offset + 1).or(self.frontier())
+    /// The frontier, and what is closed beyond it. `None` until a record was opened or skipped.
+    pub fn done(&self) -> Option<Done> {
+        let mut done = Done::below(self.frontier()?);
+        for (start, end) in self.before.runs() {
+            done.insert(start, end);
+        }
+        let mut run = None;
+        for entry in &self.entries {
+            if entry.closed {
+                // What lies between two closed records that come one after the other is no record.
+                let (start, _) = run.unwrap_or((entry.offset, entry.offset));
+                run = Some((start, entry.offset + 1));
+            } else if let Some((start, end)) = run.take() {
+                done.insert(start, end);
+            }
+        }
+        if let Some((start, end)) = run {
+            done.insert(start, end);
+        }
+        Some(done)
     }
 
     /// How many records are open.
@@ -128,15 +157,18 @@ mod tests {
             first_open.or_else(|| self.0.keys().last().map(|last| last + 1))
         }
 
-        fn horizon(&self, is_begun: impl Fn(i64) -> bool) -> Option<i64> {
-            let records = self.0.iter().filter(|(offset, _)| !self.1.contains(offset));
-            let begun = records.filter(|(offset, closed)| **closed || is_begun(**offset));
-            begun.map(|(offset, _)| offset + 1).max().max(self.frontier())
-        }
-
         fn skip_to(&mut self, offset: i64) {
             let Self(records, skipped) = self;
             records.entry(offset - 1).or_insert_with(|| skipped.insert(offset - 1));
+        }
+
+        /// The records from `offset` on.
+        fn records(&self, offset: i64) -> Vec<i64> {
+            self.0.range(offset..).map(|(offset, _)| *offset).filter(|offset| !self.1.contains(offset)).collect()
+        }
+
+        fn open(&self) -> Vec<i64> {
+            self.0.iter().filter(|(_, closed)| !**closed).map(|(offset, _)| *offset).collect()
         }
     }
 
@@ -144,6 +176,7 @@ mod tests {
     enum Step {
         Open { gap: i64 },
         Skip { ahead: i64 },
+        Restart { read: usize },
         Close { pick: prop::sample::Index },
         CloseAny { offset: i64 },
     }
@@ -152,6 +185,7 @@ mod tests {
         prop_oneof![
             4 => prop_oneof![9 => Just(1i64), 1 => -2i64..50].prop_map(|gap| Step::Open { gap }),
             1 => (1i64..5).prop_map(|ahead| Step::Skip { ahead }),
+            1 => (0usize..40).prop_map(|read| Step::Restart { read }),
             4 => any::<prop::sample::Index>().prop_map(|pick| Step::Close { pick }),
             1 => (-5i64..400).prop_map(|offset| Step::CloseAny { offset }),
         ]
@@ -179,8 +213,24 @@ mod tests {
                         ledger.skip_to(last);
                         model.skip_to(last);
                     }
+                    // Another process goes on from what was told, and reads some of the records again.
+                    Step::Restart { read } => {
+                        let Some(done) = ledger.done() else { continue };
+                        prop_assert_eq!(Some(done.frontier()), ledger.frontier());
+                        ledger = Ledger::resume(done.clone());
+                        prop_assert_eq!(ledger.done(), Some(done.clone()));
+                        let again = model.records(done.frontier());
+                        for &offset in again.iter().take(read) {
+                            prop_assert_eq!(ledger.open(offset), Ok(!model.0[&offset]));
+                        }
+                        prop_assert_eq!(ledger.done(), Some(done));
+                        for &offset in again.iter().skip(read) {
+                            prop_assert_eq!(ledger.open(offset), Ok(!model.0[&offset]));
+                        }
+                        ledger.skip_to(model.0.keys().last().map_or(0, |last| last + 1));
+                    }
                     Step::Close { pick } => {
-                        let open: Vec<_> = model.0.iter().filter(|(_, closed)| !**closed).map(|(offset, _)| *offset).collect();
+                        let open = model.open();
                         if !open.is_empty() {
                             let offset = open[pick.index(open.len())];
                             prop_assert_eq!(ledger.close(offset), Ok(()));
@@ -196,9 +246,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(ledger.frontier(), model.frontier());
-                let is_begun = |offset: i64| offset % 7 == 0;
-                prop_assert_eq!(ledger.horizon(is_begun), model.horizon(is_begun));
-                prop_assert_eq!(ledger.in_flight(), model.0.values().filter(|closed| !**closed).count());
+                prop_assert_eq!(ledger.in_flight(), model.open().len());
                 prop_assert!(ledger.frontier() >= before, "the frontier went back");
             }
         }

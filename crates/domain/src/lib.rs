@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod cloud_event;
 pub mod dead_letter;
 pub mod digest;
+pub mod done;
 pub mod envelope;
 pub mod event;
 pub mod field;
@@ -21,6 +22,7 @@ pub mod traceparent;
 
 pub use backoff::Backoff;
 pub use digest::Digest;
+pub use done::Done;
 pub use envelope::Envelope;
 pub use field::{FieldError, FieldErrors};
 pub use id::EventId;

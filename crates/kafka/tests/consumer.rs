@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
-use millrace_domain::{Backoff, DeadLetterClass, Outcome};
+use millrace_domain::{Backoff, DeadLetterClass, Done, Outcome};
 use millrace_kafka::consumer::{Attempt, Consumer, ConsumerError, ConsumerOptions, Processor, Subscription};
 use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::{KafkaSettings, Producer, Record};
+use millrace_kafka::{GroupOffsets, KafkaSettings, Producer, Record};
 use millrace_testkit::journal::{Entry, Journal};
 use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord, RawRecord, TransactionEnd};
 use millrace_testkit::wait::eventually;
@@ -90,6 +90,14 @@ impl Scene {
 
     async fn committed(&self) -> i64 {
         self.kafka.committed_offsets(&self.group, &self.topic).await.values().flatten().sum()
+    }
+
+    /// What of the first partition is done beyond the committed offset, as the group says.
+    async fn done_beyond(&self) -> Vec<(i64, i64)> {
+        let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
+        let offsets = GroupOffsets::new(&settings, &self.group, &self.topic).unwrap();
+        let committed = offsets.fetch(1, BOUND).await.unwrap().remove(&0).unwrap();
+        Done::read(committed.offset, &committed.metadata).unwrap().runs().collect()
     }
 
     async fn until_committed(&self, records: i64) {
@@ -470,6 +478,50 @@ async fn a_stop_abandons_what_backs_off_and_the_next_run_finishes_it() {
     let member = scene.member(Closure(|_, _, _| async { Outcome::DONE }), Scene::options());
     scene.until_committed(2).await;
     member.stop().await;
+}
+
+/// Whether the member is stopped or dies: what it has done is told with its commits.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_behind_a_record_that_waits_is_not_done_again() {
+    let Some(scene) = Scene::set(1).await else { return };
+    scene.kafka.produce(&scene.topic, (0..1_000).map(|number| record(&number.to_string(), "{}"))).await;
+    let done: Arc<Mutex<Vec<String>>> = Arc::default();
+    let member = |stuck: &'static [&'static str]| {
+        let done = Arc::clone(&done);
+        let processor = Closure(move |key: String, _, _| {
+            let done = Arc::clone(&done);
+            async move {
+                if stuck.contains(&key.as_str()) {
+                    let after = Some(Duration::from_secs(3_600));
+                    return Outcome::RetryAfter { after, reason: "come back in an hour".to_owned() };
+                }
+                done.lock().unwrap().push(key);
+                Outcome::DONE
+            }
+        });
+        scene.member(processor, Scene::options())
+    };
+    let finished = async |count: usize| {
+        eventually(BOUND, "the others are done", async || (done.lock().unwrap().len() >= count).then_some(())).await;
+    };
+
+    let first = member(&["3", "400", "800"]);
+    finished(997).await;
+    first.stop().await;
+    let second = member(&["3", "800"]);
+    finished(998).await;
+    let told = [(4, 800), (801, 1_000)];
+    eventually(BOUND, "it is told", async || (scene.done_beyond().await == told).then_some(())).await;
+    second.task.abort();
+    let _ = second.task.await;
+    let third = member(&[]);
+    scene.until_committed(1_000).await;
+    third.stop().await;
+
+    let mut keys = done.lock().unwrap().clone();
+    assert_eq!(keys[997..][0], "400");
+    keys.sort_unstable_by_key(|key| key.parse::<usize>().unwrap());
+    assert_eq!(keys, (0..1_000).map(|number| number.to_string()).collect::<Vec<_>>());
 }
 
 /// Members come and go, gracefully and not, while records keep coming.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
 use millrace_domain::Outcome;
+use millrace_kafka::cluster::Cluster;
 use millrace_kafka::consumer::{
     Attempt, Batch, BatchError, BatchProcessor, Consumer, ConsumerError, ConsumerOptions, Processor, Refused,
     Subscription, Transformer, Written,
@@ -15,7 +16,10 @@ use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
 use millrace_kafka::{KafkaSettings, NewRecord, Producer, Record};
 use millrace_testkit::kafka::{self, Isolation, Kafka, RawRecord};
 use millrace_testkit::wait::eventually;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::{Offset, TopicPartitionList};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -81,6 +85,35 @@ impl Scene {
             async move { consumer.run_batches(&keeper, stop).await }
         });
         Member { task, stop }
+    }
+
+    /// Begins to commit, in a transaction, where the group is already.
+    async fn leave_a_commit_open(&self) -> BaseProducer {
+        let committed = self.kafka.committed_offsets(&self.group, &self.source).await;
+        let mut offsets = TopicPartitionList::new();
+        for (partition, offset) in committed {
+            offsets.add_partition_offset(&self.source, partition, Offset::Offset(offset.unwrap())).unwrap();
+        }
+        let group: BaseConsumer = self.kafka.client().set("group.id", &self.group).create().unwrap();
+        let group = group.group_metadata().unwrap();
+        let id = kafka::unique("died");
+        let mut client = self.kafka.client();
+        client.set("transactional.id", id).set("transaction.timeout.ms", "5000");
+        let begin = move || {
+            let producer: BaseProducer = client.create().unwrap();
+            producer.init_transactions(BOUND).unwrap();
+            producer.begin_transaction().unwrap();
+            producer.send_offsets_to_transaction(&offsets, &group, BOUND).unwrap();
+            producer
+        };
+        tokio::task::spawn_blocking(begin).await.unwrap()
+    }
+
+    /// How many members the group has.
+    async fn members(&self) -> usize {
+        let cluster = Cluster::new(&KafkaSettings::plaintext(self.kafka.bootstrap_servers())).unwrap();
+        let groups = cluster.groups(BOUND).await.unwrap();
+        groups.iter().find(|group| group.name == self.group).map_or(0, |group| group.members)
     }
 
     async fn lag(&self) -> i64 {
@@ -211,6 +244,33 @@ async fn every_record_is_copied_exactly_once_and_in_order_of_its_key_while_membe
     let mut all: Vec<_> = by_key.into_values().flatten().collect();
     all.sort_unstable();
     assert_eq!(all, (0..10_000).collect::<Vec<_>>());
+}
+
+/// A member that died in the middle of a commit leaves it open: until it is settled nobody knows where to go on. What
+/// librdkafka finds out by itself in a rebalance meanwhile is "nothing committed", and it would begin anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_nobody_finished_is_waited_for_also_when_the_group_changes_meanwhile() {
+    let Some(scene) = Scene::set(4).await else { return };
+    scene.kafka.produce(&scene.source, numbers(0..400)).await;
+    let first = scene.copier().await;
+    scene.until_no_lag().await;
+    first.stop().await;
+    let _unfinished = scene.leave_a_commit_open().await;
+
+    let mut members = Vec::new();
+    for count in 1..=2 {
+        members.push(scene.copier().await);
+        eventually(BOUND, "the member joins", async || (scene.members().await == count).then_some(())).await;
+    }
+    scene.kafka.produce(&scene.source, numbers(400..500)).await;
+    scene.until_no_lag().await;
+    for member in members {
+        member.stop().await;
+    }
+    let copies = scene.kafka.read_all(&scene.made, Isolation::Committed).await;
+    let mut copied: Vec<usize> = copies.iter().map(|copy| copy.value_text().unwrap().parse().unwrap()).collect();
+    copied.sort_unstable();
+    assert_eq!(copied, (0..500).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,8 @@
 //! One notification on its way: what is known of it, and what it adds.
 
 use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// See the module's text.
 pub(crate) struct Turn<'t> {
     attempt: &'t Attempt<'t>,
+    /// Whether any destination was tried: a repeat would try it again.
+    has_begun: AtomicBool,
     account: Option<Account<'t>>,
 }
 
@@ -31,23 +35,28 @@ struct Account<'t> {
 impl<'t> Turn<'t> {
     /// A turn that nobody writes down.
     pub(crate) fn unrecorded(attempt: &'t Attempt<'t>) -> Self {
-        Self { attempt, account: None }
+        Self { attempt, has_begun: AtomicBool::new(false), account: None }
     }
 
     /// The turn of a notification that came so far.
     pub(crate) fn recorded(attempt: &'t Attempt<'t>, deliveries: &'t Deliveries, progress: Progress) -> Self {
         let attempts = progress.destinations.iter().map(|known| (known.destination.clone(), known.attempts)).collect();
-        Self { attempt, account: Some(Account { deliveries, progress, attempts: Mutex::new(attempts) }) }
+        let account = Account { deliveries, progress, attempts: Mutex::new(attempts) };
+        Self { attempt, has_begun: AtomicBool::new(false), account: Some(account) }
     }
 
-    /// Waits for its turn, or until the notification can be left to its next reader.
-    pub(crate) async fn while_needed<W: Future>(&self, wait: W) -> Option<W::Output> {
-        self.attempt.while_needed(wait).await
+    /// Waits for its turn at something scarce, or until the notification can be left to its next reader.
+    pub(crate) async fn at<W: Future>(&self, scarce: W) -> Option<W::Output> {
+        let mut scarce = pin!(scarce);
+        match self.attempt.unless_given_up(&mut scarce).await {
+            None if self.has_begun.load(Ordering::Relaxed) => Some(scarce.await),
+            reached => reached,
+        }
     }
 
     /// An attempt is made.
     pub(crate) fn begin(&self) {
-        self.attempt.begin();
+        self.has_begun.store(true, Ordering::Relaxed);
     }
 
     /// Waits for `wait`, or until the partition leaves.

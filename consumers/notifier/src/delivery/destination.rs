@@ -90,7 +90,7 @@ impl Destination {
             self.journal.failed(event, 0, &failure);
             return Err(failure);
         }
-        let place = turn.while_needed(self.queue.acquire()).await.ok_or_else(Failure::given_up)?;
+        let place = turn.at(self.queue.acquire()).await.ok_or_else(Failure::given_up)?;
         // The semaphore is never closed.
         place.map(Place).map_err(|_| Failure::unavailable("its queue is closed"))
     }
@@ -132,10 +132,10 @@ impl Destination {
     async fn attempt(&self, event: &Event<'_>, turn: &Turn<'_>) -> Result<(), Failure> {
         if let Some(rate) = &self.rate {
             let wait = lock(rate).book(Instant::now().into_std());
-            turn.while_needed(tokio::time::sleep(wait)).await.ok_or_else(Failure::given_up)?;
+            turn.at(tokio::time::sleep(wait)).await.ok_or_else(Failure::given_up)?;
         }
         // The semaphore is never closed.
-        let _slot = turn.while_needed(self.slots.acquire()).await.ok_or_else(Failure::given_up)?;
+        let _slot = turn.at(self.slots.acquire()).await.ok_or_else(Failure::given_up)?;
         let start = Instant::now();
         if !self.breaker().admit(start.into_std()) {
             return Err(self.circuit_open());

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use millrace_domain::Done;
 use millrace_kafka::producer::{ProducerSettings, TransactionError, TransactionalProducer};
 use millrace_kafka::{Committed, GroupOffsets, KafkaFailure, KafkaSettings};
 use thiserror::Error;
 
 use super::letter::Letter;
-use super::replayed::{Replayed, ReplayedError};
+use super::replayed::{self, TooScattered};
 use super::scan::Partition;
 use crate::broker::ANSWER;
 
@@ -20,9 +21,9 @@ pub(crate) const GROUP: &str = "millrace-replay";
 /// Why letters were not written.
 #[derive(Debug, Error)]
 pub(super) enum CopyError {
-    /// See [`ReplayedError`].
+    /// See [`TooScattered`].
     #[error(transparent)]
-    Progress(#[from] ReplayedError),
+    Progress(#[from] TooScattered),
     /// See [`TransactionError`].
     #[error(transparent)]
     Transaction(#[from] TransactionError),
@@ -59,14 +60,14 @@ impl Copier {
         letters: &[Letter],
         partitions: &mut BTreeMap<i32, Partition>,
     ) -> Result<(), CopyError> {
-        let mut after: BTreeMap<i32, Replayed> = BTreeMap::new();
+        let mut after: BTreeMap<i32, Done> = BTreeMap::new();
         for letter in letters {
             let Some(partition) = partitions.get(&letter.partition) else { continue };
             let replayed = after.entry(letter.partition).or_insert_with(|| partition.replayed.clone());
             replayed.insert(letter.offset, letter.offset + 1);
         }
-        let commits = after.iter().map(|(&partition, replayed)| Ok((partition, replayed.commit()?)));
-        let commits: BTreeMap<i32, Committed> = commits.collect::<Result<_, ReplayedError>>()?;
+        let commits = after.iter().map(|(&partition, replayed)| Ok((partition, replayed::commit(replayed)?)));
+        let commits: BTreeMap<i32, Committed> = commits.collect::<Result<_, TooScattered>>()?;
         let records = letters.iter().map(Letter::record).collect();
         self.producer.write_for(records, &self.offsets, &commits).await?;
         if self.in_memory {

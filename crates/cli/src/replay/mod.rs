@@ -19,13 +19,12 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use millrace_domain::catalogue::{catalogue, dead_letter_topic};
 use millrace_host::settings::{Origins, whole_number};
-use millrace_kafka::{Committed, GroupOffsets};
+use millrace_kafka::GroupOffsets;
 use tokio_util::sync::CancellationToken;
 
 use self::copier::Copier;
 pub(crate) use self::copier::GROUP;
 use self::filter::Filter;
-use self::replayed::Replayed;
 use self::run::Run;
 use self::scan::{Partition, Scan};
 use crate::broker::{ANSWER, Broker};
@@ -119,17 +118,12 @@ async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Run> {
     for ((_, number), end) in end {
         let first = first.get(&(topic.to_owned(), number)).copied().unwrap_or(0);
         holds_letters |= first < end;
-        state.insert(number, Partition::new(resume(committed.get(&number), first)?, end));
+        let resumed = replayed::resume(committed.get(&number), first);
+        let resumed = resumed.with_context(|| format!("the offsets of {GROUP}"))?;
+        state.insert(number, Partition::new(resumed, end));
     }
     let scan = Scan::new(&broker.settings, topic, state)?;
     Ok(Run::new(args, scan, copier, broker.overview.topics.into_keys().collect(), holds_letters))
-}
-
-fn resume(committed: Option<&Committed>, first: i64) -> anyhow::Result<Replayed> {
-    match committed {
-        Some(committed) => Replayed::resume(committed, first).with_context(|| format!("the offsets of {GROUP}")),
-        None => Ok(Replayed::from(first)),
-    }
 }
 
 #[cfg(test)]

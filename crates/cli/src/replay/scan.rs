@@ -2,22 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use millrace_domain::Done;
 use millrace_kafka::{KafkaFailure, KafkaSettings, Read, Reader, Record};
-
-use super::replayed::Replayed;
 
 /// A partition during the pass.
 #[derive(Debug)]
 pub(super) struct Partition {
     /// What was replayed of it.
-    pub(super) replayed: Replayed,
+    pub(super) replayed: Done,
     scanned: i64,
     end: i64,
 }
 
 impl Partition {
     /// A partition to be read up to `end`.
-    pub(super) fn new(replayed: Replayed, end: i64) -> Self {
+    pub(super) fn new(replayed: Done, end: i64) -> Self {
         Self { scanned: replayed.frontier(), replayed, end }
     }
 
@@ -102,7 +101,7 @@ mod tests {
 
     #[test]
     fn gaps_between_records_leave_nothing_to_replay() {
-        let mut partition = Partition::new(Replayed::from(0), 10);
+        let mut partition = Partition::new(Done::below(0), 10);
         assert!(partition.take(2));
         partition.replayed.insert(2, 3);
         assert_eq!(partition.replayed.frontier(), 3);
@@ -115,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_pass_stops_at_what_was_the_end_when_it_began() {
-        let mut partition = Partition::new(Replayed::from(0), 2);
+        let mut partition = Partition::new(Done::below(0), 2);
         assert!(partition.take(0));
         assert!(!partition.take(2));
         assert_eq!(partition.left(), 0);
@@ -124,7 +123,7 @@ mod tests {
 
     #[test]
     fn letters_replayed_before_are_passed() {
-        let mut replayed = Replayed::from(0);
+        let mut replayed = Done::below(0);
         replayed.insert(1, 2);
         let mut partition = Partition::new(replayed, 3);
         let taken: Vec<i64> = (0..3).filter(|&offset| partition.take(offset)).collect();

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use millrace_domain::{Backoff, DeadLetterClass, Outcome};
@@ -21,15 +20,14 @@ use crate::failpoint::failpoint;
 #[derive(Debug)]
 pub struct Attempt<'a> {
     number: u32,
-    /// Where it is told what is still wanted, and what this record needs of it.
+    /// Where it is told what is still owned, and what this record needs of it.
     claim: Option<(&'a Ownership, Lease)>,
-    has_begun: AtomicBool,
 }
 
 impl Attempt<'_> {
     /// A first try that nobody gives up: for calls outside of a consumer.
     pub fn first() -> Self {
-        Self { number: 1, claim: None, has_begun: AtomicBool::new(false) }
+        Self { number: 1, claim: None }
     }
 
     /// Counts from 1, and grows with each try of the same record in this process.
@@ -46,34 +44,12 @@ impl Attempt<'_> {
             None => Some(wait.await),
         }
     }
-
-    /// Waits for `wait`, such as the record's turn at something scarce, or until the record is not needed: its partition
-    /// leaves, or the consumer stops, and nothing is done of what comes after it. Where something is, its next reader
-    /// would do that again: then the record goes on, and so does one that has [begun](Self::begin), until the time for a
-    /// good end runs out.
-    pub async fn while_needed<W: Future>(&self, wait: W) -> Option<W::Output> {
-        match self.claim {
-            Some((ownership, lease)) if self.has_begun.load(Ordering::Relaxed) => {
-                ownership.to_the_end(lease, wait).await
-            }
-            Some((ownership, lease)) => ownership.while_needed(lease, wait).await,
-            None => Some(wait.await),
-        }
-    }
-
-    /// To be called before anything is done that a repeat would do again.
-    pub fn begin(&self) {
-        self.has_begun.store(true, Ordering::Relaxed);
-        if let Some((ownership, lease)) = self.claim {
-            ownership.begin(lease);
-        }
-    }
 }
 
 impl<'a> Attempt<'a> {
     /// The first try of what a lease stands for.
     pub(super) fn of(ownership: &'a Ownership, lease: Lease) -> Self {
-        Self { number: 1, claim: Some((ownership, lease)), has_begun: AtomicBool::new(false) }
+        Self { number: 1, claim: Some((ownership, lease)) }
     }
 
     pub(super) fn is_given_up(&self) -> bool {

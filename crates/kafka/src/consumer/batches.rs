@@ -12,7 +12,7 @@ use super::attempts::{Attempt, text_of};
 use super::chunks::{Chunk, all};
 use super::letters::{Letters, Refusal, poison};
 use super::ownership::Ownership;
-use super::resume::{Places, Resume};
+use super::resume::{Place, Places, Resume};
 use super::work::{Finished, Verdict};
 use super::{Batch, BatchError, BatchProcessor, ConsumerError, Refused, Written};
 use crate::failpoint::failpoint;
@@ -193,7 +193,7 @@ impl<P: BatchProcessor> Resume for Batches<'_, P> {
             for (topic, partition) in partitions {
                 let place = self.place(&topic, partition).await?;
                 self.note(&topic, partition, place);
-                places.push(place);
+                places.push(place.map_or(Place::Unknown, Place::Stored));
             }
             Ok(places)
         }

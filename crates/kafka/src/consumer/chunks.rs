@@ -10,7 +10,7 @@ use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
 
 use super::partitions::Lease;
-use super::work::{Finished, Level, Verdict, Work, drop_unneeded};
+use super::work::{Finished, Level, Verdict, Work, drop_unwanted};
 use crate::record::Record;
 
 /// Records of one partition, in order.
@@ -106,14 +106,10 @@ where
         }
     }
 
-    fn waiting(&self, slot: usize) -> impl Iterator<Item = i64> {
-        self.queues.get(slot).into_iter().flat_map(|queue| &queue.waiting).map(|(lease, _)| lease.offset)
-    }
-
-    fn drop_waiting(&mut self, is_needed: impl Fn(Lease) -> bool) -> Vec<Lease> {
+    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Vec<Lease> {
         let mut dropped = Vec::new();
         for queue in &mut self.queues {
-            queue.is_full &= !drop_unneeded(&mut queue.waiting, |(lease, _)| *lease, &is_needed, &mut dropped);
+            queue.is_full &= !drop_unwanted(&mut queue.waiting, |(lease, _)| *lease, &is_wanted, &mut dropped);
         }
         dropped
     }
@@ -197,7 +193,6 @@ mod tests {
         for (slot, offset) in [(0, 1), (0, 2), (1, 50)] {
             chunks.take(lease(slot, offset), record());
         }
-        assert_eq!(chunks.waiting(0).collect::<Vec<_>>(), [1, 2]);
         let dropped: Vec<_> = chunks.drop_waiting(|lease| lease.slot != 0).iter().map(|lease| lease.offset).collect();
         assert_eq!(dropped, [1, 2]);
         assert!(chunks.poll_finished(&mut context).is_pending());

@@ -3,7 +3,7 @@
 use std::task::{Context as TaskContext, Poll};
 
 use rdkafka::consumer::StreamConsumer;
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 
 use super::ConsumerError;
 use super::context::Context;
@@ -41,6 +41,7 @@ impl<'c> Committer<'c> {
 
 impl Recorder<()> for Committer<'_> {
     const EAGER: bool = false;
+    const TELLS_ALL: bool = true;
 
     fn stage(&mut self, _lease: Lease, _made: Made<()>) {}
 
@@ -75,6 +76,13 @@ impl Recorder<()> for Committer<'_> {
                 for frontier in frontiers {
                     partitions.committed(frontier, self.progress);
                 }
+            }
+            Err(error) if error.rdkafka_error_code() == Some(Code::OffsetMetadataTooLarge) => {
+                tracing::warn!(
+                    "the broker keeps too little text with an offset (offset.metadata.max.bytes) to tell what is done \
+                     out of turn: after a stop that may be done again"
+                );
+                partitions.tell_frontiers();
             }
             // During a rebalance the broker refuses commits; what is still owned afterwards is committed then.
             Err(error) => tracing::warn!(%error, "a commit was refused, trying again"),

@@ -51,8 +51,8 @@ pub(super) struct Engine<'c, W, R> {
     ownership: Ownership,
     partitions: Partitions,
     recorder: R,
-    /// Where partitions are taken up, if not where the group has committed.
-    resume: Option<&'c dyn Resume>,
+    /// Where partitions are taken up.
+    resume: &'c dyn Resume,
     options: &'c ConsumerOptions,
     /// The consumer's name.
     name: &'c str,
@@ -98,6 +98,7 @@ pub(super) struct Frame<'c> {
     pub(super) options: &'c ConsumerOptions,
     pub(super) subscription: &'c Subscription,
     pub(super) progress: &'c Progress,
+    pub(super) resume: &'c dyn Resume,
 }
 
 impl<'c, W, R> Engine<'c, W, R>
@@ -105,14 +106,14 @@ where
     W: Work<'c>,
     R: Recorder<W::Product>,
 {
-    pub(super) fn new(frame: &Frame<'c>, work: W, recorder: R, resume: Option<&'c dyn Resume>) -> Self {
-        let Frame { client, options, progress, .. } = *frame;
+    pub(super) fn new(frame: &Frame<'c>, work: W, recorder: R) -> Self {
+        let Frame { client, options, progress, resume, .. } = *frame;
         Self {
             client,
             stream: client.stream(),
             work,
             ownership: frame.ownership.clone(),
-            partitions: Partitions::default(),
+            partitions: Partitions::new(R::TELLS_ALL),
             recorder,
             resume,
             options,
@@ -401,16 +402,13 @@ where
         tracing::info!(consumer = self.name, in_flight = records, "stopping: finishing what is in flight");
         let slots = self.partitions.owned_slots();
         self.draining = Some(Leaving::begin(slots.clone(), self.options.drain_deadline));
-        self.keep_what_is_needed(&slots);
+        self.give_up_waiting(&slots);
         self.give_up_resuming()
     }
 
     fn is_drained(&mut self) -> bool {
-        let Some(leaving) = &mut self.draining else { return false };
+        let Some(leaving) = &self.draining else { return false };
         let is_overdue = leaving.is_overdue();
-        if let Some(slots) = leaving.end_of_patience() {
-            self.give_up_waiting(&slots);
-        }
         let (records, _) = self.partitions.load();
         if records > 0 && !is_overdue {
             return false;

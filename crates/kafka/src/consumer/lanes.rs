@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::partitions::Lease;
-use super::work::{Finished, Level, Verdict, Work, drop_unneeded};
+use super::work::{Finished, Level, Verdict, Work, drop_unwanted};
 use crate::record::Record;
 use foldhash::fast::RandomState;
 use futures_util::Stream;
@@ -133,15 +133,10 @@ where
         Poll::Ready((finished, level))
     }
 
-    fn waiting(&self, slot: usize) -> impl Iterator<Item = i64> {
-        let leases = self.by_key.values().flat_map(|lane| &lane.waiting).map(|task| task.lease);
-        leases.filter(move |lease| lease.slot == slot).map(|lease| lease.offset)
-    }
-
-    fn drop_waiting(&mut self, is_needed: impl Fn(Lease) -> bool) -> Vec<Lease> {
+    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Vec<Lease> {
         let mut dropped = Vec::new();
         for lane in self.by_key.values_mut() {
-            lane.full &= !drop_unneeded(&mut lane.waiting, |task| task.lease, &is_needed, &mut dropped);
+            lane.full &= !drop_unwanted(&mut lane.waiting, |task| task.lease, &is_wanted, &mut dropped);
         }
         dropped
     }
@@ -255,7 +250,6 @@ mod tests {
         for offset in 0..3 {
             lanes.take(lease(offset), record(Some("k"), offset));
         }
-        assert_eq!(lanes.waiting(0).collect::<Vec<_>>(), [1, 2]);
         let dropped: Vec<_> = lanes.drop_waiting(|lease| lease.offset < 2).iter().map(|lease| lease.offset).collect();
         assert_eq!(dropped, [2]);
         assert_eq!(bench.running(), [0]);

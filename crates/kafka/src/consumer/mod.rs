@@ -15,7 +15,7 @@
 //! | `options` | what a user can set |
 //! | `context` | what librdkafka tells outside of records: rebalances, commit answers |
 //! | `partitions` | what is owned, in which epoch, and how far it is done |
-//! | `ownership` | what of it is still wanted, for those who work on records |
+//! | `ownership` | on what of it work may begin, for those who work on records |
 //! | `work` | what a mode's work is to the engine |
 //! | `lanes` | order per key, parallel across keys |
 //! | `attempts` | one record's way: tries, back-off, dead letter |
@@ -26,13 +26,15 @@
 //! | `committer` | by commits of frontiers, one at a time |
 //! | `staged` | what was made of records and is not written yet |
 //! | `transactions` | by transactions, with what was made |
-//! | `resume` | partitions that go on from where a store says |
+//! | `resume` | where partitions are taken up |
+//! | `committed` | where the group has committed, and what is done beyond |
 //! | `engine` | the loop that ties them together, and rebalances |
 //! | `progress` | what others may see of a consumer |
 
 mod attempts;
 mod batches;
 mod chunks;
+mod committed;
 mod committer;
 mod context;
 mod engine;
@@ -55,11 +57,13 @@ use std::time::Duration;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use self::attempts::Attempt;
 use self::attempts::Attempts;
 use self::batches::Batches;
 use self::chunks::Chunks;
+use self::committed::OfGroup;
 use self::committer::Committer;
 use self::context::Context;
 use self::engine::{Engine, Frame};
@@ -126,13 +130,14 @@ impl Consumer {
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
         let connection = self.connect()?;
-        let frame = self.frame(&connection);
+        let offsets = connection.offsets();
+        let frame = self.frame(&connection, &offsets);
         let letters = Letters::by(&self.producer, &self.subscription.group);
         let attempts = Attempts::new(processor, letters, frame.ownership.clone(), &self.options);
         let lanes = Lanes::new(|task| attempts.run(task), self.options.lane_records);
-        let committer = Committer::new(&connection.0, &self.progress);
-        let result = run(&frame, lanes, committer, None, shutdown).await;
-        drop(attempts);
+        let committer = Committer::new(&connection.client, &self.progress);
+        let result = run(&frame, lanes, committer, shutdown).await;
+        drop((attempts, offsets));
         close(connection).await;
         result
     }
@@ -148,12 +153,13 @@ impl Consumer {
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
         let connection = self.connect()?;
-        let frame = self.frame(&connection);
         let letters = Letters::by(&self.producer, &self.subscription.group);
-        let batches = Batches::new(processor, letters, frame.ownership.clone());
+        let ownership = Ownership::default();
+        let batches = Batches::new(processor, letters, ownership.clone());
+        let frame = Frame { ownership, ..self.frame(&connection, &batches) };
         let chunks = Chunks::new(|chunk| batches.run(chunk), self.options.batch_records);
-        let committer = Committer::new(&connection.0, &self.progress);
-        let result = run(&frame, chunks, committer, Some(&batches), shutdown).await;
+        let committer = Committer::new(&connection.client, &self.progress);
+        let result = run(&frame, chunks, committer, shutdown).await;
         drop(batches);
         close(connection).await;
         result
@@ -179,21 +185,23 @@ impl Consumer {
             );
         }
         let connection = self.connect()?;
-        let frame = self.frame(&connection);
+        let offsets = connection.offsets();
+        let frame = self.frame(&connection, &offsets);
         let letters = Letters::in_transactions(&self.subscription.group);
         let attempts = Attempts::new(processor, letters, frame.ownership.clone(), &self.options);
         let lanes = Lanes::new(|task| attempts.run(task), self.options.lane_records);
-        let committer = is_in_memory.then(|| Committer::new(&connection.0, &self.progress));
-        let transactions = Transactions::new(&connection.0, processor, producer, &self.progress, committer);
-        let result = run(&frame, lanes, transactions, None, shutdown).await;
-        drop(attempts);
+        let committer = is_in_memory.then(|| Committer::new(&connection.client, &self.progress));
+        let transactions = Transactions::new(&connection.client, processor, producer, &self.progress, committer);
+        let result = run(&frame, lanes, transactions, shutdown).await;
+        drop((attempts, offsets));
         close(connection).await;
         result
     }
 
-    fn frame<'c>(&'c self, connection: &'c Connection) -> Frame<'c> {
+    fn frame<'c>(&'c self, connection: &'c Connection, resume: &'c dyn Resume) -> Frame<'c> {
         Frame {
-            client: &connection.0,
+            client: &connection.client,
+            resume,
             ownership: Ownership::default(),
             options: &self.options,
             subscription: &self.subscription,
@@ -210,7 +218,7 @@ impl Consumer {
             config.create_with_context(context).map_err(KafkaFailure::call("creating the consumer"))?;
         let topics: Vec<&str> = self.subscription.topics.iter().map(String::as_str).collect();
         client.subscribe(&topics).map_err(KafkaFailure::call("subscribing"))?;
-        Ok(Connection(client))
+        Ok(Connection { client: Arc::new(client), questions: TaskTracker::new() })
     }
 }
 
@@ -218,30 +226,41 @@ async fn run<'c, W, R>(
     frame: &Frame<'c>,
     work: W,
     recorder: R,
-    resume: Option<&'c dyn Resume>,
     shutdown: CancellationToken,
 ) -> Result<(), ConsumerError>
 where
     W: Work<'c>,
     R: Recorder<W::Product>,
 {
-    let engine = Engine::new(frame, work, recorder, resume);
+    let engine = Engine::new(frame, work, recorder);
     // One poll of the engine serves many records; tokio's per-poll budget would only make it stop and come back.
     tokio::task::unconstrained(engine.run(shutdown)).await
 }
 
 /// Leaves the group, which waits for the broker.
 async fn close(connection: Connection) {
+    connection.questions.close();
+    connection.questions.wait().await;
     if tokio::task::spawn_blocking(move || drop(connection)).await.is_err() {
         tracing::warn!("the consumer did not close cleanly");
     }
 }
 
 /// A client that closes in good order however its engine ends, be it that the whole future is dropped.
-struct Connection(StreamConsumer<Context>);
+struct Connection {
+    client: Arc<StreamConsumer<Context>>,
+    /// Questions to the group's coordinator that are under way.
+    questions: TaskTracker,
+}
+
+impl Connection {
+    fn offsets(&self) -> OfGroup {
+        OfGroup::new(&self.client, &self.questions)
+    }
+}
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.0.context().close();
+        self.client.context().close();
     }
 }

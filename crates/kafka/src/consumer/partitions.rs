@@ -3,11 +3,12 @@
 //! Every assignment of a partition begins a new *epoch*. Work carries the epoch it was taken in; what finishes under
 //! an older one no longer counts, because the partition may have another owner by now.
 
-use millrace_domain::Ledger;
+use millrace_domain::{Done, Ledger};
 use rdkafka::TopicPartitionList;
 
-use super::ownership::{Hold, Holds, Wanted};
+use super::ownership::Owned;
 use super::progress::Progress;
+use super::resume::Place;
 
 /// A record's claim on its partition: which one, in which epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +43,11 @@ pub(super) struct Slot {
     committed: Option<i64>,
     /// Records in flight under the current epoch.
     in_flight: usize,
-    /// Which of its records are wanted.
-    wanted: Wanted,
+    /// How many of its records were done in the current epoch, and how many of them the last commit tells of.
+    done: u64,
+    done_committed: u64,
+    /// Whether work on it may begin.
+    wanted: bool,
     /// Lanes of this partition that are full.
     pub(super) full_lanes: usize,
 }
@@ -51,6 +55,8 @@ pub(super) struct Slot {
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
+    /// Whether what is done beyond a frontier is committed with it.
+    tells_all: bool,
     slots: Vec<Slot>,
     last_found: usize,
     records: usize,
@@ -59,8 +65,18 @@ pub(super) struct Partitions {
 }
 
 impl Partitions {
-    /// Begins an epoch of a partition.
-    pub(super) fn assign(&mut self, topic: &str, partition: i32) -> usize {
+    /// Partitions of which commits tell all that is done (`tells_all`), or only how far everything is.
+    pub(super) fn new(tells_all: bool) -> Self {
+        Self { tells_all, ..Self::default() }
+    }
+
+    /// From now on commits only tell how far everything is done.
+    pub(super) fn tell_frontiers(&mut self) {
+        self.tells_all = false;
+    }
+
+    /// Begins an epoch of a partition, which is taken up at `place`.
+    pub(super) fn assign(&mut self, topic: &str, partition: i32, place: Place) -> usize {
         let index = self.find(topic, partition).unwrap_or_else(|| {
             self.slots.push(Slot {
                 topic: topic.to_owned(),
@@ -71,13 +87,24 @@ impl Partitions {
                 is_position_fresh: false,
                 committed: None,
                 in_flight: 0,
-                wanted: Wanted::Nothing,
+                done: 0,
+                done_committed: 0,
+                wanted: false,
                 full_lanes: 0,
             });
             self.slots.len() - 1
         });
         self.begin_epoch(index);
-        self.slots[index].tenure = Tenure::Owned;
+        let slot = &mut self.slots[index];
+        slot.tenure = Tenure::Owned;
+        match place {
+            Place::Unknown => {}
+            Place::Stored(offset) => slot.ledger = Ledger::resume(Done::below(offset)),
+            Place::Committed(done) => {
+                slot.committed = Some(done.frontier());
+                slot.ledger = Ledger::resume(done);
+            }
+        }
         index
     }
 
@@ -88,7 +115,9 @@ impl Partitions {
         slot.is_position_fresh = false;
         slot.committed = None;
         slot.in_flight = 0;
-        slot.wanted = Wanted::All;
+        slot.done = 0;
+        slot.done_committed = 0;
+        slot.wanted = true;
     }
 
     /// Stops taking records of a partition; what is in flight may still finish.
@@ -102,27 +131,32 @@ impl Partitions {
     pub(super) fn release(&mut self, index: usize) {
         self.begin_epoch(index);
         self.slots[index].tenure = Tenure::Gone;
-        self.slots[index].wanted = Wanted::Nothing;
+        self.slots[index].wanted = false;
     }
 
-    /// Takes a record in. `None` where the partition is not (or no longer) to be read.
+    /// Takes a record in. `None` where the partition is not (or no longer) to be read, or the record was done before.
     pub(super) fn lease(&mut self, topic: &str, partition: i32, offset: i64, bytes: usize) -> Option<Lease> {
         let index = self.find(topic, partition)?;
         if self.slots[index].tenure != Tenure::Owned {
             return None;
         }
         let mut is_first = self.slots[index].ledger.frontier().is_none();
-        if self.slots[index].ledger.open(offset).is_err() {
+        let is_new = if let Ok(is_new) = self.slots[index].ledger.open(offset) {
+            is_new
+        } else {
             // The log was cut and reading began again further back. Old work no longer counts; all is read again.
             self.begin_epoch(index);
             self.restarted = true;
             is_first = true;
-            self.slots[index].ledger.open(offset).ok()?;
-        }
+            self.slots[index].ledger.open(offset).ok()?
+        };
         let slot = &mut self.slots[index];
         slot.is_position_fresh = true;
         if is_first {
             slot.committed = Some(offset);
+        }
+        if !is_new {
+            return None;
         }
         slot.in_flight += 1;
         self.records += 1;
@@ -160,22 +194,22 @@ impl Partitions {
             return;
         }
         slot.in_flight -= 1;
+        slot.done += u64::from(done);
         if done && let Err(error) = slot.ledger.close(lease.offset) {
             tracing::error!(%error, topic = slot.topic, partition = slot.partition, "the ledger is out of step");
         }
     }
 
-    /// Frontiers beyond what is committed, of partitions that may still be committed.
+    /// Frontiers with more done than is committed, of partitions that may still be committed.
     pub(super) fn uncommitted(&self) -> Vec<Frontier> {
         let slots = self.slots.iter().enumerate().filter(|(_, slot)| slot.tenure != Tenure::Gone);
         slots
             .filter_map(|(index, slot)| {
                 let offset = slot.ledger.frontier()?;
-                (slot.committed.is_none_or(|committed| offset > committed)).then_some(Frontier {
-                    slot: index,
-                    epoch: slot.epoch,
-                    offset,
-                })
+                let is_beyond = slot.committed.is_none_or(|committed| offset > committed);
+                let is_more = self.tells_all && slot.done > slot.done_committed;
+                let frontier = Frontier { slot: index, epoch: slot.epoch, offset, done: slot.done };
+                (is_beyond || is_more).then_some(frontier)
             })
             .collect()
     }
@@ -185,6 +219,7 @@ impl Partitions {
         let slot = &mut self.slots[frontier.slot];
         if slot.epoch == frontier.epoch {
             slot.committed = Some(frontier.offset);
+            slot.done_committed = frontier.done;
             progress.set_position(&slot.topic, slot.partition, frontier.offset);
         }
     }
@@ -205,23 +240,14 @@ impl Partitions {
         holds
     }
 
-    /// What is wanted of each slot. What is in flight under another epoch has lost its claim.
-    pub(super) fn holds(&self) -> Holds {
-        Holds(self.slots.iter().map(|slot| Hold { epoch: slot.epoch, wanted: slot.wanted }).collect())
+    /// The partitions on which work may begin, each in its epoch.
+    pub(super) fn wanted(&self) -> Owned {
+        Owned(self.slots.iter().map(|slot| slot.wanted.then_some(slot.epoch)).collect())
     }
 
-    /// Of a partition that leaves, only that is still wanted without which what is done, or what `is_begun` tells of,
-    /// would be done again. Once that was said of an epoch it stays as it is.
-    pub(super) fn want_needed(&mut self, index: usize, is_begun: impl Fn(i64) -> bool) {
-        let slot = &mut self.slots[index];
-        if slot.wanted == Wanted::All {
-            slot.wanted = slot.ledger.horizon(is_begun).map_or(Wanted::Nothing, Wanted::Below);
-        }
-    }
-
-    /// Nothing is wanted of a partition any more but what cannot be stopped.
-    pub(super) fn want_nothing(&mut self, index: usize) {
-        self.slots[index].wanted = Wanted::Nothing;
+    /// No more work begins on a partition.
+    pub(super) fn want_no_more(&mut self, index: usize) {
+        self.slots[index].wanted = false;
     }
 
     /// How many records a partition has in flight.
@@ -278,6 +304,11 @@ impl Partitions {
             if let Err(error) = element.set_offset(rdkafka::Offset::Offset(frontier.offset)) {
                 tracing::error!(%error, "an offset cannot be committed");
             }
+            if self.tells_all
+                && let Some(done) = slot.ledger.done()
+            {
+                element.set_metadata(done.text_that_fits());
+            }
         }
         list
     }
@@ -298,6 +329,8 @@ pub(super) struct Frontier {
     pub(super) slot: usize,
     pub(super) epoch: u32,
     pub(super) offset: i64,
+    /// How many records of the epoch were done by then.
+    pub(super) done: u64,
 }
 
 #[cfg(test)]
@@ -311,7 +344,7 @@ mod tests {
     #[test]
     fn only_a_contiguous_run_of_done_records_is_committed() {
         let mut partitions = Partitions::default();
-        partitions.assign("orders", 0);
+        partitions.assign("orders", 0, Place::Unknown);
         let [first, second, third] = [10, 11, 12].map(|offset| partitions.lease("orders", 0, offset, 100).unwrap());
         partitions.end(third, true);
         assert_eq!(offsets(&partitions), [] as [i64; 0]);
@@ -325,11 +358,11 @@ mod tests {
     #[test]
     fn what_finishes_under_an_older_epoch_does_not_count() {
         let mut partitions = Partitions::default();
-        let slot = partitions.assign("orders", 0);
+        let slot = partitions.assign("orders", 0, Place::Unknown);
         let old = partitions.lease("orders", 0, 10, 100).unwrap();
         partitions.release(slot);
         assert_eq!(partitions.lease("orders", 0, 11, 100), None, "nothing is taken from a partition that is gone");
-        partitions.assign("orders", 0);
+        partitions.assign("orders", 0, Place::Unknown);
         let new = partitions.lease("orders", 0, 10, 100).unwrap();
         partitions.end(old, true);
         assert_eq!(offsets(&partitions), [] as [i64; 0]);
@@ -341,7 +374,7 @@ mod tests {
     #[test]
     fn a_partition_that_leaves_finishes_but_takes_nothing() {
         let mut partitions = Partitions::default();
-        let slot = partitions.assign("orders", 3);
+        let slot = partitions.assign("orders", 3, Place::Unknown);
         let lease = partitions.lease("orders", 3, 0, 1).unwrap();
         assert_eq!(partitions.leave("orders", 3), Some(slot));
         assert_eq!(partitions.lease("orders", 3, 1, 1), None);
@@ -353,7 +386,7 @@ mod tests {
     #[test]
     fn what_is_no_record_counts_once_the_client_is_past_it() {
         let mut partitions = Partitions::default();
-        partitions.assign("payments", 0);
+        partitions.assign("payments", 0, Place::Unknown);
         partitions.reached("payments", 0, None);
         partitions.reached("payments", 0, Some(3));
         assert_eq!(offsets(&partitions), [3], "markers alone");
@@ -367,10 +400,10 @@ mod tests {
     #[test]
     fn a_position_of_an_older_epoch_does_not_count() {
         let mut partitions = Partitions::default();
-        let slot = partitions.assign("payments", 0);
+        let slot = partitions.assign("payments", 0, Place::Unknown);
         partitions.lease("payments", 0, 7, 1).unwrap();
         partitions.release(slot);
-        partitions.assign("payments", 0);
+        partitions.assign("payments", 0, Place::Unknown);
         partitions.reached("payments", 0, Some(8));
         assert_eq!(offsets(&partitions), [] as [i64; 0]);
         partitions.leave("payments", 0);
@@ -380,9 +413,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_beyond_a_gap_is_told_and_not_taken_in_again() {
+        let mut partitions = Partitions::new(true);
+        partitions.assign("orders", 0, Place::Committed(Done::below(10)));
+        assert_eq!(offsets(&partitions), [] as [i64; 0], "nothing is new");
+        let [first, second, third] = [10, 11, 12].map(|offset| partitions.lease("orders", 0, offset, 1).unwrap());
+        partitions.end(second, true);
+        partitions.end(third, true);
+        let told = partitions.uncommitted();
+        assert_eq!(told.iter().map(|frontier| frontier.offset).collect::<Vec<_>>(), [10]);
+        let list = partitions.offsets(&told);
+        let text = list.elements()[0].metadata().to_owned();
+        partitions.committed(told[0], &Progress::default());
+        assert_eq!(partitions.uncommitted(), [], "it is told once");
+        partitions.end(first, false);
+
+        let mut next = Partitions::new(true);
+        next.assign("orders", 0, Place::Committed(Done::read(10, &text).unwrap()));
+        assert_eq!(next.uncommitted(), []);
+        let again = next.lease("orders", 0, 10, 1).unwrap();
+        assert_eq!([11, 12].map(|offset| next.lease("orders", 0, offset, 1)), [None, None]);
+        assert!(next.lease("orders", 0, 13, 1).is_some());
+        next.end(again, true);
+        assert_eq!(offsets(&next), [13]);
+    }
+
+    #[test]
     fn a_log_that_was_cut_is_read_again_from_where_it_begins() {
         let mut partitions = Partitions::default();
-        partitions.assign("orders", 0);
+        partitions.assign("orders", 0, Place::Unknown);
         let before = partitions.lease("orders", 0, 100, 1).unwrap();
         let after = partitions.lease("orders", 0, 5, 1).unwrap();
         partitions.end(before, true);

@@ -13,6 +13,9 @@ pub(super) trait Recorder<T> {
     /// Whether progress is recorded as soon as there is some, and not only now and then.
     const EAGER: bool;
 
+    /// Whether what is done beyond a gap is recorded too, or only how far everything is.
+    const TELLS_ALL: bool;
+
     /// Takes what was made of a record.
     fn stage(&mut self, lease: Lease, made: Made<T>);
 

@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn frontier(slot: usize, offset: i64) -> Frontier {
-        Frontier { slot, epoch: 1, offset }
+        Frontier { slot, epoch: 1, offset, done: 0 }
     }
 
     fn products_of(taken: &Taken<i64>) -> Vec<i64> {

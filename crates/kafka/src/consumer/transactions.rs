@@ -122,6 +122,8 @@ impl<'c, P: Transformer> Transactions<'c, P> {
 
 impl<P: Transformer> Recorder<P::Product> for Transactions<'_, P> {
     const EAGER: bool = true;
+    /// What is made beyond a gap is not written yet.
+    const TELLS_ALL: bool = false;
 
     fn stage(&mut self, lease: Lease, made: Made<P::Product>) {
         // A record of which nothing is left to write is covered by its partition's frontier.

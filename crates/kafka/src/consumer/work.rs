@@ -20,27 +20,24 @@ pub(super) trait Work<'c> {
     /// The next record to leave flight, and whether its partition may go on. Pending as well while nothing runs.
     fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished<Self::Product>, Option<Level>)>;
 
-    /// Offsets of a partition's records that wait for others to be done.
-    fn waiting(&self, slot: usize) -> impl Iterator<Item = i64>;
-
-    /// Drops what waits for others and is not needed, and returns its claims. Where that is anything, the partition no
+    /// Drops what waits for others and is not wanted, and returns its claims. Where that is anything, the partition no
     /// longer has enough waiting.
-    fn drop_waiting(&mut self, is_needed: impl Fn(Lease) -> bool) -> Vec<Lease>;
+    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Vec<Lease>;
 }
 
-/// Moves the claims of what is not needed out of a queue into `dropped`; whether there was any. `lease_of` tells a claim.
-pub(super) fn drop_unneeded<T>(
+/// Moves the claims of what is not wanted out of a queue into `dropped`; whether there was any. `lease_of` tells a claim.
+pub(super) fn drop_unwanted<T>(
     waiting: &mut VecDeque<T>,
     lease_of: impl Fn(&T) -> Lease,
-    is_needed: impl Fn(Lease) -> bool,
+    is_wanted: impl Fn(Lease) -> bool,
     dropped: &mut Vec<Lease>,
 ) -> bool {
     let before = dropped.len();
     waiting.retain(|one| {
         let lease = lease_of(one);
-        let is_needed = is_needed(lease);
-        dropped.extend((!is_needed).then_some(lease));
-        is_needed
+        let is_wanted = is_wanted(lease);
+        dropped.extend((!is_wanted).then_some(lease));
+        is_wanted
     });
     dropped.len() > before
 }

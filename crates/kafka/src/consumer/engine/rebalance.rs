@@ -9,7 +9,7 @@ use super::leaving::Leaving;
 use super::{COMMIT_WAIT, Engine};
 use crate::consumer::ConsumerError;
 use crate::consumer::recorder::Recorder;
-use crate::consumer::resume::{Resumed, Resuming};
+use crate::consumer::resume::{Place, Resumed, Resuming};
 use crate::consumer::work::Work;
 use crate::error::KafkaFailure;
 
@@ -25,20 +25,18 @@ where
     R: Recorder<W::Product>,
 {
     pub(super) fn assign(&mut self, list: TopicPartitionList) -> Result<(), ConsumerError> {
-        match self.resume {
-            Some(resume) if self.draining.is_none() && list.count() > 0 => {
-                self.resuming = Some(Resuming::begin(resume, list));
-                Ok(())
-            }
-            _ => self.take_over(&list),
+        if self.draining.is_some() || list.count() == 0 {
+            return self.take_over(&list, &[]);
         }
+        self.resuming = Some(Resuming::begin(self.resume, list));
+        Ok(())
     }
 
     /// Takes partitions up where their progress is stored, once it is known where.
     pub(super) fn take_up(&mut self) -> Result<(), ConsumerError> {
         let Some(resuming) = self.resuming.take_if(|resuming| resuming.is_found()) else { return Ok(()) };
         match resuming.end()? {
-            Resumed::Assigned(list) => self.take_over(&list),
+            Resumed::Assigned(list, places) => self.take_over(&list, &places),
             Resumed::Moved(list) => {
                 // Not waited for: what is polled from the old place until then is dropped by the client.
                 let moved = self.client.seek_partitions(list, Duration::ZERO);
@@ -51,7 +49,7 @@ where
     /// Answers a rebalance whose partitions are no longer wanted: nothing is read of them.
     pub(super) fn give_up_resuming(&mut self) -> Result<(), ConsumerError> {
         match self.resuming.take() {
-            Some(resuming) => self.take_over(&resuming.given_up()),
+            Some(resuming) => self.take_over(&resuming.given_up(), &[]),
             None => Ok(()),
         }
     }
@@ -61,19 +59,20 @@ where
         if self.misplaced.is_empty() || self.resuming.is_some() || self.revocation.is_some() {
             return;
         }
-        let Some(resume) = self.resume else { return };
         let mut slots = std::mem::take(&mut self.misplaced);
         slots.sort_unstable();
         slots.dedup();
         slots.retain(|&slot| self.partitions.is_owned(slot));
         self.ownership_changed();
-        self.resuming = Some(Resuming::begin_move(resume, self.partitions.list(&slots)));
+        self.resuming = Some(Resuming::begin_move(self.resume, self.partitions.list(&slots)));
     }
 
-    fn take_over(&mut self, list: &TopicPartitionList) -> Result<(), ConsumerError> {
+    /// `places` are those of the partitions, in their order. There are none where nothing is to be read any more.
+    fn take_over(&mut self, list: &TopicPartitionList, places: &[Place]) -> Result<(), ConsumerError> {
         self.client.incremental_assign(list).map_err(KafkaFailure::call("taking partitions over"))?;
-        for element in list.elements() {
-            let slot = self.partitions.assign(element.topic(), element.partition());
+        for (index, element) in list.elements().iter().enumerate() {
+            let place = places.get(index).cloned().unwrap_or(Place::Unknown);
+            let slot = self.partitions.assign(element.topic(), element.partition(), place);
             self.partitions.slot_mut(slot).full_lanes = 0;
         }
         self.look_at_positions();
@@ -99,17 +98,14 @@ where
             // Others own them already: nothing may be committed any more.
             return self.end_revocation(&revocation);
         }
-        self.keep_what_is_needed(&slots);
+        self.give_up_waiting(&slots);
         self.revocation = Some(revocation);
         Ok(())
     }
 
     /// Gives partitions back once what they had in flight is done and committed.
     pub(super) fn advance_revocation(&mut self) -> Result<(), ConsumerError> {
-        let Some(mut revocation) = self.revocation.take() else { return Ok(()) };
-        if let Some(slots) = revocation.leaving.end_of_patience() {
-            self.give_up_waiting(&slots);
-        }
+        let Some(revocation) = self.revocation.take() else { return Ok(()) };
         // Answers to commits come while a revocation waits for them.
         self.take_commit_answers();
         let leaving = &revocation.leaving;

@@ -1,0 +1,265 @@
+//! Which offsets of one partition are done, in a form that fits beside a committed offset.
+//!
+//! Work that overtakes other work leaves holes, so a single offset does not tell. The committed offset is the
+//! *frontier*, the first one that is not done; what is done beyond it is kept in the text that Kafka stores with a
+//! committed offset.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use thiserror::Error;
+
+/// How much text brokers keep with an offset, in bytes, unless they are told otherwise (Kafka's
+/// `offset.metadata.max.bytes`).
+const LONGEST_TEXT: usize = 4096;
+
+/// How the text begins where it holds a bit for each offset from the frontier on, the lowest bit of a byte first.
+const BITS: &str = "bits1:";
+
+/// How it begins where it holds the lengths of what is left and what is done, in turn, from the frontier on, each as
+/// LEB128 (seven bits a byte, the lowest first, the high bit where more follow).
+const RUNS: &str = "runs1:";
+
+/// The text beside a committed offset is somebody else's.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the group's committed offset has a text that nobody here wrote: {0:?}")]
+pub struct ForeignText(String);
+
+/// See the module's text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    frontier: i64,
+    /// Offsets done beyond the frontier: starts and ends (the offset after the last one) that do not touch.
+    runs: BTreeMap<i64, i64>,
+}
+
+impl Done {
+    /// Everything below `frontier`, and nothing else.
+    pub fn below(frontier: i64) -> Self {
+        Self { frontier, runs: BTreeMap::new() }
+    }
+
+    /// What was committed.
+    ///
+    /// # Errors
+    /// [`ForeignText`] where the text was not made [here](Self::text).
+    pub fn read(frontier: i64, text: &str) -> Result<Self, ForeignText> {
+        let mut done = Self::below(frontier);
+        let foreign = || ForeignText(text.to_owned());
+        let decode = |text: &str| STANDARD_NO_PAD.decode(text).map_err(|_| foreign());
+        if let Some(bits) = text.strip_prefix(BITS) {
+            done.insert_bits(&decode(bits)?);
+        } else if let Some(lengths) = text.strip_prefix(RUNS) {
+            done.insert_lengths(&decode(lengths)?).ok_or_else(foreign)?;
+        } else if !text.is_empty() {
+            return Err(foreign());
+        }
+        Ok(done)
+    }
+
+    /// The first offset that may not be done.
+    pub fn frontier(&self) -> i64 {
+        self.frontier
+    }
+
+    /// Whether an offset is done.
+    pub fn contains(&self, offset: i64) -> bool {
+        let run = || self.runs.range(..=offset).next_back();
+        offset < self.frontier || run().is_some_and(|(_, &end)| offset < end)
+    }
+
+    /// The offsets from `start` to before `end` are done, or have no record.
+    pub fn insert(&mut self, start: i64, end: i64) {
+        let (mut start, mut end) = (start.max(self.frontier), end);
+        if start >= end {
+            return;
+        }
+        // Runs that overlap or touch become one.
+        let touching = self.runs.range(..=end).rev().take_while(|(_, run)| **run >= start);
+        let touching: Vec<i64> = touching.map(|(&run, _)| run).collect();
+        for run in touching {
+            start = start.min(run);
+            end = end.max(self.runs.remove(&run).unwrap_or(end));
+        }
+        if start == self.frontier {
+            self.frontier = end;
+        } else {
+            self.runs.insert(start, end);
+        }
+    }
+
+    /// Stretches done beyond the frontier: starts, and the offsets after their last ones.
+    pub fn runs(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.runs.iter().map(|(&start, &end)| (start, end))
+    }
+
+    /// The text to commit with the frontier: the shorter of the two forms. `None` where both are too long.
+    pub fn text(&self) -> Option<String> {
+        if self.runs.is_empty() {
+            return Some(String::new());
+        }
+        let runs = Some((RUNS, self.lengths()));
+        let shorter = self.bits().map(|bits| (BITS, bits)).into_iter().chain(runs).min_by_key(|(_, bytes)| bytes.len());
+        let text = shorter.map(|(form, bytes)| format!("{form}{}", STANDARD_NO_PAD.encode(bytes)));
+        text.filter(|text| text.len() <= LONGEST_TEXT)
+    }
+
+    /// The text of as much of it as fits, the lowest offsets first: for those who may do again what is missing.
+    pub fn text_that_fits(&self) -> String {
+        let mut kept = self.clone();
+        loop {
+            if let Some(text) = kept.text() {
+                return text;
+            }
+            let middle = kept.runs.keys().nth(kept.runs.len() / 2).copied();
+            drop(middle.map(|middle| kept.runs.split_off(&middle)));
+        }
+    }
+
+    /// `None` where it would be far too long.
+    fn bits(&self) -> Option<Vec<u8>> {
+        let (_, &end) = self.runs.last_key_value()?;
+        let length = usize::try_from(end - self.frontier).ok()?.div_ceil(8);
+        if length > LONGEST_TEXT {
+            return None;
+        }
+        let mut bits = vec![0; length];
+        for offset in self.runs().flat_map(|(start, end)| start..end) {
+            let index = usize::try_from(offset - self.frontier).ok()?;
+            bits[index / 8] |= 1 << (index % 8);
+        }
+        Some(bits)
+    }
+
+    fn insert_bits(&mut self, bits: &[u8]) {
+        let from = self.frontier;
+        let set = bits.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
+        for (offset, _) in (from..).zip(set).filter(|(_, set)| *set) {
+            self.insert(offset, offset + 1);
+        }
+    }
+
+    fn lengths(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut at = self.frontier;
+        for (start, end) in self.runs() {
+            write_leb128(&mut bytes, start.abs_diff(at));
+            write_leb128(&mut bytes, end.abs_diff(start));
+            at = end;
+        }
+        bytes
+    }
+
+    fn insert_lengths(&mut self, mut bytes: &[u8]) -> Option<()> {
+        let mut at = self.frontier;
+        while !bytes.is_empty() {
+            let start = at.checked_add_unsigned(read_leb128(&mut bytes)?)?;
+            at = start.checked_add_unsigned(read_leb128(&mut bytes)?)?;
+            self.insert(start, at);
+        }
+        Some(())
+    }
+}
+
+fn write_leb128(bytes: &mut Vec<u8>, mut number: u64) {
+    loop {
+        let [low, ..] = number.to_le_bytes();
+        number >>= 7;
+        if number == 0 {
+            return bytes.push(low & 0x7f);
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+fn read_leb128(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for shift in (0..63).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(done: &Done) -> Done {
+        Done::read(done.frontier(), &done.text().unwrap()).unwrap()
+    }
+
+    /// Every second offset, as far as `end`: the pattern with the longest text.
+    fn scattered(end: i64) -> Done {
+        let mut done = Done::below(0);
+        for offset in (1..end).step_by(2) {
+            done.insert(offset, offset + 1);
+        }
+        done
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_done_agrees_with_a_plain_set_and_survives_a_commit(
+            first in 0i64..1_000_000, inserts in prop::collection::vec((0i64..3_000, 1i64..40), 0..80),
+        ) {
+            let (mut done, mut set) = (Done::below(first), BTreeSet::new());
+            for (start, length) in inserts {
+                done.insert(first + start, first + start + length);
+                set.extend(first + start..first + start + length);
+            }
+            let read = read(&done);
+            prop_assert_eq!(&read, &done);
+            for offset in first..first + 3_100 {
+                prop_assert_eq!(read.contains(offset), set.contains(&offset), "offset {}", offset);
+            }
+            let frontier = (first..first + 4_000).find(|offset| !set.contains(offset));
+            prop_assert_eq!(Some(read.frontier()), frontier);
+        }
+
+        #[test]
+        fn runs_far_apart_survive_a_commit(gaps in prop::collection::vec((1i64..1 << 40, 1i64..1 << 30), 0..200)) {
+            let (mut done, mut at) = (Done::below(7), 7);
+            for (gap, length) in gaps {
+                done.insert(at + gap, at + gap + length);
+                at += gap + length;
+            }
+            prop_assert_eq!(read(&done), done);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "(bits1:|runs1:)?[A-Za-z0-9+/]{0,40}") {
+            let _ = Done::read(5, &text);
+        }
+    }
+
+    #[test]
+    fn any_pattern_of_24_000_offsets_fits() {
+        let done = scattered(24_000);
+        assert_eq!(read(&done), done);
+        assert_eq!(Some(done.text_that_fits()), done.text());
+    }
+
+    #[test]
+    fn of_what_does_not_fit_the_lowest_offsets_are_kept() {
+        let done = scattered(60_000);
+        assert_eq!(done.text(), None);
+        let kept = Done::read(0, &done.text_that_fits()).unwrap();
+        assert!(kept.runs().count() > 7_000, "only {}", kept.runs().count());
+        assert!(kept.runs().eq(done.runs().take(kept.runs().count())));
+    }
+
+    #[test]
+    fn a_text_of_somebody_else_is_refused() {
+        assert_eq!(Done::read(3, "my note"), Err(ForeignText("my note".to_owned())));
+    }
+}
