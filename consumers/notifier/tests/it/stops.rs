@@ -11,7 +11,7 @@ use millrace_testkit::webhook::Answer;
 use millrace_testkit::{WebhookReceiver, eventually};
 
 use crate::running::{BOUND, start};
-use crate::setup::{config_file, route, webhook};
+use crate::setup::{config_file, webhook};
 
 /// How many notifications come every [`PACE`]: more than the webhook takes, so that there is always something in flight.
 const BURST: usize = 500;
@@ -23,17 +23,29 @@ async fn produce(kafka: &Kafka, produced: &AtomicUsize, over: &AtomicBool) {
         pace.tick().await;
         let first = produced.load(Ordering::Relaxed);
         let records = (first..first + BURST).map(|number| {
-            let value = format!(r#"{{"user_id": "{}", "message": "hello"}}"#, number % 50);
-            RawRecord::new(value).key(format!("{}", number % 50)).header("ce_id", format!("id-{number}"))
+            let value = format!(r#"{{"user_id": "{}", "message": "hello"}}"#, number % USERS);
+            RawRecord::new(value).key(format!("{}", number % USERS)).header("ce_id", format!("id-{number}"))
         });
         kafka.produce("notifications", records).await;
         produced.fetch_add(BURST, Ordering::Relaxed);
     }
 }
 
-/// Without a database: what it would hide is seen.
+const USERS: usize = 50;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn five_stops_under_load_end_in_time_with_0_and_nothing_is_delivered_again() {
+    stop_under_load(None).await;
+}
+
+/// What stands before them in their partition is never done, so the committed offset stays where it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn five_stops_repeat_nothing_of_others_where_a_user_cannot_be_reached() {
+    stop_under_load(Some(7)).await;
+}
+
+/// Without a database: what it would hide is seen.
+async fn stop_under_load(unreachable: Option<usize>) {
     let Some(kafka) = kafka::dedicated(|cluster| cluster).await else { return };
     let topics = ["notifications", "payments"];
     let topics =
@@ -41,7 +53,18 @@ async fn five_stops_under_load_end_in_time_with_0_and_nothing_is_delivered_again
     kafka.create_topics(&topics.collect::<Vec<_>>()).await;
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/hook", [Answer::status(StatusCode::OK).after(Duration::from_millis(100))]);
-    let config = config_file(&(webhook("hook", &receiver.url("/hook")) + &route("hook")));
+    receiver.answer("/busy", [Answer::retry_after(StatusCode::SERVICE_UNAVAILABLE, "60")]);
+    let (out, well): (Vec<_>, Vec<_>) = (0..USERS).partition(|&user| Some(user) == unreachable);
+    let route = |to: &str, users: &[usize]| {
+        let users: Vec<_> = users.iter().map(ToString::to_string).collect();
+        format!("[[routes]]\nusers = {users:?}\nto = [\"{to}\"]\n")
+    };
+    let mut config = webhook("hook", &receiver.url("/hook")) + &webhook("busy", &receiver.url("/busy"));
+    config += &route("hook", &well);
+    if !out.is_empty() {
+        config += &route("busy", &out);
+    }
+    let config = config_file(&config);
     let options = ["--allow-private-destinations", "--notifier-config", config.path().to_str().unwrap()];
     let arrived = || receiver.received_at("/hook");
     let until = async |count: usize| {
@@ -61,7 +84,8 @@ async fn five_stops_under_load_end_in_time_with_0_and_nothing_is_delivered_again
     };
     tokio::join!(produce(&kafka, &produced, &over), stopping);
     let (mut running, _lines, _) = start(kafka.bootstrap_servers(), &options).await;
-    until(produced.load(Ordering::Relaxed)).await;
+    let deliverable = produced.load(Ordering::Relaxed) / USERS * well.len();
+    until(deliverable).await;
     running.terminate();
     assert_eq!(running.exit_code(Duration::from_secs(25)).await, Some(0));
 
@@ -76,5 +100,6 @@ async fn five_stops_under_load_end_in_time_with_0_and_nothing_is_delivered_again
     }
 
     assert!(again.is_empty(), "delivered again, after: {again:?}");
-    assert_eq!(first_at.len(), produced.load(Ordering::Relaxed));
+    assert_eq!(first_at.len(), deliverable);
+    assert_eq!(receiver.received_at("/busy").is_empty(), unreachable.is_none());
 }

@@ -296,8 +296,8 @@ where
         if fatal {
             self.end.get_or_insert(KafkaFailure::Call { action: "reading from Kafka", source: error }.into());
         } else {
-            // Brokers come and go, topics appear: the client tries again by itself, and its context says what is wrong.
-            tracing::debug!(%error, "reading from Kafka, trying again");
+            // The client tries again by itself, and says once what is wrong.
+            tracing::warn!(%error, "reading from Kafka, trying again");
         }
     }
 
