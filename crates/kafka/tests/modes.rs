@@ -267,10 +267,10 @@ async fn a_commit_that_nobody_finished_is_waited_for_also_when_the_group_changes
     for member in members {
         member.stop().await;
     }
-    let copies = scene.kafka.read_all(&scene.made, Isolation::Committed).await;
-    let mut copied: Vec<usize> = copies.iter().map(|copy| copy.value_text().unwrap().parse().unwrap()).collect();
-    copied.sort_unstable();
-    assert_eq!(copied, (0..500).collect::<Vec<_>>());
+    let records = scene.kafka.read_all(&scene.made, Isolation::Committed).await;
+    let mut copies: Vec<usize> = records.iter().map(|record| record.value_text().unwrap().parse().unwrap()).collect();
+    copies.sort_unstable();
+    assert_eq!(copies, (0..500).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]

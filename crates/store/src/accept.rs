@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::claims::{Claim, Claims, nul_in};
-use crate::tables::Tables;
+use crate::tables::{Named, Tables};
 use crate::{Accepted, Conclusion, Delivery, DeliveryStatus, NewNotification, NotificationOutcome, StoreError};
 
 pub(crate) const ACCEPTING: &str = "cannot accept notifications";
@@ -19,10 +19,12 @@ pub(crate) async fn accept(
         tables.forget_notifications(&places).await.map_err(StoreError::call(ACCEPTING))?;
     }
     let mut claims = Claims::new(notifications.iter().map(|new| Claim { id: new.id, digest: new.digest }));
-    claims.refuse(|row| {
+    claims.refuse(|row, _| {
         let NewNotification { id, user_id, .. } = notifications[row];
         nul_in(&[("id", Some(id)), ("user_id", Some(user_id))])
     });
+    let events = tables.digests(Named::Events, &claims.ids()).await.map_err(StoreError::call(ACCEPTING))?;
+    claims.refuse_taken(&events);
     let mut is_new = vec![false; notifications.len()];
     loop {
         let round = claims.round();

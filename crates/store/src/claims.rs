@@ -47,10 +47,25 @@ impl<'a> Claims<'a> {
     }
 
     /// Takes rows out before a database sees them.
-    pub(crate) fn refuse(&mut self, refusal: impl Fn(usize) -> Option<Refusal>) {
-        let (refused, open): (Vec<usize>, _) = self.open.iter().partition(|&&row| refusal(row).is_some());
-        self.refused.extend(refused.into_iter().filter_map(|row| Some((row, refusal(row)?))));
-        self.open = open;
+    pub(crate) fn refuse(&mut self, refusal: impl Fn(usize, &Claim<'a>) -> Option<Refusal>) {
+        let (rows, refused) = (&self.rows, &mut self.refused);
+        self.open.retain(|&row| {
+            let refusal = refusal(row, &rows[row]);
+            let stays = refusal.is_none();
+            refused.extend(refusal.map(|refusal| (row, refusal)));
+            stays
+        });
+    }
+
+    /// The ids, each once.
+    pub(crate) fn ids(&self) -> Vec<&'a str> {
+        self.round().into_iter().map(|row| self.rows[row].id).collect()
+    }
+
+    /// Takes rows out whose ids name another payload elsewhere.
+    pub(crate) fn refuse_taken(&mut self, elsewhere: &HashMap<String, Digest>) {
+        let is_taken = |claim: &Claim<'_>| elsewhere.get(claim.id).is_some_and(|digest| *digest != claim.digest);
+        self.refuse(|_, claim| is_taken(claim).then_some(Refusal::IdempotencyConflict));
     }
 
     /// The rows to try next: the first open one of each id, ordered by id. Empty when all is decided.
@@ -140,7 +155,7 @@ mod tests {
     #[test]
     fn rows_refused_beforehand_are_not_tried() {
         let mut claims = claims(&[("a\0", 1), ("b", 1)]);
-        claims.refuse(|row| nul_in(&[("id", Some(["a\0", "b"][row]))]));
+        claims.refuse(|row, _| nul_in(&[("id", Some(["a\0", "b"][row]))]));
         assert_eq!(claims.round(), [1]);
         let refused = claims.into_refused();
         assert_eq!(refused[&0].to_string(), "cannot be stored: id contains a NUL character");

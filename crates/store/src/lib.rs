@@ -3,8 +3,8 @@
 //! - A batch of events and the offset it ends at are one transaction ([`Store::write_events`]), so a partition resumes
 //!   exactly behind its rows. Whoever writes says which offset it believes to be stored; where that is wrong, somebody
 //!   else has moved on, and nothing is written ([`StoreError::Superseded`]).
-//! - An id names one payload, known by its digest. The same payload again changes nothing; another one is refused
-//!   ([`Refusal::IdempotencyConflict`]).
+//! - An id names one payload, known by its digest, be it a row's or a notification's (a payment's is both). The same
+//!   payload again changes nothing; another one is refused ([`Refusal::IdempotencyConflict`]).
 //! - A notification is accepted once ([`Store::accept_notifications`]), and what was delivered is remembered
 //!   ([`Store::record_deliveries`]).
 //!

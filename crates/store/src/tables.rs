@@ -7,6 +7,13 @@ use millrace_domain::Digest;
 use crate::claims::Fates;
 use crate::{Conclusion, Delivery, EventBatch, NewNotification, Progress, StoreError, StoredEvent, StoredNotification};
 
+/// A table whose ids are those of events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Named {
+    Events,
+    Notifications,
+}
+
 /// The statements, run on a connection. Those that write belong into a transaction, which the caller ends.
 pub(crate) trait Tables: Send {
     /// Moves a batch's offset from what its writer expects to what follows it; `false`: it is not what was expected.
@@ -22,6 +29,13 @@ pub(crate) trait Tables: Send {
         &mut self,
         others_than: &[(&str, Digest)],
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// The digests of what a table has under these ids.
+    fn digests(
+        &mut self,
+        table: Named,
+        ids: &[&str],
+    ) -> impl Future<Output = Result<HashMap<String, Digest>, sqlx::Error>> + Send;
 
     /// Inserts these rows of a batch, whose ids all differ. Named in the answer are at least the rows that cannot be
     /// stored and those whose id is stored with another digest.

@@ -3,7 +3,7 @@
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::claims::{Claim, Claims, nul_in};
-use crate::tables::Tables;
+use crate::tables::{Named, Tables};
 use crate::{EventBatch, EventRow, Refused, StoreError};
 
 /// A batch that is written and not yet committed. Dropped, it is rolled back.
@@ -60,7 +60,10 @@ pub(crate) async fn write_events(tables: &mut impl Tables, batch: &EventBatch<'_
         tables.forget_events(&places).await.map_err(StoreError::call("cannot store events"))?;
     }
     let mut claims = Claims::new(batch.rows.iter().map(|row| Claim { id: row.id, digest: row.digest }));
-    claims.refuse(|row| nul_in(&text_of(&batch.rows[row])));
+    claims.refuse(|row, _| nul_in(&text_of(&batch.rows[row])));
+    // An id names one event in the whole system. Two that are written at the same moment may still both be kept.
+    let notifications = tables.digests(Named::Notifications, &claims.ids()).await;
+    claims.refuse_taken(&notifications.map_err(StoreError::call("cannot store events"))?);
     loop {
         let round = claims.round();
         if round.is_empty() {

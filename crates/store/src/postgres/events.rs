@@ -1,13 +1,13 @@
 //! Events and offsets in PostgreSQL.
 
-use std::collections::HashMap;
-
 use jiff_sqlx::{Timestamp, ToSqlx as _};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use super::bisect::Insert;
+use super::digests;
 use crate::claims::{Fate, Fates};
+use crate::tables::Named;
 use millrace_domain::Digest;
 
 use crate::{EventBatch, EventRow, StoreError, StoredEvent};
@@ -27,8 +27,6 @@ const INSERT: &str = r#"
 const FORGET: &str = "
     DELETE FROM events USING unnest($1::text[], $2::bytea[]) AS place(id, digest)
     WHERE events.id = place.id AND events.digest <> place.digest";
-
-const DIGESTS: &str = "SELECT id, digest FROM events WHERE id = ANY($1)";
 
 const SELECT: &str = r#"
     SELECT id, type, source, topic, partition, "offset", key, time, received_at, data::text, digest
@@ -78,8 +76,7 @@ impl Insert for Events<'_> {
         if usize::try_from(inserted.rows_affected()) == Ok(rows.len()) {
             return Ok(Fates::new());
         }
-        let stored: Vec<(String, Digest)> = sqlx::query_as(DIGESTS).bind(&ids).fetch_all(connection).await?;
-        let stored: HashMap<_, _> = stored.into_iter().collect();
+        let stored = digests(connection, Named::Events, &ids).await?;
         let other_digest = |&row: &usize| {
             let digest = *stored.get(all[row].id)?;
             (digest != all[row].digest).then_some((row, Fate::Stored(digest)))

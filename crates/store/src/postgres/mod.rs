@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
 use crate::claims::Fates;
-use crate::tables::Tables;
+use crate::tables::{Named, Tables};
 use crate::{
     Conclusion, Delivery, EventBatch, NewNotification, Progress, StoreError, StoredEvent, StoredNotification,
     migrations,
@@ -58,7 +58,24 @@ async fn migrate(mut connection: PgConnection) -> Result<(), sqlx::Error> {
     connection.close().await
 }
 
+async fn digests(
+    connection: &mut PgConnection,
+    table: Named,
+    ids: &[&str],
+) -> Result<HashMap<String, Digest>, sqlx::Error> {
+    let select = match table {
+        Named::Events => "SELECT id, digest FROM events WHERE id = ANY($1)",
+        Named::Notifications => "SELECT id, digest FROM notifications WHERE id = ANY($1)",
+    };
+    let stored: Vec<(String, Digest)> = sqlx::query_as(select).bind(ids).fetch_all(connection).await?;
+    Ok(stored.into_iter().collect())
+}
+
 impl Tables for PgConnection {
+    async fn digests(&mut self, table: Named, ids: &[&str]) -> Result<HashMap<String, Digest>, sqlx::Error> {
+        digests(self, table, ids).await
+    }
+
     async fn move_offset(&mut self, batch: &EventBatch<'_>) -> Result<bool, sqlx::Error> {
         events::move_offset(self, batch).await
     }

@@ -6,8 +6,10 @@ use jiff_sqlx::{Timestamp, ToSqlx as _};
 use sqlx::{PgConnection, Row as _};
 
 use super::bisect::Insert;
+use super::digests;
 use crate::claims::{Fate, Fates};
 use crate::notification::{AttemptRow, ProgressRow};
+use crate::tables::Named;
 use millrace_domain::Digest;
 
 use crate::{Conclusion, Delivery, NewNotification, Progress, StoreError, StoredNotification};
@@ -25,8 +27,6 @@ const FORGET: &str = "
         RETURNING notifications.id
     )
     DELETE FROM deliveries USING gone WHERE deliveries.event_id = gone.id";
-
-const DIGESTS: &str = "SELECT id, digest FROM notifications WHERE id = ANY($1)";
 
 const PROGRESS: &str = "
     SELECT notifications.id, outcome, destination, max(attempt), bool_or(status = 'delivered')
@@ -77,7 +77,7 @@ impl Insert for Notifications<'_> {
             return Ok(Fates::new());
         }
         let ids: Vec<_> = known.keys().copied().collect();
-        let stored: Vec<(String, Digest)> = sqlx::query_as(DIGESTS).bind(ids).fetch_all(connection).await?;
+        let stored = digests(connection, Named::Notifications, &ids).await?;
         Ok(stored.into_iter().filter_map(|(id, digest)| Some((*known.get(&*id)?, Fate::Stored(digest)))).collect())
     }
 }

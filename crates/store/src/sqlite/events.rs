@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::time;
 use crate::claims::{Fate, Fates};
+use crate::tables::Named;
 use millrace_domain::Digest;
 
 use crate::{EventBatch, StoreError, StoredEvent};
@@ -21,8 +22,6 @@ const INSERT: &str = r#"
 const ROW: &str = "(?,?,?,?,?,?,?,?,?,?,?)";
 
 const ON_CONFLICT: &str = " ON CONFLICT (id) DO NOTHING";
-
-const DIGESTS: &str = "SELECT id, digest FROM events WHERE id IN (";
 
 const SELECT: &str = r#"
     SELECT id, type, source, topic, "partition", "offset", key, time, received_at, data
@@ -59,7 +58,8 @@ pub(super) async fn insert(
     let mut fates = Fates::new();
     for part in rows.chunks(ROWS) {
         if insert_part(connection, batch, part).await? < part.len() {
-            let stored = digests(connection, batch, part).await?;
+            let ids: Vec<_> = part.iter().map(|&row| batch.rows[row].id).collect();
+            let stored = digests(connection, Named::Events, &ids).await?;
             let other_digest = |&row: &usize| {
                 let digest = *stored.get(batch.rows[row].id)?;
                 (digest != batch.rows[row].digest).then_some((row, Fate::Stored(digest)))
@@ -96,18 +96,27 @@ async fn insert_part(
     Ok(usize::try_from(inserted).unwrap_or(usize::MAX))
 }
 
-async fn digests(
+pub(super) async fn digests(
     connection: &mut SqliteConnection,
-    batch: &EventBatch<'_>,
-    part: &[usize],
+    table: Named,
+    ids: &[&str],
 ) -> Result<HashMap<String, Digest>, sqlx::Error> {
-    let statement = [DIGESTS, &vec!["?"; part.len()].join(","), ")"].concat();
-    let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(part.len() == ROWS);
-    for &row in part {
-        query = query.bind(batch.rows[row].id);
+    let select = match table {
+        Named::Events => "SELECT id, digest FROM events WHERE id IN (",
+        Named::Notifications => "SELECT id, digest FROM notifications WHERE id IN (",
+    };
+    let mut digests = HashMap::new();
+    for part in ids.chunks(ROWS) {
+        let statement = [select, &vec!["?"; part.len()].join(","), ")"].concat();
+        let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(part.len() == ROWS);
+        for id in part {
+            query = query.bind(id);
+        }
+        for row in query.fetch_all(&mut *connection).await? {
+            digests.insert(row.try_get(0)?, digest(&row, 1)?);
+        }
     }
-    let rows = query.fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, digest(row, 1)?))).collect()
+    Ok(digests)
 }
 
 pub(super) fn digest(row: &SqliteRow, column: usize) -> Result<Digest, sqlx::Error> {

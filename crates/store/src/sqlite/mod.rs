@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::claims::Fates;
 use crate::error::is_lock_contention;
-use crate::tables::Tables;
+use crate::tables::{Named, Tables};
 use crate::{
     Conclusion, Delivery, EventBatch, NewNotification, Progress, StoreError, StoredEvent, StoredNotification,
     migrations,
@@ -104,6 +104,10 @@ async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
 }
 
 impl Tables for SqliteConnection {
+    async fn digests(&mut self, table: Named, ids: &[&str]) -> Result<HashMap<String, Digest>, sqlx::Error> {
+        events::digests(self, table, ids).await
+    }
+
     async fn move_offset(&mut self, batch: &EventBatch<'_>) -> Result<bool, sqlx::Error> {
         events::move_offset(self, batch).await
     }

@@ -2,15 +2,16 @@
 
 use millrace_store::{
     Accepted, Conclusion, Delivery, DeliveryStatus, DestinationProgress, NewNotification, NotificationOutcome,
-    NotificationStatus, Progress, Refusal, Store, StoredNotification,
+    NotificationStatus, Progress, Refusal, Refused, Store, StoredNotification,
 };
 
-use crate::stage::{Stage, digest, on_both, time};
+use crate::stage::{Stage, batch, digest, on_both, row, time, write};
 
 on_both! {
     a_notification_is_known_from_its_acceptance_on
     of_fifty_concurrent_acceptances_exactly_one_is_new
     another_payload_under_an_accepted_id_is_a_conflict
+    an_id_names_one_event_be_it_a_row_or_a_notification
     a_group_may_hold_an_id_more_than_once
     a_repeat_says_what_was_delivered_and_how_it_ended
     a_notification_failed_when_all_destinations_did
@@ -81,6 +82,18 @@ async fn another_payload_under_an_accepted_id_is_a_conflict(Stage { store, .. }:
     accept(&store, new("a", 1)).await;
     assert_eq!(accept(&store, new("a", 2)).await, Accepted::Refused(Refusal::IdempotencyConflict));
     assert_eq!(accept(&store, new("a", 1)).await, Accepted::Repeat(Progress::default()));
+}
+
+async fn an_id_names_one_event_be_it_a_row_or_a_notification(Stage { store, .. }: Stage) {
+    accept(&store, new("told", 1)).await;
+    let rows = [row("told", "{}", 2), row("payment", "{}", 1), row("row", "{}", 1)];
+    let refused = write(&store, batch(None, 3, &rows)).await.unwrap();
+    assert_eq!(refused, [Refused { row: 0, refusal: Refusal::IdempotencyConflict }]);
+    let group = [new("row", 2), new("payment", 1), new("new", 1)];
+    let accepted = store.accept_notifications(&group).await.unwrap();
+    assert_eq!(accepted, [Accepted::Refused(Refusal::IdempotencyConflict), Accepted::New, Accepted::New]);
+    assert_eq!(store.event("told").await.unwrap(), None);
+    assert_eq!(store.notification("row").await.unwrap(), None);
 }
 
 async fn a_group_may_hold_an_id_more_than_once(Stage { store, .. }: Stage) {
