@@ -61,15 +61,18 @@ async fn a_repeated_idempotency_key_is_one_row_and_one_delivery_and_another_body
     let told = found(&http, &format!("{edge}/notifications/notification-1"), delivered).await;
     assert_eq!(told["deliveries"].as_array().map(Vec::len), Some(1), "{told}");
 
-    post(&http, &events, "event-1", &json!({"user_id": "7", "page": "/other"})).await;
-    post(&http, &notifications, "notification-1", &json!({"user_id": "7", "message": "twice"})).await;
+    // Under the id of an event, and under that of a notification.
+    for id in ["event-1", "notification-1"] {
+        post(&http, &events, id, &json!({"user_id": "7", "page": "/other"})).await;
+        post(&http, &notifications, id, &json!({"user_id": "7", "message": "twice"})).await;
+    }
     for topic in ["events.dlq", "notifications.dlq"] {
-        let letters = eventually(BOUND, "the other body is dead-lettered", async || {
-            Some(kafka.read_all(topic, Isolation::Committed).await).filter(|letters| !letters.is_empty())
+        let letters = eventually(BOUND, "the other bodies are dead-lettered", async || {
+            Some(kafka.read_all(topic, Isolation::Committed).await).filter(|letters| letters.len() >= 2)
         })
         .await;
         let reasons: Vec<_> = letters.iter().map(|letter| letter.header("dlq.error.reason")).collect();
-        assert_eq!(reasons, [Some("idempotency_conflict")], "{topic}");
+        assert_eq!(reasons, [Some("idempotency_conflict"); 2], "{topic}");
     }
     // All fifty records were processed by now: the conflicts came behind them, in the same partitions.
     assert_eq!(receiver.received().len(), 1);
