@@ -123,8 +123,9 @@ impl ChannelPlan {
     }
 }
 
-fn read<T: DeserializeOwned>(table: Table, key: &str) -> Result<T, Fault> {
-    Value::Table(table).try_into().map_err(|error| Fault::table(key, &error))
+/// What a table that was taken out of its file at this key says.
+pub(super) fn read<T: DeserializeOwned>(table: Table, key: &str) -> Result<T, Fault> {
+    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| Fault::table(key, &error))
 }
 
 fn webhook(table: WebhookTable, key: &str, environment: Environment<'_>) -> Result<ChannelPlan, Fault> {

@@ -1,9 +1,9 @@
 //! One `[destinations.NAME]`: what all types have, and what its own type adds.
 
 use serde::Deserialize;
-use toml::{Table, Value};
+use toml::Table;
 
-use super::channel::ChannelPlan;
+use super::channel::{ChannelPlan, read};
 use super::error::Fault;
 use super::limits::LimitsTable;
 use super::source::Environment;
@@ -37,7 +37,7 @@ impl DestinationPlan {
         let key = format!("destinations.{name}");
         let common: Table =
             ["type", "fallback", "limits"].into_iter().filter_map(|field| table.remove_entry(field)).collect();
-        let common: Common = Value::Table(common).try_into().map_err(|error| Fault::table(&key, &error))?;
+        let common: Common = read(common, &key)?;
         let default = if common.r#type == "console" { Limits::local() } else { Limits::default() };
         let limits = common.limits.read(&format!("{key}.limits"), &default)?;
         let channel = ChannelPlan::read(&common.r#type, table, &key, environment)?;

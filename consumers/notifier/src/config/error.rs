@@ -41,9 +41,11 @@ impl Fault {
         Self::at(line.map(|line| format!("line {line}")).unwrap_or_default(), error.message().trim_end())
     }
 
-    /// A fault of a table that was taken out of its file, at this key.
-    pub(super) fn table(key: &str, error: &toml::de::Error) -> Self {
-        Self::at(key, error.message().trim_end())
+    /// A fault of a table that was taken out of its file at this key.
+    pub(super) fn table(key: &str, error: &serde_path_to_error::Error<toml::de::Error>) -> Self {
+        let path = error.path();
+        let place = if path.iter().len() == 0 { key.to_owned() } else { format!("{key}.{path}") };
+        Self::at(place, error.inner().message().trim_end())
     }
 
     pub(super) fn of(self, file: &str) -> ConfigError {

@@ -89,7 +89,7 @@ fn each_fault_is_named_with_its_file_and_key() {
     let mail = "from = \"a@b.org\"\nto = \"{user_id}@b.org\"";
     for (kind, settings, expected) in [
         ("pigeon", "", "destinations.a.type: \"pigeon\" is no type"),
-        ("console", "colour = true", "destinations.a: unknown field `colour`"),
+        ("console", "colour = true", "destinations.a.colour: unknown field `colour`"),
         ("console", "fallback = [\"b\"]", "destinations.a.fallback: \"b\" is no destination; there are: a"),
         ("console", "fallback = [\"a\"]", "destinations.a.fallback: leads back to itself: a -> a"),
         ("webhook", secret, "destinations.a.url: is missing (url or url_env)"),
@@ -112,7 +112,7 @@ fn each_fault_is_named_with_its_file_and_key() {
             "url = \"https://x\"\nsecrets_env = [\"SHORT_SECRET\"]",
             "destinations.a.secrets_env[0] (SHORT_SECRET): must be whsec_",
         ),
-        ("slack", "url = \"https://x\"\nchannel = \"#a\"", "destinations.a: unknown field `channel`"),
+        ("slack", "url = \"https://x\"\nchannel = \"#a\"", "destinations.a.channel: unknown field `channel`"),
         ("smtp", mail, "destinations.a: missing field `server`"),
         ("smtp", &format!("server = \"mail.b.org\"\n{mail}"), "destinations.a.server: \"mail.b.org\" is no URL"),
         (
@@ -150,9 +150,10 @@ fn each_fault_is_named_with_its_file_and_key() {
             "server = \"smtps://b.org\"\nfrom = \"a@b.org\"\nto = \"{user_id}\\r\\n@b.org\"",
             "destinations.a.to: ",
         ),
-        ("console", "limits = { timeout = \"5\" }", "destinations.a: \"5\" is no time"),
+        ("console", "limits = { timeout = \"5\" }", "destinations.a.limits.timeout: \"5\" is no time"),
         ("console", "limits = { timeout = \"0s\" }", "destinations.a.limits.timeout: must be longer"),
         ("console", "limits = { timeout = \"5m\" }", "destinations.a.limits.timeout: must be at most 60s"),
+        ("console", "limits = { queue = -1 }", "destinations.a.limits.queue: invalid value"),
         ("console", "limits = { attempts = 0 }", "destinations.a.limits.attempts: must be at least 1"),
         ("console", "limits = { rate = 0.0 }", "destinations.a.limits.rate: must be between"),
         ("console", "limits = { burst = 3 }", "destinations.a.limits.burst: needs a rate"),
