@@ -38,13 +38,13 @@ where
 }
 
 /// A topic with its dead-letter topic and a group, all of this test alone.
-struct Scene {
-    kafka: &'static Kafka,
+struct Scene<'k> {
+    kafka: &'k Kafka,
     topic: String,
     group: String,
 }
 
-impl Scene {
+impl Scene<'static> {
     async fn set(partitions: i32) -> Option<Self> {
         let kafka = kafka::shared().await?;
         let _ = tracing_subscriber::fmt()
@@ -53,8 +53,10 @@ impl Scene {
             .try_init();
         Some(Self::on(kafka, partitions).await)
     }
+}
 
-    async fn on(kafka: &'static Kafka, partitions: i32) -> Self {
+impl<'k> Scene<'k> {
+    async fn on(kafka: &'k Kafka, partitions: i32) -> Self {
         let topic = kafka::unique("records");
         let letters = TopicSpec::new(format!("{topic}.dlq"), 1);
         kafka.create_topics(&[TopicSpec::new(&topic, partitions), letters]).await;
@@ -522,6 +524,25 @@ async fn what_is_done_behind_a_record_that_waits_is_not_done_again() {
     assert_eq!(keys[997..][0], "400");
     keys.sort_unstable_by_key(|key| key.parse::<usize>().unwrap());
     assert_eq!(keys, (0..1_000).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_keeps_no_text_with_offsets_keeps_the_offsets_all_the_same() {
+    let cluster = kafka::dedicated(|broker| broker.property("offset.metadata.max.bytes", "4")).await;
+    let Some(kafka) = cluster else { return };
+    let scene = Scene::on(&kafka, 1).await;
+    kafka.produce(&scene.topic, (0..100).map(|number| record(&number.to_string(), "{}"))).await;
+    let may_go_on: Arc<AtomicBool> = Arc::default();
+    let flag = Arc::clone(&may_go_on);
+    let processor = Closure(move |key: String, _, _| {
+        let waits = key == "50" && !flag.load(Ordering::Relaxed);
+        async move { if waits { Outcome::retry("not yet") } else { Outcome::DONE } }
+    });
+    let member = scene.member(processor, ConsumerOptions { max_attempts: u32::MAX, ..Scene::options() });
+    scene.until_committed(50).await;
+    may_go_on.store(true, Ordering::Relaxed);
+    scene.until_committed(100).await;
+    member.stop().await;
 }
 
 /// Members come and go, gracefully and not, while records keep coming.
