@@ -1,7 +1,11 @@
 //! The consumers of the sustained core, each beside what the same records cost without it.
+//!
+//! Each part runs in a process and on a broker of its own, so that none pays for what another left behind: its memory,
+//! its database that cleans up. `cargo bench --bench core -- payments` runs that part alone.
 #![allow(missing_docs)]
 
 use std::fmt::Write as _;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 const PARTITIONS: i32 = 6;
 const RECORDS: u64 = 300_000;
+const ORDERS: u64 = 1_000_000;
 const DELAYED: u64 = 20_000;
 const RUNS: usize = 3;
 const TIME: &str = "2026-01-31T12:00:00.250Z";
@@ -35,22 +40,31 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How many records a transaction of the bare loop holds, and a commit of COPY's rows.
 const BATCH: u64 = 5_000;
 
+const PARTS: [&str; 3] = ["events", "payments", "logins"];
+
 fn main() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let names = ["events", "orders", "delayed", "user-login", "payments", "bare", "processed-data"];
-        let topics: Vec<_> = names.into_iter().map(|name| (name, PARTITIONS)).collect();
-        let fixture = Fixture::start(&topics).await?;
-        let kafka = KafkaSettings::plaintext(fixture.bootstrap_servers());
-        let text = "x".repeat(150);
-        fill(&kafka, "events", RECORDS, |number| format!(r#"{{"user_id":"{number}","text":"{text}"}}"#)).await?;
-        fill(&kafka, "orders", RECORDS, |number| format!(r#"{{"order_id":"{number}","amount":12.50}}"#)).await?;
-        fill(&kafka, "delayed", DELAYED, |number| format!(r#"{{"order_id":"{number}","amount":12.50}}"#)).await?;
-        fill(&kafka, "user-login", RECORDS, login).await?;
-        events(&kafka, &text).await?;
-        payments(&kafka).await?;
-        logins(&kafka).await
-    })
+    let asked: Vec<_> = std::env::args().filter(|argument| PARTS.contains(&argument.as_str())).collect();
+    if let [part] = &asked[..] {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        return runtime.block_on(run(part));
+    }
+    for part in PARTS {
+        let status = Command::new(std::env::current_exe()?).arg(part).status()?;
+        anyhow::ensure!(status.success(), "{part}: {status}");
+    }
+    Ok(())
+}
+
+async fn run(part: &str) -> anyhow::Result<()> {
+    let names = ["events", "orders", "delayed", "user-login", "payments", "bare", "processed-data"];
+    let topics: Vec<_> = names.into_iter().map(|name| (name, PARTITIONS)).collect();
+    let fixture = Fixture::start(&topics).await?;
+    let kafka = KafkaSettings::plaintext(fixture.bootstrap_servers());
+    match part {
+        "events" => events(&kafka).await,
+        "payments" => payments(&kafka).await,
+        _ => logins(&kafka).await,
+    }
 }
 
 fn login(number: u64) -> String {
@@ -124,13 +138,15 @@ async fn measured(
     figures
 }
 
-async fn events(kafka: &KafkaSettings, text: &str) -> anyhow::Result<()> {
+async fn events(kafka: &KafkaSettings) -> anyhow::Result<()> {
+    let text = "x".repeat(150);
+    fill(kafka, "events", RECORDS, |number| format!(r#"{{"user_id":"{number}","text":"{text}"}}"#)).await?;
     let postgres = Postgres::dedicated().await.context("no PostgreSQL")?;
     let (mut ours, mut copies) = (Vec::new(), Vec::new());
     for run in 0..RUNS {
         let database = postgres.database().await;
         let store = Store::connect(database.url()).await?;
-        copies.push(copy(database.url(), text).await?);
+        copies.push(copy(database.url(), &text).await?);
         let events = EventStore::of(store.clone(), &Cluster::new(kafka)?, PATIENCE).await?;
         let letters = Producer::new(kafka, &ProducerSettings::default())?;
         let group = Subscription::new(&format!("events-{run}"), &["events"]);
@@ -171,14 +187,17 @@ async fn copy(url: &str, text: &str) -> anyhow::Result<Figures> {
 }
 
 async fn payments(kafka: &KafkaSettings) -> anyhow::Result<()> {
+    let order = |number: u64| format!(r#"{{"order_id":"{number}","amount":12.50}}"#);
+    fill(kafka, "orders", ORDERS, order).await?;
+    fill(kafka, "delayed", DELAYED, order).await?;
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for run in 0..RUNS {
         bare.push(bare_transactions(kafka, run)?);
-        ours.push(paying(kafka, &format!("payments-{run}"), "orders", RECORDS, Duration::ZERO).await?);
+        ours.push(paying(kafka, &format!("payments-{run}"), "orders", ORDERS, Duration::ZERO).await?);
     }
     let delayed = paying(kafka, "payments-delayed", "delayed", DELAYED, Duration::from_millis(100)).await?;
     let (bare, ours) = (median(bare).context("no runs")?, median(ours).context("no runs")?);
-    println!("payments, exactly once, {RECORDS} orders, median of {RUNS} runs");
+    println!("payments, exactly once, {ORDERS} orders, median of {RUNS} runs");
     println!("  librdkafka's transactional producer alone, {BATCH} a transaction {bare}");
     println!(
         "  payments, no delay                                          {ours}   {:.0} % of it",
@@ -230,7 +249,7 @@ fn bare_transactions(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Figure
     producer.init_transactions(PATIENCE)?;
     let value = "x".repeat(170);
     let stretch = Stretch::begin(Process::This)?;
-    for start in (0..RECORDS).step_by(usize::try_from(BATCH)?) {
+    for start in (0..ORDERS).step_by(usize::try_from(BATCH)?) {
         producer.begin_transaction()?;
         for number in start..start + BATCH {
             let key = number.to_string();
@@ -240,10 +259,11 @@ fn bare_transactions(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Figure
         producer.flush(PATIENCE)?;
         producer.commit_transaction(PATIENCE)?;
     }
-    stretch.end(RECORDS)
+    stretch.end(ORDERS)
 }
 
 async fn logins(kafka: &KafkaSettings) -> anyhow::Result<()> {
+    fill(kafka, "user-login", RECORDS, login).await?;
     let mut runs = Vec::new();
     for run in 0..RUNS {
         let insights = Insights::new("processed-data", Duration::from_secs(1));

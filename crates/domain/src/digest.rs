@@ -7,11 +7,14 @@ use crate::json::{Document, Kind};
 /// A SHA-256.
 pub type Digest = [u8; 32];
 
+/// The members that say when an event was made: a form's, and a payment's.
+const TIMES: [&str; 2] = ["timestamp", "processed_at"];
+
 /// The digest of an event whose value is JSON: its type and its value.
 ///
 /// A repeat must have the digest of what it repeats. Who makes an event may write its time into the value, and makes
-/// another time at each try: members of the value that are the event's own `time` do not count. Neither does what is
-/// between the members, nor their order.
+/// another time at each try: [`TIMES`] do not count where they are the event's own `time`. Neither does what is between
+/// the members, nor their order.
 pub fn of_json(event_type: &str, time: &str, value: &Document<'_>) -> Digest {
     if value.kind() != Kind::Object {
         return of_bytes(event_type, value.root().raw().as_bytes());
@@ -20,7 +23,8 @@ pub fn of_json(event_type: &str, time: &str, value: &Document<'_>) -> Digest {
     members.sort_unstable_by_key(|(name, _)| &***name);
     let mut hash = begun(event_type);
     for (name, member) in members {
-        if member.as_str().as_deref() != Some(time) {
+        let is_own_time = TIMES.contains(&&**name) && member.as_str().as_deref() == Some(time);
+        if !is_own_time {
             part(&mut hash, name.as_bytes());
             part(&mut hash, member.raw().as_bytes());
         }

@@ -14,12 +14,15 @@ use thiserror::Error;
 /// `offset.metadata.max.bytes`).
 const LONGEST_TEXT: usize = 4096;
 
-/// How the text begins where it holds a bit for each offset from the frontier on, the lowest bit of a byte first.
-const BITS: &str = "bits1:";
+/// The text is a form, the frontier and base64, with colons between them. The frontier says what the rest counts from:
+/// beside any other offset it would make holes of what is done, and skip what is not.
+///
+/// This form holds a bit for each offset from the frontier on, the lowest bit of a byte first.
+const BITS: &str = "bits";
 
-/// How it begins where it holds the lengths of what is left and what is done, in turn, from the frontier on, each as
-/// LEB128 (seven bits a byte, the lowest first, the high bit where more follow).
-const RUNS: &str = "runs1:";
+/// This one the lengths of what is left and what is done, in turn, from the frontier on, each as LEB128 (seven bits a
+/// byte, the lowest first, the high bit where more follow).
+const RUNS: &str = "runs";
 
 /// The text beside a committed offset is somebody else's.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -43,19 +46,21 @@ impl Done {
     /// What was committed.
     ///
     /// # Errors
-    /// [`ForeignText`] where the text was not made [here](Self::text).
+    /// [`ForeignText`] where the text was not made [here](Self::text), or for another frontier.
     pub fn read(frontier: i64, text: &str) -> Result<Self, ForeignText> {
-        let mut done = Self::below(frontier);
-        let foreign = || ForeignText(text.to_owned());
-        let decode = |text: &str| STANDARD_NO_PAD.decode(text).map_err(|_| foreign());
-        if let Some(bits) = text.strip_prefix(BITS) {
-            done.insert_bits(&decode(bits)?);
-        } else if let Some(lengths) = text.strip_prefix(RUNS) {
-            done.insert_lengths(&decode(lengths)?).ok_or_else(foreign)?;
-        } else if !text.is_empty() {
-            return Err(foreign());
-        }
-        Ok(done)
+        let read = || {
+            let mut done = Self::below(frontier);
+            let (form, rest) = text.split_once(':')?;
+            let (from, rest) = rest.split_once(':')?;
+            let bytes = STANDARD_NO_PAD.decode(rest).ok().filter(|_| from.parse() == Ok(frontier))?;
+            match form {
+                BITS => done.insert_bits(&bytes),
+                RUNS => done.insert_lengths(&bytes)?,
+                _ => return None,
+            }
+            Some(done)
+        };
+        if text.is_empty() { Ok(Self::below(frontier)) } else { read().ok_or_else(|| ForeignText(text.to_owned())) }
     }
 
     /// The first offset that may not be done.
@@ -67,6 +72,13 @@ impl Done {
     pub fn contains(&self, offset: i64) -> bool {
         let run = || self.runs.range(..=offset).next_back();
         offset < self.frontier || run().is_some_and(|(_, &end)| offset < end)
+    }
+
+    /// The first offset from this one on that may not be done.
+    pub fn first_open(&self, offset: i64) -> i64 {
+        let offset = offset.max(self.frontier);
+        let run = self.runs.range(..=offset).next_back();
+        run.map_or(offset, |(_, &end)| offset.max(end))
     }
 
     /// The offsets from `start` to before `end` are done, or have no record.
@@ -101,7 +113,7 @@ impl Done {
         }
         let runs = Some((RUNS, self.lengths()));
         let shorter = self.bits().map(|bits| (BITS, bits)).into_iter().chain(runs).min_by_key(|(_, bytes)| bytes.len());
-        let text = shorter.map(|(form, bytes)| format!("{form}{}", STANDARD_NO_PAD.encode(bytes)));
+        let text = shorter.map(|(form, bytes)| format!("{form}:{}:{}", self.frontier, STANDARD_NO_PAD.encode(bytes)));
         text.filter(|text| text.len() <= LONGEST_TEXT)
     }
 
@@ -237,7 +249,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "(bits1:|runs1:)?[A-Za-z0-9+/]{0,40}") {
+        fn any_text_is_read_or_refused(text in "(bits:5:|runs:5:)?[A-Za-z0-9+/]{0,40}") {
             let _ = Done::read(5, &text);
         }
     }
@@ -259,7 +271,11 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_somebody_else_is_refused() {
-        assert_eq!(Done::read(3, "my note"), Err(ForeignText("my note".to_owned())));
+    fn a_text_of_somebody_else_or_beside_another_offset_is_refused() {
+        let text = scattered(10).text().unwrap();
+        assert_eq!(Done::read(0, &text), Ok(scattered(10)));
+        for (offset, text) in [(3, "my note"), (1, &*text)] {
+            assert_eq!(Done::read(offset, text), Err(ForeignText(text.to_owned())));
+        }
     }
 }

@@ -127,7 +127,9 @@ where
         if matches!(finished.verdict, Verdict::Abandoned)
             && let Some(lane) = lane.and_then(|lane| self.by_key.get_mut(&lane))
         {
-            self.given_up.extend(lane.waiting.drain(..).map(|task| task.lease));
+            // Records of a newer epoch may wait for it as well: they are wanted, and it is among them.
+            let epoch = finished.lease.epoch;
+            drop_unwanted(&mut lane.waiting, |task| task.lease, |lease| lease.epoch != epoch, &mut self.given_up);
         }
         let level = lane.and_then(|lane| self.advance(lane));
         Poll::Ready((finished, level))
@@ -256,20 +258,23 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_behind_a_record_that_is_given_up_is_given_up_too() {
+    fn what_waits_behind_a_record_that_is_given_up_is_given_up_too_but_not_what_is_read_anew() {
         let start = |task: Task<'static>| {
-            let verdict = if task.lease.offset == 0 { Verdict::Abandoned } else { Verdict::Done(()) };
-            std::future::ready(task.finish(verdict))
+            let is_given_up = task.lease == lease(0);
+            std::future::ready(task.finish(if is_given_up { Verdict::Abandoned } else { Verdict::Done(()) }))
         };
         let mut lanes = Lanes::new(start, 4);
         for (offset, key) in [(0, "a"), (1, "a"), (2, "b"), (3, "a")] {
             lanes.take(lease(offset), record(Some(key), offset));
+        }
+        for offset in [10, 11] {
+            lanes.take(Lease { epoch: 2, ..lease(offset) }, record(Some("a"), offset));
         }
         let mut context = Context::from_waker(noop_waker_ref());
         let mut ends = BTreeMap::new();
         while let Poll::Ready((finished, _)) = lanes.poll_finished(&mut context) {
             ends.insert(finished.lease.offset, matches!(finished.verdict, Verdict::Abandoned));
         }
-        assert_eq!(ends, BTreeMap::from([(0, true), (1, true), (2, false), (3, true)]));
+        assert_eq!(ends, BTreeMap::from([(0, true), (1, true), (2, false), (3, true), (10, false), (11, false)]));
     }
 }
