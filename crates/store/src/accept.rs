@@ -23,6 +23,7 @@ pub(crate) async fn accept(
         let NewNotification { id, user_id, .. } = notifications[row];
         nul_in(&[("id", Some(id)), ("user_id", Some(user_id))])
     });
+    tables.begin_naming(Named::Notifications).await.map_err(StoreError::call(ACCEPTING))?;
     let events = tables.digests(Named::Events, &claims.ids()).await.map_err(StoreError::call(ACCEPTING))?;
     claims.refuse_taken(&events);
     let mut is_new = vec![false; notifications.len()];

@@ -8,12 +8,18 @@ use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 
 /// The migrations of PostgreSQL.
 pub(crate) fn postgres() -> Migrator {
-    migrator(&[(1, "initial", include_str!("../migrations/postgres/0001_initial.sql"))])
+    migrator(&[
+        (1, "initial", include_str!("../migrations/postgres/0001_initial.sql")),
+        (2, "names", include_str!("../migrations/postgres/0002_names.sql")),
+    ])
 }
 
 /// The migrations of SQLite.
 pub(crate) fn sqlite() -> Migrator {
-    migrator(&[(1, "initial", include_str!("../migrations/sqlite/0001_initial.sql"))])
+    migrator(&[
+        (1, "initial", include_str!("../migrations/sqlite/0001_initial.sql")),
+        (2, "names", include_str!("../migrations/sqlite/0002_names.sql")),
+    ])
 }
 
 /// Runs those that a database lacks.

@@ -30,6 +30,10 @@ pub(crate) trait Tables: Send {
         others_than: &[(&str, Digest)],
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// Keeps those who name rows of the other table out until this transaction ends, so that nobody takes an id between
+    /// a look at that table and what is written here.
+    fn begin_naming(&mut self, table: Named) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
     /// The digests of what a table has under these ids.
     fn digests(
         &mut self,

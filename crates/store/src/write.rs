@@ -61,7 +61,7 @@ pub(crate) async fn write_events(tables: &mut impl Tables, batch: &EventBatch<'_
     }
     let mut claims = Claims::new(batch.rows.iter().map(|row| Claim { id: row.id, digest: row.digest }));
     claims.refuse(|row, _| nul_in(&text_of(&batch.rows[row])));
-    // An id names one event in the whole system. Two that are written at the same moment may still both be kept.
+    tables.begin_naming(Named::Events).await.map_err(StoreError::call("cannot store events"))?;
     let notifications = tables.digests(Named::Notifications, &claims.ids()).await;
     claims.refuse_taken(&notifications.map_err(StoreError::call("cannot store events"))?);
     loop {

@@ -24,9 +24,11 @@ const INSERT: &str = r#"
         AS row(id, type, source, "offset", key, time, received_at, data, digest)
     ON CONFLICT (id) DO NOTHING"#;
 
-const FORGET: &str = "
+/// Of an id that only looks like a place, the event that has it stands elsewhere.
+const FORGET: &str = r#"
     DELETE FROM events USING unnest($1::text[], $2::bytea[]) AS place(id, digest)
-    WHERE events.id = place.id AND events.digest <> place.digest";
+    WHERE events.id = place.id AND events.digest <> place.digest
+        AND events.id = concat_ws('-', events.topic, events.partition, events."offset")"#;
 
 const SELECT: &str = r#"
     SELECT id, type, source, topic, partition, "offset", key, time, received_at, data::text, digest

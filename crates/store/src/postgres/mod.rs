@@ -72,6 +72,15 @@ async fn digests(
 }
 
 impl Tables for PgConnection {
+    /// Writers of one table go together, and neither goes with those of the other.
+    async fn begin_naming(&mut self, table: Named) -> Result<(), sqlx::Error> {
+        let lock = match table {
+            Named::Events => "LOCK TABLE names IN SHARE MODE",
+            Named::Notifications => "LOCK TABLE names IN ROW EXCLUSIVE MODE",
+        };
+        sqlx::query(lock).execute(&mut *self).await.map(drop)
+    }
+
     async fn digests(&mut self, table: Named, ids: &[&str]) -> Result<HashMap<String, Digest>, sqlx::Error> {
         digests(self, table, ids).await
     }

@@ -15,15 +15,15 @@ use millrace_domain::Digest;
 use crate::{Conclusion, Delivery, NewNotification, Progress, StoreError, StoredNotification};
 
 const INSERT: &str = "
-    INSERT INTO notifications (id, user_id, digest, accepted_at)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::timestamptz[])
+    INSERT INTO notifications (id, user_id, digest, accepted_at, is_place)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::timestamptz[], $5::boolean[])
     ON CONFLICT (id) DO NOTHING
     RETURNING id";
 
 const FORGET: &str = "
     WITH gone AS (
         DELETE FROM notifications USING unnest($1::text[], $2::bytea[]) AS place(id, digest)
-        WHERE notifications.id = place.id AND notifications.digest <> place.digest
+        WHERE notifications.id = place.id AND notifications.digest <> place.digest AND notifications.is_place
         RETURNING notifications.id
     )
     DELETE FROM deliveries USING gone WHERE deliveries.event_id = gone.id";
@@ -67,6 +67,7 @@ impl Insert for Notifications<'_> {
             .bind(rows.iter().map(|index| row(index).user_id).collect::<Vec<_>>())
             .bind(rows.iter().map(|index| &row(index).digest[..]).collect::<Vec<_>>())
             .bind(rows.iter().map(|index| row(index).accepted_at.to_sqlx()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|index| row(index).is_place).collect::<Vec<_>>())
             .fetch_all(&mut *connection)
             .await?
             .into_iter()

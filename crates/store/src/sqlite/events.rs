@@ -38,7 +38,9 @@ const MOVE_OFFSET: &str = r#"
 const NEXT_OFFSET: &str =
     r#"SELECT next_offset FROM consumer_offsets WHERE consumer = ? AND topic = ? AND "partition" = ?"#;
 
-const FORGET: &str = "DELETE FROM events WHERE id = ? AND digest <> ?";
+/// Of an id that only looks like a place, the event that has it stands elsewhere.
+const FORGET: &str = r#"
+    DELETE FROM events WHERE id = ? AND digest <> ? AND id = topic || '-' || "partition" || '-' || "offset""#;
 
 pub(super) async fn forget(
     connection: &mut SqliteConnection,

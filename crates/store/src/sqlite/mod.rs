@@ -104,6 +104,11 @@ async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
 }
 
 impl Tables for SqliteConnection {
+    /// Of those who write only one goes at a time.
+    async fn begin_naming(&mut self, _table: Named) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
     async fn digests(&mut self, table: Named, ids: &[&str]) -> Result<HashMap<String, Digest>, sqlx::Error> {
         events::digests(self, table, ids).await
     }

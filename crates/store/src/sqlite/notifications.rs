@@ -10,10 +10,11 @@ use crate::claims::{Fate, Fates};
 use crate::notification::{AttemptRow, ProgressRow};
 use crate::{Conclusion, Delivery, NewNotification, Progress, StoreError, StoredNotification};
 
-const INSERT: &str =
-    "INSERT INTO notifications (id, user_id, digest, accepted_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+const INSERT: &str = "
+    INSERT INTO notifications (id, user_id, digest, accepted_at, is_place) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO NOTHING";
 
-const FORGET: &str = "DELETE FROM notifications WHERE id = ? AND digest <> ?";
+const FORGET: &str = "DELETE FROM notifications WHERE id = ? AND digest <> ? AND is_place";
 
 const FORGET_DELIVERIES: &str = "DELETE FROM deliveries WHERE event_id = ?";
 
@@ -69,6 +70,7 @@ pub(super) async fn insert(
             .bind(new.user_id)
             .bind(&new.digest[..])
             .bind(time::text(new.accepted_at))
+            .bind(new.is_place)
             .execute(&mut *connection)
             .await?;
         if inserted.rows_affected() == 0 {

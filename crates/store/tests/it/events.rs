@@ -118,5 +118,10 @@ async fn what_stood_at_a_place_before_is_forgotten(Stage { store, .. }: Stage) {
     write(&store, batch(None, 1, &[at_place("1", 1), row("b", "1", 1)])).await.unwrap();
     assert_eq!(write(&store, batch(Some(1), 1, &[at_place("1", 1)])).await.unwrap(), []);
     assert_eq!(write(&store, batch(Some(1), 1, &[at_place("2", 2), row("b", "2", 2)])).await.unwrap(), [conflict(1)]);
+    // An event that somebody has named like a place elsewhere keeps its name.
+    let named = row("events-0-77", "1", 1);
+    let at_place = EventRow { is_place: true, offset: 77, ..row("events-0-77", "2", 2) };
+    assert_eq!(write(&store, batch(Some(1), 2, &[named])).await.unwrap(), []);
+    assert_eq!(write(&store, batch(Some(2), 78, &[at_place])).await.unwrap(), [conflict(0)]);
     assert_eq!(stored(&store, ["events-0-0"]).await["events-0-0"], "2");
 }

@@ -12,6 +12,7 @@ on_both! {
     of_fifty_concurrent_acceptances_exactly_one_is_new
     another_payload_under_an_accepted_id_is_a_conflict
     an_id_names_one_event_be_it_a_row_or_a_notification
+    of_an_event_and_a_notification_that_take_one_id_at_once_one_has_it
     a_group_may_hold_an_id_more_than_once
     a_repeat_says_what_was_delivered_and_how_it_ended
     a_notification_failed_when_all_destinations_did
@@ -94,6 +95,17 @@ async fn an_id_names_one_event_be_it_a_row_or_a_notification(Stage { store, .. }
     assert_eq!(accepted, [Accepted::Refused(Refusal::IdempotencyConflict), Accepted::New, Accepted::New]);
     assert_eq!(store.event("told").await.unwrap(), None);
     assert_eq!(store.notification("row").await.unwrap(), None);
+}
+
+async fn of_an_event_and_a_notification_that_take_one_id_at_once_one_has_it(Stage { store, .. }: Stage) {
+    for turn in 0..50_i64 {
+        let id = format!("at-once-{turn}");
+        let rows = [row(&id, "{}", 1)];
+        let expected = (turn > 0).then_some(turn);
+        let (refused, accepted) =
+            tokio::join!(write(&store, batch(expected, turn + 1, &rows)), accept(&store, new(&id, 2)));
+        assert_ne!(refused.unwrap().is_empty(), accepted == Accepted::New, "{id}");
+    }
 }
 
 async fn a_group_may_hold_an_id_more_than_once(Stage { store, .. }: Stage) {
