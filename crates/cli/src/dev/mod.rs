@@ -136,7 +136,9 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     let listener = reserved.listen()?;
     let mut serving = tokio::spawn(http_server::serve(listener, edge.router(), stop_serving.clone()));
     let ready = ReadyFile::announce(&claim, address, &kafka.bootstrap_servers, store.display_url())?;
-    greet(address, &broker, &store);
+    if !shutdown.is_cancelled() {
+        greet(address, &broker, &store);
+    }
 
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
@@ -149,9 +151,10 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     if !serving.is_finished() {
         let _ = serving.await;
     }
-    if outcome.is_ok() && broker.is_embedded() {
-        let processed = Deadline::after(end.remaining().saturating_sub(LEAVING));
-        finish_everything(&cluster, &consumers, processed).await;
+    if broker.is_embedded() {
+        // Where a consumer has ended, the rest is waited for in vain.
+        let time = if outcome.is_ok() { end.remaining().saturating_sub(LEAVING) } else { Duration::ZERO };
+        finish_everything(&cluster, &consumers, Deadline::after(time)).await;
     }
     stop_consuming.cancel();
     let stopped = end.limit(consumers.ended()).await;
@@ -173,7 +176,8 @@ async fn finish_everything(cluster: &Cluster, consumers: &Consumers, deadline: D
         Err(_) => {
             let left = consumers.unprocessed(cluster).await.map_or_else(|_| "some".to_owned(), |left| left.to_string());
             tracing::error!(
-                "{left} accepted records were not processed in time, and go with the embedded broker: it keeps nothing"
+                "{left} accepted records were not processed in time, and go with the embedded broker, as its dead letters \
+                 do: it keeps nothing"
             );
         }
     }

@@ -251,7 +251,7 @@ where
         }
         let limit = self.options.dead_letter_limit;
         if limit > 0 && self.dead_letter_run >= limit {
-            self.halt(format!("{limit} records in a row were refused for good (dead-letter-limit)"));
+            self.halt(format!("{limit} records in a row were refused for good (--dead-letter-limit)"));
         }
         if let Some(level) = level {
             self.lane_changed(lease.slot, level);
