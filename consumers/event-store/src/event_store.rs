@@ -1,5 +1,7 @@
 //! Batches of records as rows, and the offset after them, in one transaction.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millrace_domain::ErrorClass;
@@ -16,9 +18,15 @@ use crate::row::Row;
 #[derive(Debug, Clone)]
 pub struct EventStore {
     store: Store,
-    /// Whose offsets these are: those of another cluster's topics mean something else.
-    owner: String,
+    /// Where to ask which topic it is; `None` for a cluster in memory, whose topics live as long as it does.
+    cluster: Option<Cluster>,
+    cluster_id: String,
+    /// Whose offsets a topic's are, by its name.
+    owners: Arc<Mutex<HashMap<String, String>>>,
 }
+
+/// How long the cluster may take to say which topic it is.
+const ANSWER: Duration = Duration::from_secs(5);
 
 impl EventStore {
     /// An event store for the records of this cluster.
@@ -26,9 +34,29 @@ impl EventStore {
     /// # Errors
     /// [`KafkaFailure::Unreachable`] where the cluster does not say within `patience` which it is.
     pub async fn of(store: Store, cluster: &Cluster, patience: Duration) -> Result<Self, KafkaFailure> {
-        // Offsets of a broker in memory are of no use to the next one: its records are.
-        let id = cluster.lasting_id(patience).await?.unwrap_or_else(|| Uuid::now_v7().to_string());
-        Ok(Self { store, owner: format!("{NAME}@{id}") })
+        let lasting = cluster.lasting_id(patience).await?;
+        let cluster = lasting.is_some().then(|| cluster.clone());
+        // Offsets of a cluster in memory are of no use to the next one: its records are.
+        let cluster_id = lasting.unwrap_or_else(|| Uuid::now_v7().to_string());
+        Ok(Self { store, cluster, cluster_id, owners: Arc::default() })
+    }
+
+    /// Finds out whose offsets a topic's are: those of another cluster's topic, or of another topic that had the same
+    /// name before, mean something else.
+    async fn find_owner(&self, topic: &str) -> Result<String, BatchError> {
+        let mut owner = format!("{NAME}@{}", self.cluster_id);
+        if let Some(cluster) = &self.cluster {
+            let id = cluster.topic_id(topic, ANSWER).await;
+            let id = id.map_err(|failure| BatchError::Unavailable { reason: format!("{topic}: {failure}") })?;
+            owner = format!("{owner}/{id}");
+        }
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned(), owner.clone());
+        Ok(owner)
+    }
+
+    fn owner(&self, topic: &str) -> String {
+        // No partition of a topic is written before one was taken up.
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(topic).cloned().unwrap_or_default()
     }
 }
 
@@ -36,7 +64,8 @@ impl BatchProcessor for EventStore {
     type Pending = PendingWrite;
 
     async fn resume(&self, topic: &str, partition: i32) -> Result<Option<i64>, BatchError> {
-        self.store.next_offset(&self.owner, topic, partition).await.map_err(failed)
+        let owner = self.find_owner(topic).await?;
+        self.store.next_offset(&owner, topic, partition).await.map_err(failed)
     }
 
     async fn write(&self, batch: &Batch<'_>) -> Result<Written<PendingWrite>, BatchError> {
@@ -53,8 +82,9 @@ impl BatchProcessor for EventStore {
             }
         }
         let rows: Vec<_> = rows.iter().map(Row::as_event_row).collect();
+        let owner = self.owner(batch.topic);
         let pending = self.store.write_events(EventBatch {
-            consumer: &self.owner,
+            consumer: &owner,
             topic: batch.topic,
             partition: batch.partition,
             expected: batch.expected,

@@ -10,8 +10,8 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::ClientEvents;
 use crate::error::KafkaFailure;
-use crate::patience;
 use crate::settings::KafkaSettings;
+use crate::{ffi, patience};
 
 /// Offsets by partition of a topic.
 pub type Offsets = BTreeMap<(String, i32), i64>;
@@ -89,6 +89,15 @@ impl Cluster {
     /// [`KafkaFailure::Unreachable`] where no broker answers in time.
     pub async fn lasting_id(&self, timeout: Duration) -> Result<Option<String>, KafkaFailure> {
         Ok(Some(self.fetch_id(timeout).await?).filter(|id| !id.starts_with(IN_MEMORY_CLUSTER)))
+    }
+
+    /// What tells a topic from any other that has had or will have its name, for those who keep its offsets elsewhere.
+    ///
+    /// # Errors
+    /// [`KafkaFailure::Unreachable`] where no broker answers in time, or none has the topic.
+    pub async fn topic_id(&self, topic: &str, timeout: Duration) -> Result<String, KafkaFailure> {
+        let topic = topic.to_owned();
+        self.ask(move |client| patience::ask(timeout, |left| ffi::topic_id(client, &topic, left))).await
     }
 
     async fn fetch_id(&self, timeout: Duration) -> Result<String, KafkaFailure> {

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::ptr;
+use std::time::Duration;
 
 use rdkafka::consumer::{Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, OwnedHeaders};
 use rdkafka::types::RDKafkaHeaders;
 use rdkafka::{TopicPartitionList, bindings};
@@ -95,5 +96,68 @@ where
     match code {
         bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
         code => Err(KafkaError::ConsumerCommit(code.into())),
+    }
+}
+
+/// The id that a cluster gave a topic when it was made: another topic of the same name has another (KIP-516). Waits for
+/// at most `timeout`.
+pub(crate) fn topic_id<C, X>(consumer: &C, topic: &str, timeout: Duration) -> KafkaResult<String>
+where
+    C: Consumer<X>,
+    X: ConsumerContext,
+{
+    let client = consumer.client().native_ptr();
+    let name = CString::new(topic).map_err(|_| KafkaError::AdminOp(Code::InvalidTopic))?;
+    let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client is valid while borrowed. All else is made and destroyed here; the names are copied by the
+    // collection, the collection and the options by the question. What the event holds is read before it goes.
+    unsafe {
+        let mut names = [name.as_ptr()];
+        let topics = bindings::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+        let describe = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+        let options = bindings::rd_kafka_AdminOptions_new(client, describe);
+        bindings::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, ptr::null_mut(), 0);
+        let queue = bindings::rd_kafka_queue_new(client);
+        bindings::rd_kafka_DescribeTopics(client, topics, options, queue);
+        let event = bindings::rd_kafka_queue_poll(queue, milliseconds);
+        let id = described_id(event);
+        if !event.is_null() {
+            bindings::rd_kafka_event_destroy(event);
+        }
+        bindings::rd_kafka_queue_destroy(queue);
+        bindings::rd_kafka_AdminOptions_destroy(options);
+        bindings::rd_kafka_TopicCollection_destroy(topics);
+        id.map_err(KafkaError::AdminOp)
+    }
+}
+
+/// The id of the one topic that an answer describes.
+///
+/// # Safety
+/// The event is null, or an answer to `rd_kafka_DescribeTopics` that is not destroyed yet.
+unsafe fn described_id(event: *mut bindings::rd_kafka_event_t) -> Result<String, Code> {
+    use bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+    if event.is_null() {
+        return Err(Code::OperationTimedOut);
+    }
+    // SAFETY: the event is valid, and all that is reached from it lives as long.
+    unsafe {
+        let code = bindings::rd_kafka_event_error(event);
+        if code != RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(code.into());
+        }
+        let mut count = 0;
+        let result = bindings::rd_kafka_event_DescribeTopics_result(event);
+        let topics = bindings::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+        if count == 0 {
+            return Err(Code::UnknownTopicOrPartition);
+        }
+        let topic = *topics;
+        let code = bindings::rd_kafka_error_code(bindings::rd_kafka_TopicDescription_error(topic));
+        if code != RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(code.into());
+        }
+        let id = bindings::rd_kafka_Uuid_base64str(bindings::rd_kafka_TopicDescription_topic_id(topic));
+        Ok(CStr::from_ptr(id).to_string_lossy().into_owned())
     }
 }

@@ -1,5 +1,6 @@
 //! What is kept of which record, and what is not.
 
+use millrace_broker::topics::TopicSpec;
 use millrace_event_store::EventStore;
 use millrace_kafka::cluster::Cluster;
 use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions};
@@ -132,5 +133,30 @@ async fn of_a_batch_only_what_cannot_be_kept_is_dead_lettered_byte_for_byte() {
     assert_eq!(told[1], ("before", "3", "permanent", "idempotency_conflict"));
     assert!(matches!(told[2], ("nul", "4", "permanent", reason) if reason.contains("cannot be stored")), "{told:?}");
     assert_eq!((letters[0].value.as_deref(), letters[0].header("x")), (Some(&b"{\"broken\": \n"[..]), Some("y")));
+    consuming.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_was_made_anew_meanwhile_is_kept_from_its_beginning() {
+    let Some(kafka) = kafka_with_topics(1).await else { return };
+    let database = AnyDatabase::sqlite();
+    let store = Store::connect(&database.url()).await.unwrap();
+    let produce = async |life: &str, count: usize| {
+        let events = (0..count).map(|number| event(&format!("{life}-{number}"), r#"{"n":1}"#));
+        kafka.produce("events", events).await;
+    };
+    produce("first", 20).await;
+    let consuming = Consuming::start(&kafka, &store).await;
+    stored(&store, "first-19").await;
+    consuming.stop().await;
+
+    kafka.delete_topic("events").await;
+    kafka.create_topics(&[TopicSpec::new("events", 1)]).await;
+    // More than there were before: the old offset lies in the middle.
+    produce("second", 30).await;
+    let consuming = Consuming::start(&kafka, &store).await;
+    for number in 0..30 {
+        stored(&store, &format!("second-{number}")).await;
+    }
     consuming.stop().await;
 }

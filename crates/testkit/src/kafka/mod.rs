@@ -29,6 +29,7 @@ use millrace_broker::apache::{self, ApacheBuilder, Broker};
 use millrace_broker::topics::{self, TopicSpec};
 use millrace_broker::{Apache, ApacheCluster};
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -170,6 +171,18 @@ impl Kafka {
         let name = unique(prefix);
         self.create_topics(&[TopicSpec::new(&name, partitions)]).await;
         name
+    }
+
+    /// Deletes a topic, and returns when it is gone.
+    ///
+    /// # Panics
+    /// Where the broker refuses.
+    pub async fn delete_topic(&self, topic: &str) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.client().create().unwrap_or_else(|error| panic!("an admin client: {error}"));
+        let deleted = admin.delete_topics(&[topic], &AdminOptions::new().operation_timeout(Some(BOUND))).await;
+        let deleted = deleted.unwrap_or_else(|error| panic!("deleting {topic}: {error}"));
+        assert!(deleted.iter().all(Result::is_ok), "deleting {topic}: {deleted:?}");
     }
 
     /// To create no topics takes an answer of the broker.
