@@ -13,8 +13,8 @@ const TIMES: [&str; 2] = ["timestamp", "processed_at"];
 /// The digest of an event whose value is JSON: its type and its value.
 ///
 /// A repeat must have the digest of what it repeats. Who makes an event may write its time into the value, and makes
-/// another time at each try: [`TIMES`] do not count where they are the event's own `time`. Neither does what is between
-/// the members, nor their order.
+/// another time at each try: its `timestamp` or `processed_at` does not count where it is the event's own `time`.
+/// Neither does what is between the members, nor their order.
 pub fn of_json(event_type: &str, time: &str, value: &Document<'_>) -> Digest {
     if value.kind() != Kind::Object {
         return of_bytes(event_type, value.root().raw().as_bytes());
