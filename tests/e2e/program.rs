@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// A program that runs; it is killed when this is dropped.
@@ -16,7 +17,12 @@ pub(crate) struct Program {
     child: Child,
     stdout: Arc<Mutex<Vec<String>>>,
     stderr: Arc<Mutex<Vec<String>>>,
+    /// Who reads both.
+    readers: Vec<JoinHandle<()>>,
 }
+
+/// How long its readers have for what was written last. A process that it left behind may hold the streams open.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Where cargo puts the programs of this build: `cargo test --workspace` makes them all.
 pub(crate) fn path(name: &str) -> PathBuf {
@@ -31,16 +37,16 @@ impl Program {
     /// Starts a program of this workspace, with these settings and none of this process's own.
     pub(crate) fn start(name: &'static str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = spawn(name, args, variables);
-        let stdout = collect(child.stdout.take().expect("a pipe"));
-        let stderr = collect(child.stderr.take().expect("a pipe"));
-        Self { name, child, stdout, stderr }
+        let (stdout, from_stdout) = collect(child.stdout.take().expect("a pipe"));
+        let (stderr, from_stderr) = collect(child.stderr.take().expect("a pipe"));
+        Self { name, child, stdout, stderr, readers: vec![from_stdout, from_stderr] }
     }
 
     /// The same, and nobody reads what it writes.
     pub(crate) fn start_unread(name: &'static str, args: &[&str]) -> Self {
         let mut child = spawn(name, args, &[]);
         drop((child.stdout.take(), child.stderr.take()));
-        Self { name, child, stdout: Arc::default(), stderr: Arc::default() }
+        Self { name, child, stdout: Arc::default(), stderr: Arc::default(), readers: Vec::new() }
     }
 
     /// What it has written to its standard output so far.
@@ -69,14 +75,16 @@ impl Program {
         kill_process(pid, signal).expect("it can be signalled");
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until all that it wrote is read.
     pub(crate) async fn ended(&mut self, bound: Duration) -> ExitStatus {
-        match timeout(bound, self.child.wait()).await {
-            Ok(status) => status.expect("its status"),
-            Err(elapsed) => {
-                panic!("{} did not end within {bound:?} ({elapsed}); it wrote:\n{}", self.name, self.stderr())
-            }
+        let ended = timeout(bound, self.child.wait()).await;
+        let status = ended.unwrap_or_else(|elapsed| {
+            panic!("{} did not end within {bound:?} ({elapsed}); it wrote:\n{}", self.name, self.stderr())
+        });
+        for reader in self.readers.drain(..) {
+            let _ = timeout(LAST_WORDS, reader).await;
         }
+        status.expect("its status")
     }
 
     /// Fails the test where the program has ended.
@@ -99,16 +107,16 @@ fn spawn(name: &str, args: &[&str], variables: &[(&str, &str)]) -> Child {
     command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"))
 }
 
-fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> (Arc<Mutex<Vec<String>>>, JoinHandle<()>) {
     let lines: Arc<Mutex<Vec<String>>> = Arc::default();
     let sink = Arc::clone(&lines);
-    tokio::spawn(async move {
+    let reader = tokio::spawn(async move {
         let mut reader = BufReader::new(pipe).lines();
         while let Ok(Some(line)) = reader.next_line().await {
             sink.lock().unwrap().push(line);
         }
     });
-    lines
+    (lines, reader)
 }
 
 /// A free port of this machine, as an address.
