@@ -526,6 +526,48 @@ async fn what_is_done_behind_a_record_that_waits_is_not_done_again() {
     assert_eq!(keys, (0..1_000).map(|number| number.to_string()).collect::<Vec<_>>());
 }
 
+/// Stops that fall anywhere, also into the middle of what is read again and was done before.
+#[tokio::test(flavor = "multi_thread")]
+async fn stops_at_any_moment_of_the_way_back_lose_nothing_and_repeat_nothing() {
+    const RECORDS: usize = 20_000;
+    let Some(scene) = Scene::set(1).await else { return };
+    scene.kafka.produce(&scene.topic, (0..RECORDS).map(|number| record(&number.to_string(), "x".repeat(3_000)))).await;
+    let done: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let member = |stuck: Vec<usize>| {
+        let done = Arc::clone(&done);
+        let processor = Closure(move |key: String, _, _| {
+            let number = key.parse().unwrap();
+            let is_stuck = stuck.contains(&number);
+            if !is_stuck {
+                done.lock().unwrap().push(number);
+            }
+            async move { if is_stuck { Outcome::retry("not yet") } else { Outcome::DONE } }
+        });
+        scene.member(processor, ConsumerOptions { max_attempts: u32::MAX, ..Scene::options() })
+    };
+    let finished = async |count: usize| {
+        eventually(BOUND, "what can be is done", async || (done.lock().unwrap().len() >= count).then_some(())).await;
+    };
+
+    let first = member(vec![0, RECORDS - 1_000]);
+    finished(RECORDS - 2).await;
+    first.stop().await;
+    let mut random = SmallRng::seed_from_u64(8);
+    for _ in 0..8 {
+        let next = member(vec![RECORDS - 1_000]);
+        finished(RECORDS - 1).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..40))).await;
+        next.stop().await;
+    }
+    let last = member(Vec::new());
+    scene.until_committed(i64::try_from(RECORDS).unwrap()).await;
+    last.stop().await;
+    let mut done = done.lock().unwrap().clone();
+    done.sort_unstable();
+    assert_eq!(done.len(), RECORDS, "some were done twice");
+    assert!(done.into_iter().eq(0..RECORDS));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_keeps_no_text_with_offsets_keeps_the_offsets_all_the_same() {
     let cluster = kafka::dedicated(|broker| broker.property("offset.metadata.max.bytes", "4")).await;
