@@ -54,9 +54,12 @@ impl EventStore {
         Ok(owner)
     }
 
-    fn owner(&self, topic: &str) -> String {
-        // No partition of a topic is written before one was taken up.
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(topic).cloned().unwrap_or_default()
+    async fn owner(&self, topic: &str) -> Result<String, BatchError> {
+        let known = self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(topic).cloned();
+        match known {
+            Some(owner) => Ok(owner),
+            None => self.find_owner(topic).await,
+        }
     }
 }
 
@@ -82,7 +85,7 @@ impl BatchProcessor for EventStore {
             }
         }
         let rows: Vec<_> = rows.iter().map(Row::as_event_row).collect();
-        let owner = self.owner(batch.topic);
+        let owner = self.owner(batch.topic).await?;
         let pending = self.store.write_events(EventBatch {
             consumer: &owner,
             topic: batch.topic,

@@ -70,8 +70,7 @@ impl Done {
 
     /// Whether an offset is done.
     pub fn contains(&self, offset: i64) -> bool {
-        let run = || self.runs.range(..=offset).next_back();
-        offset < self.frontier || run().is_some_and(|(_, &end)| offset < end)
+        self.first_open(offset) > offset
     }
 
     /// The first offset from this one on that may not be done.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::claims::{Claim, Claims, nul_in};
+use crate::names::name;
 use crate::tables::{Named, Tables};
 use crate::{Accepted, Conclusion, Delivery, DeliveryStatus, NewNotification, NotificationOutcome, StoreError};
 
@@ -23,9 +24,7 @@ pub(crate) async fn accept(
         let NewNotification { id, user_id, .. } = notifications[row];
         nul_in(&[("id", Some(id)), ("user_id", Some(user_id))])
     });
-    tables.begin_naming(Named::Notifications).await.map_err(StoreError::call(ACCEPTING))?;
-    let events = tables.digests(Named::Events, &claims.ids()).await.map_err(StoreError::call(ACCEPTING))?;
-    claims.refuse_taken(&events);
+    name(tables, Named::Notifications, &mut claims).await.map_err(StoreError::call(ACCEPTING))?;
     let mut is_new = vec![false; notifications.len()];
     loop {
         let round = claims.round();

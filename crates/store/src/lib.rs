@@ -17,6 +17,7 @@ mod claims;
 mod error;
 mod event;
 mod migrations;
+mod names;
 mod notification;
 mod postgres;
 mod sqlite;

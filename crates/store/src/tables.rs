@@ -14,6 +14,15 @@ pub(crate) enum Named {
     Notifications,
 }
 
+impl Named {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Events => Self::Notifications,
+            Self::Notifications => Self::Events,
+        }
+    }
+}
+
 /// The statements, run on a connection. Those that write belong into a transaction, which the caller ends.
 pub(crate) trait Tables: Send {
     /// Moves a batch's offset from what its writer expects to what follows it; `false`: it is not what was expected.

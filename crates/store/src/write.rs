@@ -3,8 +3,11 @@
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::claims::{Claim, Claims, nul_in};
+use crate::names::name;
 use crate::tables::{Named, Tables};
 use crate::{EventBatch, EventRow, Refused, StoreError};
+
+const STORING: &str = "cannot store events";
 
 /// A batch that is written and not yet committed. Dropped, it is rolled back.
 ///
@@ -57,19 +60,17 @@ pub(crate) async fn write_events(tables: &mut impl Tables, batch: &EventBatch<'_
     }
     let places: Vec<_> = batch.rows.iter().filter(|row| row.is_place).map(|row| (row.id, row.digest)).collect();
     if !places.is_empty() {
-        tables.forget_events(&places).await.map_err(StoreError::call("cannot store events"))?;
+        tables.forget_events(&places).await.map_err(StoreError::call(STORING))?;
     }
     let mut claims = Claims::new(batch.rows.iter().map(|row| Claim { id: row.id, digest: row.digest }));
     claims.refuse(|row, _| nul_in(&text_of(&batch.rows[row])));
-    tables.begin_naming(Named::Events).await.map_err(StoreError::call("cannot store events"))?;
-    let notifications = tables.digests(Named::Notifications, &claims.ids()).await;
-    claims.refuse_taken(&notifications.map_err(StoreError::call("cannot store events"))?);
+    name(tables, Named::Events, &mut claims).await.map_err(StoreError::call(STORING))?;
     loop {
         let round = claims.round();
         if round.is_empty() {
             break;
         }
-        let fates = tables.insert_events(batch, &round).await.map_err(StoreError::call("cannot store events"))?;
+        let fates = tables.insert_events(batch, &round).await.map_err(StoreError::call(STORING))?;
         claims.settle(&fates);
     }
     Ok(claims.into_refused().into_iter().map(|(row, refusal)| Refused { row, refusal }).collect())
