@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millrace_domain::ErrorClass;
-use millrace_kafka::KafkaFailure;
 use millrace_kafka::cluster::Cluster;
 use millrace_kafka::consumer::{Batch, BatchError, BatchProcessor, Refused, Written};
+use millrace_kafka::{KafkaFailure, Record};
 use millrace_store::{EventBatch, PendingWrite, Store, StoreError};
 use uuid::Uuid;
 
@@ -64,6 +64,7 @@ impl EventStore {
 }
 
 impl BatchProcessor for EventStore {
+    type Row<'r> = Row<'r>;
     type Pending = PendingWrite;
 
     async fn resume(&self, topic: &str, partition: i32) -> Result<Option<i64>, BatchError> {
@@ -71,20 +72,12 @@ impl BatchProcessor for EventStore {
         self.store.next_offset(&owner, topic, partition).await.map_err(failed)
     }
 
-    async fn write(&self, batch: &Batch<'_>) -> Result<Written<PendingWrite>, BatchError> {
-        let mut rows = Vec::with_capacity(batch.records.len());
-        let mut places = Vec::with_capacity(batch.records.len());
-        let mut refused = Vec::new();
-        for (index, record) in batch.records.iter().enumerate() {
-            match Row::read(record) {
-                Ok(row) => {
-                    rows.push(row);
-                    places.push(index);
-                }
-                Err(reason) => refused.push(Refused { index, reason }),
-            }
-        }
-        let rows: Vec<_> = rows.iter().map(Row::as_event_row).collect();
+    fn read<'r>(&self, record: &'r Record<'_>) -> Result<Row<'r>, String> {
+        Row::read(record)
+    }
+
+    async fn write(&self, batch: &Batch<'_, Self::Row<'_>>) -> Result<Written<PendingWrite>, BatchError> {
+        let rows: Vec<_> = batch.rows.iter().map(Row::as_event_row).collect();
         let owner = self.owner(batch.topic).await?;
         let pending = self.store.write_events(EventBatch {
             consumer: &owner,
@@ -95,10 +88,8 @@ impl BatchProcessor for EventStore {
             rows: &rows,
         });
         let pending = pending.await.map_err(failed)?;
-        refused.extend(
-            pending.refused().iter().map(|row| Refused { index: places[row.row], reason: row.refusal.to_string() }),
-        );
-        refused.sort_unstable_by_key(|refused| refused.index);
+        let refused = pending.refused().iter();
+        let refused = refused.map(|row| Refused { index: row.row, reason: row.refusal.to_string() }).collect();
         Ok(Written { pending, refused })
     }
 

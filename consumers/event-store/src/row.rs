@@ -13,7 +13,7 @@ use millrace_store::EventRow;
 use serde_json::json;
 
 /// What the table has of a record, but for its place.
-pub(crate) struct Row<'r> {
+pub struct Row<'r> {
     envelope: Envelope,
     offset: i64,
     key: Option<Cow<'r, str>>,

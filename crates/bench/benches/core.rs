@@ -1,7 +1,8 @@
 //! The consumers of the sustained core, each beside what the same records cost without it.
 //!
 //! Each part runs in a process and on a broker of its own, so that none pays for what another left behind: its memory,
-//! its database that cleans up. `cargo bench --bench core -- payments` runs that part alone.
+//! its database that cleans up. `cargo bench -p millrace-bench --bench core -- payments` runs
+//! that part alone.
 #![allow(missing_docs)]
 
 use std::fmt::Write as _;

@@ -25,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 const BOUND: Duration = Duration::from_secs(60);
 
+/// How long the store in memory takes for a commit.
+const STORE_LATENCY: Duration = Duration::from_millis(3);
+
 /// A topic with its dead-letter topic, a topic for what is made of it, and a group.
 struct Scene {
     kafka: &'static Kafka,
@@ -59,7 +62,11 @@ impl Scene {
         let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
         let subscription =
             Subscription { name: "test".to_owned(), group: self.group.clone(), topics: vec![self.source.clone()] };
-        let options = ConsumerOptions { commit_interval: Duration::from_millis(50), ..ConsumerOptions::default() };
+        let options = ConsumerOptions {
+            commit_interval: Duration::from_millis(50),
+            batch_records: 40,
+            ..ConsumerOptions::default()
+        };
         (settings.clone(), Consumer::new(settings, subscription, options, producer))
     }
 
@@ -166,6 +173,10 @@ impl Transformer for Copier {
 struct Table {
     rows: Vec<String>,
     offsets: BTreeMap<i32, i64>,
+    /// Whether connections break: of three commits one is not answered and did not take place, one is not answered and
+    /// did.
+    breaks: bool,
+    commits: usize,
 }
 
 /// Stores values, but for those that say `refuse`.
@@ -179,30 +190,44 @@ struct Pending {
 }
 
 impl BatchProcessor for Keeper {
+    type Row<'r> = String;
     type Pending = Pending;
 
     async fn resume(&self, _topic: &str, partition: i32) -> Result<Option<i64>, BatchError> {
         Ok(self.0.lock().unwrap().offsets.get(&partition).copied())
     }
 
-    async fn write(&self, batch: &Batch<'_>) -> Result<Written<Pending>, BatchError> {
-        let value = |record: &&Record<'_>| String::from_utf8_lossy(record.value().unwrap_or_default()).into_owned();
-        let values: Vec<String> = batch.records.iter().map(value).collect();
-        let refused = values.iter().enumerate().filter(|(_, value)| *value == "refuse");
+    fn read(&self, record: &Record<'_>) -> Result<String, String> {
+        match String::from_utf8_lossy(record.value().unwrap_or_default()) {
+            value if value == "unreadable" => Err("nobody can read it".to_owned()),
+            value => Ok(value.into_owned()),
+        }
+    }
+
+    async fn write(&self, batch: &Batch<'_, Self::Row<'_>>) -> Result<Written<Pending>, BatchError> {
+        let refused = batch.rows.iter().enumerate().filter(|(_, value)| *value == "refuse");
         let refused = refused.map(|(index, _)| Refused { index, reason: "no room for it".to_owned() }).collect();
-        let rows = values.iter().filter(|value| *value != "refuse").cloned().collect();
+        let rows = batch.rows.to_vec();
         let Batch { partition, expected, next, .. } = *batch;
         Ok(Written { pending: Pending { rows, partition, expected, next }, refused })
     }
 
     async fn commit(&self, pending: Pending) -> Result<(), BatchError> {
+        // Meanwhile the next records come.
+        tokio::time::sleep(STORE_LATENCY).await;
         let mut table = self.0.lock().unwrap();
+        table.commits += 1;
+        let fate = if table.breaks { table.commits % 3 } else { 0 };
+        let lost = || BatchError::Unavailable { reason: "the connection broke".to_owned() };
+        if fate == 1 {
+            return Err(lost());
+        }
         if table.offsets.get(&pending.partition).copied() != pending.expected {
             return Err(BatchError::Superseded);
         }
         table.rows.extend(pending.rows);
         table.offsets.insert(pending.partition, pending.next);
-        Ok(())
+        if fate == 2 { Err(lost()) } else { Ok(()) }
     }
 }
 
@@ -292,12 +317,13 @@ async fn a_batch_keeps_its_good_rows_and_goes_on_where_the_store_is_whatever_the
     let Some(scene) = Scene::set(3).await else { return };
     let table: Arc<Mutex<Table>> = Arc::default();
     scene.kafka.produce(&scene.source, numbers(0..3_000)).await;
-    scene.kafka.produce(&scene.source, [record(1, "refuse"), record(1, "")]).await;
+    scene.kafka.produce(&scene.source, ["refuse", "", "unreadable"].map(|value| record(1, value))).await;
     let member = scene.keeper(&table);
     scene.until_no_lag().await;
     member.stop().await;
-    let reasons: Vec<_> = scene.letters().await.into_iter().map(|(_, reason)| reason).collect();
-    assert_eq!(reasons, ["no room for it", "the value is empty"]);
+    let mut reasons: Vec<_> = scene.letters().await.into_iter().map(|(_, reason)| reason).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["no room for it", "nobody can read it", "the value is empty"]);
 
     // A store that was put back to its beginning is filled again, and no row is there twice.
     let before = std::mem::take(&mut *table.lock().unwrap());
@@ -327,4 +353,20 @@ async fn a_store_that_somebody_else_moved_on_is_followed() {
     member.stop().await;
     let expected: Vec<_> = (0..100).chain(150..200).map(|number| number.to_string()).collect();
     assert_eq!(table.lock().unwrap().rows, expected);
+}
+
+/// What waits behind a batch that was not stored must not be stored before it: it would take the offset over it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_row_is_lost_or_stored_twice_while_commits_are_not_answered() {
+    let Some(scene) = Scene::set(3).await else { return };
+    let table: Arc<Mutex<Table>> = Arc::default();
+    table.lock().unwrap().breaks = true;
+    scene.kafka.produce(&scene.source, numbers(0..6_000)).await;
+    let member = scene.keeper(&table);
+    scene.until_no_lag().await;
+    table.lock().unwrap().breaks = false;
+    member.stop().await;
+    let mut rows: Vec<usize> = table.lock().unwrap().rows.iter().map(|row| row.parse().unwrap()).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, (0..6_000).collect::<Vec<_>>());
 }

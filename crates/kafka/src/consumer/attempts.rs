@@ -149,7 +149,10 @@ impl<'p, P: Processor> Attempts<'p, P> {
         reason: &str,
     ) -> Verdict<P::Product> {
         let refusal = Refusal { attempts: attempts.unwrap_or(attempt.number), class, reason };
-        Box::pin(self.letters.refuse(&task.record, &refusal, attempt)).await
+        match Box::pin(self.letters.refuse([(&task.record, refusal)].into_iter(), attempt)).await {
+            Ok(mut letters) => Verdict::DeadLettered { class, letter: letters.pop() },
+            Err(unwritten) => unwritten.verdict(),
+        }
     }
 }
 

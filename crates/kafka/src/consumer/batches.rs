@@ -1,8 +1,6 @@
 //! One chunk's way into a store: rows and offset in the store's own transaction, letters acknowledged before it ends.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -14,9 +12,8 @@ use super::letters::{Letters, Refusal, poison};
 use super::ownership::Ownership;
 use super::resume::{Place, Places, Resume};
 use super::work::{Finished, Verdict};
-use super::{Batch, BatchError, BatchProcessor, ConsumerError, Refused, Written};
+use super::{Batch, BatchError, BatchProcessor, ConsumerError, Written};
 use crate::failpoint::failpoint;
-use crate::record::Record;
 
 /// Delays between tries. A store that is away keeps its partitions waiting, for as long as it takes.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
@@ -26,133 +23,126 @@ pub(super) struct Batches<'p, P> {
     processor: &'p P,
     letters: Letters<'p>,
     ownership: Ownership,
-    /// The offset that the store has for each partition, as far as this process knows.
-    stored: Mutex<HashMap<(String, i32), Option<i64>>>,
 }
+
+/// What stands in the way of a chunk: this becomes of all its records.
+type Obstacle = Verdict<()>;
+
+/// Records of a chunk by their index, and why they are refused.
+type Refusals = Vec<(usize, String)>;
 
 impl<'p, P: BatchProcessor> Batches<'p, P> {
     pub(super) fn new(processor: &'p P, letters: Letters<'p>, ownership: Ownership) -> Self {
-        Self { processor, letters, ownership, stored: Mutex::default() }
+        Self { processor, letters, ownership }
     }
 
     /// Stores a chunk, however long that takes; ends early where its partition leaves.
     pub(super) async fn run(&self, chunk: Chunk<'_>) -> Vec<Finished<()>> {
-        let (Some(&first), Some(last)) = (chunk.leases.first(), chunk.records.last()) else { return Vec::new() };
-        let (topic, partition, next) = (last.topic().to_owned(), last.partition(), last.offset() + 1);
+        // In a box: rows with lifetimes of their own keep the compiler from seeing that the future is `Send`.
+        match self.store(&chunk).boxed().await {
+            Ok(is_refused) => {
+                let verdict = |is_refused| match is_refused {
+                    false => Verdict::Done(()),
+                    true => Verdict::DeadLettered { class: DeadLetterClass::Permanent, letter: None },
+                };
+                let finished = chunk.leases.iter().zip(is_refused);
+                finished.map(|(&lease, is_refused)| Finished { lease, verdict: verdict(is_refused) }).collect()
+            }
+            Err(obstacle) => all(&chunk, &obstacle),
+        }
+    }
+
+    /// Stores what can be stored of a chunk and says which of its records are refused.
+    async fn store(&self, chunk: &Chunk<'_>) -> Result<Vec<bool>, Obstacle> {
+        let mut is_refused = vec![false; chunk.records.len()];
+        let (Some(&first), Some(last)) = (chunk.leases.first(), chunk.records.last()) else { return Ok(is_refused) };
         let mut attempt = Attempt::of(&self.ownership, first);
-        let poison: Vec<_> = chunk.records.iter().map(poison).collect();
-        let sound: Vec<&Record<'_>> = chunk
-            .records
-            .iter()
-            .zip(&poison)
-            .filter_map(|(record, poison)| poison.is_none().then_some(record))
-            .collect();
+        let (mut rows, mut places, mut refusals) = self.read(chunk)?;
+        let (topic, partition, next) = (last.topic(), last.partition(), last.offset() + 1);
         loop {
+            if !refusals.is_empty() {
+                self.refuse(chunk, &refusals, &attempt).await?;
+                refusals.iter().for_each(|&(index, _)| is_refused[index] = true);
+                failpoint!("batch.lettered");
+            }
             failpoint!("batch.taken");
-            let expected = self.stored(&topic, partition);
-            let batch = Batch { topic: &topic, partition, expected, next, records: &sound };
-            let written = AssertUnwindSafe(self.processor.write(&batch)).catch_unwind().await;
-            let written = written.unwrap_or_else(|panic| {
-                Err(BatchError::Fatal { reason: format!("storing a batch panicked: {}", text_of(&*panic)) })
-            });
-            let error = match written {
-                Ok(Written { pending, refused }) => {
+            let batch = Batch { topic, partition, expected: chunk.expected, next, rows: &rows };
+            match self.write(&batch).await {
+                Ok(Written { pending, refused }) if refused.is_empty() => {
                     failpoint!("batch.written");
-                    let refused = refused.into_iter().map(|Refused { index, reason }| (index, reason)).collect();
-                    let verdicts = match self.refuse(&chunk, &poison, &refused, &attempt).await {
-                        Ok(verdicts) => verdicts,
-                        Err(early) => return all(&chunk, || early.verdict()),
-                    };
-                    failpoint!("batch.lettered");
-                    match self.processor.commit(pending).await {
-                        Ok(()) => {
-                            failpoint!("batch.committed");
-                            self.note(&topic, partition, Some(next));
-                            return verdicts;
-                        }
-                        // Nobody knows whether it took place: the store does.
-                        Err(BatchError::Unavailable { reason }) => {
-                            tracing::warn!(
-                                topic,
-                                partition,
-                                reason,
-                                "a batch was not confirmed, looking how far it is stored"
-                            );
-                            return all(&chunk, || Verdict::Misplaced);
-                        }
-                        Err(error) => error,
-                    }
+                    return self.commit(pending, topic, partition).await.map(|()| is_refused);
                 }
-                Err(error) => error,
-            };
-            match error {
-                BatchError::Fatal { reason } => return all(&chunk, || Verdict::Halt(reason.clone())),
-                BatchError::Superseded => {
-                    tracing::warn!(
-                        topic,
-                        partition,
-                        "another process stored this partition's records, going on after them"
-                    );
-                    return all(&chunk, || Verdict::Misplaced);
+                Ok(Written { pending, refused }) => {
+                    drop(pending);
+                    refusals = refused.into_iter().map(|refused| (places[refused.index], refused.reason)).collect();
+                    let is_left = |place: &usize| refusals.iter().all(|(index, _)| index != place);
+                    (rows, places) = rows.into_iter().zip(places).filter(|(_, place)| is_left(place)).unzip();
                 }
-                BatchError::Unavailable { reason } => {
+                Err(BatchError::Unavailable { reason }) => {
                     let delay = BACKOFF.delay(attempt.number(), None, &mut rand::rng());
-                    tracing::warn!(
-                        topic,
-                        partition,
-                        attempt = attempt.number(),
-                        ?delay,
-                        reason,
-                        "a batch was not stored, trying again"
-                    );
+                    let number = attempt.number();
+                    tracing::warn!(topic, partition, number, ?delay, reason, "a batch was not stored, trying again");
                     if attempt.unless_given_up(tokio::time::sleep(delay)).await.is_none() {
-                        return all(&chunk, || Verdict::Abandoned);
+                        return Err(Verdict::Abandoned);
                     }
                     attempt.advance();
+                    refusals.clear();
                 }
+                Err(error) => return Err(obstacle(error, topic, partition)),
             }
         }
     }
 
-    /// Writes the letters of what is not stored, and says what became of every record.
-    async fn refuse(
-        &self,
-        chunk: &Chunk<'_>,
-        poison: &[Option<&'static str>],
-        refused: &HashMap<usize, String>,
-        attempt: &Attempt<'_>,
-    ) -> Result<Vec<Finished<()>>, Early> {
-        let mut finished = Vec::with_capacity(chunk.leases.len());
-        let mut sound = 0;
-        for ((&lease, record), poison) in chunk.leases.iter().zip(&chunk.records).zip(poison) {
-            let reason = poison.or_else(|| {
-                sound += 1;
-                refused.get(&(sound - 1)).map(String::as_str)
-            });
-            let verdict = match reason {
-                None => Verdict::Done(()),
-                Some(reason) => {
-                    let refusal = Refusal { attempts: attempt.number(), class: DeadLetterClass::Permanent, reason };
-                    match self.letters.refuse(record, &refusal, attempt).await {
-                        Verdict::Abandoned | Verdict::Misplaced => return Err(Early::Abandoned),
-                        Verdict::Halt(reason) => return Err(Early::Halted(reason)),
-                        verdict => verdict,
-                    }
-                }
+    /// Reads records: rows, the indexes of their records, and those that are none.
+    #[allow(clippy::type_complexity)]
+    fn read<'r>(&self, chunk: &'r Chunk<'_>) -> Result<(Vec<P::Row<'r>>, Vec<usize>, Refusals), Obstacle> {
+        let (mut rows, mut places, mut refusals) = (Vec::with_capacity(chunk.records.len()), Vec::new(), Vec::new());
+        for (index, record) in chunk.records.iter().enumerate() {
+            let row = match poison(record) {
+                Some(reason) => Err(reason.to_owned()),
+                None => std::panic::catch_unwind(AssertUnwindSafe(|| self.processor.read(record)))
+                    .unwrap_or_else(|panic| Err(format!("reading it panicked: {}", text_of(&*panic)))),
             };
-            finished.push(Finished { lease, verdict });
+            match row {
+                Ok(row) => {
+                    rows.push(row);
+                    places.push(index);
+                }
+                Err(reason) => refusals.push((index, reason)),
+            }
         }
-        Ok(finished)
+        Ok((rows, places, refusals))
     }
 
-    fn stored(&self, topic: &str, partition: i32) -> Option<i64> {
-        let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
-        stored.get(&(topic.to_owned(), partition)).copied().flatten()
+    async fn refuse(&self, chunk: &Chunk<'_>, refusals: &Refusals, attempt: &Attempt<'_>) -> Result<(), Obstacle> {
+        let attempts = attempt.number();
+        let refused = refusals.iter().map(|(index, reason)| {
+            (&chunk.records[*index], Refusal { attempts, class: DeadLetterClass::Permanent, reason })
+        });
+        let written = self.letters.refuse(refused, attempt).await;
+        written.map(drop).map_err(|unwritten| unwritten.verdict())
     }
 
-    fn note(&self, topic: &str, partition: i32, next: Option<i64>) {
-        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
-        stored.insert((topic.to_owned(), partition), next);
+    async fn write(&self, batch: &Batch<'_, P::Row<'_>>) -> Result<Written<P::Pending>, BatchError> {
+        let written = AssertUnwindSafe(self.processor.write(batch)).catch_unwind().await;
+        written.unwrap_or_else(|panic| {
+            Err(BatchError::Fatal { reason: format!("storing a batch panicked: {}", text_of(&*panic)) })
+        })
+    }
+
+    async fn commit(&self, pending: P::Pending, topic: &str, partition: i32) -> Result<(), Obstacle> {
+        match self.processor.commit(pending).await {
+            Ok(()) => {
+                failpoint!("batch.committed");
+                Ok(())
+            }
+            // Nobody knows whether it took place: the store does.
+            Err(BatchError::Unavailable { reason }) => {
+                tracing::warn!(topic, partition, reason, "a batch was not confirmed, looking how far it is stored");
+                Err(Verdict::Misplaced)
+            }
+            Err(error) => Err(obstacle(error, topic, partition)),
+        }
     }
 
     async fn place(&self, topic: &str, partition: i32) -> Result<Option<i64>, ConsumerError> {
@@ -171,18 +161,14 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
     }
 }
 
-/// Why a chunk ends before it is stored.
-enum Early {
-    Abandoned,
-    Halted(String),
-}
-
-impl Early {
-    fn verdict(&self) -> Verdict<()> {
-        match self {
-            Self::Abandoned => Verdict::Abandoned,
-            Self::Halted(reason) => Verdict::Halt(reason.clone()),
+/// What an error that is not tried again means for a chunk.
+fn obstacle(error: BatchError, topic: &str, partition: i32) -> Obstacle {
+    match error {
+        BatchError::Superseded => {
+            tracing::warn!(topic, partition, "another process stored this partition's records, going on after them");
+            Verdict::Misplaced
         }
+        BatchError::Fatal { reason } | BatchError::Unavailable { reason } => Verdict::Halt(reason),
     }
 }
 
@@ -191,9 +177,7 @@ impl<P: BatchProcessor> Resume for Batches<'_, P> {
         async move {
             let mut places = Vec::with_capacity(partitions.len());
             for (topic, partition) in partitions {
-                let place = self.place(&topic, partition).await?;
-                self.note(&topic, partition, place);
-                places.push(place.map_or(Place::Unknown, Place::Stored));
+                places.push(self.place(&topic, partition).await?.map_or(Place::Unknown, Place::Stored));
             }
             Ok(places)
         }

@@ -1,6 +1,7 @@
 //! The batch mode's work: a partition's records are handed over in chunks, one chunk of a partition at a time.
 //!
-//! What comes while a chunk is being stored makes the next one: chunks grow with the load by themselves.
+//! What comes while a chunk is being stored makes the next one: chunks grow with the load by themselves. Each begins
+//! where the one before it ended. Where that one came to nothing, none follows it until the partition is taken up anew.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -10,6 +11,7 @@ use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
 
 use super::partitions::Lease;
+use super::resume::Place;
 use super::work::{Finished, Level, Verdict, Work, drop_unwanted};
 use crate::record::Record;
 
@@ -17,6 +19,8 @@ use crate::record::Record;
 pub(super) struct Chunk<'c> {
     pub(super) leases: Vec<Lease>,
     pub(super) records: Vec<Record<'c>>,
+    /// The offset that the store has if all that went before is there, and nothing else; `None`: none.
+    pub(super) expected: Option<i64>,
 }
 
 /// See the module's text. `start` makes the future that stores a chunk.
@@ -33,8 +37,29 @@ pub(super) struct Chunks<'c, S, F> {
 #[derive(Default)]
 struct Queue<'c> {
     waiting: VecDeque<(Lease, Record<'c>)>,
+    /// The epoch in which the partition was taken up.
+    epoch: u32,
+    /// What the next chunk expects.
+    expected: Option<i64>,
+    /// Whether a chunk of this epoch, or a later one, came to nothing.
+    is_broken: bool,
     is_busy: bool,
     is_full: bool,
+}
+
+impl Queue<'_> {
+    /// Takes note of a chunk's end.
+    fn ended(&mut self, finished: &[Finished<()>]) {
+        self.is_busy = false;
+        let is_stored =
+            |finished: &Finished<()>| matches!(finished.verdict, Verdict::Done(()) | Verdict::DeadLettered { .. });
+        let Some(last) = finished.last().filter(|last| last.lease.epoch >= self.epoch) else { return };
+        if finished.iter().all(is_stored) {
+            self.expected = Some(last.lease.offset + 1);
+        } else {
+            self.is_broken = true;
+        }
+    }
 }
 
 impl<'c, S, F> Chunks<'c, S, F>
@@ -49,12 +74,20 @@ where
 
     /// Begins a chunk in each partition that has none under way.
     fn begin(&mut self) {
-        for queue in self.queues.iter_mut().filter(|queue| !queue.is_busy && !queue.waiting.is_empty()) {
+        let may_begin = |queue: &&mut Queue<'c>| !queue.is_busy && !queue.is_broken && !queue.waiting.is_empty();
+        for queue in self.queues.iter_mut().filter(may_begin) {
             let count = queue.waiting.len().min(self.chunk_records);
             let (leases, records) = queue.waiting.drain(..count).unzip();
             queue.is_busy = true;
-            self.running.push((self.start)(Chunk { leases, records }));
+            self.running.push((self.start)(Chunk { leases, records, expected: queue.expected }));
         }
+    }
+
+    fn queue(&mut self, slot: usize) -> &mut Queue<'c> {
+        while self.queues.len() <= slot {
+            self.queues.push(Queue::default());
+        }
+        &mut self.queues[slot]
     }
 
     fn level_of(&mut self, slot: usize) -> Option<Level> {
@@ -72,13 +105,18 @@ where
 {
     type Product = ();
 
+    fn begin_epoch(&mut self, slot: usize, epoch: u32, place: &Place) {
+        let queue = self.queue(slot);
+        queue.epoch = epoch;
+        queue.expected = if let Place::Stored(offset) = place { Some(*offset) } else { None };
+        queue.is_broken = false;
+    }
+
     fn take(&mut self, lease: Lease, record: Record<'c>) -> Option<Level> {
-        while self.queues.len() <= lease.slot {
-            self.queues.push(Queue::default());
-        }
-        let queue = &mut self.queues[lease.slot];
+        let bound = self.chunk_records;
+        let queue = self.queue(lease.slot);
         queue.waiting.push_back((lease, record));
-        let filled = !queue.is_full && queue.waiting.len() >= self.chunk_records;
+        let filled = !queue.is_full && queue.waiting.len() >= bound;
         queue.is_full |= filled;
         filled.then_some(Level::Full)
     }
@@ -89,7 +127,7 @@ where
             match Pin::new(&mut self.running).poll_next(context) {
                 Poll::Ready(Some(finished)) => {
                     if let Some(first) = finished.first() {
-                        self.queues[first.lease.slot].is_busy = false;
+                        self.queues[first.lease.slot].ended(&finished);
                     }
                     self.ended.extend(finished);
                     self.begin();
@@ -116,8 +154,8 @@ where
 }
 
 /// The end of a chunk whose records all have the same.
-pub(super) fn all(chunk: &Chunk<'_>, verdict: impl Fn() -> Verdict<()>) -> Vec<Finished<()>> {
-    chunk.leases.iter().map(|&lease| Finished { lease, verdict: verdict() }).collect()
+pub(super) fn all(chunk: &Chunk<'_>, verdict: &Verdict<()>) -> Vec<Finished<()>> {
+    chunk.leases.iter().map(|&lease| Finished { lease, verdict: verdict.clone() }).collect()
 }
 
 #[cfg(test)]
@@ -141,25 +179,29 @@ mod tests {
         Lease { slot, epoch: 1, offset, bytes: 1 }
     }
 
-    type Jobs = Rc<RefCell<Vec<(Vec<i64>, oneshot::Sender<()>)>>>;
+    struct Running {
+        offsets: Vec<i64>,
+        expected: Option<i64>,
+        end: oneshot::Sender<Verdict<()>>,
+    }
+
+    type Jobs = Rc<RefCell<Vec<Running>>>;
 
     type Job<'c> = LocalBoxFuture<'c, Vec<Finished<()>>>;
 
     fn chunks<'c>(jobs: &Jobs) -> Chunks<'c, impl Fn(Chunk<'c>) -> Job<'c>, Job<'c>> {
         let jobs = Rc::clone(jobs);
         let start = move |chunk: Chunk<'c>| -> Job<'c> {
-            let (sender, finish) = oneshot::channel();
-            jobs.borrow_mut().push((chunk.leases.iter().map(|lease| lease.offset).collect(), sender));
-            Box::pin(async move {
-                let _ = finish.await;
-                all(&chunk, || Verdict::Done(()))
-            })
+            let (end, verdict) = oneshot::channel();
+            let offsets = chunk.leases.iter().map(|lease| lease.offset).collect();
+            jobs.borrow_mut().push(Running { offsets, expected: chunk.expected, end });
+            Box::pin(async move { all(&chunk, &verdict.await.unwrap()) })
         };
         Chunks::new(start, 4)
     }
 
     fn running(jobs: &Jobs) -> Vec<Vec<i64>> {
-        jobs.borrow().iter().map(|(offsets, _)| offsets.clone()).collect()
+        jobs.borrow().iter().map(|job| job.offsets.clone()).collect()
     }
 
     #[test]
@@ -174,7 +216,7 @@ mod tests {
         assert_eq!(running(&jobs), [vec![0, 1, 2, 3], vec![50]]);
         chunks.take(lease(0, 6), record());
 
-        jobs.borrow_mut().remove(0).1.send(()).unwrap();
+        jobs.borrow_mut().remove(0).end.send(Verdict::Done(())).unwrap();
         let mut finished = Vec::new();
         while let Poll::Ready((record, level)) = chunks.poll_finished(&mut context) {
             finished.push((record.lease.offset, level));
@@ -197,5 +239,52 @@ mod tests {
         assert_eq!(dropped, [1, 2]);
         assert!(chunks.poll_finished(&mut context).is_pending());
         assert_eq!(running(&jobs), [vec![0], vec![50]]);
+    }
+
+    /// Takes records in, and says what chunk runs then: its offsets and what it expects.
+    fn next_chunk<'c, S, F>(
+        chunks: &mut Chunks<'c, S, F>,
+        jobs: &Jobs,
+        leases: &[Lease],
+    ) -> Option<(Vec<i64>, Option<i64>)>
+    where
+        S: Fn(Chunk<'c>) -> F,
+        F: Future<Output = Vec<Finished<()>>>,
+    {
+        for &lease in leases {
+            chunks.take(lease, record());
+        }
+        while chunks.poll_finished(&mut Context::from_waker(noop_waker_ref())).is_ready() {}
+        jobs.borrow().last().map(|job| (job.offsets.clone(), job.expected))
+    }
+
+    #[test]
+    fn behind_a_chunk_that_came_to_nothing_none_begins_until_the_partition_is_taken_up_anew() {
+        let jobs = Jobs::default();
+        let mut chunks = chunks(&jobs);
+        chunks.begin_epoch(0, 1, &Place::Stored(5));
+        assert_eq!(next_chunk(&mut chunks, &jobs, &[lease(0, 7)]), Some((vec![7], Some(5))));
+        jobs.borrow_mut().remove(0).end.send(Verdict::Done(())).unwrap();
+        assert_eq!(next_chunk(&mut chunks, &jobs, &[lease(0, 8)]), Some((vec![8], Some(8))));
+        chunks.take(lease(0, 9), record());
+        jobs.borrow_mut().remove(0).end.send(Verdict::Misplaced).unwrap();
+        assert_eq!(next_chunk(&mut chunks, &jobs, &[lease(0, 10)]), None);
+
+        chunks.drop_waiting(|_| false);
+        chunks.begin_epoch(0, 2, &Place::Stored(8));
+        let again = Lease { epoch: 2, ..lease(0, 8) };
+        assert_eq!(next_chunk(&mut chunks, &jobs, &[again]), Some((vec![8], Some(8))));
+    }
+
+    #[test]
+    fn a_chunk_of_an_older_epoch_changes_nothing_in_a_newer_one() {
+        let jobs = Jobs::default();
+        let mut chunks = chunks(&jobs);
+        chunks.begin_epoch(0, 1, &Place::Unknown);
+        assert_eq!(next_chunk(&mut chunks, &jobs, &[lease(0, 0)]), Some((vec![0], None)));
+        chunks.begin_epoch(0, 2, &Place::Stored(40));
+        jobs.borrow_mut().remove(0).end.send(Verdict::Done(())).unwrap();
+        let new = Lease { epoch: 2, ..lease(0, 40) };
+        assert_eq!(next_chunk(&mut chunks, &jobs, &[new]), Some((vec![40], Some(40))));
     }
 }

@@ -60,8 +60,6 @@ pub(super) struct Engine<'c, W, R> {
     counters: Counters,
     revocation: Option<Revocation>,
     resuming: Option<Resuming<'c>>,
-    /// Slots whose partitions are to be taken up anew.
-    misplaced: Vec<usize>,
     draining: Option<Leaving>,
     /// Since when a drain only waits for its last commit.
     settling_since: Option<Instant>,
@@ -122,7 +120,6 @@ where
             counters: Counters::new(&frame.subscription.name),
             revocation: None,
             resuming: None,
-            misplaced: Vec::new(),
             draining: None,
             settling_since: None,
             stalled_since: None,
@@ -145,7 +142,7 @@ where
             self.take_up()?;
             self.serve_notices()?;
             self.advance_revocation()?;
-            self.move_misplaced();
+            self.take_up_anew();
             if R::EAGER {
                 self.record();
             }
@@ -240,9 +237,7 @@ where
             Verdict::Abandoned => self.abandon(lease),
             Verdict::Misplaced => {
                 self.abandon(lease);
-                if self.partitions.restart(lease) {
-                    self.misplaced.push(lease.slot);
-                }
+                self.partitions.set_aside(lease.slot);
             }
             Verdict::Halt(reason) => {
                 self.partitions.end(lease, false);

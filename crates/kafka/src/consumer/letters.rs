@@ -11,7 +11,7 @@ use super::work::Verdict;
 use crate::failpoint::failpoint;
 use crate::headers;
 use crate::new_record::NewRecord;
-use crate::producer::{OutgoingRecord, Producer};
+use crate::producer::Producer;
 use crate::record::Record;
 
 /// Delays between tries to write a letter: nothing is committed meanwhile, so it is tried for as long as it takes.
@@ -46,68 +46,98 @@ impl<'p> Letters<'p> {
         Self { group, producer: None }
     }
 
-    /// Makes a record's letter, and writes it where that is to be done at once.
-    pub(super) async fn refuse<T>(
+    /// Makes the letters of records. Where they are to be written at once, that is done when this returns, and none is
+    /// returned.
+    ///
+    /// # Errors
+    /// Some may not be written.
+    pub(super) async fn refuse<'r, 'c: 'r>(
         &self,
-        record: &Record<'_>,
-        refusal: &Refusal<'_>,
+        refused: impl Iterator<Item = (&'r Record<'c>, Refusal<'r>)>,
         attempt: &Attempt<'_>,
-    ) -> Verdict<T> {
+    ) -> Result<Vec<NewRecord>, Unwritten> {
+        let letters: Vec<_> = refused.map(|(record, refusal)| self.letter(record, &refusal)).collect();
+        match self.producer {
+            Some(producer) => write(producer, letters, attempt).await.map(|()| Vec::new()),
+            None => Ok(letters),
+        }
+    }
+
+    fn letter(&self, record: &Record<'_>, refusal: &Refusal<'_>) -> NewRecord {
         let Refusal { attempts, class, reason } = *refusal;
         tracing::warn!(
             topic = record.topic(), partition = record.partition(), offset = record.offset(), attempts, %class, reason,
             "dead-lettering a record"
         );
-        let letter = self.letter(record, refusal);
-        let Some(producer) = self.producer else {
-            let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
-            let headers = headers::append(record.detach_headers(), letter.headers());
-            let topic = dead_letter_topic(record.topic()).into();
-            let letter = NewRecord { topic, key: owned(record.key()), value: owned(record.value()), headers };
-            return Verdict::DeadLettered { class, letter: Some(letter) };
-        };
-        let topic = dead_letter_topic(record.topic());
-        for tries in 1.. {
-            failpoint!("letter.refused");
-            let sent = producer.send(OutgoingRecord {
-                topic: &topic,
-                partition: None,
-                key: record.key(),
-                value: record.value(),
-                headers: headers::append(record.detach_headers(), letter.headers()),
-            });
-            match sent.await {
-                Ok(_) => {
-                    failpoint!("letter.acknowledged");
-                    return Verdict::DeadLettered { class, letter: None };
-                }
-                Err(error) if error.class() == ErrorClass::Transient => {
-                    tracing::error!(%error, topic, "a dead letter was not acknowledged, trying again");
-                    let delay = BACKOFF.delay(tries, None, &mut rand::rng());
-                    if attempt.unless_given_up(tokio::time::sleep(delay)).await.is_none() {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    return Verdict::Halt(format!("a dead letter cannot be written to {topic}: {error}"));
-                }
-            }
-        }
-        Verdict::Abandoned
-    }
-
-    fn letter(&self, record: &Record<'_>, refusal: &Refusal<'_>) -> DeadLetter {
-        DeadLetter {
+        let letter = DeadLetter {
             topic: record.topic().to_owned(),
             partition: record.partition(),
             offset: record.offset(),
             timestamp: record.timestamp(),
             group: self.group.to_owned(),
-            attempts: refusal.attempts,
-            class: refusal.class,
-            reason: refusal.reason.to_owned(),
+            attempts,
+            class,
+            reason: reason.to_owned(),
+        };
+        let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+        NewRecord {
+            topic: dead_letter_topic(record.topic()).into(),
+            key: owned(record.key()),
+            value: owned(record.value()),
+            headers: headers::append(record.detach_headers(), letter.headers()),
         }
     }
+}
+
+/// Why letters are not written.
+#[derive(Debug, Clone)]
+pub(super) enum Unwritten {
+    /// There is no more point in it: their records are read again.
+    GivenUp,
+    /// They cannot be written.
+    Refused(String),
+}
+
+impl Unwritten {
+    /// What becomes of the records.
+    pub(super) fn verdict<T>(&self) -> Verdict<T> {
+        match self {
+            Self::GivenUp => Verdict::Abandoned,
+            Self::Refused(reason) => Verdict::Halt(reason.clone()),
+        }
+    }
+}
+
+/// Writes letters, all at once, until each is acknowledged.
+async fn write(producer: &Producer, mut letters: Vec<NewRecord>, attempt: &Attempt<'_>) -> Result<(), Unwritten> {
+    for tries in 1.. {
+        failpoint!("letter.refused");
+        let reports = producer.send_all(letters.iter().map(NewRecord::as_outgoing).collect()).await;
+        let mut left = Vec::new();
+        for (letter, report) in letters.into_iter().zip(reports) {
+            match report {
+                Ok(_) => {}
+                Err(error) if error.class() == ErrorClass::Transient => {
+                    tracing::error!(%error, topic = &*letter.topic, "a dead letter was not acknowledged, trying again");
+                    left.push(letter);
+                }
+                Err(error) => {
+                    let topic = letter.topic;
+                    return Err(Unwritten::Refused(format!("a dead letter cannot be written to {topic}: {error}")));
+                }
+            }
+        }
+        if left.is_empty() {
+            failpoint!("letter.acknowledged");
+            return Ok(());
+        }
+        letters = left;
+        let delay = BACKOFF.delay(tries, None, &mut rand::rng());
+        if attempt.unless_given_up(tokio::time::sleep(delay)).await.is_none() {
+            break;
+        }
+    }
+    Err(Unwritten::GivenUp)
 }
 
 /// Why a record is refused whatever a consumer makes of records; `None` where it is not.

@@ -23,6 +23,8 @@ pub(super) struct Lease {
 enum Tenure {
     /// Records are taken.
     Owned,
+    /// It is owned and to be taken up anew, at a place that is not known yet: what is read meanwhile is not taken.
+    Moving,
     /// It is being taken away: what is in flight is finished, nothing new is taken.
     Leaving,
     /// Somebody else's.
@@ -229,15 +231,18 @@ impl Partitions {
         self.slots.get(index).map_or(0, |slot| slot.epoch)
     }
 
-    /// Begins a new epoch of a partition that is still owned, and is read again from elsewhere. False where it is not
-    /// owned, or the claim is an older one.
-    pub(super) fn restart(&mut self, lease: Lease) -> bool {
-        let slot = &self.slots[lease.slot];
-        let holds = slot.tenure == Tenure::Owned && slot.epoch == lease.epoch;
-        if holds {
-            self.begin_epoch(lease.slot);
+    /// Takes nothing of a partition any more until it is [taken up](Self::assign) anew, if it is read at all.
+    pub(super) fn set_aside(&mut self, index: usize) {
+        if self.slots[index].tenure == Tenure::Owned {
+            self.begin_epoch(index);
+            self.slots[index].wanted = false;
+            self.slots[index].tenure = Tenure::Moving;
         }
-        holds
+    }
+
+    /// Partitions that wait to be taken up anew.
+    pub(super) fn set_aside_slots(&self) -> Vec<usize> {
+        self.slots_with(|tenure| tenure == Tenure::Moving)
     }
 
     /// The partitions on which work may begin, each in its epoch.
@@ -267,7 +272,7 @@ impl Partitions {
 
     /// How many partitions are owned.
     pub(super) fn owned(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.tenure == Tenure::Owned).count()
+        self.owned_slots().len()
     }
 
     /// A partition, by index.
@@ -277,13 +282,17 @@ impl Partitions {
 
     /// Whether a partition is owned.
     pub(super) fn is_owned(&self, index: usize) -> bool {
-        self.slots[index].tenure == Tenure::Owned
+        matches!(self.slots[index].tenure, Tenure::Owned | Tenure::Moving)
     }
 
     /// Indexes of all partitions that are owned.
     pub(super) fn owned_slots(&self) -> Vec<usize> {
+        self.slots_with(|tenure| matches!(tenure, Tenure::Owned | Tenure::Moving))
+    }
+
+    fn slots_with(&self, tenure: impl Fn(Tenure) -> bool) -> Vec<usize> {
         let slots = self.slots.iter().enumerate();
-        slots.filter(|(_, slot)| slot.tenure == Tenure::Owned).map(|(index, _)| index).collect()
+        slots.filter(|(_, slot)| tenure(slot.tenure)).map(|(index, _)| index).collect()
     }
 
     /// Partitions by index, as librdkafka wants them.

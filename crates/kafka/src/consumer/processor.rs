@@ -42,19 +42,20 @@ pub trait Transformer: Processor {
         Self::Product: 'p;
 }
 
-/// Records of one partition, in order, to be stored together with the offset that follows them.
+/// Rows of one partition, in the order of their records, to be stored together with the offset that follows them.
 #[derive(Debug, Clone, Copy)]
-pub struct Batch<'b> {
+pub struct Batch<'b, R> {
     /// The topic.
     pub topic: &'b str,
     /// The partition.
     pub partition: i32,
-    /// The offset that the store should still have for the partition; `None`: none.
+    /// The offset that the store should still have for the partition: what it has are the records below, these and no
+    /// others follow. `None`: none.
     pub expected: Option<i64>,
     /// The offset that it has afterwards.
     pub next: i64,
-    /// The records; those that nobody could process are left out.
-    pub records: &'b [&'b Record<'b>],
+    /// The rows. Those of refused records are left out.
+    pub rows: &'b [R],
 }
 
 /// A batch that is written and not committed.
@@ -62,14 +63,14 @@ pub struct Batch<'b> {
 pub struct Written<P> {
     /// What is to be committed.
     pub pending: P,
-    /// The records that are refused for good.
+    /// The rows that are refused for good.
     pub refused: Vec<Refused>,
 }
 
-/// A record of a batch that is not stored, but dead-lettered.
+/// A row of a batch that is not stored: its record is dead-lettered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Its place among the batch's records.
+    /// Its place among the batch's rows.
     pub index: usize,
     /// Why.
     pub reason: String,
@@ -97,6 +98,9 @@ pub enum BatchError {
 
 /// What stores batches of records with the offsets from which their partitions go on.
 pub trait BatchProcessor: Send + Sync {
+    /// What it stores of a record.
+    type Row<'r>: Send + Sync;
+
     /// A batch that is written and not committed. Dropped, it never was.
     type Pending: Send;
 
@@ -106,12 +110,21 @@ pub trait BatchProcessor: Send + Sync {
     /// [`BatchError`].
     fn resume(&self, topic: &str, partition: i32) -> impl Future<Output = Result<Option<i64>, BatchError>> + Send;
 
-    /// Writes a batch without committing it. Records that are refused are dead-lettered before it is committed, and the
-    /// others are kept.
+    /// Reads a record, whose value is never null or empty.
+    ///
+    /// # Errors
+    /// Why the record is dead-lettered.
+    fn read<'r>(&self, record: &'r Record<'_>) -> Result<Self::Row<'r>, String>;
+
+    /// Writes a batch without committing it. Where rows are refused it is not committed: their records are
+    /// dead-lettered, and it is written again without them. So nobody waits for Kafka while the store holds locks.
     ///
     /// # Errors
     /// [`BatchError`], and nothing was written.
-    fn write(&self, batch: &Batch<'_>) -> impl Future<Output = Result<Written<Self::Pending>, BatchError>> + Send;
+    fn write(
+        &self,
+        batch: &Batch<'_, Self::Row<'_>>,
+    ) -> impl Future<Output = Result<Written<Self::Pending>, BatchError>> + Send;
 
     /// Commits what was written.
     ///

@@ -57,7 +57,7 @@ pub(super) enum Resumed {
     /// They were given to this member.
     Assigned(TopicPartitionList, Vec<Place>),
     /// They are its own and are read from elsewhere.
-    Moved(TopicPartitionList),
+    Moved(TopicPartitionList, Vec<Place>),
 }
 
 impl<'c> Resuming<'c> {
@@ -102,6 +102,6 @@ impl<'c> Resuming<'c> {
             let added = list.add_partition_offset(element.topic(), element.partition(), place.offset());
             added.map_err(KafkaFailure::call("taking partitions over"))?;
         }
-        Ok(if self.is_move { Resumed::Moved(list) } else { Resumed::Assigned(list, places) })
+        Ok(if self.is_move { Resumed::Moved(list, places) } else { Resumed::Assigned(list, places) })
     }
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use millrace_domain::DeadLetterClass;
 
 use super::partitions::Lease;
+use super::resume::Place;
 use crate::new_record::NewRecord;
 use crate::record::Record;
 
@@ -13,6 +14,11 @@ use crate::record::Record;
 pub(super) trait Work<'c> {
     /// What is made of a record.
     type Product;
+
+    /// A partition is taken up at a place, in an epoch of its own.
+    fn begin_epoch(&mut self, slot: usize, epoch: u32, place: &Place) {
+        let _ = (slot, epoch, place);
+    }
 
     /// Takes a record in. `Some` where its partition has enough waiting now.
     fn take(&mut self, lease: Lease, record: Record<'c>) -> Option<Level>;
@@ -50,7 +56,7 @@ pub(super) struct Finished<T> {
 }
 
 /// What became of a record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Verdict<T> {
     /// It was processed, and this was made of it.
     Done(T),

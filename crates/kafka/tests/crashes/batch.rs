@@ -49,14 +49,24 @@ fn fatal(error: sqlx::Error) -> BatchError {
     BatchError::Fatal { reason: error.to_string() }
 }
 
+pub(crate) struct Row {
+    offset: i64,
+    is_refused: bool,
+}
+
 impl BatchProcessor for Keeper {
+    type Row<'r> = Row;
     type Pending = Transaction<'static, Sqlite>;
 
     async fn resume(&self, _topic: &str, partition: i32) -> Result<Option<i64>, BatchError> {
         sqlx::query_scalar(SELECT_NEXT).bind(partition).fetch_optional(&self.0).await.map_err(fatal)
     }
 
-    async fn write(&self, batch: &Batch<'_>) -> Result<Written<Self::Pending>, BatchError> {
+    fn read(&self, record: &Record<'_>) -> Result<Row, String> {
+        Ok(Row { offset: record.offset(), is_refused: load::is_refused(record) })
+    }
+
+    async fn write(&self, batch: &Batch<'_, Self::Row<'_>>) -> Result<Written<Self::Pending>, BatchError> {
         // As long as a database elsewhere takes: batches of several partitions are under way at any moment.
         tokio::time::sleep(Duration::from_millis(10)).await;
         let mut pending = self.0.begin().await.map_err(fatal)?;
@@ -65,11 +75,11 @@ impl BatchProcessor for Keeper {
             return Err(BatchError::Superseded);
         }
         let mut refused = Vec::new();
-        for (index, record) in batch.records.iter().enumerate() {
-            if load::is_refused(record) {
+        for (index, row) in batch.rows.iter().enumerate() {
+            if row.is_refused {
                 refused.push(Refused { index, reason: "it says so".to_owned() });
             } else {
-                insert(&mut pending, record).await.map_err(fatal)?;
+                insert(&mut pending, batch.partition, row.offset).await.map_err(fatal)?;
             }
         }
         let moved = sqlx::query(SET_NEXT).bind(batch.partition).bind(batch.next).execute(&mut *pending).await;
@@ -82,8 +92,8 @@ impl BatchProcessor for Keeper {
     }
 }
 
-async fn insert(pending: &mut Transaction<'static, Sqlite>, record: &Record<'_>) -> Result<(), sqlx::Error> {
-    let row = sqlx::query(INSERT_ROW).bind(record.partition()).bind(record.offset());
+async fn insert(pending: &mut Transaction<'static, Sqlite>, partition: i32, offset: i64) -> Result<(), sqlx::Error> {
+    let row = sqlx::query(INSERT_ROW).bind(partition).bind(offset);
     row.execute(&mut **pending).await.map(drop)
 }
 

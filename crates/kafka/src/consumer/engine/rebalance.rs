@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use millrace_domain::ErrorClass;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
 
@@ -12,6 +13,9 @@ use crate::consumer::recorder::Recorder;
 use crate::consumer::resume::{Place, Resumed, Resuming};
 use crate::consumer::work::Work;
 use crate::error::KafkaFailure;
+
+/// How long the client may take to go on from elsewhere: a matter between its threads.
+const SEEK: Duration = Duration::from_secs(1);
 
 /// Partitions on their way to another member.
 pub(super) struct Revocation {
@@ -37,12 +41,7 @@ where
         let Some(resuming) = self.resuming.take_if(|resuming| resuming.is_found()) else { return Ok(()) };
         match resuming.end()? {
             Resumed::Assigned(list, places) => self.take_over(&list, &places),
-            Resumed::Moved(list) => {
-                // Not waited for: what is polled from the old place until then is dropped by the client.
-                let moved = self.client.seek_partitions(list, Duration::ZERO);
-                moved.map(drop).map_err(KafkaFailure::call("going on from elsewhere"))?;
-                Ok(())
-            }
+            Resumed::Moved(list, places) => self.go_on(&list, &places),
         }
     }
 
@@ -54,17 +53,44 @@ where
         }
     }
 
-    /// Takes partitions up anew whose progress is not where it was thought to be.
-    pub(super) fn move_misplaced(&mut self) {
-        if self.misplaced.is_empty() || self.resuming.is_some() || self.revocation.is_some() {
+    /// Asks where the partitions are to be taken up that were set aside.
+    pub(super) fn take_up_anew(&mut self) {
+        if self.resuming.is_some() || self.revocation.is_some() || self.draining.is_some() {
             return;
         }
-        let mut slots = std::mem::take(&mut self.misplaced);
-        slots.sort_unstable();
-        slots.dedup();
-        slots.retain(|&slot| self.partitions.is_owned(slot));
+        let slots = self.partitions.set_aside_slots();
+        if !slots.is_empty() {
+            self.ownership_changed();
+            self.resuming = Some(Resuming::begin_move(self.resume, self.partitions.list(&slots)));
+        }
+    }
+
+    /// Goes on in partitions that were set aside. Those that cannot be read from there yet stay so.
+    fn go_on(&mut self, list: &TopicPartitionList, places: &[Place]) -> Result<(), ConsumerError> {
+        // What the client had read from elsewhere is dropped by it once the answer is there.
+        let answer = match self.client.seek_partitions(list.clone(), SEEK) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failure = KafkaFailure::Call { action: "going on from elsewhere", source: error };
+                tracing::warn!(%failure, "trying again");
+                return if failure.class() == ErrorClass::Fatal { Err(failure.into()) } else { Ok(()) };
+            }
+        };
+        for (element, place) in list.elements().iter().zip(places) {
+            let (topic, partition) = (element.topic(), element.partition());
+            match answer.find_partition(topic, partition).map_or(Ok(()), |found| found.error()) {
+                Ok(()) => drop(self.begin_epoch(topic, partition, place.clone())),
+                Err(error) => tracing::warn!(%error, topic, partition, "going on from elsewhere, trying again"),
+            }
+        }
         self.ownership_changed();
-        self.resuming = Some(Resuming::begin_move(self.resume, self.partitions.list(&slots)));
+        Ok(())
+    }
+
+    fn begin_epoch(&mut self, topic: &str, partition: i32, place: Place) -> usize {
+        let slot = self.partitions.assign(topic, partition, place.clone());
+        self.work.begin_epoch(slot, self.partitions.epoch(slot), &place);
+        slot
     }
 
     /// `places` are those of the partitions, in their order. There are none where nothing is to be read any more.
@@ -72,7 +98,7 @@ where
         self.client.incremental_assign(list).map_err(KafkaFailure::call("taking partitions over"))?;
         for (index, element) in list.elements().iter().enumerate() {
             let place = places.get(index).cloned().unwrap_or(Place::Unknown);
-            let slot = self.partitions.assign(element.topic(), element.partition(), place);
+            let slot = self.begin_epoch(element.topic(), element.partition(), place);
             self.partitions.slot_mut(slot).full_lanes = 0;
         }
         self.look_at_positions();
