@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::PgPool;
 
@@ -17,6 +18,9 @@ use crate::{
 
 const READING: &str = "cannot read from the database";
 const WRITING: &str = "cannot begin to write";
+
+/// How long connections may take to be given back.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 /// A database. Clones are cheap and share its connections, which are made anew when they break.
 #[derive(Clone)]
@@ -162,12 +166,17 @@ impl Store {
         .map_err(StoreError::call(accept::RECORDING))
     }
 
-    /// Closes the connections once they are given back. For the end of a process: afterwards the store fails.
+    /// Closes the connections once they are given back; does not wait for long where the database hangs. For the end of
+    /// a process: afterwards the store fails.
     pub async fn close(&self) {
-        match &self.0.database {
-            Database::Postgres(pool) => pool.close().await,
-            Database::Sqlite(sqlite) => sqlite.close().await,
-        }
+        let closing = async {
+            match &self.0.database {
+                Database::Postgres(pool) => pool.close().await,
+                Database::Sqlite(sqlite) => sqlite.close().await,
+            }
+        };
+        // What is not given back in time, the database closes when it finds the other end gone.
+        drop(tokio::time::timeout(CLOSE_WAIT, closing).await);
     }
 }
 

@@ -41,10 +41,8 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
         // In a box: rows with lifetimes of their own keep the compiler from seeing that the future is `Send`.
         match self.store(&chunk).boxed().await {
             Ok(is_refused) => {
-                let verdict = |is_refused| match is_refused {
-                    false => Verdict::Done(()),
-                    true => Verdict::DeadLettered { class: DeadLetterClass::Permanent, letter: None },
-                };
+                let refused = Verdict::DeadLettered { class: DeadLetterClass::Permanent, letter: None };
+                let verdict = |is_refused| if is_refused { refused.clone() } else { Verdict::Done(()) };
                 let finished = chunk.leases.iter().zip(is_refused);
                 finished.map(|(&lease, is_refused)| Finished { lease, verdict: verdict(is_refused) }).collect()
             }
@@ -57,12 +55,14 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
         let mut is_refused = vec![false; chunk.records.len()];
         let (Some(&first), Some(last)) = (chunk.leases.first(), chunk.records.last()) else { return Ok(is_refused) };
         let mut attempt = Attempt::of(&self.ownership, first);
-        let (mut rows, mut places, mut refusals) = self.read(chunk)?;
+        let (mut rows, mut places, mut refusals) = self.read(chunk);
         let (topic, partition, next) = (last.topic(), last.partition(), last.offset() + 1);
         loop {
             if !refusals.is_empty() {
                 self.refuse(chunk, &refusals, &attempt).await?;
-                refusals.iter().for_each(|&(index, _)| is_refused[index] = true);
+                for (index, _) in refusals.drain(..) {
+                    is_refused[index] = true;
+                }
                 failpoint!("batch.lettered");
             }
             failpoint!("batch.taken");
@@ -86,7 +86,6 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
                         return Err(Verdict::Abandoned);
                     }
                     attempt.advance();
-                    refusals.clear();
                 }
                 Err(error) => return Err(obstacle(error, topic, partition)),
             }
@@ -94,8 +93,7 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
     }
 
     /// Reads records: rows, the indexes of their records, and those that are none.
-    #[allow(clippy::type_complexity)]
-    fn read<'r>(&self, chunk: &'r Chunk<'_>) -> Result<(Vec<P::Row<'r>>, Vec<usize>, Refusals), Obstacle> {
+    fn read<'r>(&self, chunk: &'r Chunk<'_>) -> (Vec<P::Row<'r>>, Vec<usize>, Refusals) {
         let (mut rows, mut places, mut refusals) = (Vec::with_capacity(chunk.records.len()), Vec::new(), Vec::new());
         for (index, record) in chunk.records.iter().enumerate() {
             let row = match poison(record) {
@@ -111,7 +109,7 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
                 Err(reason) => refusals.push((index, reason)),
             }
         }
-        Ok((rows, places, refusals))
+        (rows, places, refusals)
     }
 
     async fn refuse(&self, chunk: &Chunk<'_>, refusals: &Refusals, attempt: &Attempt<'_>) -> Result<(), Obstacle> {

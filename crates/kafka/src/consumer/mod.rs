@@ -85,6 +85,9 @@ use crate::settings::KafkaSettings;
 /// How long a broker may take to say what it is.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// How long leaving the group may take. All that has to be safe is safe by then.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
 /// Why a consumer ended other than by being asked to.
 #[derive(Debug, Error)]
 pub enum ConsumerError {
@@ -237,12 +240,18 @@ where
     tokio::task::unconstrained(engine.run(shutdown)).await
 }
 
-/// Leaves the group, which waits for the broker.
+/// Leaves the group, which waits for the broker; for one that hangs, not for long.
 async fn close(connection: Connection) {
     connection.questions.close();
-    connection.questions.wait().await;
-    if tokio::task::spawn_blocking(move || drop(connection)).await.is_err() {
-        tracing::warn!("the consumer did not close cleanly");
+    let questions = connection.questions.clone();
+    let closing = async move {
+        questions.wait().await;
+        tokio::task::spawn_blocking(move || drop(connection)).await
+    };
+    match tokio::time::timeout(CLOSE_WAIT, tokio::spawn(closing)).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(_) => tracing::warn!("the consumer did not close cleanly"),
+        Err(_) => tracing::warn!("the broker does not answer: it is left to find out that this member is gone"),
     }
 }
 

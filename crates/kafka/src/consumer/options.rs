@@ -9,6 +9,8 @@ use rdkafka::ClientConfig;
 use crate::error::KafkaFailure;
 use crate::settings::KafkaSettings;
 
+const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
+
 /// Which topics are read, and as which group.
 #[derive(Debug, Clone)]
 pub struct Subscription {
@@ -66,9 +68,9 @@ pub struct ConsumerOptions {
     /// How often offsets are committed.
     #[arg(skip = Duration::from_millis(500))]
     pub commit_interval: Duration,
-    /// How long a stop, or a partition that is taken away, waits for what is in flight. With the last commit and the
-    /// end of the process a stop takes less than 25 s.
-    #[arg(skip = Duration::from_secs(22))]
+    /// How long a stop, or a partition that is taken away, waits for what is in flight. With the last commit, the
+    /// goodbye to the group and the end of the process a stop takes at most 25 s.
+    #[arg(skip = DRAIN_DEADLINE)]
     pub drain_deadline: Duration,
 }
 
@@ -93,7 +95,7 @@ impl Default for ConsumerOptions {
             batch_records: 5_000,
             backoff: Backoff::default(),
             commit_interval: Duration::from_millis(500),
-            drain_deadline: Duration::from_secs(22),
+            drain_deadline: DRAIN_DEADLINE,
         }
     }
 }

@@ -79,7 +79,9 @@ where
         for (element, place) in list.elements().iter().zip(places) {
             let (topic, partition) = (element.topic(), element.partition());
             match answer.find_partition(topic, partition).map_or(Ok(()), |found| found.error()) {
-                Ok(()) => drop(self.begin_epoch(topic, partition, place.clone())),
+                Ok(()) => {
+                    self.begin_epoch(topic, partition, place);
+                }
                 Err(error) => tracing::warn!(%error, topic, partition, "going on from elsewhere, trying again"),
             }
         }
@@ -87,9 +89,9 @@ where
         Ok(())
     }
 
-    fn begin_epoch(&mut self, topic: &str, partition: i32, place: Place) -> usize {
+    fn begin_epoch(&mut self, topic: &str, partition: i32, place: &Place) -> usize {
         let slot = self.partitions.assign(topic, partition, place.clone());
-        self.work.begin_epoch(slot, self.partitions.epoch(slot), &place);
+        self.work.begin_epoch(slot, self.partitions.epoch(slot), place);
         slot
     }
 
@@ -97,7 +99,7 @@ where
     fn take_over(&mut self, list: &TopicPartitionList, places: &[Place]) -> Result<(), ConsumerError> {
         self.client.incremental_assign(list).map_err(KafkaFailure::call("taking partitions over"))?;
         for (index, element) in list.elements().iter().enumerate() {
-            let place = places.get(index).cloned().unwrap_or(Place::Unknown);
+            let place = places.get(index).unwrap_or(&Place::Unknown);
             let slot = self.begin_epoch(element.topic(), element.partition(), place);
             self.partitions.slot_mut(slot).full_lanes = 0;
         }
