@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use millrace_domain::event::Notification;
 use millrace_domain::json::Document;
-use millrace_domain::{DeadLetterClass, Outcome, digest, payment};
+use millrace_domain::{DeadLetterClass, Envelope, Outcome, digest, payment};
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
@@ -153,17 +153,8 @@ impl Processor for Notifier {
     type Product = ();
 
     async fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome {
-        let document = match Document::parse(record.value().unwrap_or_default()) {
-            Ok(document) => document,
-            Err(error) => return Outcome::poison(format!("not JSON: {error}")),
-        };
-        let notification = if record.topic() == payment::TOPIC {
-            Notification::of_payment(&document).map_err(|errors| format!("not a payment: {errors}"))
-        } else {
-            Notification::read(&document).map_err(|errors| format!("not a notification: {errors}"))
-        };
-        let notification = match notification {
-            Ok(notification) => notification,
+        let (document, notification) = match read(record) {
+            Ok(read) => read,
             Err(reason) => return Outcome::poison(reason),
         };
         let envelope = record.envelope();
@@ -178,15 +169,39 @@ impl Processor for Notifier {
         match &self.deliveries {
             None => self.deliver(&event, &Turn::unrecorded(attempt)).await,
             Some(deliveries) => {
-                let digest = digest::of_json(&envelope.event_type, &envelope.time, &document);
-                let name = if record.is_place(&envelope.id) {
-                    Name::Place(digest::at_place(digest, record.timestamp()))
-                } else {
-                    Name::Given(digest)
-                };
-                self.deliver_once(deliveries, &event, name, attempt).await
+                self.deliver_once(deliveries, &event, name(record, &envelope, &document), attempt).await
             }
         }
+    }
+
+    /// It is taken up before its turn: whoever asks for it finds it accepted.
+    fn waits(&self, record: &Record<'_>) {
+        if let Some(deliveries) = &self.deliveries
+            && let Ok((document, notification)) = read(record)
+        {
+            let envelope = record.envelope();
+            deliveries.announce(envelope.id.as_str(), &notification.user_id, name(record, &envelope, &document));
+        }
+    }
+}
+
+/// The notification that a record is, or why it is none.
+fn read<'r>(record: &'r Record<'_>) -> Result<(Document<'r>, Notification<'r>), String> {
+    let document = Document::parse(record.value().unwrap_or_default()).map_err(|error| format!("not JSON: {error}"))?;
+    let notification = if record.topic() == payment::TOPIC {
+        Notification::of_payment(&document).map_err(|errors| format!("not a payment: {errors}"))
+    } else {
+        Notification::read(&document).map_err(|errors| format!("not a notification: {errors}"))
+    };
+    notification.map(|notification| (document, notification))
+}
+
+fn name(record: &Record<'_>, envelope: &Envelope, document: &Document<'_>) -> Name {
+    let digest = digest::of_json(&envelope.event_type, &envelope.time, document);
+    if record.is_place(&envelope.id) {
+        Name::Place(digest::at_place(digest, record.timestamp()))
+    } else {
+        Name::Given(digest)
     }
 }
 

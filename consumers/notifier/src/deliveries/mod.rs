@@ -74,10 +74,19 @@ impl Deliveries {
     /// # Errors
     /// What a person must mend.
     pub(crate) async fn accept(&self, id: &str, user_id: &str, name: Name) -> Result<Accepted, String> {
+        self.submit(id, user_id, name).await.unwrap_or_else(|_| Err(ENDED.to_owned()))
+    }
+
+    /// Takes a notification up that is not to be delivered yet. It is taken up again then.
+    pub(crate) fn announce(&self, id: &str, user_id: &str, name: Name) {
+        drop(self.submit(id, user_id, name));
+    }
+
+    fn submit(&self, id: &str, user_id: &str, name: Name) -> oneshot::Receiver<Result<Accepted, String>> {
         let (answer, accepted) = oneshot::channel();
         let (id, user_id) = (id.to_owned(), user_id.to_owned());
         self.accepting.submit(Arrival { id, user_id, name, at: Timestamp::now(), answer });
-        accepted.await.unwrap_or_else(|_| Err(ENDED.to_owned()))
+        accepted
     }
 
     /// Writes an attempt down, with whatever comes next.

@@ -10,6 +10,7 @@ use millrace_broker::embedded::Embedded;
 use millrace_domain::event::NOTIFICATION;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
+use millrace_store::{NotificationStatus, Store, sqlite_url};
 use millrace_testkit::webhook::Answer;
 use millrace_testkit::{WebhookReceiver, eventually};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -144,4 +145,28 @@ async fn a_stop_waits_for_no_back_off_and_what_was_not_delivered_is_after_the_re
 
     let (_running, _lines, _) = start(broker.bootstrap_servers(), &options).await;
     arrived(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_behind_an_earlier_notification_of_its_user_is_found_accepted() {
+    let receiver = WebhookReceiver::start().await.unwrap();
+    receiver.answer("/hook", [Answer::hang()]);
+    let config = config_file(&(webhook("hook", &receiver.url("/hook")) + &route("hook")));
+    let folder = tempfile::tempdir().unwrap();
+    let url = sqlite_url(&folder.path().join("deliveries.db"));
+    let config_path = config.path().to_str().unwrap();
+    let options = ["--allow-private-destinations", "--notifier-config", config_path, "--database", &url];
+    let broker = Embedded::start(&[("notifications", 1), ("notifications.dlq", 1)]).unwrap();
+
+    let (_running, _lines, _) = start(broker.bootstrap_servers(), &options).await;
+    for id in ["first", "second", "third"] {
+        produce(&producer(&broker), id, r#"{"user_id": "12345", "message": "hello"}"#).await;
+    }
+    let store = Store::connect(&url).await.unwrap();
+    for id in ["first", "second", "third"] {
+        let found = async || store.notification(id).await.unwrap();
+        let found = eventually(BOUND, "the notification is found", found).await;
+        assert_eq!((found.status, found.deliveries.len()), (NotificationStatus::Accepted, 0));
+    }
+    assert_eq!(receiver.received_at("/hook").len(), 1);
 }

@@ -322,6 +322,7 @@ where
 
     fn tick(&mut self) {
         self.look_at_positions();
+        self.work.look_at_waiting();
         self.record();
         let (records, _) = self.partitions.load();
         #[allow(clippy::cast_precision_loss)] // a gauge

@@ -22,6 +22,18 @@ pub(super) struct Task<'c> {
     pub(super) lease: Lease,
     pub(super) record: Record<'c>,
     lane: Option<u64>,
+    waited: Waited,
+}
+
+/// How long a task has waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waited {
+    /// It has just come.
+    No,
+    /// It was there when its lane was last looked at.
+    Once,
+    /// It was announced.
+    Long,
 }
 
 /// A task that ended.
@@ -43,9 +55,10 @@ struct Lane<'c> {
     full: bool,
 }
 
-/// See the module's text. `start` makes the future that works on a task.
-pub(super) struct Lanes<'c, S, F> {
+/// See the module's text. `start` makes the future that works on a task, `announce` hears of records that wait for long.
+pub(super) struct Lanes<'c, S, A, F> {
     start: S,
+    announce: A,
     running: FuturesUnordered<F>,
     by_key: HashMap<u64, Lane<'c>, RandomState>,
     /// What waited behind a record that was given up: it must not overtake it.
@@ -54,14 +67,16 @@ pub(super) struct Lanes<'c, S, F> {
     lane_records: usize,
 }
 
-impl<'c, S, F, T> Lanes<'c, S, F>
+impl<'c, S, A, F, T> Lanes<'c, S, A, F>
 where
     S: Fn(Task<'c>) -> F,
+    A: Fn(&Record<'_>),
     F: Future<Output = TaskEnd<T>>,
 {
-    pub(super) fn new(start: S, lane_records: usize) -> Self {
+    pub(super) fn new(start: S, announce: A, lane_records: usize) -> Self {
         Self {
             start,
+            announce,
             running: FuturesUnordered::new(),
             by_key: HashMap::default(),
             given_up: Vec::new(),
@@ -84,9 +99,10 @@ where
     }
 }
 
-impl<'c, S, F, T> Work<'c> for Lanes<'c, S, F>
+impl<'c, S, A, F, T> Work<'c> for Lanes<'c, S, A, F>
 where
     S: Fn(Task<'c>) -> F,
+    A: Fn(&Record<'_>),
     F: Future<Output = TaskEnd<T>>,
 {
     type Product = T;
@@ -95,7 +111,7 @@ where
     fn take(&mut self, lease: Lease, record: Record<'c>) -> Option<Level> {
         // Records without a key have no order among each other.
         let lane = record.key().map(|key| self.hasher.hash_one((lease.slot, key)));
-        let task = Task { lease, record, lane };
+        let task = Task { lease, record, lane, waited: Waited::No };
         let Some(id) = lane else {
             self.running.push((self.start)(task));
             return None;
@@ -112,6 +128,22 @@ where
                 let filled = !lane.full && lane.waiting.len() >= self.lane_records;
                 lane.full |= filled;
                 filled.then_some(Level::Full)
+            }
+        }
+    }
+
+    /// The newest stand at the end, behind those that were announced.
+    fn look_at_waiting(&mut self) {
+        for lane in self.by_key.values_mut() {
+            let news = lane.waiting.iter().rev().take_while(|task| task.waited != Waited::Long).count();
+            for task in lane.waiting.iter_mut().rev().take(news).rev() {
+                task.waited = match task.waited {
+                    Waited::No => Waited::Once,
+                    Waited::Once | Waited::Long => {
+                        (self.announce)(&task.record);
+                        Waited::Long
+                    }
+                };
             }
         }
     }
@@ -200,7 +232,7 @@ mod tests {
             let names = ["a", "b", "c", "d", "e"];
             let bench = Bench::default();
             let starter = bench.clone();
-            let mut lanes = Lanes::new(move |task| starter.start(task), 1_000);
+            let mut lanes = Lanes::new(move |task| starter.start(task), |_| {}, 1_000);
             for (offset, key) in (0..).zip(&keys) {
                 lanes.take(lease(offset), record(key.map(|key| names[key]), offset));
             }
@@ -231,7 +263,7 @@ mod tests {
     fn a_lane_says_when_it_is_full_and_when_it_is_half_empty_again() {
         let bench = Bench::default();
         let starter = bench.clone();
-        let mut lanes = Lanes::new(move |task| starter.start(task), 4);
+        let mut lanes = Lanes::new(move |task| starter.start(task), |_| {}, 4);
         let levels: Vec<_> = (0..7).map(|offset| lanes.take(lease(offset), record(Some("k"), offset))).collect();
         assert_eq!(levels, [None, None, None, None, Some(Level::Full), None, None]);
         let mut context = Context::from_waker(noop_waker_ref());
@@ -245,10 +277,29 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_from_one_look_to_the_next_is_announced_once() {
+        let (bench, announced) = (Bench::default(), RefCell::new(Vec::new()));
+        let starter = bench.clone();
+        let announce = |record: &Record<'_>| announced.borrow_mut().push(record.offset());
+        let mut lanes = Lanes::new(move |task| starter.start(task), announce, 4);
+        let mut looks = Vec::new();
+        for offset in 0..4 {
+            lanes.take(lease(offset), record(Some("k"), offset));
+            lanes.look_at_waiting();
+            looks.push(announced.take());
+        }
+        lanes.look_at_waiting();
+        looks.push(announced.take());
+        lanes.look_at_waiting();
+        assert_eq!(looks, [vec![], vec![], vec![1], vec![2], vec![3]]);
+        assert!(announced.take().is_empty());
+    }
+
+    #[test]
     fn what_waits_in_a_partition_that_leaves_is_dropped_and_what_runs_goes_on() {
         let bench = Bench::default();
         let starter = bench.clone();
-        let mut lanes = Lanes::new(move |task| starter.start(task), 4);
+        let mut lanes = Lanes::new(move |task| starter.start(task), |_| {}, 4);
         for offset in 0..3 {
             lanes.take(lease(offset), record(Some("k"), offset));
         }
@@ -263,7 +314,7 @@ mod tests {
             let is_given_up = task.lease == lease(0);
             std::future::ready(task.finish(if is_given_up { Verdict::Abandoned } else { Verdict::Done(()) }))
         };
-        let mut lanes = Lanes::new(start, 4);
+        let mut lanes = Lanes::new(start, |_| {}, 4);
         for (offset, key) in [(0, "a"), (1, "a"), (2, "b"), (3, "a")] {
             lanes.take(lease(offset), record(Some(key), offset));
         }

@@ -137,7 +137,7 @@ impl Consumer {
         let frame = self.frame(&connection, &offsets);
         let letters = Letters::by(&self.producer, &self.subscription.group);
         let attempts = Attempts::new(processor, letters, frame.ownership.clone(), &self.options);
-        let lanes = Lanes::new(|task| attempts.run(task), self.options.lane_records);
+        let lanes = Lanes::new(|task| attempts.run(task), |record| processor.waits(record), self.options.lane_records);
         let committer = Committer::new(&connection.client, &self.progress);
         let result = run(&frame, lanes, committer, shutdown).await;
         drop((attempts, offsets));
@@ -192,7 +192,7 @@ impl Consumer {
         let frame = self.frame(&connection, &offsets);
         let letters = Letters::in_transactions(&self.subscription.group);
         let attempts = Attempts::new(processor, letters, frame.ownership.clone(), &self.options);
-        let lanes = Lanes::new(|task| attempts.run(task), self.options.lane_records);
+        let lanes = Lanes::new(|task| attempts.run(task), |record| processor.waits(record), self.options.lane_records);
         let committer = is_in_memory.then(|| Committer::new(&connection.client, &self.progress));
         let transactions = Transactions::new(&connection.client, processor, producer, &self.progress, committer);
         let result = run(&frame, lanes, transactions, shutdown).await;

@@ -24,6 +24,12 @@ pub trait Processor: Send + Sync {
         record: &Record<'_>,
         attempt: &Attempt<'_>,
     ) -> impl Future<Output = Outcome<Self::Product>> + Send;
+
+    /// Hears of a record that has to wait because another of its key takes long; once, and before it is processed. For
+    /// those who show what is to come: nothing follows from it, and it must not take long.
+    fn waits(&self, record: &Record<'_>) {
+        let _ = record;
+    }
 }
 
 /// A processor whose products become records, written in one transaction with the offsets of what they were made of.

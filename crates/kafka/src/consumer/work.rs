@@ -23,6 +23,9 @@ pub(super) trait Work<'c> {
     /// Takes a record in. `Some` where its partition has enough waiting now.
     fn take(&mut self, lease: Lease, record: Record<'c>) -> Option<Level>;
 
+    /// Looks at what has waited since the last call.
+    fn look_at_waiting(&mut self) {}
+
     /// The next record to leave flight, and whether its partition may go on. Pending as well while nothing runs.
     fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished<Self::Product>, Option<Level>)>;
 
