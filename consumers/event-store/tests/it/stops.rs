@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use millrace_store::{Store, sqlite_url};
 use millrace_testkit::kafka::{Kafka, RawRecord};
 use millrace_testkit::{Postgres, eventually};
 use sqlx::{Connection as _, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::process::Running;
-use crate::scene::{BOUND, kafka_with_topics};
+use crate::scene::{BOUND, kafka_with_topics, stored};
 
 const BURST: u32 = 10_000;
 
@@ -64,4 +65,21 @@ async fn five_stops_under_load_end_in_time_with_0_and_the_next_life_begins_where
         over.cancel();
     };
     tokio::join!(produce(&kafka, &over), stopping);
+}
+
+/// Events that come, and then a broker that answers nothing any more: what was stored is stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_while_the_broker_hangs_ends_in_time_with_0() {
+    let Some(kafka) = kafka_with_topics(3).await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let url = sqlite_url(&folder.path().join("events.db"));
+    let running = Running::start(kafka.bootstrap_servers(), &url);
+    let event = |number: u32| RawRecord::new("{}").key(number.to_string()).header("ce_id", format!("id-{number}"));
+    kafka.produce("events", (0..3_000).map(event)).await;
+    let store = Store::connect(&url).await.unwrap();
+    stored(&store, "id-0").await;
+    kafka.broker(1).pause().unwrap();
+    let end = running.terminate().await;
+    kafka.broker(1).resume().unwrap();
+    assert!(end.success(), "{end}");
 }
