@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use millrace_testkit::kafka;
 use millrace_testkit::wait::eventually;
 use reqwest::StatusCode;
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::http::{client, found, notify, post, serving};
@@ -14,9 +15,14 @@ use crate::program::{Program, free_address};
 const END: Duration = Duration::from_secs(30);
 
 async fn dev(data_dir: &Path) -> (Program, String) {
+    dev_with(data_dir, &[]).await
+}
+
+async fn dev_with(data_dir: &Path, more: &[&str]) -> (Program, String) {
     let address = free_address();
     let data_dir = data_dir.display().to_string();
-    let mut program = Program::start("millrace", &["dev", "--listen", &address, "--data-dir", &data_dir], &[]);
+    let args = [&["dev", "--listen", &address, "--data-dir", &data_dir], more].concat();
+    let mut program = Program::start("millrace", &args, &[]);
     serving(&mut program, &client(), &address).await;
     (program, address)
 }
@@ -108,4 +114,28 @@ async fn a_closed_terminal_ends_it_in_good_order_and_logs_without_a_reader_harm_
     found(&http, &format!("http://{address}/get_status"), is_refused).await;
     program.signal(Signal::HUP);
     assert_eq!(program.ended(END).await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_apache_kafka_the_log_outlives_a_stop_and_a_broker_that_dies_ends_it_with_a_reason() {
+    if kafka::shared().await.is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut program, address) = dev_with(folder.path(), &["--kafka", "apache"]).await;
+    let (status, _) = notify(&client(), &address, "12345", "first", "Your parcel is on its way.").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(program.terminate(END).await.success(), "{}", program.stderr());
+
+    let (mut program, _) = dev_with(folder.path(), &["--kafka", "apache"]).await;
+    let data_dir = folder.path().display().to_string();
+    let from_start = ["tail", "notifications", "--from", "beginning", "--count", "1", "--data-dir", &data_dir];
+    let mut tail = Program::start("millrace", &from_start, &[]);
+    assert!(tail.ended(END).await.success(), "{}", tail.stderr());
+    assert!(tail.stdout().join("\n").contains("Your parcel is on its way."), "{:?}", tail.stdout());
+
+    let broker = program.child_with("kafka.Kafka").expect("its broker");
+    kill_process(broker, Signal::KILL).expect("it can be killed");
+    assert!(!program.ended(END).await.success());
+    assert!(program.stderr().contains("broker 1"), "{}", program.stderr());
 }

@@ -75,6 +75,19 @@ impl Program {
         kill_process(pid, signal).expect("it can be signalled");
     }
 
+    /// A child process of it whose command line has this word.
+    pub(crate) fn child_with(&self, word: &str) -> Option<Pid> {
+        let parent = self.child.id()?.to_string();
+        std::fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+            let status = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            // After the name, which may hold anything, come the state and the parent.
+            let is_child = status.rsplit_once(')')?.1.split_whitespace().nth(1) == Some(&parent);
+            let command = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let has_word = command.split(|&byte| byte == 0).any(|argument| argument == word.as_bytes());
+            (is_child && has_word).then(|| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)).flatten()
+        })
+    }
+
     /// Waits for its end, and until all that it wrote is read.
     pub(crate) async fn ended(&mut self, bound: Duration) -> ExitStatus {
         let ended = timeout(bound, self.child.wait()).await;

@@ -19,6 +19,9 @@ const STOP_BOUND: Duration = Duration::from_secs(15);
 /// Between two looks at a broker that is coming up.
 const POLL: Duration = Duration::from_millis(20);
 
+/// Between two looks at one that is up.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// A broker, running or not. Clones are handles of the same broker, which ends with its cluster.
 #[derive(Clone, Debug)]
 pub struct Broker(Arc<State>);
@@ -104,6 +107,17 @@ impl Broker {
             broker.wait_until_ready(&[broker.id()], Instant::now() + READY_BOUND)
         })
         .await
+    }
+
+    /// Waits until it has ended by itself, or does not run.
+    pub async fn ended(&self) -> Error {
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            look.tick().await;
+            if let Err(error) = self.check_alive() {
+                return error;
+            }
+        }
     }
 
     pub(super) fn stop_blocking(&self) -> Result<(), Error> {

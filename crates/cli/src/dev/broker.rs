@@ -113,6 +113,17 @@ impl Broker {
         }
     }
 
+    /// Waits until a broker that was started here has ended by itself.
+    pub(super) async fn ended(&self) -> anyhow::Error {
+        match self {
+            Self::Apache { cluster, .. } => {
+                let ends = cluster.brokers().iter().map(|broker| Box::pin(broker.ended()));
+                futures_util::future::select_all(ends).await.0.into()
+            }
+            Self::Embedded { .. } | Self::External { .. } => std::future::pending().await,
+        }
+    }
+
     /// What a user should know of it.
     pub(super) fn describe(&self) -> &'static str {
         match self {

@@ -143,6 +143,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         () = fatal.cancelled() => Err(anyhow::anyhow!("the Kafka producer met an error that it cannot recover from")),
+        error = broker.ended() => Err(error),
         error = consumers.first_end() => Err(error),
         ended = &mut serving => Err(anyhow::anyhow!("the HTTP server ended by itself: {ended:?}")),
     };
