@@ -60,10 +60,11 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
         loop {
             if !refusals.is_empty() {
                 self.refuse(chunk, &refusals, &attempt).await?;
+                failpoint!("batch.lettered");
                 for (index, _) in refusals.drain(..) {
                     is_refused[index] = true;
                 }
-                failpoint!("batch.lettered");
+                (rows, places) = rows.into_iter().zip(places).filter(|(_, place)| !is_refused[*place]).unzip();
             }
             failpoint!("batch.taken");
             let batch = Batch { topic, partition, expected: chunk.expected, next, rows: &rows };
@@ -75,8 +76,6 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
                 Ok(Written { pending, refused }) => {
                     drop(pending);
                     refusals = refused.into_iter().map(|refused| (places[refused.index], refused.reason)).collect();
-                    let is_left = |place: &usize| refusals.iter().all(|(index, _)| index != place);
-                    (rows, places) = rows.into_iter().zip(places).filter(|(_, place)| is_left(place)).unzip();
                 }
                 Err(BatchError::Unavailable { reason }) => {
                     let delay = BACKOFF.delay(attempt.number(), None, &mut rand::rng());

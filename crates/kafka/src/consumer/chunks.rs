@@ -37,11 +37,11 @@ pub(super) struct Chunks<'c, S, F> {
 #[derive(Default)]
 struct Queue<'c> {
     waiting: VecDeque<(Lease, Record<'c>)>,
-    /// The epoch in which the partition was taken up.
+    /// The epoch in which the partition was taken up, or began anew because its log was cut.
     epoch: u32,
     /// What the next chunk expects.
     expected: Option<i64>,
-    /// Whether a chunk of this epoch, or a later one, came to nothing.
+    /// Whether a chunk of this epoch came to nothing.
     is_broken: bool,
     is_busy: bool,
     is_full: bool,
@@ -53,7 +53,7 @@ impl Queue<'_> {
         self.is_busy = false;
         let is_stored =
             |finished: &Finished<()>| matches!(finished.verdict, Verdict::Done(()) | Verdict::DeadLettered { .. });
-        let Some(last) = finished.last().filter(|last| last.lease.epoch >= self.epoch) else { return };
+        let Some(last) = finished.last().filter(|last| last.lease.epoch == self.epoch) else { return };
         if finished.iter().all(is_stored) {
             self.expected = Some(last.lease.offset + 1);
         } else {
@@ -115,6 +115,11 @@ where
     fn take(&mut self, lease: Lease, record: Record<'c>) -> Option<Level> {
         let bound = self.chunk_records;
         let queue = self.queue(lease.slot);
+        if lease.epoch > queue.epoch {
+            // The log was cut: what the store has stays.
+            queue.epoch = lease.epoch;
+            queue.is_broken = false;
+        }
         queue.waiting.push_back((lease, record));
         let filled = !queue.is_full && queue.waiting.len() >= bound;
         queue.is_full |= filled;
@@ -286,5 +291,17 @@ mod tests {
         jobs.borrow_mut().remove(0).end.send(Verdict::Done(())).unwrap();
         let new = Lease { epoch: 2, ..lease(0, 40) };
         assert_eq!(next_chunk(&mut chunks, &jobs, &[new]), Some((vec![40], Some(40))));
+    }
+
+    #[test]
+    fn a_log_that_was_cut_goes_on_also_where_a_chunk_was_given_up_for_it() {
+        let jobs = Jobs::default();
+        let mut chunks = chunks(&jobs);
+        chunks.begin_epoch(0, 1, &Place::Stored(90));
+        assert_eq!(next_chunk(&mut chunks, &jobs, &[lease(0, 90)]), Some((vec![90], Some(90))));
+        let cut = Lease { epoch: 2, ..lease(0, 3) };
+        chunks.take(cut, record());
+        jobs.borrow_mut().remove(0).end.send(Verdict::Abandoned).unwrap();
+        assert_eq!(next_chunk(&mut chunks, &jobs, &[]), Some((vec![3], Some(90))));
     }
 }
