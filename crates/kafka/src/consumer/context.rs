@@ -51,6 +51,12 @@ impl Context {
         self.pending.load(Ordering::Acquire)
     }
 
+    /// Whether partitions come or go.
+    pub(super) fn has_rebalance(&self) -> bool {
+        let is_rebalance = |notice: &Notice| !matches!(notice, Notice::Committed(_));
+        self.has_notices() && self.notices.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_rebalance)
+    }
+
     /// The oldest notice.
     pub(super) fn next_notice(&self) -> Option<Notice> {
         let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);

@@ -237,7 +237,7 @@ where
             Verdict::Abandoned => self.abandon(lease),
             Verdict::Misplaced => {
                 self.abandon(lease);
-                self.partitions.set_aside(lease.slot);
+                self.partitions.set_aside(lease);
             }
             Verdict::Halt(reason) => {
                 self.partitions.end(lease, false);
@@ -378,6 +378,10 @@ where
     }
 
     fn serve_notices(&mut self) -> Result<(), ConsumerError> {
+        if self.client.context().has_rebalance() {
+            // It does not wait for a store: what is not moved yet is so afterwards, if it is still owned.
+            self.resuming.take_if(|resuming| resuming.is_move());
+        }
         // A rebalance that is being answered must end before the next one begins.
         while self.revocation.is_none()
             && self.resuming.is_none()

@@ -86,7 +86,7 @@ use crate::settings::KafkaSettings;
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long leaving the group may take. All that has to be safe is safe by then.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
+const CLOSE_WAIT: Duration = Duration::from_secs(4);
 
 /// Why a consumer ended other than by being asked to.
 #[derive(Debug, Error)]
@@ -251,7 +251,9 @@ async fn close(connection: Connection) {
     match tokio::time::timeout(CLOSE_WAIT, tokio::spawn(closing)).await {
         Ok(Ok(Ok(()))) => {}
         Ok(_) => tracing::warn!("the consumer did not close cleanly"),
-        Err(_) => tracing::warn!("the broker does not answer: it is left to find out that this member is gone"),
+        Err(_) => {
+            tracing::warn!("the group did not say goodbye in time: it is left to find out that this member is gone");
+        }
     }
 }
 

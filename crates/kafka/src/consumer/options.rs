@@ -9,7 +9,7 @@ use rdkafka::ClientConfig;
 use crate::error::KafkaFailure;
 use crate::settings::KafkaSettings;
 
-const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
+const DRAIN_DEADLINE: Duration = Duration::from_secs(18);
 
 /// Which topics are read, and as which group.
 #[derive(Debug, Clone)]

@@ -231,12 +231,14 @@ impl Partitions {
         self.slots.get(index).map_or(0, |slot| slot.epoch)
     }
 
-    /// Takes nothing of a partition any more until it is [taken up](Self::assign) anew, if it is read at all.
-    pub(super) fn set_aside(&mut self, index: usize) {
-        if self.slots[index].tenure == Tenure::Owned {
-            self.begin_epoch(index);
-            self.slots[index].wanted = false;
-            self.slots[index].tenure = Tenure::Moving;
+    /// Takes nothing of a partition any more until it is [taken up](Self::assign) anew, unless that has happened since
+    /// the claim was made.
+    pub(super) fn set_aside(&mut self, lease: Lease) {
+        let slot = &self.slots[lease.slot];
+        if slot.tenure == Tenure::Owned && slot.epoch == lease.epoch {
+            self.begin_epoch(lease.slot);
+            self.slots[lease.slot].wanted = false;
+            self.slots[lease.slot].tenure = Tenure::Moving;
         }
     }
 

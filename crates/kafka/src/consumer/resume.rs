@@ -76,6 +76,11 @@ impl<'c> Resuming<'c> {
         Self { list, is_move, places: Box::pin(maybe_done(resume.places(partitions))) }
     }
 
+    /// Whether the partitions are owned already.
+    pub(super) fn is_move(&self) -> bool {
+        self.is_move
+    }
+
     /// Waits for the answer.
     pub(super) fn poll_found(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.places.as_mut().poll(context)
