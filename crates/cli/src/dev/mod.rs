@@ -83,6 +83,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    // They are for speed and would double what this process keeps resident. A laptop has other uses for memory.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "transparent huge pages stay on");
+    }
     security::refuse_where_unused(&args.kafka, origins)?;
     let mut settings = args.consumers;
     // Whoever tries things out on a laptop delivers to that laptop.
