@@ -8,7 +8,7 @@ use millrace_domain::{Backoff, DeadLetterClass};
 
 use super::attempts::{Attempt, text_of};
 use super::chunks::{Chunk, all};
-use super::letters::{Letters, Refusal, poison};
+use super::letters::{Letters, Refusal, Unwritten, poison};
 use super::ownership::Ownership;
 use super::resume::{Place, Places, Resume};
 use super::work::{Finished, Verdict};
@@ -78,8 +78,8 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
                     refusals = refused.into_iter().map(|refused| (places[refused.index], refused.reason)).collect();
                 }
                 Err(BatchError::Unavailable { reason }) => {
-                    let delay = BACKOFF.delay(attempt.number(), None, &mut rand::rng());
                     let number = attempt.number();
+                    let delay = BACKOFF.delay(number, None, &mut rand::rng());
                     tracing::warn!(topic, partition, number, ?delay, reason, "a batch was not stored, trying again");
                     if attempt.unless_given_up(tokio::time::sleep(delay)).await.is_none() {
                         return Err(Verdict::Abandoned);
@@ -117,7 +117,7 @@ impl<'p, P: BatchProcessor> Batches<'p, P> {
             (&chunk.records[*index], Refusal { attempts, class: DeadLetterClass::Permanent, reason })
         });
         let written = self.letters.refuse(refused, attempt).await;
-        written.map(drop).map_err(|unwritten| unwritten.verdict())
+        written.map(drop).map_err(Unwritten::verdict)
     }
 
     async fn write(&self, batch: &Batch<'_, P::Row<'_>>) -> Result<Written<P::Pending>, BatchError> {

@@ -132,19 +132,16 @@ where
         }
     }
 
-    /// The newest stand at the end, behind those that were announced.
     fn look_at_waiting(&mut self) {
-        for lane in self.by_key.values_mut() {
-            let news = lane.waiting.iter().rev().take_while(|task| task.waited != Waited::Long).count();
-            for task in lane.waiting.iter_mut().rev().take(news).rev() {
-                task.waited = match task.waited {
-                    Waited::No => Waited::Once,
-                    Waited::Once | Waited::Long => {
-                        (self.announce)(&task.record);
-                        Waited::Long
-                    }
-                };
-            }
+        for task in self.by_key.values_mut().flat_map(|lane| &mut lane.waiting) {
+            task.waited = match task.waited {
+                Waited::No => Waited::Once,
+                Waited::Once => {
+                    (self.announce)(&task.record);
+                    Waited::Long
+                }
+                Waited::Long => Waited::Long,
+            };
         }
     }
 

@@ -90,7 +90,7 @@ impl<'p> Letters<'p> {
 }
 
 /// Why letters are not written.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Unwritten {
     /// There is no more point in it: their records are read again.
     GivenUp,
@@ -100,10 +100,10 @@ pub(super) enum Unwritten {
 
 impl Unwritten {
     /// What becomes of the records.
-    pub(super) fn verdict<T>(&self) -> Verdict<T> {
+    pub(super) fn verdict<T>(self) -> Verdict<T> {
         match self {
             Self::GivenUp => Verdict::Abandoned,
-            Self::Refused(reason) => Verdict::Halt(reason.clone()),
+            Self::Refused(reason) => Verdict::Halt(reason),
         }
     }
 }
