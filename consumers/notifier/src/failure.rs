@@ -27,6 +27,11 @@ pub(crate) enum FailureKind {
     CircuitOpen,
     /// Nobody waits for the answer any more: the record is read again by its next owner.
     GivenUp,
+    /// Too many wait for the destination: the record is read again when there is room.
+    Crowded {
+        /// The destination's queue.
+        queue: usize,
+    },
     /// This notification will not be taken: no second attempt.
     Refused,
 }
@@ -48,6 +53,11 @@ impl Failure {
 
     pub(crate) fn given_up() -> Self {
         Self { kind: FailureKind::GivenUp, retry_after: None, reason: "given up".to_owned(), attempts: 0 }
+    }
+
+    pub(crate) fn crowded(queue: usize) -> Self {
+        let kind = FailureKind::Crowded { queue };
+        Self { kind, retry_after: None, reason: "postponed".to_owned(), attempts: 0 }
     }
 
     /// Whether the same notification may get through later.

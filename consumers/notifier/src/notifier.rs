@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::channel::Channel;
 use crate::config::{ConfigError, Plan};
 use crate::deliveries::{Deliveries, Name, Turn};
-use crate::delivery::{Destination, Undelivered, deliver};
+use crate::delivery::{Destination, Stage, Stages, Undelivered, deliver};
 use crate::event::Event;
 use crate::network::{AddressPolicy, HttpError};
 use crate::routes::Routes;
@@ -70,27 +70,38 @@ impl Notifier {
     }
 
     fn build(plan: Plan, policy: AddressPolicy) -> Result<Self, StartError> {
-        let build = |destination: crate::config::DestinationPlan| {
+        let build = |(number, destination): (usize, crate::config::DestinationPlan)| {
             let channel = Channel::build(destination.channel, policy)?;
-            Ok(Destination::new(&destination.name, channel, destination.limits))
+            Ok(Destination::new(number, &destination.name, channel, destination.limits))
         };
-        let destinations = plan.destinations.into_iter().map(build).collect::<Result<_, StartError>>()?;
+        let destinations = plan.destinations.into_iter().enumerate().map(build).collect::<Result<_, StartError>>()?;
         Ok(Self { destinations, chains: plan.chains, routes: plan.routes, deliveries: None })
     }
 
     /// Delivers on every route at the same time.
-    async fn deliver(&self, event: &Event<'_>, turn: &Turn<'_>) -> Outcome {
+    async fn deliver(&self, event: &Event<'_>, turn: &mut Turn<'_>) -> Outcome {
         let places = self.routes.destinations(event.user_id, event.kind);
         if places.is_empty() {
             let Event { user_id, kind, .. } = event;
             return Outcome::poison(format!("no route matches: user {user_id:?}, type {kind:?}"));
         }
-        let chains = places.iter().filter_map(|&place| self.chains.get(place));
-        let deliveries = chains.map(|chain| {
+        let chains: Vec<_> = places.iter().filter_map(|&place| self.chains.get(place)).collect();
+        let longest_chain = chains.iter().map(|chain| chain.len()).max().unwrap_or(0);
+        if Stages::fit(chains.len(), longest_chain) {
+            turn.may_postpone();
+        }
+        let (turn, stages) = (&*turn, turn.stages());
+        let deliveries = chains.into_iter().enumerate().map(|(route, chain)| {
             let chain: Vec<_> = chain.iter().filter_map(|&place| self.destinations.get(place)).collect();
-            async move { deliver(&chain, event, turn).await }
+            async move {
+                match stages.get(route) {
+                    Stage::Delivered => Ok(()),
+                    Stage::Failed => Err(Undelivered { failures: Vec::new(), crowded: None }),
+                    Stage::At(from) => deliver(&chain, from, event, turn).await,
+                }
+            }
         });
-        verdict(join_all(deliveries).await)
+        verdict(stages, join_all(deliveries).await)
     }
 
     /// Takes a notification up, delivers it, and records both.
@@ -113,12 +124,12 @@ impl Notifier {
             }
             Some(Ok(Accepted::Repeat(progress))) => progress,
         };
-        let turn = Turn::recorded(attempt, deliveries, progress);
-        let outcome = self.deliver(event, &turn).await;
+        let mut turn = Turn::recorded(attempt, deliveries, progress);
+        let outcome = self.deliver(event, &mut turn).await;
         let end = match outcome {
             Outcome::Done(()) => NotificationOutcome::Delivered,
             Outcome::DeadLetter { .. } => NotificationOutcome::Failed,
-            Outcome::RetryAfter { .. } | Outcome::Fatal { .. } => return outcome,
+            Outcome::RetryAfter { .. } | Outcome::Postponed { .. } | Outcome::Fatal { .. } => return outcome,
         };
         match turn.conclude(event, end).await {
             Some(Ok(())) => outcome,
@@ -129,18 +140,37 @@ impl Notifier {
 }
 
 /// One delivery is enough. Where there is none, the letter is worth a replay if any destination may yet take it.
-fn verdict(results: Vec<Result<(), Undelivered<'_>>>) -> Outcome {
+/// `stages` are those of earlier turns.
+fn verdict(mut stages: Stages, results: Vec<Result<(), Undelivered<'_>>>) -> Outcome {
     // Also where another route has delivered: this one's attempts are still to be made.
     if results.iter().any(|result| result.as_ref().is_err_and(Undelivered::is_given_up)) {
         return Outcome::retry("given up before every route was tried");
+    }
+    let failed_before = (0..results.len()).any(|route| !matches!(stages.get(route), Stage::At(0) | Stage::Delivered));
+    let mut crowded = None;
+    for (route, result) in results.iter().enumerate() {
+        let stage = match result {
+            Ok(()) => Stage::Delivered,
+            Err(Undelivered { crowded: Some((queue, stage)), .. }) => {
+                crowded = Some(*queue);
+                *stage
+            }
+            Err(Undelivered { crowded: None, .. }) => Stage::Failed,
+        };
+        stages.set(route, stage);
+    }
+    if let Some(queue) = crowded {
+        return Outcome::Postponed { queue, note: stages.bits() };
     }
     if results.iter().any(Result::is_ok) {
         return Outcome::DONE;
     }
     let failures: Vec<_> =
-        results.into_iter().filter_map(Result::err).flat_map(|Undelivered(failures)| failures).collect();
-    let transient = failures.iter().any(|(_, failure)| failure.is_transient());
-    let reasons: Vec<_> = failures.iter().map(|(destination, failure)| format!("{destination}: {failure}")).collect();
+        results.into_iter().filter_map(Result::err).flat_map(|Undelivered { failures, .. }| failures).collect();
+    let transient = failed_before || failures.iter().any(|(_, failure)| failure.is_transient());
+    let mut reasons: Vec<_> =
+        failures.iter().map(|(destination, failure)| format!("{destination}: {failure}")).collect();
+    reasons.extend(failed_before.then(|| "others failed before it was postponed".to_owned()));
     Outcome::DeadLetter {
         class: if transient { DeadLetterClass::Transient } else { DeadLetterClass::Permanent },
         reason: reasons.join("; "),
@@ -167,11 +197,15 @@ impl Processor for Notifier {
             value: document.root().raw(),
         };
         match &self.deliveries {
-            None => self.deliver(&event, &Turn::unrecorded(attempt)).await,
+            None => self.deliver(&event, &mut Turn::unrecorded(attempt)).await,
             Some(deliveries) => {
                 self.deliver_once(deliveries, &event, name(record, &envelope, &document), attempt).await
             }
         }
+    }
+
+    fn room(&self, queue: usize) -> usize {
+        self.destinations.get(queue).map_or(usize::MAX, Destination::room)
     }
 
     /// It is taken up before its turn: whoever asks for it finds it accepted.

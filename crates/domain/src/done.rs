@@ -38,6 +38,9 @@ pub struct Done {
 }
 
 impl Done {
+    /// No [text](Self::text) holds more stretches than this: one takes two bits at least, and six bits a character.
+    pub const MOST_RUNS: usize = LONGEST_TEXT * 6 / 2;
+
     /// Everything below `frontier`, and nothing else.
     pub fn below(frontier: i64) -> Self {
         Self { frontier, runs: BTreeMap::new() }

@@ -27,6 +27,10 @@ pub enum LedgerError {
     NotOpen(i64),
 }
 
+/// Of closed records behind an open one, this many are kept, and as many as there are open ones: where no entry is
+/// missing, others are found without a search. Tests keep few, so that short runs drop some.
+const KEPT_CLOSED: usize = if cfg!(test) { 4 } else { 4_096 };
+
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     offset: i64,
@@ -36,7 +40,7 @@ struct Entry {
 /// See the module's text.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Opened records in offset order; the first one is open, or the queue is empty.
+    /// Opened records in offset order; the first one is open, or the queue is empty. Those that are missing are closed.
     entries: VecDeque<Entry>,
     last_opened: Option<i64>,
     open: usize,
@@ -63,10 +67,10 @@ impl Ledger {
         }
         self.last_opened = Some(offset);
         let is_new = !self.before.contains(offset);
-        if is_new || !self.entries.is_empty() {
-            self.entries.push_back(Entry { offset, closed: !is_new });
+        if is_new {
+            self.entries.push_back(Entry { offset, closed: false });
+            self.open += 1;
         }
-        self.open += usize::from(is_new);
         Ok(is_new)
     }
 
@@ -84,6 +88,10 @@ impl Ledger {
         self.open -= 1;
         while self.entries.front().is_some_and(|entry| entry.closed) {
             self.entries.pop_front();
+        }
+        // A record that stays open for long must not make a list of all that came after it.
+        if self.entries.len() > 2 * self.open + KEPT_CLOSED {
+            self.entries.retain(|entry| !entry.closed);
         }
         Ok(())
     }
@@ -103,24 +111,19 @@ impl Ledger {
         }
     }
 
-    /// The frontier, and what is closed beyond it. `None` until a record was opened or skipped.
+    /// The frontier, and what is closed beyond it: of more stretches than a [text](Done::text) can hold, the lowest.
+    /// `None` until a record was opened or skipped.
     pub fn done(&self) -> Option<Done> {
         let mut done = Done::below(self.frontier()?);
         for (start, end) in self.before.runs() {
             done.insert(start, end);
         }
-        let mut run = None;
-        for entry in &self.entries {
-            if entry.closed {
-                // What lies between two closed records that come one after the other is no record.
-                let (start, _) = run.unwrap_or((entry.offset, entry.offset));
-                run = Some((start, entry.offset + 1));
-            } else if let Some((start, end)) = run.take() {
-                done.insert(start, end);
-            }
-        }
-        if let Some((start, end)) = run {
+        // What lies between two open records is closed, or no record.
+        let ends = self.entries.iter().filter(|entry| !entry.closed).map(|entry| entry.offset);
+        let mut start = done.frontier();
+        for end in ends.chain(self.last_opened.map(|last| last + 1)).take(Done::MOST_RUNS + 1) {
             done.insert(start, end);
+            start = end + 1;
         }
         Some(done)
     }
@@ -194,6 +197,23 @@ mod tests {
             4 => any::<prop::sample::Index>().prop_map(|pick| Step::Close { pick }),
             1 => (-5i64..400).prop_map(|offset| Step::CloseAny { offset }),
         ]
+    }
+
+    #[test]
+    fn a_record_that_stays_open_keeps_no_list_of_those_that_are_closed() {
+        let mut ledger = Ledger::default();
+        for offset in 0..10_000 {
+            ledger.open(offset).unwrap();
+            if offset % 1_000 != 0 {
+                ledger.close(offset).unwrap();
+            }
+        }
+        assert!(ledger.entries.len() <= 2 * 10 + KEPT_CLOSED);
+        assert_eq!(ledger.done().unwrap().runs().nth(3), Some((3_001, 4_000)));
+        for offset in (0..10).rev().map(|thousand| thousand * 1_000) {
+            assert_eq!(ledger.close(offset), Ok(()));
+        }
+        assert_eq!((ledger.frontier(), ledger.in_flight()), (Some(10_000), 0));
     }
 
     proptest! {

@@ -69,6 +69,14 @@ pub enum Outcome<T = ()> {
         /// How often it was tried, where the processor itself tries again; `None` leaves it to the runtime's count.
         attempts: Option<u32>,
     },
+    /// Not processed: too many wait for the same scarce thing. The record is left on its topic and read again when there
+    /// is room.
+    Postponed {
+        /// Which of the processor's queues is too long.
+        queue: usize,
+        /// What the processor wants to know when the record comes again.
+        note: u64,
+    },
     /// The processor cannot go on: stop the process, commit nothing more.
     Fatal {
         /// What happened.

@@ -38,6 +38,18 @@ impl Reader {
         topic: &str,
         from: &BTreeMap<i32, i64>,
     ) -> Result<Self, KafkaFailure> {
+        let fetch = [("fetch.wait.max.ms", "100"), ("queued.max.messages.kbytes", "16384")];
+        Self::with(settings, role, &fetch, topic, from)
+    }
+
+    /// The same, with librdkafka's settings of how it fetches.
+    pub(crate) fn with(
+        settings: &KafkaSettings,
+        role: &str,
+        fetch: &[(&str, &str)],
+        topic: &str,
+        from: &BTreeMap<i32, i64>,
+    ) -> Result<Self, KafkaFailure> {
         let mut config = settings.client_config(role)?;
         config
             // librdkafka assigns nothing to a client without a group. This one is never joined.
@@ -45,19 +57,29 @@ impl Reader {
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest")
             .set("isolation.level", "read_committed")
-            .set("enable.partition.eof", "true")
-            .set("fetch.wait.max.ms", "100")
-            .set("queued.max.messages.kbytes", "16384");
+            .set("enable.partition.eof", "true");
+        for &(name, value) in fetch {
+            config.set(name, value);
+        }
         let context = ClientEvents::new(settings)?;
         let client: StreamConsumer<ClientEvents> =
             config.create_with_context(context).map_err(KafkaFailure::call("creating the reader"))?;
+        let reader = Self { client };
+        reader.go_to(topic, from)?;
+        Ok(reader)
+    }
+
+    /// Goes on in other places, as at the [beginning](Self::new).
+    ///
+    /// # Errors
+    /// [`KafkaFailure::Call`] where the client cannot.
+    pub fn go_to(&self, topic: &str, from: &BTreeMap<i32, i64>) -> Result<(), KafkaFailure> {
         let mut list = TopicPartitionList::new();
         for (&partition, &offset) in from {
             list.add_partition_offset(topic, partition, Offset::Offset(offset))
                 .map_err(KafkaFailure::call("choosing where to read from"))?;
         }
-        client.assign(&list).map_err(KafkaFailure::call("choosing where to read from"))?;
-        Ok(Self { client })
+        self.client.assign(&list).map_err(KafkaFailure::call("choosing where to read from"))
     }
 
     /// Waits for the next record. Nothing is lost when the wait is given up. Brokers that cannot be reached are waited

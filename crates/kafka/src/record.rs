@@ -72,6 +72,14 @@ impl Record<'_> {
         fetched.into_iter().flatten()
     }
 
+    /// The same with memory of its own.
+    pub fn into_owned(self) -> Record<'static> {
+        match self.0 {
+            Source::Fetched(message) => message.detach().into(),
+            Source::Owned(message) => message.into(),
+        }
+    }
+
     /// A copy of all its headers, byte for byte.
     pub fn detach_headers(&self) -> OwnedHeaders {
         let copy = match &self.0 {

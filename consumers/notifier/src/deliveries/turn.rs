@@ -7,10 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use millrace_kafka::consumer::Attempt;
+use millrace_kafka::consumer::{Attempt, NoTurn};
 use millrace_store::{NotificationOutcome, Progress};
 
 use super::{Deliveries, Ended};
+use crate::delivery::Stages;
 use crate::event::Event;
 use crate::failure::{Failure, FailureKind};
 
@@ -22,6 +23,8 @@ pub(crate) struct Turn<'t> {
     attempt: &'t Attempt<'t>,
     /// Whether any destination was tried: a repeat would try it again.
     has_begun: AtomicBool,
+    /// Whether it may be postponed: it can be told then how far it has come.
+    may_postpone: bool,
     account: Option<Account<'t>>,
 }
 
@@ -35,14 +38,14 @@ struct Account<'t> {
 impl<'t> Turn<'t> {
     /// A turn that nobody writes down.
     pub(crate) fn unrecorded(attempt: &'t Attempt<'t>) -> Self {
-        Self { attempt, has_begun: AtomicBool::new(false), account: None }
+        Self { attempt, has_begun: AtomicBool::new(false), may_postpone: false, account: None }
     }
 
     /// The turn of a notification that came so far.
     pub(crate) fn recorded(attempt: &'t Attempt<'t>, deliveries: &'t Deliveries, progress: Progress) -> Self {
         let attempts = progress.destinations.iter().map(|known| (known.destination.clone(), known.attempts)).collect();
         let account = Account { deliveries, progress, attempts: Mutex::new(attempts) };
-        Self { attempt, has_begun: AtomicBool::new(false), account: Some(account) }
+        Self { account: Some(account), ..Self::unrecorded(attempt) }
     }
 
     /// Waits for its turn at something scarce, or until the notification can be left to its next reader.
@@ -50,6 +53,31 @@ impl<'t> Turn<'t> {
         let mut scarce = pin!(scarce);
         match self.attempt.unless_given_up(&mut scarce).await {
             None if self.has_begun.load(Ordering::Relaxed) => Some(scarce.await),
+            reached => reached,
+        }
+    }
+
+    /// From now on it may be postponed.
+    pub(crate) fn may_postpone(&mut self) {
+        self.may_postpone = true;
+    }
+
+    /// How far it had come when it was postponed.
+    pub(crate) fn stages(&self) -> Stages {
+        Stages::from_bits(self.attempt.note())
+    }
+
+    /// Waits for a place in a destination's queue, at most until it can be left on its topic or to its next reader.
+    ///
+    /// # Errors
+    /// Why there is no use in waiting.
+    pub(crate) async fn place<W: Future>(&self, queue: usize, scarce: W) -> Result<W::Output, NoTurn> {
+        if !self.may_postpone {
+            return self.at(scarce).await.ok_or(NoTurn::GivenUp);
+        }
+        let mut scarce = pin!(scarce);
+        match self.attempt.turn(queue, &mut scarce).await {
+            Err(NoTurn::GivenUp) if self.has_begun.load(Ordering::Relaxed) => Ok(scarce.await),
             reached => reached,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use millrace_kafka::consumer::NoTurn;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -16,6 +17,8 @@ use crate::failure::{Failure, FailureKind};
 
 /// See the module's text.
 pub(crate) struct Destination {
+    /// Its place in the configuration.
+    number: usize,
     name: String,
     channel: Channel,
     limits: Limits,
@@ -41,8 +44,9 @@ pub(crate) enum Standing {
 }
 
 impl Destination {
-    pub(crate) fn new(name: &str, channel: Channel, limits: Limits) -> Self {
+    pub(crate) fn new(number: usize, name: &str, channel: Channel, limits: Limits) -> Self {
         Self {
+            number,
             name: name.to_owned(),
             channel,
             limits,
@@ -62,8 +66,9 @@ impl Destination {
 
     /// A place in the queue.
     ///
-    /// A full queue sends a notification on to its fallback. Without one it waits, as long as the destination is
-    /// well: that is back-pressure. Where the destination is down, those in the queue are as many as may wait for it.
+    /// A full queue sends a notification on to its fallback. Without one it waits, as long as the destination is well; it
+    /// does so on its topic where too many wait in memory. Where the destination is down, those in the queue are as many
+    /// as may wait for it.
     ///
     /// # Errors
     /// Why there is none.
@@ -90,9 +95,25 @@ impl Destination {
             self.journal.failed(event, 0, &failure);
             return Err(failure);
         }
-        let place = turn.at(self.queue.acquire()).await.ok_or_else(Failure::given_up)?;
+        let place = turn.place(self.number, self.queue.acquire()).await.map_err(|no_turn| match no_turn {
+            NoTurn::GivenUp => Failure::given_up(),
+            NoTurn::Crowded => Failure::crowded(self.number),
+        })?;
         // The semaphore is never closed.
         place.map(Place).map_err(|_| Failure::unavailable("its queue is closed"))
+    }
+
+    /// For how many postponed notifications there is room: for some of those in the queue at once, so that the topic is
+    /// not read for every single one. Where the destination is down, for all: they are not to wait for it.
+    pub(crate) fn room(&self) -> usize {
+        let free = self.queue.available_permits();
+        if self.is_open() {
+            usize::MAX
+        } else if free * 4 >= self.limits.queue {
+            free
+        } else {
+            0
+        }
     }
 
     /// Delivers, with as many attempts as it takes and the limits allow.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `destination` | a channel within its limits |
 //! | `chain` | a destination and its fallbacks |
+//! | `stages` | how far a notification has come that is postponed |
 //! | `limits` | what one destination may take |
 //! | `breaker` | a destination that is down is left alone |
 //! | `rate` | no more a second than it bears |
@@ -17,8 +18,10 @@ mod journal;
 mod limits;
 mod rate;
 mod retry;
+mod stages;
 
 pub(crate) use self::chain::{Undelivered, deliver};
 pub(crate) use self::destination::Destination;
 pub(crate) use self::limits::Limits;
 pub(crate) use self::retry::RetryPolicy;
+pub(crate) use self::stages::{Stage, Stages};

@@ -45,9 +45,14 @@ fn get(address: SocketAddr, path: &str) -> String {
 }
 
 async fn produce(producer: &Producer, id: &str, value: &str) {
+    produce_for(producer, id, "12345", value).await;
+}
+
+async fn produce_for(producer: &Producer, id: &str, key: &str, value: &str) {
     let headers = OwnedHeaders::new().insert(Header { key: "ce_id", value: Some(id) });
     let value = Some(value.as_bytes());
-    let record = OutgoingRecord { topic: NOTIFICATION.topic, partition: None, key: Some(b"12345"), value, headers };
+    let record =
+        OutgoingRecord { topic: NOTIFICATION.topic, partition: None, key: Some(key.as_bytes()), value, headers };
     producer.send(record).await.unwrap();
 }
 
@@ -169,4 +174,51 @@ async fn what_waits_behind_an_earlier_notification_of_its_user_is_found_accepted
         assert_eq!((found.status, found.deliveries.len()), (NotificationStatus::Accepted, 0));
     }
     assert_eq!(receiver.received_at("/hook").len(), 1);
+}
+
+/// A destination that is slow and well is not failed, and what waits for it does not fill the notifier.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_slow_destination_lets_others_pass_and_is_delivered_once_and_in_order() {
+    const SLOW: usize = 300;
+    let receiver = WebhookReceiver::start().await.unwrap();
+    receiver.answer("/slow", [Answer::status(StatusCode::OK).after(Duration::from_millis(20))]);
+    let slow = webhook("slow", &receiver.url("/slow")) + "limits.queue = 8\nlimits.concurrency = 1\n";
+    let users = "users = [\"user-0\", \"user-1\", \"user-2\"]\n";
+    let all = webhook("all", &receiver.url("/all"));
+    let config = config_file(&(slow + &all + &route("slow") + users + &route("all")));
+    let config_path = config.path().to_str().unwrap();
+    let options = ["--allow-private-destinations", "--max-in-flight", "100", "--notifier-config", config_path];
+    let broker = Embedded::start(&[("notifications", 1), ("notifications.dlq", 1)]).unwrap();
+    let producer = producer(&broker);
+    let post = async |id: String, user: String| {
+        let value = format!(r#"{{"user_id": "{user}", "message": "hello"}}"#);
+        produce_for(&producer, &id, &user, &value).await;
+    };
+    for number in 0..SLOW {
+        post(format!("{number}"), format!("user-{}", number % 3)).await;
+    }
+    post("last".to_owned(), "user-9".to_owned()).await;
+
+    let (mut running, _lines, _) = start(broker.bootstrap_servers(), &options).await;
+    let ids = |path: &str| -> Vec<String> {
+        let received = receiver.received_at(path);
+        received.iter().map(|request| request.headers["webhook-id"].to_str().unwrap().to_owned()).collect()
+    };
+    let before = eventually(BOUND, "the last one has passed the others", async || {
+        ids("/all").contains(&"last".to_owned()).then(|| ids("/slow").len())
+    });
+    assert!(before.await < SLOW / 2, "it has waited for them");
+    eventually(BOUND, "all are delivered", async || (ids("/slow").len() >= SLOW).then_some(())).await;
+    running.terminate();
+    assert_eq!(running.exit_code(BOUND).await, Some(0));
+
+    let mut to_all = ids("/all");
+    to_all.sort_by_key(|id| id.parse().unwrap_or(SLOW));
+    let expected: Vec<_> = (0..SLOW).map(|number| number.to_string()).chain(["last".to_owned()]).collect();
+    assert_eq!(to_all, expected, "each once, though it waited for the other route");
+    for user in 0..3 {
+        let numbers = ids("/slow").into_iter().map(|id| id.parse::<usize>().unwrap());
+        let of_user: Vec<_> = numbers.filter(|number| number % 3 == user).collect();
+        assert_eq!(of_user, (user..SLOW).step_by(3).collect::<Vec<_>>());
+    }
 }

@@ -8,9 +8,10 @@ use millrace_domain::{Backoff, DeadLetterClass, Outcome};
 use tokio::sync::Semaphore;
 
 use super::Processor;
-use super::lanes::{Task, TaskEnd};
+use super::crowd::Crowd;
+use super::engine::Frame;
+use super::lane::{Later, Task, TaskEnd};
 use super::letters::{Letters, Refusal, poison};
-use super::options::ConsumerOptions;
 use super::ownership::Ownership;
 use super::partitions::Lease;
 use super::work::Verdict;
@@ -22,12 +23,24 @@ pub struct Attempt<'a> {
     number: u32,
     /// Where it is told what is still owned, and what this record needs of it.
     claim: Option<(&'a Ownership, Lease)>,
+    /// Where it is told when memory is scarce.
+    crowd: Option<&'a Crowd>,
+    note: Option<u64>,
+}
+
+/// Why a record did not get its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoTurn {
+    /// There is no more point in it: the record is read again by its next owner.
+    GivenUp,
+    /// Too many wait: the outcome should be [`Outcome::Postponed`].
+    Crowded,
 }
 
 impl Attempt<'_> {
     /// A first try that nobody gives up: for calls outside of a consumer.
     pub fn first() -> Self {
-        Self { number: 1, claim: None }
+        Self { number: 1, claim: None, crowd: None, note: None }
     }
 
     /// Counts from 1, and grows with each try of the same record in this process.
@@ -44,12 +57,32 @@ impl Attempt<'_> {
             None => Some(wait.await),
         }
     }
+
+    /// Waits for its turn in one of the processor's queues. Where too many records wait, and nothing has been done for
+    /// this one that its outcome cannot tell, it can be postponed.
+    ///
+    /// # Errors
+    /// [`NoTurn`], and `wait` is dropped.
+    pub async fn turn<W: Future>(&self, queue: usize, wait: W) -> Result<W::Output, NoTurn> {
+        let wait = async {
+            match self.crowd {
+                Some(crowd) => crowd.wait(queue, self.note.is_some(), wait).await,
+                None => Some(wait.await),
+            }
+        };
+        self.unless_given_up(wait).await.ok_or(NoTurn::GivenUp)?.ok_or(NoTurn::Crowded)
+    }
+
+    /// What was noted when the record was postponed; 0 where it was not.
+    pub fn note(&self) -> u64 {
+        self.note.unwrap_or(0)
+    }
 }
 
 impl<'a> Attempt<'a> {
     /// The first try of what a lease stands for.
     pub(super) fn of(ownership: &'a Ownership, lease: Lease) -> Self {
-        Self { number: 1, claim: Some((ownership, lease)) }
+        Self { claim: Some((ownership, lease)), ..Attempt::first() }
     }
 
     pub(super) fn is_given_up(&self) -> bool {
@@ -71,44 +104,54 @@ pub(super) struct Attempts<'p, P> {
     /// Taken for each attempt, not for the waiting between: a record that backs off keeps nobody from working.
     concurrency: Semaphore,
     ownership: Ownership,
+    crowd: Crowd,
 }
 
 impl<'p, P: Processor> Attempts<'p, P> {
-    pub(super) fn new(processor: &'p P, letters: Letters<'p>, ownership: Ownership, options: &ConsumerOptions) -> Self {
+    pub(super) fn new(processor: &'p P, letters: Letters<'p>, frame: &Frame<'_>) -> Self {
+        let Frame { options, .. } = *frame;
         Self {
             processor,
             letters,
             backoff: options.backoff,
             limit: options.max_attempts,
             concurrency: Semaphore::new(options.concurrency),
-            ownership,
+            ownership: frame.ownership.clone(),
+            crowd: frame.crowd.clone(),
         }
     }
 
-    /// Works on a task until it is done, abandoned, or the consumer must stop.
+    /// Works on a task until it is done, postponed, abandoned, or the consumer must stop.
     pub(super) async fn run(&self, task: Task<'_>) -> TaskEnd<P::Product> {
         failpoint!("record.taken");
-        let verdict = self.decide(&task).await;
+        let decided = self.decide(&task).await;
         failpoint!("record.processed");
-        task.finish(verdict)
+        match decided {
+            Ok(verdict) => task.finish(verdict),
+            Err(later) => task.postpone(later),
+        }
     }
 
     /// What is rare stands in boxes: every record's future is as large as the largest way it may take.
-    async fn decide(&self, task: &Task<'_>) -> Verdict<P::Product> {
-        let mut attempt = Attempt::of(&self.ownership, task.lease);
+    async fn decide(&self, task: &Task<'_>) -> Result<Verdict<P::Product>, Later> {
+        let mut attempt =
+            Attempt { crowd: Some(&self.crowd), note: task.note, ..Attempt::of(&self.ownership, task.lease) };
         if let Some(reason) = poison(&task.record) {
-            return self.refuse(task, &attempt, None, DeadLetterClass::Permanent, reason).await;
+            return Ok(self.refuse(task, &attempt, None, DeadLetterClass::Permanent, reason).await);
         }
         loop {
             match self.attempt(task, &attempt).await {
-                Outcome::Done(product) => return Verdict::Done(product),
+                Outcome::Done(product) => return Ok(Verdict::Done(product)),
                 Outcome::DeadLetter { class, reason, attempts } => {
-                    return self.refuse(task, &attempt, attempts, class, &reason).await;
+                    return Ok(self.refuse(task, &attempt, attempts, class, &reason).await);
                 }
-                Outcome::Fatal { reason } => return Verdict::Halt(reason),
-                Outcome::RetryAfter { .. } if attempt.is_given_up() => return Verdict::Abandoned,
+                Outcome::Fatal { reason } => return Ok(Verdict::Halt(reason)),
+                Outcome::RetryAfter { .. } | Outcome::Postponed { .. } if attempt.is_given_up() => {
+                    return Ok(Verdict::Abandoned);
+                }
+                Outcome::Postponed { queue, note } => return Err(Later { queue, note }),
                 Outcome::RetryAfter { reason, .. } if attempt.number >= self.limit => {
-                    return self.refuse(task, &attempt, None, DeadLetterClass::Transient, &reason).await;
+                    return Ok(self.refuse(task, &attempt, None, DeadLetterClass::Transient, &reason).await);
                 }
                 Outcome::RetryAfter { after, reason } => {
                     let delay = self.backoff.delay(attempt.number, after, &mut rand::rng());
@@ -122,7 +165,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
                         "trying again"
                     );
                     if Box::pin(attempt.unless_given_up(tokio::time::sleep(delay))).await.is_none() {
-                        return Verdict::Abandoned;
+                        return Ok(Verdict::Abandoned);
                     }
                     attempt.advance();
                 }

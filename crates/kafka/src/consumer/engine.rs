@@ -1,5 +1,6 @@
 //! The loop: poll, hand out work, count what is done, commit, and give partitions back in good order.
 
+mod again;
 mod leaving;
 mod rebalance;
 
@@ -16,10 +17,13 @@ use rdkafka::{Message as _, Offset};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use self::again::Ended;
 use self::leaving::Leaving;
 use self::rebalance::Revocation;
 use super::ConsumerError;
+use super::again::Again;
 use super::context::{Context, Notice};
+use super::crowd::Crowd;
 use super::options::{ConsumerOptions, Subscription};
 use super::ownership::Ownership;
 use super::partitions::{Lease, Partitions};
@@ -29,6 +33,7 @@ use super::resume::{Resume, Resuming};
 use super::work::{Finished, Level, Verdict, Work};
 use crate::error::{KafkaFailure, class_of};
 use crate::record::Record;
+use crate::settings::KafkaSettings;
 
 /// Records and finished tasks served before the loop looks at its other duties.
 const TURN: usize = 512;
@@ -60,6 +65,9 @@ pub(super) struct Engine<'c, W, R> {
     counters: Counters,
     revocation: Option<Revocation>,
     resuming: Option<Resuming<'c>>,
+    crowd: Crowd,
+    again: Again<'c>,
+    ended: Ended,
     draining: Option<Leaving>,
     /// Since when a drain only waits for its last commit.
     settling_since: Option<Instant>,
@@ -73,6 +81,8 @@ struct Counters {
     done: metrics::Counter,
     dead_lettered: metrics::Counter,
     abandoned: metrics::Counter,
+    gone: metrics::Counter,
+    postponed: metrics::Gauge,
     in_flight: metrics::Gauge,
 }
 
@@ -83,6 +93,8 @@ impl Counters {
             done: records("done"),
             dead_lettered: records("dead_lettered"),
             abandoned: records("abandoned"),
+            gone: records("gone"),
+            postponed: metrics::gauge!("millrace_consumer_postponed_records", "consumer" => consumer.to_owned()),
             in_flight: metrics::gauge!("millrace_consumer_in_flight_records", "consumer" => consumer.to_owned()),
         }
     }
@@ -90,9 +102,12 @@ impl Counters {
 
 /// What an engine has beside its mode.
 pub(super) struct Frame<'c> {
+    pub(super) kafka: &'c KafkaSettings,
     pub(super) client: &'c StreamConsumer<Context>,
     /// Where the engine says what is still wanted.
     pub(super) ownership: Ownership,
+    /// Where it asks for room.
+    pub(super) crowd: Crowd,
     pub(super) options: &'c ConsumerOptions,
     pub(super) subscription: &'c Subscription,
     pub(super) progress: &'c Progress,
@@ -120,6 +135,9 @@ where
             counters: Counters::new(&frame.subscription.name),
             revocation: None,
             resuming: None,
+            crowd: frame.crowd.clone(),
+            again: Again::new(frame.kafka),
+            ended: Ended::default(),
             draining: None,
             settling_since: None,
             stalled_since: None,
@@ -143,6 +161,7 @@ where
             self.serve_notices()?;
             self.advance_revocation()?;
             self.take_up_anew();
+            self.read_again();
             if R::EAGER {
                 self.record();
             }
@@ -182,6 +201,10 @@ where
             if self.resuming.as_mut().is_some_and(|resuming| resuming.poll_found(context).is_ready()) {
                 return Poll::Ready(());
             }
+            if let Poll::Ready((wanted, found)) = self.again.poll(context) {
+                self.take_again(&wanted, found);
+                return Poll::Ready(());
+            }
             if let Poll::Ready(recorded) = self.recorder.poll(context, &mut self.partitions) {
                 served += 1;
                 if let Err(error) = recorded {
@@ -204,7 +227,9 @@ where
 
     fn has_room(&self) -> bool {
         let (records, bytes) = self.partitions.load();
-        records + self.recorder.waiting() < self.options.max_in_flight && bytes < self.options.max_in_flight_bytes
+        records + self.recorder.waiting() < self.options.max_in_flight
+            && bytes < self.options.max_in_flight_bytes
+            && self.may_postpone()
     }
 
     fn take(&mut self, message: BorrowedMessage<'c>) {
@@ -218,13 +243,16 @@ where
         if self.partitions.take_restarted() {
             self.ownership_changed();
         }
-        if let Some(level) = self.work.take(lease, Record::from(message)) {
-            self.lane_changed(lease.slot, level);
-        }
+        let level = self.work.take(lease, Record::from(message));
+        self.level_changed(lease.slot, level);
     }
 
     fn finish(&mut self, finished: Finished<W::Product>, level: Option<Level>) {
         let Finished { lease, verdict } = finished;
+        if !matches!(verdict, Verdict::Postponed) {
+            self.ended.records += 1;
+            self.ended.bytes += lease.bytes;
+        }
         match verdict {
             Verdict::Done(product) => {
                 self.done(lease, Made::Product(product));
@@ -234,6 +262,7 @@ where
                 self.done(lease, letter.map_or(Made::Nothing, Made::Letter));
                 self.count(Some(class));
             }
+            Verdict::Postponed => self.partitions.end(lease, false),
             Verdict::Abandoned => self.abandon(lease),
             Verdict::Misplaced => {
                 self.abandon(lease);
@@ -248,9 +277,7 @@ where
         if limit > 0 && self.dead_letter_run >= limit {
             self.halt(format!("{limit} records in a row were refused for good (--dead-letter-limit)"));
         }
-        if let Some(level) = level {
-            self.lane_changed(lease.slot, level);
-        }
+        self.level_changed(lease.slot, level);
     }
 
     fn done(&mut self, lease: Lease, made: Made<W::Product>) {
@@ -297,7 +324,8 @@ where
     }
 
     /// A full lane pauses its partition: memory is bounded even where one key never moves.
-    fn lane_changed(&mut self, index: usize, level: Level) {
+    fn level_changed(&mut self, index: usize, level: Option<Level>) {
+        let Some(level) = level else { return };
         let slot = self.partitions.slot_mut(index);
         let before = slot.full_lanes;
         slot.full_lanes = match level {
@@ -325,8 +353,12 @@ where
         self.work.look_at_waiting();
         self.record();
         let (records, _) = self.partitions.load();
-        #[allow(clippy::cast_precision_loss)] // a gauge
-        self.counters.in_flight.set(records as f64);
+        #[allow(clippy::cast_precision_loss)] // gauges
+        {
+            self.counters.in_flight.set(records as f64);
+            self.counters.postponed.set(self.work.postponed() as f64);
+        }
+        self.make_room();
         self.watch_stall();
     }
 
@@ -351,7 +383,9 @@ where
     fn watch_stall(&mut self) {
         let (records, bytes) = self.partitions.load();
         if self.paused {
-            if records <= self.options.max_in_flight / 2 && bytes <= self.options.max_in_flight_bytes / 2 {
+            let is_half_empty =
+                records <= self.options.max_in_flight / 2 && bytes <= self.options.max_in_flight_bytes / 2;
+            if is_half_empty && self.may_postpone() {
                 self.set_paused(false);
             }
         } else if self.has_room() {
@@ -403,6 +437,7 @@ where
         let slots = self.partitions.owned_slots();
         self.draining = Some(Leaving::begin(slots.clone(), self.options.drain_deadline));
         self.give_up_waiting(&slots);
+        self.again.stop();
         self.give_up_resuming()
     }
 

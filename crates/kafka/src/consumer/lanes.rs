@@ -4,130 +4,163 @@
 //! apart by a hash of partition and key: two keys that collide share a lane, which costs parallelism but no order.
 
 use std::collections::HashMap;
-use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasher;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use super::crowd::Crowd;
+use super::lane::{Lane, Task, TaskEnd, Waited};
 use super::partitions::Lease;
-use super::work::{Finished, Level, Verdict, Work, drop_unwanted};
+use super::postponed::{Behind, Offer, Postponed, Wanted};
+use super::work::{Dropped, Finished, Level, Verdict, Work, drop_unwanted};
 use crate::record::Record;
 use foldhash::fast::RandomState;
 use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
 
-/// A record to work on, and its claim.
-pub(super) struct Task<'c> {
-    pub(super) lease: Lease,
-    pub(super) record: Record<'c>,
-    lane: Option<u64>,
-    waited: Waited,
+/// What lanes ask of those who work on records.
+pub(super) struct Hooks<S, A, R> {
+    /// Makes the future that works on a task.
+    pub(super) start: S,
+    /// Hears of records that wait for long.
+    pub(super) announce: A,
+    /// For how many records a queue has room.
+    pub(super) room: R,
 }
 
-/// How long a task has waited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waited {
-    /// It has just come.
-    No,
-    /// It was there when its lane was last looked at.
-    Once,
-    /// It was announced.
-    Long,
-}
-
-/// A task that ended.
-pub(super) struct TaskEnd<T> {
-    finished: Finished<T>,
-    lane: Option<u64>,
-}
-
-impl Task<'_> {
-    /// The task's end.
-    pub(super) fn finish<T>(&self, verdict: Verdict<T>) -> TaskEnd<T> {
-        TaskEnd { finished: Finished { lease: self.lease, verdict }, lane: self.lane }
-    }
-}
-
-#[derive(Default)]
-struct Lane<'c> {
-    waiting: VecDeque<Task<'c>>,
-    full: bool,
-}
-
-/// See the module's text. `start` makes the future that works on a task, `announce` hears of records that wait for long.
-pub(super) struct Lanes<'c, S, A, F> {
-    start: S,
-    announce: A,
+/// See the module's text.
+pub(super) struct Lanes<'c, S, A, R, F, T> {
+    hooks: Hooks<S, A, R>,
     running: FuturesUnordered<F>,
     by_key: HashMap<u64, Lane<'c>, RandomState>,
-    /// What waited behind a record that was given up: it must not overtake it.
-    given_up: Vec<Lease>,
+    index: Postponed,
+    /// How many records are postponed.
+    postponed: usize,
+    /// What left without having been at work.
+    left: Vec<Finished<T>>,
     hasher: RandomState,
     lane_records: usize,
 }
 
-impl<'c, S, A, F, T> Lanes<'c, S, A, F>
+impl<'c, S, A, R, F, T> Lanes<'c, S, A, R, F, T>
 where
     S: Fn(Task<'c>) -> F,
     A: Fn(&Record<'_>),
+    R: Fn(usize) -> usize,
     F: Future<Output = TaskEnd<T>>,
 {
-    pub(super) fn new(start: S, announce: A, lane_records: usize) -> Self {
+    /// At most `lane_records` wait in a lane before its partition is paused.
+    pub(super) fn new(hooks: Hooks<S, A, R>, crowd: Crowd, lane_records: usize) -> Self {
         Self {
-            start,
-            announce,
+            hooks,
             running: FuturesUnordered::new(),
             by_key: HashMap::default(),
-            given_up: Vec::new(),
+            index: Postponed::new(crowd),
+            postponed: 0,
+            left: Vec::new(),
             hasher: RandomState::default(),
             lane_records,
         }
     }
 
+    fn start(&self, task: Task<'c>) {
+        self.running.push((self.hooks.start)(task));
+    }
+
+    /// Goes on with the lane's next record.
     fn advance(&mut self, id: u64) -> Option<Level> {
         let Entry::Occupied(mut occupied) = self.by_key.entry(id) else { return None };
         let lane = occupied.get_mut();
-        let next = lane.waiting.pop_front();
-        let drained = lane.full && lane.waiting.len() <= self.lane_records / 2;
-        lane.full &= !drained;
-        match next {
-            Some(task) => self.running.push((self.start)(task)),
-            None => drop(occupied.remove()),
+        let next = lane.advance(&mut self.index);
+        let level = lane.level(self.lane_records);
+        if lane.is_idle() {
+            occupied.remove();
         }
-        drained.then_some(Level::Drained)
+        if let Some(task) = next {
+            self.start(task);
+        }
+        level
+    }
+
+    /// Takes a record out of what is postponed, if it is offered and its lane's first.
+    fn claim(&mut self, behind: Behind, lease: Lease) -> Option<Offer> {
+        let offer = self.index.get(behind, lease)?;
+        let is_first = self.by_key.get_mut(&offer.lane)?.take_first(lease);
+        if !is_first {
+            return None;
+        }
+        self.index.remove(behind, lease);
+        self.postponed -= 1;
+        Some(offer)
+    }
+
+    /// What waited with a record that was postponed is so, too.
+    fn postpone_all(&mut self, waiting: Vec<Task<'c>>) {
+        self.postponed += waiting.len();
+        for task in waiting {
+            if task.waited != Waited::Long {
+                (self.hooks.announce)(&task.record);
+            }
+            self.left.push(Finished { lease: task.lease, verdict: Verdict::Postponed });
+        }
+    }
+
+    fn ended(&mut self, end: &TaskEnd<T>) -> Option<Level> {
+        let lease = end.finished.lease;
+        if let Some(later) = end.later {
+            self.postponed += 1;
+            let lane = self.by_key.entry(end.lane).or_insert_with(|| Lane::new(end.lane, lease.slot));
+            let waiting = lane.postpone(lease, later, &mut self.index);
+            self.postpone_all(waiting);
+            return None;
+        }
+        if matches!(end.finished.verdict, Verdict::Abandoned)
+            && let Some(lane) = self.by_key.get_mut(&end.lane)
+        {
+            // What waited behind it must not overtake it. Records of a newer epoch may wait for it as well: they are
+            // wanted, and it is among them.
+            let mut given_up = Vec::new();
+            drop_unwanted(&mut lane.waiting, |task| task.lease, |other| other.epoch != lease.epoch, &mut given_up);
+            self.left.extend(given_up.into_iter().map(|lease| Finished { lease, verdict: Verdict::Abandoned }));
+        }
+        self.advance(end.lane)
     }
 }
 
-impl<'c, S, A, F, T> Work<'c> for Lanes<'c, S, A, F>
+impl<'c, S, A, R, F, T> Work<'c> for Lanes<'c, S, A, R, F, T>
 where
     S: Fn(Task<'c>) -> F,
     A: Fn(&Record<'_>),
+    R: Fn(usize) -> usize,
     F: Future<Output = TaskEnd<T>>,
 {
     type Product = T;
 
     /// It starts at once, or waits for its key's turn.
     fn take(&mut self, lease: Lease, record: Record<'c>) -> Option<Level> {
-        // Records without a key have no order among each other.
-        let lane = record.key().map(|key| self.hasher.hash_one((lease.slot, key)));
-        let task = Task { lease, record, lane, waited: Waited::No };
-        let Some(id) = lane else {
-            self.running.push((self.start)(task));
-            return None;
+        let id = match record.key() {
+            Some(key) => self.hasher.hash_one((lease.slot, key)),
+            // Records without a key have no order among each other.
+            None => self.hasher.hash_one((lease.slot, lease.offset)),
         };
+        let task = Task { lease, record, note: None, lane: id, waited: Waited::No };
         match self.by_key.entry(id) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Lane::default());
-                self.running.push((self.start)(task));
+                vacant.insert(Lane::new(id, lease.slot));
+                self.start(task);
                 None
             }
             Entry::Occupied(mut occupied) => {
                 let lane = occupied.get_mut();
-                lane.waiting.push_back(task);
-                let filled = !lane.full && lane.waiting.len() >= self.lane_records;
-                lane.full |= filled;
-                filled.then_some(Level::Full)
+                match lane.push(task) {
+                    None => lane.level(self.lane_records),
+                    Some(task) => {
+                        let level = lane.level(self.lane_records);
+                        self.postpone_all(vec![task]);
+                        level
+                    }
+                }
             }
         }
     }
@@ -137,7 +170,7 @@ where
             task.waited = match task.waited {
                 Waited::No => Waited::Once,
                 Waited::Once => {
-                    (self.announce)(&task.record);
+                    (self.hooks.announce)(&task.record);
                     Waited::Long
                 }
                 Waited::Long => Waited::Long,
@@ -147,38 +180,80 @@ where
 
     /// Its lane goes on with the next record.
     fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished<T>, Option<Level>)> {
-        if let Some(lease) = self.given_up.pop() {
-            return Poll::Ready((Finished { lease, verdict: Verdict::Abandoned }, None));
+        if let Some(finished) = self.left.pop() {
+            return Poll::Ready((finished, None));
         }
-        let Some(TaskEnd { finished, lane }) = ready!(Pin::new(&mut self.running).poll_next(context)) else {
+        let Some(end) = ready!(Pin::new(&mut self.running).poll_next(context)) else {
             return Poll::Pending;
         };
-        if matches!(finished.verdict, Verdict::Abandoned)
-            && let Some(lane) = lane.and_then(|lane| self.by_key.get_mut(&lane))
-        {
-            // Records of a newer epoch may wait for it as well: they are wanted, and it is among them.
-            let epoch = finished.lease.epoch;
-            drop_unwanted(&mut lane.waiting, |task| task.lease, |lease| lease.epoch != epoch, &mut self.given_up);
-        }
-        let level = lane.and_then(|lane| self.advance(lane));
-        Poll::Ready((finished, level))
+        let level = self.ended(&end);
+        Poll::Ready((end.finished, level))
     }
 
-    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Vec<Lease> {
-        let mut dropped = Vec::new();
-        for lane in self.by_key.values_mut() {
-            lane.full &= !drop_unwanted(&mut lane.waiting, |task| task.lease, &is_wanted, &mut dropped);
-        }
+    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Dropped {
+        let mut dropped = Dropped::default();
+        self.index.retain(&is_wanted);
+        self.by_key.retain(|_, lane| {
+            let postponed = lane.postponed();
+            if let Some(slot) = lane.retain(&is_wanted, &mut dropped.leases) {
+                dropped.slots.insert(slot);
+            }
+            self.postponed -= postponed - lane.postponed();
+            lane.offer(&mut self.index);
+            !lane.is_idle()
+        });
         dropped
+    }
+
+    fn make_room(&mut self) {
+        let Self { by_key, index, .. } = self;
+        let waiting = by_key.values_mut().flat_map(|lane| lane.make_room(index)).collect();
+        self.postpone_all(waiting);
+    }
+
+    fn postponed(&self) -> usize {
+        self.postponed
+    }
+
+    fn wanted_again(&mut self) -> Option<Wanted> {
+        if self.postponed == 0 {
+            return None;
+        }
+        self.index.next(&self.hooks.room)
+    }
+
+    fn take_again(&mut self, behind: Behind, lease: Lease, record: Record<'c>) -> Result<Option<Level>, Lease> {
+        let Some(offer) = self.claim(behind, lease) else { return Err(lease) };
+        let Some(lane) = self.by_key.get_mut(&offer.lane) else { return Err(lease) };
+        let task = Task { lease, record, note: Some(offer.note), lane: offer.lane, waited: Waited::Long };
+        let next = lane.take_again(task);
+        let level = lane.level(self.lane_records);
+        if let Some(task) = next {
+            self.start(task);
+        }
+        Ok(level)
+    }
+
+    fn is_gone(&mut self, behind: Behind, lease: Lease) -> Result<Option<Level>, Lease> {
+        let Some(offer) = self.claim(behind, lease) else { return Err(lease) };
+        let Entry::Occupied(mut occupied) = self.by_key.entry(offer.lane) else { return Ok(None) };
+        let lane = occupied.get_mut();
+        lane.offer(&mut self.index);
+        let level = lane.level(self.lane_records);
+        if lane.is_idle() {
+            occupied.remove();
+        }
+        Ok(level)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::rc::Rc;
 
+    use futures_util::FutureExt as _;
     use futures_util::task::noop_waker_ref;
     use proptest::prelude::*;
     use rdkafka::Timestamp;
@@ -186,6 +261,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::consumer::lane::Later;
 
     fn record(key: Option<&str>, offset: i64) -> Record<'static> {
         let key = key.map(|key| key.as_bytes().to_vec());
@@ -196,19 +272,30 @@ mod tests {
         Lease { slot: 0, epoch: 1, offset, bytes: 1 }
     }
 
+    /// Lanes that announce nothing.
+    #[allow(clippy::type_complexity)]
+    fn lanes<'c, F: Future<Output = TaskEnd<()>>>(
+        start: impl Fn(Task<'c>) -> F,
+        lane_records: usize,
+    ) -> Lanes<'c, impl Fn(Task<'c>) -> F, impl Fn(&Record<'_>), impl Fn(usize) -> usize, F, ()> {
+        Lanes::new(Hooks { start, announce: |_: &Record<'_>| {}, room: |_| 0 }, Crowd::default(), lane_records)
+    }
+
     /// Work that each test finishes by hand, in any order.
     #[derive(Clone, Default)]
     struct Bench(Rc<RefCell<Vec<Job>>>);
 
-    type Job = (i64, oneshot::Sender<()>);
+    type Job = (i64, oneshot::Sender<Option<Later>>);
 
     impl Bench {
         fn start<'c>(&self, task: Task<'c>) -> impl Future<Output = TaskEnd<()>> + use<'c> {
             let (sender, finish) = oneshot::channel();
             self.0.borrow_mut().push((task.lease.offset, sender));
             async move {
-                let _ = finish.await;
-                task.finish(Verdict::Done(()))
+                match finish.await.unwrap() {
+                    None => task.finish(Verdict::Done(())),
+                    Some(later) => task.postpone(later),
+                }
             }
         }
 
@@ -217,8 +304,12 @@ mod tests {
         }
 
         fn finish(&self, index: usize) -> i64 {
+            self.end(index, None)
+        }
+
+        fn end(&self, index: usize, later: Option<Later>) -> i64 {
             let (offset, sender) = self.0.borrow_mut().remove(index);
-            sender.send(()).unwrap();
+            sender.send(later).unwrap();
             offset
         }
     }
@@ -229,7 +320,7 @@ mod tests {
             let names = ["a", "b", "c", "d", "e"];
             let bench = Bench::default();
             let starter = bench.clone();
-            let mut lanes = Lanes::new(move |task| starter.start(task), |_| {}, 1_000);
+            let mut lanes = lanes(move |task| starter.start(task), 1_000);
             for (offset, key) in (0..).zip(&keys) {
                 lanes.take(lease(offset), record(key.map(|key| names[key]), offset));
             }
@@ -256,11 +347,139 @@ mod tests {
         }
     }
 
+    /// What may happen to lanes between one record and the next.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Take,
+        Finish(usize),
+        Postpone(usize, usize),
+        MakeRoom,
+        ReadAgain { cut: usize, gone: Option<usize> },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => Just(Step::Take),
+            3 => (0usize..40).prop_map(Step::Finish),
+            2 => (0usize..40, 0usize..2).prop_map(|(index, queue)| Step::Postpone(index, queue)),
+            1 => Just(Step::MakeRoom),
+            3 => (0usize..6, prop::option::weighted(0.2, 0usize..6)).prop_map(|(cut, gone)| Step::ReadAgain { cut, gone }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+        #[test]
+        fn what_is_postponed_keeps_its_keys_order_and_none_is_lost_or_repeated(
+            keys in prop::collection::vec(prop::option::weighted(0.9, 0usize..3), 1..40),
+            steps in prop::collection::vec(step(), 0..120),
+        ) {
+            let names = ["a", "b", "c"];
+            let record = |offset: i64| record(keys[usize::try_from(offset).unwrap()].map(|key| names[key]), offset);
+            let (bench, crowd) = (Bench::default(), Crowd::default());
+            let starter = bench.clone();
+            let hooks = Hooks { start: move |task| starter.start(task), announce: |_: &Record<'_>| {}, room: |_| 3 };
+            let mut lanes = Lanes::new(hooks, crowd, 1_000);
+            let mut context = Context::from_waker(noop_waker_ref());
+            let count = i64::try_from(keys.len()).unwrap();
+            let (mut next, mut away, mut done, mut lost) = (0, BTreeSet::new(), Vec::new(), Vec::new());
+            // In the end all that is left is done, one after the other.
+            let rest = std::iter::repeat_with(|| {
+                [Step::Take, Step::ReadAgain { cut: 9, gone: None }, Step::Finish(0)]
+            });
+            let mut steps = steps.into_iter().chain(rest.flatten());
+            while done.len() + lost.len() < keys.len() {
+                match steps.next().unwrap() {
+                    Step::Take if next < count => {
+                        lanes.take(lease(next), record(next));
+                        next += 1;
+                    }
+                    Step::Finish(index) if !bench.running().is_empty() => {
+                        bench.end(index % bench.running().len(), None);
+                    }
+                    Step::Postpone(index, queue) if !bench.running().is_empty() => {
+                        bench.end(index % bench.running().len(), Some(Later { queue, note: 7 }));
+                    }
+                    Step::MakeRoom => lanes.make_room(),
+                    Step::ReadAgain { cut, gone } => if let Some(wanted) = lanes.wanted_again() {
+                        prop_assert!(wanted.behind == Behind::Nothing || wanted.offsets.len() <= 3);
+                        let gone = gone.map(|gone| wanted.offsets[gone % wanted.offsets.len()]);
+                        for offset in wanted.offsets.into_iter().take(cut) {
+                            prop_assert!(away.contains(&offset), "read again without having been postponed");
+                            let taken = if gone == Some(offset) {
+                                lost.push(offset);
+                                lanes.is_gone(wanted.behind, lease(offset))
+                            } else {
+                                lanes.take_again(wanted.behind, lease(offset), record(offset))
+                            };
+                            prop_assert!(taken.is_ok());
+                            away.remove(&offset);
+                        }
+                    }
+                    Step::Take | Step::Finish(_) | Step::Postpone(..) => {}
+                }
+                while let Poll::Ready((Finished { lease, verdict }, _)) = lanes.poll_finished(&mut context) {
+                    if matches!(verdict, Verdict::Postponed) {
+                        prop_assert!(away.insert(lease.offset), "postponed twice");
+                    } else {
+                        done.push(lease.offset);
+                    }
+                }
+                prop_assert_eq!(lanes.postponed(), away.len());
+                for key in 0..3 {
+                    let is_of_key = |offset: &&i64| keys[usize::try_from(**offset).unwrap()] == Some(key);
+                    prop_assert!(bench.running().iter().filter(is_of_key).count() <= 1, "two records of one key");
+                    prop_assert!(done.iter().filter(is_of_key).is_sorted(), "a key's records out of order");
+                }
+            }
+            done.append(&mut lost);
+            done.sort_unstable();
+            prop_assert_eq!(done, (0..count).collect::<Vec<_>>());
+            prop_assert!(lanes.by_key.is_empty() && lanes.wanted_again().is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_postponed_in_a_partition_that_leaves_is_forgotten_and_a_note_comes_back() {
+        let notes = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&notes);
+        let start = move |task: Task<'static>| {
+            seen.borrow_mut().push(task.note);
+            let is_new = task.note.is_none();
+            std::future::ready(if is_new {
+                task.postpone(Later { queue: 1, note: 7 })
+            } else {
+                task.finish(Verdict::Done(()))
+            })
+        };
+        let crowd = Crowd::default();
+        let hooks = Hooks { start, announce: |_: &Record<'_>| {}, room: |_| 9 };
+        let mut lanes = Lanes::new(hooks, crowd.clone(), 4);
+        let mut context = Context::from_waker(noop_waker_ref());
+        for offset in 0..2 {
+            lanes.take(Lease { slot: 1, ..lease(offset) }, record(Some("k"), offset));
+        }
+        lanes.take(lease(5), record(Some("k"), 5));
+        while lanes.poll_finished(&mut context).is_ready() {}
+        assert_eq!(lanes.postponed(), 3);
+        let dropped = lanes.drop_waiting(|lease| lease.slot == 0);
+        assert_eq!((dropped.leases, dropped.slots), (vec![], BTreeSet::from([1])));
+        assert_eq!(lanes.postponed(), 1);
+        let wanted = lanes.wanted_again().unwrap();
+        assert_eq!((wanted.behind, wanted.slot, &*wanted.offsets), (Behind::Queue(1), 0, &[5][..]));
+        assert_eq!(crowd.wait(1, false, std::future::ready(())).now_or_never(), Some(None), "it does not overtake");
+        lanes.take_again(wanted.behind, lease(5), record(Some("k"), 5)).unwrap();
+        assert!(lanes.poll_finished(&mut context).is_ready());
+        assert_eq!(*notes.borrow(), [None, None, Some(7)]);
+        assert!(lanes.by_key.is_empty());
+        assert_eq!(crowd.wait(1, false, std::future::ready(())).now_or_never(), Some(Some(())));
+    }
+
     #[test]
     fn a_lane_says_when_it_is_full_and_when_it_is_half_empty_again() {
         let bench = Bench::default();
         let starter = bench.clone();
-        let mut lanes = Lanes::new(move |task| starter.start(task), |_| {}, 4);
+        let mut lanes = lanes(move |task| starter.start(task), 4);
         let levels: Vec<_> = (0..7).map(|offset| lanes.take(lease(offset), record(Some("k"), offset))).collect();
         assert_eq!(levels, [None, None, None, None, Some(Level::Full), None, None]);
         let mut context = Context::from_waker(noop_waker_ref());
@@ -278,7 +497,8 @@ mod tests {
         let (bench, announced) = (Bench::default(), RefCell::new(Vec::new()));
         let starter = bench.clone();
         let announce = |record: &Record<'_>| announced.borrow_mut().push(record.offset());
-        let mut lanes = Lanes::new(move |task| starter.start(task), announce, 4);
+        let hooks = Hooks { start: move |task| starter.start(task), announce, room: |_| 0 };
+        let mut lanes = Lanes::new(hooks, Crowd::default(), 4);
         let mut looks = Vec::new();
         for offset in 0..4 {
             lanes.take(lease(offset), record(Some("k"), offset));
@@ -296,11 +516,12 @@ mod tests {
     fn what_waits_in_a_partition_that_leaves_is_dropped_and_what_runs_goes_on() {
         let bench = Bench::default();
         let starter = bench.clone();
-        let mut lanes = Lanes::new(move |task| starter.start(task), |_| {}, 4);
+        let mut lanes = lanes(move |task| starter.start(task), 4);
         for offset in 0..3 {
             lanes.take(lease(offset), record(Some("k"), offset));
         }
-        let dropped: Vec<_> = lanes.drop_waiting(|lease| lease.offset < 2).iter().map(|lease| lease.offset).collect();
+        let dropped: Vec<_> =
+            lanes.drop_waiting(|lease| lease.offset < 2).leases.iter().map(|lease| lease.offset).collect();
         assert_eq!(dropped, [2]);
         assert_eq!(bench.running(), [0]);
     }
@@ -311,7 +532,7 @@ mod tests {
             let is_given_up = task.lease == lease(0);
             std::future::ready(task.finish(if is_given_up { Verdict::Abandoned } else { Verdict::Done(()) }))
         };
-        let mut lanes = Lanes::new(start, |_| {}, 4);
+        let mut lanes = lanes(start, 4);
         for (offset, key) in [(0, "a"), (1, "a"), (2, "b"), (3, "a")] {
             lanes.take(lease(offset), record(Some(key), offset));
         }

@@ -18,6 +18,10 @@
 //! | `ownership` | on what of it work may begin, for those who work on records |
 //! | `work` | what a mode's work is to the engine |
 //! | `lanes` | order per key, parallel across keys |
+//! | `lane` | one key's records |
+//! | `crowd` | whether what only waits should make room |
+//! | `postponed` | what did, and which of it to read again next |
+//! | `again` | reads it again |
 //! | `attempts` | one record's way: tries, back-off, dead letter |
 //! | `chunks` | a partition's records in chunks, one at a time |
 //! | `batches` | one chunk's way into a store |
@@ -31,18 +35,22 @@
 //! | `engine` | the loop that ties them together, and rebalances |
 //! | `progress` | what others may see of a consumer |
 
+mod again;
 mod attempts;
 mod batches;
 mod chunks;
 mod committed;
 mod committer;
 mod context;
+mod crowd;
 mod engine;
+mod lane;
 mod lanes;
 mod letters;
 mod options;
 mod ownership;
 mod partitions;
+mod postponed;
 mod processor;
 mod progress;
 mod recorder;
@@ -59,15 +67,16 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::attempts::Attempt;
 use self::attempts::Attempts;
+pub use self::attempts::{Attempt, NoTurn};
 use self::batches::Batches;
 use self::chunks::Chunks;
 use self::committed::OfGroup;
 use self::committer::Committer;
 use self::context::Context;
+use self::crowd::Crowd;
 use self::engine::{Engine, Frame};
-use self::lanes::Lanes;
+use self::lanes::{Hooks, Lanes};
 use self::letters::Letters;
 pub use self::options::{ConsumerOptions, Subscription};
 use self::ownership::Ownership;
@@ -80,6 +89,7 @@ use self::work::Work;
 use crate::cluster::Cluster;
 use crate::error::KafkaFailure;
 use crate::producer::{Producer, TransactionError, TransactionalProducer};
+use crate::record::Record;
 use crate::settings::KafkaSettings;
 
 /// How long a broker may take to say what it is.
@@ -136,8 +146,8 @@ impl Consumer {
         let offsets = connection.offsets();
         let frame = self.frame(&connection, &offsets);
         let letters = Letters::by(&self.producer, &self.subscription.group);
-        let attempts = Attempts::new(processor, letters, frame.ownership.clone(), &self.options);
-        let lanes = Lanes::new(|task| attempts.run(task), |record| processor.waits(record), self.options.lane_records);
+        let attempts = Attempts::new(processor, letters, &frame);
+        let lanes = lanes(processor, &attempts, &frame);
         let committer = Committer::new(&connection.client, &self.progress);
         let result = run(&frame, lanes, committer, shutdown).await;
         drop((attempts, offsets));
@@ -191,8 +201,8 @@ impl Consumer {
         let offsets = connection.offsets();
         let frame = self.frame(&connection, &offsets);
         let letters = Letters::in_transactions(&self.subscription.group);
-        let attempts = Attempts::new(processor, letters, frame.ownership.clone(), &self.options);
-        let lanes = Lanes::new(|task| attempts.run(task), |record| processor.waits(record), self.options.lane_records);
+        let attempts = Attempts::new(processor, letters, &frame);
+        let lanes = lanes(processor, &attempts, &frame);
         let committer = is_in_memory.then(|| Committer::new(&connection.client, &self.progress));
         let transactions = Transactions::new(&connection.client, processor, producer, &self.progress, committer);
         let result = run(&frame, lanes, transactions, shutdown).await;
@@ -203,9 +213,11 @@ impl Consumer {
 
     fn frame<'c>(&'c self, connection: &'c Connection, resume: &'c dyn Resume) -> Frame<'c> {
         Frame {
+            kafka: &self.kafka,
             client: &connection.client,
             resume,
             ownership: Ownership::default(),
+            crowd: Crowd::default(),
             options: &self.options,
             subscription: &self.subscription,
             progress: &self.progress,
@@ -223,6 +235,19 @@ impl Consumer {
         client.subscribe(&topics).map_err(KafkaFailure::call("subscribing"))?;
         Ok(Connection { client: Arc::new(client), questions: TaskTracker::new() })
     }
+}
+
+fn lanes<'c, P: Processor>(
+    processor: &'c P,
+    attempts: &'c Attempts<'c, P>,
+    frame: &Frame<'_>,
+) -> impl Work<'c, Product = P::Product> {
+    let hooks = Hooks {
+        start: |task| attempts.run(task),
+        announce: |record: &Record<'_>| processor.waits(record),
+        room: |queue| processor.room(queue),
+    };
+    Lanes::new(hooks, frame.crowd.clone(), frame.options.lane_records)
 }
 
 async fn run<'c, W, R>(

@@ -46,6 +46,9 @@ pub struct ConsumerOptions {
     /// How many bytes of records may be in flight
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = at_least_one)]
     pub max_in_flight_bytes: usize,
+    /// How many more records may wait on their topic, out of memory, while others pass them
+    #[arg(long, value_name = "N", default_value_t = 250_000)]
+    pub max_postponed: usize,
     /// How many records may wait behind one key before its partition is paused
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = at_least_one)]
     pub lane_records: usize,
@@ -88,6 +91,7 @@ impl Default for ConsumerOptions {
             concurrency: 1_000,
             max_in_flight: 10_000,
             max_in_flight_bytes: 64 << 20,
+            max_postponed: 250_000,
             lane_records: 2_000,
             max_attempts: 5,
             dead_letter_limit: 1_000,

@@ -166,6 +166,19 @@ impl Partitions {
         Some(Lease { slot: index, epoch: slot.epoch, offset, bytes })
     }
 
+    /// Takes a record in again whose claim has ended without its being done. `None` where its partition is not to be read
+    /// any more, or was taken up anew.
+    pub(super) fn lease_again(&mut self, index: usize, epoch: u32, offset: i64, bytes: usize) -> Option<Lease> {
+        let slot = self.slots.get_mut(index)?;
+        if slot.tenure != Tenure::Owned || slot.epoch != epoch {
+            return None;
+        }
+        slot.in_flight += 1;
+        self.records += 1;
+        self.bytes += bytes;
+        Some(Lease { slot: index, epoch, offset, bytes })
+    }
+
     /// Takes note of how far the client has handed a partition out: every record below `position` was leased, and what
     /// else lies there is no record. `None` where the client has handed out nothing since it took the partition over.
     pub(super) fn reached(&mut self, topic: &str, partition: i32, position: Option<i64>) {

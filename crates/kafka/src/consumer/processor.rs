@@ -30,6 +30,12 @@ pub trait Processor: Send + Sync {
     fn waits(&self, record: &Record<'_>) {
         let _ = record;
     }
+
+    /// For how many records one of its queues has room now, of those that were [postponed](Outcome::Postponed) behind it.
+    fn room(&self, queue: usize) -> usize {
+        let _ = queue;
+        usize::MAX
+    }
 }
 
 /// A processor whose products become records, written in one transaction with the offsets of what they were made of.

@@ -1,11 +1,12 @@
 //! What a mode's work is to the engine: polled records go in, verdicts come out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::task::{Context, Poll};
 
 use millrace_domain::DeadLetterClass;
 
 use super::partitions::Lease;
+use super::postponed::{Behind, Wanted};
 use super::resume::Place;
 use crate::new_record::NewRecord;
 use crate::record::Record;
@@ -29,9 +30,42 @@ pub(super) trait Work<'c> {
     /// The next record to leave flight, and whether its partition may go on. Pending as well while nothing runs.
     fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished<Self::Product>, Option<Level>)>;
 
-    /// Drops what waits for others and is not wanted, and returns its claims. Where that is anything, the partition no
-    /// longer has enough waiting.
-    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Vec<Lease>;
+    /// Drops what waits for others and is not wanted.
+    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Dropped;
+
+    /// Postpones what waits for others in memory.
+    fn make_room(&mut self) {}
+
+    /// How many records are postponed: their claims have ended, and they are still to be done.
+    fn postponed(&self) -> usize {
+        0
+    }
+
+    /// What to read again now of what was postponed.
+    fn wanted_again(&mut self) -> Option<Wanted> {
+        None
+    }
+
+    /// Takes a postponed record that was read again. `Err` where it is not its turn, or it is not postponed.
+    fn take_again(&mut self, behind: Behind, lease: Lease, record: Record<'c>) -> Result<Option<Level>, Lease> {
+        let _ = (behind, record);
+        Err(lease)
+    }
+
+    /// A postponed record is not on its topic any more. `Err` as above.
+    fn is_gone(&mut self, behind: Behind, lease: Lease) -> Result<Option<Level>, Lease> {
+        let _ = behind;
+        Err(lease)
+    }
+}
+
+/// What was dropped. Its partitions no longer have enough waiting.
+#[derive(Debug, Default)]
+pub(super) struct Dropped {
+    /// Its claims.
+    pub(super) leases: Vec<Lease>,
+    /// Its partitions' slots.
+    pub(super) slots: BTreeSet<usize>,
 }
 
 /// Moves the claims of what is not wanted out of a queue into `dropped`; whether there was any. `lease_of` tells a claim.
@@ -70,6 +104,8 @@ pub(super) enum Verdict<T> {
         /// The letter, where it is still to be written; otherwise it is acknowledged.
         letter: Option<NewRecord>,
     },
+    /// It left memory before its turn, and will be read again.
+    Postponed,
     /// It was given up because its partition leaves: somebody else will read it.
     Abandoned,
     /// Its partition's progress is not where it was thought to be: it goes on from what is stored.

@@ -1,7 +1,6 @@
 //! How work on partitions that leave comes to a good end: what has begun is finished, what only waits is left to the
 //! next owner.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
@@ -52,11 +51,10 @@ where
     pub(super) fn ownership_changed(&mut self) {
         let wanted = self.partitions.wanted();
         let dropped = self.work.drop_waiting(|lease| wanted.holds(lease));
-        let slots: BTreeSet<_> = dropped.iter().map(|lease| lease.slot).collect();
-        for lease in dropped {
+        for lease in dropped.leases {
             self.abandon(lease);
         }
-        for slot in slots {
+        for slot in dropped.slots {
             self.has_room_again(slot);
         }
         self.ownership.set(wanted);

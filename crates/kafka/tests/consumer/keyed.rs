@@ -1,5 +1,4 @@
-//! The consumer runtime on a real Kafka.
-#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+//! The keyed mode.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,19 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
-use millrace_domain::{Backoff, DeadLetterClass, Done, Outcome};
-use millrace_kafka::consumer::{Attempt, Consumer, ConsumerError, ConsumerOptions, Processor, Subscription};
-use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::{GroupOffsets, KafkaSettings, Producer, Record};
+use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_kafka::Record;
+use millrace_kafka::consumer::{Attempt, ConsumerOptions, Processor};
 use millrace_testkit::journal::{Entry, Journal};
-use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord, RawRecord, TransactionEnd};
+use millrace_testkit::kafka::{self, Isolation, RawRecord, TransactionEnd};
 use millrace_testkit::wait::eventually;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-const BOUND: Duration = Duration::from_secs(60);
+use crate::scene::{BOUND, Member, Scene, record};
 
 /// A processor made of a closure over the record's key, value and attempt.
 struct Closure<F>(F);
@@ -35,100 +31,6 @@ where
         let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         (self.0)(text(record.key()), text(record.value()), attempt.number())
     }
-}
-
-/// A topic with its dead-letter topic and a group, all of this test alone.
-struct Scene<'k> {
-    kafka: &'k Kafka,
-    topic: String,
-    group: String,
-}
-
-impl Scene<'static> {
-    async fn set(partitions: i32) -> Option<Self> {
-        let kafka = kafka::shared().await?;
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-            .with_test_writer()
-            .try_init();
-        Some(Self::on(kafka, partitions).await)
-    }
-}
-
-impl<'k> Scene<'k> {
-    async fn on(kafka: &'k Kafka, partitions: i32) -> Self {
-        let topic = kafka::unique("records");
-        let letters = TopicSpec::new(format!("{topic}.dlq"), 1);
-        kafka.create_topics(&[TopicSpec::new(&topic, partitions), letters]).await;
-        Self { kafka, topic, group: kafka::unique("millrace-test") }
-    }
-
-    fn options() -> ConsumerOptions {
-        ConsumerOptions {
-            backoff: Backoff { base: Duration::from_millis(5), cap: Duration::from_millis(50) },
-            commit_interval: Duration::from_millis(50),
-            ..ConsumerOptions::default()
-        }
-    }
-
-    /// Runs a member of the group in the background.
-    fn member<P: Processor<Product = ()> + 'static>(&self, processor: P, options: ConsumerOptions) -> Member {
-        let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
-        let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
-        let subscription =
-            Subscription { name: "test".to_owned(), group: self.group.clone(), topics: vec![self.topic.clone()] };
-        let consumer = Consumer::new(settings, subscription, options, producer);
-        let stop = CancellationToken::new();
-        let task = tokio::spawn({
-            let stop = stop.clone();
-            async move { consumer.run_keyed(&processor, stop).await }
-        });
-        Member { task, stop }
-    }
-
-    async fn letters(&self) -> Vec<OwnedRecord> {
-        self.kafka.read_all(&format!("{}.dlq", self.topic), Isolation::Committed).await
-    }
-
-    async fn committed(&self) -> i64 {
-        self.kafka.committed_offsets(&self.group, &self.topic).await.values().flatten().sum()
-    }
-
-    /// What of the first partition is done beyond the committed offset, as the group says.
-    async fn done_beyond(&self) -> Vec<(i64, i64)> {
-        let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
-        let offsets = GroupOffsets::new(&settings, &self.group, &self.topic).unwrap();
-        let committed = offsets.fetch(1, BOUND).await.unwrap().remove(&0).unwrap();
-        Done::read(committed.offset, &committed.metadata).unwrap().runs().collect()
-    }
-
-    async fn until_committed(&self, records: i64) {
-        let what = format!("{records} records are committed");
-        eventually(BOUND, &what, async || (self.committed().await == records).then_some(())).await;
-    }
-}
-
-struct Member {
-    task: JoinHandle<Result<(), ConsumerError>>,
-    stop: CancellationToken,
-}
-
-impl Member {
-    async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap().unwrap();
-    }
-
-    async fn halted(self) -> String {
-        match tokio::time::timeout(BOUND, self.task).await.expect("the consumer halts").unwrap() {
-            Err(ConsumerError::Halted(reason)) => reason,
-            other => panic!("the consumer ended otherwise: {other:?}"),
-        }
-    }
-}
-
-fn record(key: &str, value: impl Into<Vec<u8>>) -> RawRecord {
-    RawRecord::new(value).key(key)
 }
 
 #[tokio::test(flavor = "multi_thread")]
