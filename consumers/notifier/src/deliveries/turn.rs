@@ -67,6 +67,11 @@ impl<'t> Turn<'t> {
         Stages::from_bits(self.attempt.note())
     }
 
+    /// Whether others wait on their topic for a place in a destination's queue, and are to have theirs first.
+    pub(crate) fn is_behind(&self, queue: usize) -> bool {
+        self.may_postpone && self.attempt.is_behind(queue)
+    }
+
     /// Waits for a place in a destination's queue, at most until it can be left on its topic or to its next reader.
     ///
     /// # Errors

@@ -83,7 +83,9 @@ impl Destination {
             self.journal.skipped();
             return Err(self.circuit_open());
         }
-        if let Ok(permit) = self.queue.try_acquire() {
+        if !turn.is_behind(self.number)
+            && let Ok(permit) = self.queue.try_acquire()
+        {
             return Ok(Place(permit));
         }
         if standing == Standing::HasFallback {

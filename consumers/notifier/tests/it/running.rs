@@ -201,8 +201,8 @@ async fn what_waits_for_a_slow_destination_lets_others_pass_and_is_delivered_onc
 
     let (mut running, _lines, _) = start(broker.bootstrap_servers(), &options).await;
     let ids = |path: &str| -> Vec<String> {
-        let received = receiver.received_at(path);
-        received.iter().map(|request| request.headers["webhook-id"].to_str().unwrap().to_owned()).collect()
+        let requests = receiver.received_at(path);
+        requests.iter().map(|request| request.headers["webhook-id"].to_str().unwrap().to_owned()).collect()
     };
     let before = eventually(BOUND, "the last one has passed the others", async || {
         ids("/all").contains(&"last".to_owned()).then(|| ids("/slow").len())

@@ -15,7 +15,7 @@ use crate::record::Record;
 use crate::settings::KafkaSettings;
 
 /// Reading ends early with this many bytes of records.
-const MOST_BYTES: usize = 8 << 20;
+pub(super) const MOST_BYTES: usize = 8 << 20;
 
 /// Going elsewhere waits for the fetch that is under way, and what was fetched ahead is dropped: both are kept small.
 const FETCH: [(&str, &str); 3] =

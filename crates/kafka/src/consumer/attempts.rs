@@ -58,15 +58,24 @@ impl Attempt<'_> {
         }
     }
 
+    /// Whether others are postponed behind one of the processor's queues, and the record is not one of them: they are to
+    /// have their turn first.
+    pub fn is_behind(&self, queue: usize) -> bool {
+        self.note.is_none() && self.crowd.is_some_and(|crowd| crowd.has_postponed(queue))
+    }
+
     /// Waits for its turn in one of the processor's queues. Where too many records wait, and nothing has been done for
     /// this one that its outcome cannot tell, it can be postponed.
     ///
     /// # Errors
     /// [`NoTurn`], and `wait` is dropped.
     pub async fn turn<W: Future>(&self, queue: usize, wait: W) -> Result<W::Output, NoTurn> {
+        if self.is_behind(queue) {
+            return Err(NoTurn::Crowded);
+        }
         let wait = async {
             match self.crowd {
-                Some(crowd) => crowd.wait(queue, self.note.is_some(), wait).await,
+                Some(crowd) => crowd.wait(wait).await,
                 None => Some(wait.await),
             }
         };

@@ -37,12 +37,13 @@ impl Crowd {
         });
     }
 
-    /// Waits for `wait`, at most until room is to be made. `None` at once where others are postponed behind the queue,
-    /// unless the record `was_postponed` itself: it does not overtake them.
-    pub(super) async fn wait<W: Future>(&self, queue: usize, was_postponed: bool, wait: W) -> Option<W::Output> {
-        if !was_postponed && self.0.borrow().queues.contains(&queue) {
-            return None;
-        }
+    /// Whether records are postponed behind a queue.
+    pub(super) fn has_postponed(&self, queue: usize) -> bool {
+        self.0.borrow().queues.contains(&queue)
+    }
+
+    /// Waits for `wait`, at most until room is to be made.
+    pub(super) async fn wait<W: Future>(&self, wait: W) -> Option<W::Output> {
         let mut state = self.0.subscribe();
         tokio::select! {
             biased;
@@ -62,19 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_makes_room_when_it_is_asked_to_and_does_not_overtake_what_is_postponed() {
+    fn what_waits_makes_room_when_it_is_asked_to() {
         let crowd = Crowd::default();
-        let wait = |was_postponed| crowd.wait(3, was_postponed, pending::<()>()).now_or_never();
-        assert_eq!(wait(false), None);
+        let wait = || crowd.wait(pending::<()>()).now_or_never();
+        assert_eq!(wait(), None);
         crowd.ask(true);
-        assert_eq!((wait(false), wait(true)), (Some(None), Some(None)));
-        assert_eq!(crowd.wait(3, false, ready(7)).now_or_never(), Some(Some(7)));
-
+        assert_eq!(wait(), Some(None));
+        assert_eq!(crowd.wait(ready(7)).now_or_never(), Some(Some(7)));
         crowd.ask(false);
-        crowd.set_postponed(3, true);
-        assert_eq!((wait(false), wait(true)), (Some(None), None));
-        assert_eq!(crowd.wait(4, false, ready(7)).now_or_never(), Some(Some(7)));
-        crowd.set_postponed(3, false);
-        assert_eq!(wait(false), None);
+        assert_eq!(wait(), None);
     }
 }

@@ -229,7 +229,12 @@ where
         let (records, bytes) = self.partitions.load();
         records + self.recorder.waiting() < self.options.max_in_flight
             && bytes < self.options.max_in_flight_bytes
-            && self.may_postpone()
+            && self.has_room_outside()
+    }
+
+    /// Whether more may be read although it may have to be postponed.
+    fn has_room_outside(&self) -> bool {
+        self.work.postponed() <= self.options.max_postponed
     }
 
     fn take(&mut self, message: BorrowedMessage<'c>) {
@@ -385,7 +390,7 @@ where
         if self.paused {
             let is_half_empty =
                 records <= self.options.max_in_flight / 2 && bytes <= self.options.max_in_flight_bytes / 2;
-            if is_half_empty && self.may_postpone() {
+            if is_half_empty && self.has_room_outside() {
                 self.set_paused(false);
             }
         } else if self.has_room() {

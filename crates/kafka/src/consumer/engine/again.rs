@@ -1,7 +1,7 @@
 //! Room for others: what only waits leaves memory where too much does, and is read again in its turn.
 
 use super::Engine;
-use crate::consumer::again::Found;
+use crate::consumer::again::{Found, MOST_BYTES};
 use crate::consumer::postponed::{MOST_RECORDS, Wanted};
 use crate::consumer::recorder::Recorder;
 use crate::consumer::work::Work;
@@ -31,7 +31,7 @@ where
         }
     }
 
-    pub(super) fn may_postpone(&self) -> bool {
+    fn may_postpone(&self) -> bool {
         self.work.postponed() < self.options.max_postponed
     }
 
@@ -40,8 +40,9 @@ where
         if self.has_room() || !self.may_postpone() {
             self.crowd.ask(false);
         }
-        let (records, _) = self.partitions.load();
-        let is_full = records >= self.options.max_in_flight + MOST_RECORDS;
+        let (records, bytes) = self.partitions.load();
+        let is_full = records >= self.options.max_in_flight + MOST_RECORDS
+            || bytes >= self.options.max_in_flight_bytes + MOST_BYTES;
         if self.draining.is_some() || self.revocation.is_some() || self.again.is_running() || is_full {
             return;
         }
