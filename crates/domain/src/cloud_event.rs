@@ -52,21 +52,21 @@ pub struct CloudEvent<'a> {
 }
 
 impl<'a> CloudEvent<'a> {
-    /// Reads an event in structured mode off a JSON object that was validated as a whole.
+    /// Reads an event in structured mode off a JSON object.
     ///
     /// # Errors
     /// Every fault of the event, at pointers into it.
-    pub fn structured(event: &Value<'a>) -> Result<Self, FieldErrors> {
+    pub fn structured(event: &Document<'a>) -> Result<Self, FieldErrors> {
         if event.kind() != Kind::Object {
             return Err(FieldErrors::one("", "must be a JSON object"));
         }
         let mut draft = Draft::default();
         let (mut data, mut base64) = (None, None);
         for (name, value) in event.members() {
-            match &*name {
-                "data" => data = Some(value).filter(|value| value.kind() != Kind::Null),
-                "data_base64" => base64 = Some(value).filter(|value| value.kind() != Kind::Null),
-                _ if draft.has_room(&name, value.raw()) => draft.take_json(&name, &value),
+            match &**name {
+                "data" => data = Some(*value).filter(|value| value.kind() != Kind::Null),
+                "data_base64" => base64 = Some(*value).filter(|value| value.kind() != Kind::Null),
+                _ if draft.has_room(name, value.raw()) => draft.take_json(name, value),
                 _ => {}
             }
         }
@@ -113,7 +113,7 @@ impl<'a> CloudEvent<'a> {
             draft.errors.push("", "is required: the event's data");
             return draft.finish(None, content_type);
         }
-        draft.finish(Some(Data { bytes: Cow::Borrowed(body), is_binary: false }), content_type)
+        draft.finish(Some(Data { bytes: Cow::Borrowed(body), is_binary: false, checked: None }), content_type)
     }
 }
 
@@ -122,19 +122,21 @@ struct Data<'a> {
     bytes: Cow<'a, [u8]>,
     /// It came as `data_base64`: bytes of no shape.
     is_binary: bool,
+    /// The JSON that the bytes are, where they were checked as a part of the event.
+    checked: Option<Value<'a>>,
 }
 
 impl<'a> Data<'a> {
     /// JSON data goes on as its own text; of other types, a JSON string holds the text (JSON format, section 3.1.1).
     fn of_member(data: Value<'a>, content_type: &str) -> Result<Self, (&'static str, &'static str)> {
         let text = if is_json(content_type) { None } else { data.as_str() };
-        let bytes = match text {
+        let (bytes, checked) = match text {
             Some(text) if text.is_empty() => return Err(("/data", "must not be empty")),
-            Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
-            Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
-            None => Cow::Borrowed(data.raw().as_bytes()),
+            Some(Cow::Borrowed(text)) => (Cow::Borrowed(text.as_bytes()), None),
+            Some(Cow::Owned(text)) => (Cow::Owned(text.into_bytes()), None),
+            None => (Cow::Borrowed(data.raw().as_bytes()), Some(data)),
         };
-        Ok(Self { bytes, is_binary: false })
+        Ok(Self { bytes, is_binary: false, checked })
     }
 
     fn of_base64(value: &Value<'a>) -> Result<Self, (&'static str, &'static str)> {
@@ -143,7 +145,7 @@ impl<'a> Data<'a> {
         if bytes.is_empty() {
             return Err(("/data_base64", "must not be empty"));
         }
-        Ok(Self { bytes: Cow::Owned(bytes), is_binary: true })
+        Ok(Self { bytes: Cow::Owned(bytes), is_binary: true, checked: None })
     }
 }
 
@@ -272,7 +274,8 @@ impl Draft {
         if !is_json(content_type) {
             return PartitionKey::EventId;
         }
-        let document = match Document::parse(&data.bytes) {
+        let document = match data.checked.map_or_else(|| Document::parse(&data.bytes), |value| Ok(Document::of(value)))
+        {
             Ok(document) => document,
             Err(error) => {
                 let pointer = if data.is_binary { "/data_base64" } else { prefix };

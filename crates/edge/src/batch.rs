@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use millrace_domain::cloud_event::CloudEvent;
-use millrace_domain::json::{Value, write_string};
+use millrace_domain::json::{Document, Value, write_string};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -64,12 +64,16 @@ const STEP: usize = 64;
 /// Once verdicts have this many bytes, further refusals say less.
 const DETAILED: usize = 1 << 20;
 
+/// An event as its framing hands it over; an error is one of that event alone.
+type Framed<'a> = Result<Document<'a>, Problem>;
+
 impl Edge {
-    /// Writes the events that are good, and answers for all in their order.
+    /// Writes the events that are good, and answers for all in their order. An error among the events is one of the
+    /// whole request: then nothing is written.
     pub(crate) async fn many<'a>(
         &self,
         headers: &HeaderMap,
-        events: impl Iterator<Item = Result<Value<'a>, Problem>>,
+        events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
         deadline: Deadline,
     ) -> Result<Response, Problem> {
         let batch = self.check_all(headers, events)?;
@@ -100,7 +104,17 @@ impl Edge {
     fn check_all<'a>(
         &self,
         headers: &HeaderMap,
-        events: impl Iterator<Item = Result<Value<'a>, Problem>>,
+        mut events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
+    ) -> Result<Batch<'a, '_>, Problem> {
+        self.check_each(headers, &mut events)
+            // That the request is malformed goes before that it is too large.
+            .map_err(|problem| events.find_map(Result::err).unwrap_or(problem))
+    }
+
+    fn check_each<'a>(
+        &self,
+        headers: &HeaderMap,
+        events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
     ) -> Result<Batch<'a, '_>, Problem> {
         let most = self.limits.request / SHORTEST_EVENT;
         let mut batch = Batch {
@@ -110,6 +124,7 @@ impl Edge {
             room: self.rooms.share(),
         };
         for (index, event) in events.enumerate() {
+            let event = event?;
             if index == most {
                 return Err(Problem::too_large(format!("the batch has more than {most} events")));
             }
@@ -127,7 +142,7 @@ impl Edge {
         Ok(batch)
     }
 
-    fn check<'a>(&self, event: &Value<'a>, headers: &HeaderMap) -> Result<Submission<'a>, Problem> {
+    fn check<'a>(&self, event: &Document<'a>, headers: &HeaderMap) -> Result<Submission<'a>, Problem> {
         let event = CloudEvent::structured(event).map_err(Problem::invalid)?;
         self.check_size(&event.data)?;
         Ok(submission(event, headers))
@@ -255,6 +270,6 @@ fn write_refusal(out: &mut Vec<u8>, id: Option<&str>, verdict: &'static str, pro
 }
 
 /// The id of an event that is wrong otherwise, so that its sender can tell which one it was.
-fn readable_id<'a>(event: &Value<'a>) -> Option<Cow<'a, str>> {
-    event.get("id").and_then(|id| id.as_str())
+fn readable_id<'a>(event: &Document<'a>) -> Option<Cow<'a, str>> {
+    event.get("id").and_then(Value::as_str)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use millrace_domain::cloud_event::{CloudEvent, HTTP_HEADER_PREFIX, is_json};
-use millrace_domain::json::{Document, Kind};
+use millrace_domain::json::{self, Array, Document};
 use millrace_domain::{Envelope, EventId, FieldErrors};
 
 use crate::accept::{Accepted, now, traceparent};
@@ -33,7 +33,7 @@ impl Edge {
     ) -> Result<Response, Problem> {
         match mode(headers)? {
             Mode::Structured => {
-                let event = CloudEvent::structured(&parse(body)?.root());
+                let event = CloudEvent::structured(&parse(body)?);
                 self.one(headers, event, deadline).await
             }
             Mode::Binary { attributes, content_type } => {
@@ -46,16 +46,16 @@ impl Edge {
             }
             Mode::Batch => {
                 idempotency::refuse_on_batch(headers)?;
-                let document = parse(body)?;
-                if document.kind() != Kind::Array {
+                let Some(array) = Array::open(body).map_err(not_json)? else {
                     return Err(Problem::invalid(FieldErrors::one("", "must be a JSON array of CloudEvents")));
-                }
-                self.many(headers, document.elements().map(Ok), deadline).await
+                };
+                let events = array.map(|event| event.map(Ok).map_err(not_json));
+                self.many(headers, events, deadline).await
             }
             Mode::Lines => {
                 idempotency::refuse_on_batch(headers)?;
                 let lines = body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
-                let events = lines.map(|line| parse(line).map(|document| document.root()));
+                let events = lines.map(|line| Ok(parse(line)));
                 self.many(headers, events, deadline).await
             }
         }
@@ -143,5 +143,10 @@ pub(crate) fn submission<'a>(event: CloudEvent<'a>, headers: &HeaderMap) -> Subm
 }
 
 fn parse(body: &[u8]) -> Result<Document<'_>, Problem> {
-    Document::parse(body).map_err(|error| Problem::malformed(format!("not JSON: {error}")))
+    Document::parse(body).map_err(not_json)
+}
+
+#[allow(clippy::needless_pass_by_value)] // an error on its way
+fn not_json(error: json::Error) -> Problem {
+    Problem::malformed(format!("not JSON: {error}"))
 }

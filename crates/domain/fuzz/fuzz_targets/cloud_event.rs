@@ -4,14 +4,16 @@
 
 use libfuzzer_sys::fuzz_target;
 use millrace_domain::cloud_event::CloudEvent;
-use millrace_domain::json::Document;
+use millrace_domain::json::{Array, Document};
 use millrace_domain::{EventId, FieldErrors};
 
 fuzz_target!(|input: (Vec<(String, String)>, Option<String>, Vec<u8>)| {
     let (attributes, content_type, body) = input;
     if let Ok(document) = Document::parse(&body) {
-        inspect(CloudEvent::structured(&document.root()));
-        document.elements().for_each(|event| inspect(CloudEvent::structured(&event)));
+        inspect(CloudEvent::structured(&document));
+    }
+    if let Ok(Some(array)) = Array::open(&body) {
+        array.map_while(Result::ok).for_each(|event| inspect(CloudEvent::structured(&event)));
     }
     let sent = || attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     inspect(CloudEvent::binary(sent(), content_type.as_deref(), &body));

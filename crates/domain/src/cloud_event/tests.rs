@@ -4,7 +4,7 @@ use super::*;
 
 fn structured(json: &str) -> Result<CloudEvent<'_>, FieldErrors> {
     let document = Document::parse(json.as_bytes()).unwrap();
-    CloudEvent::structured(&document.root())
+    CloudEvent::structured(&document)
 }
 
 fn faults(json: &str) -> Vec<String> {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::error::{Error, ErrorKind, Failure};
-use super::names::Name;
 use super::scanner::{self, Scanned};
 use super::value::{Kind, Value};
 use super::walk::Elements;
@@ -12,8 +11,7 @@ use super::walk::Elements;
 #[derive(Debug, Clone)]
 pub struct Document<'a> {
     root: Value<'a>,
-    names: Vec<Name<'a>>,
-    values: Vec<Value<'a>>,
+    members: Vec<(Cow<'a, str>, Value<'a>)>,
 }
 
 impl<'a> Document<'a> {
@@ -24,17 +22,13 @@ impl<'a> Document<'a> {
     /// The first thing wrong with the text, by [the rules of this module](super). In objects with many members a
     /// duplicate name is noticed at the object's end.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+        let text = text(bytes)?;
+        scanner::scan(text).map(Self::from).map_err(|failure| Error::locate(failure, text))
+    }
 
-        if bytes.starts_with(BYTE_ORDER_MARK) {
-            return Err(Error::locate(Failure::new(0, ErrorKind::ByteOrderMark), ""));
-        }
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-            Error::locate(Failure::new(error.valid_up_to(), ErrorKind::InvalidUtf8), valid)
-        })?;
-        let Scanned { root, names, values } = scanner::scan(text).map_err(|failure| Error::locate(failure, text))?;
-        Ok(Self { root, names, values })
+    /// The text that `value` is by itself, which was checked as a part of another.
+    pub fn of(value: Value<'a>) -> Self {
+        Self { root: value, members: value.members().collect() }
     }
 
     /// The outermost value.
@@ -49,7 +43,7 @@ impl<'a> Document<'a> {
 
     /// The members of the outermost object in the order they were written; none for other texts.
     pub fn members(&self) -> impl ExactSizeIterator<Item = (&Cow<'a, str>, &Value<'a>)> {
-        self.names.iter().zip(&self.values).map(|(name, value)| (&name.text, value))
+        self.members.iter().map(|(name, value)| (name, value))
     }
 
     /// The outermost object's member of this name.
@@ -64,4 +58,23 @@ impl<'a> Document<'a> {
     pub fn elements(&self) -> Elements<'a> {
         self.root.elements()
     }
+}
+
+impl<'a> From<Scanned<'a>> for Document<'a> {
+    fn from(Scanned { root, members }: Scanned<'a>) -> Self {
+        Self { root, members }
+    }
+}
+
+/// The text that `bytes` are, if they are UTF-8 without a byte order mark.
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Error> {
+    const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        return Err(Error::locate(Failure::new(0, ErrorKind::ByteOrderMark), ""));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        Error::locate(Failure::new(error.valid_up_to(), ErrorKind::InvalidUtf8), valid)
+    })
 }

@@ -13,6 +13,7 @@
 //! - numbers that a double can hold: `1e999` is refused; `1e-999`, which rounds to zero, is not;
 //! - no `\u` escape of half a surrogate pair, which stands for no character. `\u0000` does, and is accepted.
 
+mod array;
 mod document;
 mod error;
 mod escape;
@@ -23,6 +24,7 @@ mod string;
 mod value;
 mod walk;
 
+pub use array::Array;
 pub use document::Document;
 pub use error::{Error, ErrorKind};
 pub use escape::{escape, write_string};

@@ -9,9 +9,9 @@ use super::error::{ErrorKind, Failure, quote};
 const COMPARED: usize = 16;
 
 /// A member's name, unescaped.
-#[derive(Debug, Clone)]
-pub(super) struct Name<'a> {
-    pub(super) text: Cow<'a, str>,
+#[derive(Debug)]
+struct Name<'a> {
+    text: Cow<'a, str>,
     offset: usize,
 }
 
@@ -24,10 +24,6 @@ pub(super) struct Names<'a>(Vec<Name<'a>>);
 pub(super) struct Mark(usize);
 
 impl<'a> Names<'a> {
-    pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self(Vec::with_capacity(capacity))
-    }
-
     /// Begins an object.
     pub(super) fn open(&self) -> Mark {
         Mark(self.0.len())
@@ -63,9 +59,10 @@ impl<'a> Names<'a> {
         self.0.truncate(object.0);
     }
 
-    /// The names that are left.
-    pub(super) fn into_inner(self) -> Vec<Name<'a>> {
-        self.0
+    /// The last name that was added and not dropped.
+    #[inline]
+    pub(super) fn last(&self) -> Option<&Cow<'a, str>> {
+        self.0.last().map(|name| &name.text)
     }
 }
 

@@ -1,52 +1,38 @@
 //! The grammar: one pass over the text, by recursive descent bounded by [`MAX_DEPTH`].
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use super::error::{ErrorKind, Failure};
-use super::names::{Mark, Name, Names};
+use super::names::{Mark, Names};
 use super::value::{Kind, Value};
 use super::{MAX_DEPTH, number, string};
 
-/// Room for the members of a common event, so that one allocation does for their names and one for the values.
+/// Room for the members of a common event, so that one allocation does for them.
 const USUAL_MEMBERS: usize = 8;
 
-/// What the pass over a whole text found.
+/// A value that was found, by itself or as an element of the outermost array.
 #[derive(Debug)]
 pub(super) struct Scanned<'a> {
-    /// The outermost value.
+    /// The value.
     pub(super) root: Value<'a>,
-    /// The names of its members, if it is an object.
-    pub(super) names: Vec<Name<'a>>,
-    /// The values of its members.
-    pub(super) values: Vec<Value<'a>>,
+    /// Its members, if it is an object.
+    pub(super) members: Vec<(Cow<'a, str>, Value<'a>)>,
 }
 
 /// Checks a whole text.
 pub(super) fn scan(text: &str) -> Result<Scanned<'_>, Failure> {
-    let mut scanner = Scanner { text, at: 0, depth: 0, names: Names::default() };
-    let mut values = Vec::new();
+    let mut scanner = Scanner::new(text);
     scanner.skip_whitespace();
-    let start = scanner.at;
-    let kind = match scanner.peek() {
-        None => return Err(Failure::new(start, ErrorKind::Empty)),
-        Some(b'{') => {
-            scanner.names = Names::with_capacity(USUAL_MEMBERS);
-            values.reserve(USUAL_MEMBERS);
-            scanner.object(|value, kind| values.push(Value::new(&text[value], kind)))?;
-            Kind::Object
-        }
-        Some(_) => scanner.value()?,
-    };
-    let root = Value::new(&text[start..scanner.at], kind);
-    scanner.skip_whitespace();
-    if scanner.at < text.len() {
-        return Err(Failure::unexpected(text, scanner.at, "the end of the text"));
+    if scanner.peek().is_none() {
+        return Err(Failure::new(scanner.at, ErrorKind::Empty));
     }
-    Ok(Scanned { root, names: scanner.names.into_inner(), values })
+    let item = scanner.item()?;
+    scanner.end()?;
+    Ok(item)
 }
 
-struct Scanner<'a> {
+#[derive(Debug)]
+pub(super) struct Scanner<'a> {
     text: &'a str,
     /// Offset of the next byte to look at.
     at: usize,
@@ -55,7 +41,39 @@ struct Scanner<'a> {
     names: Names<'a>,
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0, depth: 0, names: Names::default() }
+    }
+
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Steps over the value that begins at the next byte, and keeps its members.
+    pub(super) fn item(&mut self) -> Result<Scanned<'a>, Failure> {
+        let (text, start) = (self.text, self.at);
+        let mut members = Vec::new();
+        let kind = if self.peek() == Some(b'{') {
+            members.reserve(USUAL_MEMBERS);
+            let object = self.object(|name, value| members.push((name.clone(), value)))?;
+            self.names.forget(object);
+            Kind::Object
+        } else {
+            self.value()?
+        };
+        Ok(Scanned { root: Value::new(&text[start..self.at], kind), members })
+    }
+
+    /// Checks that nothing but white space is left.
+    pub(super) fn end(&mut self) -> Result<(), Failure> {
+        self.skip_whitespace();
+        if self.at < self.text.len() {
+            return Err(self.unexpected("the end of the text"));
+        }
+        Ok(())
+    }
+
     /// Steps over the value that begins at the next byte.
     fn value(&mut self) -> Result<Kind, Failure> {
         match self.peek() {
@@ -94,8 +112,8 @@ impl Scanner<'_> {
         Err(self.unexpected(word))
     }
 
-    /// Steps over an object, and reports where each member's value is. Its names stay behind the returned mark.
-    fn object(&mut self, mut member: impl FnMut(Range<usize>, Kind)) -> Result<Mark, Failure> {
+    /// Steps over an object, and reports each member. Its names stay behind the returned mark.
+    fn object(&mut self, mut member: impl FnMut(&Cow<'a, str>, Value<'a>)) -> Result<Mark, Failure> {
         self.descend()?;
         let object = self.names.open();
         if self.peek() == Some(b'}') {
@@ -106,7 +124,9 @@ impl Scanner<'_> {
             self.name(object)?;
             let start = self.at;
             let kind = self.value()?;
-            member(start..self.at, kind);
+            if let Some(name) = self.names.last() {
+                member(name, Value::new(&self.text[start..self.at], kind));
+            }
             self.skip_whitespace();
             match self.peek() {
                 Some(b',') => self.step(),
@@ -140,22 +160,38 @@ impl Scanner<'_> {
 
     /// Steps over an array.
     fn array(&mut self) -> Result<(), Failure> {
-        self.descend()?;
-        if self.peek() == Some(b']') {
-            self.ascend();
-            return Ok(());
-        }
-        loop {
+        let mut more = self.enter_array()?;
+        while more {
             self.value()?;
-            self.skip_whitespace();
-            match self.peek() {
-                Some(b',') => self.step(),
-                Some(b']') => break,
-                _ => return Err(self.unexpected("a comma or the array's end")),
-            }
+            more = self.next_element()?;
         }
-        self.ascend();
         Ok(())
+    }
+
+    /// Steps over an array's opening bracket, and over the closing one if it has no elements; says whether it has.
+    pub(super) fn enter_array(&mut self) -> Result<bool, Failure> {
+        self.descend()?;
+        let is_empty = self.peek() == Some(b']');
+        if is_empty {
+            self.ascend();
+        }
+        Ok(!is_empty)
+    }
+
+    /// Steps over what follows an element: a comma or the closing bracket; says whether another element follows.
+    pub(super) fn next_element(&mut self) -> Result<bool, Failure> {
+        self.skip_whitespace();
+        match self.peek() {
+            Some(b',') => {
+                self.step();
+                Ok(true)
+            }
+            Some(b']') => {
+                self.ascend();
+                Ok(false)
+            }
+            _ => Err(self.unexpected("a comma or the array's end")),
+        }
     }
 
     /// Steps over an opening bracket and white space.
@@ -182,14 +218,14 @@ impl Scanner<'_> {
     }
 
     #[inline]
-    fn skip_whitespace(&mut self) {
+    pub(super) fn skip_whitespace(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
     }
 
     #[inline]
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 

@@ -105,6 +105,19 @@ async fn mixed_verdicts_are_207_in_the_order_sent() {
 }
 
 #[tokio::test]
+async fn a_batch_that_breaks_off_is_400_and_nothing_of_it_is_written() {
+    let host = Host::new();
+    let whole = host.post_as(BATCH, "/events", format!("[{},{}", event("a"), event("b"))).await;
+    assert_eq!(whole.status.as_u16(), 400);
+    let too_many = vec!["0"; Limits::default().request / 50].join(",");
+    let answer = host.post_as(BATCH, "/events", format!("[{too_many}]")).await;
+    assert_eq!(answer.status.as_u16(), 413);
+    let answer = host.post_as(BATCH, "/events", format!("[{too_many}")).await;
+    assert_eq!(answer.status.as_u16(), 400, "a fault of the text goes before that of its size");
+    assert_eq!(host.take_records(), []);
+}
+
+#[tokio::test]
 async fn all_rejected_or_none_sent_is_422() {
     let host = Host::new();
     for answer in both_ways(&host, &["{}".to_owned(), "1".to_owned()]).await {

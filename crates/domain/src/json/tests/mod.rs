@@ -1,5 +1,6 @@
 //! Tests of the whole: a table of texts, the errors' words, and properties against an independent reader.
 
+mod arrays;
 mod errors;
 mod properties;
 mod sources;

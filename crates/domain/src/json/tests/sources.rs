@@ -78,11 +78,16 @@ pub(super) fn value() -> impl Strategy<Value = String> {
 
 /// A text, damaged in a few places.
 pub(super) fn damaged() -> impl Strategy<Value = Vec<u8>> {
+    damage(value())
+}
+
+/// Any of these texts, damaged in a few places.
+pub(super) fn damage(text: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         4 => select(b"{}[]:,\"\\ \n0123456789.-+eEtfnu/ab\0\x1f".to_vec()),
         1 => any::<u8>(),
     ];
-    (value(), vec((any::<Index>(), 0..4, byte), 1..4)).prop_map(|(text, damages)| {
+    (text, vec((any::<Index>(), 0..4, byte), 1..4)).prop_map(|(text, damages)| {
         let mut bytes = text.into_bytes();
         for (place, damage, byte) in damages {
             let at = place.index(bytes.len() + 1);
