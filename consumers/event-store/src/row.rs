@@ -14,7 +14,7 @@ use serde_json::json;
 
 /// What the table has of a record, but for its place.
 pub struct Row<'r> {
-    envelope: Envelope,
+    envelope: Envelope<'static>,
     offset: i64,
     key: Option<Cow<'r, str>>,
     time: Timestamp,

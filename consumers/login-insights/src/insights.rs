@@ -69,12 +69,12 @@ impl Insights {
     }
 }
 
-fn envelope(id: String) -> Envelope {
+fn envelope(id: String) -> Envelope<'static> {
     Envelope {
         id: EventId::new(id),
         event_type: EVENT_TYPE.into(),
         source: SOURCE.into(),
-        time: format!("{:.3}", jiff::Timestamp::now()),
+        time: format!("{:.3}", jiff::Timestamp::now()).into(),
         content_type: "application/json".into(),
         // An insight is of many traces, and part of none of them.
         traceparent: Some(TraceParent::next_hop(None, &mut rand::rng()).to_string()),

@@ -230,7 +230,7 @@ fn read<'r>(record: &'r Record<'_>) -> Result<(Document<'r>, Notification<'r>), 
     notification.map(|notification| (document, notification))
 }
 
-fn name(record: &Record<'_>, envelope: &Envelope, document: &Document<'_>) -> Name {
+fn name(record: &Record<'_>, envelope: &Envelope<'_>, document: &Document<'_>) -> Name {
     let digest = digest::of_json(&envelope.event_type, &envelope.time, document);
     if record.is_place(&envelope.id) {
         Name::Place(digest::at_place(digest, record.timestamp()))

@@ -32,15 +32,15 @@ const REQUIRED: [&str; 4] = ["id", "source", "type", "specversion"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudEvent<'a> {
     /// `id`.
-    pub id: String,
+    pub id: Cow<'a, str>,
     /// `source`.
-    pub source: String,
+    pub source: Cow<'a, str>,
     /// `type`.
-    pub event_type: String,
+    pub event_type: Cow<'a, str>,
     /// `time` as it was sent, where it was.
-    pub time: Option<String>,
+    pub time: Option<Cow<'a, str>>,
     /// `datacontenttype`; where it was not sent, `application/json`, and `application/octet-stream` of `data_base64`.
-    pub content_type: String,
+    pub content_type: Cow<'a, str>,
     /// `subject`, `dataschema` and extensions, under their Kafka header names.
     pub attributes: Vec<(String, String)>,
     /// The data, as it goes to Kafka.
@@ -48,7 +48,7 @@ pub struct CloudEvent<'a> {
     /// The topic that the type chooses.
     pub topic: &'static str,
     /// What the record is keyed by.
-    pub key: PartitionKey,
+    pub key: PartitionKey<'a>,
 }
 
 impl<'a> CloudEvent<'a> {
@@ -71,7 +71,7 @@ impl<'a> CloudEvent<'a> {
             }
         }
         let usual = if base64.is_some() { BYTES } else { JSON };
-        let content_type = draft.content_type.clone().unwrap_or_else(|| usual.to_owned());
+        let content_type = draft.content_type.clone().unwrap_or(Cow::Borrowed(usual));
         let data = match (data, base64) {
             (Some(_), Some(_)) => Err(("/data_base64", "cannot be sent together with data")),
             (None, None) => Err(("/data", "is required")),
@@ -86,9 +86,9 @@ impl<'a> CloudEvent<'a> {
     ///
     /// # Errors
     /// Every fault of the event; attributes are named as headers, faults of the data point into it.
-    pub fn binary<'h>(
-        attributes: impl IntoIterator<Item = (&'h str, &'h str)>,
-        content_type: Option<&str>,
+    pub fn binary(
+        attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
+        content_type: Option<&'a str>,
         body: &'a [u8],
     ) -> Result<Self, FieldErrors> {
         let mut draft = Draft { as_headers: true, ..Draft::default() };
@@ -97,11 +97,11 @@ impl<'a> CloudEvent<'a> {
                 continue;
             }
             match percent_decode_str(value).decode_utf8() {
-                Ok(value) => draft.take(name, value.into_owned()),
+                Ok(value) => draft.take(name, value),
                 Err(_) => draft.fault(name, "is not UTF-8 once percent-decoded"),
             }
         }
-        let content_type = content_type.map_or_else(|| JSON.to_owned(), str::to_owned);
+        let content_type = Cow::Borrowed(content_type.unwrap_or(JSON));
         // In binary mode the header Content-Type holds this attribute (HTTP protocol binding, section 3.1.1).
         if draft.content_type.take().is_some_and(|sent| sent != content_type) {
             draft.fault("datacontenttype", "differs from the Content-Type, which holds it in binary mode");
@@ -156,19 +156,20 @@ fn base64_bytes(text: &str) -> Option<Vec<u8>> {
 
 /// Whether a media type is JSON: `application/json` or a `+json` suffix (RFC 6839).
 pub fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == JSON || essence.ends_with("/json") || essence.ends_with("+json")
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let end = essence.as_bytes().last_chunk::<5>();
+    end.is_some_and(|end| end.eq_ignore_ascii_case(b"/json") || end.eq_ignore_ascii_case(b"+json"))
 }
 
 /// An event while its attributes come in.
 #[derive(Default)]
-struct Draft {
-    id: Option<String>,
-    source: Option<String>,
-    event_type: Option<String>,
-    spec_version: Option<String>,
-    time: Option<String>,
-    content_type: Option<String>,
+struct Draft<'a> {
+    id: Option<Cow<'a, str>>,
+    source: Option<Cow<'a, str>>,
+    event_type: Option<Cow<'a, str>>,
+    spec_version: Option<Cow<'a, str>>,
+    time: Option<Cow<'a, str>>,
+    content_type: Option<Cow<'a, str>>,
     attributes: Vec<(String, String)>,
     /// Attributes that were sent, but are no good: they are not missing as well.
     refused: Vec<String>,
@@ -178,7 +179,7 @@ struct Draft {
     size: usize,
 }
 
-impl Draft {
+impl<'a> Draft<'a> {
     /// Counts an attribute in; beyond the limit they are not looked at.
     fn has_room(&mut self, name: &str, value: &str) -> bool {
         self.size += name.len() + value.len();
@@ -186,17 +187,17 @@ impl Draft {
     }
 
     /// Takes an attribute in its JSON form; null counts as not sent (JSON format, section 2.2).
-    fn take_json(&mut self, name: &str, value: &Value<'_>) {
+    fn take_json(&mut self, name: &str, value: &Value<'a>) {
         match value.kind() {
             Kind::Null => {}
-            Kind::String => self.take(name, value.as_str().unwrap_or_default().into_owned()),
-            Kind::Bool | Kind::Integer if !is_own(name) => self.take(name, value.raw().to_owned()),
+            Kind::String => self.take(name, value.as_str().unwrap_or_default()),
+            Kind::Bool | Kind::Integer if !is_own(name) => self.take(name, Cow::Borrowed(value.raw())),
             _ if is_own(name) => self.fault(name, "must be a string"),
             _ => self.fault(name, "must be a string, an integer or a boolean"),
         }
     }
 
-    fn take(&mut self, name: &str, value: String) {
+    fn take(&mut self, name: &str, value: Cow<'a, str>) {
         if value.is_empty() && is_own(name) {
             return self.fault(name, "must not be empty");
         }
@@ -214,7 +215,9 @@ impl Draft {
             "time" => self.fault(name, "must be a time in RFC 3339"),
             "datacontenttype" if is_media_type(&value) => self.content_type = Some(value),
             "datacontenttype" => self.fault(name, "must be a media type"),
-            _ if is_attribute_name(name) => self.attributes.push((format!("{ATTRIBUTE_PREFIX}{name}"), value)),
+            _ if is_attribute_name(name) => {
+                self.attributes.push((format!("{ATTRIBUTE_PREFIX}{name}"), value.into_owned()));
+            }
             _ => self.fault(name, "is no attribute name: lower-case letters and digits only"),
         }
     }
@@ -228,7 +231,7 @@ impl Draft {
         self.errors.push(self.pointer(name), detail);
     }
 
-    fn finish(mut self, data: Option<Data<'_>>, content_type: String) -> Result<CloudEvent<'_>, FieldErrors> {
+    fn finish(mut self, data: Option<Data<'a>>, content_type: Cow<'a, str>) -> Result<CloudEvent<'a>, FieldErrors> {
         if self.size > LARGEST_ATTRIBUTES {
             let detail = format!("has more than {LARGEST_ATTRIBUTES} bytes of attributes besides its data");
             return Err(FieldErrors::one("", detail));
@@ -264,8 +267,8 @@ impl Draft {
     }
 
     /// Checks the data against the type's shape and finds the key.
-    fn check_data(&mut self, kind: &EventType, data: &Data<'_>, content_type: &str) -> PartitionKey {
-        let prefix = if self.as_headers { "" } else { "/data" };
+    fn check_data(&mut self, kind: &EventType, data: &Data<'a>, content_type: &str) -> PartitionKey<'a> {
+        let prefix = self.data_prefix();
         if kind.is_shaped() && (data.is_binary || !is_json(content_type)) {
             let detail = format!("must be JSON: the topic {} has a shape", kind.topic);
             self.errors.push(if data.is_binary { "/data_base64" } else { prefix }, detail);
@@ -274,28 +277,36 @@ impl Draft {
         if !is_json(content_type) {
             return PartitionKey::EventId;
         }
-        let document = match data.checked.map_or_else(|| Document::parse(&data.bytes), |value| Ok(Document::of(value)))
-        {
-            Ok(document) => document,
+        if let Some(value) = data.checked {
+            return self.check_json(kind, &Document::of(value));
+        }
+        match Document::parse(&data.bytes) {
+            Ok(_) if data.is_binary => PartitionKey::EventId,
+            Ok(document) => self.check_json(kind, &document).into_owned(),
             Err(error) => {
                 let pointer = if data.is_binary { "/data_base64" } else { prefix };
                 self.errors.push(pointer, format!("is not JSON: {error}"));
-                return PartitionKey::EventId;
+                PartitionKey::EventId
             }
-        };
-        if data.is_binary {
-            return PartitionKey::EventId;
         }
+    }
+
+    fn check_json<'d>(&mut self, kind: &EventType, document: &Document<'d>) -> PartitionKey<'d> {
         // Data of no shape need not be an object; then nothing in it names the entity.
         if !kind.is_shaped() && document.kind() != Kind::Object {
             return PartitionKey::EventId;
         }
-        (kind.check)(&document).unwrap_or_else(|errors| {
+        (kind.check)(document).unwrap_or_else(|errors| {
             for error in errors.as_slice() {
-                self.errors.push(format!("{prefix}{}", error.pointer), error.detail.clone());
+                self.errors.push(format!("{}{}", self.data_prefix(), error.pointer), error.detail.clone());
             }
             PartitionKey::EventId
         })
+    }
+
+    /// What a pointer into the data begins with.
+    fn data_prefix(&self) -> &'static str {
+        if self.as_headers { "" } else { "/data" }
     }
 }
 

@@ -16,24 +16,24 @@ pub const ATTRIBUTE_PREFIX: &str = "ce_";
 
 /// What is known about an event besides its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
+pub struct Envelope<'a> {
     /// `ce_id`: names the event in the whole system.
     pub id: EventId,
     /// `ce_type`: what happened.
-    pub event_type: Cow<'static, str>,
+    pub event_type: Cow<'a, str>,
     /// `ce_source`: who says so.
-    pub source: Cow<'static, str>,
+    pub source: Cow<'a, str>,
     /// `ce_time`: when, in RFC 3339.
-    pub time: String,
+    pub time: Cow<'a, str>,
     /// `content-type`: the media type of the value.
-    pub content_type: Cow<'static, str>,
+    pub content_type: Cow<'a, str>,
     /// `traceparent` (W3C Trace Context).
     pub traceparent: Option<String>,
     /// Optional and extension attributes, under their header names (`ce_subject`, `ce_<name>`).
     pub attributes: Vec<(String, String)>,
 }
 
-impl Envelope {
+impl Envelope<'_> {
     /// The record headers of this envelope, in the order they are written.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let fixed = [
@@ -54,8 +54,8 @@ impl Envelope {
 
     /// Reads the envelope of a record. Records of other producers are welcome: what their headers lack is filled in
     /// from `fallback`; a header that is not UTF-8 counts as missing, and of a repeated one the last counts.
-    pub fn from_headers<'a>(
-        headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
+    pub fn from_headers<'h>(
+        headers: impl IntoIterator<Item = (&'h str, Option<&'h [u8]>)>,
         fallback: impl FnOnce() -> Self,
     ) -> Self {
         let mut found = Found::default();
@@ -95,13 +95,13 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn or(self, fallback: Envelope) -> Envelope {
+    fn or(self, fallback: Envelope<'_>) -> Envelope<'_> {
         let text = |value: Option<&str>, fallback| value.map_or(fallback, |value| Cow::Owned(value.to_owned()));
         Envelope {
             id: self.id.map_or(fallback.id, EventId::new),
             event_type: text(self.event_type, fallback.event_type),
             source: text(self.source, fallback.source),
-            time: self.time.map_or(fallback.time, str::to_owned),
+            time: text(self.time, fallback.time),
             content_type: text(self.content_type, fallback.content_type),
             traceparent: self.traceparent.map(str::to_owned).or(fallback.traceparent),
             attributes: if self.attributes.is_empty() { fallback.attributes } else { last_of_each(self.attributes) },
@@ -126,12 +126,12 @@ mod tests {
 
     use super::*;
 
-    fn fallback() -> Envelope {
+    fn fallback() -> Envelope<'static> {
         Envelope {
             id: EventId::of_place("events", 3, 42),
             event_type: "millrace.event.registered".into(),
             source: "/kafka/events".into(),
-            time: "2026-01-31T12:00:00Z".to_owned(),
+            time: "2026-01-31T12:00:00Z".into(),
             content_type: "application/json".into(),
             traceparent: None,
             attributes: Vec::new(),
@@ -147,9 +147,9 @@ mod tests {
             id in text(), event_type in text(), source in text(), time in text(), content_type in text(),
             traceparent in prop::option::of(text()),
             attributes in prop::collection::btree_map("ce_[a-z0-9]{5,20}", text(), 0..4),
-        ) -> Envelope {
+        ) -> Envelope<'static> {
             Envelope {
-                id: EventId::new(id), event_type: event_type.into(), source: source.into(), time,
+                id: EventId::new(id), event_type: event_type.into(), source: source.into(), time: time.into(),
                 content_type: content_type.into(), traceparent, attributes: attributes.into_iter()
                     .filter(|(name, _)| name != "ce_source" && name != "ce_specversion").collect(),
             }

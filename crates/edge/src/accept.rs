@@ -1,6 +1,7 @@
 //! From a checked event to its acknowledgement.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -27,11 +28,11 @@ pub(crate) const SOURCE: &str = "/millrace/edge";
 #[schema(example = json!({
     "status": "accepted", "id": "0198c0de-7a11-7000-8000-000000000001", "topic": "orders", "partition": 2, "offset": 41,
 }))]
-pub(crate) struct Accepted {
+pub(crate) struct Accepted<'a> {
     /// What became of it.
     status: &'static str,
     /// The event's id: the caller's `Idempotency-Key`, the CloudEvent's own id, or a UUIDv7.
-    id: String,
+    id: &'a str,
     /// The topic it was written to.
     topic: &'static str,
     /// The partition.
@@ -40,10 +41,10 @@ pub(crate) struct Accepted {
     offset: i64,
 }
 
-impl Accepted {
-    pub(crate) fn new(status: &'static str, id: &EventId, topic: &'static str, receipt: Receipt) -> Self {
+impl<'a> Accepted<'a> {
+    pub(crate) fn new(status: &'static str, id: &'a EventId, topic: &'static str, receipt: Receipt) -> Self {
         let Receipt { partition, offset } = receipt;
-        Self { status, id: id.as_str().to_owned(), topic, partition, offset }
+        Self { status, id: id.as_str(), topic, partition, offset }
     }
 
     /// Written by hand: this is the answer to nearly every request.
@@ -51,10 +52,11 @@ impl Accepted {
         out.extend_from_slice(b"{\"status\":");
         write_string(out, self.status);
         out.extend_from_slice(b",\"id\":");
-        write_string(out, &self.id);
+        write_string(out, self.id);
         out.extend_from_slice(b",\"topic\":");
         write_string(out, self.topic);
-        out.extend_from_slice(format!(",\"partition\":{},\"offset\":{}}}", self.partition, self.offset).as_bytes());
+        // Writing to memory cannot fail.
+        let _ = write!(out, ",\"partition\":{},\"offset\":{}}}", self.partition, self.offset);
     }
 
     pub(crate) fn into_response(self, status: StatusCode) -> Response {
@@ -92,19 +94,21 @@ impl Edge {
         let id = idempotency::key(headers)?;
         self.check_size(&value)?;
         let document = Document::parse(&value).map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
-        let key = (route.kind.check)(&document).map_err(Problem::invalid)?;
+        let key = (route.kind.check)(&document).map_err(Problem::invalid)?.into_owned();
         drop(document);
         let id = id.unwrap_or_else(EventId::random);
+        let key = key.text(&id);
+        let arrival = Arrival::of(headers);
         let submission = Submission {
             topic: route.kind.topic,
-            key: Cow::Owned(key.text(&id).to_owned()),
+            key,
             envelope: Envelope {
                 id,
                 event_type: route.kind.name.into(),
                 source: SOURCE.into(),
-                time: now(),
+                time: arrival.time(),
                 content_type: media::JSON.into(),
-                traceparent: Some(traceparent(headers)),
+                traceparent: Some(arrival.next_hop()),
                 attributes: Vec::new(),
             },
             value,
@@ -133,13 +137,30 @@ impl Edge {
     }
 }
 
-/// The time of an event that does not bring its own, in RFC 3339 with milliseconds.
-pub(crate) fn now() -> String {
-    format!("{:.3}", jiff::Timestamp::now())
+/// What the events of one request have in common.
+pub(crate) struct Arrival {
+    time: String,
+    caller: Option<TraceParent>,
 }
 
-/// The caller's trace under a new parent, or a new trace.
-pub(crate) fn traceparent(headers: &HeaderMap) -> String {
-    let caller = headers.get("traceparent").and_then(|header| TraceParent::parse(header.to_str().ok()?));
-    TraceParent::next_hop(caller, &mut rand::rng()).to_string()
+impl Arrival {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let caller = headers.get("traceparent").and_then(|header| TraceParent::parse(header.to_str().ok()?));
+        Self { time: now(), caller }
+    }
+
+    /// The time of an event that does not bring its own, in RFC 3339 with milliseconds.
+    pub(crate) fn time(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.time)
+    }
+
+    /// The caller's trace under a new parent, or a new trace.
+    pub(crate) fn next_hop(&self) -> String {
+        TraceParent::next_hop(self.caller, &mut rand::rng()).to_string()
+    }
+}
+
+/// This moment in RFC 3339 with milliseconds.
+pub(crate) fn now() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
 }

@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use millrace_domain::cloud_event::CloudEvent;
 use millrace_domain::json::{Document, Value, write_string};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::accept::Accepted;
+use crate::accept::{Accepted, Arrival};
 use crate::cloud_events::submission;
 use crate::deadline::Deadline;
 use crate::problem::{AFTER_FAILURE, Problem, ProblemBody};
@@ -39,7 +39,7 @@ pub(crate) struct BatchAnswer {
 #[allow(dead_code)]
 pub(crate) enum EventVerdict {
     /// It was written.
-    Accepted(Accepted),
+    Accepted(Accepted<'static>),
     /// It was not.
     Refused {
         /// Its id; null where it cannot be read.
@@ -72,11 +72,11 @@ impl Edge {
     /// whole request: then nothing is written.
     pub(crate) async fn many<'a>(
         &self,
-        headers: &HeaderMap,
+        arrival: &'a Arrival,
         events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
         deadline: Deadline,
     ) -> Result<Response, Problem> {
-        let batch = self.check_all(headers, events)?;
+        let batch = self.check_all(arrival, events)?;
         let reports = if batch.good.is_empty() {
             Vec::new()
         } else {
@@ -103,17 +103,17 @@ impl Edge {
     /// Checks every event; nothing is written yet.
     fn check_all<'a>(
         &self,
-        headers: &HeaderMap,
+        arrival: &'a Arrival,
         mut events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
     ) -> Result<Batch<'a, '_>, Problem> {
-        self.check_each(headers, &mut events)
+        self.check_each(arrival, &mut events)
             // That the request is malformed goes before that it is too large.
             .map_err(|problem| events.find_map(Result::err).unwrap_or(problem))
     }
 
     fn check_each<'a>(
         &self,
-        headers: &HeaderMap,
+        arrival: &'a Arrival,
         events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
     ) -> Result<Batch<'a, '_>, Problem> {
         let most = self.limits.request / SHORTEST_EVENT;
@@ -132,7 +132,7 @@ impl Edge {
                 batch.room.cover((index + STEP) * ROOM_PER_EVENT)?;
             }
             match event {
-                Ok(event) => match self.check(&event, headers) {
+                Ok(event) => match self.check(&event, arrival) {
                     Ok(submission) => batch.admit(submission),
                     Err(problem) => batch.refuse(readable_id(&event).as_deref(), &problem),
                 },
@@ -142,10 +142,10 @@ impl Edge {
         Ok(batch)
     }
 
-    fn check<'a>(&self, event: &Document<'a>, headers: &HeaderMap) -> Result<Submission<'a>, Problem> {
+    fn check<'a>(&self, event: &Document<'a>, arrival: &'a Arrival) -> Result<Submission<'a>, Problem> {
         let event = CloudEvent::structured(event).map_err(Problem::invalid)?;
         self.check_size(&event.data)?;
-        Ok(submission(event, headers))
+        Ok(submission(event, arrival))
     }
 }
 

@@ -8,7 +8,7 @@ use millrace_domain::cloud_event::{CloudEvent, HTTP_HEADER_PREFIX, is_json};
 use millrace_domain::json::{self, Array, Document};
 use millrace_domain::{Envelope, EventId, FieldErrors};
 
-use crate::accept::{Accepted, now, traceparent};
+use crate::accept::{Accepted, Arrival};
 use crate::deadline::Deadline;
 use crate::media::{self, MediaType};
 use crate::problem::Problem;
@@ -50,13 +50,13 @@ impl Edge {
                     return Err(Problem::invalid(FieldErrors::one("", "must be a JSON array of CloudEvents")));
                 };
                 let events = array.map(|event| event.map(Ok).map_err(not_json));
-                self.many(headers, events, deadline).await
+                self.many(&Arrival::of(headers), events, deadline).await
             }
             Mode::Lines => {
                 idempotency::refuse_on_batch(headers)?;
                 let lines = body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
                 let events = lines.map(|line| Ok(parse(line)));
-                self.many(headers, events, deadline).await
+                self.many(&Arrival::of(headers), events, deadline).await
             }
         }
     }
@@ -70,10 +70,11 @@ impl Edge {
         let id = idempotency::key(headers)?;
         let mut event = event.map_err(Problem::invalid)?;
         if let Some(id) = id {
-            id.as_str().clone_into(&mut event.id);
+            event.id = Cow::Owned(id.as_str().to_owned());
         }
         self.check_size(&event.data)?;
-        let submission = submission(event, headers);
+        let arrival = Arrival::of(headers);
+        let submission = submission(event, &arrival);
         let receipt = self.write_one(&submission, deadline).await?;
         let accepted = Accepted::new("accepted", &submission.envelope.id, submission.topic, receipt);
         Ok(accepted.into_response(StatusCode::ACCEPTED))
@@ -124,18 +125,18 @@ fn attributes(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, Problem> {
 }
 
 /// An event as it goes to the sink.
-pub(crate) fn submission<'a>(event: CloudEvent<'a>, headers: &HeaderMap) -> Submission<'a> {
+pub(crate) fn submission<'a>(event: CloudEvent<'a>, arrival: &'a Arrival) -> Submission<'a> {
     let id = EventId::new(event.id);
     Submission {
         topic: event.topic,
-        key: Cow::Owned(event.key.text(&id).to_owned()),
+        key: event.key.text(&id),
         envelope: Envelope {
             id,
-            event_type: event.event_type.into(),
-            source: event.source.into(),
-            time: event.time.unwrap_or_else(now),
-            content_type: event.content_type.into(),
-            traceparent: Some(traceparent(headers)),
+            event_type: event.event_type,
+            source: event.source,
+            time: event.time.unwrap_or_else(|| arrival.time()),
+            content_type: event.content_type,
+            traceparent: Some(arrival.next_hop()),
             attributes: event.attributes,
         },
         value: event.data,

@@ -14,7 +14,7 @@ pub struct Submission<'a> {
     /// The partition key.
     pub key: Cow<'a, str>,
     /// What is known about the event.
-    pub envelope: Envelope,
+    pub envelope: Envelope<'a>,
     /// The record's value.
     pub value: Cow<'a, [u8]>,
 }

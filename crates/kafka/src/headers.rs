@@ -4,7 +4,7 @@ use millrace_domain::Envelope;
 use rdkafka::message::{Header, OwnedHeaders};
 
 /// The headers of a record that carries an event.
-pub fn from_envelope(envelope: &Envelope) -> OwnedHeaders {
+pub fn from_envelope(envelope: &Envelope<'_>) -> OwnedHeaders {
     append(OwnedHeaders::new_with_capacity(8 + envelope.attributes.len()), envelope.headers())
 }
 

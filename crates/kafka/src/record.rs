@@ -95,7 +95,7 @@ impl Record<'_> {
     }
 
     /// The envelope, whoever produced the record: what its headers do not say follows from its place and its topic.
-    pub fn envelope(&self) -> Envelope {
+    pub fn envelope(&self) -> Envelope<'static> {
         Envelope::from_headers(self.headers(), || self.anonymous())
     }
 
@@ -105,7 +105,7 @@ impl Record<'_> {
     }
 
     /// The envelope of a record without headers.
-    fn anonymous(&self) -> Envelope {
+    fn anonymous(&self) -> Envelope<'static> {
         let topic = self.topic();
         let kind = millrace_domain::event::EVENT_TYPES.iter().find(|kind| kind.topic == topic);
         let time = jiff::Timestamp::from_millisecond(self.timestamp().max(0)).unwrap_or_default();
@@ -116,7 +116,7 @@ impl Record<'_> {
                 .name
                 .into(),
             source: format!("/kafka/{topic}").into(),
-            time: time.to_string(),
+            time: time.to_string().into(),
             content_type: "application/json".into(),
             traceparent: None,
             attributes: Vec::new(),

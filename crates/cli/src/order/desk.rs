@@ -139,7 +139,7 @@ impl<'d> Desk<'d> {
                 id: event_id.clone(),
                 event_type: ORDER.name.into(),
                 source: SOURCE.into(),
-                time: format!("{:.3}", jiff::Timestamp::now()),
+                time: format!("{:.3}", jiff::Timestamp::now()).into(),
                 content_type: "application/json".into(),
                 traceparent: Some(TraceParent::next_hop(None, &mut rand::rng()).to_string()),
                 attributes: Vec::new(),

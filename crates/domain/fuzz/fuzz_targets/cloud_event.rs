@@ -32,10 +32,11 @@ fn inspect(event: Result<CloudEvent<'_>, FieldErrors>) {
         Err(errors) => return assert!(!errors.as_slice().is_empty() && !errors.to_string().is_empty()),
     };
     assert!(!event.data.is_empty(), "an empty value is poison");
-    let own = [&event.id, &event.source, &event.event_type, &event.content_type];
+    let own: [&str; 4] = [&event.id, &event.source, &event.event_type, &event.content_type];
     assert!(own.iter().all(|text| !text.is_empty()));
-    assert!(!event.key.text(&EventId::new(event.id.clone())).is_empty());
-    let headers = own.into_iter().chain(event.attributes.iter().flat_map(|(name, value)| [name, value]));
+    assert!(!event.key.clone().text(&EventId::new(event.id.clone())).is_empty());
+    let headers =
+        own.into_iter().chain(event.attributes.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
     headers.for_each(|text| assert!(!text.contains(char::is_control), "{text:?}"));
     for (name, _) in &event.attributes {
         let name = name.strip_prefix("ce_").expect("attributes have their prefix");

@@ -18,14 +18,14 @@ fn the_data_goes_on_as_it_was_written() {
     let json = format!(r#"{{{REST},"type":"t","data": {{ "n": 12345678901234567890123 , "user_id":7}} }}"#);
     let event = structured(&json).unwrap();
     assert_eq!(&*event.data, br#"{ "n": 12345678901234567890123 , "user_id":7}"#);
-    assert_eq!((event.topic, event.key), ("events", PartitionKey::Entity("7".to_owned())));
+    assert_eq!((event.topic, event.key), ("events", PartitionKey::Entity("7".into())));
 }
 
 #[test]
 fn text_data_of_another_type_goes_on_as_the_text() {
     let json = format!(r#"{{{REST},"type":"t","datacontenttype":"text/xml","data":"<a b=\"c\"/>"}}"#);
     let event = structured(&json).unwrap();
-    assert_eq!((&*event.data, event.content_type.as_str()), (&br#"<a b="c"/>"#[..], "text/xml"));
+    assert_eq!((&*event.data, &*event.content_type), (&br#"<a b="c"/>"#[..], "text/xml"));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn binary_mode_reads_percent_encoded_headers() {
     let event = CloudEvent::binary(headers, Some("application/json"), br#"{"id":"k"}"#).unwrap();
     assert_eq!(event.source, "/café");
     assert_eq!(event.attributes, [("ce_tenant".to_owned(), "a b".to_owned())]);
-    assert_eq!(event.key, PartitionKey::Entity("k".to_owned()));
+    assert_eq!(event.key, PartitionKey::Entity("k".into()));
 }
 
 #[test]

@@ -11,8 +11,8 @@ pub(super) const EVENT_TYPE: EventType =
 /// The key of a record that does not say which service wrote it.
 const UNKNOWN_SERVICE: &str = "unknown";
 
-fn check(document: &Document<'_>) -> Result<PartitionKey, FieldErrors> {
+fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, FieldErrors> {
     object(document)?;
     let service = document.get("service").and_then(key_text);
-    Ok(service.map_or_else(|| PartitionKey::Entity(UNKNOWN_SERVICE.to_owned()), PartitionKey::from))
+    Ok(service.map_or_else(|| PartitionKey::Entity(UNKNOWN_SERVICE.into()), PartitionKey::from))
 }

@@ -9,7 +9,7 @@ use crate::json::{Document, Kind};
 pub(super) const EVENT_TYPE: EventType =
     EventType { name: "millrace.login.seen", family: "millrace.login.", topic: "user-login", check };
 
-fn check(document: &Document<'_>) -> Result<PartitionKey, FieldErrors> {
+fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, FieldErrors> {
     object(document)?;
     let mut errors = FieldErrors::default();
     let user = required_key(document, "user_id", &mut errors);

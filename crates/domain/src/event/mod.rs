@@ -44,7 +44,7 @@ pub struct EventType {
     /// The topic.
     pub topic: &'static str,
     /// Checks a document and finds its partition key.
-    pub check: fn(&Document<'_>) -> Result<PartitionKey, FieldErrors>,
+    pub check: for<'a> fn(&Document<'a>) -> Result<PartitionKey<'a>, FieldErrors>,
 }
 
 impl EventType {
@@ -62,26 +62,34 @@ impl EventType {
 
 /// What a record is keyed by: order holds among records of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PartitionKey {
+pub enum PartitionKey<'a> {
     /// The entity the event is about.
-    Entity(String),
+    Entity(Cow<'a, str>),
     /// The event is about nothing in particular: its own id.
     EventId,
 }
 
-impl PartitionKey {
+impl<'a> PartitionKey<'a> {
     /// The key's text for an event of this id.
-    pub fn text<'a>(&'a self, id: &'a EventId) -> &'a str {
+    pub fn text(self, id: &EventId) -> Cow<'a, str> {
         match self {
             Self::Entity(text) => text,
-            Self::EventId => id.as_str(),
+            Self::EventId => Cow::Owned(id.as_str().to_owned()),
+        }
+    }
+
+    /// The key, apart from the document it was found in.
+    pub fn into_owned(self) -> PartitionKey<'static> {
+        match self {
+            Self::Entity(text) => PartitionKey::Entity(Cow::Owned(text.into_owned())),
+            Self::EventId => PartitionKey::EventId,
         }
     }
 }
 
-impl From<Cow<'_, str>> for PartitionKey {
-    fn from(text: Cow<'_, str>) -> Self {
-        Self::Entity(text.into_owned())
+impl<'a> From<Cow<'a, str>> for PartitionKey<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Self::Entity(text)
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) const EVENT_TYPE: EventType = EventType {
     check,
 };
 
-fn check(document: &Document<'_>) -> Result<PartitionKey, FieldErrors> {
+fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, FieldErrors> {
     object(document)?;
     let mut errors = FieldErrors::default();
     let user = required_key(document, "user_id", &mut errors);

@@ -8,7 +8,7 @@ use crate::json::{Document, Kind};
 pub(super) const EVENT_TYPE: EventType =
     EventType { name: "millrace.order.placed", family: "millrace.order.", topic: "orders", check };
 
-fn check(document: &Document<'_>) -> Result<PartitionKey, FieldErrors> {
+fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, FieldErrors> {
     object(document)?;
     let mut errors = FieldErrors::default();
     let order = required_key(document, "order_id", &mut errors);

@@ -39,7 +39,7 @@ pub struct Payment {
     amount: Option<Box<str>>,
     user_id: Option<Box<str>>,
     settlement: Settlement,
-    envelope: Envelope,
+    envelope: Envelope<'static>,
 }
 
 /// How long a value's own words are, with a payment id and a time: room for the usual value.
@@ -58,7 +58,7 @@ impl Payment {
             id,
             event_type: EVENT_TYPE.into(),
             source: SOURCE.into(),
-            time: format!("{at:.3}"),
+            time: format!("{at:.3}").into(),
             content_type: "application/json".into(),
             traceparent: Some(traceparent.to_string()),
             attributes: Vec::new(),
@@ -74,7 +74,7 @@ impl Payment {
     }
 
     /// What is known of it besides its value.
-    pub fn envelope(&self) -> &Envelope {
+    pub fn envelope(&self) -> &Envelope<'static> {
         &self.envelope
     }
 

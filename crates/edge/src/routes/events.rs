@@ -17,7 +17,7 @@ use crate::problem::{Problem, ProblemBody};
 #[serde(untagged)]
 #[allow(dead_code)] // a schema
 enum Verdict {
-    One(Accepted),
+    One(Accepted<'static>),
     Many(BatchAnswer),
 }
 

@@ -40,7 +40,7 @@ struct LoginRequest {
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
     request_body(content = LoginRequest, content_type = "application/json", description = "The login, written to `user-login` as it was sent"),
     responses(
-        (status = 202, description = "Every in-sync replica has it", body = Accepted),
+        (status = 202, description = "Every in-sync replica has it", body = Accepted<'_>),
         WriteProblems,
     ),
 )]

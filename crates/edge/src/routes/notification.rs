@@ -33,7 +33,7 @@ struct NotificationRequest {
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
     request_body(content = NotificationRequest, content_type = "application/json", description = "The notification, written to `notifications` as it was sent"),
     responses(
-        (status = 200, description = "Every in-sync replica has it", body = Accepted),
+        (status = 200, description = "Every in-sync replica has it", body = Accepted<'_>),
         WriteProblems,
     ),
 )]
@@ -49,7 +49,7 @@ pub(super) async fn send(State(edge): State<Edge>, request: Request) -> Result<R
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
     request_body(content = NotificationRequest, content_type = "application/json", description = "The notification, written to `notifications` as it was sent"),
     responses(
-        (status = 200, description = "Every in-sync replica has it", body = Accepted),
+        (status = 200, description = "Every in-sync replica has it", body = Accepted<'_>),
         WriteProblems,
     ),
 )]

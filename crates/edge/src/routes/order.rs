@@ -34,7 +34,7 @@ struct OrderRequest {
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
     request_body(content = OrderRequest, content_type = "application/json", description = "The order, written to `orders` as it was sent"),
     responses(
-        (status = 202, description = "Every in-sync replica has it", body = Accepted),
+        (status = 202, description = "Every in-sync replica has it", body = Accepted<'_>),
         WriteProblems,
     ),
 )]

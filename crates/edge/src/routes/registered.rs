@@ -30,7 +30,7 @@ const ROUTE: Route = Route { kind: event::REGISTERED, code: StatusCode::OK, stat
         ),
     ),
     responses(
-        (status = 200, description = "Every in-sync replica has it", body = Accepted),
+        (status = 200, description = "Every in-sync replica has it", body = Accepted<'_>),
         WriteProblems,
     ),
 )]
