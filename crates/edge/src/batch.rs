@@ -58,6 +58,9 @@ const SHORTEST_EVENT: usize = r#"{"id":"1","type":"t","data":1,"source":"/","spe
 /// What an event and its verdict take of the memory, about, besides the bytes of the request.
 const ROOM_PER_EVENT: usize = 1024;
 
+/// What the verdict on an event with a usual id takes, in bytes.
+const USUAL_VERDICT: usize = 112;
+
 /// Room is taken for so many events at once.
 const STEP: usize = 64;
 
@@ -86,7 +89,7 @@ impl Edge {
         // Whatever a sink leaves out was not acknowledged.
         let reports = reports.into_iter().chain(std::iter::repeat(Err(SinkError::OutcomeUnknown)));
         let mut written = batch.good.iter().zip(reports);
-        let mut verdicts = Verdicts::default();
+        let mut verdicts = Verdicts::with_room_for(batch.places.len());
         for place in &batch.places {
             match place {
                 Place::Refused(refusal) => verdicts.rejected(&batch.refusals[refusal.clone()]),
@@ -118,7 +121,7 @@ impl Edge {
     ) -> Result<Batch<'a, '_>, Problem> {
         let most = self.limits.request / SHORTEST_EVENT;
         let mut batch = Batch {
-            good: Vec::new(),
+            good: Vec::with_capacity(STEP),
             places: Vec::with_capacity(STEP),
             refusals: Vec::new(),
             room: self.rooms.share(),
@@ -192,6 +195,10 @@ const REJECTED: &str = "rejected";
 const FAILED: &str = "failed";
 
 impl Verdicts {
+    fn with_room_for(events: usize) -> Self {
+        Self { results: Vec::with_capacity(events * USUAL_VERDICT), ..Self::default() }
+    }
+
     /// Adds a verdict that is written out already.
     fn rejected(&mut self, refusal: &[u8]) {
         self.separate();

@@ -1,5 +1,7 @@
 //! Events in both modes, good and bad.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn structured(json: &str) -> Result<CloudEvent<'_>, FieldErrors> {
@@ -127,4 +129,20 @@ fn binary_mode_names_headers_that_are_missing_or_wrong() {
     let errors = CloudEvent::binary(headers, None, b"{}").unwrap_err();
     let pointers: Vec<_> = errors.as_slice().iter().map(|error| error.pointer.as_str()).collect();
     assert_eq!(pointers, ["ce-source", "/order_id"]);
+}
+
+proptest! {
+    #[test]
+    fn shortcuts_for_usual_text_say_what_the_long_way_says(
+        text in prop_oneof![
+            Just(JSON.to_owned()),
+            "[ -~]{0,12}",
+            "[\\x00-\u{a0}é]{0,12}",
+            "[a-zA-Z]{0,4}[/+ ]?[jJ][sS][oO][nN][ ]?(;.{0,4})?",
+        ],
+    ) {
+        prop_assert_eq!(has_control(&text), text.contains(char::is_control));
+        let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        prop_assert_eq!(is_json(&text), essence.ends_with("/json") || essence.ends_with("+json"));
+    }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::{Error, ErrorKind, Failure};
-use super::scanner::{self, Scanned};
+use super::scanner::{self, Scanned, USUAL_MEMBERS};
 use super::value::{Kind, Value};
 use super::walk::Elements;
 
@@ -28,7 +28,12 @@ impl<'a> Document<'a> {
 
     /// The text that `value` is by itself, which was checked as a part of another.
     pub fn of(value: Value<'a>) -> Self {
-        Self { root: value, members: value.members().collect() }
+        let mut members = Vec::new();
+        if value.kind() == Kind::Object {
+            members.reserve(USUAL_MEMBERS);
+            members.extend(value.members());
+        }
+        Self { root: value, members }
     }
 
     /// The outermost value.

@@ -8,7 +8,7 @@ use super::value::{Kind, Value};
 use super::{MAX_DEPTH, number, string};
 
 /// Room for the members of a common event, so that one allocation does for them.
-const USUAL_MEMBERS: usize = 8;
+pub(super) const USUAL_MEMBERS: usize = 8;
 
 /// A value that was found, by itself or as an element of the outermost array.
 #[derive(Debug)]
