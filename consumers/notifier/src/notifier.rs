@@ -10,7 +10,7 @@ use millrace_domain::{DeadLetterClass, Envelope, Outcome, digest, payment};
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
-use millrace_kafka::consumer::{Attempt, Processor};
+use millrace_kafka::consumer::{Attempt, ConsumerOptions, Processor};
 use millrace_store::{Accepted, NotificationOutcome, Progress, Store};
 use thiserror::Error;
 
@@ -67,6 +67,17 @@ impl Notifier {
     #[must_use]
     pub fn recording_in(self, store: Store) -> Self {
         Self { deliveries: Some(Deliveries::of(store)), ..self }
+    }
+
+    /// The same within what a consumer with these options may hold: all queues together take half of it, so that they
+    /// leave room for those who have no need to wait.
+    #[must_use]
+    pub fn within(mut self, options: &ConsumerOptions) -> Self {
+        let shares = 2 * self.destinations.len().max(1);
+        let (records, bytes) = (options.max_in_flight / shares, options.max_in_flight_bytes / shares);
+        self.destinations =
+            self.destinations.into_iter().map(|destination| destination.within(records, bytes)).collect();
+        self
     }
 
     fn build(plan: Plan, policy: AddressPolicy) -> Result<Self, StartError> {

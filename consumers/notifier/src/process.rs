@@ -56,6 +56,7 @@ pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessE
         }
     };
     let options = crate::consumer_options(kafka.options.clone());
+    let notifier = notifier.within(&options);
     let consumer = kafka.consumer(crate::subscription(), options);
     let progress = consumer.progress();
     kafka_consumer::run(&context, &progress, consumer.run_keyed(&notifier, context.shutdown.clone())).await

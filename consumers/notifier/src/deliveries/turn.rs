@@ -103,6 +103,14 @@ impl<'t> Turn<'t> {
         known.into_iter().any(|known| known.delivered && known.destination == destination)
     }
 
+    /// How many attempts earlier turns made at this destination, where the notification has not ended since.
+    pub(crate) fn attempts_before(&self, destination: &str) -> u32 {
+        let unfinished = self.account.iter().filter(|account| account.progress.outcome.is_none());
+        let mut known = unfinished.flat_map(|account| &account.progress.destinations);
+        let of_destination = known.find(|known| known.destination == destination);
+        of_destination.map_or(0, |known| known.attempts.try_into().unwrap_or(0))
+    }
+
     /// Notes an attempt that was made.
     pub(crate) fn note(&self, event: &Event<'_>, destination: &str, result: &Result<(), Failure>) {
         let Some(account) = &self.account else { return };

@@ -36,6 +36,10 @@ pub(crate) async fn deliver<'d>(
     }
     let mut failures = Vec::new();
     for (place, &destination) in chain.iter().enumerate().skip(from) {
+        if destination.has_had_its_attempts(turn) {
+            failures.push((destination.name(), Failure::refused("all attempts failed before")));
+            continue;
+        }
         let standing = if place + 1 == chain.len() { Standing::LastResort } else { Standing::HasFallback };
         let result = match destination.enter(event, standing, turn).await {
             Ok(entered) => destination.deliver(entered, event, standing, turn).await,

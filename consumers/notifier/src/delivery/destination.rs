@@ -23,6 +23,9 @@ pub(crate) struct Destination {
     channel: Channel,
     limits: Limits,
     queue: Semaphore,
+    /// How many places the queue has, and how long the value is that one place is for. A longer one takes several.
+    places: usize,
+    bytes_per_place: usize,
     slots: Semaphore,
     rate: Option<Mutex<RateCap>>,
     breaker: Mutex<Breaker>,
@@ -51,12 +54,20 @@ impl Destination {
             channel,
             limits,
             queue: Semaphore::new(limits.queue),
+            places: limits.queue,
+            bytes_per_place: usize::MAX,
             slots: Semaphore::new(limits.concurrency),
             rate: limits.rate.map(|(per_second, burst)| Mutex::new(RateCap::new(per_second, burst))),
             breaker: Mutex::new(Breaker::new(limits.breaker_failures, limits.breaker_cool_down)),
             last_failure: Mutex::default(),
             journal: Journal::new(name),
         }
+    }
+
+    /// Keeps its queue within so many records and bytes.
+    pub(crate) fn within(self, records: usize, bytes: usize) -> Self {
+        let places = self.limits.queue.min(records).max(1);
+        Self { queue: Semaphore::new(places), places, bytes_per_place: (bytes / places).max(1), ..self }
     }
 
     /// Its name in the configuration.
@@ -83,8 +94,9 @@ impl Destination {
             self.journal.skipped();
             return Err(self.circuit_open());
         }
+        let places = self.places_for(event);
         if !turn.is_behind(self.number)
-            && let Ok(permit) = self.queue.try_acquire()
+            && let Ok(permit) = self.queue.try_acquire_many(places)
         {
             return Ok(Place(permit));
         }
@@ -97,25 +109,31 @@ impl Destination {
             self.journal.failed(event, 0, &failure);
             return Err(failure);
         }
-        let place = turn.place(self.number, self.queue.acquire()).await.map_err(|no_turn| match no_turn {
-            NoTurn::GivenUp => Failure::given_up(),
-            NoTurn::Crowded => Failure::crowded(self.number),
-        })?;
+        let place =
+            turn.place(self.number, self.queue.acquire_many(places)).await.map_err(|no_turn| match no_turn {
+                NoTurn::GivenUp => Failure::given_up(),
+                NoTurn::Crowded => Failure::crowded(self.number),
+            })?;
         // The semaphore is never closed.
         place.map(Place).map_err(|_| Failure::unavailable("its queue is closed"))
     }
 
     /// For how many postponed notifications there is room: for some of those in the queue at once, so that the topic is
-    /// not read for every single one. Where the destination is down, for all: they are not to wait for it.
+    /// not read for every single one.
     pub(crate) fn room(&self) -> usize {
         let free = self.queue.available_permits();
-        if self.is_open() {
-            usize::MAX
-        } else if free * 4 >= self.limits.queue {
-            free
-        } else {
-            0
-        }
+        if free * 4 >= self.places { free } else { 0 }
+    }
+
+    /// How many places a notification takes.
+    fn places_for(&self, event: &Event<'_>) -> u32 {
+        let places = (event.value.len() / self.bytes_per_place + 1).min(self.places);
+        u32::try_from(places).unwrap_or(u32::MAX)
+    }
+
+    /// Whether earlier turns made all attempts that there are.
+    pub(crate) fn has_had_its_attempts(&self, turn: &Turn<'_>) -> bool {
+        turn.attempts_before(&self.name) >= self.limits.retry.attempts
     }
 
     /// Delivers, with as many attempts as it takes and the limits allow.
@@ -129,7 +147,7 @@ impl Destination {
         standing: Standing,
         turn: &Turn<'_>,
     ) -> Result<(), Failure> {
-        let mut attempt = 1;
+        let mut attempt = turn.attempts_before(&self.name) + 1;
         loop {
             let Err(failure) = self.attempt(event, turn).await else {
                 self.journal.delivered();

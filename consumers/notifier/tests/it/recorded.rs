@@ -4,10 +4,11 @@ use http::StatusCode;
 use millrace_domain::{DeadLetterClass, Outcome};
 use millrace_notifier::Notifier;
 use millrace_store::{DeliveryStatus, NotificationStatus, Store, sqlite_url};
-use millrace_testkit::WebhookReceiver;
 use millrace_testkit::webhook::Answer;
+use millrace_testkit::{WebhookReceiver, eventually};
 use tempfile::TempDir;
 
+use crate::running::BOUND;
 use crate::setup::{dead_letter, notifier, process, record, route, webhook};
 
 async fn store(folder: &TempDir) -> Store {
@@ -49,6 +50,29 @@ async fn every_attempt_is_recorded_with_what_went_wrong() {
         .collect();
     assert_eq!(told, [("hook", 1, DeliveryStatus::Failed, true), ("hook", 2, DeliveryStatus::Delivered, false)]);
     assert!(deliveries[0].error.as_ref().unwrap().contains("503"), "{deliveries:?}");
+}
+
+#[tokio::test]
+async fn what_is_interrupted_has_the_attempts_that_are_left() {
+    let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
+    let refused = Answer::status(StatusCode::SERVICE_UNAVAILABLE);
+    let later = Answer::retry_after(StatusCode::SERVICE_UNAVAILABLE, "60");
+    receiver.answer("/hook", [refused.clone(), later, refused]);
+    let (notifier, store) = started(&receiver, &folder).await;
+    let recorded = eventually(BOUND, "two attempts are recorded", async || {
+        let stored = store.notification("event-1").await.unwrap();
+        stored.filter(|stored| stored.deliveries.len() == 2)
+    });
+    tokio::select! {
+        _ = recorded => {}
+        outcome = process(&notifier, record("event-1", "12345", "hello")) => panic!("it ended: {outcome:?}"),
+    }
+
+    let (notifier, store) = started(&receiver, &folder).await;
+    let (class, _) = dead_letter(process(&notifier, record("event-1", "12345", "hello")).await);
+    assert_eq!((class, receiver.received().len()), (DeadLetterClass::Transient, 5));
+    let stored = store.notification("event-1").await.unwrap().unwrap();
+    assert_eq!(stored.deliveries.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
 }
 
 #[tokio::test]

@@ -182,7 +182,7 @@ async fn what_waits_for_a_slow_destination_lets_others_pass_and_is_delivered_onc
     const SLOW: usize = 300;
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/slow", [Answer::status(StatusCode::OK).after(Duration::from_millis(20))]);
-    let slow = webhook("slow", &receiver.url("/slow")) + "limits.queue = 8\nlimits.concurrency = 1\n";
+    let slow = webhook("slow", &receiver.url("/slow")) + "limits.concurrency = 1\n";
     let users = "users = [\"user-0\", \"user-1\", \"user-2\"]\n";
     let all = webhook("all", &receiver.url("/all"));
     let config = config_file(&(slow + &all + &route("slow") + users + &route("all")));

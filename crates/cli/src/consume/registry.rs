@@ -128,6 +128,7 @@ fn notifier(host: &Host<'_>) -> anyhow::Result<Started> {
         millrace_notifier::warn_of_repeats();
     }
     let options = millrace_notifier::consumer_options(host.options.clone());
+    let notifier = notifier.within(&options);
     let consumer = host.consumer(millrace_notifier::subscription(), options);
     let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
     Ok(Started::new(progress, async move { consumer.run_keyed(&notifier, shutdown).await }))

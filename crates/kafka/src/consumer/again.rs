@@ -8,18 +8,26 @@ use futures_util::FutureExt as _;
 use millrace_domain::Backoff;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::postponed::{MOST_DISTANCE, Wanted};
+use super::postponed::Wanted;
 use crate::error::KafkaFailure;
 use crate::reader::{Read, Reader};
 use crate::record::Record;
 use crate::settings::KafkaSettings;
 
-/// Reading ends early with this many bytes of records.
+/// Reading ends early after this many bytes, of what is wanted and of what lies between.
 pub(super) const MOST_BYTES: usize = 8 << 20;
 
 /// Going elsewhere waits for the fetch that is under way, and what was fetched ahead is dropped: both are kept small.
-const FETCH: [(&str, &str); 3] =
-    [("fetch.wait.max.ms", "10"), ("fetch.message.max.bytes", "262144"), ("queued.max.messages.kbytes", "1024")];
+/// A full queue is looked at again after 5 ms, not after librdkafka's second.
+const FETCH: [(&str, &str); 4] = [
+    ("fetch.wait.max.ms", "10"),
+    ("fetch.message.max.bytes", "262144"),
+    ("queued.max.messages.kbytes", "1024"),
+    ("fetch.queue.backoff.ms", "5"),
+];
+
+/// What lies at most so many offsets ahead is read towards rather than gone to.
+const NEAR: i64 = 1_000;
 
 /// Delays after reading failed.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(10) };
@@ -153,7 +161,7 @@ impl Cursor {
 
     /// Where `offset` is near ahead, it is read towards.
     fn at(mut self, place: &Place, offset: i64) -> Result<Self, KafkaFailure> {
-        if self.place != *place || !(self.next..=self.next.saturating_add(MOST_DISTANCE)).contains(&offset) {
+        if self.place != *place || !(self.next..=self.next.saturating_add(NEAR)).contains(&offset) {
             self.reader.go_to(&place.topic, &BTreeMap::from([(place.partition, offset)]))?;
             self.place = place.clone();
             self.next = offset;
@@ -181,8 +189,8 @@ impl Cursor {
             while let Some(gone) = wanted.next_if(|&wanted| wanted < offset) {
                 found.gone.push(gone);
             }
+            bytes += record.size();
             if wanted.next_if_eq(&offset).is_some() {
-                bytes += record.size();
                 found.records.push(record.into_owned());
             }
         }

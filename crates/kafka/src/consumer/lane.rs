@@ -8,7 +8,7 @@ use super::work::{Finished, Level, Verdict, drop_unwanted};
 use crate::record::Record;
 
 /// How many of a lane's records are read again at once.
-const READ_AGAIN: usize = 16;
+const READ_AGAIN: usize = 128;
 
 /// A record to work on, and its claim.
 pub(super) struct Task<'c> {
@@ -89,10 +89,16 @@ impl<'c> Lane<'c> {
         }
     }
 
-    /// Takes a record that follows all others. It comes back where it is only noted, to be read again in its turn.
-    pub(super) fn push(&mut self, task: Task<'c>) -> Option<Task<'c>> {
-        if self.postponed.is_empty() {
-            self.waiting.push_back(task);
+    /// Takes a record that follows all others.
+    pub(super) fn push(&mut self, task: Task<'c>) {
+        self.waiting.push_back(task);
+    }
+
+    /// The same, for lanes that postpone: it comes back where others are postponed, or as many as `bound` wait, and is
+    /// read again in its turn.
+    pub(super) fn push_up_to(&mut self, bound: usize, task: Task<'c>) -> Option<Task<'c>> {
+        if self.postponed.is_empty() && self.waiting.len() < bound {
+            self.push(task);
             return None;
         }
         self.postponed.push_back(task.lease);
@@ -119,12 +125,11 @@ impl<'c> Lane<'c> {
         !self.is_busy && self.postponed.is_empty()
     }
 
-    /// Whether `bound` was reached, or half of it is left, since the last call.
+    /// Whether as many as `bound` wait, or no more than half, since the last call.
     pub(super) fn level(&mut self, bound: usize) -> Option<Level> {
-        let count = self.waiting.len() + self.postponed.len();
         let change = match self.is_full {
-            false if count >= bound => Level::Full,
-            true if count <= bound / 2 => Level::Drained,
+            false if self.waiting.len() >= bound => Level::Full,
+            true if self.waiting.len() <= bound / 2 => Level::Drained,
             _ => return None,
         };
         self.is_full = change == Level::Full;

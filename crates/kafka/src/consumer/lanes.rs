@@ -29,6 +29,15 @@ pub(super) struct Hooks<S, A, R> {
     pub(super) room: R,
 }
 
+/// What becomes of records that come to a lane in which enough wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overflow {
+    /// Their partition is paused.
+    Pause,
+    /// They are postponed.
+    Postpone,
+}
+
 /// See the module's text.
 pub(super) struct Lanes<'c, S, A, R, F, T> {
     hooks: Hooks<S, A, R>,
@@ -40,7 +49,9 @@ pub(super) struct Lanes<'c, S, A, R, F, T> {
     /// What left without having been at work.
     left: Vec<Finished<T>>,
     hasher: RandomState,
+    /// How many records wait in a lane before it overflows.
     lane_records: usize,
+    overflow: Overflow,
 }
 
 impl<'c, S, A, R, F, T> Lanes<'c, S, A, R, F, T>
@@ -50,8 +61,7 @@ where
     R: Fn(usize) -> usize,
     F: Future<Output = TaskEnd<T>>,
 {
-    /// At most `lane_records` wait in a lane before its partition is paused.
-    pub(super) fn new(hooks: Hooks<S, A, R>, crowd: Crowd, lane_records: usize) -> Self {
+    pub(super) fn new(hooks: Hooks<S, A, R>, crowd: Crowd, lane_records: usize, overflow: Overflow) -> Self {
         Self {
             hooks,
             running: FuturesUnordered::new(),
@@ -61,6 +71,7 @@ where
             left: Vec::new(),
             hasher: RandomState::default(),
             lane_records,
+            overflow,
         }
     }
 
@@ -73,7 +84,10 @@ where
         let Entry::Occupied(mut occupied) = self.by_key.entry(id) else { return None };
         let lane = occupied.get_mut();
         let next = lane.advance(&mut self.index);
-        let level = lane.level(self.lane_records);
+        let level = match self.overflow {
+            Overflow::Pause => lane.level(self.lane_records),
+            Overflow::Postpone => None,
+        };
         if lane.is_idle() {
             occupied.remove();
         }
@@ -153,14 +167,14 @@ where
             }
             Entry::Occupied(mut occupied) => {
                 let lane = occupied.get_mut();
-                match lane.push(task) {
-                    None => lane.level(self.lane_records),
-                    Some(task) => {
-                        let level = lane.level(self.lane_records);
-                        self.postpone_all(vec![task]);
-                        level
-                    }
+                if self.overflow == Overflow::Pause {
+                    lane.push(task);
+                    return lane.level(self.lane_records);
                 }
+                if let Some(task) = lane.push_up_to(self.lane_records, task) {
+                    self.postpone_all(vec![task]);
+                }
+                None
             }
         }
     }
@@ -222,28 +236,25 @@ where
         self.index.next(&self.hooks.room)
     }
 
-    fn take_again(&mut self, behind: Behind, lease: Lease, record: Record<'c>) -> Result<Option<Level>, Lease> {
+    fn take_again(&mut self, behind: Behind, lease: Lease, record: Record<'c>) -> Result<(), Lease> {
         let Some(offer) = self.claim(behind, lease) else { return Err(lease) };
         let Some(lane) = self.by_key.get_mut(&offer.lane) else { return Err(lease) };
         let task = Task { lease, record, note: Some(offer.note), lane: offer.lane, waited: Waited::Long };
-        let next = lane.take_again(task);
-        let level = lane.level(self.lane_records);
-        if let Some(task) = next {
+        if let Some(task) = lane.take_again(task) {
             self.start(task);
         }
-        Ok(level)
+        Ok(())
     }
 
-    fn is_gone(&mut self, behind: Behind, lease: Lease) -> Result<Option<Level>, Lease> {
+    fn is_gone(&mut self, behind: Behind, lease: Lease) -> Result<(), Lease> {
         let Some(offer) = self.claim(behind, lease) else { return Err(lease) };
-        let Entry::Occupied(mut occupied) = self.by_key.entry(offer.lane) else { return Ok(None) };
-        let lane = occupied.get_mut();
-        lane.offer(&mut self.index);
-        let level = lane.level(self.lane_records);
-        if lane.is_idle() {
-            occupied.remove();
+        if let Entry::Occupied(mut occupied) = self.by_key.entry(offer.lane) {
+            occupied.get_mut().offer(&mut self.index);
+            if occupied.get().is_idle() {
+                occupied.remove();
+            }
         }
-        Ok(level)
+        Ok(())
     }
 }
 
@@ -277,7 +288,12 @@ mod tests {
         start: impl Fn(Task<'c>) -> F,
         lane_records: usize,
     ) -> Lanes<'c, impl Fn(Task<'c>) -> F, impl Fn(&Record<'_>), impl Fn(usize) -> usize, F, ()> {
-        Lanes::new(Hooks { start, announce: |_: &Record<'_>| {}, room: |_| 0 }, Crowd::default(), lane_records)
+        Lanes::new(
+            Hooks { start, announce: |_: &Record<'_>| {}, room: |_| 0 },
+            Crowd::default(),
+            lane_records,
+            Overflow::Pause,
+        )
     }
 
     /// Work that each test finishes by hand, in any order.
@@ -378,7 +394,7 @@ mod tests {
             let (bench, crowd) = (Bench::default(), Crowd::default());
             let starter = bench.clone();
             let hooks = Hooks { start: move |task| starter.start(task), announce: |_: &Record<'_>| {}, room: |_| 3 };
-            let mut lanes = Lanes::new(hooks, crowd, 1_000);
+            let mut lanes = Lanes::new(hooks, crowd, 3, Overflow::Postpone);
             let mut context = Context::from_waker(noop_waker_ref());
             let count = i64::try_from(keys.len()).unwrap();
             let (mut next, mut away, mut done, mut lost) = (0, BTreeSet::new(), Vec::new(), Vec::new());
@@ -453,7 +469,7 @@ mod tests {
         };
         let crowd = Crowd::default();
         let hooks = Hooks { start, announce: |_: &Record<'_>| {}, room: |_| 9 };
-        let mut lanes = Lanes::new(hooks, crowd.clone(), 4);
+        let mut lanes = Lanes::new(hooks, crowd.clone(), 4, Overflow::Postpone);
         let mut context = Context::from_waker(noop_waker_ref());
         for offset in 0..2 {
             lanes.take(Lease { slot: 1, ..lease(offset) }, record(Some("k"), offset));
@@ -497,7 +513,7 @@ mod tests {
         let starter = bench.clone();
         let announce = |record: &Record<'_>| announced.borrow_mut().push(record.offset());
         let hooks = Hooks { start: move |task| starter.start(task), announce, room: |_| 0 };
-        let mut lanes = Lanes::new(hooks, Crowd::default(), 4);
+        let mut lanes = Lanes::new(hooks, Crowd::default(), 4, Overflow::Postpone);
         let mut looks = Vec::new();
         for offset in 0..4 {
             lanes.take(lease(offset), record(Some("k"), offset));

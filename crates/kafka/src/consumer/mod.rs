@@ -76,7 +76,7 @@ use self::committer::Committer;
 use self::context::Context;
 use self::crowd::Crowd;
 use self::engine::{Engine, Frame};
-use self::lanes::{Hooks, Lanes};
+use self::lanes::{Hooks, Lanes, Overflow};
 use self::letters::Letters;
 pub use self::options::{ConsumerOptions, Subscription};
 use self::ownership::Ownership;
@@ -147,7 +147,7 @@ impl Consumer {
         let frame = self.frame(&connection, &offsets);
         let letters = Letters::by(&self.producer, &self.subscription.group);
         let attempts = Attempts::new(processor, letters, &frame);
-        let lanes = lanes(processor, &attempts, &frame);
+        let lanes = lanes(processor, &attempts, &frame, Overflow::Postpone);
         let committer = Committer::new(&connection.client, &self.progress);
         let result = run(&frame, lanes, committer, shutdown).await;
         drop((attempts, offsets));
@@ -202,7 +202,7 @@ impl Consumer {
         let frame = self.frame(&connection, &offsets);
         let letters = Letters::in_transactions(&self.subscription.group);
         let attempts = Attempts::new(processor, letters, &frame);
-        let lanes = lanes(processor, &attempts, &frame);
+        let lanes = lanes(processor, &attempts, &frame, Overflow::Pause);
         let committer = is_in_memory.then(|| Committer::new(&connection.client, &self.progress));
         let transactions = Transactions::new(&connection.client, processor, producer, &self.progress, committer);
         let result = run(&frame, lanes, transactions, shutdown).await;
@@ -241,13 +241,14 @@ fn lanes<'c, P: Processor>(
     processor: &'c P,
     attempts: &'c Attempts<'c, P>,
     frame: &Frame<'_>,
+    overflow: Overflow,
 ) -> impl Work<'c, Product = P::Product> {
     let hooks = Hooks {
         start: |task| attempts.run(task),
         announce: |record: &Record<'_>| processor.waits(record),
         room: |queue| processor.room(queue),
     };
-    Lanes::new(hooks, frame.crowd.clone(), frame.options.lane_records)
+    Lanes::new(hooks, frame.crowd.clone(), frame.options.lane_records, overflow)
 }
 
 async fn run<'c, W, R>(

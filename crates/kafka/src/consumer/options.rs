@@ -49,7 +49,8 @@ pub struct ConsumerOptions {
     /// How many more records may wait on their topic, out of memory, while others pass them
     #[arg(long, value_name = "N", default_value_t = 250_000)]
     pub max_postponed: usize,
-    /// How many records may wait behind one key before its partition is paused
+    /// How many records may wait in memory behind one key; where further ones cannot wait on their topic, their
+    /// partition is paused
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = at_least_one)]
     pub lane_records: usize,
     /// How often a record is tried before it is dead-lettered

@@ -12,7 +12,7 @@ use super::partitions::Lease;
 pub(super) const MOST_RECORDS: usize = 1_000;
 
 /// How far apart, in offsets, records may lie that are read in one go: what lies between them is read too.
-pub(super) const MOST_DISTANCE: i64 = 20_000;
+const MOST_DISTANCE: i64 = 20_000;
 
 /// What postponed records wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

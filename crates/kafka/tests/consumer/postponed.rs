@@ -90,13 +90,15 @@ async fn scene_with(slow: usize, each: usize) -> Option<Scene<'static>> {
     Some(scene)
 }
 
-/// Be there many keys that wait at the gate, or few with many records that wait for their turn in memory.
+/// Be there many keys that wait at the gate, or few with many records that wait for their turn: in memory, or more of
+/// them than may.
 #[tokio::test(flavor = "multi_thread")]
 async fn others_pass_what_waits_for_a_slow_place_and_it_is_done_in_order_when_there_is_room() {
-    for (slow, each) in [(1_000, 5), (5, 1_000)] {
+    let short_lanes = || ConsumerOptions { lane_records: 50, ..Scene::options() };
+    for (slow, each, options) in [(1_000, 5, few_in_flight()), (5, 1_000, few_in_flight()), (5, 1_000, short_lanes())] {
         let Some(scene) = scene_with(slow, each).await else { return };
         let gated = Gated::closed();
-        let member = scene.member(gated.clone(), few_in_flight());
+        let member = scene.member(gated.clone(), options);
         gated.until_done("fast", slow * each).await;
         assert_eq!(gated.count("slow"), 0);
         gated.gate.add_permits(20);

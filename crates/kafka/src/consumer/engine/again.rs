@@ -60,26 +60,29 @@ where
         for record in found.records {
             let bytes = record.size();
             let Some(lease) = self.partitions.lease_again(slot, epoch, record.offset(), bytes) else { return };
-            match self.work.take_again(behind, lease, record) {
-                Ok(level) => self.level_changed(slot, level),
-                Err(lease) => self.partitions.end(lease, false),
+            if let Err(lease) = self.work.take_again(behind, lease, record) {
+                self.partitions.end(lease, false);
             }
         }
+        let mut gone = Vec::new();
         for offset in found.gone {
-            let Some(lease) = self.partitions.lease_again(slot, epoch, offset, 0) else { return };
-            let gone = self.work.is_gone(behind, lease);
-            self.partitions.end(lease, gone.is_ok());
-            if let Ok(level) = gone {
-                let of = self.partitions.slot_mut(slot);
-                tracing::error!(
-                    topic = of.topic,
-                    partition = of.partition,
-                    offset,
-                    "a postponed record is not on its topic any more: nothing was done for it"
-                );
-                self.counters.gone.increment(1);
-                self.level_changed(slot, level);
-            }
+            let Some(lease) = self.partitions.lease_again(slot, epoch, offset, 0) else { break };
+            let is_gone = self.work.is_gone(behind, lease).is_ok();
+            self.partitions.end(lease, is_gone);
+            gone.extend(is_gone.then_some(offset));
+        }
+        if let (Some(first), Some(last)) = (gone.first(), gone.last()) {
+            let of = self.partitions.slot_mut(slot);
+            let (topic, partition, count) = (&of.topic, of.partition, gone.len());
+            tracing::error!(
+                topic,
+                partition,
+                first,
+                last,
+                count,
+                "postponed records are not on their topic any more: nothing was done for them"
+            );
+            self.counters.gone.increment(count as u64);
         }
     }
 }
