@@ -1,11 +1,13 @@
 //! Reads postponed records again: by a client of its own, which belongs to no group, so that the group's reading goes on.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use millrace_domain::Backoff;
+use tokio::time::Sleep;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::postponed::Wanted;
@@ -29,6 +31,11 @@ const FETCH: [(&str, &str); 4] = [
 /// What lies at most so many offsets ahead is read towards rather than gone to.
 const NEAR: i64 = 1_000;
 
+/// Going elsewhere costs about as much as reading so many records. After fewer were wanted, the next reading waits a
+/// little, until more are.
+const FEW: usize = 100;
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Delays after reading failed.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(10) };
 
@@ -38,6 +45,7 @@ pub(super) struct Again<'c> {
     /// Where the last reading ended.
     cursor: Option<Cursor>,
     running: Option<Running>,
+    pause: Option<Pin<Box<Sleep>>>,
     failures: u32,
 }
 
@@ -70,12 +78,12 @@ struct Place {
 
 impl<'c> Again<'c> {
     pub(super) fn new(kafka: &'c KafkaSettings) -> Self {
-        Self { kafka, cursor: None, running: None, failures: 0 }
+        Self { kafka, cursor: None, running: None, pause: None, failures: 0 }
     }
 
-    /// Whether something is being read.
-    pub(super) fn is_running(&self) -> bool {
-        self.running.is_some()
+    /// Whether something is being read, or nothing is to be read yet.
+    pub(super) fn is_busy(&self) -> bool {
+        self.running.is_some() || self.pause.is_some()
     }
 
     /// Begins to read what is wanted. Nothing may be running.
@@ -96,28 +104,37 @@ impl<'c> Again<'c> {
         self.running = Some(Running { wanted, task: AbortOnDropHandle::new(task) });
     }
 
-    /// What was read, when it is. Nothing was, where that failed.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<(Wanted, Found)> {
+    /// What was read, when it is; nothing was, where that failed. `None` when more may be read.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<(Wanted, Found)>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(context));
+            self.pause = None;
+            return Poll::Ready(None);
+        }
         let Some(running) = &mut self.running else { return Poll::Pending };
         let read = ready!(running.task.poll_unpin(context));
         let Some(Running { wanted, .. }) = self.running.take() else { return Poll::Pending };
+        if wanted.offsets.len() < FEW {
+            self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
+        }
         let error = match read {
             Ok(Ok((cursor, found))) => {
                 self.cursor = Some(cursor);
                 self.failures = 0;
-                return Poll::Ready((wanted, found));
+                return Poll::Ready(Some((wanted, found)));
             }
             Ok(Err(failure)) => failure.to_string(),
             Err(panic) => panic.to_string(),
         };
         self.failures += 1;
         tracing::warn!(error, "postponed records cannot be read, trying again");
-        Poll::Ready((wanted, Found::default()))
+        Poll::Ready(Some((wanted, Found::default())))
     }
 
     /// Ends what is being read.
     pub(super) fn stop(&mut self) {
         self.running = None;
+        self.pause = None;
         self.rest();
     }
 

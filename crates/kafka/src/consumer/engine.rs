@@ -201,8 +201,10 @@ where
             if self.resuming.as_mut().is_some_and(|resuming| resuming.poll_found(context).is_ready()) {
                 return Poll::Ready(());
             }
-            if let Poll::Ready((wanted, found)) = self.again.poll(context) {
-                self.take_again(&wanted, found);
+            if let Poll::Ready(read) = self.again.poll(context) {
+                if let Some((wanted, found)) = read {
+                    self.take_again(&wanted, found);
+                }
                 return Poll::Ready(());
             }
             if let Poll::Ready(recorded) = self.recorder.poll(context, &mut self.partitions) {

@@ -43,7 +43,7 @@ where
         let (records, bytes) = self.partitions.load();
         let is_full = records >= self.options.max_in_flight + MOST_RECORDS
             || bytes >= self.options.max_in_flight_bytes + MOST_BYTES;
-        if self.draining.is_some() || self.revocation.is_some() || self.again.is_running() || is_full {
+        if self.draining.is_some() || self.revocation.is_some() || self.again.is_busy() || is_full {
             return;
         }
         if let Some(wanted) = self.work.wanted_again() {
