@@ -10,7 +10,7 @@ use millrace_domain::Backoff;
 use tokio::time::Sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::postponed::Wanted;
+use super::offers::Wanted;
 use crate::error::KafkaFailure;
 use crate::reader::{Read, Reader};
 use crate::record::Record;

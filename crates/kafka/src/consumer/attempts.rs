@@ -10,11 +10,11 @@ use tokio::sync::Semaphore;
 use super::Processor;
 use super::crowd::Crowd;
 use super::engine::Frame;
-use super::lane::{Later, Task, TaskEnd};
+use super::lane::{Task, TaskEnd};
 use super::letters::{Letters, Refusal, poison};
 use super::ownership::Ownership;
 use super::partitions::Lease;
-use super::work::Verdict;
+use super::work::{Later, Verdict};
 use crate::failpoint::failpoint;
 
 /// One try of a record, as its processor sees it.
@@ -133,34 +133,31 @@ impl<'p, P: Processor> Attempts<'p, P> {
     /// Works on a task until it is done, postponed, abandoned, or the consumer must stop.
     pub(super) async fn run(&self, task: Task<'_>) -> TaskEnd<P::Product> {
         failpoint!("record.taken");
-        let decided = self.decide(&task).await;
+        let verdict = self.decide(&task).await;
         failpoint!("record.processed");
-        match decided {
-            Ok(verdict) => task.finish(verdict),
-            Err(later) => task.postpone(later),
-        }
+        task.finish(verdict)
     }
 
     /// What is rare stands in boxes: every record's future is as large as the largest way it may take.
-    async fn decide(&self, task: &Task<'_>) -> Result<Verdict<P::Product>, Later> {
+    async fn decide(&self, task: &Task<'_>) -> Verdict<P::Product> {
         let mut attempt =
             Attempt { crowd: Some(&self.crowd), note: task.note, ..Attempt::of(&self.ownership, task.lease) };
         if let Some(reason) = poison(&task.record) {
-            return Ok(self.refuse(task, &attempt, None, DeadLetterClass::Permanent, reason).await);
+            return self.refuse(task, &attempt, None, DeadLetterClass::Permanent, reason).await;
         }
         loop {
             match self.attempt(task, &attempt).await {
-                Outcome::Done(product) => return Ok(Verdict::Done(product)),
+                Outcome::Done(product) => return Verdict::Done(product),
                 Outcome::DeadLetter { class, reason, attempts } => {
-                    return Ok(self.refuse(task, &attempt, attempts, class, &reason).await);
+                    return self.refuse(task, &attempt, attempts, class, &reason).await;
                 }
-                Outcome::Fatal { reason } => return Ok(Verdict::Halt(reason)),
+                Outcome::Fatal { reason } => return Verdict::Halt(reason),
                 Outcome::RetryAfter { .. } | Outcome::Postponed { .. } if attempt.is_given_up() => {
-                    return Ok(Verdict::Abandoned);
+                    return Verdict::Abandoned;
                 }
-                Outcome::Postponed { queue, note } => return Err(Later { queue, note }),
+                Outcome::Postponed { queue, note } => return Verdict::Postponed(Some(Later { queue, note })),
                 Outcome::RetryAfter { reason, .. } if attempt.number >= self.limit => {
-                    return Ok(self.refuse(task, &attempt, None, DeadLetterClass::Transient, &reason).await);
+                    return self.refuse(task, &attempt, None, DeadLetterClass::Transient, &reason).await;
                 }
                 Outcome::RetryAfter { after, reason } => {
                     let delay = self.backoff.delay(attempt.number, after, &mut rand::rng());
@@ -174,7 +171,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
                         "trying again"
                     );
                     if Box::pin(attempt.unless_given_up(tokio::time::sleep(delay))).await.is_none() {
-                        return Ok(Verdict::Abandoned);
+                        return Verdict::Abandoned;
                     }
                     attempt.advance();
                 }

@@ -12,7 +12,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::partitions::Lease;
 use super::resume::Place;
-use super::work::{Dropped, Finished, Level, Verdict, Work, drop_unwanted};
+use super::work::{Finished, Level, Verdict, Work, drop_unwanted};
 use crate::record::Record;
 
 /// Records of one partition, in order.
@@ -149,13 +149,10 @@ where
         }
     }
 
-    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Dropped {
-        let mut dropped = Dropped::default();
-        for (slot, queue) in self.queues.iter_mut().enumerate() {
-            if drop_unwanted(&mut queue.waiting, |(lease, _)| *lease, &is_wanted, &mut dropped.leases) {
-                queue.is_full = false;
-                dropped.slots.insert(slot);
-            }
+    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Vec<Lease> {
+        let mut dropped = Vec::new();
+        for queue in &mut self.queues {
+            queue.is_full &= !drop_unwanted(&mut queue.waiting, |(lease, _)| *lease, &is_wanted, &mut dropped);
         }
         dropped
     }
@@ -243,8 +240,7 @@ mod tests {
         for (slot, offset) in [(0, 1), (0, 2), (1, 50)] {
             chunks.take(lease(slot, offset), record());
         }
-        let dropped: Vec<_> =
-            chunks.drop_waiting(|lease| lease.slot != 0).leases.iter().map(|lease| lease.offset).collect();
+        let dropped: Vec<_> = chunks.drop_waiting(|lease| lease.slot != 0).iter().map(|lease| lease.offset).collect();
         assert_eq!(dropped, [1, 2]);
         assert!(chunks.poll_finished(&mut context).is_pending());
         assert_eq!(running(&jobs), [vec![0], vec![50]]);

@@ -256,7 +256,7 @@ where
 
     fn finish(&mut self, finished: Finished<W::Product>, level: Option<Level>) {
         let Finished { lease, verdict } = finished;
-        if !matches!(verdict, Verdict::Postponed) {
+        if !matches!(verdict, Verdict::Postponed(_)) {
             self.ended.records += 1;
             self.ended.bytes += lease.bytes;
         }
@@ -269,7 +269,7 @@ where
                 self.done(lease, letter.map_or(Made::Nothing, Made::Letter));
                 self.count(Some(class));
             }
-            Verdict::Postponed => self.partitions.end(lease, false),
+            Verdict::Postponed(_) => self.partitions.end(lease, false),
             Verdict::Abandoned => self.abandon(lease),
             Verdict::Misplaced => {
                 self.abandon(lease);

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::offers::{Behind, Offers};
 use super::partitions::Lease;
-use super::postponed::{Behind, Postponed};
-use super::work::{Finished, Level, Verdict, drop_unwanted};
+use super::work::{Finished, Later, Level, Verdict, drop_unwanted};
 use crate::record::Record;
 
 /// How many of a lane's records are read again at once.
@@ -31,62 +31,61 @@ pub(super) enum Waited {
     Long,
 }
 
-/// Why a task is postponed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Later {
-    /// Which of the processor's queues is too long.
-    pub(super) queue: usize,
-    /// What the processor wants to know then.
-    pub(super) note: u64,
-}
-
 /// A task that ended.
 pub(super) struct TaskEnd<T> {
     pub(super) finished: Finished<T>,
     pub(super) lane: u64,
-    /// Why, where it was postponed.
-    pub(super) later: Option<Later>,
 }
 
 impl Task<'_> {
     /// The task's end.
     pub(super) fn finish<T>(&self, verdict: Verdict<T>) -> TaskEnd<T> {
-        TaskEnd { finished: Finished { lease: self.lease, verdict }, lane: self.lane, later: None }
-    }
-
-    /// Its end for now.
-    pub(super) fn postpone<T>(&self, later: Later) -> TaskEnd<T> {
-        TaskEnd { later: Some(later), ..self.finish(Verdict::Postponed) }
+        TaskEnd { finished: Finished { lease: self.lease, verdict }, lane: self.lane }
     }
 }
 
 /// See the module's text. A lane without work has nothing in memory, and the first of what is on the topic is offered to
 /// be read again.
 pub(super) struct Lane<'c> {
-    id: u64,
-    slot: usize,
     is_busy: bool,
+    is_full: bool,
     pub(super) waiting: VecDeque<Task<'c>>,
-    postponed: VecDeque<Lease>,
+    /// In a box: it is rare, and there are many lanes.
+    postponed: Option<Box<Postponed>>,
+}
+
+/// What waits on the topic.
+struct Postponed {
+    /// In order, at least one.
+    leases: VecDeque<Lease>,
     /// How many of these, the first, are offered to be read again, and behind what.
     offered: usize,
     behind: Behind,
-    is_full: bool,
+}
+
+impl Postponed {
+    fn offer(&mut self, lane: u64, offers: &mut Offers) {
+        if self.offered == 0 {
+            self.behind = Behind::Nothing;
+            self.offered = self.leases.len().min(READ_AGAIN);
+            for &lease in self.leases.iter().take(self.offered) {
+                offers.insert(self.behind, lease, lane, 0);
+            }
+        }
+    }
+
+    fn withdraw(&mut self, offers: &mut Offers) {
+        for &lease in self.leases.iter().take(self.offered) {
+            offers.remove(self.behind, lease);
+        }
+        self.offered = 0;
+    }
 }
 
 impl<'c> Lane<'c> {
     /// A lane whose first record is at work.
-    pub(super) fn new(id: u64, slot: usize) -> Self {
-        Self {
-            id,
-            slot,
-            is_busy: true,
-            waiting: VecDeque::new(),
-            postponed: VecDeque::new(),
-            offered: 0,
-            behind: Behind::Nothing,
-            is_full: false,
-        }
+    pub(super) fn new() -> Self {
+        Self { is_busy: true, is_full: false, waiting: VecDeque::new(), postponed: None }
     }
 
     /// Takes a record that follows all others.
@@ -97,11 +96,11 @@ impl<'c> Lane<'c> {
     /// The same, for lanes that postpone: it comes back where others are postponed, or as many as `bound` wait, and is
     /// read again in its turn.
     pub(super) fn push_up_to(&mut self, bound: usize, task: Task<'c>) -> Option<Task<'c>> {
-        if self.postponed.is_empty() && self.waiting.len() < bound {
+        if self.postponed.is_none() && self.waiting.len() < bound {
             self.push(task);
             return None;
         }
-        self.postponed.push_back(task.lease);
+        self.postponed_mut().leases.push_back(task.lease);
         Some(task)
     }
 
@@ -117,12 +116,12 @@ impl<'c> Lane<'c> {
 
     /// How many records are postponed.
     pub(super) fn postponed(&self) -> usize {
-        self.postponed.len()
+        self.postponed.as_ref().map_or(0, |postponed| postponed.leases.len())
     }
 
     /// Whether nothing is left.
     pub(super) fn is_idle(&self) -> bool {
-        !self.is_busy && self.postponed.is_empty()
+        !self.is_busy && self.postponed.is_none()
     }
 
     /// Whether as many as `bound` wait, or no more than half, since the last call.
@@ -137,74 +136,78 @@ impl<'c> Lane<'c> {
     }
 
     /// The record at work is done. The next one, which is at work now; where it is not in memory, it is offered.
-    pub(super) fn advance(&mut self, index: &mut Postponed) -> Option<Task<'c>> {
+    pub(super) fn advance(&mut self, id: u64, offers: &mut Offers) -> Option<Task<'c>> {
         let next = self.waiting.pop_front();
         self.is_busy = next.is_some();
-        self.offer(index);
+        self.offer(id, offers);
         next
     }
 
-    /// Postpones the record at work, and with it what waits for it.
-    pub(super) fn postpone(&mut self, lease: Lease, later: Later, index: &mut Postponed) -> Vec<Task<'c>> {
-        let waiting = self.make_room(index);
-        self.withdraw(index);
-        self.postponed.push_front(lease);
+    /// Postpones the record at work, and with it what waits for it, which is returned.
+    pub(super) fn postpone(&mut self, id: u64, lease: Lease, later: Later, offers: &mut Offers) -> Vec<Task<'c>> {
+        let waiting = self.make_room(offers);
         self.is_busy = false;
-        self.offered = 1;
-        self.behind = Behind::Queue(later.queue);
-        index.insert(self.behind, lease, self.id, later.note);
+        let postponed = self.postponed_mut();
+        postponed.withdraw(offers);
+        postponed.leases.push_front(lease);
+        postponed.offered = 1;
+        postponed.behind = Behind::Queue(later.queue);
+        offers.insert(postponed.behind, lease, id, later.note);
         waiting
     }
 
     /// Postpones what waits in memory, and returns it.
-    pub(super) fn make_room(&mut self, index: &mut Postponed) -> Vec<Task<'c>> {
+    pub(super) fn make_room(&mut self, offers: &mut Offers) -> Vec<Task<'c>> {
         if self.waiting.is_empty() {
             return Vec::new();
         }
-        self.withdraw(index);
-        for task in self.waiting.iter().rev() {
-            self.postponed.push_front(task.lease);
+        let waiting: Vec<_> = self.waiting.drain(..).collect();
+        let postponed = self.postponed_mut();
+        postponed.withdraw(offers);
+        for task in waiting.iter().rev() {
+            postponed.leases.push_front(task.lease);
         }
-        self.waiting.drain(..).collect()
+        waiting
     }
 
     /// Whether this is the first of what is postponed. It no longer is then.
     pub(super) fn take_first(&mut self, lease: Lease) -> bool {
-        let is_first = self.postponed.front().is_some_and(|first| first.offset == lease.offset);
+        let Some(postponed) = &mut self.postponed else { return false };
+        let is_first = postponed.leases.front().is_some_and(|first| first.offset == lease.offset);
         if is_first {
-            self.postponed.pop_front();
-            self.offered = self.offered.saturating_sub(1);
+            postponed.leases.pop_front();
+            postponed.offered = postponed.offered.saturating_sub(1);
+            self.tidy();
         }
         is_first
     }
 
     /// Where nothing is at work, something must be on its way.
-    pub(super) fn offer(&mut self, index: &mut Postponed) {
-        if self.is_busy || self.offered > 0 {
-            return;
-        }
-        self.behind = Behind::Nothing;
-        self.offered = self.postponed.len().min(READ_AGAIN);
-        for &lease in self.postponed.iter().take(self.offered) {
-            index.insert(self.behind, lease, self.id, 0);
+    pub(super) fn offer(&mut self, id: u64, offers: &mut Offers) {
+        if let Some(postponed) = &mut self.postponed
+            && !self.is_busy
+        {
+            postponed.offer(id, offers);
         }
     }
 
-    fn withdraw(&mut self, index: &mut Postponed) {
-        for &lease in self.postponed.iter().take(self.offered) {
-            index.remove(self.behind, lease);
+    /// Drops what is not wanted, as the offers were: claims go to `dropped`.
+    pub(super) fn retain(&mut self, is_wanted: impl Fn(Lease) -> bool, dropped: &mut Vec<Lease>) {
+        self.is_full &= !drop_unwanted(&mut self.waiting, |task| task.lease, &is_wanted, dropped);
+        if let Some(postponed) = &mut self.postponed {
+            let offered = postponed.leases.iter().take(postponed.offered);
+            postponed.offered = offered.filter(|&&lease| is_wanted(lease)).count();
+            postponed.leases.retain(|&lease| is_wanted(lease));
+            self.tidy();
         }
-        self.offered = 0;
     }
 
-    /// Drops what is not wanted, as the index has: claims go to `dropped`. The partition's slot, where there was any.
-    pub(super) fn retain(&mut self, is_wanted: impl Fn(Lease) -> bool, dropped: &mut Vec<Lease>) -> Option<usize> {
-        let before = self.postponed.len();
-        self.offered = self.postponed.iter().take(self.offered).filter(|&&lease| is_wanted(lease)).count();
-        self.postponed.retain(|&lease| is_wanted(lease));
-        let is_less = drop_unwanted(&mut self.waiting, |task| task.lease, is_wanted, dropped);
-        let is_changed = is_less || self.postponed.len() < before;
-        self.is_full &= !is_changed;
-        is_changed.then_some(self.slot)
+    fn postponed_mut(&mut self) -> &mut Postponed {
+        let none = || Box::new(Postponed { leases: VecDeque::new(), offered: 0, behind: Behind::Nothing });
+        self.postponed.get_or_insert_with(none)
+    }
+
+    fn tidy(&mut self) {
+        self.postponed.take_if(|postponed| postponed.leases.is_empty());
     }
 }

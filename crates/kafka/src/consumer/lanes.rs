@@ -11,9 +11,9 @@ use std::task::{Context, Poll, ready};
 
 use super::crowd::Crowd;
 use super::lane::{Lane, Task, TaskEnd, Waited};
+use super::offers::{Behind, Offer, Offers, Wanted};
 use super::partitions::Lease;
-use super::postponed::{Behind, Offer, Postponed, Wanted};
-use super::work::{Dropped, Finished, Level, Verdict, Work, drop_unwanted};
+use super::work::{Finished, Level, Verdict, Work, drop_unwanted};
 use crate::record::Record;
 use foldhash::fast::RandomState;
 use futures_util::Stream;
@@ -43,7 +43,7 @@ pub(super) struct Lanes<'c, S, A, R, F, T> {
     hooks: Hooks<S, A, R>,
     running: FuturesUnordered<F>,
     by_key: HashMap<u64, Lane<'c>, RandomState>,
-    index: Postponed,
+    offers: Offers,
     /// How many records are postponed.
     postponed: usize,
     /// What left without having been at work.
@@ -66,7 +66,7 @@ where
             hooks,
             running: FuturesUnordered::new(),
             by_key: HashMap::default(),
-            index: Postponed::new(crowd),
+            offers: Offers::new(crowd),
             postponed: 0,
             left: Vec::new(),
             hasher: RandomState::default(),
@@ -83,7 +83,7 @@ where
     fn advance(&mut self, id: u64) -> Option<Level> {
         let Entry::Occupied(mut occupied) = self.by_key.entry(id) else { return None };
         let lane = occupied.get_mut();
-        let next = lane.advance(&mut self.index);
+        let next = lane.advance(id, &mut self.offers);
         let level = match self.overflow {
             Overflow::Pause => lane.level(self.lane_records),
             Overflow::Postpone => None,
@@ -99,12 +99,12 @@ where
 
     /// Takes a record out of what is postponed, if it is offered and its lane's first.
     fn claim(&mut self, behind: Behind, lease: Lease) -> Option<Offer> {
-        let offer = self.index.get(behind, lease)?;
+        let offer = self.offers.get(behind, lease)?;
         let is_first = self.by_key.get_mut(&offer.lane)?.take_first(lease);
         if !is_first {
             return None;
         }
-        self.index.remove(behind, lease);
+        self.offers.remove(behind, lease);
         self.postponed -= 1;
         Some(offer)
     }
@@ -116,16 +116,16 @@ where
             if task.waited != Waited::Long {
                 (self.hooks.announce)(&task.record);
             }
-            self.left.push(Finished { lease: task.lease, verdict: Verdict::Postponed });
+            self.left.push(Finished { lease: task.lease, verdict: Verdict::Postponed(None) });
         }
     }
 
     fn ended(&mut self, end: &TaskEnd<T>) -> Option<Level> {
         let lease = end.finished.lease;
-        if let Some(later) = end.later {
+        if let Verdict::Postponed(Some(later)) = end.finished.verdict {
             self.postponed += 1;
-            let lane = self.by_key.entry(end.lane).or_insert_with(|| Lane::new(end.lane, lease.slot));
-            let waiting = lane.postpone(lease, later, &mut self.index);
+            let lane = self.by_key.entry(end.lane).or_insert_with(Lane::new);
+            let waiting = lane.postpone(end.lane, lease, later, &mut self.offers);
             self.postpone_all(waiting);
             return None;
         }
@@ -161,7 +161,7 @@ where
         let task = Task { lease, record, note: None, lane: id, waited: Waited::No };
         match self.by_key.entry(id) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Lane::new(id, lease.slot));
+                vacant.insert(Lane::new());
                 self.start(task);
                 None
             }
@@ -204,24 +204,22 @@ where
         Poll::Ready((end.finished, level))
     }
 
-    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Dropped {
-        let mut dropped = Dropped::default();
-        self.index.retain(&is_wanted);
-        self.by_key.retain(|_, lane| {
+    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Vec<Lease> {
+        let mut dropped = Vec::new();
+        self.offers.retain(&is_wanted);
+        self.by_key.retain(|&id, lane| {
             let postponed = lane.postponed();
-            if let Some(slot) = lane.retain(&is_wanted, &mut dropped.leases) {
-                dropped.slots.insert(slot);
-            }
+            lane.retain(&is_wanted, &mut dropped);
             self.postponed -= postponed - lane.postponed();
-            lane.offer(&mut self.index);
+            lane.offer(id, &mut self.offers);
             !lane.is_idle()
         });
         dropped
     }
 
     fn make_room(&mut self) {
-        let Self { by_key, index, .. } = self;
-        let waiting = by_key.values_mut().flat_map(|lane| lane.make_room(index)).collect();
+        let Self { by_key, offers, .. } = self;
+        let waiting = by_key.values_mut().flat_map(|lane| lane.make_room(offers)).collect();
         self.postpone_all(waiting);
     }
 
@@ -233,7 +231,7 @@ where
         if self.postponed == 0 {
             return None;
         }
-        self.index.next(&self.hooks.room)
+        self.offers.next(&self.hooks.room)
     }
 
     fn take_again(&mut self, behind: Behind, lease: Lease, record: Record<'c>) -> Result<(), Lease> {
@@ -249,7 +247,7 @@ where
     fn is_gone(&mut self, behind: Behind, lease: Lease) -> Result<(), Lease> {
         let Some(offer) = self.claim(behind, lease) else { return Err(lease) };
         if let Entry::Occupied(mut occupied) = self.by_key.entry(offer.lane) {
-            occupied.get_mut().offer(&mut self.index);
+            occupied.get_mut().offer(offer.lane, &mut self.offers);
             if occupied.get().is_idle() {
                 occupied.remove();
             }
@@ -271,7 +269,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::consumer::lane::Later;
+    use crate::consumer::work::Later;
 
     fn record(key: Option<&str>, offset: i64) -> Record<'static> {
         let key = key.map(|key| key.as_bytes().to_vec());
@@ -309,7 +307,7 @@ mod tests {
             async move {
                 match finish.await.unwrap() {
                     None => task.finish(Verdict::Done(())),
-                    Some(later) => task.postpone(later),
+                    Some(later) => task.finish(Verdict::Postponed(Some(later))),
                 }
             }
         }
@@ -434,7 +432,7 @@ mod tests {
                     Step::Take | Step::Finish(_) | Step::Postpone(..) => {}
                 }
                 while let Poll::Ready((Finished { lease, verdict }, _)) = lanes.poll_finished(&mut context) {
-                    if matches!(verdict, Verdict::Postponed) {
+                    if matches!(verdict, Verdict::Postponed(_)) {
                         prop_assert!(away.insert(lease.offset), "postponed twice");
                     } else {
                         done.push(lease.offset);
@@ -462,7 +460,7 @@ mod tests {
             seen.borrow_mut().push(task.note);
             let is_new = task.note.is_none();
             std::future::ready(if is_new {
-                task.postpone(Later { queue: 1, note: 7 })
+                task.finish(Verdict::Postponed(Some(Later { queue: 1, note: 7 })))
             } else {
                 task.finish(Verdict::Done(()))
             })
@@ -477,8 +475,7 @@ mod tests {
         lanes.take(lease(5), record(Some("k"), 5));
         while lanes.poll_finished(&mut context).is_ready() {}
         assert_eq!(lanes.postponed(), 3);
-        let dropped = lanes.drop_waiting(|lease| lease.slot == 0);
-        assert_eq!((dropped.leases, dropped.slots), (vec![], BTreeSet::from([1])));
+        assert!(lanes.drop_waiting(|lease| lease.slot == 0).is_empty(), "their claims have ended");
         assert_eq!(lanes.postponed(), 1);
         let wanted = lanes.wanted_again().unwrap();
         assert_eq!((wanted.behind, wanted.slot, &*wanted.offsets), (Behind::Queue(1), 0, &[5][..]));
@@ -535,8 +532,7 @@ mod tests {
         for offset in 0..3 {
             lanes.take(lease(offset), record(Some("k"), offset));
         }
-        let dropped: Vec<_> =
-            lanes.drop_waiting(|lease| lease.offset < 2).leases.iter().map(|lease| lease.offset).collect();
+        let dropped: Vec<_> = lanes.drop_waiting(|lease| lease.offset < 2).iter().map(|lease| lease.offset).collect();
         assert_eq!(dropped, [2]);
         assert_eq!(bench.running(), [0]);
     }

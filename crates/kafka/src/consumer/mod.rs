@@ -20,7 +20,7 @@
 //! | `lanes` | order per key, parallel across keys |
 //! | `lane` | one key's records |
 //! | `crowd` | whether what only waits should make room |
-//! | `postponed` | what did, and which of it to read again next |
+//! | `offers` | what did and may be read again, and which of it next |
 //! | `again` | reads it again |
 //! | `attempts` | one record's way: tries, back-off, dead letter |
 //! | `chunks` | a partition's records in chunks, one at a time |
@@ -47,10 +47,10 @@ mod engine;
 mod lane;
 mod lanes;
 mod letters;
+mod offers;
 mod options;
 mod ownership;
 mod partitions;
-mod postponed;
 mod processor;
 mod progress;
 mod recorder;

@@ -1,12 +1,12 @@
 //! What a mode's work is to the engine: polled records go in, verdicts come out.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use millrace_domain::DeadLetterClass;
 
+use super::offers::{Behind, Wanted};
 use super::partitions::Lease;
-use super::postponed::{Behind, Wanted};
 use super::resume::Place;
 use crate::new_record::NewRecord;
 use crate::record::Record;
@@ -30,8 +30,9 @@ pub(super) trait Work<'c> {
     /// The next record to leave flight, and whether its partition may go on. Pending as well while nothing runs.
     fn poll_finished(&mut self, context: &mut Context<'_>) -> Poll<(Finished<Self::Product>, Option<Level>)>;
 
-    /// Drops what waits for others and is not wanted.
-    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Dropped;
+    /// Drops what waits for others and is not wanted, and returns its claims. Where that is anything, the partition no
+    /// longer has enough waiting.
+    fn drop_waiting(&mut self, is_wanted: impl Fn(Lease) -> bool) -> Vec<Lease>;
 
     /// Postpones what waits for others in memory.
     fn make_room(&mut self) {}
@@ -57,15 +58,6 @@ pub(super) trait Work<'c> {
         let _ = behind;
         Err(lease)
     }
-}
-
-/// What was dropped. Its partitions no longer have enough waiting.
-#[derive(Debug, Default)]
-pub(super) struct Dropped {
-    /// Its claims.
-    pub(super) leases: Vec<Lease>,
-    /// Its partitions' slots.
-    pub(super) slots: BTreeSet<usize>,
 }
 
 /// Moves the claims of what is not wanted out of a queue into `dropped`; whether there was any. `lease_of` tells a claim.
@@ -104,14 +96,23 @@ pub(super) enum Verdict<T> {
         /// The letter, where it is still to be written; otherwise it is acknowledged.
         letter: Option<NewRecord>,
     },
-    /// It left memory before its turn, and will be read again.
-    Postponed,
+    /// It left memory before its turn, and will be read again. Where its processor postponed it: what for.
+    Postponed(Option<Later>),
     /// It was given up because its partition leaves: somebody else will read it.
     Abandoned,
     /// Its partition's progress is not where it was thought to be: it goes on from what is stored.
     Misplaced,
     /// The consumer must stop.
     Halt(String),
+}
+
+/// What a processor postpones a record for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Later {
+    /// Which of the processor's queues is too long.
+    pub(super) queue: usize,
+    /// What the processor wants to know then.
+    pub(super) note: u64,
 }
 
 /// How much waits for its turn, or no longer does: a partition is paused or goes on.

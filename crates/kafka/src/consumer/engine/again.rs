@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::consumer::again::{Found, MOST_BYTES};
-use crate::consumer::postponed::{MOST_RECORDS, Wanted};
+use crate::consumer::offers::{MOST_RECORDS, Wanted};
 use crate::consumer::recorder::Recorder;
 use crate::consumer::work::Work;
 

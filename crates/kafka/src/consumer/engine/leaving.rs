@@ -1,6 +1,7 @@
 //! How work on partitions that leave comes to a good end: what has begun is finished, what only waits is left to the
 //! next owner.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
@@ -51,10 +52,11 @@ where
     pub(super) fn ownership_changed(&mut self) {
         let wanted = self.partitions.wanted();
         let dropped = self.work.drop_waiting(|lease| wanted.holds(lease));
-        for lease in dropped.leases {
+        let slots: BTreeSet<_> = dropped.iter().map(|lease| lease.slot).collect();
+        for lease in dropped {
             self.abandon(lease);
         }
-        for slot in dropped.slots {
+        for slot in slots {
             self.has_room_again(slot);
         }
         self.ownership.set(wanted);

@@ -53,14 +53,14 @@ struct Line {
 
 /// See the module's text.
 #[derive(Debug)]
-pub(super) struct Postponed {
+pub(super) struct Offers {
     lines: BTreeMap<Behind, Line>,
     /// Which had the last turn.
     last: Option<Behind>,
     crowd: Crowd,
 }
 
-impl Postponed {
+impl Offers {
     /// Nothing yet. `crowd` is told behind which queues there is something.
     pub(super) fn new(crowd: Crowd) -> Self {
         Self { lines: BTreeMap::new(), last: None, crowd }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn queues_and_their_partitions_take_turns_and_get_no_more_than_they_have_room_for() {
         let (slow, slower) = (Behind::Queue(1), Behind::Queue(2));
-        let mut postponed = Postponed::new(Crowd::default());
+        let mut postponed = Offers::new(Crowd::default());
         for offset in [7, 5, 9] {
             for slot in [0, 1] {
                 postponed.insert(slow, lease(slot, offset), 3, 0);
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(turns[3], turns[0]);
         assert_eq!(turns[4], Some(wanted(slow, 1, &[5, 7])));
 
-        let offer = |postponed: &Postponed, epoch| postponed.get(Behind::Nothing, Lease { epoch, ..lease(3, 1) });
+        let offer = |postponed: &Offers, epoch| postponed.get(Behind::Nothing, Lease { epoch, ..lease(3, 1) });
         assert_eq!(offer(&postponed, 1), Some(Offer { epoch: 1, lane: 8, note: 6 }));
         assert_eq!(offer(&postponed, 2), None, "another epoch's");
         postponed.remove(Behind::Nothing, lease(3, 1));
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_lies_far_apart_is_read_one_after_the_other() {
-        let mut postponed = Postponed::new(Crowd::default());
+        let mut postponed = Offers::new(Crowd::default());
         for offset in [0, 20_000, 20_001] {
             postponed.insert(Behind::Nothing, lease(0, offset), 3, 0);
         }
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_is_not_wanted_any_more_is_forgotten() {
-        let mut postponed = Postponed::new(Crowd::default());
+        let mut postponed = Offers::new(Crowd::default());
         postponed.insert(Behind::Queue(1), lease(0, 5), 3, 0);
         postponed.insert(Behind::Queue(1), lease(1, 5), 3, 0);
         postponed.retain(|lease| lease.slot == 1);
