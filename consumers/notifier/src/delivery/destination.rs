@@ -23,8 +23,7 @@ pub(crate) struct Destination {
     channel: Channel,
     limits: Limits,
     queue: Semaphore,
-    /// How many places the queue has, and how long the value is that one place is for. A longer one takes several.
-    places: usize,
+    /// How long the value is that one place of the queue is for. A longer one takes several.
     bytes_per_place: usize,
     slots: Semaphore,
     rate: Option<Mutex<RateCap>>,
@@ -54,7 +53,6 @@ impl Destination {
             channel,
             limits,
             queue: Semaphore::new(limits.queue),
-            places: limits.queue,
             bytes_per_place: usize::MAX,
             slots: Semaphore::new(limits.concurrency),
             rate: limits.rate.map(|(per_second, burst)| Mutex::new(RateCap::new(per_second, burst))),
@@ -66,8 +64,9 @@ impl Destination {
 
     /// Keeps its queue within so many records and bytes.
     pub(crate) fn within(self, records: usize, bytes: usize) -> Self {
-        let places = self.limits.queue.min(records).max(1);
-        Self { queue: Semaphore::new(places), places, bytes_per_place: (bytes / places).max(1), ..self }
+        let queue = self.limits.queue.min(records).max(1);
+        let limits = Limits { queue, ..self.limits };
+        Self { limits, queue: Semaphore::new(queue), bytes_per_place: (bytes / queue).max(1), ..self }
     }
 
     /// Its name in the configuration.
@@ -122,12 +121,12 @@ impl Destination {
     /// not read for every single one.
     pub(crate) fn room(&self) -> usize {
         let free = self.queue.available_permits();
-        if free * 4 >= self.places { free } else { 0 }
+        if free * 4 >= self.limits.queue { free } else { 0 }
     }
 
     /// How many places a notification takes.
     fn places_for(&self, event: &Event<'_>) -> u32 {
-        let places = (event.value.len() / self.bytes_per_place + 1).min(self.places);
+        let places = (event.value.len() / self.bytes_per_place + 1).min(self.limits.queue);
         u32::try_from(places).unwrap_or(u32::MAX)
     }
 

@@ -49,10 +49,7 @@ pub(super) struct Again<'c> {
     failures: u32,
 }
 
-struct Running {
-    wanted: Wanted,
-    task: AbortOnDropHandle<Result<(Cursor, Found), KafkaFailure>>,
-}
+type Running = AbortOnDropHandle<Result<(Cursor, Wanted, Found), KafkaFailure>>;
 
 /// What was found of what was wanted, as far as it was looked for.
 #[derive(Debug, Default)]
@@ -88,23 +85,18 @@ impl<'c> Again<'c> {
 
     /// Begins to read what is wanted. Nothing may be running.
     pub(super) fn begin(&mut self, wanted: Wanted, topic: &str, partition: i32) {
-        let pause = match self.failures {
-            0 => Duration::ZERO,
-            failures => BACKOFF.delay(failures, None, &mut rand::rng()),
-        };
         let (kafka, cursor) = (self.kafka.clone(), self.cursor.take());
         let (first, count) = (wanted.offsets.first(), wanted.offsets.len());
         tracing::debug!(topic, partition, first, count, behind = ?wanted.behind, "reading postponed records");
         let place = Place { topic: topic.to_owned(), partition };
-        let offsets = wanted.offsets.clone();
-        let task = tokio::spawn(async move {
-            tokio::time::sleep(pause).await;
-            read(&kafka, cursor, &place, &offsets).await
-        });
-        self.running = Some(Running { wanted, task: AbortOnDropHandle::new(task) });
+        let reading = async move {
+            let (cursor, found) = read(&kafka, cursor, &place, &wanted.offsets).await?;
+            Ok((cursor, wanted, found))
+        };
+        self.running = Some(AbortOnDropHandle::new(tokio::spawn(reading)));
     }
 
-    /// What was read, when it is; nothing was, where that failed. `None` when more may be read.
+    /// What was read, when it is. `None` when that failed, and when more may be read.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<(Wanted, Found)>> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(context));
@@ -112,23 +104,25 @@ impl<'c> Again<'c> {
             return Poll::Ready(None);
         }
         let Some(running) = &mut self.running else { return Poll::Pending };
-        let read = ready!(running.task.poll_unpin(context));
-        let Some(Running { wanted, .. }) = self.running.take() else { return Poll::Pending };
-        if wanted.offsets.len() < FEW {
-            self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
-        }
+        let read = ready!(running.poll_unpin(context));
+        self.running = None;
         let error = match read {
-            Ok(Ok((cursor, found))) => {
+            Ok(Ok((cursor, wanted, found))) => {
                 self.cursor = Some(cursor);
                 self.failures = 0;
+                if wanted.offsets.len() < FEW {
+                    self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
+                }
                 return Poll::Ready(Some((wanted, found)));
             }
             Ok(Err(failure)) => failure.to_string(),
             Err(panic) => panic.to_string(),
         };
         self.failures += 1;
-        tracing::warn!(error, "postponed records cannot be read, trying again");
-        Poll::Ready(Some((wanted, Found::default())))
+        let delay = BACKOFF.delay(self.failures, None, &mut rand::rng());
+        tracing::warn!(error, ?delay, "postponed records cannot be read, trying again");
+        self.pause = Some(Box::pin(tokio::time::sleep(delay)));
+        Poll::Ready(None)
     }
 
     /// Ends what is being read.

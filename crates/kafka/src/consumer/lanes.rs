@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use super::crowd::Crowd;
 use super::lane::{Lane, Task, TaskEnd, Waited};
-use super::offers::{Behind, Offer, Offers, Wanted};
+use super::offers::{Behind, Offers, Wanted};
 use super::partitions::Lease;
 use super::work::{Finished, Level, Verdict, Work, drop_unwanted};
 use crate::record::Record;
@@ -95,18 +95,6 @@ where
             self.start(task);
         }
         level
-    }
-
-    /// Takes a record out of what is postponed, if it is offered and its lane's first.
-    fn claim(&mut self, behind: Behind, lease: Lease) -> Option<Offer> {
-        let offer = self.offers.get(behind, lease)?;
-        let is_first = self.by_key.get_mut(&offer.lane)?.take_first(lease);
-        if !is_first {
-            return None;
-        }
-        self.offers.remove(behind, lease);
-        self.postponed -= 1;
-        Some(offer)
     }
 
     /// What waited with a record that was postponed is so, too.
@@ -234,23 +222,23 @@ where
         self.offers.next(&self.hooks.room)
     }
 
-    fn take_again(&mut self, behind: Behind, lease: Lease, record: Record<'c>) -> Result<(), Lease> {
-        let Some(offer) = self.claim(behind, lease) else { return Err(lease) };
-        let Some(lane) = self.by_key.get_mut(&offer.lane) else { return Err(lease) };
-        let task = Task { lease, record, note: Some(offer.note), lane: offer.lane, waited: Waited::Long };
-        if let Some(task) = lane.take_again(task) {
-            self.start(task);
+    fn take_again(&mut self, behind: Behind, lease: Lease, record: Option<Record<'c>>) -> Result<(), Lease> {
+        let Some(offer) = self.offers.get(behind, lease) else { return Err(lease) };
+        let Entry::Occupied(mut occupied) = self.by_key.entry(offer.lane) else { return Err(lease) };
+        let lane = occupied.get_mut();
+        if !lane.take_first(lease) {
+            return Err(lease);
         }
-        Ok(())
-    }
-
-    fn is_gone(&mut self, behind: Behind, lease: Lease) -> Result<(), Lease> {
-        let Some(offer) = self.claim(behind, lease) else { return Err(lease) };
-        if let Entry::Occupied(mut occupied) = self.by_key.entry(offer.lane) {
-            occupied.get_mut().offer(offer.lane, &mut self.offers);
-            if occupied.get().is_idle() {
-                occupied.remove();
-            }
+        self.offers.remove(behind, lease);
+        self.postponed -= 1;
+        let task = |record| Task { lease, record, note: Some(offer.note), lane: offer.lane, waited: Waited::Long };
+        let next = record.and_then(|record| lane.take_again(task(record)));
+        lane.offer(offer.lane, &mut self.offers);
+        if lane.is_idle() {
+            occupied.remove();
+        }
+        if let Some(task) = next {
+            self.start(task);
         }
         Ok(())
     }
@@ -419,13 +407,10 @@ mod tests {
                         let gone = gone.map(|gone| wanted.offsets[gone % wanted.offsets.len()]);
                         for offset in wanted.offsets.into_iter().take(cut) {
                             prop_assert!(away.contains(&offset), "read again without having been postponed");
-                            let taken = if gone == Some(offset) {
-                                lost.push(offset);
-                                lanes.is_gone(wanted.behind, lease(offset))
-                            } else {
-                                lanes.take_again(wanted.behind, lease(offset), record(offset))
-                            };
-                            prop_assert!(taken.is_ok());
+                            let is_gone = gone == Some(offset);
+                            lost.extend(is_gone.then_some(offset));
+                            let again = (!is_gone).then(|| record(offset));
+                            prop_assert!(lanes.take_again(wanted.behind, lease(offset), again).is_ok());
                             away.remove(&offset);
                         }
                     }
@@ -480,7 +465,7 @@ mod tests {
         let wanted = lanes.wanted_again().unwrap();
         assert_eq!((wanted.behind, wanted.slot, &*wanted.offsets), (Behind::Queue(1), 0, &[5][..]));
         assert!(crowd.has_postponed(1));
-        lanes.take_again(wanted.behind, lease(5), record(Some("k"), 5)).unwrap();
+        lanes.take_again(wanted.behind, lease(5), Some(record(Some("k"), 5))).unwrap();
         assert!(lanes.poll_finished(&mut context).is_ready());
         assert_eq!(*notes.borrow(), [None, None, Some(7)]);
         assert!(lanes.by_key.is_empty());

@@ -4,6 +4,7 @@
 //! a queue as well; of a partition the oldest come first.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::crowd::Crowd;
 use super::partitions::Lease;
@@ -51,6 +52,14 @@ struct Line {
     next_slot: usize,
 }
 
+impl Line {
+    fn tell(&self, behind: Behind, crowd: &Crowd) {
+        if let Behind::Queue(queue) = behind {
+            crowd.set_postponed(queue, !self.offers.is_empty());
+        }
+    }
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub(super) struct Offers {
@@ -68,12 +77,10 @@ impl Offers {
 
     /// A record may be read again once there is room behind what it waits for.
     pub(super) fn insert(&mut self, behind: Behind, lease: Lease, lane: u64, note: u64) {
-        self.lines
-            .entry(behind)
-            .or_default()
-            .offers
-            .insert((lease.slot, lease.offset), Offer { epoch: lease.epoch, lane, note });
-        self.tell(behind);
+        let offer = Offer { epoch: lease.epoch, lane, note };
+        let entry = self.lines.entry(behind).or_default();
+        entry.offers.insert((lease.slot, lease.offset), offer);
+        entry.tell(behind, &self.crowd);
     }
 
     /// A record that may be read again.
@@ -86,30 +93,17 @@ impl Offers {
     pub(super) fn remove(&mut self, behind: Behind, lease: Lease) {
         if let Some(line) = self.lines.get_mut(&behind) {
             line.offers.remove(&(lease.slot, lease.offset));
-            self.tell(behind);
+            line.tell(behind, &self.crowd);
         }
     }
 
     /// Forgets what is not wanted.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(Lease) -> bool) {
-        for line in self.lines.values_mut() {
+        for (&behind, line) in &mut self.lines {
             let lease = |slot, offset, epoch| Lease { slot, epoch, offset, bytes: 0 };
             line.offers.retain(|&(slot, offset), offer| is_wanted(lease(slot, offset, offer.epoch)));
+            line.tell(behind, &self.crowd);
         }
-        let told: Vec<_> = self.lines.keys().copied().collect();
-        for behind in told {
-            self.tell(behind);
-        }
-    }
-
-    fn tell(&self, behind: Behind) {
-        if let Behind::Queue(queue) = behind {
-            self.crowd.set_postponed(queue, self.has_any(behind));
-        }
-    }
-
-    fn has_any(&self, behind: Behind) -> bool {
-        self.lines.get(&behind).is_some_and(|line| !line.offers.is_empty())
     }
 
     /// What to read again now. `room` says for how many a queue has room.
@@ -118,10 +112,9 @@ impl Offers {
             Behind::Nothing => MOST_RECORDS,
             Behind::Queue(queue) => room(queue).min(MOST_RECORDS),
         };
-        let last = self.last;
-        let is_later = |behind: &Behind| last.is_none_or(|last| *behind > last);
-        let (later, earlier): (Vec<_>, Vec<_>) = self.lines.keys().copied().partition(is_later);
-        let behind = later.into_iter().chain(earlier).find(|&behind| self.has_any(behind) && room(behind) > 0)?;
+        let later = (self.last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let mut in_turn = self.lines.range(later).chain(&self.lines);
+        let (&behind, _) = in_turn.find(|(behind, line)| !line.offers.is_empty() && room(**behind) > 0)?;
         self.last = Some(behind);
         let line = self.lines.get_mut(&behind)?;
         let from = (line.next_slot, i64::MIN);

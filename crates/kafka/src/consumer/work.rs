@@ -47,15 +47,10 @@ pub(super) trait Work<'c> {
         None
     }
 
-    /// Takes a postponed record that was read again. `Err` where it is not its turn, or it is not postponed.
-    fn take_again(&mut self, behind: Behind, lease: Lease, record: Record<'c>) -> Result<(), Lease> {
+    /// Takes a postponed record that was read again; `None` where it is not on its topic any more. `Err` where it is not
+    /// its turn, or it is not postponed.
+    fn take_again(&mut self, behind: Behind, lease: Lease, record: Option<Record<'c>>) -> Result<(), Lease> {
         let _ = (behind, record);
-        Err(lease)
-    }
-
-    /// A postponed record is not on its topic any more. `Err` as above.
-    fn is_gone(&mut self, behind: Behind, lease: Lease) -> Result<(), Lease> {
-        let _ = behind;
         Err(lease)
     }
 }

@@ -5,6 +5,7 @@ use crate::consumer::again::{Found, MOST_BYTES};
 use crate::consumer::offers::{MOST_RECORDS, Wanted};
 use crate::consumer::recorder::Recorder;
 use crate::consumer::work::Work;
+use crate::record::Record;
 
 /// Records, and bytes of them, that left flight since the loop last looked.
 #[derive(Debug, Default)]
@@ -56,24 +57,14 @@ where
 
     /// Takes what was read again.
     pub(super) fn take_again(&mut self, wanted: &Wanted, found: Found) {
-        let Wanted { behind, slot, epoch, .. } = *wanted;
         for record in found.records {
-            let bytes = record.size();
-            let Some(lease) = self.partitions.lease_again(slot, epoch, record.offset(), bytes) else { return };
-            if let Err(lease) = self.work.take_again(behind, lease, record) {
-                self.partitions.end(lease, false);
-            }
+            self.take_one_again(wanted, record.offset(), Some(record));
         }
-        let mut gone = Vec::new();
-        for offset in found.gone {
-            let Some(lease) = self.partitions.lease_again(slot, epoch, offset, 0) else { break };
-            let is_gone = self.work.is_gone(behind, lease).is_ok();
-            self.partitions.end(lease, is_gone);
-            gone.extend(is_gone.then_some(offset));
-        }
+        let gone: Vec<i64> =
+            found.gone.into_iter().filter(|&offset| self.take_one_again(wanted, offset, None)).collect();
         if let (Some(first), Some(last)) = (gone.first(), gone.last()) {
-            let of = self.partitions.slot_mut(slot);
-            let (topic, partition, count) = (&of.topic, of.partition, gone.len());
+            let slot = self.partitions.slot_mut(wanted.slot);
+            let (topic, partition, count) = (&slot.topic, slot.partition, gone.len());
             tracing::error!(
                 topic,
                 partition,
@@ -84,5 +75,16 @@ where
             );
             self.counters.gone.increment(count as u64);
         }
+    }
+
+    /// Takes a record that was read again, or counts one as done that is not on its topic any more. Whether it was wanted.
+    fn take_one_again(&mut self, wanted: &Wanted, offset: i64, record: Option<Record<'c>>) -> bool {
+        let (bytes, is_gone) = (record.as_ref().map_or(0, Record::size), record.is_none());
+        let Some(lease) = self.partitions.lease_again(wanted.slot, wanted.epoch, offset, bytes) else { return false };
+        let taken = self.work.take_again(wanted.behind, lease, record).is_ok();
+        if is_gone || !taken {
+            self.partitions.end(lease, taken);
+        }
+        taken
     }
 }
