@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use millrace_consumer::{Batch, BatchError, BatchProcessor, Refused, Written};
 use millrace_domain::ErrorClass;
-use millrace_kafka::cluster::Cluster;
-use millrace_kafka::consumer::{Batch, BatchError, BatchProcessor, Refused, Written};
-use millrace_kafka::{KafkaFailure, Record};
+use millrace_kafka::admin::AdminClient;
+use millrace_kafka::{KafkaError, Record};
 use millrace_store::{EventBatch, PendingWrite, Store, StoreError};
 use uuid::Uuid;
 
@@ -19,21 +19,21 @@ use crate::row::Row;
 pub struct EventStore {
     store: Store,
     /// Where to ask which topic it is; `None` for a cluster in memory, whose topics live as long as it does.
-    cluster: Option<Cluster>,
+    cluster: Option<AdminClient>,
     cluster_id: String,
     /// Whose offsets a topic's are, by its name.
     owners: Arc<Mutex<HashMap<String, String>>>,
 }
 
 /// How long the cluster may take to say which topic it is.
-const ANSWER: Duration = Duration::from_secs(5);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl EventStore {
     /// An event store for the records of this cluster.
     ///
     /// # Errors
-    /// [`KafkaFailure::Unreachable`] where the cluster does not say within `patience` which it is.
-    pub async fn of(store: Store, cluster: &Cluster, patience: Duration) -> Result<Self, KafkaFailure> {
+    /// [`KafkaError::Unreachable`] where the cluster does not say within `patience` which it is.
+    pub async fn of(store: Store, cluster: &AdminClient, patience: Duration) -> Result<Self, KafkaError> {
         let lasting = cluster.lasting_id(patience).await?;
         let cluster = lasting.is_some().then(|| cluster.clone());
         // Offsets of a cluster in memory are of no use to the next one: its records are.
@@ -46,7 +46,7 @@ impl EventStore {
     async fn find_owner(&self, topic: &str) -> Result<String, BatchError> {
         let mut owner = format!("{NAME}@{}", self.cluster_id);
         if let Some(cluster) = &self.cluster {
-            let id = cluster.topic_id(topic, ANSWER).await;
+            let id = cluster.topic_id(topic, BROKER_TIMEOUT).await;
             let id = id.map_err(|failure| BatchError::Unavailable { reason: format!("{topic}: {failure}") })?;
             owner = format!("{owner}/{id}");
         }
@@ -101,7 +101,7 @@ impl BatchProcessor for EventStore {
 #[allow(clippy::needless_pass_by_value)] // for `map_err`
 fn failed(error: StoreError) -> BatchError {
     match (&error, error.class()) {
-        (StoreError::Superseded { .. }, _) => BatchError::Superseded,
+        (StoreError::Superseded { .. }, _) => BatchError::OffsetConflict,
         (_, ErrorClass::Transient) => BatchError::Unavailable { reason: error.to_string() },
         (_, ErrorClass::Permanent | ErrorClass::Fatal) => BatchError::Fatal { reason: error.to_string() },
     }

@@ -15,7 +15,7 @@ mod row;
 
 pub use event_store::EventStore;
 
-use millrace_kafka::consumer::Subscription;
+use millrace_consumer::Subscription;
 
 /// The consumer's name.
 pub const NAME: &str = "event-store";

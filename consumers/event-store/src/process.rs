@@ -4,7 +4,7 @@ use clap::Parser;
 use millrace_host::consumer::Context;
 use millrace_host::database;
 use millrace_host::health::Status;
-use millrace_host::kafka_consumer::{self, BROKER_PATIENCE, KafkaArgs, ProcessError};
+use millrace_host::kafka_consumer::{self, BROKER_TIMEOUT, KafkaArgs, ProcessError};
 
 use crate::event_store::EventStore;
 
@@ -37,7 +37,7 @@ pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessE
     let Some(store) = context.shutdown.run_until_cancelled(opening).await else { return Ok(()) };
     let store = store.map_err(ProcessError::start)?;
     context.health.set("database", Status::Ok);
-    let events = EventStore::of(store.clone(), &kafka.cluster, BROKER_PATIENCE).await?;
+    let events = EventStore::of(store.clone(), &kafka.cluster, BROKER_TIMEOUT).await?;
     let consumer = kafka.consumer(crate::subscription(), kafka.options.clone());
     let progress = consumer.progress();
     let outcome =

@@ -21,7 +21,7 @@ pub struct Row<'r> {
     received_at: Timestamp,
     data: Cow<'r, str>,
     digest: Digest,
-    is_place: bool,
+    is_synthetic_id: bool,
 }
 
 impl<'r> Row<'r> {
@@ -40,7 +40,7 @@ impl<'r> Row<'r> {
         } else {
             (Cow::Owned(as_json(value)), digest::of_bytes(&envelope.event_type, value))
         };
-        let is_place = record.is_place(&envelope.id);
+        let is_synthetic_id = record.is_synthetic_id(&envelope.id);
         Ok(Self {
             offset: record.offset(),
             key: record.key().map(String::from_utf8_lossy),
@@ -48,8 +48,8 @@ impl<'r> Row<'r> {
             time: envelope.time.parse().unwrap_or(received_at),
             received_at,
             data,
-            digest: if is_place { digest::at_place(digest, record.timestamp()) } else { digest },
-            is_place,
+            digest: if is_synthetic_id { digest::at_place(digest, record.timestamp()) } else { digest },
+            is_synthetic_id,
             envelope,
         })
     }
@@ -66,7 +66,7 @@ impl<'r> Row<'r> {
             received_at: self.received_at,
             data: &self.data,
             digest: self.digest,
-            is_place: self.is_place,
+            is_synthetic_id: self.is_synthetic_id,
         }
     }
 }

@@ -4,11 +4,11 @@ use std::path::Path as FolderPath;
 use std::time::Duration;
 
 use metrics::Counter;
-use millrace_domain::{Outcome, insight};
+use millrace_consumer::{Attempt, Outcome, Processor};
+use millrace_domain::insight;
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
-use millrace_kafka::consumer::{Attempt, Processor};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 
@@ -19,7 +19,7 @@ use crate::settings::Settings;
 const FOLDER: &str = "insights";
 
 /// How long writing one file may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Writes the files of insights: what the consumer runtime calls for each record of `processed-data`.
 ///
@@ -59,10 +59,10 @@ impl Files {
     async fn put(&self, name: &str, content: &[u8]) -> Result<(), String> {
         let file = self.folder.clone().join(name);
         let put = self.store.put(&file, content.to_vec().into());
-        match tokio::time::timeout(PATIENCE, put).await {
+        match tokio::time::timeout(WRITE_TIMEOUT, put).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("{file} was not written within {} s", PATIENCE.as_secs())),
+            Err(_) => Err(format!("{file} was not written within {} s", WRITE_TIMEOUT.as_secs())),
         }
     }
 }

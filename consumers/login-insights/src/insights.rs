@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use millrace_consumer::{Attempt, Outcome, Processor, Transformer};
 use millrace_domain::insight::{EVENT_TYPE, FULL_BATCH, Insight, Login, SOURCE, TOPIC};
 use millrace_domain::json::Document;
 use millrace_domain::traceparent::TraceParent;
-use millrace_domain::{Envelope, EventId, Outcome};
-use millrace_kafka::consumer::{Attempt, Processor, Transformer};
-use millrace_kafka::{NewRecord, Record, headers};
+use millrace_domain::{Envelope, EventId};
+use millrace_kafka::{OwnedProducerRecord, Record, headers};
 
-use crate::closing::cut;
-use crate::naming;
+use crate::batching::batch_size;
+use crate::insight_id;
 use crate::settings::Settings;
 
 /// The largest insight, in bytes. The topic takes records of 1 MiB, headers included.
@@ -53,8 +53,8 @@ impl Insights {
 
     /// Writes the insight of a batch. Names have no bound but their record's: a batch whose insight would be too large
     /// for the topic becomes two.
-    fn write(&self, batch: &[&SeenLogin], records: &mut Vec<NewRecord>) {
-        let id = naming::id(batch).to_string();
+    fn write(&self, batch: &[&SeenLogin], records: &mut Vec<OwnedProducerRecord>) {
+        let id = insight_id::id(batch).to_string();
         let logins: Vec<_> = batch.iter().map(|seen| &seen.login).collect();
         let Some(insight) = Insight::of(&id, &logins) else { return };
         let json = insight.to_json();
@@ -65,7 +65,7 @@ impl Insights {
             return;
         }
         let headers = headers::from_envelope(&envelope(id));
-        records.push(NewRecord { topic: self.topic.clone(), key: None, value: Some(json), headers });
+        records.push(OwnedProducerRecord { topic: self.topic.clone(), key: None, value: Some(json), headers });
     }
 }
 
@@ -88,28 +88,28 @@ impl Processor for Insights {
     async fn process(&self, record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome<SeenLogin> {
         let value = record.value().unwrap_or_default();
         if value.len() > LARGEST_LOGIN {
-            return Outcome::poison(format!("not a login: larger than {LARGEST_LOGIN} bytes"));
+            return Outcome::reject(format!("not a login: larger than {LARGEST_LOGIN} bytes"));
         }
         let document = match Document::parse(value) {
             Ok(document) => document,
-            Err(error) => return Outcome::poison(format!("not JSON: {error}")),
+            Err(error) => return Outcome::reject(format!("not JSON: {error}")),
         };
         let recorded = record.timestamp();
         match Login::read(&document, recorded) {
             Ok(login) => {
                 Outcome::Done(SeenLogin { login, partition: record.partition(), offset: record.offset(), recorded })
             }
-            Err(errors) => Outcome::poison(format!("not a login: {errors}")),
+            Err(errors) => Outcome::reject(format!("not a login: {errors}")),
         }
     }
 }
 
 impl Transformer for Insights {
-    fn cut(&self, ready: usize, age: Duration) -> usize {
-        cut(ready, age, self.batch_age)
+    fn batch_size(&self, ready: usize, age: Duration) -> usize {
+        batch_size(ready, age, self.batch_age)
     }
 
-    fn seal<'p>(&self, products: impl Iterator<Item = &'p SeenLogin>) -> Vec<NewRecord> {
+    fn to_records<'p>(&self, products: impl Iterator<Item = &'p SeenLogin>) -> Vec<OwnedProducerRecord> {
         let logins: Vec<_> = products.collect();
         let mut records = Vec::with_capacity(logins.len().div_ceil(FULL_BATCH));
         for batch in logins.chunks(FULL_BATCH) {

@@ -15,25 +15,25 @@
 //! in the transaction that commits its offset. The second reads what was committed and writes the files, at least once:
 //! a file's name and content follow from its insight, so that writing it again changes nothing.
 
-mod closing;
+mod batching;
 mod destination;
 mod files;
+mod insight_id;
 mod insights;
-mod members;
-mod naming;
 pub mod process;
+mod runner;
 mod settings;
 
 pub use destination::Destination;
 pub use files::Files;
 pub use insights::{Insights, SeenLogin};
-pub use members::{LoginInsights, Members};
+pub use runner::{LoginInsights, Runner};
 pub use settings::Settings;
 
 use std::time::Duration;
 
+use millrace_consumer::{ConsumerOptions, Subscription};
 use millrace_domain::{Backoff, event, insight};
-use millrace_kafka::consumer::{ConsumerOptions, Subscription};
 
 /// The consumer's name.
 pub const NAME: &str = "login-insights";

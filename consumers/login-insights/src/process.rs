@@ -6,7 +6,7 @@ use clap::Parser;
 use millrace_host::consumer::Context;
 use millrace_host::kafka_consumer::{self, KafkaArgs, ProcessError};
 
-use crate::members::{LoginInsights, Members};
+use crate::runner::{LoginInsights, Runner};
 use crate::settings::Settings;
 
 /// Where files are without a setting.
@@ -39,7 +39,7 @@ pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessE
     let consumer = LoginInsights::from_settings(&settings.insights, Path::new(DATA_DIR), &context.origins)
         .map_err(ProcessError::start)?;
     let Some(kafka) = settings.kafka.connect(&context).await? else { return Ok(()) };
-    let members = Members::new(&kafka.options, |subscription, options| kafka.consumer(subscription, options));
+    let members = Runner::new(&kafka.options, |subscription, options| kafka.consumer(subscription, options));
     let progress = members.progress();
     kafka_consumer::run(&context, &progress, consumer.run(members, &kafka.kafka, context.shutdown.clone())).await
 }

@@ -17,8 +17,8 @@
 
 mod channel;
 mod config;
-mod deliveries;
 mod delivery;
+mod delivery_log;
 mod event;
 mod failure;
 mod network;
@@ -31,7 +31,7 @@ pub use config::{ConfigError, DEFAULT_CONFIG};
 pub use notifier::{Notifier, StartError};
 pub use settings::Settings;
 
-use millrace_kafka::consumer::{ConsumerOptions, Subscription};
+use millrace_consumer::{ConsumerOptions, Subscription};
 
 /// The consumer's name.
 pub const NAME: &str = "notifier";

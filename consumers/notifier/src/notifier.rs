@@ -4,20 +4,20 @@ use std::io;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use millrace_consumer::{Attempt, ConsumerOptions, DestinationQueues, Outcome, Processor};
 use millrace_domain::event::Notification;
 use millrace_domain::json::Document;
-use millrace_domain::{DeadLetterClass, Envelope, Outcome, digest, payment};
+use millrace_domain::{DeadLetterClass, Envelope, digest, payment};
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
-use millrace_kafka::consumer::{Attempt, ConsumerOptions, Processor};
-use millrace_store::{Accepted, NotificationOutcome, Progress, Store};
+use millrace_store::{AcceptResult, NotificationOutcome, Progress, Store};
 use thiserror::Error;
 
 use crate::channel::Channel;
 use crate::config::{ConfigError, Plan};
-use crate::deliveries::{Deliveries, Name, Turn};
-use crate::delivery::{Destination, Stage, Stages, Undelivered, deliver};
+use crate::delivery::{Destination, RouteProgress, RouteState, Undelivered, deliver};
+use crate::delivery_log::{DeliveryContext, DeliveryLog, Name};
 use crate::event::Event;
 use crate::network::{AddressPolicy, HttpError};
 use crate::routes::Routes;
@@ -28,7 +28,7 @@ pub struct Notifier {
     destinations: Vec<Destination>,
     chains: Vec<Vec<usize>>,
     routes: Routes,
-    deliveries: Option<Deliveries>,
+    deliveries: Option<DeliveryLog>,
 }
 
 /// Why a notifier cannot start.
@@ -66,7 +66,7 @@ impl Notifier {
     /// tasks of its own.
     #[must_use]
     pub fn recording_in(self, store: Store) -> Self {
-        Self { deliveries: Some(Deliveries::of(store)), ..self }
+        Self { deliveries: Some(DeliveryLog::of(store)), ..self }
     }
 
     /// The same within what a consumer with these options may hold: all queues together take half of it, so that they
@@ -90,15 +90,15 @@ impl Notifier {
     }
 
     /// Delivers on every route at the same time.
-    async fn deliver(&self, event: &Event<'_>, turn: &mut Turn<'_>) -> Outcome {
+    async fn deliver(&self, event: &Event<'_>, turn: &mut DeliveryContext<'_>) -> Outcome {
         let places = self.routes.destinations(event.user_id, event.kind);
         if places.is_empty() {
             let Event { user_id, kind, .. } = event;
-            return Outcome::poison(format!("no route matches: user {user_id:?}, type {kind:?}"));
+            return Outcome::reject(format!("no route matches: user {user_id:?}, type {kind:?}"));
         }
         let chains: Vec<_> = places.iter().filter_map(|&place| self.chains.get(place)).collect();
         let longest_chain = chains.iter().map(|chain| chain.len()).max().unwrap_or(0);
-        if Stages::fit(chains.len(), longest_chain) {
+        if RouteProgress::fit(chains.len(), longest_chain) {
             turn.may_postpone();
         }
         let (turn, stages) = (&*turn, turn.stages());
@@ -106,9 +106,9 @@ impl Notifier {
             let chain: Vec<_> = chain.iter().filter_map(|&place| self.destinations.get(place)).collect();
             async move {
                 match stages.get(route) {
-                    Stage::Delivered => Ok(()),
-                    Stage::Failed => Err(Undelivered { failures: Vec::new(), crowded: None }),
-                    Stage::At(from) => deliver(&chain, from, event, turn).await,
+                    RouteState::Delivered => Ok(()),
+                    RouteState::Failed => Err(Undelivered { failures: Vec::new(), crowded: None }),
+                    RouteState::At(from) => deliver(&chain, from, event, turn).await,
                 }
             }
         });
@@ -118,29 +118,29 @@ impl Notifier {
     /// Takes a notification up, delivers it, and records both.
     async fn deliver_once(
         &self,
-        deliveries: &Deliveries,
+        deliveries: &DeliveryLog,
         event: &Event<'_>,
         name: Name,
         attempt: &Attempt<'_>,
     ) -> Outcome {
-        let accepted = attempt.unless_given_up(deliveries.accept(event.id, event.user_id, name)).await;
+        let accepted = attempt.until_revoked(deliveries.accept(event.id, event.user_id, name)).await;
         let progress = match accepted {
             None => return Outcome::retry("given up before it was taken up"),
             Some(Err(reason)) => return Outcome::Fatal { reason },
-            Some(Ok(Accepted::Refused(refusal))) => return Outcome::poison(refusal.to_string()),
-            Some(Ok(Accepted::New)) => Progress::default(),
-            Some(Ok(Accepted::Repeat(progress))) if progress.outcome == Some(NotificationOutcome::Delivered) => {
+            Some(Ok(AcceptResult::Refused(refusal))) => return Outcome::reject(refusal.to_string()),
+            Some(Ok(AcceptResult::New)) => Progress::default(),
+            Some(Ok(AcceptResult::Repeat(progress))) if progress.outcome == Some(NotificationOutcome::Delivered) => {
                 tracing::debug!(event = event.id, "delivered before");
                 return Outcome::DONE;
             }
-            Some(Ok(Accepted::Repeat(progress))) => progress,
+            Some(Ok(AcceptResult::Repeat(progress))) => progress,
         };
-        let mut turn = Turn::recorded(attempt, deliveries, progress);
+        let mut turn = DeliveryContext::recorded(attempt, deliveries, progress);
         let outcome = self.deliver(event, &mut turn).await;
         let end = match outcome {
             Outcome::Done(()) => NotificationOutcome::Delivered,
-            Outcome::DeadLetter { .. } => NotificationOutcome::Failed,
-            Outcome::RetryAfter { .. } | Outcome::Postponed { .. } | Outcome::Fatal { .. } => return outcome,
+            Outcome::Reject { .. } => NotificationOutcome::Failed,
+            Outcome::Retry { .. } | Outcome::Defer { .. } | Outcome::Fatal { .. } => return outcome,
         };
         match turn.conclude(event, end).await {
             Some(Ok(())) => outcome,
@@ -152,26 +152,27 @@ impl Notifier {
 
 /// One delivery is enough. Where there is none, the letter is worth a replay if any destination may yet take it.
 /// `stages` are those of earlier turns.
-fn verdict(mut stages: Stages, results: Vec<Result<(), Undelivered<'_>>>) -> Outcome {
+fn verdict(mut stages: RouteProgress, results: Vec<Result<(), Undelivered<'_>>>) -> Outcome {
     // Also where another route has delivered: this one's attempts are still to be made.
-    if results.iter().any(|result| result.as_ref().is_err_and(Undelivered::is_given_up)) {
+    if results.iter().any(|result| result.as_ref().is_err_and(Undelivered::is_revoked)) {
         return Outcome::retry("given up before every route was tried");
     }
-    let failed_before = (0..results.len()).any(|route| !matches!(stages.get(route), Stage::At(0) | Stage::Delivered));
+    let failed_before =
+        (0..results.len()).any(|route| !matches!(stages.get(route), RouteState::At(0) | RouteState::Delivered));
     let mut crowded = None;
     for (route, result) in results.iter().enumerate() {
         let stage = match result {
-            Ok(()) => Stage::Delivered,
+            Ok(()) => RouteState::Delivered,
             Err(Undelivered { crowded: Some((queue, stage)), .. }) => {
                 crowded = Some(*queue);
                 *stage
             }
-            Err(Undelivered { crowded: None, .. }) => Stage::Failed,
+            Err(Undelivered { crowded: None, .. }) => RouteState::Failed,
         };
         stages.set(route, stage);
     }
     if let Some(queue) = crowded {
-        return Outcome::Postponed { queue, note: stages.bits() };
+        return Outcome::Defer { queue, resume_token: stages.bits() };
     }
     if results.iter().any(Result::is_ok) {
         return Outcome::DONE;
@@ -182,7 +183,7 @@ fn verdict(mut stages: Stages, results: Vec<Result<(), Undelivered<'_>>>) -> Out
     let mut reasons: Vec<_> =
         failures.iter().map(|(destination, failure)| format!("{destination}: {failure}")).collect();
     reasons.extend(failed_before.then(|| "others failed before it was postponed".to_owned()));
-    Outcome::DeadLetter {
+    Outcome::Reject {
         class: if transient { DeadLetterClass::Transient } else { DeadLetterClass::Permanent },
         reason: reasons.join("; "),
         // Of several destinations, the one that was tried most often; that none was tried is in the reason.
@@ -196,7 +197,7 @@ impl Processor for Notifier {
     async fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome {
         let (document, notification) = match read(record) {
             Ok(read) => read,
-            Err(reason) => return Outcome::poison(reason),
+            Err(reason) => return Outcome::reject(reason),
         };
         let envelope = record.envelope();
         let event = Event {
@@ -208,19 +209,21 @@ impl Processor for Notifier {
             value: document.root().raw(),
         };
         match &self.deliveries {
-            None => self.deliver(&event, &mut Turn::unrecorded(attempt)).await,
+            None => self.deliver(&event, &mut DeliveryContext::unrecorded(attempt)).await,
             Some(deliveries) => {
                 self.deliver_once(deliveries, &event, name(record, &envelope, &document), attempt).await
             }
         }
     }
+}
 
-    fn room(&self, queue: usize) -> usize {
+impl DestinationQueues for Notifier {
+    fn capacity(&self, queue: usize) -> usize {
         self.destinations.get(queue).map_or(usize::MAX, Destination::room)
     }
 
-    /// It is taken up before its turn: whoever asks for it finds it accepted.
-    fn waits(&self, record: &Record<'_>) {
+    /// Records the notification as accepted, so that `GET /notifications/{id}` finds it.
+    fn on_queued(&self, record: &Record<'_>) {
         if let Some(deliveries) = &self.deliveries
             && let Ok((document, notification)) = read(record)
         {
@@ -243,7 +246,7 @@ fn read<'r>(record: &'r Record<'_>) -> Result<(Document<'r>, Notification<'r>), 
 
 fn name(record: &Record<'_>, envelope: &Envelope<'_>, document: &Document<'_>) -> Name {
     let digest = digest::of_json(&envelope.event_type, &envelope.time, document);
-    if record.is_place(&envelope.id) {
+    if record.is_synthetic_id(&envelope.id) {
         Name::Place(digest::at_place(digest, record.timestamp()))
     } else {
         Name::Given(digest)

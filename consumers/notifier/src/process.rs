@@ -59,5 +59,6 @@ pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessE
     let notifier = notifier.within(&options);
     let consumer = kafka.consumer(crate::subscription(), options);
     let progress = consumer.progress();
-    kafka_consumer::run(&context, &progress, consumer.run_keyed(&notifier, context.shutdown.clone())).await
+    kafka_consumer::run(&context, &progress, consumer.run_keyed(&notifier, Some(&notifier), context.shutdown.clone()))
+        .await
 }

@@ -12,8 +12,8 @@
 //! a charge may be asked for again after a crash, under the same payment id, which a gateway takes as its idempotency
 //! key.
 
-mod carried;
 pub mod gateway;
+mod order_context;
 mod payments;
 pub mod process;
 mod settings;
@@ -21,7 +21,7 @@ mod settings;
 pub use payments::Payments;
 pub use settings::Settings;
 
-use millrace_kafka::consumer::Subscription;
+use millrace_consumer::Subscription;
 
 /// The consumer's name.
 pub const NAME: &str = "payments";

@@ -1,17 +1,17 @@
 //! The processor: an order record in, a payment out.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use metrics::Counter;
-use millrace_domain::Outcome;
+use millrace_consumer::{Attempt, Outcome, Processor, Transformer};
 use millrace_domain::payment::{self, DeclineRules, Order, Payment, Settlement};
 use millrace_domain::traceparent::TraceParent;
-use millrace_kafka::consumer::{Attempt, Processor, Transformer};
-use millrace_kafka::{NewRecord, Record, headers};
+use millrace_kafka::{OwnedProducerRecord, Record, headers};
 
-use crate::carried::Carried;
 use crate::gateway::{Charge, Gateway, GatewayError, SimulatedGateway};
+use crate::order_context::OrderContext;
 use crate::settings::Settings;
 
 /// Pays orders: what the consumer runtime calls for each record, and for each transaction.
@@ -45,9 +45,9 @@ impl<G: Gateway> Processor for Payments<G> {
     async fn process(&self, record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome<Box<Payment>> {
         let order = match Order::read(record.value().unwrap_or_default()) {
             Ok(order) => order,
-            Err(error) => return Outcome::poison(error.to_string()),
+            Err(error) => return Outcome::reject(error.to_string()),
         };
-        let Carried { payment_id, trace } = Carried::from(record);
+        let OrderContext { payment_id, trace } = OrderContext::from(record);
         let charge = Charge { payment_id: &payment_id, order_id: &order.id, amount: order.amount };
         let answer = self.gateway.charge(&charge).await;
         self.charges.count(&answer);
@@ -62,8 +62,13 @@ impl<G: Gateway> Processor for Payments<G> {
 }
 
 impl<G: Gateway> Transformer for Payments<G> {
-    fn seal<'p>(&self, payments: impl Iterator<Item = &'p Box<Payment>>) -> Vec<NewRecord> {
-        let record = |payment: &Payment| NewRecord {
+    /// As soon as it is made.
+    fn batch_size(&self, ready: usize, _age: Duration) -> usize {
+        ready
+    }
+
+    fn to_records<'p>(&self, payments: impl Iterator<Item = &'p Box<Payment>>) -> Vec<OwnedProducerRecord> {
+        let record = |payment: &Payment| OwnedProducerRecord {
             topic: self.topic.clone(),
             key: Some(payment.key().into()),
             value: Some(payment.value()),
@@ -77,8 +82,8 @@ impl<G: Gateway> Transformer for Payments<G> {
 fn unsettled(error: &GatewayError) -> Outcome<Box<Payment>> {
     let reason = error.to_string();
     match error {
-        GatewayError::Unavailable { retry_after, .. } => Outcome::RetryAfter { after: *retry_after, reason },
-        GatewayError::Refused { .. } => Outcome::poison(reason),
+        GatewayError::Unavailable { retry_after, .. } => Outcome::Retry { after: *retry_after, reason },
+        GatewayError::Refused { .. } => Outcome::reject(reason),
     }
 }
 

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use millrace_bench::{Figures, Fixture, Process, Stretch, median};
-use millrace_domain::Outcome;
-use millrace_kafka::consumer::{Attempt, Consumer, ConsumerOptions, Processor, Subscription};
+use millrace_consumer::{Attempt, Consumer, ConsumerOptions, Outcome, Processor, Subscription};
 use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer, Record};
+use millrace_kafka::{KafkaSettings, Producer, ProducerRecord, Record};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -55,7 +54,7 @@ async fn fill(kafka: &KafkaSettings) -> anyhow::Result<()> {
     for start in (0..RECORDS).step_by(10_000) {
         let keys: Vec<String> =
             (start..start + 10_000).map(|number| format!("user-{}", number * 7919 % KEYS)).collect();
-        let records = keys.iter().map(|key| OutgoingRecord {
+        let records = keys.iter().map(|key| ProducerRecord {
             topic: TOPIC,
             partition: None,
             key: Some(key.as_bytes()),
@@ -131,7 +130,7 @@ async fn runtime_run(kafka: &KafkaSettings, group: &str, pause: Duration) -> any
     let running = tokio::spawn({
         let shutdown = shutdown.clone();
         let processor = Arc::new(work);
-        async move { consumer.run_keyed(&*processor, shutdown).await }
+        async move { consumer.run_keyed(&*processor, None, shutdown).await }
     });
     work.first.notified().await;
     let stretch = Stretch::begin(Process::This)?;

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use millrace_bench::{Figures, Fixture, Process, Stretch, median};
+use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription, Transformer};
 use millrace_domain::payment::DeclineRules;
 use millrace_event_store::EventStore;
 use millrace_host::worker::on_worker;
-use millrace_kafka::cluster::Cluster;
-use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription, Transformer};
+use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
-use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
+use millrace_kafka::{KafkaSettings, Producer, ProducerRecord};
 use millrace_login_insights::Insights;
 use millrace_payments::Payments;
 use millrace_payments::gateway::SimulatedGateway;
@@ -36,7 +36,7 @@ const ORDERS: u64 = 1_000_000;
 const DELAYED: u64 = 20_000;
 const RUNS: usize = 3;
 const TIME: &str = "2026-01-31T12:00:00.250Z";
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many records a transaction of the bare loop holds, and a commit of COPY's rows.
 const BATCH: u64 = 5_000;
@@ -80,7 +80,7 @@ async fn fill(kafka: &KafkaSettings, topic: &str, count: u64, value: impl Fn(u64
         let records: Vec<_> = (start..start + 10_000)
             .map(|number| (format!("{topic}-{number}"), number.to_string(), value(number)))
             .collect();
-        let records = records.iter().map(|(id, key, value)| OutgoingRecord {
+        let records = records.iter().map(|(id, key, value)| ProducerRecord {
             topic,
             partition: None,
             key: Some(key.as_bytes()),
@@ -148,7 +148,7 @@ async fn events(kafka: &KafkaSettings) -> anyhow::Result<()> {
         let database = postgres.database().await;
         let store = Store::connect(database.url()).await?;
         copies.push(copy(database.url(), &text).await?);
-        let events = EventStore::of(store.clone(), &Cluster::new(kafka)?, PATIENCE).await?;
+        let events = EventStore::of(store.clone(), &AdminClient::new(kafka)?, TIMEOUT).await?;
         let letters = Producer::new(kafka, &ProducerSettings::default())?;
         let group = Subscription::new(&format!("events-{run}"), &["events"]);
         let consumer = Consumer::new(kafka.clone(), group, ConsumerOptions::default(), letters);
@@ -228,7 +228,7 @@ async fn transforming(
 ) -> anyhow::Result<Figures> {
     let settings = ProducerSettings::default();
     let producer = TransactionalProducer::new(kafka, &settings, &format!("millrace-{group}"))?;
-    producer.take_over(PATIENCE).await?;
+    producer.init_transactions(TIMEOUT).await?;
     let letters = Producer::new(kafka, &settings)?;
     let subscription = Subscription::new(group, &[topic]);
     let consumer = Consumer::new(kafka.clone(), subscription, ConsumerOptions::default(), letters);
@@ -247,7 +247,7 @@ fn bare_transactions(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Figure
         .set("linger.ms", "2.5")
         .set("queue.buffering.max.messages", "1000000");
     let producer: BaseProducer = config.create()?;
-    producer.init_transactions(PATIENCE)?;
+    producer.init_transactions(TIMEOUT)?;
     let value = "x".repeat(170);
     let stretch = Stretch::begin(Process::This)?;
     for start in (0..ORDERS).step_by(usize::try_from(BATCH)?) {
@@ -257,8 +257,8 @@ fn bare_transactions(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Figure
             let record = BaseRecord::to("bare").key(&key).payload(&value).headers(headers(&key));
             producer.send(record).map_err(|(error, _)| error)?;
         }
-        producer.flush(PATIENCE)?;
-        producer.commit_transaction(PATIENCE)?;
+        producer.flush(TIMEOUT)?;
+        producer.commit_transaction(TIMEOUT)?;
     }
     stretch.end(ORDERS)
 }

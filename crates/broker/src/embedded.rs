@@ -13,7 +13,7 @@
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
+use rdkafka::error::KafkaError as RdKafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
@@ -28,7 +28,7 @@ anything more use --kafka apache or --kafka HOST:PORT";
 pub enum Error {
     /// librdkafka did not make the cluster.
     #[error("the embedded broker did not start: {0}")]
-    Start(#[source] KafkaError),
+    Start(#[source] RdKafkaError),
     /// A topic has a name or a partition count that the mock cluster refuses.
     #[error("the embedded broker refused the topic `{topic}` with {partitions} partitions: {source}")]
     Topic {
@@ -37,7 +37,7 @@ pub enum Error {
         /// The partitions asked for.
         partitions: i32,
         /// librdkafka's reason.
-        source: KafkaError,
+        source: RdKafkaError,
     },
 }
 
@@ -68,11 +68,12 @@ impl Embedded {
 
 /// Creates the topics in the mock cluster that `owner` has, and returns its address.
 fn create_topics(owner: &BaseProducer<Mute>, topics: &[(&str, i32)]) -> Result<String, Error> {
-    let cluster = owner.client().mock_cluster().ok_or(Error::Start(KafkaError::MockCluster(RDKafkaErrorCode::Fail)))?;
+    let cluster =
+        owner.client().mock_cluster().ok_or(Error::Start(RdKafkaError::MockCluster(RDKafkaErrorCode::Fail)))?;
     for &(topic, partitions) in topics {
         // The mock cluster takes a topic without partitions, and no client can use it.
         let created = if partitions < 1 {
-            Err(KafkaError::MockCluster(RDKafkaErrorCode::InvalidPartitions))
+            Err(RdKafkaError::MockCluster(RDKafkaErrorCode::InvalidPartitions))
         } else {
             cluster.create_topic(topic, partitions, 1)
         };

@@ -7,7 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult};
 
 /// How long one question may take. A client that waits for a broker to come up asks often.
 const QUESTION: Duration = Duration::from_millis(500);
@@ -53,7 +53,7 @@ impl LastWords {
 impl ClientContext for LastWords {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
-    fn error(&self, _: KafkaError, reason: &str) {
+    fn error(&self, _: RdKafkaError, reason: &str) {
         reason.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

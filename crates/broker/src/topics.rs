@@ -10,7 +10,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext as _;
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode;
 
@@ -49,7 +49,7 @@ impl TopicSpec {
 pub enum Error {
     /// A setting of the client is wrong.
     #[error("the Kafka admin client was refused: {0}")]
-    Client(#[source] KafkaError),
+    Client(#[source] RdKafkaError),
     /// No broker answered within the bound.
     #[error("no broker answered at {bootstrap_servers} within {bound:?}: {source}")]
     Unreachable {
@@ -58,7 +58,7 @@ pub enum Error {
         /// How long they were asked.
         bound: Duration,
         /// The last refusal.
-        source: KafkaError,
+        source: RdKafkaError,
     },
     /// The broker refused a topic: its name, its settings, or the right to make it.
     #[error("the broker refused to create the topic `{topic}`: {code}")]

@@ -5,24 +5,24 @@ use std::time::Duration;
 use anyhow::bail;
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
-use millrace_kafka::cluster::{Cluster, Overview};
-use millrace_kafka::{KafkaFailure, KafkaSettings};
-use rdkafka::error::KafkaError;
+use millrace_kafka::admin::{AdminClient, ClusterMetadata};
+use millrace_kafka::{KafkaError, KafkaSettings};
+use rdkafka::error::KafkaError as RdKafkaError;
 
 use crate::discovery::BrokerArgs;
 
 /// How long one question to the broker may take. Two of them in a row stay under the 30 s after which a command that
 /// cannot reach its broker has ended.
-pub(crate) const ANSWER: Duration = Duration::from_secs(10);
+pub(crate) const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A broker, and what it held when it was asked first.
 pub(crate) struct Broker {
     /// How to reach it.
     pub(crate) settings: KafkaSettings,
     /// For further questions.
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: AdminClient,
     /// Its topics.
-    pub(crate) overview: Overview,
+    pub(crate) overview: ClusterMetadata,
 }
 
 impl Broker {
@@ -31,8 +31,8 @@ impl Broker {
     /// Fails with a [`SettingError`] where a setting is wrong, and with the broker's address where it does not answer.
     pub(crate) async fn connect(args: &BrokerArgs, origins: &Origins) -> anyhow::Result<Self> {
         let settings = args.settings()?;
-        let cluster = Cluster::new(&settings).map_err(|failure| in_the_users_words(failure, origins))?;
-        let overview = cluster.overview(ANSWER).await?;
+        let cluster = AdminClient::new(&settings).map_err(|failure| in_the_users_words(failure, origins))?;
+        let overview = cluster.overview(BROKER_TIMEOUT).await?;
         Ok(Self { settings, cluster, overview })
     }
 
@@ -52,14 +52,14 @@ impl Broker {
 }
 
 /// A setting that librdkafka refuses is a setting of the user's: it is named as they wrote it.
-pub(crate) fn in_the_users_words(failure: KafkaFailure, origins: &Origins) -> anyhow::Error {
+pub(crate) fn in_the_users_words(failure: KafkaError, origins: &Origins) -> anyhow::Error {
     match failure {
-        KafkaFailure::Setting { name, value, reason } => {
+        KafkaError::Setting { name, value, reason } => {
             let problem = if value.is_empty() { reason } else { format!("cannot be {value:?}: {reason}") };
             SettingError::new(setting_of(&name, origins), problem).into()
         }
         // Files are looked into only when a client is made; librdkafka's account begins with the property.
-        KafkaFailure::Call { source: KafkaError::ClientCreation(reason), .. } if reason.starts_with("ssl.") => {
+        KafkaError::Call { source: RdKafkaError::ClientCreation(reason), .. } if reason.starts_with("ssl.") => {
             let property = reason.split(' ').next().unwrap_or_default();
             SettingError::new(setting_of(property, origins), reason.clone()).into()
         }

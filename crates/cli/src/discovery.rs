@@ -14,7 +14,7 @@ use crate::dev_file::{DevFile, DevFileError};
 pub(crate) const DATA_DIR: &str = ".millrace";
 
 /// How often it is looked whether the `millrace dev` is still there.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The settings of every command that needs a broker.
 #[derive(Debug, Clone, Args)]
@@ -53,7 +53,7 @@ impl BrokerArgs {
                 Err(DevFileError::Unreadable { .. }) => {}
                 Ok(_) | Err(DevFileError::Missing(_) | DevFileError::Stale { .. }) => return,
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 

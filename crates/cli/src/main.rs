@@ -14,7 +14,7 @@ mod output;
 mod replay;
 mod serve;
 mod tail;
-mod text;
+mod terminal_text;
 mod topics;
 mod topology;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// How often a quiet pipe is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Whether `error` says that whoever read our output has gone.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -16,7 +16,7 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 /// Resolves when standard output is a pipe whose reader has gone: without a line to write nothing else would tell.
 pub(crate) async fn reader_gone() {
-    let mut looks = tokio::time::interval(LOOK);
+    let mut looks = tokio::time::interval(POLL_INTERVAL);
     while !is_reader_gone() {
         looks.tick().await;
     }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use millrace_edge::{Edge, KafkaSink, LazyDatabase, Limits};
-use millrace_host::listen::Reserved;
+use millrace_host::listen::BoundSocket;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_kafka::Producer;
-use millrace_kafka::cluster::Cluster;
+use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::ProducerSettings;
 use tokio_util::sync::CancellationToken;
 
@@ -57,7 +57,7 @@ fn linger(text: &str) -> Result<Duration, String> {
 
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let kafka = args.broker.settings()?;
-    let reserved = Reserved::at(args.listen, &origins.name("listen"))?;
+    let reserved = BoundSocket::at(args.listen, &origins.name("listen"))?;
     let settings = ProducerSettings { linger: args.linger, ..ProducerSettings::default() };
     let producer = Producer::new(&kafka, &settings).map_err(|failure| in_the_users_words(failure, origins))?;
     let Some(reached) = shutdown.run_until_cancelled(producer.warm_up(REACHED_WITHIN)).await else {
@@ -65,7 +65,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     };
     reached.with_context(|| format!("the broker cannot be reached at {}", kafka.bootstrap_servers))?;
     let fatal = producer.fatal().clone();
-    let mut edge = Edge::new(Arc::new(KafkaSink(producer)), Arc::new(Cluster::new(&kafka)?), Limits::default());
+    let mut edge = Edge::new(Arc::new(KafkaSink(producer)), Arc::new(AdminClient::new(&kafka)?), Limits::default());
     if let Some(url) = args.database.or_that_of_dev(&args.broker) {
         let database = LazyDatabase::at(url).map_err(|error| origins.error("database", error.to_string()))?;
         edge = edge.with_lookup(Arc::new(database));

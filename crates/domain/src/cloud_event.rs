@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::envelope::{ATTRIBUTE_PREFIX, SPEC_VERSION};
 use crate::event::{EventType, PartitionKey, is_rfc_3339};
-use crate::field::{FieldErrors, pointer_to};
+use crate::field::{ValidationErrors, pointer_to};
 use crate::json::{Document, Kind, Value};
 
 /// The prefix of an attribute among HTTP headers.
@@ -56,9 +56,9 @@ impl<'a> CloudEvent<'a> {
     ///
     /// # Errors
     /// Every fault of the event, at pointers into it.
-    pub fn structured(event: &Document<'a>) -> Result<Self, FieldErrors> {
+    pub fn structured(event: &Document<'a>) -> Result<Self, ValidationErrors> {
         if event.kind() != Kind::Object {
-            return Err(FieldErrors::one("", "must be a JSON object"));
+            return Err(ValidationErrors::one("", "must be a JSON object"));
         }
         let mut draft = Draft::default();
         let (mut data, mut base64) = (None, None);
@@ -90,7 +90,7 @@ impl<'a> CloudEvent<'a> {
         attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
         content_type: Option<&'a str>,
         body: &'a [u8],
-    ) -> Result<Self, FieldErrors> {
+    ) -> Result<Self, ValidationErrors> {
         let mut draft = Draft { as_headers: true, ..Draft::default() };
         for (name, value) in attributes {
             if !draft.has_room(name, value) {
@@ -176,7 +176,7 @@ struct Draft<'a> {
     attributes: Vec<(String, String)>,
     /// Attributes that were sent, but are no good: they are not missing as well.
     refused: Vec<String>,
-    errors: FieldErrors,
+    errors: ValidationErrors,
     as_headers: bool,
     /// Bytes of the attributes so far.
     size: usize,
@@ -234,10 +234,14 @@ impl<'a> Draft<'a> {
         self.errors.push(self.pointer(name), detail);
     }
 
-    fn finish(mut self, data: Option<Data<'a>>, content_type: Cow<'a, str>) -> Result<CloudEvent<'a>, FieldErrors> {
+    fn finish(
+        mut self,
+        data: Option<Data<'a>>,
+        content_type: Cow<'a, str>,
+    ) -> Result<CloudEvent<'a>, ValidationErrors> {
         if self.size > LARGEST_ATTRIBUTES {
             let detail = format!("has more than {LARGEST_ATTRIBUTES} bytes of attributes besides its data");
-            return Err(FieldErrors::one("", detail));
+            return Err(ValidationErrors::one("", detail));
         }
         let sent = [&self.id, &self.source, &self.event_type, &self.spec_version];
         let missing: Vec<_> = REQUIRED

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
-use crate::outcome::DeadLetterClass;
+use crate::error_class::DeadLetterClass;
 
 /// Every header of this module begins with it.
 pub const HEADER_PREFIX: &str = "dlq.";

@@ -128,7 +128,7 @@ mod tests {
 
     fn fallback() -> Envelope<'static> {
         Envelope {
-            id: EventId::of_place("events", 3, 42),
+            id: EventId::from_position("events", 3, 42),
             event_type: "millrace.event.registered".into(),
             source: "/kafka/events".into(),
             time: "2026-01-31T12:00:00Z".into(),

@@ -13,9 +13,9 @@ pub struct FieldError {
 
 /// Every fault found in one event: callers mend all of them at once, not one a round trip.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FieldErrors(Vec<FieldError>);
+pub struct ValidationErrors(Vec<FieldError>);
 
-impl FieldErrors {
+impl ValidationErrors {
     /// A single fault.
     pub fn one(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let mut errors = Self::default();
@@ -42,7 +42,7 @@ impl FieldErrors {
     }
 }
 
-impl fmt::Display for FieldErrors {
+impl fmt::Display for ValidationErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
@@ -53,7 +53,7 @@ impl fmt::Display for FieldErrors {
     }
 }
 
-impl std::error::Error for FieldErrors {}
+impl std::error::Error for ValidationErrors {}
 
 /// Escapes a member name as one JSON pointer token (RFC 6901, section 3), with its leading slash.
 pub fn pointer_to(name: &str) -> String {

@@ -40,7 +40,7 @@ impl EventId {
     }
 
     /// The id of a record that came without one: its place on the broker.
-    pub fn of_place(topic: &str, partition: i32, offset: i64) -> Self {
+    pub fn from_position(topic: &str, partition: i32, offset: i64) -> Self {
         Self(format!("{topic}-{partition}-{offset}"))
     }
 

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::deadline::Deadline;
 use crate::problem::Problem;
-use crate::sink::{Receipt, SinkError, Submission};
+use crate::sink::{Ack, EventRecord, SinkError};
 use crate::{Edge, idempotency, media};
 
 /// `ce_source` of events that enter by their own route.
@@ -42,8 +42,8 @@ pub(crate) struct Accepted<'a> {
 }
 
 impl<'a> Accepted<'a> {
-    pub(crate) fn new(status: &'static str, id: &'a EventId, topic: &'static str, receipt: Receipt) -> Self {
-        let Receipt { partition, offset } = receipt;
+    pub(crate) fn new(status: &'static str, id: &'a EventId, topic: &'static str, receipt: Ack) -> Self {
+        let Ack { partition, offset } = receipt;
         Self { status, id: id.as_str(), topic, partition, offset }
     }
 
@@ -98,8 +98,8 @@ impl Edge {
         drop(document);
         let id = id.unwrap_or_else(EventId::random);
         let key = key.text(&id);
-        let arrival = Arrival::of(headers);
-        let submission = Submission {
+        let arrival = RequestContext::of(headers);
+        let submission = EventRecord {
             topic: route.kind.topic,
             key,
             envelope: Envelope {
@@ -118,7 +118,7 @@ impl Edge {
     }
 
     /// Writes one event within the deadline.
-    pub(crate) async fn write_one(&self, event: &Submission<'_>, deadline: Deadline) -> Result<Receipt, Problem> {
+    pub(crate) async fn write_one(&self, event: &EventRecord<'_>, deadline: Deadline) -> Result<Ack, Problem> {
         let id = event.envelope.id.as_str();
         let events = std::slice::from_ref(event);
         let reports = deadline.bound(self.sink.write(events)).await;
@@ -138,12 +138,12 @@ impl Edge {
 }
 
 /// What the events of one request have in common.
-pub(crate) struct Arrival {
+pub(crate) struct RequestContext {
     time: String,
     caller: Option<TraceParent>,
 }
 
-impl Arrival {
+impl RequestContext {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let caller = headers.get("traceparent").and_then(|header| TraceParent::parse(header.to_str().ok()?));
         Self { time: now(), caller }

@@ -11,12 +11,12 @@ use millrace_domain::json::{Document, Value, write_string};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::accept::{Accepted, Arrival};
+use crate::accept::{Accepted, RequestContext};
 use crate::cloud_events::submission;
 use crate::deadline::Deadline;
+use crate::memory_budget::Portion;
 use crate::problem::{AFTER_FAILURE, Problem, ProblemBody};
-use crate::room::Share;
-use crate::sink::{Receipt, SinkError, Submission};
+use crate::sink::{Ack, EventRecord, SinkError};
 use crate::{Edge, media};
 
 /// The verdicts on a batch, in the order its events were sent.
@@ -61,7 +61,7 @@ const ROOM_PER_EVENT: usize = 1024;
 /// What the verdict on an event with a usual id takes, in bytes.
 const USUAL_VERDICT: usize = 112;
 
-/// Room is taken for so many events at once.
+/// Memory is reserved for so many events at once.
 const STEP: usize = 64;
 
 /// Once verdicts have this many bytes, further refusals say less.
@@ -75,7 +75,7 @@ impl Edge {
     /// whole request: then nothing is written.
     pub(crate) async fn many<'a>(
         &self,
-        arrival: &'a Arrival,
+        arrival: &'a RequestContext,
         events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
         deadline: Deadline,
     ) -> Result<Response, Problem> {
@@ -92,8 +92,8 @@ impl Edge {
         let mut verdicts = Verdicts::with_room_for(batch.places.len());
         for place in &batch.places {
             match place {
-                Place::Refused(refusal) => verdicts.rejected(&batch.refusals[refusal.clone()]),
-                Place::Good => {
+                ItemPosition::Refused(refusal) => verdicts.rejected(&batch.refusals[refusal.clone()]),
+                ItemPosition::Good => {
                     if let Some((event, report)) = written.next() {
                         verdicts.written(event, report);
                     }
@@ -106,7 +106,7 @@ impl Edge {
     /// Checks every event; nothing is written yet.
     fn check_all<'a>(
         &self,
-        arrival: &'a Arrival,
+        arrival: &'a RequestContext,
         mut events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
     ) -> Result<Batch<'a, '_>, Problem> {
         self.check_each(arrival, &mut events)
@@ -116,7 +116,7 @@ impl Edge {
 
     fn check_each<'a>(
         &self,
-        arrival: &'a Arrival,
+        arrival: &'a RequestContext,
         events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
     ) -> Result<Batch<'a, '_>, Problem> {
         let most = self.limits.request / SHORTEST_EVENT;
@@ -145,7 +145,7 @@ impl Edge {
         Ok(batch)
     }
 
-    fn check<'a>(&self, event: &Document<'a>, arrival: &'a Arrival) -> Result<Submission<'a>, Problem> {
+    fn check<'a>(&self, event: &Document<'a>, arrival: &'a RequestContext) -> Result<EventRecord<'a>, Problem> {
         let event = CloudEvent::structured(event).map_err(Problem::invalid)?;
         self.check_size(&event.data)?;
         Ok(submission(event, arrival))
@@ -155,30 +155,30 @@ impl Edge {
 /// A batch that was checked.
 struct Batch<'a, 'e> {
     /// The events to be written.
-    good: Vec<Submission<'a>>,
+    good: Vec<EventRecord<'a>>,
     /// What became of each event that was sent.
-    places: Vec<Place>,
+    places: Vec<ItemPosition>,
     /// Verdicts on those that are not good, written out.
     refusals: Vec<u8>,
-    room: Share<'e>,
+    room: Portion<'e>,
 }
 
-enum Place {
+enum ItemPosition {
     Good,
     /// Where the verdict stands among the refusals.
     Refused(Range<usize>),
 }
 
 impl<'a> Batch<'a, '_> {
-    fn admit(&mut self, event: Submission<'a>) {
+    fn admit(&mut self, event: EventRecord<'a>) {
         self.good.push(event);
-        self.places.push(Place::Good);
+        self.places.push(ItemPosition::Good);
     }
 
     fn refuse(&mut self, id: Option<&str>, problem: &Problem) {
         let start = self.refusals.len();
         write_refusal(&mut self.refusals, id, REJECTED, problem);
-        self.places.push(Place::Refused(start..self.refusals.len()));
+        self.places.push(ItemPosition::Refused(start..self.refusals.len()));
     }
 }
 
@@ -207,7 +207,7 @@ impl Verdicts {
     }
 
     /// Adds the verdict on an event that went to the sink.
-    fn written(&mut self, event: &Submission<'_>, report: Result<Receipt, SinkError>) {
+    fn written(&mut self, event: &EventRecord<'_>, report: Result<Ack, SinkError>) {
         self.separate();
         let id = &event.envelope.id;
         match report {

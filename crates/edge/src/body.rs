@@ -14,8 +14,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Edge;
 use crate::deadline::Deadline;
+use crate::memory_budget::{Portion, UNCOUNTED};
 use crate::problem::Problem;
-use crate::room::{Share, UNCOUNTED};
 
 /// zstd windows above this are refused (RFC 8878, section 3.1.1.1.2 asks decoders to take 8 MiB).
 const ZSTD_WINDOW_LOG: u32 = 23;
@@ -109,7 +109,7 @@ impl Edge {
         if rest.is_empty() {
             return Err(Problem::malformed("the compressed body is empty"));
         }
-        let mut plain = Plain { bytes: Vec::new(), limit: self.limits.request, room: self.rooms.share() };
+        let mut plain = Decompressor { bytes: Vec::new(), limit: self.limits.request, room: self.rooms.share() };
         match coding {
             Coding::Gzip => {
                 let mut members = 0;
@@ -146,13 +146,13 @@ async fn drain(mut body: Body) {
 }
 
 /// A body while it is decompressed.
-struct Plain<'a> {
+struct Decompressor<'a> {
     bytes: Vec<u8>,
     limit: usize,
-    room: Share<'a>,
+    room: Portion<'a>,
 }
 
-impl Plain<'_> {
+impl Decompressor<'_> {
     /// Adds all that the decoder gives.
     fn take(&mut self, mut decoder: impl Read) -> Result<(), Problem> {
         let mut piece = [0; 16 * 1024];

@@ -6,13 +6,13 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use millrace_domain::cloud_event::{CloudEvent, HTTP_HEADER_PREFIX, is_json};
 use millrace_domain::json::{self, Array, Document};
-use millrace_domain::{Envelope, EventId, FieldErrors};
+use millrace_domain::{Envelope, EventId, ValidationErrors};
 
-use crate::accept::{Accepted, Arrival};
+use crate::accept::{Accepted, RequestContext};
 use crate::deadline::Deadline;
 use crate::media::{self, MediaType};
 use crate::problem::Problem;
-use crate::sink::Submission;
+use crate::sink::EventRecord;
 use crate::{Edge, idempotency};
 
 /// How CloudEvents are sent (HTTP protocol binding 1.0.2, section 3).
@@ -47,16 +47,16 @@ impl Edge {
             Mode::Batch => {
                 idempotency::refuse_on_batch(headers)?;
                 let Some(array) = Array::open(body).map_err(not_json)? else {
-                    return Err(Problem::invalid(FieldErrors::one("", "must be a JSON array of CloudEvents")));
+                    return Err(Problem::invalid(ValidationErrors::one("", "must be a JSON array of CloudEvents")));
                 };
                 let events = array.map(|event| event.map(Ok).map_err(not_json));
-                self.many(&Arrival::of(headers), events, deadline).await
+                self.many(&RequestContext::of(headers), events, deadline).await
             }
             Mode::Lines => {
                 idempotency::refuse_on_batch(headers)?;
                 let lines = body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
                 let events = lines.map(|line| Ok(parse(line)));
-                self.many(&Arrival::of(headers), events, deadline).await
+                self.many(&RequestContext::of(headers), events, deadline).await
             }
         }
     }
@@ -64,7 +64,7 @@ impl Edge {
     async fn one(
         &self,
         headers: &HeaderMap,
-        event: Result<CloudEvent<'_>, FieldErrors>,
+        event: Result<CloudEvent<'_>, ValidationErrors>,
         deadline: Deadline,
     ) -> Result<Response, Problem> {
         let id = idempotency::key(headers)?;
@@ -73,7 +73,7 @@ impl Edge {
             event.id = Cow::Owned(id.as_str().to_owned());
         }
         self.check_size(&event.data)?;
-        let arrival = Arrival::of(headers);
+        let arrival = RequestContext::of(headers);
         let submission = submission(event, &arrival);
         let receipt = self.write_one(&submission, deadline).await?;
         let accepted = Accepted::new("accepted", &submission.envelope.id, submission.topic, receipt);
@@ -112,7 +112,7 @@ fn attributes(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, Problem> {
     let mut attributes = Vec::new();
     for (name, value) in headers {
         let Some(attribute) = name.as_str().strip_prefix(HTTP_HEADER_PREFIX) else { continue };
-        let unreadable = |detail| Problem::invalid(FieldErrors::one(name.as_str(), detail));
+        let unreadable = |detail| Problem::invalid(ValidationErrors::one(name.as_str(), detail));
         let value = value.to_str().map_err(|_| unreadable("must be ASCII, percent-encoded where it is not"))?;
         // Values of one name come one after the other.
         if attributes.last().is_some_and(|(known, _)| *known == attribute) {
@@ -125,9 +125,9 @@ fn attributes(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, Problem> {
 }
 
 /// An event as it goes to the sink.
-pub(crate) fn submission<'a>(event: CloudEvent<'a>, arrival: &'a Arrival) -> Submission<'a> {
+pub(crate) fn submission<'a>(event: CloudEvent<'a>, arrival: &'a RequestContext) -> EventRecord<'a> {
     let id = EventId::new(event.id);
-    Submission {
+    EventRecord {
         topic: event.topic,
         key: event.key.text(&id),
         envelope: Envelope {

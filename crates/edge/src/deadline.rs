@@ -11,7 +11,7 @@ use crate::Edge;
 ///
 /// [`Limits::answer_within`]: crate::Limits::answer_within
 #[derive(Debug, Clone, Copy)]
-pub struct AnswerBy(pub Instant);
+pub struct RequestDeadline(pub Instant);
 
 /// The moment by which a request is answered, whatever happens.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,6 @@ impl Edge {
     /// This edge's own limit from now on, or the host's where that is earlier.
     pub(crate) fn deadline(&self, request: &Extensions) -> Deadline {
         let own = Deadline::after(self.limits.answer_within);
-        request.get::<AnswerBy>().map_or(own, |host| Deadline(own.0.min(host.0)))
+        request.get::<RequestDeadline>().map_or(own, |host| Deadline(own.0.min(host.0)))
     }
 }

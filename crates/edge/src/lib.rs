@@ -13,10 +13,10 @@ mod deadline;
 mod form;
 mod idempotency;
 mod media;
+mod memory_budget;
 mod openapi;
 mod problem;
 mod request_id;
-mod room;
 mod routes;
 mod sink;
 mod status;
@@ -28,13 +28,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware;
 
-use self::room::Rooms;
+use self::memory_budget::MemoryBudget;
 use self::stored::NoDatabase;
 #[cfg(feature = "database")]
 pub use database::LazyDatabase;
-pub use deadline::AnswerBy;
+pub use deadline::RequestDeadline;
 pub use problem::{FieldProblem, Problem, ProblemBody};
-pub use sink::{BoxFuture, KafkaSink, Receipt, Sink, SinkError, Submission};
+pub use sink::{Ack, BoxFuture, EventRecord, KafkaSink, Sink, SinkError};
 pub use status::{BrokerStatus, ConsumerStatus, Status, StatusSource, TopicStatus};
 pub use stored::{
     DeliveryStatus, Lookup, LookupError, NotificationStatus, StoredDelivery, StoredEvent, StoredNotification,
@@ -47,7 +47,7 @@ pub struct Edge {
     status: Arc<dyn StatusSource>,
     lookup: Arc<dyn Lookup>,
     limits: Limits,
-    rooms: Rooms,
+    rooms: MemoryBudget,
 }
 
 /// Bounds on a request, in bytes and time.
@@ -78,7 +78,7 @@ impl Default for Limits {
 impl Edge {
     /// An edge over a sink for records and a source for `GET /get_status`.
     pub fn new(sink: Arc<dyn Sink>, status: Arc<dyn StatusSource>, limits: Limits) -> Self {
-        Self { sink, status, lookup: Arc::new(NoDatabase), limits, rooms: Rooms::new(limits.all_requests) }
+        Self { sink, status, lookup: Arc::new(NoDatabase), limits, rooms: MemoryBudget::new(limits.all_requests) }
     }
 
     /// The same, able to look up what consumers have stored.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
-use millrace_domain::{ErrorClass, FieldErrors};
+use millrace_domain::{ErrorClass, ValidationErrors};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,7 +19,7 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 pub struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
-    errors: Option<FieldErrors>,
+    errors: Option<ValidationErrors>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -75,7 +75,7 @@ impl Problem {
     }
 
     /// The event has faults: 422.
-    pub(crate) fn invalid(errors: FieldErrors) -> Self {
+    pub(crate) fn invalid(errors: ValidationErrors) -> Self {
         let detail = errors.to_string();
         Self { errors: Some(errors), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
@@ -143,7 +143,7 @@ impl Problem {
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: self.detail.clone().into_owned(),
-            errors: self.errors.iter().flat_map(FieldErrors::as_slice).map(fault).collect(),
+            errors: self.errors.iter().flat_map(ValidationErrors::as_slice).map(fault).collect(),
         }
     }
 }

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::pin::Pin;
 
 use millrace_domain::{Envelope, ErrorClass};
-use millrace_kafka::{OutgoingRecord, ProduceError, Producer, headers};
+use millrace_kafka::{ProduceError, Producer, ProducerRecord, headers};
 
 /// An event on its way to a topic.
 #[derive(Debug)]
-pub struct Submission<'a> {
+pub struct EventRecord<'a> {
     /// The topic.
     pub topic: &'static str,
     /// The partition key.
@@ -21,7 +21,7 @@ pub struct Submission<'a> {
 
 /// Where an event was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Receipt {
+pub struct Ack {
     /// The partition.
     pub partition: i32,
     /// The offset.
@@ -50,7 +50,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Writes events; an answer means that every in-sync replica has them.
 pub trait Sink: Send + Sync {
     /// Writes all events and answers for each, in their order.
-    fn write<'a>(&'a self, events: &'a [Submission<'a>]) -> BoxFuture<'a, Vec<Result<Receipt, SinkError>>>;
+    fn write<'a>(&'a self, events: &'a [EventRecord<'a>]) -> BoxFuture<'a, Vec<Result<Ack, SinkError>>>;
 }
 
 /// The sink that writes to Kafka.
@@ -58,7 +58,7 @@ pub trait Sink: Send + Sync {
 pub struct KafkaSink(pub Producer);
 
 impl Sink for KafkaSink {
-    fn write<'a>(&'a self, events: &'a [Submission<'a>]) -> BoxFuture<'a, Vec<Result<Receipt, SinkError>>> {
+    fn write<'a>(&'a self, events: &'a [EventRecord<'a>]) -> BoxFuture<'a, Vec<Result<Ack, SinkError>>> {
         Box::pin(async move {
             let reports = self.0.send_all(events.iter().map(outgoing).collect()).await;
             reports.into_iter().map(receipt).collect()
@@ -66,8 +66,8 @@ impl Sink for KafkaSink {
     }
 }
 
-fn outgoing<'a>(event: &'a Submission<'a>) -> OutgoingRecord<'a> {
-    OutgoingRecord {
+fn outgoing<'a>(event: &'a EventRecord<'a>) -> ProducerRecord<'a> {
+    ProducerRecord {
         topic: event.topic,
         partition: None,
         key: Some(event.key.as_bytes()),
@@ -76,9 +76,9 @@ fn outgoing<'a>(event: &'a Submission<'a>) -> OutgoingRecord<'a> {
     }
 }
 
-fn receipt(report: Result<millrace_kafka::Ack, ProduceError>) -> Result<Receipt, SinkError> {
+fn receipt(report: Result<millrace_kafka::Ack, ProduceError>) -> Result<Ack, SinkError> {
     match report {
-        Ok(ack) => Ok(Receipt { partition: ack.partition, offset: ack.offset }),
+        Ok(ack) => Ok(Ack { partition: ack.partition, offset: ack.offset }),
         Err(error) if error.may_be_written() => Err(SinkError::OutcomeUnknown),
         Err(ProduceError::TooLarge) => Err(SinkError::TooLarge),
         Err(error) => Err(SinkError::NotWritten { class: error.class(), reason: error.to_string() }),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use http::Request;
-use millrace_edge::{BoxFuture, Edge, Limits, Receipt, Sink, SinkError, Status, StatusSource, Submission};
+use millrace_edge::{Ack, BoxFuture, Edge, EventRecord, Limits, Sink, SinkError, Status, StatusSource};
 use tower::ServiceExt;
 
 /// What the process may take for bombs, in bytes: a few times a request's limit, far less than the 512 MiB they hold.
@@ -22,7 +22,7 @@ const FOR_PARTS: usize = 128 << 20;
 struct Nowhere;
 
 impl Sink for Nowhere {
-    fn write<'a>(&'a self, events: &'a [Submission<'a>]) -> BoxFuture<'a, Vec<Result<Receipt, SinkError>>> {
+    fn write<'a>(&'a self, events: &'a [EventRecord<'a>]) -> BoxFuture<'a, Vec<Result<Ack, SinkError>>> {
         panic!("{} events got through", events.len());
     }
 }

@@ -58,7 +58,7 @@ where
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: Error + Send + 'static,
 {
-    let parsed = settings::parse::<Hosted<T>>();
+    let parsed = settings::parse::<ConsumerProcess<T>>();
     logs::install(&parsed.args.logs);
     match host(parsed, run) {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,7 +70,7 @@ where
     }
 }
 
-fn host<T, R, F, E>(parsed: Parsed<Hosted<T>>, run: R) -> Result<(), Box<dyn Error>>
+fn host<T, R, F, E>(parsed: Parsed<ConsumerProcess<T>>, run: R) -> Result<(), Box<dyn Error>>
 where
     R: FnOnce(T, Context) -> F,
     F: Future<Output = Result<(), E>> + Send + 'static,
@@ -116,15 +116,15 @@ async fn give_up(shutdown: &CancellationToken, health: &Health, limit: Duration)
 struct NotDrained(Duration);
 
 /// A consumer's own settings and the host's, as one command with the consumer's name, description and examples.
-struct Hosted<T> {
+struct ConsumerProcess<T> {
     own: T,
     logs: LogSettings,
     admin: AdminSettings,
 }
 
-impl<T: Parser> Parser for Hosted<T> {}
+impl<T: Parser> Parser for ConsumerProcess<T> {}
 
-impl<T: CommandFactory> CommandFactory for Hosted<T> {
+impl<T: CommandFactory> CommandFactory for ConsumerProcess<T> {
     fn command() -> Command {
         with_host_settings(T::command())
     }
@@ -141,7 +141,7 @@ fn with_host_settings(own: Command) -> Command {
     AdminSettings::augment_args(LogSettings::augment_args(own)).about(about).long_about(long_about)
 }
 
-impl<T: FromArgMatches> FromArgMatches for Hosted<T> {
+impl<T: FromArgMatches> FromArgMatches for ConsumerProcess<T> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         Self::from_arg_matches_mut(&mut matches.clone())
     }

@@ -10,7 +10,7 @@ use crate::exit::SettingError;
 use crate::settings::Origins;
 
 /// How long a database may take to answer at the start: it may be starting as well.
-const PATIENCE: Duration = Duration::from_secs(25);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// From one try to the next.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -39,7 +39,7 @@ pub fn check(url: &str, origins: &Origins) -> Result<(), SettingError> {
 /// # Errors
 /// [`OpenError::Setting`] names the setting as the user wrote it, where waiting is of no use.
 pub async fn open(url: &str, origins: &Origins) -> Result<Store, OpenError> {
-    let give_up = Instant::now() + PATIENCE;
+    let give_up = Instant::now() + CONNECT_TIMEOUT;
     loop {
         match Store::connect(url).await {
             Ok(store) => return Ok(store),

@@ -4,18 +4,18 @@ use std::error::Error;
 use std::time::Duration;
 
 use clap::Args;
-use millrace_kafka::cluster::Cluster;
-use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
+use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
+use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::settings::Security;
-use millrace_kafka::{KafkaFailure, KafkaSettings, Producer};
+use millrace_kafka::{KafkaError, KafkaSettings, Producer};
 
 use crate::consumer::Context;
 use crate::exit::SettingError;
 use crate::health::Status;
 
 /// How long a broker may take to answer at the start.
-pub const BROKER_PATIENCE: Duration = Duration::from_secs(25);
+pub const BROKER_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// The settings that every consumer has.
 #[derive(Debug, Clone, Args)]
@@ -40,7 +40,7 @@ pub enum ProcessError {
     Start(#[source] Box<dyn Error + Send + Sync>),
     /// Kafka cannot be reached or used.
     #[error(transparent)]
-    Kafka(KafkaFailure),
+    Kafka(KafkaError),
     /// The consumer ended by itself.
     #[error(transparent)]
     Consumer(#[from] ConsumerError),
@@ -53,13 +53,13 @@ impl ProcessError {
     }
 }
 
-impl From<KafkaFailure> for ProcessError {
-    fn from(failure: KafkaFailure) -> Self {
+impl From<KafkaError> for ProcessError {
+    fn from(failure: KafkaError) -> Self {
         match failure {
-            KafkaFailure::Setting { name, value, reason } if value.is_empty() => {
+            KafkaError::Setting { name, value, reason } if value.is_empty() => {
                 Self::Setting(SettingError::new(name, reason))
             }
-            KafkaFailure::Setting { name, value, reason } => {
+            KafkaError::Setting { name, value, reason } => {
                 Self::Setting(SettingError::new(name, format!("{value:?}: {reason}")))
             }
             other => Self::Kafka(other),
@@ -73,7 +73,7 @@ pub struct Connected {
     /// How to reach it.
     pub kafka: KafkaSettings,
     /// Asks it questions.
-    pub cluster: Cluster,
+    pub cluster: AdminClient,
     /// What the user set for the runtime.
     pub options: ConsumerOptions,
     letters: Producer,
@@ -86,8 +86,8 @@ impl KafkaArgs {
     /// [`ProcessError::Setting`] names a wrong setting; [`ProcessError::Kafka`] where no broker answers in time.
     pub async fn connect(self, context: &Context) -> Result<Option<Connected>, ProcessError> {
         let kafka = KafkaSettings { security: self.security, ..KafkaSettings::plaintext(self.kafka) };
-        let cluster = Cluster::new(&kafka)?;
-        let Some(overview) = context.shutdown.run_until_cancelled(cluster.overview(BROKER_PATIENCE)).await else {
+        let cluster = AdminClient::new(&kafka)?;
+        let Some(overview) = context.shutdown.run_until_cancelled(cluster.overview(BROKER_TIMEOUT)).await else {
             return Ok(None);
         };
         let brokers = overview?.brokers;

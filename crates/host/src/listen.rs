@@ -15,13 +15,13 @@ const BACKLOG: u32 = 1_024;
 /// A process that is starting must not take in what it cannot answer: a client that waits for minutes is worse off
 /// than one that is told at once to come again.
 #[derive(Debug)]
-pub struct Reserved {
+pub struct BoundSocket {
     socket: TcpSocket,
     address: SocketAddr,
     setting: String,
 }
 
-impl Reserved {
+impl BoundSocket {
     /// Reserves `address`, which `setting` gave (as [`Origins::name`](crate::settings::Origins::name) names it).
     ///
     /// The error names the setting and the address: the port is in use, it needs a privilege, or the address is not
@@ -52,7 +52,7 @@ impl Reserved {
 
 /// Listens on `address`: reserves it, and takes connections at once.
 pub fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, SettingError> {
-    Reserved::at(address, setting)?.listen()
+    BoundSocket::at(address, setting)?.listen()
 }
 
 fn refused(error: &io::Error, address: SocketAddr, setting: &str) -> SettingError {
@@ -85,7 +85,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reserved_address_refuses_connections_until_it_listens() {
-        let reserved = Reserved::at("127.0.0.1:0".parse().unwrap(), "--listen").unwrap();
+        let reserved = BoundSocket::at("127.0.0.1:0".parse().unwrap(), "--listen").unwrap();
         let connect = || tokio::net::TcpStream::connect(reserved.address());
         assert_eq!(connect().await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
         let address = reserved.address();

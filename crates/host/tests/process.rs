@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The example's binary, which Cargo builds with the tests and puts beside their directory.
 fn ticker() -> Command {
@@ -49,7 +49,7 @@ impl Running {
 
     fn get(&self, path: &str) -> String {
         let mut connection = TcpStream::connect(self.admin).unwrap();
-        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        connection.set_read_timeout(Some(TIMEOUT)).unwrap();
         write!(connection, "GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
@@ -63,7 +63,7 @@ impl Running {
             if expected(&answer) {
                 return answer;
             }
-            assert!(start.elapsed() < PATIENCE, "{path} stays at\n{answer}");
+            assert!(start.elapsed() < TIMEOUT, "{path} stays at\n{answer}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -80,7 +80,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(start.elapsed() < PATIENCE, "the ticker does not end");
+            assert!(start.elapsed() < TIMEOUT, "the ticker does not end");
             std::thread::sleep(Duration::from_millis(5));
         };
         let mut logs = String::new();

@@ -1,12 +1,12 @@
 //! What can go wrong between this process and a broker, by class.
 
 use millrace_domain::ErrorClass;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode as Code};
 use thiserror::Error;
 
 /// A call to Kafka failed.
 #[derive(Debug, Error)]
-pub enum KafkaFailure {
+pub enum KafkaError {
     /// A setting that librdkafka refuses.
     #[error("the Kafka setting {name} cannot be {value:?}: {reason}")]
     Setting {
@@ -34,14 +34,15 @@ pub enum KafkaFailure {
         /// What was being done.
         action: &'static str,
         /// What came back.
-        source: KafkaError,
+        source: RdKafkaError,
     },
 }
 
-impl KafkaFailure {
-    pub(crate) fn call(action: &'static str) -> impl FnOnce(KafkaError) -> Self {
+impl KafkaError {
+    /// For `map_err`: the call that failed, or the setting that librdkafka refused.
+    pub fn call(action: &'static str) -> impl FnOnce(RdKafkaError) -> Self {
         move |source| match source {
-            KafkaError::ClientConfig(_, reason, name, value) => Self::setting(name, value, reason),
+            RdKafkaError::ClientConfig(_, reason, name, value) => Self::setting(name, value, reason),
             source => Self::Call { action, source },
         }
     }

@@ -21,16 +21,23 @@
 //! | `transaction.committed` | the broker has confirmed it |
 
 #[cfg(feature = "failpoints")]
-pub(crate) use armed::arm;
+pub use armed::{arm, reached};
 
-/// A point by its name.
+/// Ends the process here, where `MILLRACE_CRASH_AT` names this point.
+#[cfg(feature = "failpoints")]
+#[macro_export]
 macro_rules! failpoint {
     ($name:literal) => {
-        #[cfg(feature = "failpoints")]
-        ::fail::fail_point!($name);
+        $crate::failpoint::reached($name)
     };
 }
-pub(crate) use failpoint;
+
+/// Nothing: this build has no failpoints.
+#[cfg(not(feature = "failpoints"))]
+#[macro_export]
+macro_rules! failpoint {
+    ($name:literal) => {};
+}
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -38,7 +45,12 @@ mod armed {
     use std::num::NonZeroUsize;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use crate::error::KafkaFailure;
+    use crate::error::KafkaError;
+
+    /// For [`failpoint!`](crate::failpoint): the process is at a point.
+    pub fn reached(name: &str) {
+        ::fail::fail_point!(name);
+    }
 
     const VARIABLE: &str = "MILLRACE_CRASH_AT";
 
@@ -46,10 +58,10 @@ mod armed {
     /// Nothing is closed or flushed then.
     ///
     /// # Errors
-    /// [`KafkaFailure::Setting`] where the variable says anything else.
-    pub(crate) fn arm() -> Result<(), KafkaFailure> {
+    /// [`KafkaError::Setting`] where the variable says anything else.
+    pub fn arm() -> Result<(), KafkaError> {
         let Ok(value) = env::var(VARIABLE) else { return Ok(()) };
-        let setting = |reason: &str| KafkaFailure::Setting {
+        let setting = |reason: &str| KafkaError::Setting {
             name: VARIABLE.to_owned(),
             value: value.clone(),
             reason: reason.to_owned(),

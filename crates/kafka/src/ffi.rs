@@ -7,7 +7,7 @@ use std::ptr;
 use std::time::Duration;
 
 use rdkafka::consumer::{Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, OwnedHeaders};
 use rdkafka::types::RDKafkaHeaders;
 use rdkafka::{TopicPartitionList, bindings};
@@ -74,9 +74,12 @@ pub(crate) fn remove_headers(own: OwnedHeaders, prefix: &str) -> OwnedHeaders {
 
 /// Commits offsets without waiting; the answer arrives as the context's `commit_callback` in a later poll.
 ///
+/// # Errors
+/// The commit could not be enqueued.
+///
 /// `Consumer::commit` in its asynchronous mode never answers: librdkafka reports only to a callback or a queue, and
 /// `rdkafka` gives it neither.
-pub(crate) fn commit<C, X>(consumer: &C, offsets: &TopicPartitionList) -> KafkaResult<()>
+pub fn commit_async<C, X>(consumer: &C, offsets: &TopicPartitionList) -> KafkaResult<()>
 where
     C: Consumer<X>,
     X: ConsumerContext,
@@ -87,7 +90,7 @@ where
     let code = unsafe {
         let queue = bindings::rd_kafka_queue_get_consumer(client);
         if queue.is_null() {
-            return Err(KafkaError::Canceled);
+            return Err(RdKafkaError::Canceled);
         }
         let code = bindings::rd_kafka_commit_queue(client, offsets.ptr(), queue, None, ptr::null_mut());
         bindings::rd_kafka_queue_destroy(queue);
@@ -95,7 +98,7 @@ where
     };
     match code {
         bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
-        code => Err(KafkaError::ConsumerCommit(code.into())),
+        code => Err(RdKafkaError::ConsumerCommit(code.into())),
     }
 }
 
@@ -107,7 +110,7 @@ where
     X: ConsumerContext,
 {
     let client = consumer.client().native_ptr();
-    let name = CString::new(topic).map_err(|_| KafkaError::AdminOp(Code::InvalidTopic))?;
+    let name = CString::new(topic).map_err(|_| RdKafkaError::AdminOp(Code::InvalidTopic))?;
     let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: the client is valid while borrowed. All else is made and destroyed here; the names are copied by the
     // collection, the collection and the options by the question. What the event holds is read before it goes.
@@ -127,7 +130,7 @@ where
         bindings::rd_kafka_queue_destroy(queue);
         bindings::rd_kafka_AdminOptions_destroy(options);
         bindings::rd_kafka_TopicCollection_destroy(topics);
-        id.map_err(KafkaError::AdminOp)
+        id.map_err(RdKafkaError::AdminOp)
     }
 }
 

@@ -1,26 +1,26 @@
-//! Millrace's Kafka client: the producer, the one consumer runtime, dead letters, and how to reach a broker.
+//! Millrace's Kafka client: producer, transactions, admin client, group offsets, and how to reach a broker.
 
-mod client;
-pub mod cluster;
-pub mod consumer;
+pub mod admin;
 pub mod error;
-mod failpoint;
+pub mod failpoint;
 mod ffi;
 pub mod headers;
+pub mod logging_context;
 #[cfg(feature = "msk")]
 pub mod msk;
-mod new_record;
 pub mod offsets;
-mod patience;
+mod owned_record;
 pub mod producer;
 pub mod reader;
 pub mod record;
+pub mod retry;
 pub mod settings;
 
-pub use error::KafkaFailure;
-pub use new_record::NewRecord;
+pub use error::KafkaError;
+pub use ffi::commit_async;
 pub use offsets::{Committed, GroupOffsets};
-pub use producer::{Ack, OutgoingRecord, ProduceError, Producer};
+pub use owned_record::OwnedProducerRecord;
+pub use producer::{Ack, ProduceError, Producer, ProducerRecord};
 pub use reader::{Read, Reader};
 pub use record::Record;
 pub use settings::KafkaSettings;

@@ -6,7 +6,7 @@ use aws_config::{BehaviorVersion, Region};
 use rdkafka::client::OAuthToken;
 use tokio::runtime::Handle;
 
-use crate::error::KafkaFailure;
+use crate::error::KafkaError;
 
 /// Signs tokens with the credentials of this process's environment.
 #[derive(Debug, Clone)]
@@ -17,11 +17,11 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     /// Reads the region where AWS's own clients look for it first.
-    pub(crate) fn from_environment() -> Result<Self, KafkaFailure> {
+    pub(crate) fn from_environment() -> Result<Self, KafkaError> {
         let region = std::env::var("AWS_REGION").or_else(|_| std::env::var("AWS_DEFAULT_REGION"));
         let region =
-            region.map_err(|_| KafkaFailure::Credentials("AWS_REGION is not set, and IAM needs it".to_owned()))?;
-        let runtime = Handle::try_current().map_err(|error| KafkaFailure::Credentials(error.to_string()))?;
+            region.map_err(|_| KafkaError::Credentials("AWS_REGION is not set, and IAM needs it".to_owned()))?;
+        let runtime = Handle::try_current().map_err(|error| KafkaError::Credentials(error.to_string()))?;
         Ok(Self { region: Region::new(region), runtime })
     }
 
@@ -36,9 +36,9 @@ impl Tokens {
 /// The bootstrap brokers of an MSK cluster for clients that authenticate with IAM.
 ///
 /// # Errors
-/// [`KafkaFailure::Unreachable`] where the cluster cannot be asked, or has no listener for IAM.
-pub async fn bootstrap_brokers(cluster_arn: &str) -> Result<String, KafkaFailure> {
-    let unreachable = |reason: String| KafkaFailure::Unreachable { bootstrap: cluster_arn.to_owned(), reason };
+/// [`KafkaError::Unreachable`] where the cluster cannot be asked, or has no listener for IAM.
+pub async fn bootstrap_brokers(cluster_arn: &str) -> Result<String, KafkaError> {
+    let unreachable = |reason: String| KafkaError::Unreachable { bootstrap: cluster_arn.to_owned(), reason };
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let call = aws_sdk_kafka::Client::new(&config).get_bootstrap_brokers().cluster_arn(cluster_arn).send();
     let answer =

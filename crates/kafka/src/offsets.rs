@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::client::ClientEvents;
-use crate::error::KafkaFailure;
-use crate::patience;
+use crate::error::KafkaError;
+use crate::logging_context::LoggingContext;
+use crate::retry;
 use crate::settings::KafkaSettings;
 
 /// A committed offset.
@@ -27,7 +27,7 @@ pub struct Committed {
 /// The offsets of one group for one topic.
 #[derive(Clone)]
 pub struct GroupOffsets {
-    client: Arc<BaseConsumer<ClientEvents>>,
+    client: Arc<BaseConsumer<LoggingContext>>,
     bootstrap: String,
     topic: String,
 }
@@ -36,25 +36,25 @@ impl GroupOffsets {
     /// A client for the group's offsets; it connects in the background.
     ///
     /// # Errors
-    /// [`KafkaFailure`] where the settings are wrong.
-    pub fn new(settings: &KafkaSettings, group: &str, topic: &str) -> Result<Self, KafkaFailure> {
+    /// [`KafkaError`] where the settings are wrong.
+    pub fn new(settings: &KafkaSettings, group: &str, topic: &str) -> Result<Self, KafkaError> {
         let mut config = settings.client_config("offsets")?;
         // Offsets of a transaction that has not ended are waited for: `isolation.level` says so to the coordinator.
         config.set("group.id", group).set("enable.auto.commit", "false").set("isolation.level", "read_committed");
-        let context = ClientEvents::new(settings)?;
-        let client = config.create_with_context(context).map_err(KafkaFailure::call("creating a client"))?;
+        let context = LoggingContext::new(settings)?;
+        let client = config.create_with_context(context).map_err(KafkaError::call("creating a client"))?;
         Ok(Self { client: Arc::new(client), bootstrap: settings.bootstrap_servers.clone(), topic: topic.to_owned() })
     }
 
     /// The committed offsets of the first `partitions` partitions; those without one are left out.
     ///
     /// # Errors
-    /// [`KafkaFailure::Unreachable`] where the group's coordinator does not answer in time.
-    pub async fn fetch(&self, partitions: i32, timeout: Duration) -> Result<BTreeMap<i32, Committed>, KafkaFailure> {
+    /// [`KafkaError::Unreachable`] where the group's coordinator does not answer in time.
+    pub async fn fetch(&self, partitions: i32, timeout: Duration) -> Result<BTreeMap<i32, Committed>, KafkaError> {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(&self.topic, 0, partitions - 1);
         self.ask(move |client| {
-            let answer = patience::ask(timeout, |left| client.committed_offsets(list.clone(), left))?;
+            let answer = retry::until_final(timeout, |left| client.committed_offsets(list.clone(), left))?;
             let elements = answer.elements();
             let committed = elements.iter().filter_map(|element| match element.offset() {
                 Offset::Offset(offset) => {
@@ -70,40 +70,40 @@ impl GroupOffsets {
     /// Commits at once, outside of any transaction.
     ///
     /// # Errors
-    /// [`KafkaFailure`] where the coordinator refuses or does not answer.
-    pub async fn commit(&self, commits: &BTreeMap<i32, Committed>) -> Result<(), KafkaFailure> {
+    /// [`KafkaError`] where the coordinator refuses or does not answer.
+    pub async fn commit(&self, commits: &BTreeMap<i32, Committed>) -> Result<(), KafkaError> {
         let list = self.list(commits)?;
         self.ask(move |client| client.commit(&list, CommitMode::Sync)).await
     }
 
     /// `commits` as librdkafka takes them.
-    pub(crate) fn list(&self, commits: &BTreeMap<i32, Committed>) -> Result<TopicPartitionList, KafkaFailure> {
+    pub(crate) fn list(&self, commits: &BTreeMap<i32, Committed>) -> Result<TopicPartitionList, KafkaError> {
         let mut list = TopicPartitionList::with_capacity(commits.len());
         for (&partition, committed) in commits {
             let mut element = list.add_partition(&self.topic, partition);
             element.set_metadata(&committed.metadata);
-            element.set_offset(Offset::Offset(committed.offset)).map_err(KafkaFailure::call("committing"))?;
+            element.set_offset(Offset::Offset(committed.offset)).map_err(KafkaError::call("committing"))?;
         }
         Ok(list)
     }
 
     /// What a transaction needs to know of the group.
-    pub(crate) fn group(&self) -> Result<ConsumerGroupMetadata, KafkaFailure> {
-        self.client.group_metadata().ok_or(KafkaFailure::Call {
+    pub(crate) fn group(&self) -> Result<ConsumerGroupMetadata, KafkaError> {
+        self.client.group_metadata().ok_or(KafkaError::Call {
             action: "committing in a transaction",
-            source: KafkaError::ClientCreation("the client has no group".to_owned()),
+            source: RdKafkaError::ClientCreation("the client has no group".to_owned()),
         })
     }
 
     /// librdkafka answers by blocking its caller.
-    async fn ask<T, Q>(&self, question: Q) -> Result<T, KafkaFailure>
+    async fn ask<T, Q>(&self, question: Q) -> Result<T, KafkaError>
     where
         T: Send + 'static,
-        Q: FnOnce(&BaseConsumer<ClientEvents>) -> KafkaResult<T> + Send + 'static,
+        Q: FnOnce(&BaseConsumer<LoggingContext>) -> KafkaResult<T> + Send + 'static,
     {
         let client = Arc::clone(&self.client);
         let answer = tokio::task::spawn_blocking(move || question(&client)).await;
-        answer.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| KafkaFailure::Unreachable {
+        answer.unwrap_or(Err(RdKafkaError::Canceled)).map_err(|error| KafkaError::Unreachable {
             bootstrap: self.bootstrap.clone(),
             reason: error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string()),
         })

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use millrace_domain::ErrorClass;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::client::ClientEvents;
-use crate::error::{KafkaFailure, class_of};
+use crate::error::{KafkaError, class_of};
+use crate::logging_context::LoggingContext;
 use crate::record::Record;
 use crate::settings::KafkaSettings;
 
@@ -23,7 +23,7 @@ pub enum Read<'a> {
 
 /// Reads partitions of one topic, committed records only. It joins no group and commits nothing.
 pub struct Reader {
-    client: StreamConsumer<ClientEvents>,
+    client: StreamConsumer<LoggingContext>,
 }
 
 impl Reader {
@@ -31,25 +31,28 @@ impl Reader {
     /// one that is still there. `role` becomes part of the client id.
     ///
     /// # Errors
-    /// [`KafkaFailure`] where the settings are wrong.
+    /// [`KafkaError`] where the settings are wrong.
     pub fn new(
         settings: &KafkaSettings,
         role: &str,
         topic: &str,
         from: &BTreeMap<i32, i64>,
-    ) -> Result<Self, KafkaFailure> {
+    ) -> Result<Self, KafkaError> {
         let fetch = [("fetch.wait.max.ms", "100"), ("queued.max.messages.kbytes", "16384")];
         Self::with(settings, role, &fetch, topic, from)
     }
 
-    /// The same, with librdkafka's settings of how it fetches.
-    pub(crate) fn with(
+    /// The same, with librdkafka settings for fetching.
+    ///
+    /// # Errors
+    /// [`KafkaError`] where the settings are wrong.
+    pub fn with(
         settings: &KafkaSettings,
         role: &str,
         fetch: &[(&str, &str)],
         topic: &str,
         from: &BTreeMap<i32, i64>,
-    ) -> Result<Self, KafkaFailure> {
+    ) -> Result<Self, KafkaError> {
         let mut config = settings.client_config(role)?;
         config
             // librdkafka assigns nothing to a client without a group. This one is never joined.
@@ -61,9 +64,9 @@ impl Reader {
         for &(name, value) in fetch {
             config.set(name, value);
         }
-        let context = ClientEvents::new(settings)?;
-        let client: StreamConsumer<ClientEvents> =
-            config.create_with_context(context).map_err(KafkaFailure::call("creating the reader"))?;
+        let context = LoggingContext::new(settings)?;
+        let client: StreamConsumer<LoggingContext> =
+            config.create_with_context(context).map_err(KafkaError::call("creating the reader"))?;
         let reader = Self { client };
         reader.go_to(topic, from)?;
         Ok(reader)
@@ -72,35 +75,35 @@ impl Reader {
     /// Goes on in other places, as at the [beginning](Self::new).
     ///
     /// # Errors
-    /// [`KafkaFailure::Call`] where the client cannot.
-    pub fn go_to(&self, topic: &str, from: &BTreeMap<i32, i64>) -> Result<(), KafkaFailure> {
+    /// [`KafkaError::Call`] where the client cannot.
+    pub fn go_to(&self, topic: &str, from: &BTreeMap<i32, i64>) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::new();
         for (&partition, &offset) in from {
             list.add_partition_offset(topic, partition, Offset::Offset(offset))
-                .map_err(KafkaFailure::call("choosing where to read from"))?;
+                .map_err(KafkaError::call("choosing where to read from"))?;
         }
-        self.client.assign(&list).map_err(KafkaFailure::call("choosing where to read from"))
+        self.client.assign(&list).map_err(KafkaError::call("choosing where to read from"))
     }
 
     /// Waits for the next record. Nothing is lost when the wait is given up. Brokers that cannot be reached are waited
     /// for.
     ///
     /// # Errors
-    /// [`KafkaFailure::Call`] where reading cannot go on: the topic is gone, or may not be read.
-    pub async fn next(&self) -> Result<Read<'_>, KafkaFailure> {
+    /// [`KafkaError::Call`] where reading cannot go on: the topic is gone, or may not be read.
+    pub async fn next(&self) -> Result<Read<'_>, KafkaError> {
         loop {
             match self.client.recv().await {
                 Ok(message) => return Ok(Read::Record(message.into())),
-                Err(KafkaError::PartitionEOF(partition)) => return Ok(Read::End(partition)),
-                Err(error) if ends_reading(&error) => return Err(KafkaFailure::call("reading")(error)),
+                Err(RdKafkaError::PartitionEOF(partition)) => return Ok(Read::End(partition)),
+                Err(error) if ends_reading(&error) => return Err(KafkaError::call("reading")(error)),
                 Err(error) => tracing::warn!(%error, "reading from Kafka, trying again"),
             }
         }
     }
 }
 
-fn ends_reading(error: &KafkaError) -> bool {
-    matches!(error, KafkaError::MessageConsumptionFatal(_))
+fn ends_reading(error: &RdKafkaError) -> bool {
+    matches!(error, RdKafkaError::MessageConsumptionFatal(_))
         || error.rdkafka_error_code().is_some_and(|code| {
             let gone = matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition);
             gone || class_of(code) == ErrorClass::Fatal

@@ -100,8 +100,9 @@ impl Record<'_> {
     }
 
     /// Whether this id is no more than the record's place: its producer gave it none.
-    pub fn is_place(&self, id: &EventId) -> bool {
-        id.as_str().starts_with(self.topic()) && *id == EventId::of_place(self.topic(), self.partition(), self.offset())
+    pub fn is_synthetic_id(&self, id: &EventId) -> bool {
+        id.as_str().starts_with(self.topic())
+            && *id == EventId::from_position(self.topic(), self.partition(), self.offset())
     }
 
     /// The envelope of a record without headers.
@@ -110,7 +111,7 @@ impl Record<'_> {
         let kind = millrace_domain::event::EVENT_TYPES.iter().find(|kind| kind.topic == topic);
         let time = jiff::Timestamp::from_millisecond(self.timestamp().max(0)).unwrap_or_default();
         Envelope {
-            id: EventId::of_place(topic, self.partition(), self.offset()),
+            id: EventId::from_position(topic, self.partition(), self.offset()),
             event_type: kind
                 .map_or(millrace_domain::event::REGISTERED, |kind| -> &'static EventType { kind })
                 .name

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use rdkafka::ClientConfig;
 
-use crate::error::KafkaFailure;
+use crate::error::KafkaError;
 
 /// How connections are secured, as Kafka's `security.protocol` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,8 +113,8 @@ impl KafkaSettings {
     /// What every client is configured with. `role` becomes part of the client id.
     ///
     /// # Errors
-    /// [`KafkaFailure::Setting`] where settings contradict each other.
-    pub fn client_config(&self, role: &str) -> Result<ClientConfig, KafkaFailure> {
+    /// [`KafkaError::Setting`] where settings contradict each other.
+    pub fn client_config(&self, role: &str) -> Result<ClientConfig, KafkaError> {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.bootstrap_servers)
@@ -132,7 +132,7 @@ impl KafkaSettings {
     }
 
     /// Lets the overrides win over what a role has set since [`Self::client_config`].
-    pub(crate) fn override_in(&self, config: &mut ClientConfig) {
+    pub fn override_in(&self, config: &mut ClientConfig) {
         for (name, value) in &self.overrides {
             config.set(name, value);
         }
@@ -153,7 +153,7 @@ impl Security {
         })
     }
 
-    fn apply(&self, config: &mut ClientConfig) -> Result<(), KafkaFailure> {
+    fn apply(&self, config: &mut ClientConfig) -> Result<(), KafkaError> {
         let protocol = self.protocol();
         let (name, sasl, tls) = match protocol {
             SecurityProtocol::Plaintext => ("plaintext", false, false),
@@ -171,7 +171,7 @@ impl Security {
         Ok(())
     }
 
-    fn apply_sasl(&self, config: &mut ClientConfig) -> Result<(), KafkaFailure> {
+    fn apply_sasl(&self, config: &mut ClientConfig) -> Result<(), KafkaError> {
         let mechanism = self.sasl_mechanism.ok_or_else(|| missing("KAFKA_SASL_MECHANISM", "SASL needs a mechanism"))?;
         config.set("sasl.mechanism", mechanism.as_librdkafka());
         if mechanism.as_librdkafka() != "OAUTHBEARER" {
@@ -204,12 +204,8 @@ impl Security {
     }
 }
 
-fn missing(name: &str, reason: &str) -> KafkaFailure {
-    KafkaFailure::Setting {
-        name: name.to_owned(),
-        value: String::new(),
-        reason: format!("{reason}, and it is not set"),
-    }
+fn missing(name: &str, reason: &str) -> KafkaError {
+    KafkaError::Setting { name: name.to_owned(), value: String::new(), reason: format!("{reason}, and it is not set") }
 }
 
 #[cfg(test)]

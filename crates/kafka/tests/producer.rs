@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
 use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::{KafkaSettings, OutgoingRecord, ProduceError, Producer};
+use millrace_kafka::{KafkaSettings, ProduceError, Producer, ProducerRecord};
 use millrace_testkit::kafka::{self, Isolation, Kafka};
 use millrace_testkit::wait::eventually;
 use rdkafka::message::OwnedHeaders;
@@ -22,7 +22,7 @@ const EACH: usize = 40;
 const DELIVERY: Duration = Duration::from_secs(16);
 
 async fn send(producer: Producer, partition: i32, value: String) -> (String, Result<(), ProduceError>) {
-    let record = OutgoingRecord {
+    let record = ProducerRecord {
         topic: TOPIC,
         partition: Some(partition),
         key: None,

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::claims::{Claim, Claims, nul_in};
-use crate::names::name;
-use crate::tables::{Named, Tables};
-use crate::{Accepted, Conclusion, Delivery, DeliveryStatus, NewNotification, NotificationOutcome, StoreError};
+use crate::id_conflicts::{IdClaim, IdConflicts, nul_in};
+use crate::id_uniqueness::name;
+use crate::tables::{IdTable, Tables};
+use crate::{
+    AcceptResult, Delivery, DeliveryStatus, NewNotification, NotificationOutcome, NotificationResult, StoreError,
+};
 
 pub(crate) const ACCEPTING: &str = "cannot accept notifications";
 pub(crate) const RECORDING: &str = "cannot record deliveries";
@@ -14,17 +16,18 @@ pub(crate) const RECORDING: &str = "cannot record deliveries";
 pub(crate) async fn accept(
     tables: &mut impl Tables,
     notifications: &[NewNotification<'_>],
-) -> Result<Vec<Accepted>, StoreError> {
-    let places: Vec<_> = notifications.iter().filter(|new| new.is_place).map(|new| (new.id, new.digest)).collect();
+) -> Result<Vec<AcceptResult>, StoreError> {
+    let places: Vec<_> =
+        notifications.iter().filter(|new| new.is_synthetic_id).map(|new| (new.id, new.digest)).collect();
     if !places.is_empty() {
         tables.forget_notifications(&places).await.map_err(StoreError::call(ACCEPTING))?;
     }
-    let mut claims = Claims::new(notifications.iter().map(|new| Claim { id: new.id, digest: new.digest }));
+    let mut claims = IdConflicts::new(notifications.iter().map(|new| IdClaim { id: new.id, digest: new.digest }));
     claims.refuse(|row, _| {
         let NewNotification { id, user_id, .. } = notifications[row];
         nul_in(&[("id", Some(id)), ("user_id", Some(user_id))])
     });
-    name(tables, Named::Notifications, &mut claims).await.map_err(StoreError::call(ACCEPTING))?;
+    name(tables, IdTable::Notifications, &mut claims).await.map_err(StoreError::call(ACCEPTING))?;
     let mut is_new = vec![false; notifications.len()];
     loop {
         let round = claims.round();
@@ -44,9 +47,9 @@ pub(crate) async fn accept(
     let repeats: Vec<_> = repeats.into_iter().collect();
     let progress = if repeats.is_empty() { HashMap::new() } else { tables.progress(&repeats).await? };
     let answer = |(row, new): (usize, &NewNotification<'_>)| match refused.remove(&row) {
-        Some(refusal) => Accepted::Refused(refusal),
-        None if is_new[row] => Accepted::New,
-        None => Accepted::Repeat(progress.get(new.id).cloned().unwrap_or_default()),
+        Some(refusal) => AcceptResult::Refused(refusal),
+        None if is_new[row] => AcceptResult::New,
+        None => AcceptResult::Repeat(progress.get(new.id).cloned().unwrap_or_default()),
     };
     Ok(notifications.iter().enumerate().map(answer).collect())
 }
@@ -55,7 +58,7 @@ pub(crate) async fn accept(
 pub(crate) async fn record(
     tables: &mut impl Tables,
     deliveries: &[Delivery<'_>],
-    conclusions: &[Conclusion<'_>],
+    conclusions: &[NotificationResult<'_>],
 ) -> Result<(), StoreError> {
     // In the order of the key, so that two who record at once do not lock each other out.
     let mut attempts = BTreeMap::new();

@@ -44,7 +44,7 @@ pub struct EventRow<'a> {
     /// What tells its payload from another under the same id.
     pub digest: Digest,
     /// Whether the id is only the record's place: whatever else stood there before has gone with its topic.
-    pub is_place: bool,
+    pub is_synthetic_id: bool,
 }
 
 /// An event as it is stored.

@@ -13,11 +13,11 @@
 
 mod accept;
 mod address;
-mod claims;
 mod error;
 mod event;
+mod id_conflicts;
+mod id_uniqueness;
 mod migrations;
-mod names;
 mod notification;
 mod postgres;
 mod sqlite;
@@ -29,8 +29,8 @@ pub use address::{check_url, sqlite_url};
 pub use error::StoreError;
 pub use event::{EventBatch, EventRow, Refusal, Refused, StoredEvent};
 pub use notification::{
-    Accepted, Conclusion, Delivery, DeliveryStatus, DestinationProgress, NewNotification, NotificationOutcome,
-    NotificationStatus, Progress, StoredDelivery, StoredNotification,
+    AcceptResult, Delivery, DeliveryStatus, DestinationProgress, NewNotification, NotificationOutcome,
+    NotificationResult, NotificationStatus, Progress, StoredDelivery, StoredNotification,
 };
 pub use store::Store;
 pub use write::PendingWrite;

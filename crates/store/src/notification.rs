@@ -22,12 +22,12 @@ pub struct NewNotification<'a> {
     /// When it was taken up. Kept to the microsecond.
     pub accepted_at: Timestamp,
     /// Whether the id is only the record's place: whatever else stood there before has gone with its topic.
-    pub is_place: bool,
+    pub is_synthetic_id: bool,
 }
 
 /// What the store knows of a notification that is taken up.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Accepted {
+pub enum AcceptResult {
     /// Nothing: it is new, and whoever was told so delivers it.
     New,
     /// It was taken up before; this is how far it came.
@@ -95,7 +95,7 @@ pub enum DeliveryStatus {
 
 /// The end of a notification's deliveries: no destination is left to try.
 #[derive(Clone, Copy, Debug)]
-pub struct Conclusion<'a> {
+pub struct NotificationResult<'a> {
     /// The event's id.
     pub event_id: &'a str,
     /// How it ended.

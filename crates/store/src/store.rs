@@ -7,12 +7,12 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 use crate::address::Address;
-use crate::claims::nul_in;
+use crate::id_conflicts::nul_in;
 use crate::sqlite::Sqlite;
 use crate::tables::Tables as _;
 use crate::write::Open;
 use crate::{
-    Accepted, Conclusion, Delivery, EventBatch, NewNotification, PendingWrite, StoreError, StoredEvent,
+    AcceptResult, Delivery, EventBatch, NewNotification, NotificationResult, PendingWrite, StoreError, StoredEvent,
     StoredNotification, accept, postgres, write,
 };
 
@@ -121,11 +121,11 @@ impl Store {
     }
 
     /// Takes notifications up, many in one transaction; answers in their order. Of all who take up one id, at once or
-    /// later, exactly one is told [`Accepted::New`].
+    /// later, exactly one is told [`AcceptResult::New`].
     pub async fn accept_notifications(
         &self,
         notifications: &[NewNotification<'_>],
-    ) -> Result<Vec<Accepted>, StoreError> {
+    ) -> Result<Vec<AcceptResult>, StoreError> {
         match &self.0.database {
             Database::Postgres(pool) => {
                 let mut transaction = pool.begin().await.map_err(StoreError::call(WRITING))?;
@@ -149,7 +149,7 @@ impl Store {
     pub async fn record_deliveries(
         &self,
         deliveries: &[Delivery<'_>],
-        conclusions: &[Conclusion<'_>],
+        conclusions: &[NotificationResult<'_>],
     ) -> Result<(), StoreError> {
         match &self.0.database {
             Database::Postgres(pool) => {

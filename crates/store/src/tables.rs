@@ -4,17 +4,19 @@ use std::collections::HashMap;
 
 use millrace_domain::Digest;
 
-use crate::claims::Fates;
-use crate::{Conclusion, Delivery, EventBatch, NewNotification, Progress, StoreError, StoredEvent, StoredNotification};
+use crate::id_conflicts::Fates;
+use crate::{
+    Delivery, EventBatch, NewNotification, NotificationResult, Progress, StoreError, StoredEvent, StoredNotification,
+};
 
 /// A table whose ids are those of events.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Named {
+pub(crate) enum IdTable {
     Events,
     Notifications,
 }
 
-impl Named {
+impl IdTable {
     pub(crate) fn other(self) -> Self {
         match self {
             Self::Events => Self::Notifications,
@@ -41,12 +43,12 @@ pub(crate) trait Tables: Send {
 
     /// Keeps those who name rows of the other table out until this transaction ends, so that nobody takes an id between
     /// a look at that table and what is written here.
-    fn begin_naming(&mut self, table: Named) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn begin_naming(&mut self, table: IdTable) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// The digests of what a table has under these ids.
     fn digests(
         &mut self,
-        table: Named,
+        table: IdTable,
         ids: &[&str],
     ) -> impl Future<Output = Result<HashMap<String, Digest>, sqlx::Error>> + Send;
 
@@ -73,7 +75,7 @@ pub(crate) trait Tables: Send {
     fn record(
         &mut self,
         deliveries: &[Delivery<'_>],
-        conclusions: &[Conclusion<'_>],
+        conclusions: &[NotificationResult<'_>],
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// The offset that is stored.

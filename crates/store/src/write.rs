@@ -2,9 +2,9 @@
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
-use crate::claims::{Claim, Claims, nul_in};
-use crate::names::name;
-use crate::tables::{Named, Tables};
+use crate::id_conflicts::{IdClaim, IdConflicts, nul_in};
+use crate::id_uniqueness::name;
+use crate::tables::{IdTable, Tables};
 use crate::{EventBatch, EventRow, Refused, StoreError};
 
 const STORING: &str = "cannot store events";
@@ -58,13 +58,13 @@ pub(crate) async fn write_events(tables: &mut impl Tables, batch: &EventBatch<'_
             expected: batch.expected,
         });
     }
-    let places: Vec<_> = batch.rows.iter().filter(|row| row.is_place).map(|row| (row.id, row.digest)).collect();
+    let places: Vec<_> = batch.rows.iter().filter(|row| row.is_synthetic_id).map(|row| (row.id, row.digest)).collect();
     if !places.is_empty() {
         tables.forget_events(&places).await.map_err(StoreError::call(STORING))?;
     }
-    let mut claims = Claims::new(batch.rows.iter().map(|row| Claim { id: row.id, digest: row.digest }));
+    let mut claims = IdConflicts::new(batch.rows.iter().map(|row| IdClaim { id: row.id, digest: row.digest }));
     claims.refuse(|row, _| nul_in(&text_of(&batch.rows[row])));
-    name(tables, Named::Events, &mut claims).await.map_err(StoreError::call(STORING))?;
+    name(tables, IdTable::Events, &mut claims).await.map_err(StoreError::call(STORING))?;
     loop {
         let round = claims.round();
         if round.is_empty() {

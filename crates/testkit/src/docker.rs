@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::blocking::blocking;
 
 /// An engine that is there answers at once.
-const ANSWER: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Images are up to 400 MB.
 const PULL: Duration = Duration::from_mins(5);
 
@@ -67,12 +67,14 @@ impl Docker {
     }
 
     fn run_blocking(&self, service: impl FnOnce(u16) -> Service) -> Result<Container, String> {
-        if !self.succeeds(&["info"], ANSWER) {
+        if !self.succeeds(&["info"], START_TIMEOUT) {
             return Err("no Docker engine answers".to_owned());
         }
         let port = port::free(1, &[]).and_then(|ports| ports.first().copied()).ok_or("no port is free")?;
         let Service { image, port: inside, environment, arguments } = service(port);
-        if !self.succeeds(&["image", "inspect", &image], ANSWER) && !self.succeeds(&["pull", "--quiet", &image], PULL) {
+        if !self.succeeds(&["image", "inspect", &image], START_TIMEOUT)
+            && !self.succeeds(&["pull", "--quiet", &image], PULL)
+        {
             return Err(format!("Docker has no image {image} and cannot pull it"));
         }
         let name = format!("millrace-test-{}", Uuid::now_v7().simple());

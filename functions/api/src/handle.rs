@@ -5,7 +5,7 @@ use lambda_http::http::header::RETRY_AFTER;
 use lambda_http::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use lambda_http::tower::ServiceExt as _;
 use lambda_http::{Body, Request, RequestExt as _};
-use millrace_edge::{AnswerBy, Problem};
+use millrace_edge::{Problem, RequestDeadline};
 use tokio::time::timeout_at;
 
 use crate::context::Context;
@@ -25,7 +25,7 @@ pub async fn handle(context: &Context, mut request: Request) -> Response<Body> {
     let answer = match deadline {
         None => context.routes.clone().oneshot(request).await,
         Some(deadline) => {
-            request.extensions_mut().insert(AnswerBy(deadline.edge));
+            request.extensions_mut().insert(RequestDeadline(deadline.edge));
             let answer = context.routes.clone().oneshot(request);
             timeout_at(deadline.function, answer).await.unwrap_or_else(|_| Ok(late(is_write)))
         }

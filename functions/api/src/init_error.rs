@@ -7,10 +7,10 @@ use lambda_http::http::Request;
 use lambda_runtime_api_client::body::Body;
 use lambda_runtime_api_client::{BoxError, PooledClient, build_request};
 use millrace_host::exit::{self, SettingError};
-use millrace_kafka::KafkaFailure;
+use millrace_kafka::KafkaError;
 
 /// How long Lambda may take to hear of it.
-const PATIENCE: Duration = Duration::from_secs(2);
+const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Init failed: the sandbox will be replaced.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum InitError {
     Setting(#[from] SettingError),
     /// The producer cannot be built, or the cluster cannot be asked for its brokers.
     #[error(transparent)]
-    Kafka(#[from] KafkaFailure),
+    Kafka(#[from] KafkaError),
 }
 
 impl From<clap::Error> for InitError {
@@ -38,13 +38,13 @@ impl From<clap::Error> for InitError {
 /// Tells the log and the Lambda Runtime API, and gives the exit code: 2 for a wrong setting, else 1.
 pub async fn report(error: &InitError) -> ExitCode {
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
-        && let Ok(Err(failure)) = tokio::time::timeout(PATIENCE, post(error)).await
+        && let Ok(Err(failure)) = tokio::time::timeout(REPORT_TIMEOUT, post(error)).await
     {
         eprintln!("error: Lambda cannot be told that init failed: {failure}");
     }
     let failure = exit::report(error);
     match error {
-        InitError::Kafka(KafkaFailure::Setting { .. }) | InitError::Unreadable(_) | InitError::Setting(_) => {
+        InitError::Kafka(KafkaError::Setting { .. }) | InitError::Unreadable(_) | InitError::Setting(_) => {
             ExitCode::from(exit::WRONG_SETTING)
         }
         InitError::Kafka(_) => failure,

@@ -2,14 +2,14 @@
 
 use millrace_edge::{BoxFuture, Status, StatusSource};
 use millrace_kafka::KafkaSettings;
-use millrace_kafka::cluster::Cluster;
+use millrace_kafka::admin::AdminClient;
 use tokio::sync::OnceCell;
 
 /// A cluster that is connected to on the first question.
 #[derive(Debug)]
 pub(crate) struct OnDemand {
     kafka: KafkaSettings,
-    cluster: OnceCell<Cluster>,
+    cluster: OnceCell<AdminClient>,
 }
 
 impl OnDemand {
@@ -24,7 +24,7 @@ impl OnDemand {
 impl StatusSource for OnDemand {
     fn status(&self) -> BoxFuture<'_, Status> {
         Box::pin(async move {
-            match self.cluster.get_or_try_init(async || Cluster::new(&self.kafka)).await {
+            match self.cluster.get_or_try_init(async || AdminClient::new(&self.kafka)).await {
                 Ok(cluster) => cluster.status().await,
                 Err(error) => {
                     tracing::error!(%error, "no client for the status");

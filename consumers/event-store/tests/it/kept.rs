@@ -1,9 +1,9 @@
 //! What is kept of which record, and what is not.
 
 use millrace_broker::topics::TopicSpec;
+use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions};
 use millrace_event_store::EventStore;
-use millrace_kafka::cluster::Cluster;
-use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions};
+use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, Producer};
 use millrace_store::{Store, StoredEvent};
@@ -11,7 +11,7 @@ use millrace_testkit::kafka::{Kafka, RawRecord};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::scene::{AnyDatabase, BOUND, kafka_with_topics, letters, stored};
+use crate::fixture::{AnyDatabase, BOUND, kafka_with_topics, letters, stored};
 
 struct Consuming {
     task: JoinHandle<Result<(), ConsumerError>>,
@@ -21,7 +21,7 @@ struct Consuming {
 impl Consuming {
     async fn start(kafka: &Kafka, store: &Store) -> Self {
         let settings = KafkaSettings::plaintext(kafka.bootstrap_servers());
-        let events = EventStore::of(store.clone(), &Cluster::new(&settings).unwrap(), BOUND).await.unwrap();
+        let events = EventStore::of(store.clone(), &AdminClient::new(&settings).unwrap(), BOUND).await.unwrap();
         let letters = Producer::new(&settings, &ProducerSettings::default()).unwrap();
         let consumer =
             Consumer::new(settings, millrace_event_store::subscription(), ConsumerOptions::default(), letters);

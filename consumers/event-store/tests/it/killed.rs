@@ -9,8 +9,8 @@ use millrace_testkit::kafka::{Kafka, RawRecord};
 use rand::{RngExt as _, SeedableRng as _};
 use sqlx::{Connection as _, PgConnection};
 
+use crate::fixture::kafka_with_topics;
 use crate::process::Running;
-use crate::scene::kafka_with_topics;
 
 const EVENTS: u32 = 100_000;
 const PARTITIONS: i32 = 6;

@@ -58,7 +58,7 @@ fn a_setting_that_is_missing_names_itself() {
 
 #[tokio::test]
 async fn a_url_of_no_database_is_named_without_its_password() {
-    let Some(kafka) = crate::scene::kafka_with_topics(1).await else { return };
+    let Some(kafka) = crate::fixture::kafka_with_topics(1).await else { return };
     let (code, told) = refused(&[
         "--kafka",
         kafka.bootstrap_servers(),

@@ -9,8 +9,8 @@ use millrace_testkit::{Postgres, eventually};
 use sqlx::{Connection as _, PgConnection};
 use tokio_util::sync::CancellationToken;
 
+use crate::fixture::{BOUND, kafka_with_topics, stored};
 use crate::process::Running;
-use crate::scene::{BOUND, kafka_with_topics, stored};
 
 const BURST: u32 = 10_000;
 

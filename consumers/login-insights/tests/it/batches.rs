@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use millrace_broker::topics::TopicSpec;
-use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Subscription};
+use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions, Subscription};
 use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
 use millrace_kafka::{KafkaSettings, Producer};
 use millrace_login_insights::{Insights, consumer_options};
@@ -20,7 +20,7 @@ const BOUND: Duration = Duration::from_secs(40);
 /// Longer than any test.
 const NEVER: Duration = Duration::from_secs(3_600);
 
-struct Scene {
+struct Fixture {
     kafka: &'static Kafka,
     logins: String,
     insights: String,
@@ -38,7 +38,7 @@ impl Member {
     }
 }
 
-impl Scene {
+impl Fixture {
     async fn set() -> Option<Self> {
         let kafka = kafka::shared().await?;
         let (logins, insights) = (kafka::unique("logins"), kafka::unique("insights"));
@@ -61,7 +61,7 @@ impl Scene {
         let consumer = Consumer::new(settings.clone(), subscription, options, letters);
         let id = kafka::unique("millrace-test");
         let producer = TransactionalProducer::new(&settings, &ProducerSettings::default(), &id).unwrap();
-        producer.take_over(BOUND).await.unwrap();
+        producer.init_transactions(BOUND).await.unwrap();
         let (insights, stop) = (Insights::new(self.insights.clone(), batch_age), CancellationToken::new());
         let task = tokio::spawn({
             let stop = stop.clone();
@@ -86,39 +86,39 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_batch_closes_at_once_and_the_rest_when_its_member_stops() {
-    let Some(scene) = Scene::set().await else { return };
-    let member = scene.member(NEVER).await;
-    scene.produce(1, 150).await;
-    scene.until_sizes(&[100]).await;
+    let Some(fixture) = Fixture::set().await else { return };
+    let member = fixture.member(NEVER).await;
+    fixture.produce(1, 150).await;
+    fixture.until_sizes(&[100]).await;
     member.stop().await;
-    assert_eq!(scene.sizes().await, [100, 50]);
+    assert_eq!(fixture.sizes().await, [100, 50]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_not_full_closes_at_its_age_and_not_before() {
-    let Some(scene) = Scene::set().await else { return };
+    let Some(fixture) = Fixture::set().await else { return };
     let age = Duration::from_secs(2);
-    let (member, start) = (scene.member(age).await, Instant::now());
-    scene.produce(2, 150).await;
-    scene.until_sizes(&[100, 50]).await;
+    let (member, start) = (fixture.member(age).await, Instant::now());
+    fixture.produce(2, 150).await;
+    fixture.until_sizes(&[100, 50]).await;
     assert!(start.elapsed() >= age, "after {:?}", start.elapsed());
     member.stop().await;
-    assert_eq!(scene.sizes().await, [100, 50]);
+    assert_eq!(fixture.sizes().await, [100, 50]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logins_that_wait_become_an_insight_when_their_partitions_leave_for_another_member() {
-    let Some(scene) = Scene::set().await else { return };
-    let first = scene.member(NEVER).await;
-    scene.produce(3, 90).await;
-    scene.produce(4, 110).await;
-    scene.until_sizes(&[100, 100]).await;
-    scene.produce(5, 99).await;
-    let second = scene.member(NEVER).await;
+    let Some(fixture) = Fixture::set().await else { return };
+    let first = fixture.member(NEVER).await;
+    fixture.produce(3, 90).await;
+    fixture.produce(4, 110).await;
+    fixture.until_sizes(&[100, 100]).await;
+    fixture.produce(5, 99).await;
+    let second = fixture.member(NEVER).await;
     // At least one of the three partitions leaves, with the logins that wait in it.
-    let left = async || (scene.sizes().await.iter().sum::<u64>() > 200).then_some(());
+    let left = async || (fixture.sizes().await.iter().sum::<u64>() > 200).then_some(());
     eventually(BOUND, "logins of a partition that left are in an insight", left).await;
     first.stop().await;
     second.stop().await;
-    assert_eq!(scene.sizes().await.iter().sum::<u64>(), 299);
+    assert_eq!(fixture.sizes().await.iter().sum::<u64>(), 299);
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use millrace_broker::embedded::Embedded;
 use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
+use millrace_kafka::{KafkaSettings, Producer, ProducerRecord};
 use rdkafka::message::OwnedHeaders;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ pub(crate) async fn produce(broker: &Embedded, count: u32) {
         let user = format!("user-{}", number % 4);
         let value = json!({"user_id": user, "locale": "de-DE"}).to_string();
         let (key, value, headers) = (Some(user.as_bytes()), Some(value.as_bytes()), OwnedHeaders::new());
-        let record = OutgoingRecord { topic: "user-login", partition: None, key, value, headers };
+        let record = ProducerRecord { topic: "user-login", partition: None, key, value, headers };
         producer.send(record).await.unwrap();
     }
 }

@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use millrace_domain::Outcome;
+use millrace_consumer::{Attempt, Outcome, Processor as _};
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
-use millrace_kafka::consumer::{Attempt, Processor as _};
 use millrace_login_insights::{Files, Settings};
 use rdkafka::Timestamp;
 use rdkafka::message::OwnedMessage;
@@ -61,7 +60,7 @@ async fn a_file_that_cannot_be_written_is_tried_again_until_it_can() {
     let obstacle = folder.path().join("insights");
     fs::write(&obstacle, "a file where the folder should be").unwrap();
     match process(&files, INSIGHT).await {
-        Outcome::RetryAfter { reason, .. } => assert!(reason.contains("insights"), "{reason}"),
+        Outcome::Retry { reason, .. } => assert!(reason.contains("insights"), "{reason}"),
         other => panic!("not to be tried again: {other:?}"),
     }
     fs::remove_file(&obstacle).unwrap();

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_consumer::{Attempt, Outcome, Processor as _, Transformer as _};
+use millrace_domain::DeadLetterClass;
 use millrace_kafka::Record;
-use millrace_kafka::consumer::{Attempt, Processor as _, Transformer as _};
 use millrace_login_insights::{Insights, SeenLogin};
 use rdkafka::Timestamp;
 use rdkafka::message::OwnedMessage;
@@ -47,7 +47,7 @@ async fn what_is_no_login_is_poison_and_says_what_is_wrong() {
         (large.as_bytes(), "not a login: larger than"),
     ] {
         match process(&insights(), value, 0).await {
-            Outcome::DeadLetter { class: DeadLetterClass::Permanent, reason, .. } => {
+            Outcome::Reject { class: DeadLetterClass::Permanent, reason, .. } => {
                 assert!(reason.starts_with(expected), "{reason}");
             }
             other => panic!("no dead letter: {other:?}"),
@@ -62,7 +62,7 @@ async fn a_login_without_a_time_has_that_of_its_record() {
         login(&insights, &json!({"user_id": 7}), 500).await,
         login(&insights, &json!({"user_id": 7, "timestamp": 1_769_860_801}), 1).await,
     ];
-    let records = insights.seal(batch.iter());
+    let records = insights.to_records(batch.iter());
     let insight: Value = serde_json::from_slice(records[0].value.as_deref().unwrap()).unwrap();
     assert_eq!(insight["start_time"], "2026-01-31T12:00:00.5Z");
     assert_eq!(insight["end_time"], "2026-01-31T12:00:01Z");
@@ -76,7 +76,7 @@ async fn an_insight_made_again_of_the_same_logins_is_the_same_and_of_others_is_a
         logins.push(login(&insights, &json!({"user_id": offset % 7, "locale": "de-DE"}), offset).await);
     }
     let values = |logins: &[SeenLogin]| -> Vec<String> {
-        let records = insights.seal(logins.iter()).into_iter();
+        let records = insights.to_records(logins.iter()).into_iter();
         records.map(|record| String::from_utf8(record.value.unwrap()).unwrap()).collect()
     };
     let made = values(&logins);
@@ -101,7 +101,7 @@ async fn logins_with_names_beyond_all_measure_become_insights_that_the_topic_tak
         logins.push(login(&insights, &value, offset).await);
     }
     let mut size = 0;
-    for record in insights.seal(logins.iter()) {
+    for record in insights.to_records(logins.iter()) {
         let value = record.value.unwrap();
         assert!(value.len() <= 1_000_000, "{}", value.len());
         size += serde_json::from_slice::<Value>(&value).unwrap()["batch_size"].as_u64().unwrap();

@@ -14,7 +14,7 @@ use crate::event::{Event, fingerprint};
 
 /// What stands on every mail of a destination.
 #[derive(Debug, Clone)]
-pub(crate) struct Letterhead {
+pub(crate) struct MailTemplate {
     pub(crate) from: Mailbox,
     pub(crate) to: Template,
     pub(crate) subject: Template,
@@ -24,7 +24,7 @@ pub(crate) struct Letterhead {
 #[derive(Debug, Error)]
 pub(crate) enum RecipientError {
     /// A placeholder's text would change the address around it.
-    #[error("{0:?} cannot stand in a mail address")]
+    #[error("{0:?} cannot fixture in a mail address")]
     Placeholder(String),
     /// The whole is no address.
     #[error("{0:?} is no mail address")]
@@ -34,7 +34,7 @@ pub(crate) enum RecipientError {
     Mail(#[from] lettre::error::Error),
 }
 
-impl Letterhead {
+impl MailTemplate {
     /// The mail for this event. Another attempt gives the same `Message-ID`.
     ///
     /// # Errors
@@ -94,8 +94,8 @@ mod tests {
     use super::*;
     use crate::event::tests::EXAMPLE;
 
-    fn letterhead(to: &str) -> Letterhead {
-        Letterhead {
+    fn letterhead(to: &str) -> MailTemplate {
+        MailTemplate {
             from: "Millrace <millrace@example.com>".parse().unwrap(),
             to: Template::parse(to).unwrap(),
             subject: Template::parse("For {user_id}").unwrap(),

@@ -15,7 +15,7 @@ mod template;
 mod webhook;
 
 use self::console::Console;
-pub(crate) use self::mail::{Letterhead, RecipientError};
+pub(crate) use self::mail::{MailTemplate, RecipientError};
 pub(crate) use self::signature::Secret;
 use self::slack::Slack;
 use self::smtp::Smtp;

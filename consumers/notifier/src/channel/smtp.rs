@@ -10,7 +10,7 @@ use lettre::transport::smtp::extension::ClientId;
 use millrace_host::exit::describe;
 use tokio::time::Instant;
 
-use super::mail::Letterhead;
+use super::mail::MailTemplate;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::network::{AddressPolicy, ResolveError, resolve};
@@ -43,7 +43,7 @@ pub(crate) struct MailServer {
 /// See the module's text.
 pub(crate) struct Smtp {
     server: MailServer,
-    letterhead: Letterhead,
+    letterhead: MailTemplate,
     policy: AddressPolicy,
     hello: ClientId,
     tls: TlsParameters,
@@ -53,7 +53,7 @@ pub(crate) struct Smtp {
 impl Smtp {
     pub(super) fn new(
         server: MailServer,
-        letterhead: Letterhead,
+        letterhead: MailTemplate,
         policy: AddressPolicy,
     ) -> Result<Self, lettre::transport::smtp::Error> {
         let tls = TlsParameters::new(server.host.clone())?;

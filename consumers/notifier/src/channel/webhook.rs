@@ -35,7 +35,7 @@ impl Webhook {
 
     fn headers(&self, id: &str, timestamp: i64, body: &str) -> Result<HeaderMap, Failure> {
         let value = |text: Cow<'_, str>| {
-            HeaderValue::from_str(&text).map_err(|_| Failure::refused(format!("{text:?} cannot stand in a header")))
+            HeaderValue::from_str(&text).map_err(|_| Failure::refused(format!("{text:?} cannot fixture in a header")))
         };
         Ok(HeaderMap::from_iter([
             (ID, value(id.into())?),

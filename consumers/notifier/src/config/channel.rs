@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 use url::Url;
 
-use super::error::Fault;
+use super::error::ConfigProblem;
 use super::source::{self, Environment};
-use crate::channel::{Encryption, Letterhead, MailServer, Secret, Template};
+use crate::channel::{Encryption, MailServer, MailTemplate, Secret, Template};
 use crate::event::Event;
 
 /// A channel, ready to be built. URLs and passwords are left out when it is shown.
@@ -29,7 +29,7 @@ pub(crate) enum ChannelPlan {
     },
     Smtp {
         server: Box<MailServer>,
-        letterhead: Box<Letterhead>,
+        letterhead: Box<MailTemplate>,
     },
     #[cfg(feature = "sns")]
     Sns {
@@ -101,7 +101,12 @@ struct SnsTable {
 
 impl ChannelPlan {
     /// Reads what a destination of this type has beside the settings common to all.
-    pub(super) fn read(kind: &str, table: Table, key: &str, environment: Environment<'_>) -> Result<Self, Fault> {
+    pub(super) fn read(
+        kind: &str,
+        table: Table,
+        key: &str,
+        environment: Environment<'_>,
+    ) -> Result<Self, ConfigProblem> {
         match kind {
             "console" => read(table, key).map(|ConsoleTable {}| Self::Console),
             "webhook" => webhook(read(table, key)?, key, environment),
@@ -111,11 +116,11 @@ impl ChannelPlan {
             #[cfg(feature = "sns")]
             "sns" => sns(read(table, key)?, key),
             #[cfg(not(feature = "sns"))]
-            "sns" => Err(Fault::at(
+            "sns" => Err(ConfigProblem::at(
                 format!("{key}.type"),
                 "this notifier was built without SNS; build it with: cargo build -p millrace-notifier --features sns",
             )),
-            other => Err(Fault::at(
+            other => Err(ConfigProblem::at(
                 format!("{key}.type"),
                 format!("{other:?} is no type: there are console, webhook, slack, teams, smtp and sns"),
             )),
@@ -124,14 +129,14 @@ impl ChannelPlan {
 }
 
 /// What a table that was taken out of its file at this key says.
-pub(super) fn read<T: DeserializeOwned>(table: Table, key: &str) -> Result<T, Fault> {
-    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| Fault::table(key, &error))
+pub(super) fn read<T: DeserializeOwned>(table: Table, key: &str) -> Result<T, ConfigProblem> {
+    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| ConfigProblem::table(key, &error))
 }
 
-fn webhook(table: WebhookTable, key: &str, environment: Environment<'_>) -> Result<ChannelPlan, Fault> {
+fn webhook(table: WebhookTable, key: &str, environment: Environment<'_>) -> Result<ChannelPlan, ConfigProblem> {
     let WebhookTable { url, url_env, secrets, secrets_env } = table;
     let url = secret_url(UrlTable { url, url_env }, key, environment)?;
-    let parse = |text: &str, place: String| Secret::parse(text).map_err(|error| Fault::at(place, error));
+    let parse = |text: &str, place: String| Secret::parse(text).map_err(|error| ConfigProblem::at(place, error));
     let mut parsed = Vec::new();
     for (index, secret) in secrets.iter().enumerate() {
         parsed.push(parse(secret, format!("{key}.secrets[{index}]"))?);
@@ -143,15 +148,15 @@ fn webhook(table: WebhookTable, key: &str, environment: Environment<'_>) -> Resu
     }
     if parsed.is_empty() {
         let hint = "is missing (secrets or secrets_env): receivers check the signature that it makes";
-        return Err(Fault::at(format!("{key}.secrets"), hint));
+        return Err(ConfigProblem::at(format!("{key}.secrets"), hint));
     }
     Ok(ChannelPlan::Webhook { url, secrets: parsed })
 }
 
 /// A URL of HTTP. It may hold a secret, so that errors do not quote it.
-fn secret_url(table: UrlTable, key: &str, environment: Environment<'_>) -> Result<Url, Fault> {
+fn secret_url(table: UrlTable, key: &str, environment: Environment<'_>) -> Result<Url, ConfigProblem> {
     let text = source::required(key, "url", table.url, table.url_env, environment)?;
-    let fault = |problem: &dyn Display| Fault::at(format!("{key}.url"), problem);
+    let fault = |problem: &dyn Display| ConfigProblem::at(format!("{key}.url"), problem);
     let url = Url::parse(text.trim()).map_err(|error| fault(&format_args!("is no URL: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(fault(&format_args!("must begin with https:// or http://, not {}:", url.scheme())));
@@ -159,23 +164,27 @@ fn secret_url(table: UrlTable, key: &str, environment: Environment<'_>) -> Resul
     Ok(url)
 }
 
-fn smtp(table: SmtpTable, key: &str, environment: Environment<'_>) -> Result<ChannelPlan, Fault> {
+fn smtp(table: SmtpTable, key: &str, environment: Environment<'_>) -> Result<ChannelPlan, ConfigProblem> {
     let SmtpTable { server, username, password, password_env, from, to, subject } = table;
     let password = source::optional(key, "password", password, password_env, environment)?;
     let credentials = match (username, password) {
         (Some(username), Some(password)) => Some(Credentials::new(username, password)),
         (None, None) => None,
-        (Some(_), None) => return Err(Fault::at(format!("{key}.password"), "is missing (password or password_env)")),
-        (None, Some(_)) => return Err(Fault::at(format!("{key}.username"), "is missing")),
+        (Some(_), None) => {
+            return Err(ConfigProblem::at(format!("{key}.password"), "is missing (password or password_env)"));
+        }
+        (None, Some(_)) => return Err(ConfigProblem::at(format!("{key}.username"), "is missing")),
     };
-    let server = mail_server(&server, credentials).map_err(|problem| Fault::at(format!("{key}.server"), problem))?;
+    let server =
+        mail_server(&server, credentials).map_err(|problem| ConfigProblem::at(format!("{key}.server"), problem))?;
     let from: Mailbox = from
         .parse()
-        .map_err(|error| Fault::at(format!("{key}.from"), format!("{from:?} is no mail address: {error}")))?;
-    let template =
-        |name: &str, text: &str| Template::parse(text).map_err(|error| Fault::at(format!("{key}.{name}"), error));
-    let letterhead = Letterhead { from, to: template("to", &to)?, subject: template("subject", &subject)? };
-    try_out(&letterhead).map_err(|error| Fault::at(format!("{key}.to"), error))?;
+        .map_err(|error| ConfigProblem::at(format!("{key}.from"), format!("{from:?} is no mail address: {error}")))?;
+    let template = |name: &str, text: &str| {
+        Template::parse(text).map_err(|error| ConfigProblem::at(format!("{key}.{name}"), error))
+    };
+    let letterhead = MailTemplate { from, to: template("to", &to)?, subject: template("subject", &subject)? };
+    try_out(&letterhead).map_err(|error| ConfigProblem::at(format!("{key}.to"), error))?;
     Ok(ChannelPlan::Smtp { server: Box::new(server), letterhead: Box::new(letterhead) })
 }
 
@@ -201,20 +210,24 @@ fn mail_server(text: &str, credentials: Option<Credentials>) -> Result<MailServe
 }
 
 /// Writes a mail to a user whose id is as good as any, to find out whether the settings make one.
-fn try_out(letterhead: &Letterhead) -> Result<(), crate::channel::RecipientError> {
+fn try_out(letterhead: &MailTemplate) -> Result<(), crate::channel::RecipientError> {
     let user_id = if letterhead.to.is_user_id() { "user@example.com" } else { "user" };
     let event = Event { id: "id", kind: "type", time: jiff::Timestamp::UNIX_EPOCH, user_id, message: "", value: "{}" };
     letterhead.write(&event).map(drop)
 }
 
 #[cfg(feature = "sns")]
-fn sns(table: SnsTable, key: &str) -> Result<ChannelPlan, Fault> {
+fn sns(table: SnsTable, key: &str) -> Result<ChannelPlan, ConfigProblem> {
     let SnsTable { topic_arn, endpoint_url } = table;
     if !(topic_arn.starts_with("arn:") && topic_arn.split(':').nth(2) == Some("sns")) {
-        return Err(Fault::at(format!("{key}.topic_arn"), format!("{topic_arn:?} is not the ARN of an SNS topic")));
+        return Err(ConfigProblem::at(
+            format!("{key}.topic_arn"),
+            format!("{topic_arn:?} is not the ARN of an SNS topic"),
+        ));
     }
     if let Some(text) = &endpoint_url {
-        Url::parse(text).map_err(|error| Fault::at(format!("{key}.endpoint_url"), format!("is no URL: {error}")))?;
+        Url::parse(text)
+            .map_err(|error| ConfigProblem::at(format!("{key}.endpoint_url"), format!("is no URL: {error}")))?;
     }
     Ok(ChannelPlan::Sns { topic_arn, endpoint_url })
 }

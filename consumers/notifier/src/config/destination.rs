@@ -4,7 +4,7 @@ use serde::Deserialize;
 use toml::Table;
 
 use super::channel::{ChannelPlan, read};
-use super::error::Fault;
+use super::error::ConfigProblem;
 use super::limits::LimitsTable;
 use super::source::Environment;
 use crate::delivery::Limits;
@@ -33,7 +33,7 @@ struct Common {
 }
 
 impl DestinationPlan {
-    pub(super) fn read(name: String, mut table: Table, environment: Environment<'_>) -> Result<Self, Fault> {
+    pub(super) fn read(name: String, mut table: Table, environment: Environment<'_>) -> Result<Self, ConfigProblem> {
         let key = format!("destinations.{name}");
         let common: Table =
             ["type", "fallback", "limits"].into_iter().filter_map(|field| table.remove_entry(field)).collect();

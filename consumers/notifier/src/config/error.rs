@@ -19,7 +19,7 @@ pub struct ConfigError {
 
 /// What is wrong in a file that has no name yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct ConfigProblem {
     place: String,
     problem: String,
 }
@@ -30,7 +30,7 @@ impl ConfigError {
     }
 }
 
-impl Fault {
+impl ConfigProblem {
     pub(super) fn at(place: impl Into<String>, problem: impl Display) -> Self {
         Self { place: place.into(), problem: problem.to_string() }
     }

@@ -1,11 +1,11 @@
 //! Who is tried after whom: fallbacks, and theirs, in order, and nobody twice.
 
 use super::destination::DestinationPlan;
-use super::error::Fault;
+use super::error::ConfigProblem;
 use super::file::{place, unknown};
 
 /// For each destination, itself and its fallbacks in the order they are tried.
-pub(super) fn chains(destinations: &[DestinationPlan]) -> Result<Vec<Vec<usize>>, Fault> {
+pub(super) fn chains(destinations: &[DestinationPlan]) -> Result<Vec<Vec<usize>>, ConfigProblem> {
     let fallbacks = destinations.iter().map(|destination| places(destination, destinations));
     let fallbacks = fallbacks.collect::<Result<Vec<_>, _>>()?;
     (0..destinations.len())
@@ -17,7 +17,7 @@ pub(super) fn chains(destinations: &[DestinationPlan]) -> Result<Vec<Vec<usize>>
         .collect()
 }
 
-fn places(destination: &DestinationPlan, destinations: &[DestinationPlan]) -> Result<Vec<usize>, Fault> {
+fn places(destination: &DestinationPlan, destinations: &[DestinationPlan]) -> Result<Vec<usize>, ConfigProblem> {
     let key = || format!("destinations.{}.fallback", destination.name);
     destination
         .fallback
@@ -49,8 +49,8 @@ fn follow(
     Ok(())
 }
 
-fn loops(path: &[usize], destinations: &[DestinationPlan]) -> Fault {
+fn loops(path: &[usize], destinations: &[DestinationPlan]) -> ConfigProblem {
     let names: Vec<_> = path.iter().map(|&place| destinations[place].name.as_str()).collect();
     let key = format!("destinations.{}.fallback", names.first().copied().unwrap_or_default());
-    Fault::at(key, format!("leads back to itself: {}", names.join(" -> ")))
+    ConfigProblem::at(key, format!("leads back to itself: {}", names.join(" -> ")))
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Table;
 
 use super::destination::DestinationPlan;
-use super::error::Fault;
+use super::error::ConfigProblem;
 use crate::routes::{Route, Routes, TypePattern};
 
 /// The file as it was written.
@@ -28,22 +28,22 @@ pub(super) struct RouteTable {
 }
 
 impl File {
-    pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        toml::from_str(text).map_err(|error| Fault::toml(text, &error))
+    pub(super) fn parse(text: &str) -> Result<Self, ConfigProblem> {
+        toml::from_str(text).map_err(|error| ConfigProblem::toml(text, &error))
     }
 }
 
 /// The routes, with destinations by their place.
-pub(super) fn routes(tables: Vec<RouteTable>, destinations: &[DestinationPlan]) -> Result<Routes, Fault> {
+pub(super) fn routes(tables: Vec<RouteTable>, destinations: &[DestinationPlan]) -> Result<Routes, ConfigProblem> {
     if tables.is_empty() {
-        return Err(Fault::at("routes", "there is none, so no notification would go anywhere"));
+        return Err(ConfigProblem::at("routes", "there is none, so no notification would go anywhere"));
     }
     let routes = tables.into_iter().enumerate().map(|(index, table)| table.read(index, destinations));
     Ok(Routes::new(routes.collect::<Result<_, _>>()?))
 }
 
 impl RouteTable {
-    fn read(self, index: usize, destinations: &[DestinationPlan]) -> Result<Route, Fault> {
+    fn read(self, index: usize, destinations: &[DestinationPlan]) -> Result<Route, ConfigProblem> {
         let key = |name: &str| format!("routes[{index}].{name}");
         for (name, is_empty) in [
             ("to", self.to.is_empty()),
@@ -51,7 +51,7 @@ impl RouteTable {
             ("types", self.types.as_ref().is_some_and(Vec::is_empty)),
         ] {
             if is_empty {
-                return Err(Fault::at(key(name), "is empty"));
+                return Err(ConfigProblem::at(key(name), "is empty"));
             }
         }
         let to =
@@ -68,7 +68,7 @@ pub(super) fn place(name: &str, destinations: &[DestinationPlan]) -> Option<usiz
 }
 
 /// The fault that a name is nobody's.
-pub(super) fn unknown(key: String, name: &str, destinations: &[DestinationPlan]) -> Fault {
+pub(super) fn unknown(key: String, name: &str, destinations: &[DestinationPlan]) -> ConfigProblem {
     let names: Vec<_> = destinations.iter().map(|destination| destination.name.as_str()).collect();
-    Fault::at(key, format!("{name:?} is no destination; there are: {}", names.join(", ")))
+    ConfigProblem::at(key, format!("{name:?} is no destination; there are: {}", names.join(", ")))
 }

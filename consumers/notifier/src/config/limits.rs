@@ -7,7 +7,7 @@ use millrace_host::settings::duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use super::error::Fault;
+use super::error::ConfigProblem;
 use crate::delivery::{Limits, RetryPolicy};
 
 /// The table as it was written.
@@ -40,7 +40,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl LimitsTable {
     /// The limits, with `default` for what is not given.
-    pub(super) fn read(&self, key: &str, default: &Limits) -> Result<Limits, Fault> {
+    pub(super) fn read(&self, key: &str, default: &Limits) -> Result<Limits, ConfigProblem> {
         self.check(key)?;
         let count = |given: Option<u32>, default: usize| given.map_or(default, |count| count as usize);
         Ok(Limits {
@@ -60,8 +60,8 @@ impl LimitsTable {
         })
     }
 
-    fn check(&self, key: &str) -> Result<(), Fault> {
-        let fault = |name: &str, problem: &str| Err(Fault::at(format!("{key}.{name}"), problem));
+    fn check(&self, key: &str) -> Result<(), ConfigProblem> {
+        let fault = |name: &str, problem: &str| Err(ConfigProblem::at(format!("{key}.{name}"), problem));
         for (name, given) in [
             ("attempts", self.attempts),
             ("concurrency", self.concurrency),

@@ -57,7 +57,7 @@ impl Plan {
         Self::parse(&text, environment).map_err(|fault| fault.of(&file))
     }
 
-    fn parse(text: &str, environment: Environment<'_>) -> Result<Self, error::Fault> {
+    fn parse(text: &str, environment: Environment<'_>) -> Result<Self, error::ConfigProblem> {
         let file = file::File::parse(text)?;
         let destinations = file
             .destinations

@@ -1,8 +1,8 @@
 //! A destination and its fallbacks: the first that takes a notification is enough.
 
 use super::destination::{Destination, Standing};
-use super::stages::Stage;
-use crate::deliveries::Turn;
+use super::route_progress::RouteState;
+use crate::delivery_log::DeliveryContext;
 use crate::event::Event;
 use crate::failure::{Failure, FailureKind};
 
@@ -10,12 +10,12 @@ use crate::failure::{Failure, FailureKind};
 pub(crate) struct Undelivered<'d> {
     pub(crate) failures: Vec<(&'d str, Failure)>,
     /// How far it came, and the queue that was too long.
-    pub(crate) crowded: Option<(usize, Stage)>,
+    pub(crate) crowded: Option<(usize, RouteState)>,
 }
 
 impl Undelivered<'_> {
     /// Whether it ended early, because the record is somebody else's now.
-    pub(crate) fn is_given_up(&self) -> bool {
+    pub(crate) fn is_revoked(&self) -> bool {
         self.failures.iter().any(|(_, failure)| failure.kind == FailureKind::GivenUp)
     }
 }
@@ -29,7 +29,7 @@ pub(crate) async fn deliver<'d>(
     chain: &[&'d Destination],
     from: usize,
     event: &Event<'_>,
-    turn: &Turn<'_>,
+    turn: &DeliveryContext<'_>,
 ) -> Result<(), Undelivered<'d>> {
     if chain.iter().any(|destination| turn.has_delivered(destination.name())) {
         return Ok(());
@@ -49,7 +49,7 @@ pub(crate) async fn deliver<'d>(
         if let FailureKind::Crowded { queue } = failure.kind {
             // Those that were passed over are asked again when it is read again.
             let tried = failures.iter().rposition(|(_, failure): &(_, Failure)| failure.attempts > 0);
-            let stage = Stage::At(tried.map_or(from, |tried| from + tried + 1));
+            let stage = RouteState::At(tried.map_or(from, |tried| from + tried + 1));
             return Err(Undelivered { failures, crowded: Some((queue, stage)) });
         }
         let is_over = failure.kind == FailureKind::GivenUp;

@@ -2,16 +2,16 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use millrace_kafka::consumer::NoTurn;
+use millrace_consumer::AcquireError;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::breaker::Breaker;
-use super::journal::Journal;
 use super::limits::Limits;
+use super::metrics::DeliveryMetrics;
 use super::rate::RateCap;
 use crate::channel::Channel;
-use crate::deliveries::Turn;
+use crate::delivery_log::DeliveryContext;
 use crate::event::Event;
 use crate::failure::{Failure, FailureKind};
 
@@ -30,11 +30,11 @@ pub(crate) struct Destination {
     breaker: Mutex<Breaker>,
     /// Why the last attempt failed that the breaker counted.
     last_failure: Mutex<String>,
-    journal: Journal,
+    journal: DeliveryMetrics,
 }
 
 /// A place in a destination's queue, given back when dropped.
-pub(crate) struct Place<'d>(#[allow(dead_code, reason = "held for its drop")] SemaphorePermit<'d>);
+pub(crate) struct QueueSlot<'d>(#[allow(dead_code, reason = "held for its drop")] SemaphorePermit<'d>);
 
 /// What is left when a destination fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Destination {
             rate: limits.rate.map(|(per_second, burst)| Mutex::new(RateCap::new(per_second, burst))),
             breaker: Mutex::new(Breaker::new(limits.breaker_failures, limits.breaker_cool_down)),
             last_failure: Mutex::default(),
-            journal: Journal::new(name),
+            journal: DeliveryMetrics::new(name),
         }
     }
 
@@ -86,18 +86,18 @@ impl Destination {
         &self,
         event: &Event<'_>,
         standing: Standing,
-        turn: &Turn<'_>,
-    ) -> Result<Place<'_>, Failure> {
+        turn: &DeliveryContext<'_>,
+    ) -> Result<QueueSlot<'_>, Failure> {
         let open = self.is_open();
         if open && standing == Standing::HasFallback {
             self.journal.skipped();
             return Err(self.circuit_open());
         }
         let places = self.places_for(event);
-        if !turn.is_behind(self.number)
+        if !turn.has_predecessor(self.number)
             && let Ok(permit) = self.queue.try_acquire_many(places)
         {
-            return Ok(Place(permit));
+            return Ok(QueueSlot(permit));
         }
         if standing == Standing::HasFallback {
             self.journal.skipped();
@@ -110,11 +110,11 @@ impl Destination {
         }
         let place =
             turn.place(self.number, self.queue.acquire_many(places)).await.map_err(|no_turn| match no_turn {
-                NoTurn::GivenUp => Failure::given_up(),
-                NoTurn::Crowded => Failure::crowded(self.number),
+                AcquireError::Revoked => Failure::given_up(),
+                AcquireError::MemoryPressure => Failure::crowded(self.number),
             })?;
         // The semaphore is never closed.
-        place.map(Place).map_err(|_| Failure::unavailable("its queue is closed"))
+        place.map(QueueSlot).map_err(|_| Failure::unavailable("its queue is closed"))
     }
 
     /// For how many postponed notifications there is room: for some of those in the queue at once, so that the topic is
@@ -131,7 +131,7 @@ impl Destination {
     }
 
     /// Whether earlier turns made all attempts that there are.
-    pub(crate) fn has_had_its_attempts(&self, turn: &Turn<'_>) -> bool {
+    pub(crate) fn has_had_its_attempts(&self, turn: &DeliveryContext<'_>) -> bool {
         turn.attempts_before(&self.name) >= self.limits.retry.attempts
     }
 
@@ -141,10 +141,10 @@ impl Destination {
     /// The last attempt's failure.
     pub(crate) async fn deliver(
         &self,
-        _place: Place<'_>,
+        _place: QueueSlot<'_>,
         event: &Event<'_>,
         standing: Standing,
-        turn: &Turn<'_>,
+        turn: &DeliveryContext<'_>,
     ) -> Result<(), Failure> {
         let mut attempt = turn.attempts_before(&self.name) + 1;
         loop {
@@ -164,12 +164,12 @@ impl Destination {
             // An attempt that the breaker turns away is an attempt lost.
             let delay = delay.max(self.breaker().remaining(Instant::now().into_std()));
             self.journal.will_retry(event, attempt, &failure, delay);
-            turn.unless_given_up(tokio::time::sleep(delay)).await.ok_or_else(Failure::given_up)?;
+            turn.until_revoked(tokio::time::sleep(delay)).await.ok_or_else(Failure::given_up)?;
             attempt += 1;
         }
     }
 
-    async fn attempt(&self, event: &Event<'_>, turn: &Turn<'_>) -> Result<(), Failure> {
+    async fn attempt(&self, event: &Event<'_>, turn: &DeliveryContext<'_>) -> Result<(), Failure> {
         if let Some(rate) = &self.rate {
             let wait = lock(rate).book(Instant::now().into_std());
             turn.at(tokio::time::sleep(wait)).await.ok_or_else(Failure::given_up)?;

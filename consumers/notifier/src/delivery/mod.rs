@@ -14,14 +14,14 @@
 mod breaker;
 mod chain;
 mod destination;
-mod journal;
 mod limits;
+mod metrics;
 mod rate;
 mod retry;
-mod stages;
+mod route_progress;
 
 pub(crate) use self::chain::{Undelivered, deliver};
 pub(crate) use self::destination::Destination;
 pub(crate) use self::limits::Limits;
 pub(crate) use self::retry::RetryPolicy;
-pub(crate) use self::stages::{Stage, Stages};
+pub(crate) use self::route_progress::{RouteProgress, RouteState};

@@ -16,7 +16,7 @@ use url::{Host, Url};
 
 use super::address::{AddressPolicy, PrivateAddress};
 use super::resolver::{CheckedResolver, ResolveError};
-use super::{retry_after, verdict};
+use super::{response, retry_after};
 use crate::failure::Failure;
 
 /// How long a connection without a request is kept.
@@ -72,7 +72,7 @@ impl Endpoint {
         let status = response.status();
         let asked = response.headers().get(RETRY_AFTER).and_then(|header| header.to_str().ok());
         let retry_after = asked.and_then(|header| retry_after::parse(header, Timestamp::now()));
-        verdict::judge(status, retry_after, &beginning(response).await)
+        response::judge(status, retry_after, &beginning(response).await)
     }
 
     /// An address in the URL is not resolved, so the resolver does not see it.

@@ -3,8 +3,8 @@
 mod address;
 mod http;
 mod resolver;
+mod response;
 mod retry_after;
-mod verdict;
 
 pub(crate) use self::address::AddressPolicy;
 pub(crate) use self::http::{Endpoint, HttpError};

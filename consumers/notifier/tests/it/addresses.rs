@@ -1,6 +1,7 @@
 //! Private addresses: refused on every connect, by name and by number, and never tried again.
 
-use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_consumer::Outcome;
+use millrace_domain::DeadLetterClass;
 use millrace_testkit::{SmtpSink, WebhookReceiver};
 
 use crate::setup::{dead_letter, guarded_notifier, notifier, process, record, route, webhook};

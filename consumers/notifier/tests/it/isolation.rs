@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use http::StatusCode;
-use millrace_domain::Outcome;
+use millrace_consumer::Outcome;
 use millrace_testkit::webhook::{Answer, Received};
 use millrace_testkit::{WebhookReceiver, eventually};
 

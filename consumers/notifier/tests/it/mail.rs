@@ -1,6 +1,7 @@
 //! Mail, as a server gets it.
 
-use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_consumer::Outcome;
+use millrace_domain::DeadLetterClass;
 use millrace_testkit::smtp::Moment;
 use millrace_testkit::{SmtpSink, WebhookReceiver};
 
@@ -61,6 +62,6 @@ async fn a_user_id_that_makes_no_address_is_a_permanent_dead_letter() {
     let (class, reason) = dead_letter(process(&notifier, record("event-1", "x@evil.org, y", "hello")).await);
 
     assert_eq!(class, DeadLetterClass::Permanent);
-    assert!(reason.contains("cannot stand in a mail address"), "{reason}");
+    assert!(reason.contains("cannot fixture in a mail address"), "{reason}");
     assert!(sink.mails().is_empty());
 }

@@ -1,7 +1,8 @@
 //! What a database remembers of deliveries, and what follows from it.
 
 use http::StatusCode;
-use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_consumer::Outcome;
+use millrace_domain::DeadLetterClass;
 use millrace_notifier::Notifier;
 use millrace_store::{DeliveryStatus, NotificationStatus, Store, sqlite_url};
 use millrace_testkit::webhook::Answer;

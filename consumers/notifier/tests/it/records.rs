@@ -1,6 +1,7 @@
 //! Records of all kinds: other producers' are welcome, and what is no notification says why.
 
-use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_consumer::Outcome;
+use millrace_domain::DeadLetterClass;
 use millrace_testkit::WebhookReceiver;
 use serde_json::Value;
 

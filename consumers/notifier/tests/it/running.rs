@@ -9,7 +9,7 @@ use http::StatusCode;
 use millrace_broker::embedded::Embedded;
 use millrace_domain::event::NOTIFICATION;
 use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
+use millrace_kafka::{KafkaSettings, Producer, ProducerRecord};
 use millrace_store::{NotificationStatus, Store, sqlite_url};
 use millrace_testkit::webhook::Answer;
 use millrace_testkit::{WebhookReceiver, eventually};
@@ -52,7 +52,7 @@ async fn produce_for(producer: &Producer, id: &str, key: &str, value: &str) {
     let headers = OwnedHeaders::new().insert(Header { key: "ce_id", value: Some(id) });
     let value = Some(value.as_bytes());
     let record =
-        OutgoingRecord { topic: NOTIFICATION.topic, partition: None, key: Some(key.as_bytes()), value, headers };
+        ProducerRecord { topic: NOTIFICATION.topic, partition: None, key: Some(key.as_bytes()), value, headers };
     producer.send(record).await.unwrap();
 }
 

@@ -2,10 +2,10 @@
 
 use std::io::Write as _;
 
-use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_consumer::{Attempt, Outcome, Processor as _};
+use millrace_domain::DeadLetterClass;
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
-use millrace_kafka::consumer::{Attempt, Processor as _};
 use millrace_notifier::{Notifier, Settings};
 use rdkafka::Timestamp;
 use rdkafka::message::{Header, OwnedHeaders, OwnedMessage};
@@ -79,7 +79,7 @@ pub(crate) async fn process(notifier: &Notifier, record: Record<'static>) -> Out
 #[track_caller]
 pub(crate) fn dead_letter(outcome: Outcome) -> (DeadLetterClass, String) {
     match outcome {
-        Outcome::DeadLetter { class, reason, .. } => (class, reason),
+        Outcome::Reject { class, reason, .. } => (class, reason),
         other => panic!("no dead letter: {other:?}"),
     }
 }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use http::StatusCode;
-use millrace_domain::{DeadLetterClass, Outcome};
+use millrace_consumer::Outcome;
+use millrace_domain::DeadLetterClass;
 use millrace_testkit::WebhookReceiver;
 use millrace_testkit::webhook::Answer;
 

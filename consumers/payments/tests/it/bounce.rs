@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::fixture::BOUND;
 use crate::fleet::{Instance, assert_paid_exactly_once, broker};
 use crate::live_reader::LiveReader;
 use crate::load::Load;
-use crate::scene::BOUND;
 
 const ORDERS: usize = 6_000;
 

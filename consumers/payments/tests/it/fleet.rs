@@ -12,9 +12,9 @@ use millrace_testkit::kafka::{self, Isolation, Kafka};
 use millrace_testkit::{Journal, eventually};
 use serde_json::Value;
 
+use crate::fixture::BOUND;
 use crate::live_reader::LiveReader;
 use crate::load;
-use crate::scene::BOUND;
 
 /// Of the topics `orders` and `payments`.
 pub(crate) const PARTITIONS: i32 = 6;

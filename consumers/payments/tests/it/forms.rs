@@ -7,7 +7,7 @@ use millrace_domain::payment::{DeclineRules, payment_id};
 use millrace_payments::gateway::SimulatedGateway;
 use millrace_testkit::kafka::{Isolation, OwnedRecord, RawRecord};
 
-use crate::scene::{Scene, order};
+use crate::fixture::{Fixture, order};
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -17,7 +17,7 @@ fn gateway() -> SimulatedGateway {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_form_of_an_order_is_paid_under_its_id_and_its_trace() {
-    let Some(scene) = Scene::set().await else { return };
+    let Some(fixture) = Fixture::set().await else { return };
     let forms = [
         (r#""101""#, "101"),
         ("102", "102"),
@@ -25,14 +25,14 @@ async fn every_form_of_an_order_is_paid_under_its_id_and_its_trace() {
         (r#"{"order_id": "104", "amount": 99.50, "note": "ring twice"}"#, "104"),
         ("123456789012345678901234567890", "123456789012345678901234567890"),
     ];
-    scene
+    fixture
         .order(forms.iter().map(|(value, id)| order(id, &format!("event-{id}"), value).header("traceparent", TRACE)))
         .await;
-    let member = scene.member(gateway()).await;
-    scene.settled().await;
+    let member = fixture.member(gateway()).await;
+    fixture.settled().await;
     member.stop().await;
 
-    let values = scene.values().await;
+    let values = fixture.values().await;
     assert_eq!(values.len(), forms.len());
     for (_, id) in forms {
         let [value] = values[id].as_slice() else { panic!("one payment for {id}: {values:?}") };
@@ -41,7 +41,7 @@ async fn every_form_of_an_order_is_paid_under_its_id_and_its_trace() {
     }
     assert_eq!(values["104"][0]["amount"].to_string(), "99.5");
 
-    for payment in scene.payments().await {
+    for payment in fixture.payments().await {
         let header = |name| payment.header(name).unwrap();
         let value = payment.value_text().unwrap();
         assert_eq!((header("ce_type"), header("ce_source")), ("millrace.payment.settled", "/millrace/payments"));
@@ -56,28 +56,28 @@ async fn every_form_of_an_order_is_paid_under_its_id_and_its_trace() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_record_has_a_payment_of_its_own_and_a_repeated_event_one_under_the_same_id() {
-    let Some(scene) = Scene::set().await else { return };
+    let Some(fixture) = Fixture::set().await else { return };
     let bare = RawRecord::new("101").key("101");
-    scene.order([bare.clone(), bare, order("101", "event-1", "101"), order("101", "event-1", "101")]).await;
-    let member = scene.member(gateway()).await;
-    scene.settled().await;
+    fixture.order([bare.clone(), bare, order("101", "event-1", "101"), order("101", "event-1", "101")]).await;
+    let member = fixture.member(gateway()).await;
+    fixture.settled().await;
     member.stop().await;
 
-    let values = scene.values().await;
+    let values = fixture.values().await;
     let ids: Vec<_> = values["101"].iter().map(|value| value["payment_id"].as_str().unwrap().to_owned()).collect();
-    let placed = scene.kafka.read_all(&scene.orders, Isolation::Committed).await;
-    let of_place = |index: usize| {
+    let placed = fixture.kafka.read_all(&fixture.orders, Isolation::Committed).await;
+    let from_position = |index: usize| {
         let OwnedRecord { partition, offset, timestamp, .. } = &placed[index];
         let time = timestamp.expect("the broker's or the producer's");
-        payment_id(&format!("{}-{partition}-{offset}@{time}", scene.orders)).to_string()
+        payment_id(&format!("{}-{partition}-{offset}@{time}", fixture.orders)).to_string()
     };
     let of_event = payment_id("event-1").to_string();
-    assert_eq!(ids, [of_place(0), of_place(1), of_event.clone(), of_event]);
+    assert_eq!(ids, [from_position(0), from_position(1), of_event.clone(), of_event]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_order_is_dead_lettered_byte_for_byte_and_the_orders_around_it_are_paid() {
-    let Some(scene) = Scene::set().await else { return };
+    let Some(fixture) = Fixture::set().await else { return };
     let poison = [
         ("101.5", "not an order: the value must be an object"),
         ("null", "not null"),
@@ -95,12 +95,12 @@ async fn what_is_no_order_is_dead_lettered_byte_for_byte_and_the_orders_around_i
         .collect();
     let good = |number: usize| order("7", &format!("event-{number}"), "7");
     let records = sent.iter().enumerate().flat_map(|(index, poison)| [good(index), poison.clone()]);
-    scene.order(records).await;
-    let member = scene.member(gateway()).await;
-    scene.settled().await;
+    fixture.order(records).await;
+    let member = fixture.member(gateway()).await;
+    fixture.settled().await;
     member.stop().await;
 
-    let letters = scene.letters().await;
+    let letters = fixture.letters().await;
     assert_eq!(letters.len(), poison.len());
     for ((letter, sent), (value, reason)) in letters.iter().zip(&sent).zip(poison) {
         assert_eq!((&letter.key, &letter.value), (&sent.key, &sent.value));
@@ -109,28 +109,28 @@ async fn what_is_no_order_is_dead_lettered_byte_for_byte_and_the_orders_around_i
         let found = letter.header("dlq.error.reason").unwrap();
         assert!(found.contains(reason), "{value}: {found}");
     }
-    let ids: Vec<_> = scene.values().await["7"].iter().map(|value| value["payment_id"].clone()).collect();
+    let ids: Vec<_> = fixture.values().await["7"].iter().map(|value| value["payment_id"].clone()).collect();
     let expected: Vec<_> = (0..poison.len()).map(|index| payment_id(&format!("event-{index}")).to_string()).collect();
     assert_eq!(ids, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn amounts_above_the_limit_are_declined_and_say_why() {
-    let Some(scene) = Scene::set().await else { return };
+    let Some(fixture) = Fixture::set().await else { return };
     let amounts = [("paid", "100"), ("text", r#""100.01""#), ("large", "1e5"), ("negative", "-1")];
-    scene
+    fixture
         .order(amounts.map(|(id, amount)| order(id, id, &format!(r#"{{"order_id": "{id}", "amount": {amount}}}"#))))
         .await;
-    let member = scene.member(gateway()).await;
-    scene.settled().await;
+    let member = fixture.member(gateway()).await;
+    fixture.settled().await;
     member.stop().await;
 
-    let values = scene.values().await;
+    let values = fixture.values().await;
     let found = ["paid", "text", "large", "negative"].map(|id| {
         let value = &values[id][0];
         (value["status"].as_str().unwrap(), value["reason"].as_str())
     });
     let above = ("declined", Some("the amount is above 100"));
     assert_eq!(found, [("paid", None), above, above, ("declined", Some("the amount is negative"))]);
-    assert!(scene.letters().await.is_empty());
+    assert!(fixture.letters().await.is_empty());
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use millrace_domain::payment::{Settlement, payment_id};
 use millrace_payments::gateway::{Charge, Gateway, GatewayError};
 
-use crate::scene::{Scene, order};
+use crate::fixture::{Fixture, order};
 
 /// Is away for the first calls about each order, for all of those about `down`, and refuses `forged`.
 #[derive(Default)]
@@ -30,18 +30,18 @@ impl Gateway for &Moody {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_charge_is_tried_again_under_the_same_id_and_dead_lettered_where_that_does_not_help() {
-    let Some(scene) = Scene::set().await else { return };
+    let Some(fixture) = Fixture::set().await else { return };
     let moody: &'static Moody = Box::leak(Box::default());
-    scene.order(["101", "down", "forged", "102"].map(|id| order("key", id, &format!("\"{id}\"")))).await;
-    let member = scene.member(moody).await;
-    scene.settled().await;
+    fixture.order(["101", "down", "forged", "102"].map(|id| order("key", id, &format!("\"{id}\"")))).await;
+    let member = fixture.member(moody).await;
+    fixture.settled().await;
     member.stop().await;
 
-    assert_eq!(scene.values().await.keys().collect::<Vec<_>>(), ["101", "102"]);
+    assert_eq!(fixture.values().await.keys().collect::<Vec<_>>(), ["101", "102"]);
     let calls = |id: &str| moody.calls.lock().unwrap()[&format!("{id} {}", payment_id(id))];
     assert_eq!(["101", "102", "down", "forged"].map(calls), [3, 3, 5, 1]);
 
-    let letters = scene.letters().await;
+    let letters = fixture.letters().await;
     let found: Vec<_> = letters
         .iter()
         .map(|letter| {

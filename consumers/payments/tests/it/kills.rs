@@ -6,10 +6,10 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use crate::fixture::BOUND;
 use crate::fleet::{Instance, account, assert_paid_exactly_once, broker};
 use crate::live_reader::LiveReader;
 use crate::load::Load;
-use crate::scene::BOUND;
 
 const SEED: u64 = 7;
 const ORDERS: u64 = 10_000;

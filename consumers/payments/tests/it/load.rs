@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use millrace_domain::payment::payment_id;
 use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
+use millrace_kafka::{KafkaSettings, Producer, ProducerRecord};
 use millrace_testkit::journal::Entry;
 use millrace_testkit::{Journal, Kafka};
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::Value;
 use tokio::time::MissedTickBehavior;
 
-use crate::scene::BOUND;
+use crate::fixture::BOUND;
 
 /// Different orders; each is ordered again and again, with rising amounts.
 const IDS: u64 = 500;
@@ -67,8 +67,8 @@ impl Order {
         Self { id, event: format!("event-{number}"), sequence, value }
     }
 
-    fn record(&self) -> OutgoingRecord<'_> {
-        OutgoingRecord {
+    fn record(&self) -> ProducerRecord<'_> {
+        ProducerRecord {
             topic: "orders",
             partition: None,
             key: Some(self.id.as_bytes()),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bounce;
+mod fixture;
 mod fleet;
 mod forms;
 mod gateway;
@@ -11,6 +12,5 @@ mod live_reader;
 mod load;
 mod pace;
 mod process;
-mod scene;
 mod stop;
 mod zombie;

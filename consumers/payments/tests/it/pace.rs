@@ -7,7 +7,7 @@ use millrace_domain::payment::{DeclineRules, Settlement};
 use millrace_payments::gateway::{Charge, Gateway, GatewayError, SimulatedGateway};
 use tokio::sync::Notify;
 
-use crate::scene::{BOUND, Scene, order};
+use crate::fixture::{BOUND, Fixture, order};
 
 fn gateway(delay: Duration) -> SimulatedGateway {
     SimulatedGateway { delay, rules: DeclineRules { above: 100.0 } }
@@ -15,20 +15,20 @@ fn gateway(delay: Duration) -> SimulatedGateway {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forty_orders_of_a_second_each_are_paid_within_seconds_and_those_of_one_id_in_their_order() {
-    let Some(scene) = Scene::set().await else { return };
-    let member = scene.member(gateway(Duration::from_secs(1))).await;
+    let Some(fixture) = Fixture::set().await else { return };
+    let member = fixture.member(gateway(Duration::from_secs(1))).await;
     let different = (0..40).map(|id| order(&id.to_string(), &format!("event-{id}"), &id.to_string()));
     let same = (0..4).map(|amount| {
         order("same", &format!("same-{amount}"), &format!(r#"{{"order_id": "same", "amount": {amount}}}"#))
     });
     let began = Instant::now();
-    scene.order(different.chain(same)).await;
-    scene.settled().await;
+    fixture.order(different.chain(same)).await;
+    fixture.settled().await;
     let took = began.elapsed();
     member.stop().await;
 
     assert!(took < Duration::from_secs(12), "44 payments of 1 s each took {took:?}");
-    let values = scene.values().await;
+    let values = fixture.values().await;
     assert_eq!(values.len(), 41);
     let amounts: Vec<_> = values["same"].iter().map(|value| value["amount"].as_i64().unwrap()).collect();
     assert_eq!(amounts, [0, 1, 2, 3]);
@@ -51,18 +51,18 @@ impl Gateway for Hanging {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_gives_up_on_a_gateway_that_hangs_and_the_next_member_pays() {
-    let Some(scene) = Scene::set().await else { return };
+    let Some(fixture) = Fixture::set().await else { return };
     let called: &'static Notify = Box::leak(Box::default());
-    let member = scene.member(Hanging(called)).await;
-    scene.order([order("101", "event-1", "101")]).await;
+    let member = fixture.member(Hanging(called)).await;
+    fixture.order([order("101", "event-1", "101")]).await;
     tokio::time::timeout(BOUND, called.notified()).await.expect("the gateway is called");
     let began = Instant::now();
     member.stop().await;
     assert!(began.elapsed() < Duration::from_secs(25), "the stop took {:?}", began.elapsed());
-    assert!(scene.payments().await.is_empty());
+    assert!(fixture.payments().await.is_empty());
 
-    let member = scene.member(gateway(Duration::ZERO)).await;
-    scene.settled().await;
+    let member = fixture.member(gateway(Duration::ZERO)).await;
+    fixture.settled().await;
     member.stop().await;
-    assert_eq!(scene.payments().await.len(), 1);
+    assert_eq!(fixture.payments().await.len(), 1);
 }

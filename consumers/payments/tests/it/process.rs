@@ -5,15 +5,15 @@ use std::process::{Command, Output};
 use millrace_broker::embedded::Embedded;
 use millrace_domain::payment::payment_id;
 use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
+use millrace_kafka::{KafkaSettings, Producer, ProducerRecord};
 use millrace_testkit::journal::Entry;
 use millrace_testkit::kafka;
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 
+use crate::fixture::BOUND;
 use crate::fleet::{Instance, PARTITIONS};
 use crate::live_reader::LiveReader;
-use crate::scene::BOUND;
 
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millrace-payments"));
@@ -60,7 +60,7 @@ async fn the_embedded_broker_does_for_orders_and_a_signal_ends_the_process_with_
     let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
     let headers = OwnedHeaders::new().insert(Header { key: "ce_id", value: Some("event-1") });
     let value = Some(&br#"{"order_id": 101, "amount": 7}"#[..]);
-    let order = OutgoingRecord { topic: "orders", partition: None, key: Some(b"101"), value, headers };
+    let order = ProducerRecord { topic: "orders", partition: None, key: Some(b"101"), value, headers };
     producer.send(order).await.unwrap();
 
     let mut client = ClientConfig::new();

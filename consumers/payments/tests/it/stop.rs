@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use millrace_testkit::kafka::Isolation;
 use serde_json::Value;
 
+use crate::fixture::BOUND;
 use crate::fleet::{Instance, assert_paid_exactly_once, broker};
 use crate::live_reader::LiveReader;
 use crate::load::Load;
-use crate::scene::BOUND;
 
 /// How many orders were in flight when the instance was told to stop.
 fn in_flight(instance: &Instance) -> Option<u64> {

@@ -4,16 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use millrace_kafka::KafkaSettings;
-use millrace_kafka::cluster::Cluster;
+use millrace_kafka::admin::AdminClient;
 use millrace_testkit::{Kafka, eventually};
 
+use crate::fixture::BOUND;
 use crate::fleet::{Instance, assert_paid_exactly_once, broker};
 use crate::live_reader::LiveReader;
 use crate::load::Load;
-use crate::scene::BOUND;
 
 async fn members(kafka: &Kafka) -> usize {
-    let cluster = Cluster::new(&KafkaSettings::plaintext(kafka.bootstrap_servers())).unwrap();
+    let cluster = AdminClient::new(&KafkaSettings::plaintext(kafka.bootstrap_servers())).unwrap();
     let groups = cluster.groups(Duration::from_secs(10)).await.unwrap();
     groups.iter().find(|group| group.name == "millrace-payments").map_or(0, |group| group.members)
 }

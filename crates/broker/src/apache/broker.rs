@@ -20,7 +20,7 @@ const STOP_BOUND: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Between two looks at one that is up.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A broker, running or not. Clones are handles of the same broker, which ends with its cluster.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ impl Broker {
 
     /// Waits until it has ended by itself, or does not run.
     pub async fn ended(&self) -> Error {
-        let mut look = tokio::time::interval(LOOK);
+        let mut look = tokio::time::interval(POLL_INTERVAL);
         loop {
             look.tick().await;
             if let Err(error) = self.check_alive() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use rdkafka::error::KafkaError;
+use rdkafka::error::KafkaError as RdKafkaError;
 
 /// What can go wrong with a local Apache Kafka; all of it is for a person to mend.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +114,7 @@ pub enum Error {
     },
     /// The Kafka client that looks for the brokers could not be made.
     #[error("the Kafka client was refused: {0}")]
-    Client(#[source] KafkaError),
+    Client(#[source] RdKafkaError),
 }
 
 impl Error {

@@ -6,7 +6,7 @@ use crate::process::wait_until;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::KafkaError as RdKafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 const BOUND: Duration = Duration::from_secs(20);
@@ -22,7 +22,7 @@ fn producer(address: &str, within: Duration) -> FutureProducer {
 }
 
 /// Produces `count` records to the partition and waits for the acknowledgement of each.
-pub(crate) async fn produce(address: &str, topic: &str, partition: i32, count: usize) -> Result<(), KafkaError> {
+pub(crate) async fn produce(address: &str, topic: &str, partition: i32, count: usize) -> Result<(), RdKafkaError> {
     let producer = producer(address, BOUND);
     for n in 0..count {
         let value = n.to_string();
@@ -33,7 +33,7 @@ pub(crate) async fn produce(address: &str, topic: &str, partition: i32, count: u
 }
 
 /// Produces one record whose value has this many bytes.
-pub(crate) async fn produce_one(address: &str, topic: &str, bytes: usize) -> Result<(), KafkaError> {
+pub(crate) async fn produce_one(address: &str, topic: &str, bytes: usize) -> Result<(), RdKafkaError> {
     let value = vec![b'x'; bytes];
     let record = FutureRecord::<str, _>::to(topic).payload(&value);
     producer(address, BOUND).send(record, BOUND).await.map(drop).map_err(|(error, _)| error)
@@ -81,7 +81,7 @@ pub(crate) async fn produce_within(
     address: &str,
     topic: &str,
     partition: i32,
-) -> Result<(), KafkaError> {
+) -> Result<(), RdKafkaError> {
     let record = FutureRecord::<str, str>::to(topic).partition(partition).payload("late");
     producer(address, bound).send(record, bound).await.map(drop).map_err(|(error, _)| error)
 }

@@ -8,15 +8,15 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::builder::PossibleValuesParser;
 use futures_util::future::try_join_all;
+use millrace_consumer::ConsumerOptions;
 use millrace_host::settings::Origins;
 use millrace_host::worker::on_worker;
 use millrace_kafka::Producer;
-use millrace_kafka::consumer::ConsumerOptions;
 use millrace_kafka::producer::ProducerSettings;
 use tokio_util::sync::CancellationToken;
 
 use self::registry::{CONSUMERS, ConsumerSettings, Host, Started};
-use crate::broker::{ANSWER, Broker, in_the_users_words};
+use crate::broker::{BROKER_TIMEOUT, Broker, in_the_users_words};
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
 use crate::topics;
@@ -91,7 +91,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
 async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Broker> {
     let broker = Broker::connect(&args.broker, origins).await?;
     // The embedded broker has its topics from the start, and cannot be asked for more.
-    if !broker.cluster.is_in_memory(ANSWER).await? {
+    if !broker.cluster.is_in_memory(BROKER_TIMEOUT).await? {
         topics::create(&broker.settings).await?;
     }
     Ok(broker)

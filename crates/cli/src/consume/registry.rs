@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all, ready};
+use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
 use millrace_event_store::EventStore;
 use millrace_host::settings::Origins;
-use millrace_kafka::cluster::Cluster;
-use millrace_kafka::consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
+use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::TransactionalProducer;
 use millrace_kafka::{KafkaSettings, Producer};
-use millrace_login_insights::{LoginInsights, Members};
+use millrace_login_insights::{LoginInsights, Runner};
 use millrace_notifier::Notifier;
 use millrace_payments::Payments;
 use millrace_store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::ANSWER;
+use crate::broker::BROKER_TIMEOUT;
 use crate::replay;
 
 /// All of them.
@@ -63,7 +63,7 @@ pub(crate) struct Host<'a> {
     /// How much is done at once, and how often it is tried.
     pub(crate) options: &'a ConsumerOptions,
     /// Asks the broker questions.
-    pub(crate) cluster: &'a Cluster,
+    pub(crate) cluster: &'a AdminClient,
     /// The database, where there is one.
     pub(crate) store: Option<&'a Store>,
     /// Where files go that a consumer writes.
@@ -131,7 +131,7 @@ fn notifier(host: &Host<'_>) -> anyhow::Result<Started> {
     let notifier = notifier.within(&options);
     let consumer = host.consumer(millrace_notifier::subscription(), options);
     let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
-    Ok(Started::new(progress, async move { consumer.run_keyed(&notifier, shutdown).await }))
+    Ok(Started::new(progress, async move { consumer.run_keyed(&notifier, Some(&notifier), shutdown).await }))
 }
 
 async fn event_store(host: &Host<'_>) -> anyhow::Result<Started> {
@@ -139,7 +139,7 @@ async fn event_store(host: &Host<'_>) -> anyhow::Result<Started> {
         let problem = "the event-store keeps events in a database: name one, such as postgres://USER@HOST/NAME";
         return Err(host.origins.error("database", problem).into());
     };
-    let events = EventStore::of(store.clone(), host.cluster, ANSWER).await?;
+    let events = EventStore::of(store.clone(), host.cluster, BROKER_TIMEOUT).await?;
     let consumer = host.consumer(millrace_event_store::subscription(), host.options.clone());
     let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
     Ok(Started::new(progress, async move { consumer.run_batches(&events, shutdown).await }))
@@ -156,7 +156,7 @@ async fn payments(host: &Host<'_>) -> anyhow::Result<Started> {
 
 fn login_insights(host: &Host<'_>) -> anyhow::Result<Started> {
     let insights = LoginInsights::from_settings(&host.settings.login_insights, host.data_dir, host.origins)?;
-    let members = Members::new(host.options, |subscription, options| host.consumer(subscription, options));
+    let members = Runner::new(host.options, |subscription, options| host.consumer(subscription, options));
     let (kafka, shutdown) = (host.kafka.clone(), host.shutdown.clone());
     Ok(Started {
         members: vec![members.progress(), members.files_progress()],

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use futures_util::future::join_all;
+use millrace_consumer::Progress;
 use millrace_domain::catalogue::catalogue;
-use millrace_kafka::KafkaFailure;
-use millrace_kafka::cluster::{Cluster, Offsets};
-use millrace_kafka::consumer::Progress;
+use millrace_kafka::KafkaError;
+use millrace_kafka::admin::{AdminClient, Offsets};
 use tokio::task::JoinSet;
 
 use crate::consume::registry::{CONSUMERS, Host};
 
 /// How often it is looked whether everything is processed.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long the broker in this process may take to answer.
-const ANSWER: Duration = Duration::from_secs(5);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A consumer that runs.
 pub(super) struct Running {
@@ -79,8 +79,8 @@ impl Consumers {
     }
 
     /// Waits until nothing that the broker holds is left to process.
-    pub(super) async fn caught_up(&self, cluster: &Cluster) -> Result<(), KafkaFailure> {
-        let mut look = tokio::time::interval(LOOK);
+    pub(super) async fn caught_up(&self, cluster: &AdminClient) -> Result<(), KafkaError> {
+        let mut look = tokio::time::interval(POLL_INTERVAL);
         loop {
             look.tick().await;
             if self.behind(cluster).await? == 0 {
@@ -91,7 +91,7 @@ impl Consumers {
 
     /// How many records the broker holds that are not processed yet, those included that wait for an earlier one to be
     /// committed.
-    pub(super) async fn behind(&self, cluster: &Cluster) -> Result<i64, KafkaFailure> {
+    pub(super) async fn behind(&self, cluster: &AdminClient) -> Result<i64, KafkaError> {
         let ends = self.ends(cluster).await?;
         let of = |consumer: &Running| -> i64 {
             let places = ends.iter().filter(|((topic, _), _)| consumer.topics.contains(topic));
@@ -103,7 +103,7 @@ impl Consumers {
     }
 
     /// How many records were never processed, of a broker that began empty when these consumers did.
-    pub(super) async fn unprocessed(&self, cluster: &Cluster) -> Result<i64, KafkaFailure> {
+    pub(super) async fn unprocessed(&self, cluster: &AdminClient) -> Result<i64, KafkaError> {
         let ends = self.ends(cluster).await?;
         let of = |consumer: &Running| {
             let ends = ends.iter().filter(|((topic, _), _)| consumer.topics.contains(topic));
@@ -114,10 +114,10 @@ impl Consumers {
     }
 
     /// The end of every partition that is read.
-    async fn ends(&self, cluster: &Cluster) -> Result<Offsets, KafkaFailure> {
-        let overview = cluster.overview(ANSWER).await?;
+    async fn ends(&self, cluster: &AdminClient) -> Result<Offsets, KafkaError> {
+        let overview = cluster.overview(BROKER_TIMEOUT).await?;
         let is_read = |name: &String| self.running.iter().any(|consumer| consumer.topics.contains(name));
         let read = overview.topics.into_iter().filter(|(name, _)| is_read(name)).collect();
-        cluster.end_offsets(&read, ANSWER).await
+        cluster.end_offsets(&read, BROKER_TIMEOUT).await
     }
 }

@@ -1,10 +1,10 @@
 //! `millrace dev`: everything in one process.
 
-mod backlog;
+mod bounded_sink;
 mod broker;
 mod consumers;
+mod data_dir_lock;
 mod producer_ids;
-mod ready;
 mod security;
 
 use std::io::Write as _;
@@ -16,21 +16,21 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use millrace_consumer::ConsumerOptions;
 use millrace_edge::{Edge, KafkaSink, Limits, Sink};
-use millrace_host::listen::Reserved;
+use millrace_host::listen::BoundSocket;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_host::shutdown::Deadline;
 use millrace_kafka::Producer;
-use millrace_kafka::cluster::Cluster;
-use millrace_kafka::consumer::ConsumerOptions;
+use millrace_kafka::admin::AdminClient;
 use millrace_kafka::settings::Security;
 use millrace_store::Store;
 use tokio_util::sync::CancellationToken;
 
-use self::backlog::Backlog;
+use self::bounded_sink::BoundedSink;
 use self::broker::{Broker, Choice, choice};
 use self::consumers::Consumers;
-use self::ready::{Claim, ReadyFile};
+use self::data_dir_lock::{DataDirLock, ReadyFile};
 use crate::broker::in_the_users_words;
 use crate::consume::registry::{self, ConsumerSettings, Host};
 use crate::database;
@@ -93,9 +93,9 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     // Whoever tries things out on a laptop delivers to that laptop.
     settings.notifier.allow_private_destinations = true;
     // A wrong setting is told before anything is started for it.
-    let claim = Claim::of(&args.data_dir, origins).await?;
+    let claim = DataDirLock::of(&args.data_dir, origins).await?;
     registry::check(&settings, &args.data_dir, origins)?;
-    let reserved = Reserved::at(args.listen, &origins.name("listen"))?;
+    let reserved = BoundSocket::at(args.listen, &origins.name("listen"))?;
     let address = reserved.address();
     let database = args.database.map_or_else(|| database::in_data_dir(&args.data_dir), Ok)?;
     let Some(store) = shutdown.run_until_cancelled(millrace_host::database::open(&database, origins)).await else {
@@ -112,7 +112,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         Producer::new(kafka, &broker.producer_settings()).map_err(|failure| in_the_users_words(failure, origins))?;
     let fatal = producer.fatal().clone();
 
-    let cluster = Cluster::new(kafka)?;
+    let cluster = AdminClient::new(kafka)?;
     let stop_consuming = CancellationToken::new();
     let mut consumers = Consumers::start(&Host {
         kafka,
@@ -132,7 +132,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         .with_context(|| format!("the consumers did not join their groups on {}", kafka.bootstrap_servers))?;
 
     let sink: Arc<dyn Sink> = if broker.is_embedded() {
-        Arc::new(Backlog::new(KafkaSink(producer), &consumers.running))
+        Arc::new(BoundedSink::new(KafkaSink(producer), &consumers.running))
     } else {
         Arc::new(KafkaSink(producer))
     };
@@ -175,7 +175,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
 }
 
 /// Waits until the consumers are done with all that the broker holds: it goes away with this process.
-async fn finish_everything(cluster: &Cluster, consumers: &Consumers, deadline: Deadline) {
+async fn finish_everything(cluster: &AdminClient, consumers: &Consumers, deadline: Deadline) {
     match deadline.limit(consumers.caught_up(cluster)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "whether everything was processed before the exit is unknown"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use millrace_kafka::KafkaSettings;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
+use rdkafka::error::KafkaError as RdKafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, Statistics};
@@ -33,7 +33,7 @@ impl ClientContext for Asking {
         tracing::debug!(target: "librdkafka", facility, "{line}");
     }
 
-    fn error(&self, error: KafkaError, reason: &str) {
+    fn error(&self, error: RdKafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
     }
 

@@ -28,7 +28,7 @@ const X_SERVICE: HeaderName = HeaderName::from_static("x-service");
 
 /// Where connections lead and what each of their requests carries.
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(super) struct Endpoint {
     addresses: Vec<SocketAddr>,
     tls: Option<Tls>,
     host: HeaderValue,
@@ -51,7 +51,7 @@ pub(super) struct Broken(String);
 /// A connection that carries one request at a time.
 #[derive(Debug)]
 pub(super) struct Connection {
-    peer: Arc<Peer>,
+    peer: Arc<Endpoint>,
     open: Option<Open>,
 }
 
@@ -62,7 +62,7 @@ struct Open {
     _task: AbortOnDropHandle<()>,
 }
 
-impl Peer {
+impl Endpoint {
     /// Resolves `target`, for requests to `route`'s path with bodies of `content_type`.
     ///
     /// Fails when the host has no address or the machine no certificates to verify it with.
@@ -122,7 +122,7 @@ where
 
 impl Connection {
     /// A connection that opens with its first request, or with [`open`](Self::open).
-    pub(super) fn new(peer: Arc<Peer>) -> Self {
+    pub(super) fn new(peer: Arc<Endpoint>) -> Self {
         Self { peer, open: None }
     }
 

@@ -12,23 +12,23 @@ use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::connection::{Connection, Peer};
-use super::gate::{Gate, Ticket};
+use super::connection::{Connection, Endpoint};
+use super::pacer::{Pacer, ScheduledRequest};
 use super::request::Requests;
+use super::response::{Failure, ResponseResult};
 use super::schedule::Schedule;
-use super::tally::Tally;
-use super::verdict::{Failure, Verdict};
+use super::stats::Stats;
 
 /// How long answers are awaited after the run was stopped.
 const PATIENCE_WHEN_STOPPED: Duration = Duration::from_secs(5);
 
 /// How long a connection of a closed loop rests when it could not be had, so as not to spin.
-const REST: Duration = Duration::from_millis(100);
+const RECONNECT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// A run, ready to start.
 #[derive(Debug)]
 pub(super) struct Run {
-    pub(super) peer: Peer,
+    pub(super) peer: Endpoint,
     pub(super) requests: Requests,
     pub(super) schedule: Schedule,
     pub(super) connections: NonZeroUsize,
@@ -43,14 +43,14 @@ impl Run {
     /// cancelled. What was due by then is still sent: in a run bounded by time for as long as one
     /// request may take, in a stopped run for five seconds. What has no answer after that is
     /// recorded as unanswered.
-    pub(super) async fn drive(self, tally: Arc<Mutex<Tally>>, stop: &CancellationToken) -> anyhow::Result<Duration> {
+    pub(super) async fn drive(self, tally: Arc<Mutex<Stats>>, stop: &CancellationToken) -> anyhow::Result<Duration> {
         let peer = Arc::new(self.peer);
         let connections =
             (0..self.connections.get()).map(|_| opened(Connection::new(peer.clone()), self.timeout, stop));
         let connections = join_all(connections).await;
 
         let load = Arc::new(Load {
-            gate: Gate::new(self.schedule, Instant::now()),
+            gate: Pacer::new(self.schedule, Instant::now()),
             requests: self.requests,
             timeout: self.timeout,
             tally,
@@ -93,10 +93,10 @@ async fn opened(mut connection: Connection, timeout: Duration, stop: &Cancellati
 /// What the tasks of a run share.
 #[derive(Debug)]
 struct Load {
-    gate: Gate,
+    gate: Pacer,
     requests: Requests,
     timeout: Duration,
-    tally: Arc<Mutex<Tally>>,
+    tally: Arc<Mutex<Stats>>,
     /// Cancelled when no answer is awaited any longer.
     given_up: CancellationToken,
 }
@@ -118,7 +118,7 @@ impl Load {
                     let refused = verdict.failures.contains_key(&Failure::Connection);
                     self.record(ticket, verdict);
                     if refused && !self.gate.schedule().is_open_loop() {
-                        sleep(REST).await;
+                        sleep(RECONNECT_BACKOFF).await;
                     }
                 }
                 () = &mut given_up => return self.record(ticket, self.unanswered(ticket)),
@@ -126,23 +126,23 @@ impl Load {
         }
     }
 
-    async fn exchange(&self, ticket: Ticket, connection: &mut Connection) -> Verdict {
+    async fn exchange(&self, ticket: ScheduledRequest, connection: &mut Connection) -> ResponseResult {
         let events = self.gate.schedule().events_of(ticket.request);
         let count = events.end - events.start;
         let payload = self.requests.payload(events);
         match tokio::time::timeout(self.timeout, connection.exchange(&payload)).await {
-            Ok(Ok(answer)) => Verdict::of(&answer, count),
-            Ok(Err(broken)) => Verdict::failed(count, Failure::Connection, Some(broken.to_string())),
-            Err(_) => Verdict::failed(count, Failure::Timeout, None),
+            Ok(Ok(answer)) => ResponseResult::of(&answer, count),
+            Ok(Err(broken)) => ResponseResult::failed(count, Failure::Connection, Some(broken.to_string())),
+            Err(_) => ResponseResult::failed(count, Failure::Timeout, None),
         }
     }
 
-    fn unanswered(&self, ticket: Ticket) -> Verdict {
+    fn unanswered(&self, ticket: ScheduledRequest) -> ResponseResult {
         let events = self.gate.schedule().events_of(ticket.request);
-        Verdict::failed(events.end - events.start, Failure::Unanswered, None)
+        ResponseResult::failed(events.end - events.start, Failure::Unanswered, None)
     }
 
-    fn record(&self, ticket: Ticket, verdict: Verdict) {
+    fn record(&self, ticket: ScheduledRequest, verdict: ResponseResult) {
         let latency = ticket.due.elapsed();
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.record(latency, verdict);

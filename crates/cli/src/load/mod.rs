@@ -5,18 +5,18 @@
 
 mod connection;
 mod drive;
-mod gate;
 mod kind;
+mod pacer;
 mod progress;
 mod report;
 mod request;
+mod response;
 mod sample;
 mod schedule;
-mod tally;
+mod stats;
 mod target;
 #[cfg(test)]
 mod tests;
-mod verdict;
 
 use std::io::Write;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -30,14 +30,14 @@ use millrace_host::settings::{self, whole_number};
 use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
-use connection::Peer;
+use connection::Endpoint;
 use drive::Run;
 use kind::Kind;
 use progress::Progress;
 use report::Report;
 use request::Requests;
 use schedule::Schedule;
-use tally::Tally;
+use stats::Stats;
 use target::Target;
 
 /// How long a run lasts when neither --count nor --duration is given.
@@ -152,7 +152,7 @@ async fn measure(args: &Args, seed: u64, stop: &CancellationToken) -> anyhow::Re
     let requests = Requests::new(args.kind, args.batch.get(), seed);
     let route = requests.route();
     let run = Run {
-        peer: Peer::resolve(&args.url, route.path, route.content_type).await?,
+        peer: Endpoint::resolve(&args.url, route.path, route.content_type).await?,
         requests,
         schedule,
         connections: args.connections,
@@ -160,7 +160,7 @@ async fn measure(args: &Args, seed: u64, stop: &CancellationToken) -> anyhow::Re
     };
 
     let progress = Progress::of(&schedule);
-    let tally = Arc::new(Mutex::new(Tally::new()));
+    let tally = Arc::new(Mutex::new(Stats::new()));
     let elapsed = tokio::select! {
         elapsed = run.drive(tally.clone(), stop) => elapsed?,
         never = progress.follow(&tally) => match never {},

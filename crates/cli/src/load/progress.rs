@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::schedule::Schedule;
-use super::tally::Tally;
+use super::stats::Stats;
 
 const REFRESH: Duration = Duration::from_millis(100);
 
@@ -39,7 +39,7 @@ impl Progress {
     }
 
     /// Follows `tally` for as long as it is polled.
-    pub(super) async fn follow(&self, tally: &Mutex<Tally>) -> std::convert::Infallible {
+    pub(super) async fn follow(&self, tally: &Mutex<Stats>) -> std::convert::Infallible {
         let start = Instant::now();
         let mut ticks = tokio::time::interval(REFRESH);
         loop {

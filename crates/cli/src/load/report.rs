@@ -7,8 +7,8 @@ use std::time::Duration;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use super::tally::Tally;
-use super::verdict::Failure;
+use super::response::Failure;
+use super::stats::Stats;
 
 /// The outcome of a run. Serialised it is the file of `--json`.
 #[derive(Debug, Serialize)]
@@ -41,7 +41,7 @@ struct Latency {
 impl Report {
     /// The report of a run that took `elapsed`.
     #[allow(clippy::cast_precision_loss)] // a rate of 2^53 events is out of reach
-    pub(super) fn new(tally: &Tally, elapsed: Duration) -> Self {
+    pub(super) fn new(tally: &Stats, elapsed: Duration) -> Self {
         let failures = tally.failures();
         Self {
             sent: tally.sent(),
@@ -102,13 +102,13 @@ impl fmt::Display for Latency {
 
 #[cfg(test)]
 mod tests {
-    use super::super::verdict::Verdict;
+    use super::super::response::ResponseResult;
     use super::*;
     use serde_json::json;
 
-    fn tally(accepted: u64) -> Tally {
-        let mut tally = Tally::new();
-        let verdict = Verdict { accepted, ..Verdict::default() };
+    fn tally(accepted: u64) -> Stats {
+        let mut tally = Stats::new();
+        let verdict = ResponseResult { accepted, ..ResponseResult::default() };
         tally.record(Duration::from_millis(4), verdict);
         tally
     }
@@ -117,7 +117,7 @@ mod tests {
     fn the_json_has_the_members_that_programs_read() {
         let mut tally = tally(1_500);
         for failure in [Failure::Status(503), Failure::Connection, Failure::Timeout, Failure::Unanswered] {
-            tally.record(Duration::from_millis(4), Verdict::failed(5, failure, None));
+            tally.record(Duration::from_millis(4), ResponseResult::failed(5, failure, None));
         }
         let report = Report::new(&tally, Duration::from_secs(2));
         assert_eq!(
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn the_text_tells_each_failure_with_its_reason() {
         let mut tally = tally(20_000);
-        let refused = Verdict::failed(3, Failure::Status(422), Some("user_id is missing".into()));
+        let refused = ResponseResult::failed(3, Failure::Status(422), Some("user_id is missing".into()));
         tally.record(Duration::from_millis(4), refused);
         let text = Report::new(&tally, Duration::from_secs(10)).to_string();
         assert!(text.contains("sent      20,003 in 10.0 s"), "{text}");
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_run_that_sent_nothing_has_no_latencies() {
-        let report = Report::new(&Tally::new(), Duration::ZERO);
+        let report = Report::new(&Stats::new(), Duration::ZERO);
         let json = serde_json::to_value(&report).expect("a report is JSON");
         assert_eq!(json["latency_ms"]["p50"], json!(null));
         assert_eq!(json["rate"], json!(0.0));

@@ -8,11 +8,11 @@
 //! | `screen` | what is told, on a terminal and in a pipe |
 //! | `desk` | orders out, payments and notifications in |
 
-mod desk;
+mod client;
 mod input;
 mod line;
 mod pending;
-mod screen;
+mod printer;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -26,9 +26,9 @@ use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{Producer, Reader};
 use tokio_util::sync::CancellationToken;
 
-use self::desk::Desk;
-use self::screen::Screen;
-use crate::broker::{ANSWER, Broker, in_the_users_words};
+use self::client::OrderClient;
+use self::printer::Printer;
+use crate::broker::{BROKER_TIMEOUT, Broker, in_the_users_words};
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
 
@@ -63,7 +63,7 @@ pub(crate) async fn run(args: &Args, origins: &Origins, shutdown: &CancellationT
     broker.partitions(ORDER.topic)?;
     let payments = BTreeMap::from([(payment::TOPIC.to_owned(), broker.partitions(payment::TOPIC)?)]);
     // Payments of the orders to come are behind what is there now.
-    let start = broker.cluster.end_offsets(&payments, ANSWER).await?;
+    let start = broker.cluster.end_offsets(&payments, BROKER_TIMEOUT).await?;
     let start = start.into_iter().map(|((_, partition), offset)| (partition, offset)).collect();
     let reader = Reader::new(&broker.settings, "order", payment::TOPIC, &start)?;
     let producer = Producer::new(&broker.settings, &ProducerSettings::default())
@@ -75,7 +75,7 @@ pub(crate) async fn run(args: &Args, origins: &Origins, shutdown: &CancellationT
         Some(url) => Some(millrace_host::database::open(&url, origins).await?),
         None => None,
     };
-    let mut desk = Desk::new(producer, &reader, store, Screen::new(is_live), args.timeout);
+    let mut desk = OrderClient::new(producer, &reader, store, Printer::new(is_live), args.timeout);
     let is_complete = desk.run(input::lines(), shutdown).await?;
     Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -6,7 +6,7 @@ use millrace_domain::{DeadLetterClass, Envelope, EventId};
 use millrace_host::settings::whole_number;
 use millrace_kafka::Record;
 
-use super::moment::{self, Moment};
+use super::time_arg::{self, TimeArg};
 
 /// The filters; a letter must pass all that are given.
 #[derive(Debug, Clone, Default, Args)]
@@ -19,11 +19,11 @@ pub(super) struct Filter {
     #[arg(long, value_name = "CLASS")]
     class: Option<Class>,
     /// Letters written to the dead-letter topic at this time or later: RFC 3339, or how long ago, like 2h or 90m
-    #[arg(long, value_name = "TIME", value_parser = moment::read)]
-    since: Option<Moment>,
+    #[arg(long, value_name = "TIME", value_parser = time_arg::read)]
+    since: Option<TimeArg>,
     /// Letters written to the dead-letter topic before this time, written in the same ways
-    #[arg(long, value_name = "TIME", value_parser = moment::read)]
-    until: Option<Moment>,
+    #[arg(long, value_name = "TIME", value_parser = time_arg::read)]
+    until: Option<TimeArg>,
     /// The letters of this event: its id, or topic-partition-offset where the record came without one
     #[arg(long, value_name = "EVENT_ID")]
     id: Option<String>,
@@ -64,7 +64,7 @@ impl Filter {
 /// The id of the event in a letter: a record without one is named by where it first stood.
 pub(super) fn event_id(record: &Record<'_>, letter: &DeadLetter) -> EventId {
     let unnamed =
-        || Envelope { id: EventId::of_place(&letter.topic, letter.partition, letter.offset), ..record.envelope() };
+        || Envelope { id: EventId::from_position(&letter.topic, letter.partition, letter.offset), ..record.envelope() };
     Envelope::from_headers(record.headers(), unnamed).id
 }
 

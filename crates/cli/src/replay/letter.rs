@@ -4,11 +4,11 @@ use std::fmt;
 
 use millrace_domain::EventId;
 use millrace_domain::dead_letter::{DeadLetter, DeadLetterError, HEADER_PREFIX};
-use millrace_kafka::{OutgoingRecord, Record};
+use millrace_kafka::{ProducerRecord, Record};
 use rdkafka::message::OwnedHeaders;
 
 use super::filter::event_id;
-use crate::text::one_line;
+use crate::terminal_text::one_line;
 
 /// A record read from a dead-letter topic.
 #[derive(Debug, Clone)]
@@ -45,8 +45,8 @@ impl Letter {
     }
 
     /// The record as it was before it was refused, for the topic it was read from. Its key finds its partition.
-    pub(super) fn record(&self) -> OutgoingRecord<'_> {
-        OutgoingRecord {
+    pub(super) fn record(&self) -> ProducerRecord<'_> {
+        ProducerRecord {
             topic: &self.about.topic,
             partition: None,
             key: self.key.as_deref(),

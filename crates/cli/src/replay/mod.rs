@@ -1,15 +1,15 @@
 //! `millrace replay`: dead letters back to the topic they came from, each once.
 
-mod copier;
 mod filter;
 mod letter;
-mod moment;
-mod pace;
 mod progress;
+mod rate_limit;
 mod replayed;
+mod replayer;
 mod run;
 mod scan;
-mod tally;
+mod stats;
+mod time_arg;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -22,12 +22,12 @@ use millrace_host::settings::{Origins, whole_number};
 use millrace_kafka::GroupOffsets;
 use tokio_util::sync::CancellationToken;
 
-use self::copier::Copier;
-pub(crate) use self::copier::GROUP;
 use self::filter::Filter;
+pub(crate) use self::replayer::GROUP;
+use self::replayer::Replayer;
 use self::run::Run;
 use self::scan::{Partition, Scan};
-use crate::broker::{ANSWER, Broker};
+use crate::broker::{BROKER_TIMEOUT, Broker};
 use crate::discovery::BrokerArgs;
 
 const EXAMPLES: &str = "\
@@ -104,15 +104,15 @@ async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Run> {
     let copier = if args.dry_run {
         None
     } else {
-        let in_memory = broker.cluster.is_in_memory(ANSWER).await?;
-        let copier = Copier::take_over(&broker.settings, topic, offsets.clone(), in_memory).await;
+        let in_memory = broker.cluster.is_in_memory(BROKER_TIMEOUT).await?;
+        let copier = Replayer::init_transactions(&broker.settings, topic, offsets.clone(), in_memory).await;
         Some(copier.with_context(|| format!("preparing to write on {}", broker.settings.bootstrap_servers))?)
     };
     // Read after taking over: from now on nobody else moves them.
-    let committed = offsets.fetch(partitions, ANSWER).await?;
+    let committed = offsets.fetch(partitions, BROKER_TIMEOUT).await?;
     let topics = BTreeMap::from([(topic.to_owned(), partitions)]);
-    let first = broker.cluster.first_offsets(&topics, ANSWER).await?;
-    let end = broker.cluster.end_offsets(&topics, ANSWER).await?;
+    let first = broker.cluster.first_offsets(&topics, BROKER_TIMEOUT).await?;
+    let end = broker.cluster.end_offsets(&topics, BROKER_TIMEOUT).await?;
     let mut state = BTreeMap::new();
     let mut holds_letters = false;
     for ((_, number), end) in end {

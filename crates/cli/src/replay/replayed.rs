@@ -2,8 +2,8 @@
 //!
 //! Filters leave holes: letters that are still to be replayed, by a later run with other filters.
 
-use millrace_domain::Done;
-use millrace_domain::done::ForeignText;
+use millrace_consumer::CompletedOffsets;
+use millrace_consumer::UnrecognizedMetadata;
 use millrace_kafka::Committed;
 use thiserror::Error;
 
@@ -19,18 +19,18 @@ pub(super) struct TooScattered {
 }
 
 /// What was committed, on a partition whose first offset is now `first`.
-pub(super) fn resume(committed: Option<&Committed>, first: i64) -> Result<Done, ForeignText> {
-    let Some(committed) = committed else { return Ok(Done::below(first)) };
-    let mut replayed = Done::read(committed.offset, &committed.metadata)?;
+pub(super) fn resume(committed: Option<&Committed>, first: i64) -> Result<CompletedOffsets, UnrecognizedMetadata> {
+    let Some(committed) = committed else { return Ok(CompletedOffsets::below(first)) };
+    let mut replayed = CompletedOffsets::read(committed.offset, &committed.metadata)?;
     // What retention has removed is nobody's to replay.
     replayed.insert(committed.offset.min(first), first);
     Ok(replayed)
 }
 
 /// What to commit.
-pub(super) fn commit(replayed: &Done) -> Result<Committed, TooScattered> {
+pub(super) fn commit(replayed: &CompletedOffsets) -> Result<Committed, TooScattered> {
     let frontier = replayed.frontier();
-    let metadata = replayed.text().ok_or(TooScattered { frontier })?;
+    let metadata = replayed.encode_metadata().ok_or(TooScattered { frontier })?;
     Ok(Committed { offset: frontier, metadata })
 }
 
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_before_it_is_lost() {
-        let mut replayed = Done::below(10);
+        let mut replayed = CompletedOffsets::below(10);
         for offset in (11..60_000).step_by(2) {
             replayed.insert(offset, offset + 1);
         }
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn what_retention_removed_is_passed() {
-        let mut replayed = Done::below(10);
+        let mut replayed = CompletedOffsets::below(10);
         replayed.insert(12, 13);
         replayed.insert(15, 16);
         let resumed = resume(Some(&commit(&replayed).unwrap()), 12).unwrap();

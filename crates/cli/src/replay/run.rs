@@ -12,13 +12,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Args;
-use super::copier::{Copier, CopyError};
 use super::filter::Filter;
 use super::letter::Letter;
-use super::pace::Pace;
 use super::progress::Progress;
+use super::rate_limit::RateLimit;
+use super::replayer::{CopyError, Replayer};
 use super::scan::Scan;
-use super::tally::Tally;
+use super::stats::Stats;
 
 /// How long a letter waits for others to go with it.
 const GATHER: Duration = Duration::from_millis(200);
@@ -32,12 +32,12 @@ pub(super) struct Run {
     filter: Filter,
     scan: Scan,
     /// `None` in a dry run.
-    copier: Option<Copier>,
+    copier: Option<Replayer>,
     /// The topics that exist.
     topics: BTreeSet<String>,
-    pace: Pace,
+    pace: RateLimit,
     batch: Vec<Letter>,
-    tally: Tally,
+    tally: Stats,
     progress: Progress,
     holds_letters: bool,
 }
@@ -46,7 +46,7 @@ impl Run {
     pub(super) fn new(
         args: &Args,
         scan: Scan,
-        copier: Option<Copier>,
+        copier: Option<Replayer>,
         topics: BTreeSet<String>,
         holds_letters: bool,
     ) -> Self {
@@ -58,9 +58,9 @@ impl Run {
             scan,
             copier,
             topics,
-            pace: Pace::new(args.rate),
+            pace: RateLimit::new(args.rate),
             batch: Vec::new(),
-            tally: Tally::default(),
+            tally: Stats::default(),
         }
     }
 
@@ -100,8 +100,8 @@ impl Run {
     }
 
     /// What became of the letters so far.
-    pub(super) fn tally(&self) -> Tally {
-        Tally { unread: self.scan.left() + self.batch.len() as u64, ..self.tally }
+    pub(super) fn tally(&self) -> Stats {
+        Stats { unread: self.scan.left() + self.batch.len() as u64, ..self.tally }
     }
 
     /// Whether there were letters when the run began, replayed before or not.

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::Done;
-use millrace_kafka::{KafkaFailure, KafkaSettings, Read, Reader, Record};
+use millrace_consumer::CompletedOffsets;
+use millrace_kafka::{KafkaError, KafkaSettings, Read, Reader, Record};
 
 /// A partition during the pass.
 #[derive(Debug)]
 pub(super) struct Partition {
     /// What was replayed of it.
-    pub(super) replayed: Done,
+    pub(super) replayed: CompletedOffsets,
     scanned: i64,
     end: i64,
 }
 
 impl Partition {
     /// A partition to be read up to `end`.
-    pub(super) fn new(replayed: Done, end: i64) -> Self {
+    pub(super) fn new(replayed: CompletedOffsets, end: i64) -> Self {
         Self { scanned: replayed.frontier(), replayed, end }
     }
 
@@ -54,12 +54,12 @@ impl Scan {
     /// Begins a pass over `topic`.
     ///
     /// # Errors
-    /// [`KafkaFailure`] where the client cannot be set up.
+    /// [`KafkaError`] where the client cannot be set up.
     pub(super) fn new(
         settings: &KafkaSettings,
         topic: &str,
         partitions: BTreeMap<i32, Partition>,
-    ) -> Result<Self, KafkaFailure> {
+    ) -> Result<Self, KafkaError> {
         let unread = partitions.iter().filter(|(_, partition)| partition.left() > 0);
         let from = unread.map(|(&number, partition)| (number, partition.scanned)).collect();
         Ok(Self { reader: Reader::new(settings, "replay", topic, &from)?, partitions })
@@ -69,8 +69,8 @@ impl Scan {
     /// given up.
     ///
     /// # Errors
-    /// [`KafkaFailure`] where reading cannot go on.
-    pub(super) async fn next(&mut self) -> Result<Option<Record<'_>>, KafkaFailure> {
+    /// [`KafkaError`] where reading cannot go on.
+    pub(super) async fn next(&mut self) -> Result<Option<Record<'_>>, KafkaError> {
         while self.left() > 0 {
             match self.reader.next().await? {
                 Read::End(partition) => {
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn gaps_between_records_leave_nothing_to_replay() {
-        let mut partition = Partition::new(Done::below(0), 10);
+        let mut partition = Partition::new(CompletedOffsets::below(0), 10);
         assert!(partition.take(2));
         partition.replayed.insert(2, 3);
         assert_eq!(partition.replayed.frontier(), 3);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_pass_stops_at_what_was_the_end_when_it_began() {
-        let mut partition = Partition::new(Done::below(0), 2);
+        let mut partition = Partition::new(CompletedOffsets::below(0), 2);
         assert!(partition.take(0));
         assert!(!partition.take(2));
         assert_eq!(partition.left(), 0);
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn letters_replayed_before_are_passed() {
-        let mut replayed = Done::below(0);
+        let mut replayed = CompletedOffsets::below(0);
         replayed.insert(1, 2);
         let mut partition = Partition::new(replayed, 3);
         let taken: Vec<i64> = (0..3).filter(|&offset| partition.take(offset)).collect();

@@ -13,12 +13,12 @@ use std::process::ExitCode;
 use anyhow::bail;
 use futures_util::FutureExt as _;
 use millrace_host::settings::{Origins, whole_number};
-use millrace_kafka::cluster::Offsets;
+use millrace_kafka::admin::Offsets;
 use millrace_kafka::{Read, Reader};
 
 use self::from::From;
 use self::printer::{Format, Printer};
-use crate::broker::{ANSWER, Broker};
+use crate::broker::{BROKER_TIMEOUT, Broker};
 use crate::discovery::BrokerArgs;
 use crate::output;
 
@@ -63,11 +63,11 @@ pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCo
     let format = if args.json { Format::Json } else { Format::Text };
     let mut printer = Printer::new(format, args.count);
     let start = match args.from {
-        From::Beginning => broker.cluster.first_offsets(&topics, ANSWER).await?,
-        From::End => broker.cluster.end_offsets(&topics, ANSWER).await?,
+        From::Beginning => broker.cluster.first_offsets(&topics, BROKER_TIMEOUT).await?,
+        From::End => broker.cluster.end_offsets(&topics, BROKER_TIMEOUT).await?,
         From::Last(wanted) => {
-            let first = by_partition(&broker.cluster.first_offsets(&topics, ANSWER).await?);
-            let end = broker.cluster.end_offsets(&topics, ANSWER).await?;
+            let first = by_partition(&broker.cluster.first_offsets(&topics, BROKER_TIMEOUT).await?);
+            let end = broker.cluster.end_offsets(&topics, BROKER_TIMEOUT).await?;
             let range = recent::Range {
                 settings: &broker.settings,
                 topic: &args.topic,

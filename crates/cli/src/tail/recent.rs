@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use millrace_kafka::{KafkaFailure, KafkaSettings, Read, Reader, Record};
+use millrace_kafka::{KafkaError, KafkaSettings, Read, Reader, Record};
 
 use super::printer::Printer;
 
@@ -19,7 +19,7 @@ pub(super) struct Range<'a> {
 ///
 /// The last `wanted` of each partition are looked at, so that memory and time depend on that number and not on the
 /// topic's size.
-pub(super) async fn lines(range: &Range<'_>, wanted: u64, printer: &Printer) -> Result<Vec<Vec<u8>>, KafkaFailure> {
+pub(super) async fn lines(range: &Range<'_>, wanted: u64, printer: &Printer) -> Result<Vec<Vec<u8>>, KafkaError> {
     let mut newest = Newest::new(wanted);
     let mut windows = first_windows(range, wanted);
     let mut found: BTreeMap<i32, u64> = BTreeMap::new();
@@ -72,7 +72,7 @@ async fn read(
     range: &Range<'_>,
     windows: &BTreeMap<i32, Window>,
     mut each: impl FnMut(&Record<'_>),
-) -> Result<(), KafkaFailure> {
+) -> Result<(), KafkaError> {
     let mut open: BTreeMap<i32, i64> = windows.iter().map(|(&partition, window)| (partition, window.end)).collect();
     let from = windows.iter().map(|(&partition, window)| (partition, window.start)).collect();
     let reader = Reader::new(range.settings, "tail", range.topic, &from)?;

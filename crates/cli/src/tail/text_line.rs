@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use millrace_kafka::Record;
 
-use crate::text::one_line;
+use crate::terminal_text::one_line;
 
 const PLACE: Style = AnsiColor::Cyan.on_default();
 const KEY: Style = Style::new().bold();

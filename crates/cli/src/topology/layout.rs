@@ -6,7 +6,7 @@ use super::flow::{Flow, Kind};
 
 /// The place of a node: its column, and its row within that column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) column: u32,
     pub(super) row: u32,
 }
@@ -14,7 +14,7 @@ pub(super) struct Place {
 /// The places of the nodes, in the order of [`Flow::nodes`].
 ///
 /// Rows follow the rows of what leads to a node, so that arrows rarely cross.
-pub(super) fn places(flow: &Flow) -> Vec<Place> {
+pub(super) fn places(flow: &Flow) -> Vec<Position> {
     let columns = columns(flow);
     let mut rows = vec![0; flow.nodes.len()];
     for column in 0..=columns.iter().copied().max().unwrap_or(0) {
@@ -27,7 +27,7 @@ pub(super) fn places(flow: &Flow) -> Vec<Place> {
             rows[node] = row;
         }
     }
-    columns.into_iter().zip(rows).map(|(column, row)| Place { column, row }).collect()
+    columns.into_iter().zip(rows).map(|(column, row)| Position { column, row }).collect()
 }
 
 /// The fewest arrows that lead to each node from where the flow begins: the edge, or a node that nothing leads to.

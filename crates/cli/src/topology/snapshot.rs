@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use millrace_kafka::KafkaFailure;
-use millrace_kafka::cluster::Offsets;
+use millrace_kafka::KafkaError;
+use millrace_kafka::admin::Offsets;
 
-use crate::broker::{ANSWER, Broker};
+use crate::broker::{BROKER_TIMEOUT, Broker};
 use crate::consume::registry;
 
 /// How many groups are asked about at the same time: each takes a client of its own.
@@ -47,18 +47,18 @@ impl Snapshot {
     /// Asks `broker`, which may be that of a running `millrace dev`.
     ///
     /// # Errors
-    /// [`KafkaFailure::Unreachable`] where it does not answer in time.
-    pub(super) async fn take(broker: &Broker, is_dev: bool) -> Result<Self, KafkaFailure> {
+    /// [`KafkaError::Unreachable`] where it does not answer in time.
+    pub(super) async fn take(broker: &Broker, is_dev: bool) -> Result<Self, KafkaError> {
         let topics = &broker.overview.topics;
-        let in_memory = broker.cluster.is_in_memory(ANSWER).await?;
+        let in_memory = broker.cluster.is_in_memory(BROKER_TIMEOUT).await?;
         let (first, end) = tokio::try_join!(
-            broker.cluster.first_offsets(topics, ANSWER),
-            broker.cluster.end_offsets(topics, ANSWER),
+            broker.cluster.first_offsets(topics, BROKER_TIMEOUT),
+            broker.cluster.end_offsets(topics, BROKER_TIMEOUT),
         )?;
         let (first, end) = (&first, &end);
         let mut groups: Vec<Group> = futures_util::stream::iter(groups(broker, in_memory, is_dev).await?)
             .map(|(name, members)| async move {
-                let committed = broker.cluster.committed(&name, topics, ANSWER).await?;
+                let committed = broker.cluster.committed(&name, topics, BROKER_TIMEOUT).await?;
                 let reads = reads((&name, members), topics, &committed, first, end);
                 Ok(Group { name, members, reads })
             })
@@ -79,7 +79,7 @@ impl Snapshot {
 
 /// The groups with their members. The in-memory broker cannot tell, but the `millrace dev` it lives in has one member in
 /// the group of each consumer.
-async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<(String, usize)>, KafkaFailure> {
+async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<(String, usize)>, KafkaError> {
     if in_memory {
         let group = |name: String| {
             let members = usize::from(is_dev && !registry::topics_of_group(&name).is_empty());
@@ -87,7 +87,7 @@ async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<(S
         };
         return Ok(registry::groups().map(group).collect());
     }
-    let groups = broker.cluster.groups(ANSWER).await?;
+    let groups = broker.cluster.groups(BROKER_TIMEOUT).await?;
     Ok(groups.into_iter().map(|group| (group.name, group.members)).collect())
 }
 

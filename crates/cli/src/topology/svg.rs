@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::flow::{Arrow, Flow, Kind};
-use super::layout::{Place, places};
+use super::layout::{Position, places};
 
 const NODE_WIDTH: u32 = 190;
 const NODE_HEIGHT: u32 = 46;
@@ -59,11 +59,11 @@ pub(super) fn of(flow: &Flow) -> String {
 }
 
 /// The upper left corner of a node.
-fn corner(place: Place) -> (u32, u32) {
+fn corner(place: Position) -> (u32, u32) {
     (MARGIN + place.column * COLUMN, MARGIN + place.row * ROW)
 }
 
-fn write_arrow(svg: &mut String, arrow: &Arrow, places: &[Place], bottom: u32) {
+fn write_arrow(svg: &mut String, arrow: &Arrow, places: &[Position], bottom: u32) {
     let (from, to) = (places[arrow.from], places[arrow.to]);
     let ((from_x, from_y), (to_x, to_y)) = (corner(from), corner(to));
     let (start_x, start_y) = (from_x + NODE_WIDTH, from_y + NODE_HEIGHT / 2);

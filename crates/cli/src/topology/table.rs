@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::snapshot::Snapshot;
-use crate::text::one_line;
+use crate::terminal_text::one_line;
 
 /// The tables, one below the other.
 pub(super) fn of(snapshot: &Snapshot) -> String {

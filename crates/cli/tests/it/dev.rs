@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
+use millrace_kafka::{KafkaSettings, Producer, ProducerRecord};
 use rdkafka::message::OwnedHeaders;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -38,7 +38,7 @@ async fn the_settings_of_consumers_are_taken() {
     let producer = Producer::new(&kafka, &ProducerSettings::default()).unwrap();
     for _ in 0..2 {
         let (topic, headers) = ("notifications", OwnedHeaders::new());
-        let poison = OutgoingRecord { topic, partition: Some(0), key: None, value: Some(b"poison"), headers };
+        let poison = ProducerRecord { topic, partition: Some(0), key: None, value: Some(b"poison"), headers };
         producer.send(poison).await.unwrap();
     }
 

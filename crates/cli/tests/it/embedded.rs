@@ -2,7 +2,7 @@
 
 use millrace_broker::Embedded;
 use millrace_kafka::producer::ProducerSettings;
-use millrace_kafka::{KafkaSettings, OutgoingRecord, Producer};
+use millrace_kafka::{KafkaSettings, Producer, ProducerRecord};
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ async fn dead_letter(producer: &Producer, value: &str) {
     let headers = headers
         .into_iter()
         .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-    let record = OutgoingRecord {
+    let record = ProducerRecord {
         topic: "notifications.dlq",
         partition: None,
         key: None,

@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use millrace_domain::cloud_event::CloudEvent;
 use millrace_domain::json::{Array, Document};
-use millrace_domain::{EventId, FieldErrors};
+use millrace_domain::{EventId, ValidationErrors};
 
 fuzz_target!(|input: (Vec<(String, String)>, Option<String>, Vec<u8>)| {
     let (attributes, content_type, body) = input;
@@ -26,7 +26,7 @@ fuzz_target!(|input: (Vec<(String, String)>, Option<String>, Vec<u8>)| {
     }
 });
 
-fn inspect(event: Result<CloudEvent<'_>, FieldErrors>) {
+fn inspect(event: Result<CloudEvent<'_>, ValidationErrors>) {
     let event = match event {
         Ok(event) => event,
         Err(errors) => return assert!(!errors.as_slice().is_empty() && !errors.to_string().is_empty()),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn structured(json: &str) -> Result<CloudEvent<'_>, FieldErrors> {
+fn structured(json: &str) -> Result<CloudEvent<'_>, ValidationErrors> {
     let document = Document::parse(json.as_bytes()).unwrap();
     CloudEvent::structured(&document)
 }

@@ -2,19 +2,23 @@
 
 use std::borrow::Cow;
 
-use crate::field::{FieldErrors, pointer_to};
+use crate::field::{ValidationErrors, pointer_to};
 use crate::json::{Document, Kind, Value};
 
 /// The document, where it is an object; event shapes are about objects only.
-pub(super) fn object(document: &Document<'_>) -> Result<(), FieldErrors> {
+pub(super) fn object(document: &Document<'_>) -> Result<(), ValidationErrors> {
     if document.kind() == Kind::Object {
         return Ok(());
     }
-    Err(FieldErrors::one("", format!("must be a JSON object, not {}", describe(document.kind()))))
+    Err(ValidationErrors::one("", format!("must be a JSON object, not {}", describe(document.kind()))))
 }
 
 /// A key that must be there: a non-empty string, or an integer as its text.
-pub(super) fn required_key<'a>(document: &Document<'a>, name: &str, errors: &mut FieldErrors) -> Option<Cow<'a, str>> {
+pub(super) fn required_key<'a>(
+    document: &Document<'a>,
+    name: &str,
+    errors: &mut ValidationErrors,
+) -> Option<Cow<'a, str>> {
     let Some(value) = document.get(name) else {
         errors.push(pointer_to(name), "is required: a non-empty string or an integer");
         return None;
@@ -40,7 +44,7 @@ pub(crate) fn key_text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
 }
 
 /// A field that must be there and be a string.
-pub(super) fn required_string(document: &Document<'_>, name: &str, errors: &mut FieldErrors) {
+pub(super) fn required_string(document: &Document<'_>, name: &str, errors: &mut ValidationErrors) {
     match document.get(name).map(Value::kind) {
         Some(Kind::String) => {}
         Some(kind) => errors.push(pointer_to(name), format!("must be a string, not {}", describe(kind))),
@@ -49,7 +53,7 @@ pub(super) fn required_string(document: &Document<'_>, name: &str, errors: &mut 
 }
 
 /// A field that may be missing or null, and else must be a string.
-pub(super) fn optional_string(document: &Document<'_>, name: &str, errors: &mut FieldErrors) {
+pub(super) fn optional_string(document: &Document<'_>, name: &str, errors: &mut ValidationErrors) {
     match document.get(name).map(Value::kind) {
         None | Some(Kind::Null | Kind::String) => {}
         Some(kind) => errors.push(pointer_to(name), format!("must be a string, not {}", describe(kind))),

@@ -2,7 +2,7 @@
 
 use super::check::{key_text, object};
 use super::{EventType, PartitionKey};
-use crate::field::FieldErrors;
+use crate::field::ValidationErrors;
 use crate::json::Document;
 
 pub(super) const EVENT_TYPE: EventType =
@@ -11,7 +11,7 @@ pub(super) const EVENT_TYPE: EventType =
 /// The key of a record that does not say which service wrote it.
 const UNKNOWN_SERVICE: &str = "unknown";
 
-fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, FieldErrors> {
+fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {
     object(document)?;
     let service = document.get("service").and_then(key_text);
     Ok(service.map_or_else(|| PartitionKey::Entity(UNKNOWN_SERVICE.into()), PartitionKey::from))

@@ -3,15 +3,15 @@
 use super::check::{object, optional_string, required_key};
 use super::timestamp::Timestamp;
 use super::{EventType, PartitionKey};
-use crate::field::FieldErrors;
+use crate::field::ValidationErrors;
 use crate::json::{Document, Kind};
 
 pub(super) const EVENT_TYPE: EventType =
     EventType { name: "millrace.login.seen", family: "millrace.login.", topic: "user-login", check };
 
-fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, FieldErrors> {
+fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {
     object(document)?;
-    let mut errors = FieldErrors::default();
+    let mut errors = ValidationErrors::default();
     let user = required_key(document, "user_id", &mut errors);
     for name in ["device_type", "ip", "locale"] {
         optional_string(document, name, &mut errors);

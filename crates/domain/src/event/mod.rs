@@ -16,7 +16,7 @@ pub(crate) use check::key_text;
 pub use notification::Notification;
 pub use timestamp::{Timestamp, TimestampError, is_rfc_3339};
 
-use crate::field::FieldErrors;
+use crate::field::ValidationErrors;
 use crate::id::EventId;
 use crate::json::Document;
 
@@ -44,7 +44,7 @@ pub struct EventType {
     /// The topic.
     pub topic: &'static str,
     /// Checks a document and finds its partition key.
-    pub check: for<'a> fn(&Document<'a>) -> Result<PartitionKey<'a>, FieldErrors>,
+    pub check: for<'a> fn(&Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors>,
 }
 
 impl EventType {

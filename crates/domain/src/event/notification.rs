@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::check::{key_text, object, required_key, required_string};
 use super::{EventType, PartitionKey};
-use crate::field::FieldErrors;
+use crate::field::ValidationErrors;
 use crate::json::{Document, Value};
 
 pub(super) const EVENT_TYPE: EventType = EventType {
@@ -14,9 +14,9 @@ pub(super) const EVENT_TYPE: EventType = EventType {
     check,
 };
 
-fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, FieldErrors> {
+fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {
     object(document)?;
-    let mut errors = FieldErrors::default();
+    let mut errors = ValidationErrors::default();
     let user = required_key(document, "user_id", &mut errors);
     required_string(document, "message", &mut errors);
     errors.or(user.map_or(PartitionKey::EventId, PartitionKey::from))
@@ -39,11 +39,11 @@ impl<'a> Notification<'a> {
     ///
     /// # Errors
     /// The faults of a value that is not a notification.
-    pub fn read(document: &Document<'a>) -> Result<Self, FieldErrors> {
+    pub fn read(document: &Document<'a>) -> Result<Self, ValidationErrors> {
         check(document)?;
         let user_id = document.get("user_id").and_then(key_text);
         let message = document.get("message").and_then(Value::as_str);
-        let whole = || FieldErrors::one("", "is not a notification");
+        let whole = || ValidationErrors::one("", "is not a notification");
         Ok(Self { user_id: user_id.ok_or_else(whole)?, message: message.ok_or_else(whole)? })
     }
 
@@ -51,9 +51,9 @@ impl<'a> Notification<'a> {
     ///
     /// # Errors
     /// The faults of a value that is not a payment.
-    pub fn of_payment(document: &Document<'a>) -> Result<Self, FieldErrors> {
+    pub fn of_payment(document: &Document<'a>) -> Result<Self, ValidationErrors> {
         object(document)?;
-        let mut errors = FieldErrors::default();
+        let mut errors = ValidationErrors::default();
         let order = required_key(document, "order_id", &mut errors);
         required_string(document, "status", &mut errors);
         let status = document.get("status").and_then(Value::as_str);

@@ -2,22 +2,22 @@
 
 use super::check::{describe, object, required_key};
 use super::{EventType, PartitionKey};
-use crate::field::FieldErrors;
+use crate::field::ValidationErrors;
 use crate::json::{Document, Kind};
 
 pub(super) const EVENT_TYPE: EventType =
     EventType { name: "millrace.order.placed", family: "millrace.order.", topic: "orders", check };
 
-fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, FieldErrors> {
+fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {
     object(document)?;
-    let mut errors = FieldErrors::default();
+    let mut errors = ValidationErrors::default();
     let order = required_key(document, "order_id", &mut errors);
     check_amount(document, &mut errors);
     errors.or(order.map_or(PartitionKey::EventId, PartitionKey::from))
 }
 
 /// An amount is a number, or decimal text: money is often sent as text to keep its digits.
-fn check_amount(document: &Document<'_>, errors: &mut FieldErrors) {
+fn check_amount(document: &Document<'_>, errors: &mut ValidationErrors) {
     let Some(amount) = document.get("amount") else { return };
     let number = match amount.kind() {
         Kind::Null | Kind::Integer | Kind::Float => true,

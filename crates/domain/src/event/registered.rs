@@ -2,7 +2,7 @@
 
 use super::check::{key_text, object};
 use super::{EventType, PartitionKey};
-use crate::field::FieldErrors;
+use crate::field::ValidationErrors;
 use crate::json::Document;
 
 pub(super) const EVENT_TYPE: EventType =
@@ -11,7 +11,7 @@ pub(super) const EVENT_TYPE: EventType =
 /// Fields that may name the entity an event is about; the first usable one is the key.
 const KEY_FIELDS: [&str; 4] = ["key", "user_id", "id", "event_id"];
 
-fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, FieldErrors> {
+fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {
     object(document)?;
     let key = KEY_FIELDS.iter().find_map(|name| document.get(name).and_then(key_text));
     Ok(key.map_or(PartitionKey::EventId, PartitionKey::from))

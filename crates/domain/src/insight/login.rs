@@ -1,7 +1,7 @@
 //! A login as its consumer reads it.
 
 use crate::event::{LOGIN, PartitionKey, Timestamp};
-use crate::field::FieldErrors;
+use crate::field::ValidationErrors;
 use crate::json::{Document, Kind, Value};
 
 /// What an insight needs to know of a login. It owns its parts: batches outlive the records that they are made of.
@@ -23,15 +23,20 @@ impl Login {
     ///
     /// # Errors
     /// The faults of a value that is not a login.
-    pub fn read(document: &Document<'_>, recorded: i64) -> Result<Self, FieldErrors> {
+    pub fn read(document: &Document<'_>, recorded: i64) -> Result<Self, ValidationErrors> {
         let PartitionKey::Entity(user) = (LOGIN.check)(document)? else {
-            return Err(FieldErrors::one("/user_id", "names nobody"));
+            return Err(ValidationErrors::one("/user_id", "names nobody"));
         };
         let text = |name| document.get(name).and_then(Value::as_str).map(Box::from);
         let time = match document.get("timestamp").filter(|value| value.kind() != Kind::Null) {
-            Some(value) => Timestamp::read(value).map_err(|error| FieldErrors::one("/timestamp", error.to_string()))?,
+            Some(value) => {
+                Timestamp::read(value).map_err(|error| ValidationErrors::one("/timestamp", error.to_string()))?
+            }
             None => of_record(recorded).ok_or_else(|| {
-                FieldErrors::one("/timestamp", format!("is missing, and the record's own ({recorded} ms) is no time"))
+                ValidationErrors::one(
+                    "/timestamp",
+                    format!("is missing, and the record's own ({recorded} ms) is no time"),
+                )
             })?,
         };
         Ok(Self { user: user.into(), device: text("device_type"), locale: text("locale"), time })

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::amount::Amount;
 use crate::event::{ORDER, key_text};
-use crate::field::FieldErrors;
+use crate::field::ValidationErrors;
 use crate::json::{Document, Error as JsonError, Kind};
 
 /// How long an order's id, and its amount, may be in bytes of JSON: as long as a value at the edge.
@@ -38,7 +38,7 @@ pub enum OrderError {
     NotJson(#[from] JsonError),
     /// It is an object, but not that of an order.
     #[error("not an order: {0}")]
-    Fields(#[from] FieldErrors),
+    Fields(#[from] ValidationErrors),
     /// It is neither an object nor an order's id.
     #[error("not an order: the value must be an object, or an order's id as a string or an integer, not {0}")]
     Form(&'static str),

@@ -8,7 +8,7 @@ use crate::Edge;
 use crate::status::Status;
 
 /// How long whoever asks is kept waiting.
-const PATIENCE: Duration = Duration::from_secs(5);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Tells what the brokers hold and how far the consumers are. What cannot be had now, because a partition's leader or
 /// a group's coordinator is away, is null.
@@ -22,6 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
     ),
 )]
 pub(super) async fn get(State(edge): State<Edge>, request: Request) -> Status {
-    let deadline = edge.deadline(request.extensions()).at_most(PATIENCE);
+    let deadline = edge.deadline(request.extensions()).at_most(QUERY_TIMEOUT);
     deadline.bound(edge.status.status()).await.unwrap_or_else(|_| Status::unreachable())
 }

@@ -15,7 +15,7 @@ use crate::sink::BoxFuture;
 use crate::stored::{LookupError, StoredEvent, StoredNotification};
 
 /// How long whoever asks is kept waiting.
-const PATIENCE: Duration = Duration::from_secs(5);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Finds an event by its id, once it is stored: events of the topic `events`, and payments.
 #[utoipa::path(
@@ -35,7 +35,7 @@ pub(super) async fn event(
     extensions: Extensions,
 ) -> Result<Response, Problem> {
     let id = id_of(id)?;
-    let deadline = edge.deadline(&extensions).at_most(PATIENCE);
+    let deadline = edge.deadline(&extensions).at_most(QUERY_TIMEOUT);
     found(deadline, "event", &id, edge.lookup.event(&id)).await
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn notification(
     extensions: Extensions,
 ) -> Result<Response, Problem> {
     let id = id_of(id)?;
-    let deadline = edge.deadline(&extensions).at_most(PATIENCE);
+    let deadline = edge.deadline(&extensions).at_most(QUERY_TIMEOUT);
     found(deadline, "notification", &id, edge.lookup.notification(&id)).await
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::{join_all, join3};
 use millrace_domain::catalogue::{Consumer, catalogue, dead_letter_topic};
-use millrace_kafka::KafkaFailure;
-use millrace_kafka::cluster::{Cluster, Offsets, Overview};
+use millrace_kafka::KafkaError;
+use millrace_kafka::admin::{AdminClient, ClusterMetadata, Offsets};
 use tokio::time::timeout;
 
 use super::{BrokerStatus, ConsumerStatus, Status, StatusSource, TopicStatus};
@@ -35,39 +35,39 @@ enum Place {
 }
 
 /// What the brokers are asked; each question waits at most for the time given.
-trait Questions: Sync {
-    async fn overview(&self, patience: Duration) -> Result<Overview, KafkaFailure>;
+trait ClusterQueries: Sync {
+    async fn overview(&self, patience: Duration) -> Result<ClusterMetadata, KafkaError>;
     /// Fails as a whole where one partition has no leader.
-    async fn offsets(&self, place: Place, topics: &Topics, patience: Duration) -> Result<Offsets, KafkaFailure>;
+    async fn offsets(&self, place: Place, topics: &Topics, patience: Duration) -> Result<Offsets, KafkaError>;
     /// Leaves out partitions of which nothing was committed.
-    async fn committed(&self, group: &str, topics: &Topics, patience: Duration) -> Result<Offsets, KafkaFailure>;
+    async fn committed(&self, group: &str, topics: &Topics, patience: Duration) -> Result<Offsets, KafkaError>;
 }
 
-impl Questions for Cluster {
-    async fn overview(&self, patience: Duration) -> Result<Overview, KafkaFailure> {
-        Cluster::overview(self, patience).await
+impl ClusterQueries for AdminClient {
+    async fn overview(&self, patience: Duration) -> Result<ClusterMetadata, KafkaError> {
+        AdminClient::overview(self, patience).await
     }
 
-    async fn offsets(&self, place: Place, topics: &Topics, patience: Duration) -> Result<Offsets, KafkaFailure> {
+    async fn offsets(&self, place: Place, topics: &Topics, patience: Duration) -> Result<Offsets, KafkaError> {
         match place {
             Place::First => self.first_offsets(topics, patience).await,
             Place::End => self.end_offsets(topics, patience).await,
         }
     }
 
-    async fn committed(&self, group: &str, topics: &Topics, patience: Duration) -> Result<Offsets, KafkaFailure> {
-        Cluster::committed(self, group, topics, patience).await
+    async fn committed(&self, group: &str, topics: &Topics, patience: Duration) -> Result<Offsets, KafkaError> {
+        AdminClient::committed(self, group, topics, patience).await
     }
 }
 
-impl StatusSource for Cluster {
+impl StatusSource for AdminClient {
     fn status(&self) -> BoxFuture<'_, Status> {
         Box::pin(status(self))
     }
 }
 
-async fn status(brokers: &impl Questions) -> Status {
-    let Some(Overview { brokers: count, topics }) = in_time(OVERVIEW, brokers.overview(OVERVIEW)).await else {
+async fn status(brokers: &impl ClusterQueries) -> Status {
+    let Some(ClusterMetadata { brokers: count, topics }) = in_time(OVERVIEW, brokers.overview(OVERVIEW)).await else {
         tracing::warn!("no broker answers");
         return Status::unreachable();
     };
@@ -104,14 +104,14 @@ async fn status(brokers: &impl Questions) -> Status {
 }
 
 /// The answer to a question, where there is one in time.
-async fn in_time<T>(patience: Duration, question: impl Future<Output = Result<T, KafkaFailure>>) -> Option<T> {
+async fn in_time<T>(patience: Duration, question: impl Future<Output = Result<T, KafkaError>>) -> Option<T> {
     let answer = timeout(patience, question).await.map_err(|_| "not in time".to_owned());
     let answer = answer.and_then(|answer| answer.map_err(|error| error.to_string()));
     answer.inspect_err(|error| tracing::debug!(error, "the brokers did not answer")).ok()
 }
 
 /// The offsets of all partitions that have a leader.
-async fn offsets(brokers: &impl Questions, place: Place, topics: &Topics) -> Offsets {
+async fn offsets(brokers: &impl ClusterQueries, place: Place, topics: &Topics) -> Offsets {
     if let Some(all) = in_time(TOGETHER, brokers.offsets(place, topics, TOGETHER)).await {
         return all;
     }
@@ -123,7 +123,7 @@ async fn offsets(brokers: &impl Questions, place: Place, topics: &Topics) -> Off
 }
 
 /// What a consumer's group has committed; `None` where its coordinator does not answer.
-async fn committed(brokers: &impl Questions, consumer: &Consumer, topics: &Topics) -> Option<Offsets> {
+async fn committed(brokers: &impl ClusterQueries, consumer: &Consumer, topics: &Topics) -> Option<Offsets> {
     let read = consumer.reads.iter().filter_map(|name| Some((name.clone(), *topics.get(name)?))).collect();
     in_time(APART, brokers.committed(&consumer.group(), &read, APART)).await
 }

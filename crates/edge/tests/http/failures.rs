@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::Request;
 use millrace_domain::ErrorClass;
-use millrace_edge::{AnswerBy, SinkError};
+use millrace_edge::{RequestDeadline, SinkError};
 use tokio::time::{Instant, sleep};
 
 use crate::host::{Host, assert_whole};
@@ -117,7 +117,7 @@ async fn a_hosts_own_earlier_limit_holds() {
     host.hang();
     let started = Instant::now();
     let mut request = Request::post("/orders").body(Body::from(r#"{"order_id":"1"}"#)).unwrap();
-    request.extensions_mut().insert(AnswerBy(started + Duration::from_secs(2)));
+    request.extensions_mut().insert(RequestDeadline(started + Duration::from_secs(2)));
     host.send(request).await.problem(504);
     assert_eq!(started.elapsed().as_secs(), 2);
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use millrace_edge::{
-    BoxFuture, BrokerStatus, DeliveryStatus, Edge, Limits, Lookup, LookupError, NotificationStatus, Receipt, Sink,
-    SinkError, Status, StatusSource, StoredDelivery, StoredEvent, StoredNotification, Submission,
+    Ack, BoxFuture, BrokerStatus, DeliveryStatus, Edge, EventRecord, Limits, Lookup, LookupError, NotificationStatus,
+    Sink, SinkError, Status, StatusSource, StoredDelivery, StoredEvent, StoredNotification,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -49,7 +49,7 @@ pub(crate) struct MemorySink {
 }
 
 impl Sink for MemorySink {
-    fn write<'a>(&'a self, events: &'a [Submission<'a>]) -> BoxFuture<'a, Vec<Result<Receipt, SinkError>>> {
+    fn write<'a>(&'a self, events: &'a [EventRecord<'a>]) -> BoxFuture<'a, Vec<Result<Ack, SinkError>>> {
         Box::pin(async move {
             assert!(!events.is_empty(), "a sink is not asked to write nothing");
             let mut reports = self.record(events);
@@ -65,7 +65,7 @@ impl Sink for MemorySink {
 }
 
 impl MemorySink {
-    fn record(&self, events: &[Submission<'_>]) -> Vec<Result<Receipt, SinkError>> {
+    fn record(&self, events: &[EventRecord<'_>]) -> Vec<Result<Ack, SinkError>> {
         let mut records = self.records.lock().unwrap();
         let mut outcomes = self.outcomes.lock().unwrap();
         let mut reports = Vec::with_capacity(events.len());
@@ -80,7 +80,7 @@ impl MemorySink {
                 value: event.value.to_vec(),
             });
             let outcome = outcomes.pop_front().unwrap_or(Ok(()));
-            reports.push(outcome.map(|()| Receipt { partition: 3, offset }));
+            reports.push(outcome.map(|()| Ack { partition: 3, offset }));
         }
         reports
     }

@@ -12,17 +12,17 @@ use millrace_domain::ErrorClass;
 use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
+use rdkafka::error::KafkaError as RdKafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::sent::{Doubt, SentRecords, Snapshot};
+use super::sent::{BrokerStats, PersistenceCheck, SentLog};
 use super::{Ack, ProduceError};
-use crate::client::{ASKS_FOR_TOKENS, ClientEvents};
-use crate::error::KafkaFailure;
+use crate::error::KafkaError;
 use crate::ffi;
+use crate::logging_context::{ASKS_FOR_TOKENS, LoggingContext};
 use crate::settings::KafkaSettings;
 
 type Report = Result<Ack, Undelivered>;
@@ -32,12 +32,12 @@ type Report = Result<Ack, Undelivered>;
 pub(super) struct Undelivered {
     pub(super) error: ProduceError,
     /// Where it was, if a second witness must confirm that it was not written.
-    pub(super) doubt: Option<Doubt>,
+    pub(super) doubt: Option<PersistenceCheck>,
 }
 
 impl Undelivered {
     /// The error that holds by what was sent between two moments; without a second one the doubt stays.
-    pub(super) fn confirmed(self, before: &Snapshot, after: Option<&Snapshot>) -> ProduceError {
+    pub(super) fn confirmed(self, before: &BrokerStats, after: Option<&BrokerStats>) -> ProduceError {
         match self.doubt {
             Some(doubt) if !after.is_some_and(|after| doubt.is_cleared(before, after)) => self.error.in_doubt(),
             _ => self.error,
@@ -104,19 +104,19 @@ pub(super) struct Slot {
 
 /// Takes librdkafka's delivery reports.
 pub(super) struct DeliveryContext {
-    events: ClientEvents,
+    events: LoggingContext,
     room: Notify,
     fatal: CancellationToken,
-    sent: SentRecords,
+    sent: SentLog,
 }
 
 impl DeliveryContext {
-    pub(super) fn new(settings: &KafkaSettings) -> Result<Self, KafkaFailure> {
+    pub(super) fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         Ok(Self {
-            events: ClientEvents::new(settings)?,
+            events: LoggingContext::new(settings)?,
             room: Notify::new(),
             fatal: CancellationToken::new(),
-            sent: SentRecords::new(),
+            sent: SentLog::new(),
         })
     }
 
@@ -129,7 +129,7 @@ impl DeliveryContext {
         &self.fatal
     }
 
-    pub(super) fn sent(&self) -> &SentRecords {
+    pub(super) fn sent(&self) -> &SentLog {
         &self.sent
     }
 }
@@ -141,7 +141,7 @@ impl ClientContext for DeliveryContext {
         self.events.log(level, facility, line);
     }
 
-    fn error(&self, error: KafkaError, reason: &str) {
+    fn error(&self, error: RdKafkaError, reason: &str) {
         self.events.error(error, reason);
     }
 
@@ -164,8 +164,8 @@ impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
                 let error = ProduceError::undelivered(error, ffi::persistence(message));
                 // A broker that refuses a record for good has not written it. Others may have been asked before.
                 let is_doubtful = !error.may_be_written() && error.class() == ErrorClass::Transient;
-                let doubt =
-                    is_doubtful.then(|| Doubt { topic: message.topic().to_owned(), partition: message.partition() });
+                let doubt = is_doubtful
+                    .then(|| PersistenceCheck { topic: message.topic().to_owned(), partition: message.partition() });
                 Err(Undelivered { error, doubt })
             }
         };

@@ -1,7 +1,7 @@
 //! Why a record has no acknowledgement, and whether it may be on a broker all the same.
 
 use millrace_domain::ErrorClass;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode as Code};
 use thiserror::Error;
 
 use crate::error::class_of;
@@ -36,7 +36,7 @@ pub enum ProduceError {
 }
 
 impl ProduceError {
-    pub(super) fn not_written(code: Option<Code>, error: &KafkaError) -> Self {
+    pub(super) fn not_written(code: Option<Code>, error: &RdKafkaError) -> Self {
         match code {
             Some(Code::MessageSizeTooLarge) => Self::TooLarge,
             code => Self::NotWritten {
@@ -46,7 +46,7 @@ impl ProduceError {
         }
     }
 
-    pub(super) fn undelivered(error: &KafkaError, persistence: Persistence) -> Self {
+    pub(super) fn undelivered(error: &RdKafkaError, persistence: Persistence) -> Self {
         let not_written = Self::not_written(error.rdkafka_error_code(), error);
         match persistence {
             Persistence::NotPersisted => not_written,

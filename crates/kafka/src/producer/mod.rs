@@ -5,14 +5,14 @@
 
 mod delivery;
 mod error;
-mod instance;
 mod sent;
 mod transaction;
+mod transactional_id;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use self::delivery::{Deliveries, DeliveryContext, Slot, Undelivered};
 pub use self::error::ProduceError;
 pub use self::transaction::{TransactionError, TransactionalProducer};
-use crate::error::KafkaFailure;
+use crate::error::KafkaError;
 use crate::settings::KafkaSettings;
 
 /// Where a record was written.
@@ -35,7 +35,7 @@ pub struct Ack {
 
 /// A record to be written.
 #[derive(Debug)]
-pub struct OutgoingRecord<'a> {
+pub struct ProducerRecord<'a> {
     /// The topic.
     pub topic: &'a str,
     /// The partition; `None` leaves it to the key.
@@ -95,8 +95,8 @@ impl Producer {
     /// A producer; it connects in the background.
     ///
     /// # Errors
-    /// [`KafkaFailure`] where the settings are wrong.
-    pub fn new(kafka: &KafkaSettings, settings: &ProducerSettings) -> Result<Self, KafkaFailure> {
+    /// [`KafkaError`] where the settings are wrong.
+    pub fn new(kafka: &KafkaSettings, settings: &ProducerSettings) -> Result<Self, KafkaError> {
         Self::connect(kafka, settings, &[])
     }
 
@@ -105,7 +105,7 @@ impl Producer {
         kafka: &KafkaSettings,
         settings: &ProducerSettings,
         more: &[(&str, String)],
-    ) -> Result<Self, KafkaFailure> {
+    ) -> Result<Self, KafkaError> {
         let mut config = kafka.client_config("producer")?;
         let millis = |duration: Duration| duration.as_millis().to_string();
         config
@@ -136,7 +136,7 @@ impl Producer {
         }
         kafka.override_in(&mut config);
         let context = DeliveryContext::new(kafka)?;
-        let client = config.create_with_context(context).map_err(KafkaFailure::call("creating the producer"))?;
+        let client = config.create_with_context(context).map_err(KafkaError::call("creating the producer"))?;
         Ok(Self { client: Arc::new(client), queue_wait: settings.queue_wait })
     }
 
@@ -144,12 +144,12 @@ impl Producer {
     ///
     /// # Errors
     /// [`ProduceError`] says whether the record may be on the broker all the same.
-    pub async fn send(&self, record: OutgoingRecord<'_>) -> Result<Ack, ProduceError> {
+    pub async fn send(&self, record: ProducerRecord<'_>) -> Result<Ack, ProduceError> {
         self.send_all(vec![record]).await.pop().unwrap_or(Err(ProduceError::Closed))
     }
 
     /// Writes many records and waits until each is acknowledged or given up; the answers come in the records' order.
-    pub async fn send_all(&self, records: Vec<OutgoingRecord<'_>>) -> Vec<Result<Ack, ProduceError>> {
+    pub async fn send_all(&self, records: Vec<ProducerRecord<'_>>) -> Vec<Result<Ack, ProduceError>> {
         let sent_before = self.client.context().sent().snapshot();
         let deliveries = Deliveries::new(records.len());
         for (index, record) in records.into_iter().enumerate() {
@@ -185,7 +185,7 @@ impl Producer {
     /// Hands a record to librdkafka, waiting for room where its queue is full.
     async fn enqueue(
         &self,
-        record: OutgoingRecord<'_>,
+        record: ProducerRecord<'_>,
         deliveries: &Arc<Deliveries>,
         index: usize,
     ) -> Result<(), ProduceError> {
@@ -203,7 +203,7 @@ impl Producer {
             let room = self.client.context().room();
             match self.client.send(record) {
                 Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => record = refused,
+                Err((RdKafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => record = refused,
                 Err((error, _)) => return Err(ProduceError::not_written(error.rdkafka_error_code(), &error)),
             }
             let give_up = *give_up.get_or_insert_with(|| Instant::now() + self.queue_wait);
@@ -216,12 +216,12 @@ impl Producer {
     /// Connects and learns where partitions are, so that the first record need not wait for it.
     ///
     /// # Errors
-    /// [`KafkaFailure::Unreachable`] where no broker answers in time.
-    pub async fn warm_up(&self, timeout: Duration) -> Result<(), KafkaFailure> {
+    /// [`KafkaError::Unreachable`] where no broker answers in time.
+    pub async fn warm_up(&self, timeout: Duration) -> Result<(), KafkaError> {
         let client = Arc::clone(&self.client);
         let fetch = move || client.client().fetch_metadata(None, timeout).map(drop);
-        tokio::task::spawn_blocking(fetch).await.unwrap_or(Err(KafkaError::Canceled)).map_err(|error| {
-            KafkaFailure::Unreachable { bootstrap: "the bootstrap servers".to_owned(), reason: error.to_string() }
+        tokio::task::spawn_blocking(fetch).await.unwrap_or(Err(RdKafkaError::Canceled)).map_err(|error| {
+            KafkaError::Unreachable { bootstrap: "the bootstrap servers".to_owned(), reason: error.to_string() }
         })
     }
 

@@ -16,19 +16,19 @@ use tokio::sync::watch;
 pub(super) const INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long a snapshot is waited for: the interval twice, and room for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(2);
+const STATS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The partition of records that have none yet.
 const UNASSIGNED: i32 = -1;
 
 /// Counts at one moment.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Snapshot {
+pub(super) struct BrokerStats {
     number: u64,
     topics: Arc<HashMap<String, HashMap<i32, u64>>>,
 }
 
-impl Snapshot {
+impl BrokerStats {
     /// How many records of this partition were put into requests; where the partition is not known, of its topic.
     fn sent(&self, topic: &str, partition: i32) -> u64 {
         let Some(partitions) = self.topics.get(topic) else { return 0 };
@@ -40,25 +40,25 @@ impl Snapshot {
 }
 
 /// Takes librdkafka's statistics.
-pub(super) struct SentRecords(watch::Sender<Snapshot>);
+pub(super) struct SentLog(watch::Sender<BrokerStats>);
 
-impl SentRecords {
+impl SentLog {
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(Snapshot::default()))
+        Self(watch::Sender::new(BrokerStats::default()))
     }
 
     /// The latest counts: a record that is sent after this call is not among them.
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self) -> BrokerStats {
         self.0.borrow().clone()
     }
 
     /// Counts that hold every record sent before this call; none where none come.
-    pub(super) async fn next_snapshot(&self) -> Option<Snapshot> {
+    pub(super) async fn next_snapshot(&self) -> Option<BrokerStats> {
         let mut snapshots = self.0.subscribe();
         // The next one may have been begun before this call.
         let enough = snapshots.borrow().number + 2;
         let next = snapshots.wait_for(|snapshot| snapshot.number >= enough);
-        let next = tokio::time::timeout(PATIENCE, next).await.ok()?.ok()?.clone();
+        let next = tokio::time::timeout(STATS_TIMEOUT, next).await.ok()?.ok()?.clone();
         Some(next)
     }
 
@@ -72,20 +72,20 @@ impl SentRecords {
         let topics =
             topics.into_iter().map(|(name, topic)| (name, topic.partitions.into_iter().filter_map(count).collect()));
         let topics = Arc::new(topics.collect());
-        self.0.send_modify(|snapshot| *snapshot = Snapshot { number: snapshot.number + 1, topics });
+        self.0.send_modify(|snapshot| *snapshot = BrokerStats { number: snapshot.number + 1, topics });
     }
 }
 
 /// The place of a record whose fate librdkafka may have mistaken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Doubt {
+pub(super) struct PersistenceCheck {
     pub(super) topic: String,
     pub(super) partition: i32,
 }
 
-impl Doubt {
+impl PersistenceCheck {
     /// Whether the record cannot have been part of a request between the two moments.
-    pub(super) fn is_cleared(&self, before: &Snapshot, after: &Snapshot) -> bool {
+    pub(super) fn is_cleared(&self, before: &BrokerStats, after: &BrokerStats) -> bool {
         before.sent(&self.topic, self.partition) == after.sent(&self.topic, self.partition)
     }
 }
@@ -109,8 +109,8 @@ struct Partition {
 mod tests {
     use super::*;
 
-    fn snapshot(first: u64, second: u64) -> Snapshot {
-        let sent = SentRecords::new();
+    fn snapshot(first: u64, second: u64) -> BrokerStats {
+        let sent = SentLog::new();
         let partitions = format!(
             r#"{{"-1": {{"txmsgs": 0, "msgq_cnt": 3}}, "0": {{"txmsgs": {first}}}, "1": {{"txmsgs": {second}}}}}"#
         );
@@ -120,23 +120,23 @@ mod tests {
 
     #[test]
     fn a_record_is_in_doubt_as_soon_as_its_partition_had_a_request() {
-        let in_first = Doubt { topic: "orders".to_owned(), partition: 0 };
+        let in_first = PersistenceCheck { topic: "orders".to_owned(), partition: 0 };
         assert!(in_first.is_cleared(&snapshot(4, 7), &snapshot(4, 8)));
         assert!(!in_first.is_cleared(&snapshot(4, 7), &snapshot(5, 7)));
-        assert!(!in_first.is_cleared(&Snapshot::default(), &snapshot(1, 0)));
+        assert!(!in_first.is_cleared(&BrokerStats::default(), &snapshot(1, 0)));
     }
 
     #[test]
     fn a_record_without_a_partition_is_in_doubt_as_soon_as_its_topic_had_a_request() {
-        let unassigned = Doubt { topic: "orders".to_owned(), partition: UNASSIGNED };
+        let unassigned = PersistenceCheck { topic: "orders".to_owned(), partition: UNASSIGNED };
         assert!(unassigned.is_cleared(&snapshot(4, 7), &snapshot(4, 7)));
         assert!(!unassigned.is_cleared(&snapshot(4, 7), &snapshot(4, 8)));
-        assert!(unassigned.is_cleared(&Snapshot::default(), &Snapshot::default()));
+        assert!(unassigned.is_cleared(&BrokerStats::default(), &BrokerStats::default()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_a_snapshot_begun_after_the_call_counts_and_none_is_waited_for_without_end() {
-        let sent = Arc::new(SentRecords::new());
+        let sent = Arc::new(SentLog::new());
         let waiting = tokio::spawn({
             let sent = Arc::clone(&sent);
             async move { sent.next_snapshot().await }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use millrace_domain::ErrorClass;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::producer::{Producer as _, ThreadedProducer};
 use thiserror::Error;
 
 use super::delivery::DeliveryContext;
-use super::{OutgoingRecord, ProduceError, Producer, ProducerSettings};
-use crate::error::KafkaFailure;
-use crate::failpoint::failpoint;
+use super::{ProduceError, Producer, ProducerRecord, ProducerSettings};
+use crate::error::KafkaError;
+use crate::failpoint;
 use crate::offsets::{Committed, GroupOffsets};
 use crate::settings::KafkaSettings;
 
@@ -49,7 +49,7 @@ pub enum TransactionError {
     Unknown(String),
     /// The client cannot go on.
     #[error(transparent)]
-    Client(#[from] KafkaFailure),
+    Client(#[from] KafkaError),
 }
 
 impl TransactionError {
@@ -71,8 +71,8 @@ impl TransactionalProducer {
     /// A producer under a transactional id, which only one process can use at a time: the newest.
     ///
     /// # Errors
-    /// [`KafkaFailure`] where the settings are wrong.
-    pub fn new(kafka: &KafkaSettings, settings: &ProducerSettings, id: &str) -> Result<Self, KafkaFailure> {
+    /// [`KafkaError`] where the settings are wrong.
+    pub fn new(kafka: &KafkaSettings, settings: &ProducerSettings, id: &str) -> Result<Self, KafkaError> {
         let transactional = [
             ("transactional.id", id.to_owned()),
             ("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string()),
@@ -85,7 +85,7 @@ impl TransactionalProducer {
     ///
     /// # Errors
     /// [`TransactionError::Aborted`] where the coordinator does not answer in time.
-    pub async fn take_over(&self, timeout: Duration) -> Result<(), TransactionError> {
+    pub async fn init_transactions(&self, timeout: Duration) -> Result<(), TransactionError> {
         self.call(move |client| client.init_transactions(timeout)).await.map_err(|error| not_taken(&error))
     }
 
@@ -97,7 +97,7 @@ impl TransactionalProducer {
     /// [`TransactionError`] says whether anything of it is seen.
     pub async fn write_for(
         &self,
-        records: Vec<OutgoingRecord<'_>>,
+        records: Vec<ProducerRecord<'_>>,
         group: &GroupOffsets,
         offsets: &BTreeMap<i32, Committed>,
     ) -> Result<(), TransactionError> {
@@ -105,9 +105,9 @@ impl TransactionalProducer {
     }
 
     /// The same for a member of a group, which must not have lost what the offsets are of.
-    pub(crate) async fn write(
+    pub async fn write(
         &self,
-        records: Vec<OutgoingRecord<'_>>,
+        records: Vec<ProducerRecord<'_>>,
         group: ConsumerGroupMetadata,
         offsets: TopicPartitionList,
     ) -> Result<(), TransactionError> {
@@ -135,10 +135,10 @@ impl TransactionalProducer {
             calls += 1;
             let Err(error) = self.call(|client| client.commit_transaction(CALL)).await else { return Ok(()) };
             match &error {
-                KafkaError::Transaction(cause) if cause.is_retriable() && calls < CALLS => {
+                RdKafkaError::Transaction(cause) if cause.is_retriable() && calls < CALLS => {
                     tracing::warn!(%error, "committing a transaction, asking again");
                 }
-                KafkaError::Transaction(cause) if cause.txn_requires_abort() => {
+                RdKafkaError::Transaction(cause) if cause.txn_requires_abort() => {
                     return Err(self.abort(not_taken(&error)).await);
                 }
                 error if is_fenced(error) => return Err(TransactionError::Fenced),
@@ -155,12 +155,12 @@ impl TransactionalProducer {
         for calls in 1.. {
             match self.call(|client| client.abort_transaction(CALL)).await {
                 Ok(()) => break,
-                Err(KafkaError::Transaction(cause)) if cause.is_retriable() && calls < CALLS => {
+                Err(RdKafkaError::Transaction(cause)) if cause.is_retriable() && calls < CALLS => {
                     tracing::warn!(error = %cause, "aborting a transaction, asking again");
                 }
                 Err(error) if is_fenced(&error) => return TransactionError::Fenced,
                 // The broker aborts it by itself when its time is over.
-                Err(error) => return KafkaFailure::Call { action: "aborting a transaction", source: error }.into(),
+                Err(error) => return KafkaError::Call { action: "aborting a transaction", source: error }.into(),
             }
         }
         reason
@@ -172,20 +172,20 @@ impl TransactionalProducer {
         C: FnOnce(&ThreadedProducer<DeliveryContext>) -> KafkaResult<()> + Send + 'static,
     {
         let client = Arc::clone(&self.0.client);
-        tokio::task::spawn_blocking(move || call(&client)).await.unwrap_or(Err(KafkaError::Canceled))
+        tokio::task::spawn_blocking(move || call(&client)).await.unwrap_or(Err(RdKafkaError::Canceled))
     }
 }
 
-fn not_taken(error: &KafkaError) -> TransactionError {
+fn not_taken(error: &RdKafkaError) -> TransactionError {
     match error {
         error if is_fenced(error) => TransactionError::Fenced,
-        KafkaError::Transaction(cause) if cause.is_fatal() => {
-            KafkaFailure::Call { action: "writing a transaction", source: error.clone() }.into()
+        RdKafkaError::Transaction(cause) if cause.is_fatal() => {
+            KafkaError::Call { action: "writing a transaction", source: error.clone() }.into()
         }
         error => TransactionError::Aborted(error.to_string()),
     }
 }
 
-fn is_fenced(error: &KafkaError) -> bool {
+fn is_fenced(error: &RdKafkaError) -> bool {
     matches!(error.rdkafka_error_code(), Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch))
 }

@@ -1,2 +1,2 @@
 -- Whether a notification is named by its record's place: what stood there before goes when another record stands there.
-ALTER TABLE notifications ADD COLUMN is_place INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE notifications ADD COLUMN is_synthetic_id INTEGER NOT NULL DEFAULT 0;

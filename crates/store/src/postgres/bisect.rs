@@ -5,8 +5,8 @@
 
 use sqlx::{Connection as _, PgConnection};
 
-use crate::claims::{Fate, Fates};
 use crate::error::unstorable;
+use crate::id_conflicts::{Fates, InsertResult};
 
 /// Rows that one statement can insert.
 pub(super) trait Insert: Sync {
@@ -37,7 +37,7 @@ pub(super) async fn insert(
                 let Some(reason) = unstorable(&error) else { return Err(error) };
                 savepoint.rollback().await?;
                 if let [row] = part {
-                    fates.insert(*row, Fate::Unstorable(reason));
+                    fates.insert(*row, InsertResult::Unstorable(reason));
                 } else {
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);

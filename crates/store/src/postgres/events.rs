@@ -6,8 +6,8 @@ use sqlx::{PgConnection, Row as _};
 
 use super::bisect::Insert;
 use super::digests;
-use crate::claims::{Fate, Fates};
-use crate::tables::Named;
+use crate::id_conflicts::{Fates, InsertResult};
+use crate::tables::IdTable;
 use millrace_domain::Digest;
 
 use crate::{EventBatch, EventRow, StoreError, StoredEvent};
@@ -78,10 +78,10 @@ impl Insert for Events<'_> {
         if usize::try_from(inserted.rows_affected()) == Ok(rows.len()) {
             return Ok(Fates::new());
         }
-        let stored = digests(connection, Named::Events, &ids).await?;
+        let stored = digests(connection, IdTable::Events, &ids).await?;
         let other_digest = |&row: &usize| {
             let digest = *stored.get(all[row].id)?;
-            (digest != all[row].digest).then_some((row, Fate::Stored(digest)))
+            (digest != all[row].digest).then_some((row, InsertResult::Stored(digest)))
         };
         Ok(rows.iter().filter_map(other_digest).collect())
     }

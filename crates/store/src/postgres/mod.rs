@@ -12,10 +12,10 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
-use crate::claims::Fates;
-use crate::tables::{Named, Tables};
+use crate::id_conflicts::Fates;
+use crate::tables::{IdTable, Tables};
 use crate::{
-    Conclusion, Delivery, EventBatch, NewNotification, Progress, StoreError, StoredEvent, StoredNotification,
+    Delivery, EventBatch, NewNotification, NotificationResult, Progress, StoreError, StoredEvent, StoredNotification,
     migrations,
 };
 
@@ -60,12 +60,12 @@ async fn migrate(mut connection: PgConnection) -> Result<(), sqlx::Error> {
 
 async fn digests(
     connection: &mut PgConnection,
-    table: Named,
+    table: IdTable,
     ids: &[&str],
 ) -> Result<HashMap<String, Digest>, sqlx::Error> {
     let select = match table {
-        Named::Events => "SELECT id, digest FROM events WHERE id = ANY($1)",
-        Named::Notifications => "SELECT id, digest FROM notifications WHERE id = ANY($1)",
+        IdTable::Events => "SELECT id, digest FROM events WHERE id = ANY($1)",
+        IdTable::Notifications => "SELECT id, digest FROM notifications WHERE id = ANY($1)",
     };
     let stored: Vec<(String, Digest)> = sqlx::query_as(select).bind(ids).fetch_all(connection).await?;
     Ok(stored.into_iter().collect())
@@ -73,15 +73,15 @@ async fn digests(
 
 impl Tables for PgConnection {
     /// Writers of one table go together, and neither goes with those of the other.
-    async fn begin_naming(&mut self, table: Named) -> Result<(), sqlx::Error> {
+    async fn begin_naming(&mut self, table: IdTable) -> Result<(), sqlx::Error> {
         let lock = match table {
-            Named::Events => "LOCK TABLE names IN SHARE MODE",
-            Named::Notifications => "LOCK TABLE names IN ROW EXCLUSIVE MODE",
+            IdTable::Events => "LOCK TABLE names IN SHARE MODE",
+            IdTable::Notifications => "LOCK TABLE names IN ROW EXCLUSIVE MODE",
         };
         sqlx::query(lock).execute(&mut *self).await.map(drop)
     }
 
-    async fn digests(&mut self, table: Named, ids: &[&str]) -> Result<HashMap<String, Digest>, sqlx::Error> {
+    async fn digests(&mut self, table: IdTable, ids: &[&str]) -> Result<HashMap<String, Digest>, sqlx::Error> {
         digests(self, table, ids).await
     }
 
@@ -113,7 +113,11 @@ impl Tables for PgConnection {
         notifications::progress(self, ids).await
     }
 
-    async fn record(&mut self, deliveries: &[Delivery<'_>], conclusions: &[Conclusion<'_>]) -> Result<(), sqlx::Error> {
+    async fn record(
+        &mut self,
+        deliveries: &[Delivery<'_>],
+        conclusions: &[NotificationResult<'_>],
+    ) -> Result<(), sqlx::Error> {
         notifications::record(self, deliveries, conclusions).await
     }
 

@@ -7,15 +7,15 @@ use sqlx::{PgConnection, Row as _};
 
 use super::bisect::Insert;
 use super::digests;
-use crate::claims::{Fate, Fates};
+use crate::id_conflicts::{Fates, InsertResult};
 use crate::notification::{AttemptRow, ProgressRow};
-use crate::tables::Named;
+use crate::tables::IdTable;
 use millrace_domain::Digest;
 
-use crate::{Conclusion, Delivery, NewNotification, Progress, StoreError, StoredNotification};
+use crate::{Delivery, NewNotification, NotificationResult, Progress, StoreError, StoredNotification};
 
 const INSERT: &str = "
-    INSERT INTO notifications (id, user_id, digest, accepted_at, is_place)
+    INSERT INTO notifications (id, user_id, digest, accepted_at, is_synthetic_id)
     SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::timestamptz[], $5::boolean[])
     ON CONFLICT (id) DO NOTHING
     RETURNING id";
@@ -23,7 +23,7 @@ const INSERT: &str = "
 const FORGET: &str = "
     WITH gone AS (
         DELETE FROM notifications USING unnest($1::text[], $2::bytea[]) AS place(id, digest)
-        WHERE notifications.id = place.id AND notifications.digest <> place.digest AND notifications.is_place
+        WHERE notifications.id = place.id AND notifications.digest <> place.digest AND notifications.is_synthetic_id
         RETURNING notifications.id
     )
     DELETE FROM deliveries USING gone WHERE deliveries.event_id = gone.id";
@@ -67,7 +67,7 @@ impl Insert for Notifications<'_> {
             .bind(rows.iter().map(|index| row(index).user_id).collect::<Vec<_>>())
             .bind(rows.iter().map(|index| &row(index).digest[..]).collect::<Vec<_>>())
             .bind(rows.iter().map(|index| row(index).accepted_at.to_sqlx()).collect::<Vec<_>>())
-            .bind(rows.iter().map(|index| row(index).is_place).collect::<Vec<_>>())
+            .bind(rows.iter().map(|index| row(index).is_synthetic_id).collect::<Vec<_>>())
             .fetch_all(&mut *connection)
             .await?
             .into_iter()
@@ -78,8 +78,11 @@ impl Insert for Notifications<'_> {
             return Ok(Fates::new());
         }
         let ids: Vec<_> = known.keys().copied().collect();
-        let stored = digests(connection, Named::Notifications, &ids).await?;
-        Ok(stored.into_iter().filter_map(|(id, digest)| Some((*known.get(&*id)?, Fate::Stored(digest)))).collect())
+        let stored = digests(connection, IdTable::Notifications, &ids).await?;
+        Ok(stored
+            .into_iter()
+            .filter_map(|(id, digest)| Some((*known.get(&*id)?, InsertResult::Stored(digest))))
+            .collect())
     }
 }
 
@@ -104,7 +107,7 @@ pub(super) async fn progress(
 pub(super) async fn record(
     connection: &mut PgConnection,
     deliveries: &[Delivery<'_>],
-    conclusions: &[Conclusion<'_>],
+    conclusions: &[NotificationResult<'_>],
 ) -> Result<(), sqlx::Error> {
     if !deliveries.is_empty() {
         sqlx::query(RECORD)

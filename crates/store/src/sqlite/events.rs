@@ -6,8 +6,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::time;
-use crate::claims::{Fate, Fates};
-use crate::tables::Named;
+use crate::id_conflicts::{Fates, InsertResult};
+use crate::tables::IdTable;
 use millrace_domain::Digest;
 
 use crate::{EventBatch, StoreError, StoredEvent};
@@ -61,10 +61,10 @@ pub(super) async fn insert(
     for part in rows.chunks(ROWS) {
         if insert_part(connection, batch, part).await? < part.len() {
             let ids: Vec<_> = part.iter().map(|&row| batch.rows[row].id).collect();
-            let stored = digests(connection, Named::Events, &ids).await?;
+            let stored = digests(connection, IdTable::Events, &ids).await?;
             let other_digest = |&row: &usize| {
                 let digest = *stored.get(batch.rows[row].id)?;
-                (digest != batch.rows[row].digest).then_some((row, Fate::Stored(digest)))
+                (digest != batch.rows[row].digest).then_some((row, InsertResult::Stored(digest)))
             };
             fates.extend(part.iter().filter_map(other_digest));
         }
@@ -100,12 +100,12 @@ async fn insert_part(
 
 pub(super) async fn digests(
     connection: &mut SqliteConnection,
-    table: Named,
+    table: IdTable,
     ids: &[&str],
 ) -> Result<HashMap<String, Digest>, sqlx::Error> {
     let select = match table {
-        Named::Events => "SELECT id, digest FROM events WHERE id IN (",
-        Named::Notifications => "SELECT id, digest FROM notifications WHERE id IN (",
+        IdTable::Events => "SELECT id, digest FROM events WHERE id IN (",
+        IdTable::Notifications => "SELECT id, digest FROM notifications WHERE id IN (",
     };
     let mut digests = HashMap::new();
     for part in ids.chunks(ROWS) {

@@ -21,11 +21,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqliteConnection, SqlitePool, Transaction};
 use tokio::time::{Instant, sleep};
 
-use crate::claims::Fates;
 use crate::error::is_lock_contention;
-use crate::tables::{Named, Tables};
+use crate::id_conflicts::Fates;
+use crate::tables::{IdTable, Tables};
 use crate::{
-    Conclusion, Delivery, EventBatch, NewNotification, Progress, StoreError, StoredEvent, StoredNotification,
+    Delivery, EventBatch, NewNotification, NotificationResult, Progress, StoreError, StoredEvent, StoredNotification,
     migrations,
 };
 
@@ -105,11 +105,11 @@ async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
 
 impl Tables for SqliteConnection {
     /// Of those who write only one goes at a time.
-    async fn begin_naming(&mut self, _table: Named) -> Result<(), sqlx::Error> {
+    async fn begin_naming(&mut self, _table: IdTable) -> Result<(), sqlx::Error> {
         Ok(())
     }
 
-    async fn digests(&mut self, table: Named, ids: &[&str]) -> Result<HashMap<String, Digest>, sqlx::Error> {
+    async fn digests(&mut self, table: IdTable, ids: &[&str]) -> Result<HashMap<String, Digest>, sqlx::Error> {
         events::digests(self, table, ids).await
     }
 
@@ -141,7 +141,11 @@ impl Tables for SqliteConnection {
         notifications::progress(self, ids).await
     }
 
-    async fn record(&mut self, deliveries: &[Delivery<'_>], conclusions: &[Conclusion<'_>]) -> Result<(), sqlx::Error> {
+    async fn record(
+        &mut self,
+        deliveries: &[Delivery<'_>],
+        conclusions: &[NotificationResult<'_>],
+    ) -> Result<(), sqlx::Error> {
         notifications::record(self, deliveries, conclusions).await
     }
 

@@ -6,15 +6,15 @@ use millrace_domain::Digest;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{events, time};
-use crate::claims::{Fate, Fates};
+use crate::id_conflicts::{Fates, InsertResult};
 use crate::notification::{AttemptRow, ProgressRow};
-use crate::{Conclusion, Delivery, NewNotification, Progress, StoreError, StoredNotification};
+use crate::{Delivery, NewNotification, NotificationResult, Progress, StoreError, StoredNotification};
 
 const INSERT: &str = "
-    INSERT INTO notifications (id, user_id, digest, accepted_at, is_place) VALUES (?, ?, ?, ?, ?)
+    INSERT INTO notifications (id, user_id, digest, accepted_at, is_synthetic_id) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING";
 
-const FORGET: &str = "DELETE FROM notifications WHERE id = ? AND digest <> ? AND is_place";
+const FORGET: &str = "DELETE FROM notifications WHERE id = ? AND digest <> ? AND is_synthetic_id";
 
 const FORGET_DELIVERIES: &str = "DELETE FROM deliveries WHERE event_id = ?";
 
@@ -70,12 +70,12 @@ pub(super) async fn insert(
             .bind(new.user_id)
             .bind(&new.digest[..])
             .bind(time::text(new.accepted_at))
-            .bind(new.is_place)
+            .bind(new.is_synthetic_id)
             .execute(&mut *connection)
             .await?;
         if inserted.rows_affected() == 0 {
             let stored = sqlx::query(DIGEST).bind(new.id).fetch_one(&mut *connection).await?;
-            fates.insert(row, Fate::Stored(events::digest(&stored, 0)?));
+            fates.insert(row, InsertResult::Stored(events::digest(&stored, 0)?));
         }
     }
     Ok(fates)
@@ -96,7 +96,7 @@ pub(super) async fn progress(
 pub(super) async fn record(
     connection: &mut SqliteConnection,
     deliveries: &[Delivery<'_>],
-    conclusions: &[Conclusion<'_>],
+    conclusions: &[NotificationResult<'_>],
 ) -> Result<(), sqlx::Error> {
     for delivery in deliveries {
         sqlx::query(RECORD)

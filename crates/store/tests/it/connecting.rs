@@ -7,14 +7,14 @@ use millrace_domain::ErrorClass;
 use millrace_store::{Store, sqlite_url};
 use millrace_testkit::Postgres;
 
-use crate::stage::{Stage, batch, next_offset, on_both, row, write};
+use crate::fixture::{Fixture, batch, next_offset, on_both, row, write};
 
 on_both! {
     a_store_that_is_opened_again_has_its_rows
     a_debug_print_is_the_url_without_a_password
 }
 
-async fn a_store_that_is_opened_again_has_its_rows(stage: Stage) {
+async fn a_store_that_is_opened_again_has_its_rows(stage: Fixture) {
     write(&stage.store, batch(None, 1, &[row("a", "1", 1)])).await.unwrap();
     stage.store.close().await;
     let again = Store::connect(stage.url()).await.unwrap();
@@ -22,7 +22,7 @@ async fn a_store_that_is_opened_again_has_its_rows(stage: Stage) {
     assert_eq!(next_offset(&again).await, Some(1));
 }
 
-async fn a_debug_print_is_the_url_without_a_password(stage: Stage) {
+async fn a_debug_print_is_the_url_without_a_password(stage: Fixture) {
     assert_eq!(format!("{:?}", stage.store), format!("Store({:?})", stage.store.display_url()));
     if let Some(file) = stage.file() {
         assert_eq!(stage.store.display_url(), sqlite_url(&file));
@@ -87,7 +87,7 @@ async fn a_server_that_says_nothing_is_given_up_in_time() {
 
 #[tokio::test]
 async fn a_database_that_does_not_exist_is_for_a_person_to_mend() {
-    let Some(stage) = Stage::postgres().await else { return };
+    let Some(stage) = Fixture::postgres().await else { return };
     let (url, _) = stage.url().rsplit_once('/').unwrap();
     let (class, error) = failure(&format!("{url}/nowhere")).await;
     assert_eq!(class, ErrorClass::Fatal);

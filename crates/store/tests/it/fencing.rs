@@ -3,7 +3,7 @@
 use millrace_domain::ErrorClass;
 use millrace_store::{Store, StoreError};
 
-use crate::stage::{Stage, batch, next_offset, on_both, row, stored, write};
+use crate::fixture::{Fixture, batch, next_offset, on_both, row, stored, write};
 
 on_both! {
     a_writer_that_is_behind_writes_nothing
@@ -18,7 +18,7 @@ fn assert_superseded(result: Result<Vec<millrace_store::Refused>, StoreError>) {
     assert_eq!(error.class(), ErrorClass::Transient);
 }
 
-async fn a_writer_that_is_behind_writes_nothing(Stage { store, .. }: Stage) {
+async fn a_writer_that_is_behind_writes_nothing(Fixture { store, .. }: Fixture) {
     write(&store, batch(None, 5, &[row("a", "1", 1)])).await.unwrap();
     write(&store, batch(Some(5), 8, &[row("b", "2", 2)])).await.unwrap();
     assert_superseded(write(&store, batch(Some(5), 7, &[row("zombie", "3", 3)])).await);
@@ -26,7 +26,7 @@ async fn a_writer_that_is_behind_writes_nothing(Stage { store, .. }: Stage) {
     assert_eq!(next_offset(&store).await, Some(8));
 }
 
-async fn a_first_writer_that_is_not_the_first_writes_nothing(Stage { store, .. }: Stage) {
+async fn a_first_writer_that_is_not_the_first_writes_nothing(Fixture { store, .. }: Fixture) {
     write(&store, batch(None, 5, &[row("a", "1", 1)])).await.unwrap();
     let result = write(&store, batch(None, 5, &[row("zombie", "3", 3)])).await;
     assert!(result.as_ref().unwrap_err().to_string().contains("events/0"));
@@ -35,7 +35,7 @@ async fn a_first_writer_that_is_not_the_first_writes_nothing(Stage { store, .. }
     assert_eq!(stored(&store, ["a", "zombie"]).await.len(), 1);
 }
 
-async fn what_is_dropped_before_its_commit_leaves_nothing(Stage { store, .. }: Stage) {
+async fn what_is_dropped_before_its_commit_leaves_nothing(Fixture { store, .. }: Fixture) {
     let pending = store.write_events(batch(None, 5, &[row("a", "1", 1)])).await.unwrap();
     assert_eq!(store.event("a").await.unwrap(), None, "nobody sees it before the commit");
     drop(pending);
@@ -45,7 +45,7 @@ async fn what_is_dropped_before_its_commit_leaves_nothing(Stage { store, .. }: S
     assert_eq!(stored(&store, ["a"]).await["a"], "2");
 }
 
-async fn of_concurrent_writers_of_a_partition_exactly_one_wins(stage: Stage) {
+async fn of_concurrent_writers_of_a_partition_exactly_one_wins(stage: Fixture) {
     // Two stores, as of two processes.
     let stores = [stage.store.clone(), Store::connect(stage.url()).await.unwrap()];
     let mut expected = None;

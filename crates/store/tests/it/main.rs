@@ -4,8 +4,8 @@
 mod connecting;
 mod events;
 mod fencing;
+mod fixture;
 mod model;
 mod notifications;
 mod outage;
-mod stage;
 mod unstorable;

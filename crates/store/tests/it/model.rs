@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Handle;
 
-use crate::stage::{Stage, batch, next_offset, on_both, row, stored, write};
+use crate::fixture::{Fixture, batch, next_offset, on_both, row, stored, write};
 
 on_both! {
     any_history_leaves_one_row_an_id_and_the_offset_of_the_last_commit
@@ -33,7 +33,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step.prop_map(|(rows, is_behind, is_dropped)| Step { rows, is_behind, is_dropped }), 1..12)
 }
 
-async fn any_history_leaves_one_row_an_id_and_the_offset_of_the_last_commit(stage: Stage) {
+async fn any_history_leaves_one_row_an_id_and_the_offset_of_the_last_commit(stage: Fixture) {
     let runtime = Handle::current();
     let play = move || {
         let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
@@ -78,6 +78,6 @@ async fn play(store: &Store, case: &str, steps: &[Step]) {
     }
     let ids: Vec<_> = (0..12).map(|id| format!("{case}-{id}")).collect();
     assert_eq!(stored(store, ids.iter().map(String::as_str)).await, model.rows);
-    assert_eq!(store.next_offset(crate::stage::CONSUMER, case, 0).await.unwrap(), model.offset);
+    assert_eq!(store.next_offset(crate::fixture::CONSUMER, case, 0).await.unwrap(), model.offset);
     assert_eq!(next_offset(store).await, None, "nobody else's offset moved");
 }

@@ -1,11 +1,11 @@
 //! Notifications: accepted once, attempted, concluded.
 
 use millrace_store::{
-    Accepted, Conclusion, Delivery, DeliveryStatus, DestinationProgress, NewNotification, NotificationOutcome,
-    NotificationStatus, Progress, Refusal, Refused, Store, StoredNotification,
+    AcceptResult, Delivery, DeliveryStatus, DestinationProgress, NewNotification, NotificationOutcome,
+    NotificationResult, NotificationStatus, Progress, Refusal, Refused, Store, StoredNotification,
 };
 
-use crate::stage::{Stage, batch, digest, on_both, row, time, write};
+use crate::fixture::{Fixture, batch, digest, on_both, row, time, write};
 
 on_both! {
     a_notification_is_known_from_its_acceptance_on
@@ -23,7 +23,7 @@ on_both! {
 
 fn new(id: &str, digest_of: u8) -> NewNotification<'_> {
     let accepted_at = time("2026-01-31T12:00:00Z");
-    NewNotification { id, user_id: "12345", digest: digest(digest_of), accepted_at, is_place: false }
+    NewNotification { id, user_id: "12345", digest: digest(digest_of), accepted_at, is_synthetic_id: false }
 }
 
 fn delivery<'a>(destination: &'a str, attempt: i32, second: i32, error: Option<&'a str>) -> Delivery<'a> {
@@ -32,7 +32,7 @@ fn delivery<'a>(destination: &'a str, attempt: i32, second: i32, error: Option<&
     Delivery { event_id: "a", user_id: "12345", destination, attempt, status, at, error }
 }
 
-async fn accept(store: &Store, new: NewNotification<'_>) -> Accepted {
+async fn accept(store: &Store, new: NewNotification<'_>) -> AcceptResult {
     store.accept_notifications(&[new]).await.unwrap().remove(0)
 }
 
@@ -40,20 +40,20 @@ async fn read(store: &Store) -> StoredNotification {
     store.notification("a").await.unwrap().unwrap()
 }
 
-fn concluded(outcome: NotificationOutcome) -> [Conclusion<'static>; 1] {
-    [Conclusion { event_id: "a", outcome }]
+fn concluded(outcome: NotificationOutcome) -> [NotificationResult<'static>; 1] {
+    [NotificationResult { event_id: "a", outcome }]
 }
 
-async fn a_notification_is_known_from_its_acceptance_on(Stage { store, .. }: Stage) {
+async fn a_notification_is_known_from_its_acceptance_on(Fixture { store, .. }: Fixture) {
     assert_eq!(store.notification("a").await.unwrap(), None);
-    assert_eq!(accept(&store, new("a", 1)).await, Accepted::New);
+    assert_eq!(accept(&store, new("a", 1)).await, AcceptResult::New);
     let found = read(&store).await;
     assert_eq!((&*found.id, &*found.user_id, found.status.as_str()), ("a", "12345", "accepted"));
     assert!(found.deliveries.is_empty());
     assert_eq!(store.notification("b").await.unwrap(), None);
 }
 
-async fn of_fifty_concurrent_acceptances_exactly_one_is_new(stage: Stage) {
+async fn of_fifty_concurrent_acceptances_exactly_one_is_new(stage: Fixture) {
     let stores = [stage.store.clone(), Store::connect(stage.url()).await.unwrap()];
     let accepting: Vec<_> = (0..50)
         .map(|n| {
@@ -64,7 +64,7 @@ async fn of_fifty_concurrent_acceptances_exactly_one_is_new(stage: Stage) {
                 let group = if n % 3 == 0 { [new("a", 1), new(&own, 1)] } else { [new(&own, 1), new("a", 1)] };
                 let answers = store.accept_notifications(&group).await.unwrap();
                 let of_a = group.iter().position(|new| new.id == "a").unwrap();
-                assert_eq!(answers[1 - of_a], Accepted::New);
+                assert_eq!(answers[1 - of_a], AcceptResult::New);
                 answers[of_a].clone()
             })
         })
@@ -72,52 +72,52 @@ async fn of_fifty_concurrent_acceptances_exactly_one_is_new(stage: Stage) {
     let mut news = 0;
     for accepted in accepting {
         match accepted.await.unwrap() {
-            Accepted::New => news += 1,
-            repeat => assert_eq!(repeat, Accepted::Repeat(Progress::default())),
+            AcceptResult::New => news += 1,
+            repeat => assert_eq!(repeat, AcceptResult::Repeat(Progress::default())),
         }
     }
     assert_eq!(news, 1);
 }
 
-async fn another_payload_under_an_accepted_id_is_a_conflict(Stage { store, .. }: Stage) {
+async fn another_payload_under_an_accepted_id_is_a_conflict(Fixture { store, .. }: Fixture) {
     accept(&store, new("a", 1)).await;
-    assert_eq!(accept(&store, new("a", 2)).await, Accepted::Refused(Refusal::IdempotencyConflict));
-    assert_eq!(accept(&store, new("a", 1)).await, Accepted::Repeat(Progress::default()));
+    assert_eq!(accept(&store, new("a", 2)).await, AcceptResult::Refused(Refusal::IdempotencyConflict));
+    assert_eq!(accept(&store, new("a", 1)).await, AcceptResult::Repeat(Progress::default()));
 }
 
-async fn an_id_names_one_event_be_it_a_row_or_a_notification(Stage { store, .. }: Stage) {
+async fn an_id_names_one_event_be_it_a_row_or_a_notification(Fixture { store, .. }: Fixture) {
     accept(&store, new("told", 1)).await;
     let rows = [row("told", "{}", 2), row("payment", "{}", 1), row("row", "{}", 1)];
     let refused = write(&store, batch(None, 3, &rows)).await.unwrap();
     assert_eq!(refused, [Refused { row: 0, refusal: Refusal::IdempotencyConflict }]);
     let group = [new("row", 2), new("payment", 1), new("new", 1)];
     let accepted = store.accept_notifications(&group).await.unwrap();
-    assert_eq!(accepted, [Accepted::Refused(Refusal::IdempotencyConflict), Accepted::New, Accepted::New]);
+    assert_eq!(accepted, [AcceptResult::Refused(Refusal::IdempotencyConflict), AcceptResult::New, AcceptResult::New]);
     assert_eq!(store.event("told").await.unwrap(), None);
     assert_eq!(store.notification("row").await.unwrap(), None);
 }
 
-async fn of_an_event_and_a_notification_that_take_one_id_at_once_one_has_it(Stage { store, .. }: Stage) {
+async fn of_an_event_and_a_notification_that_take_one_id_at_once_one_has_it(Fixture { store, .. }: Fixture) {
     for turn in 0..50_i64 {
         let id = format!("at-once-{turn}");
         let rows = [row(&id, "{}", 1)];
         let expected = (turn > 0).then_some(turn);
         let (refused, accepted) =
             tokio::join!(write(&store, batch(expected, turn + 1, &rows)), accept(&store, new(&id, 2)));
-        assert_ne!(refused.unwrap().is_empty(), accepted == Accepted::New, "{id}");
+        assert_ne!(refused.unwrap().is_empty(), accepted == AcceptResult::New, "{id}");
     }
 }
 
-async fn a_group_may_hold_an_id_more_than_once(Stage { store, .. }: Stage) {
+async fn a_group_may_hold_an_id_more_than_once(Fixture { store, .. }: Fixture) {
     let group = [new("b", 1), new("a", 1), new("a", 2), new("a", 1), new("b", 1)];
     let accepted = store.accept_notifications(&group).await.unwrap();
-    let repeat = || Accepted::Repeat(Progress::default());
-    let conflict = Accepted::Refused(Refusal::IdempotencyConflict);
-    assert_eq!(accepted, [Accepted::New, Accepted::New, conflict, repeat(), repeat()]);
+    let repeat = || AcceptResult::Repeat(Progress::default());
+    let conflict = AcceptResult::Refused(Refusal::IdempotencyConflict);
+    assert_eq!(accepted, [AcceptResult::New, AcceptResult::New, conflict, repeat(), repeat()]);
     assert_eq!(store.accept_notifications(&[]).await.unwrap(), []);
 }
 
-async fn a_repeat_says_what_was_delivered_and_how_it_ended(Stage { store, .. }: Stage) {
+async fn a_repeat_says_what_was_delivered_and_how_it_ended(Fixture { store, .. }: Fixture) {
     accept(&store, new("a", 1)).await;
     let attempts =
         [delivery("mail", 1, 2, None), delivery("hook", 1, 1, Some("503")), delivery("hook", 2, 3, Some("504"))];
@@ -131,11 +131,14 @@ async fn a_repeat_says_what_was_delivered_and_how_it_ended(Stage { store, .. }: 
         Progress { outcome: None, destinations: vec![destination("hook", 2, false), destination("mail", 1, true)] };
     let group = [new("a", 1), new("b", 1), new("a", 1)];
     let accepted = store.accept_notifications(&group).await.unwrap();
-    assert_eq!(accepted, [Accepted::Repeat(progress.clone()), Accepted::New, Accepted::Repeat(progress.clone())]);
+    assert_eq!(
+        accepted,
+        [AcceptResult::Repeat(progress.clone()), AcceptResult::New, AcceptResult::Repeat(progress.clone())]
+    );
 
     store.record_deliveries(&[], &concluded(NotificationOutcome::Delivered)).await.unwrap();
     progress.outcome = Some(NotificationOutcome::Delivered);
-    assert_eq!(accept(&store, new("a", 1)).await, Accepted::Repeat(progress));
+    assert_eq!(accept(&store, new("a", 1)).await, AcceptResult::Repeat(progress));
 
     let found = read(&store).await;
     assert_eq!(found.status, NotificationStatus::Delivered);
@@ -145,7 +148,7 @@ async fn a_repeat_says_what_was_delivered_and_how_it_ended(Stage { store, .. }: 
     assert_eq!((last.at, last.status.as_str(), last.error.as_deref()), (attempts[2].at, "failed", Some("504")));
 }
 
-async fn a_notification_failed_when_all_destinations_did(Stage { store, .. }: Stage) {
+async fn a_notification_failed_when_all_destinations_did(Fixture { store, .. }: Fixture) {
     accept(&store, new("a", 1)).await;
     store.record_deliveries(&[delivery("mail", 1, 1, Some("no such user"))], &[]).await.unwrap();
     assert_eq!(read(&store).await.status, NotificationStatus::Accepted, "another destination may be tried");
@@ -159,7 +162,7 @@ async fn a_notification_failed_when_all_destinations_did(Stage { store, .. }: St
     assert_eq!(read(&store).await.status, NotificationStatus::Delivered);
 }
 
-async fn a_delivery_is_never_taken_back(Stage { store, .. }: Stage) {
+async fn a_delivery_is_never_taken_back(Fixture { store, .. }: Fixture) {
     accept(&store, new("a", 1)).await;
     // An attempt that was not known to have failed is made again under its number.
     store.record_deliveries(&[delivery("hook", 1, 1, Some("reset"))], &[]).await.unwrap();
@@ -173,22 +176,22 @@ async fn a_delivery_is_never_taken_back(Stage { store, .. }: Stage) {
     assert_eq!(found.deliveries.len(), 1);
     assert_eq!(found.deliveries[0].at, twice[0].at);
     assert_eq!(found.deliveries[0].error, None);
-    let Accepted::Repeat(progress) = accept(&store, new("a", 1)).await else { panic!("it was accepted") };
+    let AcceptResult::Repeat(progress) = accept(&store, new("a", 1)).await else { panic!("it was accepted") };
     assert_eq!(progress.outcome, Some(NotificationOutcome::Delivered));
 }
 
-async fn a_server_s_words_are_kept_although_they_hold_a_nul(Stage { store, .. }: Stage) {
+async fn a_server_s_words_are_kept_although_they_hold_a_nul(Fixture { store, .. }: Fixture) {
     accept(&store, new("a", 1)).await;
     store.record_deliveries(&[delivery("hook", 1, 1, Some("502 \0 bad"))], &[]).await.unwrap();
     assert_eq!(read(&store).await.deliveries[0].error.as_deref(), Some("502 \u{fffd} bad"));
 }
 
-async fn what_stood_at_a_place_before_is_forgotten_with_its_deliveries(Stage { store, .. }: Stage) {
-    let at_place = |digest_of| NewNotification { is_place: true, ..new("a", digest_of) };
-    assert_eq!(accept(&store, at_place(1)).await, Accepted::New);
+async fn what_stood_at_a_place_before_is_forgotten_with_its_deliveries(Fixture { store, .. }: Fixture) {
+    let at_place = |digest_of| NewNotification { is_synthetic_id: true, ..new("a", digest_of) };
+    assert_eq!(accept(&store, at_place(1)).await, AcceptResult::New);
     store.record_deliveries(&[delivery("hook", 1, 1, None)], &concluded(NotificationOutcome::Delivered)).await.unwrap();
-    assert!(matches!(accept(&store, at_place(1)).await, Accepted::Repeat(_)), "the same record again is a repeat");
-    assert_eq!(accept(&store, at_place(2)).await, Accepted::New);
+    assert!(matches!(accept(&store, at_place(1)).await, AcceptResult::Repeat(_)), "the same record again is a repeat");
+    assert_eq!(accept(&store, at_place(2)).await, AcceptResult::New);
     let read = read(&store).await;
     assert_eq!((read.status, read.deliveries), (NotificationStatus::Accepted, Vec::new()));
 }

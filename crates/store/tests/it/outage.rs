@@ -6,7 +6,7 @@ use millrace_domain::ErrorClass;
 use millrace_store::Store;
 use millrace_testkit::{Postgres, eventually};
 
-use crate::stage::{batch, next_offset, row, stored, write};
+use crate::fixture::{batch, next_offset, row, stored, write};
 
 const BOUND: Duration = Duration::from_secs(30);
 

@@ -1,16 +1,16 @@
 //! Rows that a database has no place for, in the middle of good ones.
 
 use jiff::Timestamp;
-use millrace_store::{Accepted, EventRow, NewNotification, Refusal};
+use millrace_store::{AcceptResult, EventRow, NewNotification, Refusal};
 
-use crate::stage::{Stage, batch, digest, next_offset, on_both, row, stored, time, write};
+use crate::fixture::{Fixture, batch, digest, next_offset, on_both, row, stored, time, write};
 
 on_both! {
     text_with_a_nul_is_refused_alone
     a_notification_with_a_nul_is_refused_alone
 }
 
-async fn text_with_a_nul_is_refused_alone(Stage { store, .. }: Stage) {
+async fn text_with_a_nul_is_refused_alone(Fixture { store, .. }: Fixture) {
     let rows =
         [row("a", "1", 1), EventRow { key: Some("k\0"), ..row("b", "2", 2) }, row("c\0", "3", 3), row("d", "4", 4)];
     let refused = write(&store, batch(None, 4, &rows)).await.unwrap();
@@ -21,16 +21,19 @@ async fn text_with_a_nul_is_refused_alone(Stage { store, .. }: Stage) {
     assert_eq!(next_offset(&store).await, Some(4));
 }
 
-async fn a_notification_with_a_nul_is_refused_alone(Stage { store, .. }: Stage) {
+async fn a_notification_with_a_nul_is_refused_alone(Fixture { store, .. }: Fixture) {
     let accepted_at = time("2026-01-31T12:00:00Z");
-    let new = |id, user_id| NewNotification { id, user_id, digest: digest(1), accepted_at, is_place: false };
+    let new = |id, user_id| NewNotification { id, user_id, digest: digest(1), accepted_at, is_synthetic_id: false };
     let accepted = store.accept_notifications(&[new("a", "1"), new("b", "\0"), new("c", "3")]).await.unwrap();
-    assert!(matches!(accepted[..], [Accepted::New, Accepted::Refused(Refusal::Unstorable(_)), Accepted::New]));
+    assert!(matches!(
+        accepted[..],
+        [AcceptResult::New, AcceptResult::Refused(Refusal::Unstorable(_)), AcceptResult::New]
+    ));
 }
 
 #[tokio::test]
 async fn postgresql_keeps_the_rows_around_those_it_cannot_store() {
-    let Some(stage) = Stage::postgres().await else { return };
+    let Some(stage) = Fixture::postgres().await else { return };
     let store = &stage.store;
     let ids: Vec<_> = (0..500).map(|n| format!("id-{n}")).collect();
     let mut rows: Vec<_> = ids.iter().map(|id| row(id, r#"{"a": 1}"#, 1)).collect();
@@ -55,7 +58,7 @@ async fn postgresql_keeps_the_rows_around_those_it_cannot_store() {
 
 #[tokio::test]
 async fn the_next_payload_has_the_id_of_one_that_postgresql_cannot_store() {
-    let Some(stage) = Stage::postgres().await else { return };
+    let Some(stage) = Fixture::postgres().await else { return };
     let store = &stage.store;
     let bad = row("a", r#""\u0000""#, 1);
     let refused = write(store, batch(None, 3, &[bad, row("a", "2", 2), bad, row("a", "3", 3)])).await.unwrap();
@@ -72,7 +75,7 @@ async fn the_next_payload_has_the_id_of_one_that_postgresql_cannot_store() {
 
 #[tokio::test]
 async fn sqlite_keeps_json_text_as_it_is() {
-    let Some(stage) = Stage::sqlite().await else { return };
+    let Some(stage) = Fixture::sqlite().await else { return };
     let store = &stage.store;
     let data = r#"{ "b":"\u0000\ud800",  "a": 1.0 }"#;
     assert_eq!(write(store, batch(None, 1, &[row("a", data, 1)])).await.unwrap(), []);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 
@@ -89,7 +89,7 @@ impl Kafka {
         let blocking = async |call: fn(&FutureProducer) -> KafkaResult<()>| {
             let producer = producer.clone();
             let done = tokio::task::spawn_blocking(move || call(&producer)).await;
-            done.unwrap_or(Err(KafkaError::Canceled)).unwrap_or_else(|error| panic!("{topic}: {error}"));
+            done.unwrap_or(Err(RdKafkaError::Canceled)).unwrap_or_else(|error| panic!("{topic}: {error}"));
         };
         blocking(|producer| producer.init_transactions(BOUND)).await;
         blocking(Producer::begin_transaction).await;
@@ -124,7 +124,7 @@ pub enum TransactionEnd {
 
 async fn send(producer: &FutureProducer, topic: &str, records: impl IntoIterator<Item = RawRecord>) -> Vec<Place> {
     /// librdkafka takes a record at once or says that its queue is full.
-    const QUEUE_FULL: KafkaError = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
+    const QUEUE_FULL: RdKafkaError = RdKafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
     let mut reports = Vec::new();
     for raw in records {
         let mut record = raw.as_record(topic);

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -143,7 +143,7 @@ fn committed(consumer: &BaseConsumer, asked: &TopicPartitionList) -> KafkaResult
     let deadline = Instant::now() + BOUND;
     loop {
         let answer = consumer.committed_offsets(asked.clone(), BOUND);
-        let passes = answer.as_ref().err().and_then(KafkaError::rdkafka_error_code).is_some_and(|code| {
+        let passes = answer.as_ref().err().and_then(RdKafkaError::rdkafka_error_code).is_some_and(|code| {
             use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
             matches!(code, CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator)
         });
@@ -215,7 +215,7 @@ fn read_to_end(mut client: ClientConfig, topic: &str, isolation: Isolation) -> V
         match consumer.poll(POLL) {
             None => {}
             Some(Ok(record)) => records.push(OwnedRecord::from(&record)),
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
+            Some(Err(RdKafkaError::PartitionEOF(partition))) => {
                 unread.remove(&partition);
             }
             // librdkafka mends what can be mended by itself.

@@ -45,7 +45,7 @@ pub use database::Database;
 const READY_BOUND: Duration = Duration::from_secs(60);
 
 /// How long one answer may take.
-const ANSWER: Duration = Duration::from_secs(5);
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 const POLL: Duration = Duration::from_millis(20);
 
@@ -178,11 +178,11 @@ impl Postgres {
     async fn wait_until_ready(&self) {
         let deadline = Instant::now() + READY_BOUND;
         loop {
-            let answer = timeout(ANSWER, async { self.server.connect().await?.close().await }).await;
+            let answer = timeout(START_TIMEOUT, async { self.server.connect().await?.close().await }).await;
             let reason = match answer {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer in {ANSWER:?}"),
+                Err(_) => format!("no answer in {START_TIMEOUT:?}"),
             };
             if let Origin::Programs(server) = &self.origin
                 && let Some(ended) = server.ended()

@@ -7,7 +7,7 @@ use millrace_testkit::lambda::event;
 use millrace_testkit::wait::eventually;
 use tokio::task::JoinSet;
 
-use crate::stand::{answer, function, function_on, json, notification, records, send};
+use crate::fixture::{answer, function, function_on, json, notification, records, send};
 
 const BOUND: Duration = Duration::from_secs(10);
 

@@ -6,7 +6,7 @@ use millrace_testkit::wait::eventually;
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::stand::{function, json, notification, send};
+use crate::fixture::{function, json, notification, send};
 
 #[tokio::test]
 async fn an_environment_whose_producer_fails_for_good_ends_and_the_next_one_answers() {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use millrace_testkit::lambda::{Failure, event};
 
-use crate::stand::function;
+use crate::fixture::function;
 
 async fn failure(variables: &[(&str, &str)]) -> (String, String) {
     let function = variables.iter().fold(function(), |function, (name, value)| function.variable(name, *value));

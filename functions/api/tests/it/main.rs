@@ -3,7 +3,7 @@
 
 mod environments;
 mod fatal;
+mod fixture;
 mod init;
 mod outage;
 mod payloads;
-mod stand;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millrace_testkit::kafka;
 
-use crate::stand::{function, function_on, json, notification, records, send};
+use crate::fixture::{function, function_on, json, notification, records, send};
 
 #[tokio::test]
 async fn without_a_broker_the_caller_learns_that_nothing_was_written() {

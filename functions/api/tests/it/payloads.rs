@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::stand::{answer, function, function_on, json, notification, post, records, send};
+use crate::fixture::{answer, function, function_on, json, notification, post, records, send};
 
 fn by_all_gateways(request: &Request<Bytes>) -> [(&'static str, Value); 5] {
     [

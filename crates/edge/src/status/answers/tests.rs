@@ -23,30 +23,30 @@ struct Brokers {
     leader: Mood,
 }
 
-async fn answer<T>(mood: Mood, value: T) -> Result<T, KafkaFailure> {
+async fn answer<T>(mood: Mood, value: T) -> Result<T, KafkaError> {
     match mood {
         Mood::Answers => Ok(value),
         Mood::Refuses => {
-            Err(KafkaFailure::Unreachable { bootstrap: "broker:9092".to_owned(), reason: "no leader".to_owned() })
+            Err(KafkaError::Unreachable { bootstrap: "broker:9092".to_owned(), reason: "no leader".to_owned() })
         }
         Mood::Hangs => pending().await,
     }
 }
 
-impl Questions for Brokers {
-    async fn overview(&self, _: Duration) -> Result<Overview, KafkaFailure> {
+impl ClusterQueries for Brokers {
+    async fn overview(&self, _: Duration) -> Result<ClusterMetadata, KafkaError> {
         let topics = Topics::from([("notifications".to_owned(), 2), ("notifications.dlq".to_owned(), 1)]);
-        answer(self.overview, Overview { brokers: 3, topics }).await
+        answer(self.overview, ClusterMetadata { brokers: 3, topics }).await
     }
 
-    async fn offsets(&self, place: Place, topics: &Topics, _: Duration) -> Result<Offsets, KafkaFailure> {
+    async fn offsets(&self, place: Place, topics: &Topics, _: Duration) -> Result<Offsets, KafkaError> {
         let places = topics.iter().flat_map(|(name, &count)| (0..count).map(|n| (name.clone(), n)));
         let offset = if place == Place::First { 10 } else { 100 };
         let offsets = places.map(|place| (place, offset)).collect();
         answer(if topics.contains_key("notifications") { self.leader } else { Mood::Answers }, offsets).await
     }
 
-    async fn committed(&self, group: &str, topics: &Topics, _: Duration) -> Result<Offsets, KafkaFailure> {
+    async fn committed(&self, group: &str, topics: &Topics, _: Duration) -> Result<Offsets, KafkaError> {
         // The others read topics that are not there.
         if group != "millrace-notifier" {
             return Ok(Offsets::new());

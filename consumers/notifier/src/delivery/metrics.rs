@@ -1,0 +1,84 @@
+//! What is told of deliveries: metrics of all, log lines of those that fail.
+
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram};
+
+use crate::event::Event;
+use crate::failure::Failure;
+
+/// The journal of one destination.
+pub(crate) struct DeliveryMetrics {
+    destination: String,
+    delivered: Counter,
+    failed: Counter,
+    skipped: Counter,
+    attempt_seconds: Histogram,
+    breaker: Gauge,
+}
+
+impl DeliveryMetrics {
+    pub(crate) fn new(destination: &str) -> Self {
+        describe();
+        let deliveries = |status: &'static str| metrics::counter!("millrace_notifier_deliveries_total", "destination" => destination.to_owned(), "status" => status);
+        let breaker = metrics::gauge!("millrace_notifier_breaker_open", "destination" => destination.to_owned());
+        breaker.set(0.0);
+        Self {
+            destination: destination.to_owned(),
+            delivered: deliveries("delivered"),
+            failed: deliveries("failed"),
+            skipped: deliveries("skipped"),
+            attempt_seconds: metrics::histogram!("millrace_notifier_attempt_seconds", "destination" => destination.to_owned()),
+            breaker,
+        }
+    }
+
+    /// The destination took the notification.
+    pub(crate) fn delivered(&self) {
+        self.delivered.increment(1);
+    }
+
+    /// One attempt ended, well or not.
+    pub(crate) fn attempt_ended(&self, took: Duration) {
+        self.attempt_seconds.record(took);
+    }
+
+    /// An attempt failed and another one follows.
+    pub(crate) fn will_retry(&self, event: &Event<'_>, attempt: u32, failure: &Failure, delay: Duration) {
+        let Self { destination, .. } = self;
+        tracing::debug!(destination, event = event.id, attempt, ?delay, reason = failure.reason, "trying again");
+    }
+
+    /// The destination did not take the notification.
+    pub(crate) fn failed(&self, event: &Event<'_>, attempts: u32, failure: &Failure) {
+        self.failed.increment(1);
+        let Self { destination, .. } = self;
+        tracing::warn!(destination, event = event.id, attempts, reason = failure.reason, "a delivery failed");
+    }
+
+    /// The destination was passed over in favour of its fallback.
+    pub(crate) fn skipped(&self) {
+        self.skipped.increment(1);
+    }
+
+    /// The circuit breaker opened.
+    pub(crate) fn breaker_opened(&self, cool_down: Duration) {
+        self.breaker.set(1.0);
+        let Self { destination, .. } = self;
+        tracing::warn!(destination, ?cool_down, "the last attempts all failed: leaving the destination alone");
+    }
+
+    /// An attempt got through: the circuit breaker is closed.
+    pub(crate) fn breaker_closed(&self) {
+        self.breaker.set(0.0);
+    }
+}
+
+fn describe() {
+    metrics::describe_counter!(
+        "millrace_notifier_deliveries_total",
+        "Notifications by destination: delivered, failed, or skipped in favour of a fallback"
+    );
+    metrics::describe_histogram!("millrace_notifier_attempt_seconds", metrics::Unit::Seconds, "How long attempts take");
+    metrics::describe_gauge!("millrace_notifier_breaker_open", "1 while the destination's circuit breaker is open");
+}

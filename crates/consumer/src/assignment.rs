@@ -1,0 +1,479 @@
+//! The assignment of this member, and how far each partition is done.
+//!
+//! Every assignment of a partition begins a new *epoch*. A record carries the epoch it was polled in; what completes under
+//! an older one no longer counts, because the partition may have another owner by now.
+
+pub(crate) mod watch;
+
+use rdkafka::TopicPartitionList;
+
+use crate::assignment::watch::Assigned;
+use crate::commit::CommitPolicy;
+use crate::offset_map::{CompletedOffsets, Ledger};
+use crate::progress::Progress;
+use crate::start_offsets::StartOffset;
+
+/// A record in flight: its partition, epoch and offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecordHandle {
+    pub(crate) slot: usize,
+    pub(crate) epoch: u32,
+    pub(crate) offset: i64,
+    pub(crate) bytes: usize,
+}
+
+/// Whether records of a partition are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AssignmentState {
+    /// Records are taken.
+    Active,
+    /// It is owned, and its start offset is being looked up again: what is polled meanwhile is dropped.
+    Seeking,
+    /// It was revoked: what is in flight is finished, nothing new is taken.
+    Draining,
+    /// Another member's.
+    Revoked,
+}
+
+/// One partition this member owns or once owned.
+#[derive(Debug)]
+pub(crate) struct PartitionState {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    state: AssignmentState,
+    epoch: u32,
+    ledger: Ledger,
+    /// Whether the client's position is known to be of this epoch, and not left over from an older one.
+    is_position_fresh: bool,
+    /// The offset known to be committed, or where reading began.
+    committed: Option<i64>,
+    /// Records in flight under the current epoch.
+    in_flight: usize,
+    /// How many records were completed in the current epoch, and how many of them the last commit includes.
+    done: u64,
+    done_committed: u64,
+    /// Whether tasks of it may start.
+    may_start: bool,
+    /// How many of its queues are full.
+    pub(crate) full_queues: usize,
+}
+
+/// The partitions this member owns or once owned.
+#[derive(Debug, Default)]
+pub(crate) struct Assignment {
+    /// Whether commits name the offsets completed beyond the low watermark.
+    commits_completed_offsets: bool,
+    slots: Vec<PartitionState>,
+    last_found: usize,
+    records: usize,
+    bytes: usize,
+    restarted: bool,
+}
+
+impl Assignment {
+    /// An empty assignment whose offsets are committed by this policy.
+    pub(crate) fn new(policy: CommitPolicy) -> Self {
+        Self { commits_completed_offsets: policy.includes_completed_offsets(), ..Self::default() }
+    }
+
+    /// From now on only low watermarks are committed.
+    pub(crate) fn commit_watermarks_only(&mut self) {
+        self.commits_completed_offsets = false;
+    }
+
+    /// Begins an epoch of a partition at its start offset.
+    pub(crate) fn assign(&mut self, topic: &str, partition: i32, start: StartOffset) -> usize {
+        let index = self.find(topic, partition).unwrap_or_else(|| {
+            self.slots.push(PartitionState {
+                topic: topic.to_owned(),
+                partition,
+                state: AssignmentState::Revoked,
+                epoch: 0,
+                ledger: Ledger::default(),
+                is_position_fresh: false,
+                committed: None,
+                in_flight: 0,
+                done: 0,
+                done_committed: 0,
+                may_start: false,
+                full_queues: 0,
+            });
+            self.slots.len() - 1
+        });
+        self.begin_epoch(index);
+        let slot = &mut self.slots[index];
+        slot.state = AssignmentState::Active;
+        match start {
+            StartOffset::Unknown => {}
+            StartOffset::Stored(offset) => slot.ledger = Ledger::resume(CompletedOffsets::below(offset)),
+            StartOffset::Committed(done) => {
+                slot.committed = Some(done.frontier());
+                slot.ledger = Ledger::resume(done);
+            }
+        }
+        index
+    }
+
+    fn begin_epoch(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        slot.epoch += 1;
+        slot.ledger = Ledger::default();
+        slot.is_position_fresh = false;
+        slot.committed = None;
+        slot.in_flight = 0;
+        slot.done = 0;
+        slot.done_committed = 0;
+        slot.may_start = true;
+    }
+
+    /// Stops taking records of a partition; what is in flight may still finish.
+    pub(crate) fn drain(&mut self, topic: &str, partition: i32) -> Option<usize> {
+        let index = self.find(topic, partition)?;
+        self.slots[index].state = AssignmentState::Draining;
+        Some(index)
+    }
+
+    /// Ends a partition's epoch: what completes from now on does not count.
+    pub(crate) fn release(&mut self, index: usize) {
+        self.begin_epoch(index);
+        self.slots[index].state = AssignmentState::Revoked;
+        self.slots[index].may_start = false;
+    }
+
+    /// Takes a polled record. `None` where the partition is not (or no longer) active, or the record is completed already.
+    pub(crate) fn acquire(&mut self, topic: &str, partition: i32, offset: i64, bytes: usize) -> Option<RecordHandle> {
+        let index = self.find(topic, partition)?;
+        if self.slots[index].state != AssignmentState::Active {
+            return None;
+        }
+        let mut is_first = self.slots[index].ledger.frontier().is_none();
+        let is_new = if let Ok(is_new) = self.slots[index].ledger.open(offset) {
+            is_new
+        } else {
+            // The log was truncated and reading began again further back: an epoch of its own.
+            self.begin_epoch(index);
+            self.restarted = true;
+            is_first = true;
+            self.slots[index].ledger.open(offset).ok()?
+        };
+        let slot = &mut self.slots[index];
+        slot.is_position_fresh = true;
+        if is_first {
+            slot.committed = Some(offset);
+        }
+        if !is_new {
+            return None;
+        }
+        slot.in_flight += 1;
+        self.records += 1;
+        self.bytes += bytes;
+        Some(RecordHandle { slot: index, epoch: slot.epoch, offset, bytes })
+    }
+
+    /// Takes a spilled record again. `None` where its partition is not active any more, or in another epoch.
+    pub(crate) fn reacquire(&mut self, index: usize, epoch: u32, offset: i64, bytes: usize) -> Option<RecordHandle> {
+        let slot = self.slots.get_mut(index)?;
+        if slot.state != AssignmentState::Active || slot.epoch != epoch {
+            return None;
+        }
+        slot.in_flight += 1;
+        self.records += 1;
+        self.bytes += bytes;
+        Some(RecordHandle { slot: index, epoch, offset, bytes })
+    }
+
+    /// Notes the client's position in a partition: every record below it was taken, and what else lies there is no record.
+    /// `None` where the client has delivered nothing since the partition was assigned.
+    pub(crate) fn reached(&mut self, topic: &str, partition: i32, position: Option<i64>) {
+        let Some(index) = self.find(topic, partition) else { return };
+        let slot = &mut self.slots[index];
+        // What is polled of a draining partition is dropped, not taken.
+        if slot.state != AssignmentState::Active {
+            return;
+        }
+        match position {
+            None => slot.is_position_fresh = true,
+            Some(position) if slot.is_position_fresh => slot.ledger.skip_to(position),
+            Some(_) => {}
+        }
+    }
+
+    /// Whether an epoch began since the last call because a log was truncated.
+    pub(crate) fn take_restarted(&mut self) -> bool {
+        std::mem::take(&mut self.restarted)
+    }
+
+    /// A record left flight. Where `done`, it counts: it was processed, or its dead letter acknowledged.
+    pub(crate) fn end(&mut self, handle: RecordHandle, done: bool) {
+        self.records -= 1;
+        self.bytes -= handle.bytes;
+        let slot = &mut self.slots[handle.slot];
+        if slot.epoch != handle.epoch {
+            return;
+        }
+        slot.in_flight -= 1;
+        slot.done += u64::from(done);
+        if done && let Err(error) = slot.ledger.close(handle.offset) {
+            tracing::error!(%error, topic = slot.topic, partition = slot.partition, "completed a record that was not open");
+        }
+    }
+
+    /// Frontiers with more done than is committed, of partitions that may still be committed.
+    pub(crate) fn uncommitted(&self) -> Vec<Frontier> {
+        let slots = self.slots.iter().enumerate().filter(|(_, slot)| slot.state != AssignmentState::Revoked);
+        slots
+            .filter_map(|(index, slot)| {
+                let offset = slot.ledger.frontier()?;
+                let is_beyond = slot.committed.is_none_or(|committed| offset > committed);
+                let is_more = self.commits_completed_offsets && slot.done > slot.done_committed;
+                let frontier = Frontier { slot: index, epoch: slot.epoch, offset, done: slot.done };
+                (is_beyond || is_more).then_some(frontier)
+            })
+            .collect()
+    }
+
+    /// Notes that a frontier is committed; an older epoch's is ignored.
+    pub(crate) fn committed(&mut self, frontier: Frontier, progress: &Progress) {
+        let slot = &mut self.slots[frontier.slot];
+        if slot.epoch == frontier.epoch {
+            slot.committed = Some(frontier.offset);
+            slot.done_committed = frontier.done;
+            progress.set_position(&slot.topic, slot.partition, frontier.offset);
+        }
+    }
+
+    /// The current epoch of a slot; 0 where there is none.
+    pub(crate) fn epoch(&self, index: usize) -> u32 {
+        self.slots.get(index).map_or(0, |slot| slot.epoch)
+    }
+
+    /// Takes nothing of a partition any more until it is [assigned](Self::assign) anew, unless that has happened since the
+    /// record was taken.
+    pub(crate) fn set_misplaced(&mut self, handle: RecordHandle) {
+        let slot = &self.slots[handle.slot];
+        if slot.state == AssignmentState::Active && slot.epoch == handle.epoch {
+            self.begin_epoch(handle.slot);
+            self.slots[handle.slot].may_start = false;
+            self.slots[handle.slot].state = AssignmentState::Seeking;
+        }
+    }
+
+    /// Owned partitions whose start offsets are to be looked up again.
+    pub(crate) fn misplaced_slots(&self) -> Vec<usize> {
+        self.slots_with(|state| state == AssignmentState::Seeking)
+    }
+
+    /// The partitions of which tasks may start, each in its epoch.
+    pub(crate) fn assigned(&self) -> Assigned {
+        Assigned(self.slots.iter().map(|slot| slot.may_start.then_some(slot.epoch)).collect())
+    }
+
+    /// No more tasks of a partition start.
+    pub(crate) fn stop_new_work(&mut self, index: usize) {
+        self.slots[index].may_start = false;
+    }
+
+    /// How many records a partition has in flight.
+    pub(crate) fn in_flight(&self, index: usize) -> usize {
+        self.slots[index].in_flight
+    }
+
+    /// Whether uncommitted progress of a partition remains.
+    pub(crate) fn has_uncommitted(&self, index: usize) -> bool {
+        self.uncommitted().iter().any(|frontier| frontier.slot == index)
+    }
+
+    /// Records and bytes in flight, of all partitions and epochs.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        (self.records, self.bytes)
+    }
+
+    /// How many partitions are owned.
+    pub(crate) fn owned(&self) -> usize {
+        self.owned_slots().len()
+    }
+
+    /// A partition, by index.
+    pub(crate) fn slot_mut(&mut self, index: usize) -> &mut PartitionState {
+        &mut self.slots[index]
+    }
+
+    /// Whether a partition is owned.
+    pub(crate) fn is_owned(&self, index: usize) -> bool {
+        matches!(self.slots[index].state, AssignmentState::Active | AssignmentState::Seeking)
+    }
+
+    /// Indexes of all partitions that are owned.
+    pub(crate) fn owned_slots(&self) -> Vec<usize> {
+        self.slots_with(|state| matches!(state, AssignmentState::Active | AssignmentState::Seeking))
+    }
+
+    fn slots_with(&self, state: impl Fn(AssignmentState) -> bool) -> Vec<usize> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter(|(_, slot)| state(slot.state)).map(|(index, _)| index).collect()
+    }
+
+    /// Partitions by index, as librdkafka takes them.
+    pub(crate) fn list(&self, indexes: &[usize]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(indexes.len());
+        for &index in indexes {
+            list.add_partition(&self.slots[index].topic, self.slots[index].partition);
+        }
+        list
+    }
+
+    /// Frontiers as librdkafka takes them.
+    pub(crate) fn offsets(&self, frontiers: &[Frontier]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(frontiers.len());
+        for frontier in frontiers {
+            let slot = &self.slots[frontier.slot];
+            let mut element = list.add_partition(&slot.topic, slot.partition);
+            if let Err(error) = element.set_offset(rdkafka::Offset::Offset(frontier.offset)) {
+                tracing::error!(%error, "offset cannot be committed");
+            }
+            if self.commits_completed_offsets
+                && let Some(done) = slot.ledger.done()
+            {
+                element.set_metadata(done.encode_metadata_that_fits());
+            }
+        }
+        list
+    }
+
+    /// Records come in runs of one partition: the last one found is tried first.
+    fn find(&mut self, topic: &str, partition: i32) -> Option<usize> {
+        let is = |slot: &PartitionState| slot.partition == partition && slot.topic == topic;
+        if !self.slots.get(self.last_found).is_some_and(is) {
+            self.last_found = self.slots.iter().position(is)?;
+        }
+        Some(self.last_found)
+    }
+}
+
+/// An offset to commit, and the epoch it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Frontier {
+    pub(crate) slot: usize,
+    pub(crate) epoch: u32,
+    pub(crate) offset: i64,
+    /// How many records of the epoch were done by then.
+    pub(crate) done: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offsets(assignment: &Assignment) -> Vec<i64> {
+        assignment.uncommitted().iter().map(|frontier| frontier.offset).collect()
+    }
+
+    #[test]
+    fn only_a_contiguous_run_of_done_records_is_committed() {
+        let mut assignment = Assignment::default();
+        assignment.assign("orders", 0, StartOffset::Unknown);
+        let [first, second, third] = [10, 11, 12].map(|offset| assignment.acquire("orders", 0, offset, 100).unwrap());
+        assignment.end(third, true);
+        assert_eq!(offsets(&assignment), [] as [i64; 0]);
+        assignment.end(first, true);
+        assert_eq!(offsets(&assignment), [11]);
+        assignment.end(second, true);
+        assert_eq!(offsets(&assignment), [13]);
+        assert_eq!(assignment.load(), (0, 0));
+    }
+
+    #[test]
+    fn what_finishes_under_an_older_epoch_does_not_count() {
+        let mut assignment = Assignment::default();
+        let slot = assignment.assign("orders", 0, StartOffset::Unknown);
+        let old = assignment.acquire("orders", 0, 10, 100).unwrap();
+        assignment.release(slot);
+        assert_eq!(assignment.acquire("orders", 0, 11, 100), None, "nothing is taken from a partition that is gone");
+        assignment.assign("orders", 0, StartOffset::Unknown);
+        let new = assignment.acquire("orders", 0, 10, 100).unwrap();
+        assignment.end(old, true);
+        assert_eq!(offsets(&assignment), [] as [i64; 0]);
+        assert_eq!(assignment.load(), (1, 100));
+        assignment.end(new, true);
+        assert_eq!(offsets(&assignment), [11]);
+    }
+
+    #[test]
+    fn a_partition_that_leaves_finishes_but_takes_nothing() {
+        let mut assignment = Assignment::default();
+        let slot = assignment.assign("orders", 3, StartOffset::Unknown);
+        let handle = assignment.acquire("orders", 3, 0, 1).unwrap();
+        assert_eq!(assignment.drain("orders", 3), Some(slot));
+        assert_eq!(assignment.acquire("orders", 3, 1, 1), None);
+        assignment.end(handle, true);
+        assert_eq!(assignment.in_flight(slot), 0);
+        assert!(assignment.has_uncommitted(slot));
+    }
+
+    #[test]
+    fn what_is_no_record_counts_once_the_client_is_past_it() {
+        let mut assignment = Assignment::default();
+        assignment.assign("payments", 0, StartOffset::Unknown);
+        assignment.reached("payments", 0, None);
+        assignment.reached("payments", 0, Some(3));
+        assert_eq!(offsets(&assignment), [3], "markers alone");
+        let handle = assignment.acquire("payments", 0, 3, 1).unwrap();
+        assignment.reached("payments", 0, Some(5));
+        assert_eq!(offsets(&assignment), [3], "a record is open below");
+        assignment.end(handle, true);
+        assert_eq!(offsets(&assignment), [5]);
+    }
+
+    #[test]
+    fn a_position_of_an_older_epoch_does_not_count() {
+        let mut assignment = Assignment::default();
+        let slot = assignment.assign("payments", 0, StartOffset::Unknown);
+        assignment.acquire("payments", 0, 7, 1).unwrap();
+        assignment.release(slot);
+        assignment.assign("payments", 0, StartOffset::Unknown);
+        assignment.reached("payments", 0, Some(8));
+        assert_eq!(offsets(&assignment), [] as [i64; 0]);
+        assignment.drain("payments", 0);
+        assignment.reached("payments", 0, None);
+        assignment.reached("payments", 0, Some(8));
+        assert_eq!(offsets(&assignment), [] as [i64; 0]);
+    }
+
+    #[test]
+    fn what_is_done_beyond_a_gap_is_told_and_not_taken_in_again() {
+        let mut assignment = Assignment::new(CommitPolicy::Interval);
+        assignment.assign("orders", 0, StartOffset::Committed(CompletedOffsets::below(10)));
+        assert_eq!(offsets(&assignment), [] as [i64; 0], "nothing is new");
+        let [first, second, third] = [10, 11, 12].map(|offset| assignment.acquire("orders", 0, offset, 1).unwrap());
+        assignment.end(second, true);
+        assignment.end(third, true);
+        let told = assignment.uncommitted();
+        assert_eq!(told.iter().map(|frontier| frontier.offset).collect::<Vec<_>>(), [10]);
+        let list = assignment.offsets(&told);
+        let text = list.elements()[0].metadata().to_owned();
+        assignment.committed(told[0], &Progress::default());
+        assert_eq!(assignment.uncommitted(), [], "it is told once");
+        assignment.end(first, false);
+
+        let mut next = Assignment::new(CommitPolicy::Interval);
+        next.assign("orders", 0, StartOffset::Committed(CompletedOffsets::read(10, &text).unwrap()));
+        assert_eq!(next.uncommitted(), []);
+        let again = next.acquire("orders", 0, 10, 1).unwrap();
+        assert_eq!([11, 12].map(|offset| next.acquire("orders", 0, offset, 1)), [None, None]);
+        assert!(next.acquire("orders", 0, 13, 1).is_some());
+        next.end(again, true);
+        assert_eq!(offsets(&next), [13]);
+    }
+
+    #[test]
+    fn a_log_that_was_cut_is_read_again_from_where_it_begins() {
+        let mut assignment = Assignment::default();
+        assignment.assign("orders", 0, StartOffset::Unknown);
+        let before = assignment.acquire("orders", 0, 100, 1).unwrap();
+        let after = assignment.acquire("orders", 0, 5, 1).unwrap();
+        assignment.end(before, true);
+        assert_eq!(offsets(&assignment), [] as [i64; 0]);
+        assignment.end(after, true);
+        assert_eq!(offsets(&assignment), [6]);
+    }
+}

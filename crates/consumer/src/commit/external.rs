@@ -1,0 +1,194 @@
+//! Commits to an external store: rows and offset in the store's own transaction, dead letters acknowledged before it ends.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use millrace_domain::{Backoff, DeadLetterClass};
+
+use crate::assignment::watch::AssignmentWatch;
+use crate::attempts::{Attempt, text_of};
+use crate::dlq::{DeadLetterQueue, DlqWriteError, Rejection, poison};
+use crate::error::ConsumerError;
+use crate::processor::{Batch, BatchError, BatchProcessor, Written};
+use crate::scheduler::batch::{RecordBatch, all};
+use crate::scheduler::{Completion, TaskOutcome};
+use crate::start_offsets::{OffsetSource, StartOffset, StartOffsets};
+use millrace_kafka::failpoint;
+
+/// Delays between attempts. A store that is unavailable keeps its partitions waiting, for as long as it takes.
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
+
+/// Stores batches of records.
+pub(crate) struct BatchRunner<'p, P> {
+    processor: &'p P,
+    dlq: DeadLetterQueue<'p>,
+    assignment: AssignmentWatch,
+}
+
+/// Why a batch was not stored: what all its tasks end with.
+type BatchFailure = TaskOutcome<()>;
+
+/// Records of a batch by their index, and why they are rejected.
+type Rejections = Vec<(usize, String)>;
+
+impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
+    pub(crate) fn new(processor: &'p P, dlq: DeadLetterQueue<'p>, assignment: AssignmentWatch) -> Self {
+        Self { processor, dlq, assignment }
+    }
+
+    /// Stores a batch, however long that takes; ends early where its partition is revoked.
+    pub(crate) async fn run(&self, records: RecordBatch<'_>) -> Vec<Completion<()>> {
+        // In a box: rows with lifetimes of their own keep the compiler from seeing that the future is `Send`.
+        match self.store(&records).boxed().await {
+            Ok(is_rejected) => {
+                let refused = TaskOutcome::DeadLettered { class: DeadLetterClass::Permanent, letter: None };
+                let outcome = |is_rejected| if is_rejected { refused.clone() } else { TaskOutcome::Done(()) };
+                let finished = records.handles.iter().zip(is_rejected);
+                finished.map(|(&handle, is_rejected)| Completion { handle, outcome: outcome(is_rejected) }).collect()
+            }
+            Err(failure) => all(&records, &failure),
+        }
+    }
+
+    /// Stores what can be stored of a batch and says which of its records are rejected.
+    async fn store(&self, records: &RecordBatch<'_>) -> Result<Vec<bool>, BatchFailure> {
+        let mut is_rejected = vec![false; records.records.len()];
+        let (Some(&first), Some(last)) = (records.handles.first(), records.records.last()) else {
+            return Ok(is_rejected);
+        };
+        let mut attempt = Attempt::of(&self.assignment, first);
+        let (mut rows, mut indexes, mut rejections) = self.read(records);
+        let (topic, partition, next) = (last.topic(), last.partition(), last.offset() + 1);
+        loop {
+            if !rejections.is_empty() {
+                self.reject(records, &rejections, &attempt).await?;
+                failpoint!("batch.lettered");
+                for (index, _) in rejections.drain(..) {
+                    is_rejected[index] = true;
+                }
+                (rows, indexes) = rows.into_iter().zip(indexes).filter(|(_, index)| !is_rejected[*index]).unzip();
+            }
+            failpoint!("batch.taken");
+            let batch = Batch { topic, partition, expected: records.expected, next, rows: &rows };
+            match self.write(&batch).await {
+                Ok(Written { pending, refused }) if refused.is_empty() => {
+                    failpoint!("batch.written");
+                    return self.commit(pending, topic, partition).await.map(|()| is_rejected);
+                }
+                Ok(Written { pending, refused }) => {
+                    drop(pending);
+                    rejections = refused.into_iter().map(|refused| (indexes[refused.index], refused.reason)).collect();
+                }
+                Err(BatchError::Unavailable { reason }) => {
+                    let number = attempt.number();
+                    let delay = BACKOFF.delay(number, None, &mut rand::rng());
+                    tracing::warn!(topic, partition, number, ?delay, reason, "batch not stored, retrying");
+                    if attempt.until_revoked(tokio::time::sleep(delay)).await.is_none() {
+                        return Err(TaskOutcome::Abandoned);
+                    }
+                    attempt.advance();
+                }
+                Err(error) => return Err(failure(error, topic, partition)),
+            }
+        }
+    }
+
+    /// Reads records: rows, the indexes of their records, and those that are none.
+    fn read<'r>(&self, records: &'r RecordBatch<'_>) -> (Vec<P::Row<'r>>, Vec<usize>, Rejections) {
+        let (mut rows, mut indexes, mut rejections) =
+            (Vec::with_capacity(records.records.len()), Vec::new(), Vec::new());
+        for (index, record) in records.records.iter().enumerate() {
+            let row = match poison(record) {
+                Some(reason) => Err(reason.to_owned()),
+                None => std::panic::catch_unwind(AssertUnwindSafe(|| self.processor.read(record)))
+                    .unwrap_or_else(|panic| Err(format!("reading it panicked: {}", text_of(&*panic)))),
+            };
+            match row {
+                Ok(row) => {
+                    rows.push(row);
+                    indexes.push(index);
+                }
+                Err(reason) => rejections.push((index, reason)),
+            }
+        }
+        (rows, indexes, rejections)
+    }
+
+    async fn reject(
+        &self,
+        records: &RecordBatch<'_>,
+        rejections: &Rejections,
+        attempt: &Attempt<'_>,
+    ) -> Result<(), BatchFailure> {
+        let attempts = attempt.number();
+        let rejected = rejections.iter().map(|(index, reason)| {
+            (&records.records[*index], Rejection { attempts, class: DeadLetterClass::Permanent, reason })
+        });
+        let written = self.dlq.reject(rejected, attempt).await;
+        written.map(drop).map_err(DlqWriteError::outcome)
+    }
+
+    async fn write(&self, batch: &Batch<'_, P::Row<'_>>) -> Result<Written<P::Pending>, BatchError> {
+        let written = AssertUnwindSafe(self.processor.write(batch)).catch_unwind().await;
+        written.unwrap_or_else(|panic| {
+            Err(BatchError::Fatal { reason: format!("storing a batch panicked: {}", text_of(&*panic)) })
+        })
+    }
+
+    async fn commit(&self, pending: P::Pending, topic: &str, partition: i32) -> Result<(), BatchFailure> {
+        match self.processor.commit(pending).await {
+            Ok(()) => {
+                failpoint!("batch.committed");
+                Ok(())
+            }
+            // The outcome is unknown: only the store knows it.
+            Err(BatchError::Unavailable { reason }) => {
+                tracing::warn!(topic, partition, reason, "batch commit not confirmed, looking up the stored offset");
+                Err(TaskOutcome::OffsetMismatch)
+            }
+            Err(error) => Err(failure(error, topic, partition)),
+        }
+    }
+
+    async fn stored_offset(&self, topic: &str, partition: i32) -> Result<Option<i64>, ConsumerError> {
+        for attempt in 1.. {
+            match self.processor.resume(topic, partition).await {
+                Ok(offset) => return Ok(offset),
+                Err(BatchError::Fatal { reason }) => return Err(ConsumerError::Halted(reason)),
+                Err(error) => {
+                    let delay = BACKOFF.delay(attempt, None, &mut rand::rng());
+                    tracing::warn!(topic, partition, %error, ?delay, "looking up the stored offset failed, retrying");
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What an error that is not retried means for a batch.
+fn failure(error: BatchError, topic: &str, partition: i32) -> BatchFailure {
+    match error {
+        BatchError::OffsetConflict => {
+            tracing::warn!(topic, partition, "another process stored records of this partition, seeking to its offset");
+            TaskOutcome::OffsetMismatch
+        }
+        BatchError::Fatal { reason } | BatchError::Unavailable { reason } => TaskOutcome::Halt(reason),
+    }
+}
+
+impl<P: BatchProcessor> OffsetSource for BatchRunner<'_, P> {
+    fn start_offsets(&self, partitions: Vec<(String, i32)>) -> StartOffsets<'_> {
+        async move {
+            let mut offsets = Vec::with_capacity(partitions.len());
+            for (topic, partition) in partitions {
+                offsets.push(
+                    self.stored_offset(&topic, partition).await?.map_or(StartOffset::Unknown, StartOffset::Stored),
+                );
+            }
+            Ok(offsets)
+        }
+        .boxed()
+    }
+}

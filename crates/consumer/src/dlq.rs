@@ -1,0 +1,154 @@
+//! The dead-letter queue: the record byte for byte, why it was rejected, and an acknowledgement before it counts as done.
+
+use std::time::Duration;
+
+use millrace_domain::catalogue::dead_letter_topic;
+use millrace_domain::dead_letter::DeadLetter;
+use millrace_domain::{Backoff, DeadLetterClass, ErrorClass};
+
+use crate::attempts::Attempt;
+use crate::scheduler::TaskOutcome;
+use millrace_kafka::OwnedProducerRecord;
+use millrace_kafka::Record;
+use millrace_kafka::failpoint;
+use millrace_kafka::headers;
+use millrace_kafka::producer::Producer;
+
+/// Delays between attempts to write a dead letter: nothing is committed meanwhile, so it is tried for as long as it takes.
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(10) };
+
+/// Why a record is rejected.
+#[derive(Debug, Clone)]
+pub(crate) struct Rejection<'r> {
+    /// How often it was tried.
+    pub(crate) attempts: u32,
+    /// Whether the record or something else is at fault.
+    pub(crate) class: DeadLetterClass,
+    /// What is wrong.
+    pub(crate) reason: &'r str,
+}
+
+/// The dead-letter queue of one group.
+pub(crate) struct DeadLetterQueue<'p> {
+    group: &'p str,
+    /// Writes dead letters at once; without it they go with the record's transaction.
+    producer: Option<&'p Producer>,
+}
+
+impl<'p> DeadLetterQueue<'p> {
+    /// Dead letters that `producer` writes at once.
+    pub(crate) fn immediate(producer: &'p Producer, group: &'p str) -> Self {
+        Self { group, producer: Some(producer) }
+    }
+
+    /// Dead letters that the committer writes in a transaction.
+    pub(crate) fn transactional(group: &'p str) -> Self {
+        Self { group, producer: None }
+    }
+
+    /// Makes the dead letters of records. Where they are to be written at once, they are acknowledged when this returns, and
+    /// none is returned.
+    ///
+    /// # Errors
+    /// [`DlqWriteError`]: some may not be written.
+    pub(crate) async fn reject<'r, 'c: 'r>(
+        &self,
+        rejected: impl Iterator<Item = (&'r Record<'c>, Rejection<'r>)>,
+        attempt: &Attempt<'_>,
+    ) -> Result<Vec<OwnedProducerRecord>, DlqWriteError> {
+        let letters: Vec<_> = rejected.map(|(record, rejection)| self.letter(record, &rejection)).collect();
+        match self.producer {
+            Some(producer) => write(producer, letters, attempt).await.map(|()| Vec::new()),
+            None => Ok(letters),
+        }
+    }
+
+    fn letter(&self, record: &Record<'_>, rejection: &Rejection<'_>) -> OwnedProducerRecord {
+        let Rejection { attempts, class, reason } = *rejection;
+        tracing::warn!(
+            topic = record.topic(), partition = record.partition(), offset = record.offset(), attempts, %class, reason,
+            "dead-lettering a record"
+        );
+        let letter = DeadLetter {
+            topic: record.topic().to_owned(),
+            partition: record.partition(),
+            offset: record.offset(),
+            timestamp: record.timestamp(),
+            group: self.group.to_owned(),
+            attempts,
+            class,
+            reason: reason.to_owned(),
+        };
+        let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+        OwnedProducerRecord {
+            topic: dead_letter_topic(record.topic()).into(),
+            key: owned(record.key()),
+            value: owned(record.value()),
+            headers: headers::append(record.detach_headers(), letter.headers()),
+        }
+    }
+}
+
+/// Why dead letters were not written.
+#[derive(Debug)]
+pub(crate) enum DlqWriteError {
+    /// The partition was revoked meanwhile: its next owner reads the records.
+    Revoked,
+    /// The broker refuses them for good.
+    Refused(String),
+}
+
+impl DlqWriteError {
+    /// What the records' tasks end with.
+    pub(crate) fn outcome<T>(self) -> TaskOutcome<T> {
+        match self {
+            Self::Revoked => TaskOutcome::Abandoned,
+            Self::Refused(reason) => TaskOutcome::Halt(reason),
+        }
+    }
+}
+
+/// Writes dead letters, all at once, until each is acknowledged.
+async fn write(
+    producer: &Producer,
+    mut letters: Vec<OwnedProducerRecord>,
+    attempt: &Attempt<'_>,
+) -> Result<(), DlqWriteError> {
+    for attempt_number in 1.. {
+        failpoint!("letter.refused");
+        let reports = producer.send_all(letters.iter().map(OwnedProducerRecord::as_record).collect()).await;
+        let mut left = Vec::new();
+        for (letter, report) in letters.into_iter().zip(reports) {
+            match report {
+                Ok(_) => {}
+                Err(error) if error.class() == ErrorClass::Transient => {
+                    tracing::error!(%error, topic = &*letter.topic, "dead letter not acknowledged, retrying");
+                    left.push(letter);
+                }
+                Err(error) => {
+                    let topic = letter.topic;
+                    return Err(DlqWriteError::Refused(format!("a dead letter cannot be written to {topic}: {error}")));
+                }
+            }
+        }
+        if left.is_empty() {
+            failpoint!("letter.acknowledged");
+            return Ok(());
+        }
+        letters = left;
+        let delay = BACKOFF.delay(attempt_number, None, &mut rand::rng());
+        if attempt.until_revoked(tokio::time::sleep(delay)).await.is_none() {
+            break;
+        }
+    }
+    Err(DlqWriteError::Revoked)
+}
+
+/// Why a record is rejected by every consumer; `None` where it is not.
+pub(crate) fn poison(record: &Record<'_>) -> Option<&'static str> {
+    match record.value() {
+        None => Some("the value is null"),
+        Some([]) => Some("the value is empty"),
+        Some(_) => None,
+    }
+}

@@ -1,0 +1,466 @@
+//! The engine: one loop that polls, hands records to the scheduler, counts what is done, commits, and drains partitions
+//! that are revoked.
+
+mod drain;
+mod rebalance;
+
+use std::pin::Pin;
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use futures_util::Stream;
+use millrace_domain::{DeadLetterClass, ErrorClass};
+use millrace_kafka::error::class_of;
+use millrace_kafka::{KafkaError, KafkaSettings, Record};
+use rdkafka::consumer::{Consumer as _, MessageStream, StreamConsumer};
+use rdkafka::error::KafkaError as RdKafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message as _, Offset};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use self::drain::DrainDeadline;
+use self::rebalance::Revocation;
+use crate::assignment::watch::AssignmentWatch;
+use crate::assignment::{Assignment, RecordHandle};
+use crate::commit::{OffsetCommitter, Output};
+use crate::context::{Context, RebalanceEvent};
+use crate::error::ConsumerError;
+use crate::options::{ConsumerOptions, Subscription};
+use crate::progress::Progress;
+use crate::scheduler::{Backpressure, Completion, Scheduler, TaskOutcome};
+use crate::spill::engine::DrainRate;
+use crate::spill::pressure::MemoryPressure;
+use crate::spill::reader::SpillReader;
+use crate::start_offsets::{OffsetSource, PendingAssignment};
+
+/// Records and completed tasks served before the loop looks at its other duties.
+const POLL_BUDGET: usize = 512;
+
+/// How many records are polled before completed tasks are looked at.
+const POLL_BATCH: usize = 32;
+
+/// How long the loop may leave the client unpolled because too much is in flight. After that the partitions are
+/// paused, so that rebalances are served and `max.poll.interval.ms` is kept.
+const STALL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a commit may stay unanswered when a revocation, or the end of the process, waits for it.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Polls the client, owns the assignment, commits: the consumer's one loop.
+pub(crate) struct Engine<'c, S, C> {
+    client: &'c StreamConsumer<Context>,
+    stream: MessageStream<'c, Context>,
+    pub(crate) scheduler: S,
+    watch: AssignmentWatch,
+    pub(crate) assignment: Assignment,
+    pub(crate) committer: C,
+    offset_source: &'c dyn OffsetSource,
+    pub(crate) options: &'c ConsumerOptions,
+    /// The consumer's name.
+    pub(crate) name: &'c str,
+    progress: &'c Progress,
+    pub(crate) counters: Counters,
+    pub(crate) revocation: Option<Revocation>,
+    /// An assignment or a seek whose start offsets are being looked up.
+    pending: Option<PendingAssignment<'c>>,
+    pub(crate) pressure: MemoryPressure,
+    pub(crate) spill_reader: SpillReader<'c>,
+    pub(crate) drain_rate: DrainRate,
+    pub(crate) draining: Option<DrainDeadline>,
+    /// Since when a drain only waits for its last commit.
+    settling_since: Option<Instant>,
+    stalled_since: Option<Instant>,
+    paused: bool,
+    dead_letter_run: u64,
+    end: Option<ConsumerError>,
+}
+
+/// The engine's metrics.
+pub(crate) struct Counters {
+    done: metrics::Counter,
+    dead_lettered: metrics::Counter,
+    abandoned: metrics::Counter,
+    pub(crate) lost: metrics::Counter,
+    spilled: metrics::Gauge,
+    in_flight: metrics::Gauge,
+}
+
+impl Counters {
+    fn new(consumer: &str) -> Self {
+        let records = |outcome: &'static str| metrics::counter!("millrace_consumer_records_total", "consumer" => consumer.to_owned(), "outcome" => outcome);
+        Self {
+            done: records("done"),
+            dead_lettered: records("dead_lettered"),
+            abandoned: records("abandoned"),
+            lost: records("lost"),
+            spilled: metrics::gauge!("millrace_consumer_spilled_records", "consumer" => consumer.to_owned()),
+            in_flight: metrics::gauge!("millrace_consumer_in_flight_records", "consumer" => consumer.to_owned()),
+        }
+    }
+}
+
+/// What an engine is given beside its scheduler and its committer.
+pub(crate) struct EngineContext<'c> {
+    pub(crate) kafka: &'c KafkaSettings,
+    pub(crate) client: &'c StreamConsumer<Context>,
+    /// Where the engine publishes what is owned.
+    pub(crate) assignment: AssignmentWatch,
+    pub(crate) pressure: MemoryPressure,
+    pub(crate) options: &'c ConsumerOptions,
+    pub(crate) subscription: &'c Subscription,
+    pub(crate) progress: &'c Progress,
+    pub(crate) offset_source: &'c dyn OffsetSource,
+}
+
+impl<'c, S, C> Engine<'c, S, C>
+where
+    S: Scheduler<'c>,
+    C: OffsetCommitter<S::Product>,
+{
+    pub(crate) fn new(context: &EngineContext<'c>, scheduler: S, committer: C) -> Self {
+        let EngineContext { client, options, progress, offset_source, .. } = *context;
+        Self {
+            client,
+            stream: client.stream(),
+            scheduler,
+            watch: context.assignment.clone(),
+            assignment: Assignment::new(committer.policy()),
+            committer,
+            offset_source,
+            options,
+            name: &context.subscription.name,
+            progress,
+            counters: Counters::new(&context.subscription.name),
+            revocation: None,
+            pending: None,
+            pressure: context.pressure.clone(),
+            spill_reader: SpillReader::new(context.kafka),
+            drain_rate: DrainRate::default(),
+            draining: None,
+            settling_since: None,
+            stalled_since: None,
+            paused: false,
+            dead_letter_run: 0,
+            end: None,
+        }
+    }
+
+    /// Runs until `shutdown` and the drain after it, or until it cannot go on.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), ConsumerError> {
+        let mut ticks = tokio::time::interval(self.options.commit_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = std::future::poll_fn(|context| self.poll_work(context)) => tokio::task::yield_now().await,
+                _ = ticks.tick() => self.tick(),
+                () = shutdown.cancelled(), if self.draining.is_none() => self.begin_drain()?,
+            }
+            self.assign()?;
+            self.serve_events()?;
+            self.advance_revocation()?;
+            self.begin_seek();
+            self.read_spilled();
+            if self.committer.policy().is_eager() {
+                self.commit();
+            }
+            if let Some(error) = self.end.take() {
+                return Err(error);
+            }
+            if self.is_drained() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Serves completed tasks and new records until there are none, an event waits, or [`POLL_BUDGET`] is spent.
+    fn poll_work(&mut self, context: &mut task::Context<'_>) -> Poll<()> {
+        let mut served = 0;
+        loop {
+            let before = served;
+            while served < POLL_BUDGET
+                && self.end.is_none()
+                && let Poll::Ready((completion, backpressure)) = self.scheduler.poll_completion(context)
+            {
+                served += 1;
+                self.complete(completion, backpressure);
+            }
+            let mut polled = 0;
+            while polled < POLL_BATCH
+                && self.may_poll()
+                && let Poll::Ready(Some(message)) = Pin::new(&mut self.stream).poll_next(context)
+            {
+                polled += 1;
+                match message {
+                    Ok(message) => self.take(message),
+                    Err(error) => self.polling_failed(error),
+                }
+            }
+            served += polled;
+            if self.pending.as_mut().is_some_and(|pending| pending.poll_resolved(context).is_ready()) {
+                return Poll::Ready(());
+            }
+            if let Poll::Ready(read) = self.spill_reader.poll(context) {
+                if let Some((request, result)) = read {
+                    self.accept_spilled(&request, result);
+                }
+                return Poll::Ready(());
+            }
+            if let Poll::Ready(committed) = self.committer.poll(context, &mut self.assignment) {
+                served += 1;
+                if let Err(error) = committed {
+                    self.end.get_or_insert(error);
+                }
+            }
+            if served >= POLL_BUDGET || self.client.context().has_events() || self.end.is_some() {
+                return Poll::Ready(());
+            }
+            if served == before {
+                return if served > 0 { Poll::Ready(()) } else { Poll::Pending };
+            }
+        }
+    }
+
+    /// A paused or draining consumer polls on: rebalances and answers to commits come that way.
+    fn may_poll(&self) -> bool {
+        self.paused || self.draining.is_some() || self.has_capacity()
+    }
+
+    /// Whether more may be in flight.
+    pub(crate) fn has_capacity(&self) -> bool {
+        let (records, bytes) = self.assignment.load();
+        records + self.committer.waiting() < self.options.max_in_flight
+            && bytes < self.options.max_in_flight_bytes
+            && self.has_spill_capacity()
+    }
+
+    /// Whether more may be read although it may have to be spilled.
+    fn has_spill_capacity(&self) -> bool {
+        self.scheduler.spilled() <= self.options.max_spilled
+    }
+
+    fn take(&mut self, message: BorrowedMessage<'c>) {
+        if self.draining.is_some() {
+            return;
+        }
+        let bytes = message.payload_len() + message.key_len();
+        let acquired = self.assignment.acquire(message.topic(), message.partition(), message.offset(), bytes);
+        // The client's queue may still hold records of a revoked partition: its next owner reads them.
+        let Some(handle) = acquired else { return };
+        if self.assignment.take_restarted() {
+            self.assignment_changed();
+        }
+        let backpressure = self.scheduler.take(handle, Record::from(message));
+        self.apply_backpressure(handle.slot, backpressure);
+    }
+
+    fn complete(&mut self, completion: Completion<S::Product>, backpressure: Option<Backpressure>) {
+        let Completion { handle, outcome } = completion;
+        if !matches!(outcome, TaskOutcome::Spilled(_)) {
+            self.drain_rate.records += 1;
+            self.drain_rate.bytes += handle.bytes;
+        }
+        match outcome {
+            TaskOutcome::Done(product) => {
+                self.done(handle, Output::Product(product));
+                self.count(None);
+            }
+            TaskOutcome::DeadLettered { class, letter } => {
+                self.done(handle, letter.map_or(Output::Nothing, Output::Letter));
+                self.count(Some(class));
+            }
+            TaskOutcome::Spilled(_) => self.assignment.end(handle, false),
+            TaskOutcome::Abandoned => self.abandon(handle),
+            TaskOutcome::OffsetMismatch => {
+                self.abandon(handle);
+                self.assignment.set_misplaced(handle);
+            }
+            TaskOutcome::Halt(reason) => {
+                self.assignment.end(handle, false);
+                self.halt(reason);
+            }
+        }
+        let limit = self.options.dead_letter_limit;
+        if limit > 0 && self.dead_letter_run >= limit {
+            self.halt(format!("{limit} records in a row were refused for good (--dead-letter-limit)"));
+        }
+        self.apply_backpressure(handle.slot, backpressure);
+    }
+
+    fn done(&mut self, handle: RecordHandle, output: Output<S::Product>) {
+        self.assignment.end(handle, true);
+        // The output of a partition that has another owner by now is made there again.
+        if self.assignment.epoch(handle.slot) == handle.epoch {
+            self.committer.stage(handle, output);
+        }
+    }
+
+    fn abandon(&mut self, handle: RecordHandle) {
+        self.assignment.end(handle, false);
+        self.counters.abandoned.increment(1);
+    }
+
+    fn count(&mut self, letter: Option<DeadLetterClass>) {
+        self.progress.count(letter.is_some());
+        match letter {
+            None => {
+                self.counters.done.increment(1);
+                self.dead_letter_run = 0;
+            }
+            Some(class) => {
+                self.counters.dead_lettered.increment(1);
+                // Transient failures, such as a destination that is down, are not the deploy's fault.
+                self.dead_letter_run += u64::from(class == DeadLetterClass::Permanent);
+            }
+        }
+    }
+
+    fn halt(&mut self, reason: String) {
+        self.end.get_or_insert(ConsumerError::Halted(reason));
+    }
+
+    fn polling_failed(&mut self, error: RdKafkaError) {
+        let fatal = matches!(error, RdKafkaError::MessageConsumptionFatal(_))
+            || error.rdkafka_error_code().is_some_and(|code| class_of(code) == ErrorClass::Fatal);
+        if fatal {
+            self.end.get_or_insert(KafkaError::Call { action: "reading from Kafka", source: error }.into());
+        } else {
+            // The client retries by itself, and says once what is wrong.
+            tracing::warn!(%error, "polling failed, retrying");
+        }
+    }
+
+    /// A full key queue pauses its partition: memory is bounded even where one key never moves.
+    fn apply_backpressure(&mut self, slot: usize, backpressure: Option<Backpressure>) {
+        let Some(backpressure) = backpressure else { return };
+        let state = self.assignment.slot_mut(slot);
+        let before = state.full_queues;
+        state.full_queues = match backpressure {
+            Backpressure::Full => before + 1,
+            Backpressure::Drained => before.saturating_sub(1),
+        };
+        let after = state.full_queues;
+        if self.paused || (before == 0) == (after == 0) {
+            return;
+        }
+        let list = self.assignment.list(&[slot]);
+        let result = if after > 0 { self.client.pause(&list) } else { self.client.resume(&list) };
+        if let Err(error) = result {
+            tracing::warn!(%error, "pausing or resuming a partition failed");
+        }
+    }
+
+    fn commit(&mut self) {
+        let closing = self.draining.is_some() || self.revocation.is_some();
+        self.committer.commit(&mut self.assignment, closing);
+    }
+
+    fn tick(&mut self) {
+        self.read_positions();
+        self.scheduler.scan_queued();
+        self.commit();
+        let (records, _) = self.assignment.load();
+        #[allow(clippy::cast_precision_loss)] // gauges
+        {
+            self.counters.in_flight.set(records as f64);
+            self.counters.spilled.set(self.scheduler.spilled() as f64);
+        }
+        self.relieve_pressure();
+        self.watch_stall();
+    }
+
+    /// The client's positions pass transaction markers, which are never delivered, in the order of records.
+    fn read_positions(&mut self) {
+        // A consumer that drains drops what it polls.
+        if self.draining.is_some() {
+            return;
+        }
+        match self.client.position() {
+            Ok(positions) => {
+                for element in positions.elements() {
+                    let position = if let Offset::Offset(offset) = element.offset() { Some(offset) } else { None };
+                    self.assignment.reached(element.topic(), element.partition(), position);
+                }
+            }
+            Err(error) => tracing::debug!(%error, "reading the client's positions failed"),
+        }
+    }
+
+    /// Pauses everything when too much has been in flight for [`STALL_TIMEOUT`], and resumes when half of it is done.
+    fn watch_stall(&mut self) {
+        let (records, bytes) = self.assignment.load();
+        if self.paused {
+            let is_half_empty =
+                records <= self.options.max_in_flight / 2 && bytes <= self.options.max_in_flight_bytes / 2;
+            if is_half_empty && self.has_spill_capacity() {
+                self.set_paused(false);
+            }
+        } else if self.has_capacity() {
+            self.stalled_since = None;
+        } else if self.stalled_since.get_or_insert_with(Instant::now).elapsed() >= STALL_TIMEOUT {
+            self.set_paused(true);
+        }
+    }
+
+    fn set_paused(&mut self, paused: bool) {
+        let mut slots = self.assignment.owned_slots();
+        // Those with a full key queue stay paused.
+        slots.retain(|&slot| paused || self.assignment.slot_mut(slot).full_queues == 0);
+        let list = self.assignment.list(&slots);
+        let result = if paused { self.client.pause(&list) } else { self.client.resume(&list) };
+        match result {
+            Ok(()) => {
+                self.paused = paused;
+                self.stalled_since = None;
+                tracing::debug!(paused, "back-pressure: in-flight limit");
+            }
+            Err(error) => tracing::warn!(%error, "pausing or resuming all partitions failed"),
+        }
+    }
+
+    fn serve_events(&mut self) -> Result<(), ConsumerError> {
+        if self.client.context().has_rebalance() {
+            // A rebalance does not wait for a store: a seek that is not resolved yet begins anew afterwards, if the
+            // partition is still owned.
+            self.pending.take_if(|pending| pending.is_seek());
+        }
+        // A rebalance that is being answered must end before the next one begins.
+        while self.revocation.is_none()
+            && self.pending.is_none()
+            && let Some(event) = self.client.context().next_event()
+        {
+            match event {
+                RebalanceEvent::Assign(list) => self.begin_assignment(list)?,
+                RebalanceEvent::Revoke(list) => self.begin_revocation(list)?,
+                RebalanceEvent::Committed(result) => self.committer.answered(result, &mut self.assignment),
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_drain(&mut self) -> Result<(), ConsumerError> {
+        self.read_positions();
+        let (records, _) = self.assignment.load();
+        tracing::info!(consumer = self.name, in_flight = records, "stopping, draining what is in flight");
+        let slots = self.assignment.owned_slots();
+        self.draining = Some(DrainDeadline::begin(slots.clone(), self.options.drain_deadline));
+        self.drop_queued(&slots);
+        self.spill_reader.stop();
+        self.cancel_assignment()
+    }
+
+    fn is_drained(&mut self) -> bool {
+        let Some(draining) = &self.draining else { return false };
+        let is_overdue = draining.is_overdue();
+        let (records, _) = self.assignment.load();
+        if records > 0 && !is_overdue {
+            return false;
+        }
+        if records > 0 && self.settling_since.is_none() {
+            tracing::warn!(records, "drain deadline passed; unfinished records are left uncommitted and read again");
+        }
+        self.commit();
+        let is_settled = !self.committer.is_committing() && self.assignment.uncommitted().is_empty();
+        is_settled || self.settling_since.get_or_insert_with(Instant::now).elapsed() >= COMMIT_TIMEOUT
+    }
+}

@@ -1,0 +1,19 @@
+//! Why a consumer ends other than by being asked to.
+
+use millrace_kafka::KafkaError;
+use millrace_kafka::producer::TransactionError;
+use thiserror::Error;
+
+/// Why a consumer ended other than by being asked to.
+#[derive(Debug, Error)]
+pub enum ConsumerError {
+    /// The client cannot be set up, or cannot go on.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The producer cannot go on with transactions in this process; the next one starts where the last transaction ended.
+    #[error("transactions cannot go on: {0}")]
+    Transaction(#[from] TransactionError),
+    /// The processor, or the dead-letter limit, stopped it. Nothing was committed after that.
+    #[error("the consumer halted: {0}")]
+    Halted(String),
+}

@@ -1,0 +1,39 @@
+//! The consumer runtime: one engine, three modes.
+//!
+//! | mode | scheduler | offsets are committed | for |
+//! |---|---|---|---|
+//! | keyed | `scheduler::keyed` | to the group, at an interval | effects outside of Kafka: at least once, order per key |
+//! | batch | `scheduler::batch` | with the rows, in the database's transaction | rows of a database: effectively once |
+//! | transactional | `scheduler::keyed` | in the producing transaction (KIP-447) | records made of records: exactly once |
+//!
+//! One task polls the client, owns the assignment and commits. A mode only says how polled records become tasks
+//! (`scheduler`) and how progress is committed (`commit`). Assignment epochs, back-pressure on records and bytes, retries,
+//! dead letters and their limit, cooperative rebalances that drain what is revoked, a bounded stop and metrics are the
+//! same in all of them.
+
+mod assignment;
+mod attempts;
+mod commit;
+mod consumer;
+mod context;
+mod dlq;
+mod engine;
+mod error;
+mod group_offsets;
+mod offset_map;
+mod options;
+mod outcome;
+mod processor;
+mod progress;
+mod scheduler;
+mod spill;
+mod start_offsets;
+
+pub use attempts::{AcquireError, Attempt};
+pub use consumer::Consumer;
+pub use error::ConsumerError;
+pub use offset_map::{CompletedOffsets, UnrecognizedMetadata};
+pub use options::{ConsumerOptions, Subscription};
+pub use outcome::Outcome;
+pub use processor::{Batch, BatchError, BatchProcessor, DestinationQueues, Processor, Refused, Transformer, Written};
+pub use progress::Progress;

@@ -1,0 +1,309 @@
+//! The batch scheduler: a partition's records are stored in batches, one batch of a partition at a time.
+//!
+//! What arrives while a batch is being stored makes the next one: batches grow with the load by themselves. Each begins
+//! where the one before it ended. Where that one was not stored, none follows it until the partition is assigned anew.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+use futures_util::stream::FuturesUnordered;
+
+use crate::assignment::RecordHandle;
+use crate::scheduler::{Backpressure, Completion, Scheduler, TaskOutcome, drop_revoked};
+use crate::start_offsets::StartOffset;
+use millrace_kafka::Record;
+
+/// Records of one partition, in order.
+pub(crate) struct RecordBatch<'c> {
+    pub(crate) handles: Vec<RecordHandle>,
+    pub(crate) records: Vec<Record<'c>>,
+    /// The offset that the store has if all earlier batches are stored, and nothing else; `None`: none.
+    pub(crate) expected: Option<i64>,
+}
+
+/// The batch scheduler. `start` makes the future that stores a batch.
+pub(crate) struct PartitionBatcher<'c, S, F> {
+    start: S,
+    running: FuturesUnordered<F>,
+    /// By the partition's slot.
+    queues: Vec<Queue<'c>>,
+    /// Records of batches that ended.
+    ended: VecDeque<Completion<()>>,
+    batch_records: usize,
+}
+
+#[derive(Default)]
+struct Queue<'c> {
+    waiting: VecDeque<(RecordHandle, Record<'c>)>,
+    /// The epoch in which the partition was assigned, or began anew because its log was truncated.
+    epoch: u32,
+    /// The stored offset that the next batch expects.
+    expected: Option<i64>,
+    /// Whether a batch of this epoch was not stored.
+    is_broken: bool,
+    is_busy: bool,
+    is_full: bool,
+}
+
+impl Queue<'_> {
+    /// Notes the end of a batch.
+    fn ended(&mut self, completions: &[Completion<()>]) {
+        self.is_busy = false;
+        let is_stored = |finished: &Completion<()>| {
+            matches!(finished.outcome, TaskOutcome::Done(()) | TaskOutcome::DeadLettered { .. })
+        };
+        let Some(last) = completions.last().filter(|last| last.handle.epoch == self.epoch) else { return };
+        if completions.iter().all(is_stored) {
+            self.expected = Some(last.handle.offset + 1);
+        } else {
+            self.is_broken = true;
+        }
+    }
+}
+
+impl<'c, S, F> PartitionBatcher<'c, S, F>
+where
+    S: Fn(RecordBatch<'c>) -> F,
+    F: Future<Output = Vec<Completion<()>>>,
+{
+    /// Batches of at most `batch_records`; as many again may wait before a partition is paused.
+    pub(crate) fn new(start: S, batch_records: usize) -> Self {
+        Self { start, running: FuturesUnordered::new(), queues: Vec::new(), ended: VecDeque::new(), batch_records }
+    }
+
+    /// Begins a batch in each partition that has none under way.
+    fn begin(&mut self) {
+        let may_begin = |queue: &&mut Queue<'c>| !queue.is_busy && !queue.is_broken && !queue.waiting.is_empty();
+        for queue in self.queues.iter_mut().filter(may_begin) {
+            let count = queue.waiting.len().min(self.batch_records);
+            let (handles, records) = queue.waiting.drain(..count).unzip();
+            queue.is_busy = true;
+            self.running.push((self.start)(RecordBatch { handles, records, expected: queue.expected }));
+        }
+    }
+
+    fn queue(&mut self, slot: usize) -> &mut Queue<'c> {
+        while self.queues.len() <= slot {
+            self.queues.push(Queue::default());
+        }
+        &mut self.queues[slot]
+    }
+
+    fn backpressure_of(&mut self, slot: usize) -> Option<Backpressure> {
+        let bound = self.batch_records;
+        let queue = self.queues.get_mut(slot).filter(|queue| queue.is_full && queue.waiting.len() <= bound / 2)?;
+        queue.is_full = false;
+        Some(Backpressure::Drained)
+    }
+}
+
+impl<'c, S, F> Scheduler<'c> for PartitionBatcher<'c, S, F>
+where
+    S: Fn(RecordBatch<'c>) -> F,
+    F: Future<Output = Vec<Completion<()>>>,
+{
+    type Product = ();
+
+    fn begin_epoch(&mut self, slot: usize, epoch: u32, start: &StartOffset) {
+        let queue = self.queue(slot);
+        queue.epoch = epoch;
+        queue.expected = if let StartOffset::Stored(offset) = start { Some(*offset) } else { None };
+        queue.is_broken = false;
+    }
+
+    fn take(&mut self, handle: RecordHandle, record: Record<'c>) -> Option<Backpressure> {
+        let bound = self.batch_records;
+        let queue = self.queue(handle.slot);
+        if handle.epoch > queue.epoch {
+            // The log was truncated: the store keeps what it has.
+            queue.epoch = handle.epoch;
+            queue.is_broken = false;
+        }
+        queue.waiting.push_back((handle, record));
+        let filled = !queue.is_full && queue.waiting.len() >= bound;
+        queue.is_full |= filled;
+        filled.then_some(Backpressure::Full)
+    }
+
+    fn poll_completion(&mut self, context: &mut Context<'_>) -> Poll<(Completion<()>, Option<Backpressure>)> {
+        self.begin();
+        while self.ended.is_empty() {
+            match Pin::new(&mut self.running).poll_next(context) {
+                Poll::Ready(Some(finished)) => {
+                    if let Some(first) = finished.first() {
+                        self.queues[first.handle.slot].ended(&finished);
+                    }
+                    self.ended.extend(finished);
+                    self.begin();
+                }
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+        match self.ended.pop_front() {
+            Some(finished) => {
+                let backpressure = self.backpressure_of(finished.handle.slot);
+                Poll::Ready((finished, backpressure))
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    fn drop_queued(&mut self, is_owned: impl Fn(RecordHandle) -> bool) -> Vec<RecordHandle> {
+        let mut dropped = Vec::new();
+        for queue in &mut self.queues {
+            queue.is_full &= !drop_revoked(&mut queue.waiting, |(handle, _)| *handle, &is_owned, &mut dropped);
+        }
+        dropped
+    }
+}
+
+/// The completions of a batch whose records all end alike.
+pub(crate) fn all(batch: &RecordBatch<'_>, outcome: &TaskOutcome<()>) -> Vec<Completion<()>> {
+    batch.handles.iter().map(|&handle| Completion { handle, outcome: outcome.clone() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use futures_util::future::LocalBoxFuture;
+    use futures_util::task::noop_waker_ref;
+    use rdkafka::Timestamp;
+    use rdkafka::message::OwnedMessage;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn record() -> Record<'static> {
+        Record::from(OwnedMessage::new(Some(b"{}".to_vec()), None, "t".into(), Timestamp::NotAvailable, 0, 0, None))
+    }
+
+    fn handle(slot: usize, offset: i64) -> RecordHandle {
+        RecordHandle { slot, epoch: 1, offset, bytes: 1 }
+    }
+
+    struct Running {
+        offsets: Vec<i64>,
+        expected: Option<i64>,
+        end: oneshot::Sender<TaskOutcome<()>>,
+    }
+
+    type Jobs = Rc<RefCell<Vec<Running>>>;
+
+    type Job<'c> = LocalBoxFuture<'c, Vec<Completion<()>>>;
+
+    fn batcher<'c>(jobs: &Jobs) -> PartitionBatcher<'c, impl Fn(RecordBatch<'c>) -> Job<'c>, Job<'c>> {
+        let jobs = Rc::clone(jobs);
+        let start = move |batch: RecordBatch<'c>| -> Job<'c> {
+            let (end, outcome) = oneshot::channel();
+            let offsets = batch.handles.iter().map(|handle| handle.offset).collect();
+            jobs.borrow_mut().push(Running { offsets, expected: batch.expected, end });
+            Box::pin(async move { all(&batch, &outcome.await.unwrap()) })
+        };
+        PartitionBatcher::new(start, 4)
+    }
+
+    fn running(jobs: &Jobs) -> Vec<Vec<i64>> {
+        jobs.borrow().iter().map(|job| job.offsets.clone()).collect()
+    }
+
+    #[test]
+    fn a_partition_has_one_chunk_at_a_time_and_what_comes_meanwhile_is_the_next() {
+        let jobs = Jobs::default();
+        let mut batcher = batcher(&jobs);
+        let mut context = Context::from_waker(noop_waker_ref());
+        let levels: Vec<_> = (0..6).map(|offset| batcher.take(handle(0, offset), record())).collect();
+        assert_eq!(levels, [None, None, None, Some(Backpressure::Full), None, None]);
+        batcher.take(handle(1, 50), record());
+        assert!(batcher.poll_completion(&mut context).is_pending());
+        assert_eq!(running(&jobs), [vec![0, 1, 2, 3], vec![50]]);
+        batcher.take(handle(0, 6), record());
+
+        jobs.borrow_mut().remove(0).end.send(TaskOutcome::Done(())).unwrap();
+        let mut finished = Vec::new();
+        while let Poll::Ready((record, level)) = batcher.poll_completion(&mut context) {
+            finished.push((record.handle.offset, level));
+        }
+        assert_eq!(finished, [(0, Some(Backpressure::Drained)), (1, None), (2, None), (3, None)]);
+        assert_eq!(running(&jobs), [vec![50], vec![4, 5, 6]]);
+    }
+
+    #[test]
+    fn what_waits_in_a_partition_that_leaves_is_dropped_and_its_chunk_goes_on() {
+        let jobs = Jobs::default();
+        let mut batcher = batcher(&jobs);
+        let mut context = Context::from_waker(noop_waker_ref());
+        batcher.take(handle(0, 0), record());
+        assert!(batcher.poll_completion(&mut context).is_pending());
+        for (slot, offset) in [(0, 1), (0, 2), (1, 50)] {
+            batcher.take(handle(slot, offset), record());
+        }
+        let dropped: Vec<_> =
+            batcher.drop_queued(|handle| handle.slot != 0).iter().map(|handle| handle.offset).collect();
+        assert_eq!(dropped, [1, 2]);
+        assert!(batcher.poll_completion(&mut context).is_pending());
+        assert_eq!(running(&jobs), [vec![0], vec![50]]);
+    }
+
+    /// Takes records in, and says what chunk runs then: its offsets and what it expects.
+    fn next_batch<'c, S, F>(
+        batcher: &mut PartitionBatcher<'c, S, F>,
+        jobs: &Jobs,
+        handles: &[RecordHandle],
+    ) -> Option<(Vec<i64>, Option<i64>)>
+    where
+        S: Fn(RecordBatch<'c>) -> F,
+        F: Future<Output = Vec<Completion<()>>>,
+    {
+        for &handle in handles {
+            batcher.take(handle, record());
+        }
+        while batcher.poll_completion(&mut Context::from_waker(noop_waker_ref())).is_ready() {}
+        jobs.borrow().last().map(|job| (job.offsets.clone(), job.expected))
+    }
+
+    #[test]
+    fn behind_a_chunk_that_came_to_nothing_none_begins_until_the_partition_is_taken_up_anew() {
+        let jobs = Jobs::default();
+        let mut batcher = batcher(&jobs);
+        batcher.begin_epoch(0, 1, &StartOffset::Stored(5));
+        assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 7)]), Some((vec![7], Some(5))));
+        jobs.borrow_mut().remove(0).end.send(TaskOutcome::Done(())).unwrap();
+        assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 8)]), Some((vec![8], Some(8))));
+        batcher.take(handle(0, 9), record());
+        jobs.borrow_mut().remove(0).end.send(TaskOutcome::OffsetMismatch).unwrap();
+        assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 10)]), None);
+
+        batcher.drop_queued(|_| false);
+        batcher.begin_epoch(0, 2, &StartOffset::Stored(8));
+        let again = RecordHandle { epoch: 2, ..handle(0, 8) };
+        assert_eq!(next_batch(&mut batcher, &jobs, &[again]), Some((vec![8], Some(8))));
+    }
+
+    #[test]
+    fn a_chunk_of_an_older_epoch_changes_nothing_in_a_newer_one() {
+        let jobs = Jobs::default();
+        let mut batcher = batcher(&jobs);
+        batcher.begin_epoch(0, 1, &StartOffset::Unknown);
+        assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 0)]), Some((vec![0], None)));
+        batcher.begin_epoch(0, 2, &StartOffset::Stored(40));
+        jobs.borrow_mut().remove(0).end.send(TaskOutcome::Done(())).unwrap();
+        let new = RecordHandle { epoch: 2, ..handle(0, 40) };
+        assert_eq!(next_batch(&mut batcher, &jobs, &[new]), Some((vec![40], Some(40))));
+    }
+
+    #[test]
+    fn a_log_that_was_cut_goes_on_also_where_a_chunk_was_given_up_for_it() {
+        let jobs = Jobs::default();
+        let mut batcher = batcher(&jobs);
+        batcher.begin_epoch(0, 1, &StartOffset::Stored(90));
+        assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 90)]), Some((vec![90], Some(90))));
+        let cut = RecordHandle { epoch: 2, ..handle(0, 3) };
+        batcher.take(cut, record());
+        jobs.borrow_mut().remove(0).end.send(TaskOutcome::Abandoned).unwrap();
+        assert_eq!(next_batch(&mut batcher, &jobs, &[]), Some((vec![3], Some(90))));
+    }
+}

@@ -1,0 +1,6 @@
+//! The consumer runtime on a real Kafka.
+#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+
+mod fixture;
+mod keyed;
+mod spill;

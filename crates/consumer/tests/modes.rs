@@ -1,0 +1,375 @@
+//! The batch and the transactional mode on a real Kafka.
+#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use millrace_broker::topics::TopicSpec;
+use millrace_consumer::{
+    Attempt, Batch, BatchError, BatchProcessor, Consumer, ConsumerError, ConsumerOptions, Outcome, Processor, Refused,
+    Subscription, Transformer, Written,
+};
+use millrace_kafka::admin::AdminClient;
+use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
+use millrace_kafka::{KafkaSettings, OwnedProducerRecord, Producer, Record};
+use millrace_testkit::kafka::{self, Isolation, Kafka, RawRecord};
+use millrace_testkit::wait::eventually;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const BOUND: Duration = Duration::from_secs(60);
+
+/// How long the store in memory takes for a commit.
+const STORE_LATENCY: Duration = Duration::from_millis(3);
+
+/// A topic with its dead-letter topic, a topic for what is made of it, and a group.
+struct Fixture {
+    kafka: &'static Kafka,
+    source: String,
+    made: String,
+    group: String,
+}
+
+struct Member {
+    task: JoinHandle<Result<(), ConsumerError>>,
+    stop: CancellationToken,
+}
+
+impl Member {
+    async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+impl Fixture {
+    async fn set(partitions: i32) -> Option<Self> {
+        let kafka = kafka::shared().await?;
+        let (source, made) = (kafka::unique("source"), kafka::unique("made"));
+        let letters = TopicSpec::new(format!("{source}.dlq"), 1);
+        kafka.create_topics(&[TopicSpec::new(&source, partitions), TopicSpec::new(&made, partitions), letters]).await;
+        Some(Self { kafka, source, made, group: kafka::unique("millrace-test") })
+    }
+
+    fn consumer(&self) -> (KafkaSettings, Consumer) {
+        let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
+        let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
+        let subscription =
+            Subscription { name: "test".to_owned(), group: self.group.clone(), topics: vec![self.source.clone()] };
+        let options = ConsumerOptions {
+            commit_interval: Duration::from_millis(50),
+            batch_records: 40,
+            ..ConsumerOptions::default()
+        };
+        (settings.clone(), Consumer::new(settings, subscription, options, producer))
+    }
+
+    /// Runs a member that copies records, under a transactional id of its own.
+    async fn copier(&self) -> Member {
+        let (settings, consumer) = self.consumer();
+        let id = kafka::unique("millrace-test");
+        let producer = TransactionalProducer::new(&settings, &ProducerSettings::default(), &id).unwrap();
+        producer.init_transactions(BOUND).await.unwrap();
+        let (copier, stop) = (Copier(self.made.clone()), CancellationToken::new());
+        let task = tokio::spawn({
+            let stop = stop.clone();
+            async move { consumer.run_transactional(&copier, &producer, stop).await }
+        });
+        Member { task, stop }
+    }
+
+    fn keeper(&self, table: &Arc<Mutex<Table>>) -> Member {
+        let (_, consumer) = self.consumer();
+        let (keeper, stop) = (Keeper(Arc::clone(table)), CancellationToken::new());
+        let task = tokio::spawn({
+            let stop = stop.clone();
+            async move { consumer.run_batches(&keeper, stop).await }
+        });
+        Member { task, stop }
+    }
+
+    /// Begins to commit, in a transaction, where the group is already.
+    async fn leave_a_commit_open(&self) -> BaseProducer {
+        let committed = self.kafka.committed_offsets(&self.group, &self.source).await;
+        let mut offsets = TopicPartitionList::new();
+        for (partition, offset) in committed {
+            offsets.add_partition_offset(&self.source, partition, Offset::Offset(offset.unwrap())).unwrap();
+        }
+        let group: BaseConsumer = self.kafka.client().set("group.id", &self.group).create().unwrap();
+        let group = group.group_metadata().unwrap();
+        let id = kafka::unique("died");
+        let mut client = self.kafka.client();
+        client.set("transactional.id", id).set("transaction.timeout.ms", "5000");
+        let begin = move || {
+            let producer: BaseProducer = client.create().unwrap();
+            producer.init_transactions(BOUND).unwrap();
+            producer.begin_transaction().unwrap();
+            producer.send_offsets_to_transaction(&offsets, &group, BOUND).unwrap();
+            producer
+        };
+        tokio::task::spawn_blocking(begin).await.unwrap()
+    }
+
+    /// How many members the group has.
+    async fn members(&self) -> usize {
+        let cluster = AdminClient::new(&KafkaSettings::plaintext(self.kafka.bootstrap_servers())).unwrap();
+        let groups = cluster.groups(BOUND).await.unwrap();
+        groups.iter().find(|group| group.name == self.group).map_or(0, |group| group.members)
+    }
+
+    async fn lag(&self) -> i64 {
+        let committed: i64 = self.kafka.committed_offsets(&self.group, &self.source).await.values().flatten().sum();
+        let records = self.kafka.read_all(&self.source, Isolation::Committed).await.len();
+        i64::try_from(records).unwrap() - committed
+    }
+
+    async fn until_no_lag(&self) {
+        eventually(BOUND, "everything is committed", async || (self.lag().await == 0).then_some(())).await;
+    }
+
+    async fn letters(&self) -> Vec<(Option<Vec<u8>>, String)> {
+        let letters = self.kafka.read_all(&format!("{}.dlq", self.source), Isolation::Committed).await;
+        letters
+            .iter()
+            .map(|letter| (letter.value.clone(), letter.header("dlq.error.reason").unwrap().to_owned()))
+            .collect()
+    }
+}
+
+/// Writes each record again, but for those that say `poison`.
+struct Copier(String);
+
+impl Processor for Copier {
+    type Product = (Vec<u8>, Vec<u8>);
+
+    async fn process(&self, record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome<Self::Product> {
+        match record.value().unwrap_or_default() {
+            b"poison" => Outcome::reject("it says so"),
+            value => Outcome::Done((record.key().unwrap_or_default().to_vec(), value.to_vec())),
+        }
+    }
+}
+
+impl Transformer for Copier {
+    fn batch_size(&self, ready: usize, _age: Duration) -> usize {
+        ready
+    }
+
+    fn to_records<'p>(&self, products: impl Iterator<Item = &'p Self::Product>) -> Vec<OwnedProducerRecord> {
+        let record = |(key, value): &(Vec<u8>, Vec<u8>)| OwnedProducerRecord {
+            topic: self.0.clone().into(),
+            key: Some(key.clone()),
+            value: Some(value.clone()),
+            headers: OwnedHeaders::new(),
+        };
+        products.map(record).collect()
+    }
+}
+
+/// A store of rows and offsets, both in memory.
+#[derive(Default)]
+struct Table {
+    rows: Vec<String>,
+    offsets: BTreeMap<i32, i64>,
+    /// Whether connections break: of three commits one is not answered and did not take place, one is not answered and
+    /// did.
+    breaks: bool,
+    commits: usize,
+}
+
+/// Stores values, but for those that say `refuse`.
+struct Keeper(Arc<Mutex<Table>>);
+
+struct Pending {
+    rows: Vec<String>,
+    partition: i32,
+    expected: Option<i64>,
+    next: i64,
+}
+
+impl BatchProcessor for Keeper {
+    type Row<'r> = String;
+    type Pending = Pending;
+
+    async fn resume(&self, _topic: &str, partition: i32) -> Result<Option<i64>, BatchError> {
+        Ok(self.0.lock().unwrap().offsets.get(&partition).copied())
+    }
+
+    fn read(&self, record: &Record<'_>) -> Result<String, String> {
+        match String::from_utf8_lossy(record.value().unwrap_or_default()) {
+            value if value == "unreadable" => Err("nobody can read it".to_owned()),
+            value => Ok(value.into_owned()),
+        }
+    }
+
+    async fn write(&self, batch: &Batch<'_, Self::Row<'_>>) -> Result<Written<Pending>, BatchError> {
+        let refused = batch.rows.iter().enumerate().filter(|(_, value)| *value == "refuse");
+        let refused = refused.map(|(index, _)| Refused { index, reason: "no room for it".to_owned() }).collect();
+        let rows = batch.rows.to_vec();
+        let Batch { partition, expected, next, .. } = *batch;
+        Ok(Written { pending: Pending { rows, partition, expected, next }, refused })
+    }
+
+    async fn commit(&self, pending: Pending) -> Result<(), BatchError> {
+        // Meanwhile the next records come.
+        tokio::time::sleep(STORE_LATENCY).await;
+        let mut table = self.0.lock().unwrap();
+        table.commits += 1;
+        let fate = if table.breaks { table.commits % 3 } else { 0 };
+        let lost = || BatchError::Unavailable { reason: "the connection broke".to_owned() };
+        if fate == 1 {
+            return Err(lost());
+        }
+        if table.offsets.get(&pending.partition).copied() != pending.expected {
+            return Err(BatchError::OffsetConflict);
+        }
+        table.rows.extend(pending.rows);
+        table.offsets.insert(pending.partition, pending.next);
+        if fate == 2 { Err(lost()) } else { Ok(()) }
+    }
+}
+
+fn record(key: usize, value: impl Into<Vec<u8>>) -> RawRecord {
+    RawRecord::new(value).key(format!("key-{key}"))
+}
+
+fn numbers(range: std::ops::Range<usize>) -> impl Iterator<Item = RawRecord> {
+    range.map(|number| record(number % 31, number.to_string()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_record_is_copied_exactly_once_and_in_order_of_its_key_while_members_come_and_go() {
+    let Some(fixture) = Fixture::set(6).await else { return };
+    let mut members = vec![fixture.copier().await];
+    for round in 0..5 {
+        fixture.kafka.produce(&fixture.source, numbers(round * 2_000..(round + 1) * 2_000)).await;
+        members.push(fixture.copier().await);
+        if round % 2 == 1 {
+            // One goes in good order, one at once: what it had begun is aborted.
+            members.remove(0).stop().await;
+            members.remove(0).task.abort();
+        }
+    }
+    fixture.until_no_lag().await;
+    for member in members {
+        member.stop().await;
+    }
+
+    let copies = fixture.kafka.read_all(&fixture.made, Isolation::Committed).await;
+    let mut by_key: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
+    for copy in copies {
+        let number = String::from_utf8(copy.value.unwrap()).unwrap().parse().unwrap();
+        by_key.entry(copy.key.unwrap()).or_default().push(number);
+    }
+    for (key, copied) in &by_key {
+        assert!(copied.is_sorted(), "{}: {copied:?}", String::from_utf8_lossy(key));
+    }
+    let mut all: Vec<_> = by_key.into_values().flatten().collect();
+    all.sort_unstable();
+    assert_eq!(all, (0..10_000).collect::<Vec<_>>());
+}
+
+/// A member that died in the middle of a commit leaves it open: until it is settled nobody knows where to go on. What
+/// librdkafka finds out by itself in a rebalance meanwhile is "nothing committed", and it would begin anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_nobody_finished_is_waited_for_also_when_the_group_changes_meanwhile() {
+    let Some(fixture) = Fixture::set(4).await else { return };
+    fixture.kafka.produce(&fixture.source, numbers(0..400)).await;
+    let first = fixture.copier().await;
+    fixture.until_no_lag().await;
+    first.stop().await;
+    let _unfinished = fixture.leave_a_commit_open().await;
+
+    let mut members = Vec::new();
+    for count in 1..=2 {
+        members.push(fixture.copier().await);
+        eventually(BOUND, "the member joins", async || (fixture.members().await == count).then_some(())).await;
+    }
+    fixture.kafka.produce(&fixture.source, numbers(400..500)).await;
+    fixture.until_no_lag().await;
+    for member in members {
+        member.stop().await;
+    }
+    let records = fixture.kafka.read_all(&fixture.made, Isolation::Committed).await;
+    let mut copies: Vec<usize> = records.iter().map(|record| record.value_text().unwrap().parse().unwrap()).collect();
+    copies.sort_unstable();
+    assert_eq!(copies, (0..500).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_in_a_transaction_is_dead_lettered_in_it_and_the_rest_is_copied() {
+    let Some(fixture) = Fixture::set(1).await else { return };
+    fixture.kafka.produce(&fixture.source, [record(1, "a"), record(1, "poison"), record(1, ""), record(1, "b")]).await;
+    let member = fixture.copier().await;
+    fixture.until_no_lag().await;
+    member.stop().await;
+    let copies = fixture.kafka.read_all(&fixture.made, Isolation::Committed).await;
+    let copies: Vec<_> = copies.into_iter().map(|copy| copy.value.unwrap()).collect();
+    assert_eq!(copies, [b"a", b"b"]);
+    let letters = [(&b"poison"[..], "it says so"), (b"", "the value is empty")];
+    assert_eq!(fixture.letters().await, letters.map(|(value, reason)| (Some(value.to_vec()), reason.to_owned())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_keeps_its_good_rows_and_goes_on_where_the_store_is_whatever_the_group_has_committed() {
+    let Some(fixture) = Fixture::set(3).await else { return };
+    let table: Arc<Mutex<Table>> = Arc::default();
+    fixture.kafka.produce(&fixture.source, numbers(0..3_000)).await;
+    fixture.kafka.produce(&fixture.source, ["refuse", "", "unreadable"].map(|value| record(1, value))).await;
+    let member = fixture.keeper(&table);
+    fixture.until_no_lag().await;
+    member.stop().await;
+    let mut reasons: Vec<_> = fixture.letters().await.into_iter().map(|(_, reason)| reason).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["no room for it", "nobody can read it", "the value is empty"]);
+
+    // A store that was put back to its beginning is filled again, and no row is there twice.
+    let before = std::mem::take(&mut *table.lock().unwrap());
+    fixture.kafka.produce(&fixture.source, numbers(3_000..3_100)).await;
+    let member = fixture.keeper(&table);
+    let count = || table.lock().unwrap().rows.len();
+    eventually(BOUND, "all rows are stored again", async || (count() == 3_100).then_some(())).await;
+    member.stop().await;
+    let mut rows: Vec<usize> = table.lock().unwrap().rows.iter().map(|row| row.parse().unwrap()).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, (0..3_100).collect::<Vec<_>>());
+    assert_eq!(before.rows.len(), 3_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_somebody_else_moved_on_is_followed() {
+    let Some(fixture) = Fixture::set(1).await else { return };
+    let table: Arc<Mutex<Table>> = Arc::default();
+    fixture.kafka.produce(&fixture.source, numbers(0..100)).await;
+    let member = fixture.keeper(&table);
+    fixture.until_no_lag().await;
+    // Records 100 to 149 are stored by another process.
+    table.lock().unwrap().offsets.insert(0, 150);
+    fixture.kafka.produce(&fixture.source, numbers(100..200)).await;
+    let last = || table.lock().unwrap().rows.last().cloned();
+    eventually(BOUND, "the last row is stored", async || (last().as_deref() == Some("199")).then_some(())).await;
+    member.stop().await;
+    let expected: Vec<_> = (0..100).chain(150..200).map(|number| number.to_string()).collect();
+    assert_eq!(table.lock().unwrap().rows, expected);
+}
+
+/// What waits behind a batch that was not stored must not be stored before it: it would take the offset over it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_row_is_lost_or_stored_twice_while_commits_are_not_answered() {
+    let Some(fixture) = Fixture::set(3).await else { return };
+    let table: Arc<Mutex<Table>> = Arc::default();
+    table.lock().unwrap().breaks = true;
+    fixture.kafka.produce(&fixture.source, numbers(0..6_000)).await;
+    let member = fixture.keeper(&table);
+    fixture.until_no_lag().await;
+    table.lock().unwrap().breaks = false;
+    member.stop().await;
+    let mut rows: Vec<usize> = table.lock().unwrap().rows.iter().map(|row| row.parse().unwrap()).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, (0..6_000).collect::<Vec<_>>());
+}

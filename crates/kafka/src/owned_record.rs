@@ -1,0 +1,43 @@
+//! A record that was made here and is still to be written.
+
+use std::borrow::Cow;
+
+use rdkafka::message::OwnedHeaders;
+
+use crate::producer::ProducerRecord;
+
+/// A record that owns what it is made of.
+#[derive(Debug, Clone)]
+pub struct OwnedProducerRecord {
+    /// The topic.
+    pub topic: Cow<'static, str>,
+    /// The key; `None` is a null key.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// The headers.
+    pub headers: OwnedHeaders,
+}
+
+impl OwnedProducerRecord {
+    /// The record as a producer takes it.
+    pub fn as_record(&self) -> ProducerRecord<'_> {
+        self.with(self.headers.clone())
+    }
+
+    /// The same with these headers, which were [taken](Self::take_headers) from it before.
+    pub fn with(&self, headers: OwnedHeaders) -> ProducerRecord<'_> {
+        ProducerRecord {
+            topic: &self.topic,
+            partition: None,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers,
+        }
+    }
+
+    /// Takes the headers out, where the record is written once: librdkafka copies them one by one.
+    pub fn take_headers(&mut self) -> OwnedHeaders {
+        std::mem::replace(&mut self.headers, OwnedHeaders::new_with_capacity(0))
+    }
+}

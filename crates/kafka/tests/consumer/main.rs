@@ -1,6 +1,0 @@
-//! The consumer runtime on a real Kafka.
-#![allow(clippy::unwrap_used)] // a test that cannot go on fails
-
-mod keyed;
-mod postponed;
-mod scene;
