@@ -113,7 +113,7 @@ impl KafkaSettings {
     /// What every client is configured with. `role` becomes part of the client id.
     ///
     /// # Errors
-    /// [`KafkaError::Setting`] where settings contradict each other.
+    /// [`KafkaError::Setting`] where settings contradict each other, or need TLS and this build has none.
     pub fn client_config(&self, role: &str) -> Result<ClientConfig, KafkaError> {
         let mut config = ClientConfig::new();
         config
@@ -126,7 +126,7 @@ impl KafkaSettings {
             // A broker that hangs is left for another one before a caller's patience ends.
             .set("socket.connection.setup.timeout.ms", "5000")
             .set("log.connection.close", "false");
-        self.security.apply(&mut config)?;
+        self.security.apply(&mut config, cfg!(feature = "tls"))?;
         self.override_in(&mut config);
         Ok(config)
     }
@@ -153,7 +153,8 @@ impl Security {
         })
     }
 
-    fn apply(&self, config: &mut ClientConfig) -> Result<(), KafkaError> {
+    /// `has_tls`: whether librdkafka was built with OpenSSL, which SCRAM needs as well.
+    fn apply(&self, config: &mut ClientConfig, has_tls: bool) -> Result<(), KafkaError> {
         let protocol = self.protocol();
         let (name, sasl, tls) = match protocol {
             SecurityProtocol::Plaintext => ("plaintext", false, false),
@@ -162,8 +163,11 @@ impl Security {
             SecurityProtocol::SaslSsl => ("sasl_ssl", true, true),
         };
         config.set("security.protocol", name);
+        if tls && !has_tls {
+            return Err(needs_tls("KAFKA_SECURITY_PROTOCOL", &name.to_uppercase()));
+        }
         if sasl {
-            self.apply_sasl(config)?;
+            self.apply_sasl(config, has_tls)?;
         }
         if tls {
             self.apply_tls(config);
@@ -171,8 +175,11 @@ impl Security {
         Ok(())
     }
 
-    fn apply_sasl(&self, config: &mut ClientConfig) -> Result<(), KafkaError> {
+    fn apply_sasl(&self, config: &mut ClientConfig, has_tls: bool) -> Result<(), KafkaError> {
         let mechanism = self.sasl_mechanism.ok_or_else(|| missing("KAFKA_SASL_MECHANISM", "SASL needs a mechanism"))?;
+        if !has_tls && mechanism != SaslMechanism::Plain {
+            return Err(needs_tls("KAFKA_SASL_MECHANISM", mechanism.as_librdkafka()));
+        }
         config.set("sasl.mechanism", mechanism.as_librdkafka());
         if mechanism.as_librdkafka() != "OAUTHBEARER" {
             let user = self.sasl_username.as_ref();
@@ -204,6 +211,11 @@ impl Security {
     }
 }
 
+fn needs_tls(name: &str, value: &str) -> KafkaError {
+    let reason = "this build has no TLS to Kafka; build it with `--features tls`";
+    KafkaError::Setting { name: name.to_owned(), value: value.to_owned(), reason: reason.to_owned() }
+}
+
 fn missing(name: &str, reason: &str) -> KafkaError {
     KafkaError::Setting { name: name.to_owned(), value: String::new(), reason: format!("{reason}, and it is not set") }
 }
@@ -212,20 +224,23 @@ fn missing(name: &str, reason: &str) -> KafkaError {
 mod tests {
     use super::*;
 
-    fn settings(security: Security) -> KafkaSettings {
-        KafkaSettings { security, ..KafkaSettings::plaintext("127.0.0.1:9092") }
+    fn configured(security: &Security, has_tls: bool) -> Result<ClientConfig, KafkaError> {
+        let mut config = ClientConfig::new();
+        security.apply(&mut config, has_tls).map(|()| config)
+    }
+
+    fn with_mechanism(mechanism: SaslMechanism) -> Security {
+        Security {
+            sasl_mechanism: Some(mechanism),
+            sasl_username: Some("ann".to_owned()),
+            sasl_password: Some("secret".to_owned()),
+            ..Security::default()
+        }
     }
 
     #[test]
     fn scram_over_tls_is_what_a_mechanism_alone_asks_for() {
-        let config = settings(Security {
-            sasl_mechanism: Some(SaslMechanism::ScramSha512),
-            sasl_username: Some("ann".to_owned()),
-            sasl_password: Some("secret".to_owned()),
-            ..Security::default()
-        })
-        .client_config("test")
-        .unwrap();
+        let config = configured(&with_mechanism(SaslMechanism::ScramSha512), true).unwrap();
         assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
         assert_eq!(config.get("sasl.mechanism"), Some("SCRAM-SHA-512"));
         assert_eq!(config.get("ssl.ca.location"), Some("probe"));
@@ -233,12 +248,25 @@ mod tests {
 
     #[test]
     fn a_missing_password_is_named_as_the_user_sets_it() {
-        let security = Security {
-            sasl_mechanism: Some(SaslMechanism::Plain),
-            sasl_username: Some("ann".to_owned()),
-            ..Security::default()
-        };
-        let error = settings(security).client_config("test").unwrap_err().to_string();
+        let security = Security { sasl_password: None, ..with_mechanism(SaslMechanism::Plain) };
+        let error = configured(&security, true).unwrap_err().to_string();
         assert!(error.contains("KAFKA_SASL_PASSWORD"), "{error}");
+    }
+
+    #[test]
+    fn what_needs_tls_is_refused_without_it_naming_the_feature() {
+        let plain = SecurityProtocol::SaslPlaintext;
+        let over_plain = |mechanism| Security { security_protocol: Some(plain), ..with_mechanism(mechanism) };
+        let ssl = Security { security_protocol: Some(SecurityProtocol::Ssl), ..Security::default() };
+        for (security, setting) in [
+            (ssl, "KAFKA_SECURITY_PROTOCOL"),
+            (with_mechanism(SaslMechanism::Plain), "KAFKA_SECURITY_PROTOCOL"),
+            (over_plain(SaslMechanism::ScramSha256), "KAFKA_SASL_MECHANISM"),
+        ] {
+            let error = configured(&security, false).unwrap_err().to_string();
+            assert!(error.contains(setting) && error.contains("--features tls"), "{error}");
+            configured(&security, true).unwrap();
+        }
+        configured(&over_plain(SaslMechanism::Plain), false).unwrap();
     }
 }

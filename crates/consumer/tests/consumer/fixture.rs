@@ -27,7 +27,7 @@ impl Fixture<'static> {
     pub(crate) async fn set(partitions: i32) -> Option<Self> {
         let kafka = kafka::shared().await?;
         let _ = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_max_level(tracing::level_filters::LevelFilter::WARN)
             .with_test_writer()
             .try_init();
         Some(Self::on(kafka, partitions).await)

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Level};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Libraries that tell of each connection at `info` and of each packet at `debug`. They keep to warnings unless the
 /// filter names them (`debug,hyper=debug`).
@@ -37,19 +38,20 @@ pub enum LogFormat {
     Json,
 }
 
-/// A filter in the syntax of [`EnvFilter`], known to be right.
+/// Levels by target, in the syntax of [`Targets`]. (Not `EnvFilter`: its fields and spans are not used here, and its regex
+/// crates take a twentieth of a first build.)
 #[derive(Debug, Clone)]
-pub struct LogFilter(String);
+pub struct LogFilter(Targets);
 
 impl FromStr for LogFilter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let is_read = EnvFilter::try_new(text).is_ok();
-        if is_read && text.split(',').all(|part| part.contains(['=', '[', ']']) || is_level(part)) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err("write a level (error, warn, info, debug, trace, off) or TARGET=LEVEL, separated by commas".to_owned())
+        let is_unmistakable = text.split(',').all(|part| part.contains('=') || is_level(part));
+        let targets = text.parse().ok().filter(|_| is_unmistakable);
+        targets.map(Self).ok_or_else(|| {
+            "write a level (error, warn, info, debug, trace, off) or TARGET=LEVEL, separated by commas".to_owned()
+        })
     }
 }
 
@@ -60,17 +62,15 @@ fn is_level(word: &str) -> bool {
 
 impl LogFilter {
     fn at(level: Level) -> Self {
-        Self(level.to_string())
+        Self(Targets::new().with_default(level))
     }
 
-    fn to_env_filter(&self) -> EnvFilter {
-        let wanted = EnvFilter::new(&self.0);
-        if wanted.max_level_hint() <= Some(LevelFilter::WARN) {
-            return wanted;
-        }
+    /// The filter with chatty libraries at warnings, unless it names them or asks for less.
+    fn with_chatty_quiet(&self) -> Targets {
+        let default = self.0.default_level().unwrap_or(LevelFilter::OFF);
+        let quiet = CHATTY.map(|target| (target, default.min(LevelFilter::WARN)));
         // Of two directives for one target the later holds: the user's.
-        let quiet = CHATTY.map(|target| format!("{target}={},", Level::WARN)).concat();
-        EnvFilter::new(quiet + &self.0)
+        Targets::new().with_default(default).with_targets(quiet).with_targets(self.0.clone())
     }
 }
 
@@ -102,10 +102,11 @@ where
 {
     // A log that cannot be written, because its reader has gone, is lost; telling of it on stderr would panic there.
     let builder = tracing_subscriber::fmt().log_internal_errors(false);
-    let builder = builder.with_env_filter(filter.to_env_filter()).with_writer(writer);
+    let builder = builder.with_max_level(LevelFilter::TRACE).with_writer(writer);
+    let filter = filter.with_chatty_quiet();
     match format {
-        LogFormat::Text => builder.with_ansi(colours).finish().into(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().into(),
+        LogFormat::Text => builder.with_ansi(colours).finish().with(filter).into(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(filter).into(),
     }
 }
 
