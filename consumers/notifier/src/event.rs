@@ -24,14 +24,16 @@ pub(crate) struct Event<'a> {
 }
 
 impl Event<'_> {
-    /// The id as it stands in a header: what is not a visible ASCII character is percent-encoded.
+    /// The id as it stands in a header: what is not a visible ASCII character is percent-encoded, and so is `%`, so that
+    /// different ids stay different.
     pub(crate) fn id_for_header(&self) -> Cow<'_, str> {
-        if self.id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let stays = |byte: u8| byte.is_ascii_graphic() && byte != b'%';
+        if self.id.bytes().all(stays) {
             return Cow::Borrowed(self.id);
         }
         let mut encoded = String::with_capacity(self.id.len() + 16);
         for byte in self.id.bytes() {
-            if byte.is_ascii_graphic() {
+            if stays(byte) {
                 encoded.push(char::from(byte));
             } else {
                 // Writing to a string does not fail.
@@ -68,7 +70,13 @@ pub(crate) mod tests {
 
     #[test]
     fn an_id_stands_in_a_header_as_it_is_unless_it_would_break_it() {
-        assert_eq!(Event { id: "order-7.a%b", ..EXAMPLE }.id_for_header(), "order-7.a%b");
+        assert_eq!(Event { id: "order-7.a~b", ..EXAMPLE }.id_for_header(), "order-7.a~b");
         assert_eq!(Event { id: "a b\r\nX: é", ..EXAMPLE }.id_for_header(), "a%20b%0D%0AX:%20%C3%A9");
+    }
+
+    #[test]
+    fn an_id_that_looks_encoded_is_not_taken_for_another() {
+        assert_eq!(Event { id: "x y", ..EXAMPLE }.id_for_header(), "x%20y");
+        assert_eq!(Event { id: "x%20y", ..EXAMPLE }.id_for_header(), "x%2520y");
     }
 }

@@ -37,6 +37,17 @@ async fn a_receiver_can_verify_a_webhook_with_the_new_secret_and_with_the_old_on
 }
 
 #[tokio::test]
+async fn ids_that_differ_have_webhook_ids_that_differ() {
+    let receiver = WebhookReceiver::start().await.unwrap();
+    let notifier = notifier(&config(&receiver));
+    for id in ["x y", "x%20y"] {
+        assert_eq!(process(&notifier, record(id, "12345", "hello")).await, Outcome::DONE);
+    }
+    let ids: Vec<_> = receiver.received().iter().map(|request| request.headers["webhook-id"].clone()).collect();
+    assert_eq!(ids, ["x%20y", "x%2520y"]);
+}
+
+#[tokio::test]
 async fn what_may_pass_is_tried_again_under_the_same_id() {
     for status in [408, 429, 500, 503] {
         let receiver = WebhookReceiver::start().await.unwrap();
