@@ -1,16 +1,28 @@
 //! A notification as a mail: text/plain in UTF-8, with the event's id as `X-Event-Id`.
 //!
+//! Every line is CRLF-terminated and has at most 998 octets, none of them NUL or a lone CR (RFC 5322, 2.1.1; RFC 2045,
+//! 2.7).
+//!
 //! Nothing a notification says can add a header or a recipient: addresses are parsed, and header values encoded.
 
 use std::error::Error;
 
 use lettre::address::Address;
-use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue, MIME_VERSION_1_0,
+};
 use lettre::message::{Mailbox, Message};
 use thiserror::Error;
 
 use super::template::Template;
+use super::truncate::truncate;
 use crate::event::{Event, fingerprint};
+
+/// The longest subject in characters: a single word is not folded, and has to fit into one line.
+const LONGEST_SUBJECT: usize = 900;
+
+/// The longest event id that stands in a mail as it is, in octets. It has no place to fold at.
+const LONGEST_ID: usize = 900;
 
 /// What stands on every mail of a destination.
 #[derive(Debug, Clone)]
@@ -40,15 +52,22 @@ impl MailTemplate {
     /// # Errors
     /// [`RecipientError`] where the event's user has no mail address.
     pub(crate) fn write(&self, event: &Event<'_>) -> Result<Message, RecipientError> {
+        let subject = one_line(&self.subject.fill(event));
         let mail = Message::builder()
+            .header(MIME_VERSION_1_0)
             .from(self.from.clone())
             .to(Mailbox::new(None, self.recipient(event)?))
-            .subject(one_line(&self.subject.fill(event)))
+            .subject(truncate(&subject, LONGEST_SUBJECT, |_| 1))
             .message_id(Some(format!("<{}@{}>", fingerprint(event.id), self.from.email.domain())))
-            .header(EventIdHeader(event.id_for_header().into_owned()))
-            .header(ContentType::TEXT_PLAIN)
-            .body(event.message.to_owned())?;
-        Ok(mail)
+            .header(EventIdHeader(id_on_one_line(event)))
+            .header(ContentType::TEXT_PLAIN);
+        // lettre takes every short ASCII text for 7bit.
+        let mail = if event.message.is_ascii() && !is_seven_bit(event.message) {
+            mail.header(ContentTransferEncoding::QuotedPrintable)
+        } else {
+            mail
+        };
+        Ok(mail.body(event.message.to_owned())?)
     }
 
     fn recipient(&self, event: &Event<'_>) -> Result<Address, RecipientError> {
@@ -72,6 +91,20 @@ fn one_line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
+/// Whether an ASCII text may be sent without an encoding: no NUL, and CR only before LF.
+fn is_seven_bit(text: &str) -> bool {
+    text.split("\r\n").all(|line| !line.contains(['\r', '\0']))
+}
+
+/// The event's id; of one that is too long, the beginning and a fingerprint of the whole.
+fn id_on_one_line(event: &Event<'_>) -> String {
+    let id = event.id_for_header();
+    match id.get(..LONGEST_ID) {
+        Some(beginning) if id.len() > LONGEST_ID => format!("{beginning}...{}", fingerprint(event.id)),
+        _ => id.into_owned(),
+    }
+}
+
 #[derive(Clone)]
 struct EventIdHeader(String);
 
@@ -91,6 +124,8 @@ impl Header for EventIdHeader {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::event::tests::EXAMPLE;
 
@@ -111,6 +146,7 @@ mod tests {
         let mail = letterhead("{user_id}@example.com").write(&EXAMPLE).unwrap();
         let text = text(&mail);
         for line in [
+            "MIME-Version: 1.0",
             "From: Millrace <millrace@example.com>",
             "To: 12345@example.com",
             "Subject: For 12345",
@@ -123,6 +159,59 @@ mod tests {
         let again = letterhead("{user_id}@example.com").write(&EXAMPLE).unwrap();
         let id = |mail: &Message| mail.headers().get_raw("Message-ID").unwrap().to_owned();
         assert_eq!(id(&mail), id(&again));
+    }
+
+    #[test]
+    fn a_lone_carriage_return_and_a_nul_are_encoded() {
+        let message = "one\rtwo\0three\nfour\r\nfive\r";
+        let mail = letterhead("{user_id}@example.com").write(&Event { message, ..EXAMPLE }).unwrap();
+        let text = text(&mail);
+        let (headers, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(headers.lines().any(|line| line == "Content-Transfer-Encoding: quoted-printable"), "{headers}");
+        assert_eq!(body, "one=0Dtwo=00three\r\nfour\r\nfive=0D");
+    }
+
+    #[test]
+    fn a_long_subject_is_marked_and_a_long_id_still_differs() {
+        let mut head = letterhead("mail@example.com");
+        head.subject = Template::parse("{id}").unwrap();
+        let ids = [format!("{}1", "x".repeat(3_000)), format!("{}2", "x".repeat(3_000))];
+        let [first, second] = ids.each_ref().map(|id| head.write(&Event { id, ..EXAMPLE }).unwrap());
+        let subject = first.headers().get_raw("Subject").unwrap();
+        assert!(subject.starts_with("xxx") && subject.ends_with("… [truncated]"), "{subject}");
+        let id = |mail: &Message| mail.headers().get_raw("X-Event-Id").unwrap().to_owned();
+        assert!(id(&first).starts_with("xxx") && id(&first) != id(&second), "{}", id(&first));
+        let longest = "x".repeat(LONGEST_ID);
+        assert_eq!(id(&head.write(&Event { id: &longest, ..EXAMPLE }).unwrap()), longest);
+    }
+
+    /// Words and line breaks of all lengths, in ASCII and beyond.
+    fn texts() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            "[ -~]{0,40}",
+            "[\r\n\0 .]{1,3}",
+            "\\PC{0,20}",
+            "[a-zé ]{900,1100}",
+            (0usize..3_000).prop_map(|length| "x".repeat(length)),
+            (0usize..3_000).prop_map(|length| " ".repeat(length)),
+        ];
+        prop::collection::vec(part, 0..6).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn every_line_of_every_mail_is_one_that_a_relay_takes(id in texts(), kind in texts(), message in texts()) {
+            let mut head = letterhead("mail@example.com");
+            head.subject = Template::parse("{type} {id}").unwrap();
+            let mail = head.write(&Event { id: &id, kind: &kind, message: &message, ..EXAMPLE }).unwrap();
+            let mail = text(&mail);
+            prop_assert!(mail.is_ascii());
+            for line in mail.split("\r\n") {
+                prop_assert!(line.len() <= 998 && !line.contains(['\r', '\n', '\0']), "{:?}", line);
+            }
+        }
     }
 
     #[test]

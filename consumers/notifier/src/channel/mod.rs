@@ -12,6 +12,7 @@ mod smtp;
 mod sns;
 mod teams;
 mod template;
+mod truncate;
 mod webhook;
 
 use self::console::Console;

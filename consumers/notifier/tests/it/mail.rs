@@ -39,6 +39,17 @@ async fn a_mail_is_text_with_the_events_id_to_the_user_alone() {
 }
 
 #[tokio::test]
+async fn what_a_relay_would_refuse_in_a_text_arrives_encoded() {
+    let sink = SmtpSink::start().await.unwrap();
+    let notifier = notifier(&(config(&sink) + &route("mail")));
+    assert_eq!(process(&notifier, record("event-1", "12345", r"one\rtwo\u0000three\nfour")).await, Outcome::DONE);
+    let text = String::from_utf8(sink.mails()[0].content.clone()).unwrap();
+    for line in ["MIME-Version: 1.0", "Content-Transfer-Encoding: quoted-printable", "one=0Dtwo=00three", "four"] {
+        assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_4xx_reply_is_tried_again_and_a_5xx_reply_goes_to_the_fallback() {
     let sink = SmtpSink::start().await.unwrap();
     let receiver = WebhookReceiver::start().await.unwrap();
