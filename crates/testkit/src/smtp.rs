@@ -31,6 +31,8 @@ pub enum Moment {
 pub struct Mail {
     /// When it was accepted.
     pub at: Instant,
+    /// What the client called itself in EHLO or HELO.
+    pub hello: String,
     /// The envelope's sender, without the brackets.
     pub from: String,
     /// The envelope's recipients, without the brackets.
@@ -124,7 +126,8 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
         // A connection that is gone before it is accepted is the client's affair.
         let Ok((stream, _)) = listener.accept().await else { continue };
         while sessions.try_join_next().is_some() {}
-        let session = Session { stream: BufStream::new(stream), state: Arc::clone(&state), envelope: None };
+        let session =
+            Session { stream: BufStream::new(stream), state: Arc::clone(&state), hello: String::new(), envelope: None };
         // An error is a client that went away.
         sessions.spawn(session.run());
     }
@@ -133,6 +136,7 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
 struct Session {
     stream: BufStream<TcpStream>,
     state: Arc<Mutex<State>>,
+    hello: String,
     envelope: Option<Envelope>,
 }
 
@@ -152,8 +156,15 @@ impl Session {
             let line = String::from_utf8_lossy(&line).into_owned();
             let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
             match verb.to_ascii_uppercase().as_str() {
-                "EHLO" => self.reply("250-sink\r\n250-8BITMIME\r\n250 SMTPUTF8").await?,
-                "HELO" | "NOOP" => self.reply("250 OK").await?,
+                "EHLO" => {
+                    argument.clone_into(&mut self.hello);
+                    self.reply("250-sink\r\n250-8BITMIME\r\n250 SMTPUTF8").await?;
+                }
+                "HELO" => {
+                    argument.clone_into(&mut self.hello);
+                    self.reply("250 OK").await?;
+                }
+                "NOOP" => self.reply("250 OK").await?,
                 "RSET" => {
                     self.envelope = None;
                     self.reply("250 OK").await?;
@@ -208,7 +219,8 @@ impl Session {
             return self.reply(&refusal).await;
         }
         let Envelope { from, to } = envelope;
-        lock(&self.state).mails.push(Mail { at: Instant::now(), from, to, content });
+        let hello = self.hello.clone();
+        lock(&self.state).mails.push(Mail { at: Instant::now(), hello, from, to, content });
         self.reply("250 OK").await
     }
 

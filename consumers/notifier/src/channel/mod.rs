@@ -4,6 +4,7 @@
 //! [destination's](crate::delivery).
 
 mod console;
+pub(crate) mod hello;
 mod mail;
 mod signature;
 mod slack;

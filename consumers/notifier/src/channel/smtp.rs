@@ -38,6 +38,8 @@ pub(crate) struct MailServer {
     pub(crate) port: u16,
     pub(crate) encryption: Encryption,
     pub(crate) credentials: Option<Credentials>,
+    /// What it is greeted with.
+    pub(crate) hello: ClientId,
 }
 
 /// See the module's text.
@@ -45,7 +47,6 @@ pub(crate) struct Smtp {
     server: MailServer,
     letterhead: MailTemplate,
     policy: AddressPolicy,
-    hello: ClientId,
     tls: TlsParameters,
     idle: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
 }
@@ -57,7 +58,7 @@ impl Smtp {
         policy: AddressPolicy,
     ) -> Result<Self, lettre::transport::smtp::Error> {
         let tls = TlsParameters::new(server.host.clone())?;
-        Ok(Self { server, letterhead, policy, hello: ClientId::default(), tls, idle: Mutex::default() })
+        Ok(Self { server, letterhead, policy, tls, idle: Mutex::default() })
     }
 
     pub(super) async fn send(&self, event: &Event<'_>) -> Result<(), Failure> {
@@ -85,18 +86,18 @@ impl Smtp {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Failure> {
-        let MailServer { host, port, encryption, credentials } = &self.server;
+        let MailServer { host, port, encryption, credentials, hello } = &self.server;
         let addresses = resolve(host, *port, self.policy).await.map_err(|error| match error {
             ResolveError::Private(..) => Failure::refused(describe(&error)),
             ResolveError::Lookup(..) => Failure::unavailable(describe(&error)),
         })?;
         // The certificate is checked against the name, whatever address it has.
         let tls = (*encryption == Encryption::Tls).then(|| self.tls.clone());
-        let mut connection = AsyncSmtpConnection::connect_tokio1(&*addresses, None, &self.hello, tls, None)
+        let mut connection = AsyncSmtpConnection::connect_tokio1(&*addresses, None, hello, tls, None)
             .await
             .map_err(|error| failure(&error))?;
         if *encryption == Encryption::StartTls {
-            connection.starttls(self.tls.clone(), &self.hello).await.map_err(|error| failure(&error))?;
+            connection.starttls(self.tls.clone(), hello).await.map_err(|error| failure(&error))?;
         }
         if let Some(credentials) = credentials {
             connection

@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::extension::ClientId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -11,7 +12,7 @@ use url::Url;
 
 use super::error::ConfigProblem;
 use super::source::{self, Environment};
-use crate::channel::{Encryption, MailServer, MailTemplate, Secret, Template};
+use crate::channel::{Encryption, MailServer, MailTemplate, Secret, Template, hello};
 use crate::event::Event;
 
 /// A channel, ready to be built. URLs and passwords are left out when it is shown.
@@ -85,6 +86,7 @@ struct SmtpTable {
     to: String,
     #[serde(default = "default_subject")]
     subject: String,
+    hello: Option<String>,
 }
 
 fn default_subject() -> String {
@@ -165,7 +167,7 @@ fn secret_url(table: UrlTable, key: &str, environment: Environment<'_>) -> Resul
 }
 
 fn smtp(table: SmtpTable, key: &str, environment: Environment<'_>) -> Result<ChannelPlan, ConfigProblem> {
-    let SmtpTable { server, username, password, password_env, from, to, subject } = table;
+    let SmtpTable { server, username, password, password_env, from, to, subject, hello } = table;
     let password = source::optional(key, "password", password, password_env, environment)?;
     let credentials = match (username, password) {
         (Some(username), Some(password)) => Some(Credentials::new(username, password)),
@@ -175,8 +177,12 @@ fn smtp(table: SmtpTable, key: &str, environment: Environment<'_>) -> Result<Cha
         }
         (None, Some(_)) => return Err(ConfigProblem::at(format!("{key}.username"), "is missing")),
     };
-    let server =
-        mail_server(&server, credentials).map_err(|problem| ConfigProblem::at(format!("{key}.server"), problem))?;
+    let hello = match hello {
+        Some(text) => hello::parse(&text).map_err(|error| ConfigProblem::at(format!("{key}.hello"), error))?,
+        None => hello::of_host(),
+    };
+    let server = mail_server(&server, credentials, hello)
+        .map_err(|problem| ConfigProblem::at(format!("{key}.server"), problem))?;
     let from: Mailbox = from
         .parse()
         .map_err(|error| ConfigProblem::at(format!("{key}.from"), format!("{from:?} is no mail address: {error}")))?;
@@ -188,7 +194,7 @@ fn smtp(table: SmtpTable, key: &str, environment: Environment<'_>) -> Result<Cha
     Ok(ChannelPlan::Smtp { server: Box::new(server), letterhead: Box::new(letterhead) })
 }
 
-fn mail_server(text: &str, credentials: Option<Credentials>) -> Result<MailServer, String> {
+fn mail_server(text: &str, credentials: Option<Credentials>, hello: ClientId) -> Result<MailServer, String> {
     let url = Url::parse(text).map_err(|error| format!("{text:?} is no URL: {error}"))?;
     let (encryption, port) = match url.scheme() {
         "smtps" => (Encryption::Tls, 465),
@@ -206,7 +212,7 @@ fn mail_server(text: &str, credentials: Option<Credentials>) -> Result<MailServe
     if credentials.is_some() && encryption == Encryption::None {
         return Err("sends no password without encryption: use smtps:// or smtp+starttls://".to_owned());
     }
-    Ok(MailServer { host: host.to_owned(), port: url.port().unwrap_or(port), encryption, credentials })
+    Ok(MailServer { host: host.to_owned(), port: url.port().unwrap_or(port), encryption, credentials, hello })
 }
 
 /// Writes a mail to a user whose id is as good as any, to find out whether the settings make one.

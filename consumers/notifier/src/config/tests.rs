@@ -150,6 +150,16 @@ fn each_fault_is_named_with_its_file_and_key() {
             "server = \"smtps://b.org\"\nfrom = \"a@b.org\"\nto = \"{user_id}\\r\\n@b.org\"",
             "destinations.a.to: ",
         ),
+        (
+            "smtp",
+            &format!("server = \"smtps://b.org\"\nhello = \"my_host\"\n{mail}"),
+            "destinations.a.hello: \"my_host\" is neither a domain name",
+        ),
+        (
+            "smtp",
+            &format!("server = \"smtps://b.org\"\nhello = \"192.0.2.1\"\n{mail}"),
+            "destinations.a.hello: an address is written in brackets",
+        ),
         ("console", "limits = { timeout = \"5\" }", "destinations.a.limits.timeout: \"5\" is no time"),
         ("console", "limits = { timeout = \"0s\" }", "destinations.a.limits.timeout: must be longer"),
         ("console", "limits = { timeout = \"5m\" }", "destinations.a.limits.timeout: must be at most 60s"),

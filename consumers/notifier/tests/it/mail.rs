@@ -1,5 +1,7 @@
 //! Mail, as a server gets it.
 
+use std::process::Command;
+
 use millrace_consumer::Outcome;
 use millrace_domain::DeadLetterClass;
 use millrace_testkit::smtp::Moment;
@@ -36,6 +38,23 @@ async fn a_mail_is_text_with_the_events_id_to_the_user_alone() {
         assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
     }
     assert!(!text.to_ascii_lowercase().contains("multipart"), "{text}");
+}
+
+#[tokio::test]
+async fn the_server_is_greeted_with_the_name_that_is_set() {
+    let sink = SmtpSink::start().await.unwrap();
+    let notifier = notifier(&(config(&sink) + "hello = \"notifier.example.com\"\n" + &route("mail")));
+    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
+    assert_eq!(sink.mails()[0].hello, "notifier.example.com");
+}
+
+#[tokio::test]
+async fn without_a_setting_the_server_is_greeted_with_the_hosts_name() {
+    let sink = SmtpSink::start().await.unwrap();
+    let notifier = notifier(&(config(&sink) + &route("mail")));
+    assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
+    let host = Command::new("uname").arg("-n").output().unwrap();
+    assert_eq!(sink.mails()[0].hello, String::from_utf8(host.stdout).unwrap().trim());
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The SMTP sink as lettre meets it.
 
 use lettre::message::header::ContentType;
+use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::{self, SmtpTransport};
 use lettre::{Message, Transport as _};
 use millrace_testkit::SmtpSink;
@@ -15,7 +16,11 @@ fn mail(to: &[&str], body: &str) -> Message {
 async fn send(sink: &SmtpSink, mail: Message) -> Result<smtp::response::Response, smtp::Error> {
     let address = sink.address();
     let sending = tokio::task::spawn_blocking(move || {
-        SmtpTransport::builder_dangerous(address.ip().to_string()).port(address.port()).build().send(&mail)
+        SmtpTransport::builder_dangerous(address.ip().to_string())
+            .port(address.port())
+            .hello_name(ClientId::Domain("client.example.org".to_owned()))
+            .build()
+            .send(&mail)
     });
     sending.await.unwrap()
 }
@@ -28,6 +33,7 @@ async fn a_mail_is_kept_with_its_envelope_and_its_content() {
 
     let mails = sink.mails();
     assert_eq!(mails.len(), 2);
+    assert_eq!(mails[0].hello, "client.example.org");
     assert_eq!(mails[0].from, "millrace@example.org");
     assert_eq!(mails[0].to, ["ann@example.org", "bob@example.org"]);
     let content = String::from_utf8(mails[0].content.clone()).unwrap();
