@@ -3,9 +3,13 @@
 use reqwest::header::HeaderMap;
 use serde_json::json;
 
+use super::truncate::{LONGEST_USER_ID, truncate};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::network::Endpoint;
+
+/// The longest body in bytes: Teams refuses more than 28 KB.
+const LIMIT: usize = 28_000;
 
 /// See the module's text.
 pub(crate) struct Teams(Endpoint);
@@ -20,8 +24,24 @@ impl Teams {
     }
 }
 
-/// A card of text runs: they show text as it is, where a text block would read it as Markdown.
+/// The card, with as much of the message as Teams takes.
 fn body(event: &Event<'_>) -> String {
+    let user_id = truncate(event.user_id, LONGEST_USER_ID, |_| 1);
+    let room = LIMIT.saturating_sub(card(&user_id, "").len());
+    card(&user_id, &truncate(event.message, room, json_length))
+}
+
+/// How many bytes a character takes in a JSON string.
+fn json_length(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..' ' => 6,
+        _ => character.len_utf8(),
+    }
+}
+
+/// A card of text runs: they show text as it is, where a text block would read it as Markdown.
+fn card(user_id: &str, message: &str) -> String {
     let line = |text: &str, weight: &str| {
         json!({
             "type": "RichTextBlock",
@@ -32,8 +52,7 @@ fn body(event: &Event<'_>) -> String {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
-        "fallbackText": event.message,
-        "body": [line(event.user_id, "bolder"), line(event.message, "default")],
+        "body": [line(user_id, "bolder"), line(message, "default")],
     });
     json!({
         "type": "message",
@@ -44,6 +63,8 @@ fn body(event: &Event<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::event::tests::EXAMPLE;
 
@@ -56,5 +77,31 @@ mod tests {
         assert_eq!(card["body"][0]["inlines"][0]["text"], "12345");
         assert_eq!(card["body"][1]["inlines"][0]["text"], "**not bold** [no](http://link) \"<b>\"\nsecond");
         assert!(card["body"].as_array().unwrap().iter().all(|block| block["type"] == "RichTextBlock"));
+    }
+    #[test]
+    fn a_message_stands_once_in_a_card() {
+        assert_eq!(body(&EXAMPLE).matches(EXAMPLE.message).count(), 1);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_with_a_mark_to_what_teams_takes() {
+        for message in ["x".repeat(30_000), "\u{1}\n\"".repeat(10_000), "日本".repeat(10_000)] {
+            let user_id = "\0".repeat(10_000);
+            let body = body(&Event { user_id: &user_id, message: &message, ..EXAMPLE });
+            assert!((27_990..=28_000).contains(&body.len()), "{}", body.len());
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            let blocks = &body["attachments"][0]["content"]["body"];
+            let text = |block: usize| blocks[block]["inlines"][0]["text"].as_str().unwrap().to_owned();
+            assert!(text(0).ends_with("… [truncated]") && text(1).ends_with("… [truncated]"));
+            assert!(message.starts_with(text(1).trim_end_matches("… [truncated]")));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_length_of_json_is_known(text: String) {
+            let json = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(json.len(), 2 + text.chars().map(json_length).sum::<usize>());
+        }
     }
 }

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 /// Stands where a text was cut.
 const MARK: &str = "… [truncated]";
 
+/// The longest user id that stands above a message, in characters.
+pub(super) const LONGEST_USER_ID: usize = 256;
+
 /// `text`, or its beginning and a mark where its characters cost more than `limit`.
 pub(super) fn truncate(text: &str, limit: usize, cost: impl Fn(char) -> usize) -> Cow<'_, str> {
     let room = limit.saturating_sub(MARK.chars().map(&cost).sum());
