@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::channel::Channel;
 use crate::config::{ConfigError, Plan};
-use crate::delivery::{Destination, RouteProgress, RouteState, Undelivered, deliver};
+use crate::delivery::{Destination, SharedDeliveries, Undelivered, deliver};
 use crate::delivery_log::{DeliveryContext, DeliveryLog, Name};
 use crate::event::Event;
 use crate::network::{AddressPolicy, HttpError};
@@ -96,23 +96,15 @@ impl Notifier {
             let Event { user_id, kind, .. } = event;
             return Outcome::reject(format!("no route matches: user {user_id:?}, type {kind:?}"));
         }
-        let chains: Vec<_> = places.iter().filter_map(|&place| self.chains.get(place)).collect();
-        let longest_chain = chains.iter().map(|chain| chain.len()).max().unwrap_or(0);
-        if RouteProgress::fit(chains.len(), longest_chain) {
+        let chains = places.iter().filter_map(|&place| self.chains.get(place)).map(Vec::as_slice);
+        let chains: Vec<_> = chains.collect();
+        let shared = SharedDeliveries::new(&self.destinations, &chains, turn.stages());
+        if shared.can_be_postponed() {
             turn.may_postpone();
         }
-        let (turn, stages) = (&*turn, turn.stages());
-        let deliveries = chains.into_iter().enumerate().map(|(route, chain)| {
-            let chain: Vec<_> = chain.iter().filter_map(|&place| self.destinations.get(place)).collect();
-            async move {
-                match stages.get(route) {
-                    RouteState::Delivered => Ok(()),
-                    RouteState::Failed => Err(Undelivered { failures: Vec::new(), crowded: None }),
-                    RouteState::At(from) => deliver(&chain, from, event, turn).await,
-                }
-            }
-        });
-        verdict(stages, join_all(deliveries).await)
+        let turn = &*turn;
+        let results = join_all(chains.iter().map(|chain| deliver(chain, &shared, event, turn))).await;
+        verdict(&chains, &results, &shared)
     }
 
     /// Takes a notification up, delivers it, and records both.
@@ -151,43 +143,33 @@ impl Notifier {
 }
 
 /// One delivery is enough. Where there is none, the letter is worth a replay if any destination may yet take it.
-/// `stages` are those of earlier turns.
-fn verdict(mut stages: RouteProgress, results: Vec<Result<(), Undelivered<'_>>>) -> Outcome {
+fn verdict(chains: &[&[usize]], results: &[Result<(), Undelivered>], shared: &SharedDeliveries<'_>) -> Outcome {
     // Also where another route has delivered: this one's attempts are still to be made.
-    if results.iter().any(|result| result.as_ref().is_err_and(Undelivered::is_revoked)) {
+    if results.contains(&Err(Undelivered::GivenUp)) {
         return Outcome::retry("given up before every route was tried");
     }
-    let failed_before =
-        (0..results.len()).any(|route| !matches!(stages.get(route), RouteState::At(0) | RouteState::Delivered));
-    let mut crowded = None;
-    for (route, result) in results.iter().enumerate() {
-        let stage = match result {
-            Ok(()) => RouteState::Delivered,
-            Err(Undelivered { crowded: Some((queue, stage)), .. }) => {
-                crowded = Some(*queue);
-                *stage
-            }
-            Err(Undelivered { crowded: None, .. }) => RouteState::Failed,
-        };
-        stages.set(route, stage);
-    }
-    if let Some(queue) = crowded {
-        return Outcome::Defer { queue, resume_token: stages.bits() };
+    let crowded = |result: &Result<(), Undelivered>| match result {
+        Err(Undelivered::Crowded { queue }) => Some(*queue),
+        _ => None,
+    };
+    if let Some(queue) = results.iter().rev().find_map(crowded) {
+        let ended = chains.iter().zip(results).filter(|(_, result)| crowded(result).is_none());
+        let ended: Vec<_> = ended.map(|(&chain, _)| chain).collect();
+        return Outcome::Defer { queue, resume_token: shared.stages(&ended).bits() };
     }
     if results.iter().any(Result::is_ok) {
         return Outcome::DONE;
     }
-    let failures: Vec<_> =
-        results.into_iter().filter_map(Result::err).flat_map(|Undelivered { failures, .. }| failures).collect();
-    let transient = failed_before || failures.iter().any(|(_, failure)| failure.is_transient());
+    let failed_before = shared.have_failed_before();
+    let transient = failed_before || shared.failures().any(|(_, failure)| failure.is_transient());
     let mut reasons: Vec<_> =
-        failures.iter().map(|(destination, failure)| format!("{destination}: {failure}")).collect();
+        shared.failures().map(|(destination, failure)| format!("{destination}: {failure}")).collect();
     reasons.extend(failed_before.then(|| "others failed before it was postponed".to_owned()));
     Outcome::Reject {
         class: if transient { DeadLetterClass::Transient } else { DeadLetterClass::Permanent },
         reason: reasons.join("; "),
         // Of several destinations, the one that was tried most often; that none was tried is in the reason.
-        attempts: failures.iter().map(|(_, failure)| failure.attempts.max(1)).max(),
+        attempts: shared.failures().map(|(_, failure)| failure.attempts.max(1)).max(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `destination` | a channel within its limits |
 //! | `chain` | a destination and its fallbacks |
+//! | `shared` | a notification reaches a destination once, whatever leads there |
 //! | `stages` | how far a notification has come that is postponed |
 //! | `limits` | what one destination may take |
 //! | `breaker` | a destination that is down is left alone |
@@ -19,9 +20,11 @@ mod metrics;
 mod rate;
 mod retry;
 mod route_progress;
+mod shared;
 
 pub(crate) use self::chain::{Undelivered, deliver};
 pub(crate) use self::destination::Destination;
 pub(crate) use self::limits::Limits;
 pub(crate) use self::retry::RetryPolicy;
-pub(crate) use self::route_progress::{RouteProgress, RouteState};
+pub(crate) use self::route_progress::RouteProgress;
+pub(crate) use self::shared::SharedDeliveries;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::running::BOUND;
 use crate::setup::{dead_letter, notifier, process, record, route, webhook};
 
-async fn store(folder: &TempDir) -> Store {
+pub(crate) async fn store(folder: &TempDir) -> Store {
     Store::connect(&sqlite_url(&folder.path().join("deliveries.db"))).await.unwrap()
 }
 
