@@ -19,7 +19,7 @@ use crate::config::{ConfigError, Plan};
 use crate::delivery::{Destination, SharedDeliveries, Undelivered, deliver};
 use crate::delivery_log::{DeliveryContext, DeliveryLog, Name};
 use crate::event::Event;
-use crate::network::{AddressPolicy, HttpError};
+use crate::network::{AddressPolicy, HttpError, Proxies};
 use crate::routes::Routes;
 use crate::settings::Settings;
 
@@ -54,12 +54,13 @@ impl Notifier {
     /// Metrics must have been installed before, or its own are not recorded.
     ///
     /// # Errors
-    /// [`StartError::Setting`] names the setting as the user wrote it, the file, the key and what is wrong with it.
+    /// [`StartError::Setting`] names the setting as the user wrote it, the file, the key and what is wrong with it; or the
+    /// environment variable that names no proxy.
     pub fn from_settings(settings: &Settings, origins: &Origins) -> Result<Self, StartError> {
         let wrong = |error: ConfigError| StartError::Setting(origins.error("notifier-config", error.to_string()));
         let plan = Plan::load(settings.notifier_config.as_deref()).map_err(wrong)?;
         let policy = if settings.allow_private_destinations { AddressPolicy::Any } else { AddressPolicy::PublicOnly };
-        Self::build(plan, policy)
+        Self::build(plan, policy, &Proxies::read(|name| std::env::var(name).ok()))
     }
 
     /// The same, with every delivery recorded in this store, and none repeated that is. Within a runtime: it writes in
@@ -80,9 +81,9 @@ impl Notifier {
         self
     }
 
-    fn build(plan: Plan, policy: AddressPolicy) -> Result<Self, StartError> {
+    fn build(plan: Plan, policy: AddressPolicy, proxies: &Proxies) -> Result<Self, StartError> {
         let build = |(number, destination): (usize, crate::config::DestinationPlan)| {
-            let channel = Channel::build(destination.channel, policy)?;
+            let channel = Channel::build(destination.channel, policy, proxies)?;
             Ok(Destination::new(number, &destination.name, channel, destination.limits))
         };
         let destinations = plan.destinations.into_iter().enumerate().map(build).collect::<Result<_, StartError>>()?;

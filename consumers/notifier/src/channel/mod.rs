@@ -30,7 +30,7 @@ use self::webhook::Webhook;
 use crate::config::ChannelPlan;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::network::{AddressPolicy, Endpoint};
+use crate::network::{AddressPolicy, Endpoint, Proxies};
 use crate::notifier::StartError;
 
 /// A way out.
@@ -46,12 +46,16 @@ pub(crate) enum Channel {
 
 impl Channel {
     /// The channel that a plan asks for. It connects when it is first used.
-    pub(crate) fn build(plan: ChannelPlan, policy: AddressPolicy) -> Result<Self, StartError> {
+    pub(crate) fn build(plan: ChannelPlan, policy: AddressPolicy, proxies: &Proxies) -> Result<Self, StartError> {
+        let endpoint = |url| -> Result<Endpoint, StartError> {
+            let proxy = proxies.of(&url).map_err(StartError::Setting)?;
+            Ok(Endpoint::new(url, policy, proxy)?)
+        };
         Ok(match plan {
             ChannelPlan::Console => Self::Console(Console::stdout().map_err(StartError::Console)?),
-            ChannelPlan::Webhook { url, secrets } => Self::Webhook(Webhook::new(Endpoint::new(url, policy)?, secrets)),
-            ChannelPlan::Slack { url } => Self::Slack(Slack::new(Endpoint::new(url, policy)?)),
-            ChannelPlan::Teams { url } => Self::Teams(Teams::new(Endpoint::new(url, policy)?)),
+            ChannelPlan::Webhook { url, secrets } => Self::Webhook(Webhook::new(endpoint(url)?, secrets)),
+            ChannelPlan::Slack { url } => Self::Slack(Slack::new(endpoint(url)?)),
+            ChannelPlan::Teams { url } => Self::Teams(Teams::new(endpoint(url)?)),
             ChannelPlan::Smtp { server, letterhead } => Self::Smtp(Box::new(Smtp::new(*server, *letterhead, policy)?)),
             #[cfg(feature = "sns")]
             ChannelPlan::Sns { topic_arn, endpoint_url } => Self::Sns(Sns::new(topic_arn, endpoint_url)),

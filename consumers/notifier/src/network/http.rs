@@ -1,4 +1,4 @@
-//! POST to a URL: checked addresses, verified certificates, no redirects, no proxy, connections kept.
+//! POST to a URL: checked addresses or a proxy, verified certificates, no redirects, connections kept.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use millrace_host::exit::describe;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, Proxy, Response, redirect};
 use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -44,20 +44,25 @@ pub(crate) struct Endpoint {
     url: Url,
     client: Client,
     policy: AddressPolicy,
+    /// The host of the proxy that it is reached through.
+    proxy: Option<String>,
 }
 
 impl Endpoint {
-    /// An endpoint with connections of its own.
-    pub(crate) fn new(url: Url, policy: AddressPolicy) -> Result<Self, HttpError> {
+    /// An endpoint with connections of its own: direct ones, or through this proxy.
+    pub(crate) fn new(url: Url, policy: AddressPolicy, proxy: Option<Url>) -> Result<Self, HttpError> {
         let client = Client::builder()
             .tls_backend_preconfigured(tls()?)
-            .dns_resolver(CheckedResolver(policy))
             .redirect(redirect::Policy::none())
-            .no_proxy()
             .pool_idle_timeout(IDLE)
-            .user_agent(concat!("millrace/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { url, client, policy })
+            .user_agent(concat!("millrace/", env!("CARGO_PKG_VERSION")));
+        let host = proxy.as_ref().and_then(Url::host_str).map(str::to_owned);
+        let client = match proxy {
+            None => client.no_proxy().dns_resolver(CheckedResolver(policy)),
+            // The only name that is resolved here is the proxy's, which may well be private; it resolves the URL's.
+            Some(proxy) => client.proxy(Proxy::all(proxy)?).dns_resolver(CheckedResolver(AddressPolicy::Any)),
+        };
+        Ok(Self { url, client: client.build()?, policy, proxy: host })
     }
 
     /// Posts a JSON text.
@@ -68,7 +73,7 @@ impl Endpoint {
         self.check_literal()?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let request = self.client.post(self.url.clone()).headers(headers).body(body);
-        let response = request.send().await.map_err(failure)?;
+        let response = request.send().await.map_err(|error| self.failure(error))?;
         let status = response.status();
         let asked = response.headers().get(RETRY_AFTER).and_then(|header| header.to_str().ok());
         let retry_after = asked.and_then(|header| retry_after::parse(header, Timestamp::now()));
@@ -83,6 +88,18 @@ impl Endpoint {
             _ => return Ok(()),
         };
         self.policy.check(address).map_err(|error| Failure::refused(error.to_string()))
+    }
+
+    /// The failure of a request that got no answer. The URL may hold a secret, so it is left out.
+    fn failure(&self, error: reqwest::Error) -> Failure {
+        let error = error.without_url();
+        let mut reason = describe(&error);
+        if let Some(proxy) = &self.proxy {
+            reason.push_str(" (through the proxy ");
+            reason.push_str(proxy);
+            reason.push(')');
+        }
+        if error.is_builder() || is_private(&error) { Failure::refused(reason) } else { Failure::unavailable(reason) }
     }
 }
 
@@ -108,14 +125,48 @@ async fn beginning(mut response: Response) -> Vec<u8> {
     body
 }
 
-/// The failure of a request that got no answer. The URL may hold a secret, so it is left out.
-fn failure(error: reqwest::Error) -> Failure {
-    let error = error.without_url();
-    let reason = describe(&error);
-    if error.is_builder() || is_private(&error) { Failure::refused(reason) } else { Failure::unavailable(reason) }
-}
-
 fn is_private(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source())
         .any(|cause| cause.is::<PrivateAddress>() || matches!(cause.downcast_ref(), Some(ResolveError::Private(..))))
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_testkit::WebhookReceiver;
+
+    use super::*;
+    use crate::failure::FailureKind;
+
+    /// An endpoint that may not be private, through a proxy that is.
+    async fn post_through(proxy: &WebhookReceiver, url: &str) -> Result<(), Failure> {
+        let proxy = Some(proxy.url("/").parse().unwrap());
+        let endpoint = Endpoint::new(url.parse().unwrap(), AddressPolicy::PublicOnly, proxy).unwrap();
+        endpoint.post("{}".to_owned(), HeaderMap::new()).await
+    }
+
+    #[tokio::test]
+    async fn a_proxy_resolves_the_names_of_destinations() {
+        let proxy = WebhookReceiver::start().await.unwrap();
+        post_through(&proxy, "http://hooks.example.test/hook").await.unwrap();
+        let requests = proxy.received_at("/hook");
+        assert_eq!(requests[0].headers["host"], "hooks.example.test");
+    }
+
+    #[tokio::test]
+    async fn a_private_address_is_refused_behind_a_proxy_too() {
+        let proxy = WebhookReceiver::start().await.unwrap();
+        let failure = post_through(&proxy, "http://10.0.0.1/hook").await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Refused);
+        assert!(failure.reason.contains("--allow-private-destinations"), "{failure}");
+        assert!(proxy.received().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_opens_no_tunnel_is_named() {
+        let proxy = WebhookReceiver::start().await.unwrap();
+        let failure = post_through(&proxy, "https://hooks.example.test/secret").await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unavailable);
+        assert!(failure.reason.ends_with(" (through the proxy 127.0.0.1)"), "{failure}");
+        assert!(!failure.reason.contains("secret"), "{failure}");
+    }
 }

@@ -7,6 +7,7 @@ mod fallbacks;
 mod isolation;
 mod mail;
 mod process;
+mod proxies;
 mod recorded;
 mod records;
 mod redirects;

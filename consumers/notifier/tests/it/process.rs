@@ -36,6 +36,15 @@ fn a_wrong_configuration_exits_with_2_and_names_setting_file_and_key() {
 }
 
 #[test]
+fn a_proxy_that_cannot_be_used_exits_with_2_and_is_named() {
+    let file = config_file("[destinations.a]\ntype = \"slack\"\nurl = \"https://b.org\"\n[[routes]]\nto = [\"a\"]");
+    let arguments = ["--kafka", "127.0.0.1:1", "--notifier-config", file.path().to_str().unwrap()];
+    let output = run(&arguments, &[("https_proxy", "socks5://user:secret@localhost:1080")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(last_line(&output), "error: https_proxy: must begin with http:// or https://, not socks5:");
+}
+
+#[test]
 fn kafka_settings_that_are_missing_or_incomplete_exit_with_2() {
     let output = run(&[], &[]);
     assert_eq!(output.status.code(), Some(2));

@@ -44,7 +44,7 @@ fn get(address: SocketAddr, path: &str) -> String {
     ask().unwrap_or_default()
 }
 
-async fn produce(producer: &Producer, id: &str, value: &str) {
+pub(crate) async fn produce(producer: &Producer, id: &str, value: &str) {
     produce_for(producer, id, "12345", value).await;
 }
 
@@ -61,8 +61,18 @@ pub(crate) async fn start(
     bootstrap_servers: &str,
     more: &[&str],
 ) -> (Running, Lines<BufReader<ChildStdout>>, SocketAddr) {
+    start_with(bootstrap_servers, more, &[]).await
+}
+
+/// The same with environment variables.
+pub(crate) async fn start_with(
+    bootstrap_servers: &str,
+    more: &[&str],
+    variables: &[(&str, String)],
+) -> (Running, Lines<BufReader<ChildStdout>>, SocketAddr) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_millrace-notifier"))
         .env_clear()
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .args(["--kafka", bootstrap_servers, "--admin-listen", "127.0.0.1:0"])
         .args(more)
         .stdout(Stdio::piped())
@@ -97,7 +107,7 @@ impl Running {
     }
 }
 
-fn producer(broker: &Embedded) -> Producer {
+pub(crate) fn producer(broker: &Embedded) -> Producer {
     Producer::new(&KafkaSettings::plaintext(broker.bootstrap_servers()), &ProducerSettings::default()).unwrap()
 }
 

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use millrace_domain::DeadLetterClass;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -13,9 +15,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::setup::{dead_letter, notifier, process, record, route, webhook};
 
-/// A server whose certificate for `localhost` nobody vouches for, and how many handshakes were completed with it.
-async fn self_signed_server() -> (SocketAddr, Arc<AtomicUsize>) {
-    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+/// What accepts connections with a certificate of its own for this name, and that certificate in PEM.
+pub(crate) fn self_signed(name: &str) -> (TlsAcceptor, String) {
+    let pair = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(pair.signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -23,7 +25,14 @@ async fn self_signed_server() -> (SocketAddr, Arc<AtomicUsize>) {
         .with_no_client_auth()
         .with_single_cert(vec![pair.cert.der().clone()], key)
         .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let certificate = STANDARD.encode(pair.cert.der());
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n");
+    (TlsAcceptor::from(Arc::new(config)), pem)
+}
+
+/// A server whose certificate for `localhost` nobody vouches for, and how many handshakes were completed with it.
+async fn self_signed_server() -> (SocketAddr, Arc<AtomicUsize>) {
+    let (acceptor, _) = self_signed("localhost");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let trusted = Arc::new(AtomicUsize::new(0));

@@ -1,0 +1,150 @@
+//! Which proxy a URL is reached through: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+
+use std::net::IpAddr;
+
+use hyper_util::client::proxy::matcher::Matcher;
+use millrace_host::exit::SettingError;
+use url::{Host, Url};
+
+/// The proxies of the environment. They are checked when a URL is to be reached through them.
+pub(crate) struct Proxies {
+    https: Option<Variable>,
+    http: Option<Variable>,
+    all: Option<Variable>,
+    none: Option<Variable>,
+}
+
+/// A variable that is set. Its value may hold a password.
+struct Variable {
+    name: String,
+    value: String,
+}
+
+impl Proxies {
+    /// Reads the variables, in upper case or else in lower case. An empty one counts as not set.
+    pub(crate) fn read(environment: impl Fn(&str) -> Option<String>) -> Self {
+        let variable = |name: &str| {
+            [name.to_owned(), name.to_lowercase()].into_iter().find_map(|name| {
+                let value = environment(&name)?.trim().to_owned();
+                (!value.is_empty()).then_some(Variable { name, value })
+            })
+        };
+        let [https, http, all, none] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"].map(variable);
+        Self { https, http, all, none }
+    }
+
+    /// The proxy for this URL; `None` where it is reached directly, as what is on this machine always is.
+    ///
+    /// # Errors
+    /// The variable that names no proxy.
+    pub(crate) fn of(&self, url: &Url) -> Result<Option<Url>, SettingError> {
+        let own = if url.scheme() == "https" { &self.https } else { &self.http };
+        let exceptions = self.none.as_ref().map_or("", |none| &none.value);
+        match own.as_ref().or(self.all.as_ref()) {
+            Some(variable) if !is_local(url) && intercepts("http://proxy", exceptions, url) => {
+                variable.proxy(url).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Variable {
+    fn proxy(&self, destination: &Url) -> Result<Url, SettingError> {
+        let wrong = |problem: String| SettingError::new(&self.name, problem);
+        let text = if self.value.contains("://") { self.value.clone() } else { format!("http://{}", self.value) };
+        let url = Url::parse(&text).map_err(|error| wrong(format!("is no URL of a proxy: {error}")))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(wrong(format!("must begin with http:// or https://, not {}:", url.scheme())));
+        }
+        // The client would pass it over without a word, and connect directly.
+        if !intercepts(url.as_str(), "", destination) {
+            return Err(wrong("is no URL of a proxy".to_owned()));
+        }
+        Ok(url)
+    }
+}
+
+/// Whether a client with this proxy and these exceptions reaches a URL through it.
+fn intercepts(proxy: &str, exceptions: &str, url: &Url) -> bool {
+    // A URL that it cannot read it does not connect to either.
+    let Ok(uri) = url.as_str().parse() else { return true };
+    Matcher::builder().all(proxy).no(exceptions).build().intercept(&uri).is_some()
+}
+
+/// Whether a URL names this machine. To a proxy it would name the proxy's.
+fn is_local(url: &Url) -> bool {
+    let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => is_loopback(address.into()),
+        Some(Host::Ipv6(address)) => is_loopback(address.into()),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies(variables: &[(&str, &str)]) -> Proxies {
+        Proxies::read(|name| {
+            let found = variables.iter().find(|(variable, _)| *variable == name)?;
+            Some(found.1.to_owned())
+        })
+    }
+
+    fn of(variables: &[(&str, &str)], url: &str) -> Option<String> {
+        proxies(variables).of(&url.parse().unwrap()).unwrap().map(String::from)
+    }
+
+    #[test]
+    fn each_scheme_has_its_variable_and_all_have_one() {
+        let each = [("HTTPS_PROXY", "http://s:3128"), ("http_proxy", "p:3129"), ("ALL_PROXY", "https://a")];
+        assert_eq!(of(&each, "https://b.org").unwrap(), "http://s:3128/");
+        assert_eq!(of(&each, "http://b.org").unwrap(), "http://p:3129/");
+        assert_eq!(of(&each[2..], "http://b.org").unwrap(), "https://a/");
+        assert_eq!(of(&[("https_proxy", "http://u:p@s:3128")], "https://b.org").unwrap(), "http://u:p@s:3128/");
+        assert_eq!(of(&each[..1], "http://b.org"), None);
+        assert_eq!(of(&[("HTTPS_PROXY", " ")], "https://b.org"), None);
+        assert_eq!(of(&[], "https://b.org"), None);
+    }
+
+    #[test]
+    fn excluded_hosts_and_this_machine_are_reached_directly() {
+        let variables = [("ALL_PROXY", "http://s:3128"), ("NO_PROXY", "b.org, 192.0.2.0/24,.c.org,2001:db8::1")];
+        for url in [
+            "https://b.org",
+            "https://x.b.org:8443/a",
+            "http://192.0.2.7",
+            "https://x.c.org",
+            "https://[2001:db8::1]/",
+            "http://localhost:8080",
+            "http://api.localhost",
+            "http://127.0.0.1",
+            "http://[::1]",
+            "http://[::ffff:127.0.0.1]",
+        ] {
+            assert_eq!(of(&variables, url), None, "{url}");
+        }
+        for url in ["https://bb.org", "http://192.0.3.7", "https://[2001:db8::2]/", "http://10.0.0.1"] {
+            assert!(of(&variables, url).is_some(), "{url}");
+        }
+        assert_eq!(of(&[("HTTPS_PROXY", "http://s"), ("NO_PROXY", "*")], "https://b.org"), None);
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_refused_where_it_would_be_used() {
+        for (value, problem) in [
+            ("socks5://user:secret@s:1080", "must begin with http:// or https://, not socks5:"),
+            ("http://", "is no URL of a proxy: empty host"),
+            ("user:secret@", "is no URL of a proxy: empty host"),
+            (&format!("http://{}@s", "x".repeat(70_000)), "is no URL of a proxy"),
+        ] {
+            let wrong = proxies(&[("https_proxy", value)]);
+            let error = wrong.of(&"https://b.org".parse().unwrap()).unwrap_err();
+            assert_eq!(error.to_string(), format!("https_proxy: {problem}"));
+            assert_eq!(wrong.of(&"http://b.org".parse().unwrap()).unwrap(), None);
+        }
+    }
+}
