@@ -80,7 +80,7 @@ impl Edge {
         let (Parts { headers, .. }, body) = request.into_parts();
         media::require_json(&headers)?;
         let contents = self.read(&headers, body, deadline).await?;
-        self.accept(route, &headers, contents.bytes.as_ref().into(), deadline).await
+        self.accept(route, &headers, &RequestContext::of(&headers), contents.bytes.as_ref().into(), deadline).await
     }
 
     /// Checks a JSON value, writes it and answers.
@@ -88,6 +88,7 @@ impl Edge {
         &self,
         route: &Route,
         headers: &HeaderMap,
+        arrival: &RequestContext,
         value: Cow<'_, [u8]>,
         deadline: Deadline,
     ) -> Result<Response, Problem> {
@@ -98,7 +99,6 @@ impl Edge {
         drop(document);
         let id = id.unwrap_or_else(EventId::random);
         let key = key.text(&id);
-        let arrival = RequestContext::of(headers);
         let submission = EventRecord {
             topic: route.kind.topic,
             key,
@@ -146,7 +146,7 @@ pub(crate) struct RequestContext {
 impl RequestContext {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let caller = headers.get("traceparent").and_then(|header| TraceParent::parse(header.to_str().ok()?));
-        Self { time: now(), caller }
+        Self { time: format!("{:.3}", jiff::Timestamp::now()), caller }
     }
 
     /// The time of an event that does not bring its own, in RFC 3339 with milliseconds.
@@ -158,9 +158,4 @@ impl RequestContext {
     pub(crate) fn next_hop(&self) -> String {
         TraceParent::next_hop(self.caller, &mut rand::rng()).to_string()
     }
-}
-
-/// This moment in RFC 3339 with milliseconds.
-pub(crate) fn now() -> String {
-    format!("{:.3}", jiff::Timestamp::now())
 }

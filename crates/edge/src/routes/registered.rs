@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::request::Parts;
 use millrace_domain::event;
 
-use crate::accept::{Accepted, Route, now};
+use crate::accept::{Accepted, RequestContext, Route};
 use crate::openapi::WriteProblems;
 use crate::problem::Problem;
 use crate::{Edge, form, media};
@@ -39,9 +39,10 @@ pub(super) async fn register(State(edge): State<Edge>, request: Request) -> Resu
     let (Parts { headers, .. }, body) = request.into_parts();
     let kind = media::require_json_or_form(&headers)?;
     let contents = edge.read(&headers, body, deadline).await?;
+    let arrival = RequestContext::of(&headers);
     let value = match kind {
-        media::Body::Form => form::to_json(&contents.bytes, &now(), edge.limits.value)?.into(),
+        media::Body::Form => form::to_json(&contents.bytes, &arrival.time(), edge.limits.value)?.into(),
         media::Body::Json => Cow::Borrowed(&*contents.bytes),
     };
-    edge.accept(&ROUTE, &headers, value, deadline).await
+    edge.accept(&ROUTE, &headers, &arrival, value, deadline).await
 }

@@ -1,5 +1,10 @@
 //! Every route, when all is well.
 
+use std::collections::HashSet;
+
+use millrace_domain::digest;
+use millrace_domain::json::Document;
+
 use crate::host::{Host, Record};
 
 /// Asserts on the headers that every event of the edge's own routes carries.
@@ -98,6 +103,21 @@ async fn a_form_becomes_a_json_object_with_a_timestamp() {
 
     assert_eq!(host.post_as(form, "/register_event", "timestamp=yesterday&id=").await.status, 200);
     assert_eq!(host.take_record().text(), r#"{"timestamp":"yesterday","id":""}"#);
+}
+
+/// The edge adds a `timestamp`, which counts as the event's own where it is the event's `time`.
+#[tokio::test]
+async fn a_form_posted_twice_is_one_event() {
+    let host = Host::new();
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("idempotency-key", "k")];
+    let mut digests = HashSet::new();
+    for _ in 0..2 * 10_000 {
+        host.call("POST", "/register_event", &headers, "user_id=42&page=%2F").await;
+        let record = host.take_record();
+        let (kind, time) = (record.header("ce_type").unwrap(), record.header("ce_time").unwrap());
+        digests.insert(digest::of_json(kind, time, &Document::parse(&record.value).unwrap()));
+    }
+    assert_eq!(digests.len(), 1);
 }
 
 #[tokio::test]
