@@ -8,6 +8,7 @@ use crate::envelope::{ATTRIBUTE_PREFIX, SPEC_VERSION};
 use crate::event::{EventType, PartitionKey, is_rfc_3339};
 use crate::field::{ValidationErrors, pointer_to};
 use crate::json::{Document, Kind, Value};
+use crate::key::check_key;
 
 /// The prefix of an attribute among HTTP headers.
 pub const HTTP_HEADER_PREFIX: &str = "ce-";
@@ -209,7 +210,10 @@ impl<'a> Draft<'a> {
         }
         match name {
             "id" if value.len() > LONGEST_ID => self.fault(name, "must not be longer than 1,024 bytes"),
-            "id" => self.id = Some(value),
+            "id" => match check_key(&value) {
+                Ok(()) => self.id = Some(value),
+                Err(error) => self.fault(name, &error.to_string()),
+            },
             "source" => self.source = Some(value),
             "type" => self.event_type = Some(value),
             "specversion" if value == SPEC_VERSION => self.spec_version = Some(value),
@@ -303,7 +307,7 @@ impl<'a> Draft<'a> {
         if !kind.is_shaped() && document.kind() != Kind::Object {
             return PartitionKey::EventId;
         }
-        (kind.check)(document).unwrap_or_else(|errors| {
+        kind.admit(document).unwrap_or_else(|errors| {
             for error in errors.as_slice() {
                 self.errors.push(format!("{}{}", self.data_prefix(), error.pointer), error.detail.clone());
             }

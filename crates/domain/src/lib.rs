@@ -15,6 +15,7 @@ pub mod field;
 pub mod id;
 pub mod insight;
 pub mod json;
+pub mod key;
 pub mod payment;
 pub mod traceparent;
 
@@ -24,3 +25,4 @@ pub use envelope::Envelope;
 pub use error_class::{DeadLetterClass, ErrorClass};
 pub use field::{FieldError, ValidationErrors};
 pub use id::EventId;
+pub use key::{KeyError, check_key};

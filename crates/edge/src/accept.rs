@@ -95,7 +95,7 @@ impl Edge {
         let id = idempotency::key(headers)?;
         self.check_size(&value)?;
         let document = Document::parse(&value).map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
-        let key = (route.kind.check)(&document).map_err(Problem::invalid)?.into_owned();
+        let key = route.kind.admit(&document).map_err(Problem::invalid)?.into_owned();
         drop(document);
         let id = id.unwrap_or_else(EventId::random);
         let key = key.text(&id);
@@ -137,7 +137,8 @@ impl Edge {
     }
 }
 
-/// What the events of one request have in common.
+/// What the events of one request have in common: the clock is read once for all that the edge adds, because a time in
+/// an event's value is told for its own by being the event's `time`.
 pub(crate) struct RequestContext {
     time: String,
     caller: Option<TraceParent>,

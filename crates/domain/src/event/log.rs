@@ -5,8 +5,13 @@ use super::{EventType, PartitionKey};
 use crate::field::ValidationErrors;
 use crate::json::Document;
 
-pub(super) const EVENT_TYPE: EventType =
-    EventType { name: "millrace.log.written", family: "millrace.log.", topic: "raw-logs", check };
+pub(super) const EVENT_TYPE: EventType = EventType {
+    name: "millrace.log.written",
+    family: "millrace.log.",
+    topic: "raw-logs",
+    key_fields: &["service"],
+    check,
+};
 
 /// The key of a record that does not say which service wrote it.
 const UNKNOWN_SERVICE: &str = "unknown";

@@ -6,8 +6,13 @@ use super::{EventType, PartitionKey};
 use crate::field::ValidationErrors;
 use crate::json::{Document, Kind};
 
-pub(super) const EVENT_TYPE: EventType =
-    EventType { name: "millrace.login.seen", family: "millrace.login.", topic: "user-login", check };
+pub(super) const EVENT_TYPE: EventType = EventType {
+    name: "millrace.login.seen",
+    family: "millrace.login.",
+    topic: "user-login",
+    key_fields: &["user_id"],
+    check,
+};
 
 fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {
     object(document)?;

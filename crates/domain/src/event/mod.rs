@@ -16,9 +16,10 @@ pub(crate) use check::key_text;
 pub use notification::Notification;
 pub use timestamp::{Timestamp, TimestampError, is_rfc_3339};
 
-use crate::field::ValidationErrors;
+use crate::field::{ValidationErrors, pointer_to};
 use crate::id::EventId;
 use crate::json::Document;
+use crate::key::check_key;
 
 /// The type that everything else belongs to.
 pub const REGISTERED: &EventType = &registered::EVENT_TYPE;
@@ -43,6 +44,8 @@ pub struct EventType {
     pub family: &'static str,
     /// The topic.
     pub topic: &'static str,
+    /// The fields that may hold the partition key; the first usable one does.
+    pub key_fields: &'static [&'static str],
     /// Checks a document and finds its partition key.
     pub check: for<'a> fn(&Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors>,
 }
@@ -52,6 +55,25 @@ impl EventType {
     pub fn of(name: &str) -> &'static Self {
         let named = EVENT_TYPES.iter().find(|kind| !kind.family.is_empty() && name.starts_with(kind.family));
         named.copied().unwrap_or(REGISTERED)
+    }
+
+    /// Checks a document as the edge takes it in: its shape, and that its key can be seen by whoever reads it. Consumers
+    /// check the shape alone, because records of other producers are welcome as they are.
+    ///
+    /// # Errors
+    /// Every fault, at pointers into the document.
+    pub fn admit<'a>(&self, document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {
+        let (key, mut errors) = match (self.check)(document) {
+            Ok(key) => (key, ValidationErrors::default()),
+            Err(errors) => (PartitionKey::EventId, errors),
+        };
+        let key_field = self.key_fields.iter().find_map(|name| Some((name, document.get(name).and_then(key_text)?)));
+        if let Some((name, text)) = key_field
+            && let Err(error) = check_key(&text)
+        {
+            errors.push(pointer_to(name), error.to_string());
+        }
+        errors.or(key)
     }
 
     /// Whether the kind has a shape of its own, so that an event of it must be a JSON object.

@@ -11,6 +11,7 @@ pub(super) const EVENT_TYPE: EventType = EventType {
     name: "millrace.notification.requested",
     family: "millrace.notification.",
     topic: "notifications",
+    key_fields: &["user_id"],
     check,
 };
 

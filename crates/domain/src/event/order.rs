@@ -5,8 +5,13 @@ use super::{EventType, PartitionKey};
 use crate::field::ValidationErrors;
 use crate::json::{Document, Kind};
 
-pub(super) const EVENT_TYPE: EventType =
-    EventType { name: "millrace.order.placed", family: "millrace.order.", topic: "orders", check };
+pub(super) const EVENT_TYPE: EventType = EventType {
+    name: "millrace.order.placed",
+    family: "millrace.order.",
+    topic: "orders",
+    key_fields: &["order_id"],
+    check,
+};
 
 fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {
     object(document)?;

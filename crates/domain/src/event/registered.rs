@@ -6,7 +6,7 @@ use crate::field::ValidationErrors;
 use crate::json::Document;
 
 pub(super) const EVENT_TYPE: EventType =
-    EventType { name: "millrace.event.registered", family: "", topic: "events", check };
+    EventType { name: "millrace.event.registered", family: "", topic: "events", key_fields: &KEY_FIELDS, check };
 
 /// Fields that may name the entity an event is about; the first usable one is the key.
 const KEY_FIELDS: [&str; 4] = ["key", "user_id", "id", "event_id"];

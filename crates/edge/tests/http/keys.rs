@@ -50,6 +50,51 @@ async fn other_values_are_no_keys() {
     }
 }
 
+/// Two that look the same would be two entities.
+#[tokio::test]
+async fn invisible_characters_in_a_key_are_refused() {
+    for (path, field) in [
+        ("/send-notification", "user_id"),
+        ("/send_notification", "user_id"),
+        ("/orders", "order_id"),
+        ("/user-login", "user_id"),
+        ("/register_event", "key"),
+        ("/register_event", "user_id"),
+        ("/register_event", "event_id"),
+    ] {
+        for character in
+            ["\u{200b}", "\u{feff}", "\u{ad}", "\u{202e}", "\u{e0001}", r"\u0000", r"\n", "\u{7f}", r"\u0085"]
+        {
+            let host = Host::new();
+            let answer = host.post(path, format!(r#"{{"message":"m","{field}":"10{character}1"}}"#)).await;
+            assert_eq!(answer.pointers(422), [format!("/{field}")], "{path} {character:?}");
+            assert_eq!(host.take_records(), []);
+        }
+    }
+    // All faults are told at once, and only the field that is the key counts.
+    let host = Host::new();
+    let answer = host.post("/send-notification", r#"{"user_id":"1\t"}"#).await;
+    assert_eq!(answer.pointers(422), ["/message", "/user_id"]);
+    let answer = host.post("/register_event", "{\"key\":\"1\",\"user_id\":\"\u{200b}\",\"note\":\"\u{200b}\"}").await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn invisible_characters_in_an_events_keys_are_refused() {
+    let host = Host::new();
+    for (id, kind, data, pointer) in [
+        ("1\u{200b}", "t", "1", "/id"),
+        ("1", "t", "{\"user_id\":\"\u{feff}1\"}", "/data/user_id"),
+        ("1", "millrace.order.placed", "{\"order_id\":\"\u{2060}1\"}", "/data/order_id"),
+        ("1", "millrace.log.written", "{\"service\":\"web\u{200b}\"}", "/data/service"),
+    ] {
+        let event = format!(r#"{{"specversion":"1.0","id":"{id}","source":"/s","type":"{kind}","data":{data}}}"#);
+        let answer = host.post_as("application/cloudevents+json", "/events", event).await;
+        assert_eq!(answer.pointers(422), [pointer]);
+    }
+    assert_eq!(host.take_records(), []);
+}
+
 #[tokio::test]
 async fn a_registered_events_key_is_the_first_usable_field() {
     for (body, key) in [
