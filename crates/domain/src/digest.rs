@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::json::{Document, Kind};
+use crate::json::{Document, Kind, Value, canonical_order, write_canonical, write_string};
 
 /// A SHA-256.
 pub type Digest = [u8; 32];
@@ -14,27 +14,34 @@ const TIMES: [&str; 2] = ["timestamp", "processed_at"];
 ///
 /// A repeat must have the digest of what it repeats. Who makes an event may write its time into the value, and makes
 /// another time at each try: its `timestamp` or `processed_at` does not count where it is the event's own `time`.
-/// Neither does what is between the members, nor their order.
+/// Neither does how the value is spelled: what is digested is its canonical form.
 pub fn of_json(event_type: &str, time: &str, value: &Document<'_>) -> Digest {
-    if value.kind() != Kind::Object {
-        return of_bytes(event_type, value.root().raw().as_bytes());
-    }
-    let mut members: Vec<_> = value.members().collect();
-    members.sort_unstable_by_key(|(name, _)| &***name);
-    let mut hash = begun(event_type);
-    for (name, member) in members {
-        let is_own_time = TIMES.contains(&&**name) && member.as_str().as_deref() == Some(time);
-        if !is_own_time {
-            part(&mut hash, name.as_bytes());
-            part(&mut hash, member.raw().as_bytes());
+    let mut form = Vec::with_capacity(value.root().raw().len());
+    if value.kind() == Kind::Object {
+        let is_own_time =
+            |name: &str, member: &Value<'_>| TIMES.contains(&name) && member.as_str().as_deref() == Some(time);
+        let mut members: Vec<_> = value.members().filter(|(name, member)| !is_own_time(name, member)).collect();
+        members.sort_unstable_by(|(left, _), (right, _)| canonical_order(left, right));
+        form.push(b'{');
+        for (name, member) in members {
+            if form.len() > 1 {
+                form.push(b',');
+            }
+            write_string(&mut form, name);
+            form.push(b':');
+            write_canonical(&mut form, member);
         }
+        form.push(b'}');
+    } else {
+        write_canonical(&mut form, &value.root());
     }
-    hash.finalize().into()
+    of_bytes(event_type, &form)
 }
 
 /// The digest of an event of any other value.
 pub fn of_bytes(event_type: &str, value: &[u8]) -> Digest {
-    let mut hash = begun(event_type);
+    let mut hash = Sha256::new();
+    part(&mut hash, event_type.as_bytes());
     part(&mut hash, value);
     hash.finalize().into()
 }
@@ -46,12 +53,6 @@ pub fn at_place(event: Digest, record_time: i64) -> Digest {
     part(&mut hash, &event);
     part(&mut hash, &record_time.to_be_bytes());
     hash.finalize().into()
-}
-
-fn begun(event_type: &str) -> Sha256 {
-    let mut hash = Sha256::new();
-    part(&mut hash, event_type.as_bytes());
-    hash
 }
 
 /// Adds a part with its length: no two sequences of parts are one text.
@@ -79,8 +80,30 @@ mod tests {
     }
 
     #[test]
+    fn another_spelling_of_a_value_has_its_digest() {
+        let first = digest("t", TIME, r#"{"name":"Müller","amount":1.0,"items":[{"id":7,"n":2}]}"#);
+        for spelling in [
+            r#" { "name" : "Müller" , "amount" : 1.0 , "items" : [ { "id" : 7 , "n" : 2 } ] } "#,
+            r#"{"items":[{"n":2,"id":7}],"amount":1.00,"name":"M\u00fcller"}"#,
+            r#"{"n\u0061me":"Müller","amount":10e-1,"items":[{"id":7.0,"n":2}]}"#,
+        ] {
+            assert_eq!(digest("t", LATER, spelling), first, "{spelling}");
+        }
+    }
+
+    #[test]
     fn another_value_or_type_has_another_digest() {
         let values = [
+            "{}",
+            r#"{"a":9007199254740992}"#,
+            r#"{"a":9007199254740993}"#,
+            r#"{"a":0.1}"#,
+            r#"{"a":0.10000000000000000001}"#,
+            r#"{"a":"1"}"#,
+            r#"{"a":1}"#,
+            r#"{"a":[1,2]}"#,
+            r#"{"a":[2,1]}"#,
+            r#"{"a":null}"#,
             r#"{"a":"b"}"#,
             r#"{"a":"c"}"#,
             r#"{"a":"b","c":"d"}"#,

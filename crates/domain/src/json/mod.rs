@@ -14,6 +14,7 @@
 //! - no `\u` escape of half a surrogate pair, which stands for no character. `\u0000` does, and is accepted.
 
 mod array;
+mod canonical;
 mod document;
 mod error;
 mod escape;
@@ -25,6 +26,7 @@ mod value;
 mod walk;
 
 pub use array::Array;
+pub use canonical::{canonical_order, write_canonical};
 pub use document::Document;
 pub use error::{Error, ErrorKind};
 pub use escape::{escape, write_string};

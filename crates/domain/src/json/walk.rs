@@ -86,7 +86,7 @@ impl<'a> Walk<'a> {
 }
 
 /// The offset behind the string that begins at `open`.
-fn string_end(bytes: &[u8], open: usize) -> usize {
+pub(super) fn string_end(bytes: &[u8], open: usize) -> usize {
     let mut at = open + 1;
     while let Some((special, byte)) = next_special(bytes, at) {
         if byte == b'"' {
@@ -120,7 +120,7 @@ fn nested_end(bytes: &[u8], open: usize) -> usize {
 }
 
 /// The offset behind the number that begins at `start`, and its kind.
-fn number_end(bytes: &[u8], start: usize) -> (usize, Kind) {
+pub(super) fn number_end(bytes: &[u8], start: usize) -> (usize, Kind) {
     let mut kind = Kind::Integer;
     let mut at = start;
     while let Some(b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') = bytes.get(at) {

@@ -1,6 +1,7 @@
 //! Tests of the whole: a table of texts, the errors' words, and properties against an independent reader.
 
 mod arrays;
+mod canonical;
 mod errors;
 mod properties;
 mod sources;

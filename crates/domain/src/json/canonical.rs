@@ -1,0 +1,185 @@
+//! The canonical form of a value: what is one value however it is spelled has one text.
+//!
+//! The form is that of [RFC 8785](https://www.rfc-editor.org/rfc/rfc8785), but for numbers: that RFC takes each for a
+//! double, and two that differ beyond a double's digits would be one. Here a number keeps all its digits, so that numbers
+//! have one text exactly where they are equal. Of every number that a double's shortest text writes, the text is the RFC's.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use super::escape::write_string;
+use super::string::unescape;
+use super::value::Value;
+use super::walk::{number_end, string_end};
+
+/// Integers of so many digits stand as they are: the longest that the form writes without an exponent.
+const PLAIN_DIGITS: usize = 21;
+
+/// The most leading zeros behind the point of a number below 1 that is written without an exponent.
+const PLAIN_ZEROS: isize = 5;
+
+/// Appends the canonical form of a value. Time grows in proportion to the value's size.
+pub fn write_canonical(out: &mut Vec<u8>, value: &Value<'_>) {
+    Writer { text: value.raw(), at: 0, out }.value();
+}
+
+/// The order of names in the canonical form: by UTF-16 code units (RFC 8785, section 3.2.3).
+///
+/// UTF-8 sorts by code points. The two differ only between the characters from U+E000 to U+FFFF and those beyond, whose
+/// surrogates are smaller.
+pub fn canonical_order(left: &str, right: &str) -> Ordering {
+    let weight = |byte: u8| if matches!(byte, 0xEE | 0xEF) { byte + 0x10 } else { byte };
+    left.bytes().map(weight).cmp(right.bytes().map(weight))
+}
+
+/// Walks over a valid text and writes it anew.
+struct Writer<'t, 'o> {
+    text: &'t str,
+    at: usize,
+    out: &'o mut Vec<u8>,
+}
+
+impl<'t> Writer<'t, '_> {
+    fn value(&mut self) {
+        match self.peek() {
+            Some(b'"') => drop(self.string()),
+            Some(b'{') => self.object(),
+            Some(b'[') => self.array(),
+            Some(b't' | b'n') => self.copy_to(self.at + "true".len()),
+            Some(b'f') => self.copy_to(self.at + "false".len()),
+            _ => {
+                let (end, _) = number_end(self.text.as_bytes(), self.at);
+                write_number(self.out, self.text.get(self.at..end).unwrap_or_default());
+                self.at = end;
+            }
+        }
+    }
+
+    /// The next byte that is neither white space nor stands between values.
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match *self.text.as_bytes().get(self.at)? {
+                b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' => self.at += 1,
+                byte => return Some(byte),
+            }
+        }
+    }
+
+    fn copy_to(&mut self, end: usize) {
+        self.out.extend_from_slice(self.text.as_bytes().get(self.at..end).unwrap_or_default());
+        self.at = end;
+    }
+
+    /// Writes a string and gives what it says.
+    fn string(&mut self) -> Cow<'t, str> {
+        let end = string_end(self.text.as_bytes(), self.at);
+        let inside = self.text.get(self.at + 1..end - 1).unwrap_or_default();
+        if inside.contains('\\') {
+            let plain = unescape(inside);
+            write_string(self.out, &plain);
+            self.at = end;
+            return Cow::Owned(plain);
+        }
+        self.copy_to(end);
+        Cow::Borrowed(inside)
+    }
+
+    fn array(&mut self) {
+        self.at += 1;
+        self.out.push(b'[');
+        let mut is_first = true;
+        while self.peek().is_some_and(|byte| byte != b']') {
+            if !std::mem::take(&mut is_first) {
+                self.out.push(b',');
+            }
+            self.value();
+        }
+        self.at += 1;
+        self.out.push(b']');
+    }
+
+    fn object(&mut self) {
+        self.at += 1;
+        self.out.push(b'{');
+        let start = self.out.len();
+        let mut members = Vec::new();
+        while self.peek().is_some_and(|byte| byte != b'}') {
+            if !members.is_empty() {
+                self.out.push(b',');
+            }
+            let from = self.out.len() - start;
+            let name = self.string();
+            self.out.push(b':');
+            self.value();
+            members.push((name, from..self.out.len() - start));
+        }
+        if !members.is_sorted_by(|(left, _), (right, _)| canonical_order(left, right).is_le()) {
+            members.sort_unstable_by(|(left, _), (right, _)| canonical_order(left, right));
+            let unsorted = self.out.split_off(start);
+            for (_, range) in members {
+                if self.out.len() > start {
+                    self.out.push(b',');
+                }
+                self.out.extend_from_slice(&unsorted[range]);
+            }
+        }
+        self.at += 1;
+        self.out.push(b'}');
+    }
+}
+
+/// Writes a number's digits without zeros that add nothing, and the point and exponent where RFC 8785, section 3.2.2.3
+/// (`Number::toString` of ECMAScript) has them.
+fn write_number(out: &mut Vec<u8>, raw: &str) {
+    let (sign, unsigned) = raw.strip_prefix('-').map_or(("", raw), |unsigned| ("-", unsigned));
+    if unsigned.len() <= PLAIN_DIGITS && unsigned != "0" && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
+        out.extend_from_slice(raw.as_bytes());
+        return;
+    }
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = [whole, fraction].concat();
+    let significant = all.trim_start_matches('0');
+    let digits = significant.trim_end_matches('0');
+    if digits.is_empty() {
+        // Also of -0, which is the same number.
+        return out.push(b'0');
+    }
+    // With an exponent beyond 32 bits no number that was accepted is more than zero to a double: it stays as it is.
+    let Some(exponent) = exponent.parse::<i32>().ok().and_then(|exponent| isize::try_from(exponent).ok()) else {
+        return out.extend_from_slice(raw.as_bytes());
+    };
+    let leading_zeros = all.len() - significant.len();
+    out.extend_from_slice(sign.as_bytes());
+    write_digits(out, digits, exponent + whole.len().cast_signed() - leading_zeros.cast_signed());
+}
+
+/// Writes 0.DIGITS × 10^`point`.
+fn write_digits(out: &mut Vec<u8>, digits: &str, point: isize) {
+    let zeros = |out: &mut Vec<u8>, count: usize| out.resize(out.len() + count, b'0');
+    match usize::try_from(point) {
+        Ok(whole @ 1..=PLAIN_DIGITS) => {
+            let (before, behind) = digits.split_at(whole.min(digits.len()));
+            out.extend_from_slice(before.as_bytes());
+            zeros(out, whole - before.len());
+            if !behind.is_empty() {
+                out.push(b'.');
+                out.extend_from_slice(behind.as_bytes());
+            }
+        }
+        _ if (-PLAIN_ZEROS..=0).contains(&point) => {
+            out.extend_from_slice(b"0.");
+            zeros(out, point.unsigned_abs());
+            out.extend_from_slice(digits.as_bytes());
+        }
+        _ => {
+            let (first, rest) = digits.split_at(1);
+            out.extend_from_slice(first.as_bytes());
+            if !rest.is_empty() {
+                out.push(b'.');
+                out.extend_from_slice(rest.as_bytes());
+            }
+            out.extend_from_slice(format!("e{:+}", point - 1).as_bytes());
+        }
+    }
+}
