@@ -1,12 +1,12 @@
 //! CloudEvents 1.0 as callers send them: structured (JSON format 1.0.2) or binary (HTTP protocol binding 1.0.2).
 
-use std::borrow::Cow;
+mod header;
 
-use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 
 use crate::envelope::{ATTRIBUTE_PREFIX, SPEC_VERSION};
 use crate::event::{EventType, PartitionKey, is_rfc_3339};
-use crate::field::{ValidationErrors, pointer_to};
+use crate::field::{FieldError, ValidationErrors, pointer_to};
 use crate::json::{Document, Kind, Value};
 use crate::key::check_key;
 
@@ -23,8 +23,8 @@ const LARGEST_ATTRIBUTES: usize = 64 * 1024;
 /// What an id may take, in bytes: it is a key wherever the event is kept.
 const LONGEST_ID: usize = 1_024;
 
-/// The media type of bytes that do not say theirs.
-const BYTES: &str = "application/octet-stream";
+/// The extension that keys the record (Kafka protocol binding 1.0.2, section 3.1).
+const PARTITION_KEY: &str = "partitionkey";
 
 /// Attributes an event cannot do without.
 const REQUIRED: [&str; 4] = ["id", "source", "type", "specversion"];
@@ -40,7 +40,7 @@ pub struct CloudEvent<'a> {
     pub event_type: Cow<'a, str>,
     /// `time` as it was sent, where it was.
     pub time: Option<Cow<'a, str>>,
-    /// `datacontenttype`; where it was not sent, `application/json`, and `application/octet-stream` of `data_base64`.
+    /// `datacontenttype`; where it was not sent, `application/json` (JSON format, section 3.1).
     pub content_type: Cow<'a, str>,
     /// `subject`, `dataschema` and extensions, under their Kafka header names.
     pub attributes: Vec<(String, String)>,
@@ -65,25 +65,27 @@ impl<'a> CloudEvent<'a> {
         let (mut data, mut base64) = (None, None);
         for (name, value) in event.members() {
             match &**name {
-                "data" => data = Some(*value).filter(|value| value.kind() != Kind::Null),
+                "data" => data = Some(*value),
                 "data_base64" => base64 = Some(*value).filter(|value| value.kind() != Kind::Null),
                 _ if draft.has_room(name, value.raw()) => draft.take_json(name, value),
                 _ => {}
             }
         }
-        let usual = if base64.is_some() { BYTES } else { JSON };
-        let content_type = draft.content_type.clone().unwrap_or(Cow::Borrowed(usual));
+        let content_type = draft.content_type.clone().unwrap_or(Cow::Borrowed(JSON));
         let data = match (data, base64) {
-            (Some(_), Some(_)) => Err(("/data_base64", "cannot be sent together with data")),
+            (Some(data), Some(_)) if data.kind() != Kind::Null => {
+                Err(("/data_base64", "cannot be sent together with data"))
+            }
+            (_, Some(base64)) => Data::of_base64(&base64),
             (None, None) => Err(("/data", "is required")),
             (Some(data), None) => Data::of_member(data, &content_type),
-            (None, Some(base64)) => Data::of_base64(&base64),
         };
         let data = data.map_err(|(pointer, detail)| draft.errors.push(pointer, detail)).ok();
         draft.finish(data, content_type)
     }
 
-    /// Reads an event in binary mode: attributes from `ce-` headers (given without the prefix), data from the body.
+    /// Reads an event in binary mode: attributes from `ce-` headers (names without the prefix, values as they were
+    /// sent), data from the body.
     ///
     /// # Errors
     /// Every fault of the event; attributes are named as headers, faults of the data point into it.
@@ -97,7 +99,7 @@ impl<'a> CloudEvent<'a> {
             if !draft.has_room(name, value) {
                 continue;
             }
-            match percent_decode_str(value).decode_utf8() {
+            match header::decode(value) {
                 Ok(value) => draft.take(name, value),
                 Err(_) => draft.fault(name, "is not UTF-8 once percent-decoded"),
             }
@@ -114,15 +116,42 @@ impl<'a> CloudEvent<'a> {
             draft.errors.push("", "is required: the event's data");
             return draft.finish(None, content_type);
         }
-        draft.finish(Some(Data { bytes: Cow::Borrowed(body), is_binary: false, checked: None }), content_type)
+        draft.finish(Some(Data { bytes: Cow::Borrowed(body), origin: Origin::Body, checked: None }), content_type)
+    }
+}
+
+/// Where data came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Member,
+    Base64,
+    Body,
+}
+
+impl Origin {
+    /// The pointer to the data.
+    fn pointer(self) -> &'static str {
+        match self {
+            Self::Member => "/data",
+            Self::Base64 => "/data_base64",
+            Self::Body => "",
+        }
+    }
+
+    /// A fault of the data as one of the event. No pointer leads into what is encoded: then the detail says where it is.
+    fn locate(self, pointer: &str, detail: &str) -> (String, String) {
+        match self {
+            Self::Base64 if pointer.is_empty() => (self.pointer().to_owned(), format!("decoded, {detail}")),
+            Self::Base64 => (self.pointer().to_owned(), format!("decoded, {pointer} {detail}")),
+            Self::Member | Self::Body => (format!("{}{pointer}", self.pointer()), detail.to_owned()),
+        }
     }
 }
 
 /// Data on its way to Kafka.
 struct Data<'a> {
     bytes: Cow<'a, [u8]>,
-    /// It came as `data_base64`: bytes of no shape.
-    is_binary: bool,
+    origin: Origin,
     /// The JSON that the bytes are, where they were checked as a part of the event.
     checked: Option<Value<'a>>,
 }
@@ -137,7 +166,7 @@ impl<'a> Data<'a> {
             Some(Cow::Owned(text)) => (Cow::Owned(text.into_bytes()), None),
             None => (Cow::Borrowed(data.raw().as_bytes()), Some(data)),
         };
-        Ok(Self { bytes, is_binary: false, checked })
+        Ok(Self { bytes, origin: Origin::Member, checked })
     }
 
     fn of_base64(value: &Value<'a>) -> Result<Self, (&'static str, &'static str)> {
@@ -146,7 +175,7 @@ impl<'a> Data<'a> {
         if bytes.is_empty() {
             return Err(("/data_base64", "must not be empty"));
         }
-        Ok(Self { bytes: Cow::Owned(bytes), is_binary: true, checked: None })
+        Ok(Self { bytes: Cow::Owned(bytes), origin: Origin::Base64, checked: None })
     }
 }
 
@@ -218,15 +247,21 @@ impl<'a> Draft<'a> {
             "type" => self.event_type = Some(value),
             "specversion" if value == SPEC_VERSION => self.spec_version = Some(value),
             "specversion" => self.fault(name, "must be 1.0"),
+            PARTITION_KEY if !value.is_empty() => match check_key(&value) {
+                Ok(()) => self.add(name, value),
+                Err(error) => self.fault(name, &error.to_string()),
+            },
             "time" if is_rfc_3339(&value) => self.time = Some(value),
             "time" => self.fault(name, "must be a time in RFC 3339"),
             "datacontenttype" if is_media_type(&value) => self.content_type = Some(value),
             "datacontenttype" => self.fault(name, "must be a media type"),
-            _ if is_attribute_name(name) => {
-                self.attributes.push((format!("{ATTRIBUTE_PREFIX}{name}"), value.into_owned()));
-            }
+            _ if is_attribute_name(name) => self.add(name, value),
             _ => self.fault(name, "is no attribute name: lower-case letters and digits only"),
         }
+    }
+
+    fn add(&mut self, name: &str, value: Cow<'a, str>) {
+        self.attributes.push((format!("{ATTRIBUTE_PREFIX}{name}"), value.into_owned()));
     }
 
     fn pointer(&self, name: &str) -> String {
@@ -262,6 +297,8 @@ impl<'a> Draft<'a> {
             Some(data) => self.check_data(kind, data, &content_type),
             None => PartitionKey::EventId,
         };
+        // Types of a shape have keys of their own: order holds among the records of one entity.
+        let key = self.partition_key().filter(|_| !kind.is_shaped()).unwrap_or(key);
         let errors = std::mem::take(&mut self.errors);
         let Some(data) = data else { return Err(errors) };
         errors.or(CloudEvent {
@@ -277,47 +314,53 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// The key that the event asks for itself.
+    fn partition_key(&self) -> Option<PartitionKey<'a>> {
+        let is_key = |name: &str| name.strip_prefix(ATTRIBUTE_PREFIX) == Some(PARTITION_KEY);
+        let (_, key) = self.attributes.iter().find(|(name, value)| is_key(name) && !value.is_empty())?;
+        Some(PartitionKey::Entity(Cow::Owned(key.clone())))
+    }
+
     /// Checks the data against the type's shape and finds the key.
     fn check_data(&mut self, kind: &EventType, data: &Data<'a>, content_type: &str) -> PartitionKey<'a> {
-        let prefix = self.data_prefix();
-        if kind.is_shaped() && (data.is_binary || !is_json(content_type)) {
-            let detail = format!("must be JSON: the topic {} has a shape", kind.topic);
-            self.errors.push(if data.is_binary { "/data_base64" } else { prefix }, detail);
-            return PartitionKey::EventId;
-        }
         if !is_json(content_type) {
+            if kind.is_shaped() {
+                let detail = format!("must be JSON: the topic {} has a shape", kind.topic);
+                self.errors.push(data.origin.pointer(), detail);
+            }
             return PartitionKey::EventId;
         }
         if let Some(value) = data.checked {
-            return self.check_json(kind, &Document::of(value));
+            return self.check_json(kind, &Document::of(value), data.origin);
         }
         match Document::parse(&data.bytes) {
-            Ok(_) if data.is_binary => PartitionKey::EventId,
-            Ok(document) => self.check_json(kind, &document).into_owned(),
+            Ok(document) => self.check_json(kind, &document, data.origin).into_owned(),
             Err(error) => {
-                let pointer = if data.is_binary { "/data_base64" } else { prefix };
-                self.errors.push(pointer, format!("is not JSON: {error}"));
+                let detail = match data.origin {
+                    Origin::Base64 if self.content_type.is_none() => {
+                        format!("is not JSON once decoded: {error}; other data names its datacontenttype")
+                    }
+                    Origin::Base64 => format!("is not JSON once decoded: {error}"),
+                    Origin::Member | Origin::Body => format!("is not JSON: {error}"),
+                };
+                self.errors.push(data.origin.pointer(), detail);
                 PartitionKey::EventId
             }
         }
     }
 
-    fn check_json<'d>(&mut self, kind: &EventType, document: &Document<'d>) -> PartitionKey<'d> {
+    fn check_json<'d>(&mut self, kind: &EventType, document: &Document<'d>, origin: Origin) -> PartitionKey<'d> {
         // Data of no shape need not be an object; then nothing in it names the entity.
         if !kind.is_shaped() && document.kind() != Kind::Object {
             return PartitionKey::EventId;
         }
         kind.admit(document).unwrap_or_else(|errors| {
-            for error in errors.as_slice() {
-                self.errors.push(format!("{}{}", self.data_prefix(), error.pointer), error.detail.clone());
+            for FieldError { pointer, detail } in errors.as_slice() {
+                let (pointer, detail) = origin.locate(pointer, detail);
+                self.errors.push(pointer, detail);
             }
             PartitionKey::EventId
         })
-    }
-
-    /// What a pointer into the data begins with.
-    fn data_prefix(&self) -> &'static str {
-        if self.as_headers { "" } else { "/data" }
     }
 }
 

@@ -113,7 +113,9 @@ fn attributes(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, Problem> {
     for (name, value) in headers {
         let Some(attribute) = name.as_str().strip_prefix(HTTP_HEADER_PREFIX) else { continue };
         let unreadable = |detail| Problem::invalid(ValidationErrors::one(name.as_str(), detail));
-        let value = value.to_str().map_err(|_| unreadable("must be ASCII, percent-encoded where it is not"))?;
+        // Most SDKs send UTF-8 as it is, the binding asks for percent-encoding.
+        let value =
+            str::from_utf8(value.as_bytes()).map_err(|_| unreadable("must be UTF-8, as it is or percent-encoded"))?;
         // Values of one name come one after the other.
         if attributes.last().is_some_and(|(known, _)| *known == attribute) {
             return Err(unreadable("was sent more than once"));

@@ -44,7 +44,7 @@ fn every_fault_is_told_at_once() {
     assert_eq!(faults("{}"), ["/data", "/id", "/source", "/type", "/specversion"]);
     let json = r#"{"specversion":"0.3","id":"","source":"/s","type":"millrace.notification.requested","time":"noon","data":{"message":1}}"#;
     assert_eq!(faults(json), ["/specversion", "/id", "/time", "/data/user_id", "/data/message"]);
-    assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data":null}}"#)), ["/data"]);
+    assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data_base64":null}}"#)), ["/data"]);
     assert_eq!(
         faults(&format!(r#"{{{REST},"type":"t","data":1,"Bad-Name":"x","nested":{{}}}}"#)),
         ["/Bad-Name", "/nested"]
@@ -87,19 +87,79 @@ fn an_id_has_a_longest_length() {
     assert_eq!(faults(&with(LONGEST_ID + 1)), ["/id"]);
 }
 
+/// An event with these bytes as its data.
+fn encoded(kind: &str, content_type: Option<&str>, data: &[u8]) -> String {
+    let content_type = content_type.map_or_else(String::new, |kind| format!(r#""datacontenttype":"{kind}","#));
+    let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, data);
+    format!(r#"{{{REST},"type":"{kind}",{content_type}"data_base64":"{data}"}}"#)
+}
+
 #[test]
-fn binary_data_goes_to_events_only() {
-    let event = structured(r#"{"specversion":"1.0","id":"1","source":"/t","type":"t","data_base64":"AAEC"}"#).unwrap();
-    assert_eq!((&*event.data, event.key), (&[0u8, 1, 2][..], PartitionKey::EventId));
-    assert_eq!(event.content_type, "application/octet-stream");
-    let as_json =
-        |data| format!(r#"{{{REST},"type":"t","datacontenttype":"application/json","data_base64":"{data}"}}"#);
-    assert_eq!(structured(&as_json("e30=")).unwrap().content_type, "application/json");
-    assert_eq!(faults(&as_json("AAEC")), ["/data_base64"], "bytes that are not the JSON they are said to be");
-    let order = format!(r#"{{{REST},"type":"millrace.order.placed","data_base64":"e30="}}"#);
-    assert_eq!(faults(&order), ["/data_base64"]);
+fn bytes_of_another_type_go_to_events_only() {
+    let json = encoded("t", Some("image/png"), &[0, 1, 2]);
+    let event = structured(&json).unwrap();
+    assert_eq!((&*event.data, &event.key), (&[0u8, 1, 2][..], &PartitionKey::EventId));
+    assert_eq!(event.content_type, "image/png");
+    assert_eq!(faults(&encoded("millrace.order.placed", Some("text/plain"), b"{}")), ["/data_base64"]);
     assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data_base64":"e30","data":1}}"#)), ["/data_base64"]);
     assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data_base64":"%%"}}"#)), ["/data_base64"]);
+}
+
+#[test]
+fn encoded_json_is_treated_as_data() {
+    for content_type in [None, Some("application/json"), Some("application/vnd.shop+json")] {
+        let json = encoded("millrace.order.placed", content_type, br#"{ "order_id":"101" }"#);
+        let event = structured(&json).unwrap();
+        assert_eq!(&*event.data, br#"{ "order_id":"101" }"#);
+        assert_eq!((event.topic, event.key), ("orders", PartitionKey::Entity("101".into())));
+        assert_eq!(event.content_type, content_type.unwrap_or("application/json"));
+        let of_no_shape = encoded("t", content_type, br#"{"user_id":7}"#);
+        assert_eq!(structured(&of_no_shape).unwrap().key, PartitionKey::Entity("7".into()));
+        for (kind, data) in [
+            ("millrace.order.placed", &b"{}"[..]),
+            ("millrace.order.placed", b"[]"),
+            ("millrace.order.placed", br#"{"order_id":"1","order_id":"1"}"#),
+            ("t", b"\x00\x01"),
+            ("t", b"\xef\xbb\xbf{}"),
+            ("t", b"{\"user_id\":\"\xe2\x80\x8b\"}"),
+        ] {
+            assert_eq!(faults(&encoded(kind, content_type, data)), ["/data_base64"], "{kind} {data:?}");
+        }
+    }
+    let told = |json: &str| structured(json).unwrap_err().to_string();
+    let order = encoded("millrace.order.placed", None, b"{}");
+    assert!(told(&order).starts_with("/data_base64 decoded, /order_id is required"), "{}", told(&order));
+    assert!(told(&encoded("t", None, b"x")).contains("datacontenttype"));
+    assert!(!told(&encoded("t", Some("text/json"), b"x")).contains("datacontenttype"));
+}
+
+#[test]
+fn null_is_data_where_the_type_has_no_shape() {
+    let null = |kind: &str| format!(r#"{{{REST},"type":"{kind}","data":null}}"#);
+    assert_eq!(&*structured(&null("t")).unwrap().data, b"null");
+    assert_eq!(faults(&null("millrace.order.placed")), ["/data"]);
+    assert_eq!(&*structured(&encoded("t", None, b"null")).unwrap().data, b"null");
+    let both = format!(r#"{{{REST},"type":"t","data":null,"data_base64":"MQ=="}}"#);
+    assert_eq!(&*structured(&both).unwrap().data, b"1");
+}
+
+#[test]
+fn a_partitionkey_is_the_key_where_the_type_has_none() {
+    let key = |kind: &str, partition_key: &str, data: &str| {
+        let json = format!(r#"{{{REST},"type":"{kind}","partitionkey":{partition_key},"data":{data}}}"#);
+        let event = structured(&json).map_err(|errors| errors.to_string())?;
+        assert!(event.attributes.iter().any(|(name, _)| name == "ce_partitionkey"));
+        Ok::<_, String>(event.key.into_owned())
+    };
+    let entity = |text: &'static str| Ok(PartitionKey::Entity(text.into()));
+    assert_eq!(key("t", r#""p 1""#, r#"{"user_id":"u"}"#), entity("p 1"));
+    assert_eq!(key("millrace.event.registered", "7", "1"), entity("7"));
+    assert_eq!(key("t", r#""""#, r#"{"user_id":"u"}"#), entity("u"));
+    assert_eq!(key("millrace.order.placed", r#""p""#, r#"{"order_id":"101"}"#), entity("101"));
+    assert!(key("t", "\"p\u{200b}\"", "1").unwrap_err().starts_with("/partitionkey must not hold U+200B"));
+    let headers = [("id", "1"), ("source", "/s"), ("type", "t"), ("specversion", "1.0"), ("partitionkey", "a%20b")];
+    let event = CloudEvent::binary(headers, Some("text/plain"), b"x").unwrap();
+    assert_eq!(event.key, PartitionKey::Entity("a b".into()));
 }
 
 #[test]

@@ -89,6 +89,101 @@ async fn attributes_of_both_modes_become_the_same_headers() {
     }
 }
 
+/// Other SDKs than Python's send UTF-8 as it is, and older ones quote.
+#[tokio::test]
+async fn headers_are_unquoted_and_percent_decoded_once() {
+    let host = Host::new();
+    for (sent, text) in [
+        ("Größe", "Größe"),
+        ("Größe €/a b%", "Größe €/a b%"),
+        ("Gr%C3%B6%C3%9Fe%20%E2%82%AC/a%20b%25", "Größe €/a b%"),
+        (r#""say \"hi\"""#, r#"say "hi""#),
+        (r#""a%20\"b\"""#, r#"a "b""#),
+        (r#"say "hi""#, r#"say "hi""#),
+        ("%2525", "%25"),
+    ] {
+        let headers = [
+            ("ce-specversion", "1.0"),
+            ("ce-id", sent),
+            ("ce-source", sent),
+            ("ce-type", sent),
+            ("ce-subject", sent),
+            ("ce-tenant", sent),
+        ];
+        let answer = host.call("POST", "/events", &headers, "1").await;
+        assert_eq!(answer.status, 202, "{sent}: {:?}", answer.body);
+        let record = host.take_record();
+        for name in ["ce_id", "ce_source", "ce_type", "ce_subject", "ce_tenant"] {
+            assert_eq!(record.header(name), Some(text), "{name}: {sent}");
+        }
+    }
+    let headers = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t")];
+    let mut request = http::Request::post("/events").body(axum::body::Body::from("1")).unwrap();
+    for (name, value) in headers {
+        request.headers_mut().insert(name, http::HeaderValue::from_static(value));
+    }
+    request.headers_mut().insert("ce-subject", http::HeaderValue::from_bytes(b"Gr\xf6\xdfe").unwrap());
+    assert_eq!(host.send(request).await.pointers(422), ["ce-subject"]);
+    assert_eq!(host.take_records(), []);
+}
+
+/// CloudEvents Kafka binding, section 3.1.
+#[tokio::test]
+async fn a_partitionkey_keys_the_records_of_other_types() {
+    let host = Host::new();
+    for (kind, key) in [("com.example.page", "p"), ("millrace.event.registered", "p"), ("millrace.order.placed", "101")]
+    {
+        let data = r#"{"user_id":"u","order_id":"101"}"#;
+        let event = format!(
+            r#"{{"specversion":"1.0","id":"1","source":"/s","type":"{kind}","partitionkey":"p","data":{data}}}"#
+        );
+        assert_eq!(host.post_as(STRUCTURED, "/events", event.clone()).await.status, 202);
+        assert_eq!(host.post_as("application/x-ndjson", "/events", event).await.status, 202);
+        let headers = [
+            ("ce-specversion", "1.0"),
+            ("ce-id", "1"),
+            ("ce-source", "/s"),
+            ("ce-type", kind),
+            ("ce-partitionkey", "p"),
+        ];
+        assert_eq!(host.call("POST", "/events", &headers, data).await.status, 202);
+        let records = host.take_records();
+        assert_eq!(records.len(), 3);
+        for record in records {
+            assert_eq!((record.key.as_str(), record.header("ce_partitionkey")), (key, Some("p")), "{kind}");
+        }
+    }
+}
+
+/// Four of five SDKs send JSON bytes so.
+#[tokio::test]
+async fn encoded_json_makes_the_record_that_data_makes() {
+    let host = Host::new();
+    let event =
+        |data: &str| format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"millrace.order.placed",{data}}}"#);
+    for data in [r#""data":{"order_id":"101"}"#, r#""data_base64":"eyJvcmRlcl9pZCI6IjEwMSJ9""#] {
+        assert_eq!(host.post_as(STRUCTURED, "/events", event(data)).await.status, 202);
+        let record = host.take_record();
+        assert_eq!((record.topic, record.key.as_str(), record.text()), ("orders", "101", r#"{"order_id":"101"}"#));
+        assert_eq!(record.header("content-type"), Some("application/json"));
+    }
+}
+
+#[tokio::test]
+async fn null_is_data_in_both_modes() {
+    let host = Host::new();
+    for (kind, status) in [("com.example.page", 202), ("millrace.order.placed", 422)] {
+        let event = format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"{kind}","data":null}}"#);
+        let headers = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", kind)];
+        let structured = host.post_as(STRUCTURED, "/events", event).await;
+        let binary = host.call("POST", "/events", &headers, "null").await;
+        assert_eq!((structured.status.as_u16(), binary.status.as_u16()), (status, status), "{kind}");
+        for record in host.take_records() {
+            assert_eq!((record.text(), record.key.as_str()), ("null", "1"));
+        }
+    }
+}
+
 #[tokio::test]
 async fn headers_in_any_order_make_the_same_record() {
     let host = Host::new();
@@ -165,7 +260,6 @@ async fn headers_that_are_no_attributes_are_named() {
     for (name, value, pointer) in [
         ("ce-id", "2", "ce-id"),
         ("ce-tenant", "%FF", "ce-tenant"),
-        ("ce-tenant", "ümlaut", "ce-tenant"),
         ("ce-tenant", "a%0D%0Ax-injected: 1", "ce-tenant"),
         ("ce-my-tenant", "a", "ce-my-tenant"),
         ("ce-data", "a", "ce-data"),

@@ -114,7 +114,7 @@ const WRONG_SHAPES: [WrongShape; 62] = [
     ("/events", EVENT, b"null", 422, &[""]),
     ("/events", EVENT, b"{}", 422, &["/data", "/id", "/source", "/type", "/specversion"]),
     ("/events", EVENT, b"{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\"}", 422, &["/data"]),
-    ("/events", EVENT, b"{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"data\":null}", 422, &["/data"]),
+    ("/events", EVENT, b"{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"millrace.order.placed\",\"data\":null}", 422, &["/data"]),
     ("/events", EVENT, b"{\"specversion\":\"0.3\",\"id\":1,\"source\":\"\",\"type\":null,\"data\":1}", 422, &["/specversion", "/id", "/source", "/type"]),
     ("/events", EVENT, b"{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/s\",\"type\":\"t\",\"time\":\"2026\",\"data\":1}", 422, &["/time"]),
     ("/events", EVENT, b"{\"specversion\":\"1.0\",\"id\":\"a\\r\\nb\",\"source\":\"/s\",\"type\":\"t\",\"data\":1}", 422, &["/id"]),
