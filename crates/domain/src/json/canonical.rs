@@ -9,14 +9,14 @@ use std::cmp::Ordering;
 
 use super::escape::write_string;
 use super::string::unescape;
-use super::value::Value;
+use super::value::{Kind, Value};
 use super::walk::{number_end, string_end};
 
-/// Integers of so many digits stand as they are: the longest that the form writes without an exponent.
+/// The most digits before the point of a number that is written without an exponent.
 const PLAIN_DIGITS: usize = 21;
 
 /// The most leading zeros behind the point of a number below 1 that is written without an exponent.
-const PLAIN_ZEROS: isize = 5;
+const PLAIN_ZEROS: usize = 5;
 
 /// Appends the canonical form of a value. Time grows in proportion to the value's size.
 pub fn write_canonical(out: &mut Vec<u8>, value: &Value<'_>) {
@@ -28,6 +28,9 @@ pub fn write_canonical(out: &mut Vec<u8>, value: &Value<'_>) {
 /// UTF-8 sorts by code points. The two differ only between the characters from U+E000 to U+FFFF and those beyond, whose
 /// surrogates are smaller.
 pub fn canonical_order(left: &str, right: &str) -> Ordering {
+    if left.is_ascii() || right.is_ascii() {
+        return left.cmp(right);
+    }
     let weight = |byte: u8| if matches!(byte, 0xEE | 0xEF) { byte + 0x10 } else { byte };
     left.bytes().map(weight).cmp(right.bytes().map(weight))
 }
@@ -47,11 +50,7 @@ impl<'t> Writer<'t, '_> {
             Some(b'[') => self.array(),
             Some(b't' | b'n') => self.copy_to(self.at + "true".len()),
             Some(b'f') => self.copy_to(self.at + "false".len()),
-            _ => {
-                let (end, _) = number_end(self.text.as_bytes(), self.at);
-                write_number(self.out, self.text.get(self.at..end).unwrap_or_default());
-                self.at = end;
-            }
+            _ => self.number(),
         }
     }
 
@@ -82,6 +81,21 @@ impl<'t> Writer<'t, '_> {
         }
         self.copy_to(end);
         Cow::Borrowed(inside)
+    }
+
+    fn number(&mut self) {
+        let (end, kind) = number_end(self.text.as_bytes(), self.at);
+        let raw = self.text.get(self.at..end).unwrap_or_default();
+        // Nearly all numbers are in their form, but for zeros at the end of a fraction.
+        let plain = match kind {
+            Kind::Integer => Some(raw).filter(|raw| raw.len() <= PLAIN_DIGITS && *raw != "-0"),
+            _ => plain_decimal(raw),
+        };
+        match plain {
+            Some(plain) => self.out.extend_from_slice(plain.as_bytes()),
+            None => write_number(self.out, raw),
+        }
+        self.at = end;
     }
 
     fn array(&mut self) {
@@ -128,14 +142,21 @@ impl<'t> Writer<'t, '_> {
     }
 }
 
+/// The form of a number that has neither an exponent nor needs one, such as `49.90`.
+fn plain_decimal(raw: &str) -> Option<&str> {
+    let (whole, fraction) = raw.split_once('.')?;
+    let is_plain = match whole {
+        "0" | "-0" => fraction.bytes().take(PLAIN_ZEROS + 1).any(|digit| digit != b'0'),
+        _ => whole.len() <= PLAIN_DIGITS,
+    };
+    let has_exponent = fraction.bytes().any(|byte| !byte.is_ascii_digit());
+    (is_plain && !has_exponent).then(|| raw.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// Writes a number's digits without zeros that add nothing, and the point and exponent where RFC 8785, section 3.2.2.3
 /// (`Number::toString` of ECMAScript) has them.
 fn write_number(out: &mut Vec<u8>, raw: &str) {
     let (sign, unsigned) = raw.strip_prefix('-').map_or(("", raw), |unsigned| ("-", unsigned));
-    if unsigned.len() <= PLAIN_DIGITS && unsigned != "0" && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
-        out.extend_from_slice(raw.as_bytes());
-        return;
-    }
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let all = [whole, fraction].concat();
@@ -167,7 +188,7 @@ fn write_digits(out: &mut Vec<u8>, digits: &str, point: isize) {
                 out.extend_from_slice(behind.as_bytes());
             }
         }
-        _ if (-PLAIN_ZEROS..=0).contains(&point) => {
+        _ if (-PLAIN_ZEROS.cast_signed()..=0).contains(&point) => {
             out.extend_from_slice(b"0.");
             zeros(out, point.unsigned_abs());
             out.extend_from_slice(digits.as_bytes());
