@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use millrace_domain::cloud_event::is_json;
 use millrace_domain::json::Document;
-use millrace_domain::{Digest, Envelope, digest};
+use millrace_domain::{Digest, Envelope, UtcDateTime, digest};
 use millrace_kafka::Record;
 use millrace_store::EventRow;
 use serde_json::json;
@@ -17,7 +17,7 @@ pub struct Row<'r> {
     envelope: Envelope<'static>,
     offset: i64,
     key: Option<Cow<'r, str>>,
-    time: Timestamp,
+    time: UtcDateTime,
     received_at: Timestamp,
     data: Cow<'r, str>,
     digest: Digest,
@@ -45,7 +45,7 @@ impl<'r> Row<'r> {
             offset: record.offset(),
             key: record.key().map(String::from_utf8_lossy),
             // Where other producers wrote something else, the record's.
-            time: envelope.time.parse().unwrap_or(received_at),
+            time: UtcDateTime::read(&envelope.time).unwrap_or_else(|| received_at.into()),
             received_at,
             data,
             digest: if is_synthetic_id { digest::at_place(digest, record.timestamp()) } else { digest },

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
+use millrace_domain::UtcDateTime;
 use sha2::{Digest as _, Sha256};
 
 /// A notification with what its envelope says about it.
@@ -14,7 +14,7 @@ pub(crate) struct Event<'a> {
     /// Its CloudEvents type.
     pub(crate) kind: &'a str,
     /// When it happened.
-    pub(crate) time: Timestamp,
+    pub(crate) time: UtcDateTime,
     /// Whom it is for.
     pub(crate) user_id: &'a str,
     /// What to tell them.
@@ -62,7 +62,7 @@ pub(crate) mod tests {
     pub(crate) const EXAMPLE: Event<'static> = Event {
         id: "0198c5a0-0000-7000-8000-000000000001",
         kind: "millrace.notification.requested",
-        time: Timestamp::constant(1_769_860_800, 0),
+        time: UtcDateTime::constant(2026, 1, 31, 12, 0, 0),
         user_id: "12345",
         message: "Your order has shipped",
         value: r#"{"user_id": "12345", "message": "Your order has shipped", "n": 1.50}"#,

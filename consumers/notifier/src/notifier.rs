@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use millrace_consumer::{Attempt, ConsumerOptions, DestinationQueues, Outcome, Processor};
 use millrace_domain::event::Notification;
 use millrace_domain::json::Document;
-use millrace_domain::{DeadLetterClass, Envelope, digest, payment};
+use millrace_domain::{DeadLetterClass, Envelope, UtcDateTime, digest, payment};
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::Record;
@@ -237,7 +237,7 @@ fn name(record: &Record<'_>, envelope: &Envelope<'_>, document: &Document<'_>) -
 }
 
 /// The event's time; where other producers wrote something else, the record's.
-fn time_of(text: &str, record: &Record<'_>) -> Timestamp {
+fn time_of(text: &str, record: &Record<'_>) -> UtcDateTime {
     let of_record = || Timestamp::from_millisecond(record.timestamp().max(0)).unwrap_or_default();
-    text.parse().unwrap_or_else(|_| of_record())
+    UtcDateTime::read(text).unwrap_or_else(|| of_record().into())
 }

@@ -5,10 +5,11 @@ mod header;
 use std::borrow::Cow;
 
 use crate::envelope::{ATTRIBUTE_PREFIX, SPEC_VERSION};
-use crate::event::{EventType, PartitionKey, is_rfc_3339};
+use crate::event::{EventType, PartitionKey};
 use crate::field::{FieldError, ValidationErrors, pointer_to};
 use crate::json::{Document, Kind, Value};
 use crate::key::check_key;
+use crate::utc::UtcDateTime;
 
 /// The prefix of an attribute among HTTP headers.
 pub const HTTP_HEADER_PREFIX: &str = "ce-";
@@ -251,8 +252,10 @@ impl<'a> Draft<'a> {
                 Ok(()) => self.add(name, value),
                 Err(error) => self.fault(name, &error.to_string()),
             },
-            "time" if is_rfc_3339(&value) => self.time = Some(value),
-            "time" => self.fault(name, "must be a time in RFC 3339"),
+            "time" => match value.parse::<UtcDateTime>() {
+                Ok(_) => self.time = Some(value),
+                Err(error) => self.fault(name, &error.to_string()),
+            },
             "datacontenttype" if is_media_type(&value) => self.content_type = Some(value),
             "datacontenttype" => self.fault(name, "must be a media type"),
             _ if is_attribute_name(name) => self.add(name, value),

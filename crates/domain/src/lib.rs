@@ -18,6 +18,7 @@ pub mod json;
 pub mod key;
 pub mod payment;
 pub mod traceparent;
+pub mod utc;
 
 pub use backoff::Backoff;
 pub use digest::Digest;
@@ -26,3 +27,4 @@ pub use error_class::{DeadLetterClass, ErrorClass};
 pub use field::{FieldError, ValidationErrors};
 pub use id::EventId;
 pub use key::{KeyError, check_key};
+pub use utc::UtcDateTime;

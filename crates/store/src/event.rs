@@ -1,7 +1,7 @@
 //! Events as they are written and as they are read.
 
 use jiff::Timestamp;
-use millrace_domain::Digest;
+use millrace_domain::{Digest, UtcDateTime};
 use thiserror::Error;
 
 /// Events of one partition, and the offset that is reached with them.
@@ -35,7 +35,7 @@ pub struct EventRow<'a> {
     /// Its record's key.
     pub key: Option<&'a str>,
     /// When it happened. Kept to the microsecond.
-    pub time: Timestamp,
+    pub time: UtcDateTime,
     /// When it was received. Kept to the microsecond.
     pub received_at: Timestamp,
     /// Its payload: JSON, which the caller has checked. SQLite keeps the text, PostgreSQL the value (`jsonb`): spaces
@@ -65,7 +65,7 @@ pub struct StoredEvent {
     /// Its record's key.
     pub key: Option<String>,
     /// When it happened.
-    pub time: Timestamp,
+    pub time: UtcDateTime,
     /// When it was received.
     pub received_at: Timestamp,
     /// Its payload: JSON.
@@ -88,7 +88,7 @@ pub enum Refusal {
     #[error("idempotency_conflict")]
     IdempotencyConflict,
     /// The database has no place for a value of it: text with a NUL, or, in PostgreSQL, JSON text with `\u0000` or half
-    /// a surrogate pair, an id of several kilobytes, a time before 4713 BC.
+    /// a surrogate pair, an id of several kilobytes.
     #[error("cannot be stored: {0}")]
     Unstorable(String),
 }

@@ -52,7 +52,8 @@ async fn an_event_is_kept_with_all_that_is_known_of_it() {
     let Some(kafka) = kafka_with_topics(1).await else { return };
     let Some(postgres) = AnyDatabase::postgres().await else { return };
     kafka.produce("events", [event("whole", r#"{"n":12345678901234567890.50,"é":"ß"}"#)]).await;
-    kafka.produce("payments", [event("paid", r#"{"order_id":"101"}"#)]).await;
+    let never = event("paid", r#"{"order_id":"101"}"#).header("ce_time", "9999-12-31T23:59:59Z");
+    kafka.produce("payments", [never]).await;
     for database in [postgres, AnyDatabase::sqlite()] {
         let store = Store::connect(&database.url()).await.unwrap();
         let consuming = Consuming::start(&kafka, &store).await;
@@ -72,7 +73,8 @@ async fn an_event_is_kept_with_all_that_is_known_of_it() {
             data: whole.data.clone(),
         };
         assert_eq!(whole, expected);
-        assert_eq!(stored(&store, "paid").await.topic, "payments");
+        let paid = stored(&store, "paid").await;
+        assert_eq!((paid.topic.as_str(), paid.time.to_string().as_str()), ("payments", "9999-12-31T23:59:59Z"));
         consuming.stop().await;
         store.close().await;
     }

@@ -218,7 +218,8 @@ fn mail_server(text: &str, credentials: Option<Credentials>, hello: ClientId) ->
 /// Writes a mail to a user whose id is as good as any, to find out whether the settings make one.
 fn try_out(letterhead: &MailTemplate) -> Result<(), crate::channel::RecipientError> {
     let user_id = if letterhead.to.is_user_id() { "user@example.com" } else { "user" };
-    let event = Event { id: "id", kind: "type", time: jiff::Timestamp::UNIX_EPOCH, user_id, message: "", value: "{}" };
+    let event =
+        Event { id: "id", kind: "type", time: jiff::Timestamp::UNIX_EPOCH.into(), user_id, message: "", value: "{}" };
     letterhead.write(&event).map(drop)
 }
 

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 pub(crate) use check::key_text;
 pub use notification::Notification;
-pub use timestamp::{Timestamp, TimestampError, is_rfc_3339};
+pub use timestamp::{Timestamp, TimestampError};
 
 use crate::field::{ValidationErrors, pointer_to};
 use crate::id::EventId;

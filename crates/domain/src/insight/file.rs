@@ -41,7 +41,6 @@ pub fn file_name(value: &[u8]) -> Result<String, NotAnInsight> {
 
 /// A time in ISO 8601's basic format, to the second.
 fn compact(text: &str) -> Option<String> {
-    let millis = Timestamp::from_text(text).ok()?.as_millis();
-    let time = jiff::Timestamp::from_millisecond(millis).ok()?;
+    let time = Timestamp::from_text(text).ok()?.as_utc().as_civil();
     Some(time.strftime("%Y%m%dT%H%M%SZ").to_string())
 }

@@ -32,7 +32,7 @@ impl Login {
             Some(value) => {
                 Timestamp::read(value).map_err(|error| ValidationErrors::one("/timestamp", error.to_string()))?
             }
-            None => of_record(recorded).ok_or_else(|| {
+            None => Timestamp::from_millis(recorded).map_err(|_| {
                 ValidationErrors::one(
                     "/timestamp",
                     format!("is missing, and the record's own ({recorded} ms) is no time"),
@@ -41,9 +41,4 @@ impl Login {
         };
         Ok(Self { user: user.into(), device: text("device_type"), locale: text("locale"), time })
     }
-}
-
-fn of_record(millis: i64) -> Option<Timestamp> {
-    let time = jiff::Timestamp::from_millisecond(millis).ok()?;
-    Timestamp::from_text(&time.to_string()).ok()
 }

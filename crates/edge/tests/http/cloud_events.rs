@@ -184,6 +184,25 @@ async fn null_is_data_in_both_modes() {
     }
 }
 
+/// The usual "never", and digits that no clock has.
+#[tokio::test]
+async fn times_of_rfc_3339_are_kept_as_they_are() {
+    let host = Host::new();
+    let event =
+        |time: &str| format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t","time":"{time}","data":1}}"#);
+    for time in ["9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z", "2026-01-31T12:00:00.123456789012345+23:59"] {
+        assert_eq!(host.post_as(STRUCTURED, "/events", event(time)).await.status, 202, "{time}");
+        assert_eq!(host.take_record().header("ce_time"), Some(time));
+    }
+    for (time, reason) in [
+        ("9999-12-31T23:59:59-00:01", "must be between the years 0000 and 9999 in UTC"),
+        ("2026-01-31", "must be a time in RFC 3339"),
+    ] {
+        let problem = host.post_as(STRUCTURED, "/events", event(time)).await.problem(422);
+        assert_eq!(problem["errors"][0]["detail"], reason, "{time}");
+    }
+}
+
 #[tokio::test]
 async fn headers_in_any_order_make_the_same_record() {
     let host = Host::new();

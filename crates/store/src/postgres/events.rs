@@ -1,6 +1,6 @@
 //! Events and offsets in PostgreSQL.
 
-use jiff_sqlx::{Timestamp, ToSqlx as _};
+use jiff_sqlx::{DateTime, Timestamp, ToSqlx as _};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
@@ -8,7 +8,7 @@ use super::bisect::Insert;
 use super::digests;
 use crate::id_conflicts::{Fates, InsertResult};
 use crate::tables::IdTable;
-use millrace_domain::Digest;
+use millrace_domain::{Digest, UtcDateTime};
 
 use crate::{EventBatch, EventRow, StoreError, StoredEvent};
 
@@ -17,9 +17,9 @@ use crate::{EventBatch, EventRow, StoreError, StoredEvent};
 const INSERT: &str = r#"
     INSERT INTO events
         (id, type, source, topic, partition, "offset", key, time, received_at, data, digest)
-    SELECT row.id, row.type, row.source, $1, $2, row."offset", row.key, row.time, row.received_at, row.data::jsonb,
-           row.digest
-    FROM unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::timestamptz[], $9::timestamptz[],
+    SELECT row.id, row.type, row.source, $1, $2, row."offset", row.key, row.time AT TIME ZONE 'UTC', row.received_at,
+           row.data::jsonb, row.digest
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::timestamp[], $9::timestamptz[],
                 $10::text[], $11::bytea[])
         AS row(id, type, source, "offset", key, time, received_at, data, digest)
     ON CONFLICT (id) DO NOTHING"#;
@@ -31,7 +31,8 @@ const FORGET: &str = r#"
         AND events.id = concat_ws('-', events.topic, events.partition, events."offset")"#;
 
 const SELECT: &str = r#"
-    SELECT id, type, source, topic, partition, "offset", key, time, received_at, data::text, digest
+    SELECT id, type, source, topic, partition, "offset", key, time AT TIME ZONE 'UTC' AS time, received_at, data::text,
+           digest
     FROM events WHERE id = $1"#;
 
 const FIRST_OFFSET: &str = "
@@ -69,7 +70,7 @@ impl Insert for Events<'_> {
             .bind(column(all, rows, |row| row.source))
             .bind(column(all, rows, |row| row.offset))
             .bind(column(all, rows, |row| row.key))
-            .bind(column(all, rows, |row| row.time.to_sqlx()))
+            .bind(column(all, rows, |row| row.time.as_civil().to_sqlx()))
             .bind(column(all, rows, |row| row.received_at.to_sqlx()))
             .bind(column(all, rows, |row| row.data))
             .bind(rows.iter().map(|&row| &all[row].digest[..]).collect::<Vec<_>>())
@@ -124,7 +125,8 @@ fn read(row: &PgRow) -> Result<StoredEvent, sqlx::Error> {
         partition: row.try_get("partition")?,
         offset: row.try_get("offset")?,
         key: row.try_get("key")?,
-        time: row.try_get::<Timestamp, _>("time")?.to_jiff(),
+        time: UtcDateTime::from_civil(row.try_get::<DateTime, _>("time")?.to_jiff())
+            .ok_or_else(|| sqlx::Error::Decode("a time is before the year 0000".into()))?,
         received_at: row.try_get::<Timestamp, _>("received_at")?.to_jiff(),
         data: row.try_get("data")?,
     })

@@ -1,26 +1,37 @@
 //! Times as text: RFC 3339 in UTC, always with six decimals, so that they sort as text does.
 
-use jiff::Timestamp;
+use std::error::Error;
+use std::fmt::Display;
+use std::str::FromStr;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{ColumnIndex, Row as _};
 
-pub(super) fn text(time: Timestamp) -> String {
+pub(super) fn text(time: impl Display) -> String {
     format!("{time:.6}")
 }
 
-pub(super) fn read<I: ColumnIndex<SqliteRow>>(row: &SqliteRow, column: I) -> Result<Timestamp, sqlx::Error> {
+pub(super) fn read<I, T>(row: &SqliteRow, column: I) -> Result<T, sqlx::Error>
+where
+    I: ColumnIndex<SqliteRow>,
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
     let text: &str = row.try_get(column)?;
-    text.parse().map_err(|error: jiff::Error| sqlx::Error::Decode(error.into()))
+    text.parse().map_err(|error: T::Err| sqlx::Error::Decode(error.into()))
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use millrace_domain::UtcDateTime;
+
     use super::*;
 
     #[test]
     fn times_sort_as_their_text_does() {
         let times = ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000001Z", "2026-01-31T12:00:00.5Z"];
-        let texts = times.map(|time| text(time.parse().unwrap()));
+        let texts = times.map(|time| text(time.parse::<Timestamp>().unwrap()));
+        assert_eq!(texts, times.map(|time| text(time.parse::<UtcDateTime>().unwrap())));
         assert_eq!(texts[0], "2026-01-31T12:00:00.000000Z");
         assert!(texts.is_sorted(), "{texts:?}");
     }

@@ -8,6 +8,7 @@ on_both! {
     an_event_is_read_as_it_was_written
     a_partition_resumes_behind_its_rows
     an_empty_batch_moves_the_offset
+    times_of_all_years_are_kept
     the_same_payload_again_is_no_second_row_and_no_error
     what_stood_at_a_place_before_is_forgotten
     another_payload_under_a_stored_id_is_refused_and_the_rest_kept
@@ -45,6 +46,16 @@ async fn an_event_is_read_as_it_was_written(Fixture { store, .. }: Fixture) {
     assert_eq!(read, expected);
     assert_eq!(store.event("events-0-43").await.unwrap().unwrap().key, None);
     assert_eq!(store.event("events-0-44").await.unwrap(), None);
+}
+
+async fn times_of_all_years_are_kept(Fixture { store, .. }: Fixture) {
+    let times = ["0000-01-01T00:00:00Z", "1969-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"];
+    for (offset, text) in (0..).zip(times) {
+        let row = EventRow { offset, time: time(text), ..row(text, "1", 1) };
+        let expected = (offset > 0).then_some(offset);
+        assert_eq!(write(&store, batch(expected, offset + 1, &[row])).await.unwrap(), []);
+        assert_eq!(store.event(text).await.unwrap().unwrap().time.to_string(), text);
+    }
 }
 
 async fn a_partition_resumes_behind_its_rows(Fixture { store, .. }: Fixture) {

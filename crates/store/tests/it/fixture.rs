@@ -1,9 +1,10 @@
 //! What every test begins with: an empty store, rows and batches.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use jiff::Timestamp;
 use millrace_domain::Digest;
 use millrace_store::{EventBatch, EventRow, Refused, Store, StoreError, sqlite_url};
 use millrace_testkit::Postgres;
@@ -72,7 +73,7 @@ pub(crate) use on_both;
 pub(crate) const CONSUMER: &str = "event-store";
 pub(crate) const TOPIC: &str = "events";
 
-pub(crate) fn time(text: &str) -> Timestamp {
+pub(crate) fn time<T: FromStr<Err: Debug>>(text: &str) -> T {
     text.parse().unwrap()
 }
 

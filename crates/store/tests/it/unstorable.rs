@@ -1,6 +1,5 @@
 //! Rows that a database has no place for, in the middle of good ones.
 
-use jiff::Timestamp;
 use millrace_store::{AcceptResult, EventRow, NewNotification, Refusal};
 
 use crate::fixture::{Fixture, batch, digest, next_offset, on_both, row, stored, time, write};
@@ -39,20 +38,18 @@ async fn postgresql_keeps_the_rows_around_those_it_cannot_store() {
     let mut rows: Vec<_> = ids.iter().map(|id| row(id, r#"{"a": 1}"#, 1)).collect();
     rows[0].data = r#"{"a": "\u0000"}"#;
     rows[17].data = r#"{"a": "\ud800"}"#;
-    rows[18].time = Timestamp::MIN;
     // More than an index entry takes, and of a kind that does not compress.
     let number = |n: u32| n.wrapping_mul(n).wrapping_mul(2_654_435_761) >> 16;
     let long: Vec<_> = (0..2_000).map(|n| format!("{:04x}", number(n))).collect();
     let long = long.concat();
     rows[499].id = &long;
     let refused = write(store, batch(None, 500, &rows)).await.unwrap();
-    assert_eq!(refused.iter().map(|refused| refused.row).collect::<Vec<_>>(), [0, 17, 18, 499]);
+    assert_eq!(refused.iter().map(|refused| refused.row).collect::<Vec<_>>(), [0, 17, 499]);
     let reasons: Vec<_> = refused.iter().map(|refused| refused.refusal.to_string()).collect();
     assert!(reasons[0].starts_with("cannot be stored: unsupported Unicode escape sequence"), "{reasons:?}");
     assert!(reasons[1].contains("surrogate"), "{reasons:?}");
-    assert!(reasons[2].contains("out of range"), "{reasons:?}");
-    assert!(reasons[3].contains("index"), "{reasons:?}");
-    assert_eq!(stored(store, ids.iter().map(String::as_str)).await.len(), 496);
+    assert!(reasons[2].contains("index"), "{reasons:?}");
+    assert_eq!(stored(store, ids.iter().map(String::as_str)).await.len(), 497);
     assert_eq!(next_offset(store).await, Some(500));
 }
 
