@@ -82,21 +82,37 @@ fn problem(status: StatusCode, description: &str) -> Described {
     response.header("Retry-After", seconds.build()).build()
 }
 
-/// The schema of a key: `user_id`, `order_id`.
+/// The schema of a key: `user_id`, `order_id`. To JSON Schema `1.0` and `1e2` are integers, and few validators know
+/// Unicode's properties: the description says what the schema cannot.
 pub(crate) fn key() -> ObjectBuilder {
     let types = SchemaType::from_iter([Type::String, Type::Integer]);
-    let text = "A non-empty string, or an integer of any length, which is the same key as its text";
-    ObjectBuilder::new().schema_type(types).min_length(Some(1)).description(Some(text))
+    let text = "A non-empty string without control or invisible characters, or an integer of any length, written without \
+                fraction and exponent (not `1.0` or `1e2`), which is the same key as its text";
+    let pattern = r"^[^\x00-\x1F\x7F]+$";
+    ObjectBuilder::new().schema_type(types).min_length(Some(1)).pattern(Some(pattern)).description(Some(text))
 }
 
 /// The schema of a time.
 pub(crate) fn time() -> ObjectBuilder {
     let types = SchemaType::from_iter([Type::String, Type::Number, Type::Null]);
-    ObjectBuilder::new().schema_type(types).description(Some("Unix seconds, as a number or as text, or RFC 3339"))
+    let text = "Unix seconds (not milliseconds), as a number or as text, or RFC 3339; a date that there is, between the \
+                years 1970 and 9999 in UTC";
+    let pattern = concat!(
+        r"^(\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?",
+        r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))$",
+    );
+    ObjectBuilder::new()
+        .schema_type(types)
+        .minimum(Some(0))
+        .exclusive_maximum(Some(253_402_300_800_i64))
+        .pattern(Some(pattern))
+        .description(Some(text))
 }
 
 /// The schema of an amount of money.
 pub(crate) fn amount() -> ObjectBuilder {
     let types = SchemaType::from_iter([Type::Number, Type::String, Type::Null]);
-    ObjectBuilder::new().schema_type(types).description(Some("What it comes to: a number, or decimal text"))
+    let text = "What it comes to: a number, or decimal text, of a double's range";
+    let pattern = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$";
+    ObjectBuilder::new().schema_type(types).pattern(Some(pattern)).description(Some(text))
 }

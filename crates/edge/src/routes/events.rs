@@ -21,9 +21,11 @@ enum Verdict {
     Many(BatchAnswer),
 }
 
-/// Takes CloudEvents 1.0: one (structured, or binary with `ce-` headers), a batch, or newline-delimited ones. The type
-/// chooses the topic: `millrace.notification.*`, `millrace.order.*`, `millrace.login.*` and `millrace.log.*` have one
-/// each, all others go to `events`.
+/// Takes CloudEvents 1.0: one, a batch, or newline-delimited ones.
+///
+/// One is structured, or binary with `ce-` headers. The type chooses the topic: `millrace.notification.*`,
+/// `millrace.order.*`, `millrace.login.*` and `millrace.log.*` have one each, all others go to `events`. There the
+/// extension `partitionkey`, where it was sent, is the record's key.
 #[utoipa::path(
     post,
     path = "/events",

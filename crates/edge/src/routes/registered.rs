@@ -15,8 +15,9 @@ use crate::{Edge, form, media};
 
 const ROUTE: Route = Route { kind: event::REGISTERED, code: StatusCode::OK, status: "Event registered successfully!" };
 
-/// Registers any JSON object, or a form, as an event. Its key is the first usable one of `key`, `user_id`, `id` and
-/// `event_id`, else the event's id.
+/// Registers any JSON object, or a form, as an event.
+///
+/// Its key is the first usable one of `key`, `user_id`, `id` and `event_id`, else the event's id.
 #[utoipa::path(
     post,
     path = "/register_event",

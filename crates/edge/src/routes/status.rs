@@ -10,8 +10,9 @@ use crate::status::Status;
 /// How long whoever asks is kept waiting.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Tells what the brokers hold and how far the consumers are. What cannot be had now, because a partition's leader or
-/// a group's coordinator is away, is null.
+/// Tells what the brokers hold and how far the consumers are.
+///
+/// What cannot be had now, because a partition's leader or a group's coordinator is away, is null.
 #[utoipa::path(
     get,
     path = "/get_status",
