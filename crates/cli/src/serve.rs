@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::in_the_users_words;
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
-use crate::http_server;
+use crate::http_server::{self, HttpArgs};
 
 /// How long the brokers may take to answer at the start.
 const REACHED_WITHIN: Duration = Duration::from_secs(20);
@@ -45,6 +45,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
 }
+    http: HttpArgs,
+    #[command(flatten)]
 
 /// A duration that may have a fraction: batches wait for milliseconds and less.
 fn linger(text: &str) -> Result<Duration, String> {
@@ -73,7 +75,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     let listener = reserved.listen()?;
     tracing::info!(listen = %listener.local_addr()?, kafka = kafka.bootstrap_servers, "serving");
     tokio::select! {
-        () = http_server::serve(listener, edge.router(), shutdown) => Ok(ExitCode::SUCCESS),
+        () = http_server::serve(listener, edge.router(), args.http, shutdown) => Ok(ExitCode::SUCCESS),
         () = fatal.cancelled() => anyhow::bail!("the Kafka producer met an error that it cannot recover from"),
     }
 }

@@ -3,8 +3,8 @@
 mod bounded_sink;
 mod broker;
 mod consumers;
-mod data_dir_lock;
 mod producer_ids;
+mod data_dir_lock;
 mod security;
 
 use std::io::Write as _;
@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
-use millrace_consumer::ConsumerOptions;
 use millrace_edge::{Edge, KafkaSink, Limits, Sink};
 use millrace_host::listen::BoundSocket;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_host::shutdown::Deadline;
 use millrace_kafka::Producer;
 use millrace_kafka::admin::AdminClient;
+use millrace_consumer::ConsumerOptions;
 use millrace_kafka::settings::Security;
 use millrace_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ use crate::broker::in_the_users_words;
 use crate::consume::registry::{self, ConsumerSettings, Host};
 use crate::database;
 use crate::discovery::DATA_DIR;
-use crate::http_server;
+use crate::http_server::{self, HttpArgs};
 
 /// How long the consumers may take to join their groups.
 const JOINED_WITHIN: Duration = Duration::from_secs(30);
@@ -74,6 +74,8 @@ pub(crate) struct Args {
     /// Where dev.json is written, Apache Kafka keeps its data, and the database is where none is named
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
+    #[command(flatten)]
+    http: HttpArgs,
     #[command(flatten)]
     security: Security,
     #[command(flatten)]
@@ -139,7 +141,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     let edge = Edge::new(sink, Arc::new(cluster.clone()), Limits::default()).with_lookup(Arc::new(store.clone()));
     let stop_serving = CancellationToken::new();
     let listener = reserved.listen()?;
-    let mut serving = tokio::spawn(http_server::serve(listener, edge.router(), stop_serving.clone()));
+    let mut serving = tokio::spawn(http_server::serve(listener, edge.router(), args.http, stop_serving.clone()));
     let ready = ReadyFile::announce(&claim, address, &kafka.bootstrap_servers, store.display_url())?;
     if !shutdown.is_cancelled() {
         greet(address, &broker, &store);
