@@ -1,5 +1,7 @@
 //! `millrace serve`: the edge alone, on a broker.
 
+mod missing_topics;
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::ProducerSettings;
 use tokio_util::sync::CancellationToken;
 
+use self::missing_topics::TopicCheck;
 use crate::broker::in_the_users_words;
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
@@ -30,7 +33,8 @@ Examples:
 
 /// Serve the HTTP edge alone, on a broker
 ///
-/// A 2xx means that every in-sync replica has the record. GET /openapi.json describes all routes.
+/// A 2xx means that every in-sync replica has the record. GET /openapi.json describes all routes. The broker's topics must
+/// be there: millrace consume and millrace dev make those that are missing.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -41,12 +45,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", default_value = "2.5ms", value_parser = linger)]
     linger: Duration,
     #[command(flatten)]
+    http: HttpArgs,
+    #[command(flatten)]
     broker: BrokerArgs,
     #[command(flatten)]
     database: DatabaseArgs,
 }
-    http: HttpArgs,
-    #[command(flatten)]
 
 /// A duration that may have a fraction: batches wait for milliseconds and less.
 fn linger(text: &str) -> Result<Duration, String> {
@@ -67,7 +71,10 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     };
     reached.with_context(|| format!("the broker cannot be reached at {}", kafka.bootstrap_servers))?;
     let fatal = producer.fatal().clone();
-    let mut edge = Edge::new(Arc::new(KafkaSink(producer)), Arc::new(AdminClient::new(&kafka)?), Limits::default());
+    let cluster = AdminClient::new(&kafka)?;
+    let sink = Arc::new(TopicCheck::new(KafkaSink(producer), cluster.clone(), kafka.bootstrap_servers.clone()));
+    sink.warn().await;
+    let mut edge = Edge::new(sink, Arc::new(cluster), Limits::default());
     if let Some(url) = args.database.or_that_of_dev(&args.broker) {
         let database = LazyDatabase::at(url).map_err(|error| origins.error("database", error.to_string()))?;
         edge = edge.with_lookup(Arc::new(database));

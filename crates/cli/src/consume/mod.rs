@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::builder::PossibleValuesParser;
 use futures_util::future::try_join_all;
+use millrace_consumer::ConsumerOptions;
 use millrace_host::settings::Origins;
 use millrace_host::worker::on_worker;
 use millrace_kafka::Producer;
-use millrace_consumer::ConsumerOptions;
 use millrace_kafka::producer::ProducerSettings;
 use tokio_util::sync::CancellationToken;
 

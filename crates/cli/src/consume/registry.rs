@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all, ready};
+use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
 use millrace_event_store::EventStore;
 use millrace_host::settings::Origins;
 use millrace_kafka::admin::AdminClient;
-use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
 use millrace_kafka::producer::TransactionalProducer;
 use millrace_kafka::{KafkaSettings, Producer};
 use millrace_login_insights::{LoginInsights, Runner};

@@ -8,9 +8,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use millrace_domain::ErrorClass;
-use millrace_edge::{BoxFuture, KafkaSink, Ack, Sink, SinkError, EventRecord};
 use millrace_consumer::Progress;
+use millrace_domain::ErrorClass;
+use millrace_edge::{Ack, BoxFuture, EventRecord, KafkaSink, Sink, SinkError};
 use tokio::time::Instant;
 
 use super::consumers::Running;

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use millrace_broker::{Apache, ApacheCluster, Embedded, embedded};
+use millrace_consumer::ConsumerOptions;
 use millrace_domain::catalogue::catalogue;
 use millrace_kafka::KafkaSettings;
-use millrace_consumer::ConsumerOptions;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::settings::Security;
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use futures_util::future::join_all;
+use millrace_consumer::Progress;
 use millrace_domain::catalogue::catalogue;
 use millrace_kafka::KafkaError;
 use millrace_kafka::admin::{AdminClient, Offsets};
-use millrace_consumer::Progress;
 use tokio::task::JoinSet;
 
 use crate::consume::registry::{CONSUMERS, Host};

@@ -3,8 +3,8 @@
 mod bounded_sink;
 mod broker;
 mod consumers;
-mod producer_ids;
 mod data_dir_lock;
+mod producer_ids;
 mod security;
 
 use std::io::Write as _;
@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use millrace_consumer::ConsumerOptions;
 use millrace_edge::{Edge, KafkaSink, Limits, Sink};
 use millrace_host::listen::BoundSocket;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_host::shutdown::Deadline;
 use millrace_kafka::Producer;
 use millrace_kafka::admin::AdminClient;
-use millrace_consumer::ConsumerOptions;
 use millrace_kafka::settings::Security;
 use millrace_store::Store;
 use tokio_util::sync::CancellationToken;

@@ -15,9 +15,9 @@ use tokio_util::task::AbortOnDropHandle;
 use super::connection::{Connection, Endpoint};
 use super::pacer::{Pacer, ScheduledRequest};
 use super::request::Requests;
+use super::response::{Failure, ResponseResult};
 use super::schedule::Schedule;
 use super::stats::Stats;
-use super::response::{Failure, ResponseResult};
 
 /// How long answers are awaited after the run was stopped.
 const PATIENCE_WHEN_STOPPED: Duration = Duration::from_secs(5);

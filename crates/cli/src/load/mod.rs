@@ -5,18 +5,18 @@
 
 mod connection;
 mod drive;
-mod pacer;
 mod kind;
+mod pacer;
 mod progress;
 mod report;
 mod request;
+mod response;
 mod sample;
 mod schedule;
 mod stats;
 mod target;
 #[cfg(test)]
 mod tests;
-mod response;
 
 use std::io::Write;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use indicatif::HumanCount;
 use serde::Serialize;
 
-use super::stats::Stats;
 use super::response::Failure;
+use super::stats::Stats;
 
 /// The outcome of a run. Serialised it is the file of `--json`.
 #[derive(Debug, Serialize)]

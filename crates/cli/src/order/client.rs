@@ -10,7 +10,7 @@ use millrace_domain::json::Document;
 use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{Envelope, EventId};
 use millrace_kafka::producer::{Ack, ProduceError};
-use millrace_kafka::{ProducerRecord, Producer, Read, Reader, Record, headers};
+use millrace_kafka::{Producer, ProducerRecord, Read, Reader, Record, headers};
 use millrace_store::{DeliveryStatus, NotificationStatus, Store, StoredNotification};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

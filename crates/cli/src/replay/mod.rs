@@ -1,15 +1,15 @@
 //! `millrace replay`: dead letters back to the topic they came from, each once.
 
-mod replayer;
 mod filter;
 mod letter;
-mod time_arg;
-mod rate_limit;
 mod progress;
+mod rate_limit;
 mod replayed;
+mod replayer;
 mod run;
 mod scan;
 mod stats;
+mod time_arg;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -22,9 +22,9 @@ use millrace_host::settings::{Origins, whole_number};
 use millrace_kafka::GroupOffsets;
 use tokio_util::sync::CancellationToken;
 
-use self::replayer::Replayer;
-pub(crate) use self::replayer::GROUP;
 use self::filter::Filter;
+pub(crate) use self::replayer::GROUP;
+use self::replayer::Replayer;
 use self::run::Run;
 use self::scan::{Partition, Scan};
 use crate::broker::{BROKER_TIMEOUT, Broker};

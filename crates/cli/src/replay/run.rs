@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Args;
-use super::replayer::{Replayer, CopyError};
 use super::filter::Filter;
 use super::letter::Letter;
-use super::rate_limit::RateLimit;
 use super::progress::Progress;
+use super::rate_limit::RateLimit;
+use super::replayer::{CopyError, Replayer};
 use super::scan::Scan;
 use super::stats::Stats;
 

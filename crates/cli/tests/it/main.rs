@@ -8,6 +8,7 @@ mod embedded;
 mod millrace;
 mod replay;
 mod replay_interrupted;
+mod serve;
 mod settings;
 mod status;
 mod tail;
