@@ -37,3 +37,21 @@ fn migrator(files: &[(i64, &'static str, &'static str)]) -> Migrator {
     migrator.set_ignore_missing(true);
     migrator
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first eight bytes of each checksum, in hexadecimal digits.
+    fn checksums(migrator: &Migrator) -> Vec<String> {
+        let begin = |migration: &Migration| u64::from_be_bytes(*migration.checksum.first_chunk().unwrap());
+        migrator.iter().map(|migration| format!("{:016x}", begin(migration))).collect()
+    }
+
+    /// A database that has applied a migration refuses to start with another text of it, be it a comment's.
+    #[test]
+    fn migrations_keep_their_bytes() {
+        assert_eq!(checksums(&postgres()), ["fa2e43f1c218b8d7", "310a2f713183800a"]);
+        assert_eq!(checksums(&sqlite()), ["2f072575b29af9db", "cbdbaea9e989f9eb"]);
+    }
+}
