@@ -1,7 +1,7 @@
 //! Times as text: RFC 3339 in UTC, always with six decimals, so that they sort as text does.
 
 use std::error::Error;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use sqlx::sqlite::SqliteRow;
@@ -11,13 +11,18 @@ pub(super) fn text(time: impl Display) -> String {
     format!("{time:.6}")
 }
 
+/// Reads a time that anybody may have written.
+///
+/// # Errors
+/// [`sqlx::Error::ColumnDecode`] where the text is no time, or one out of range.
 pub(super) fn read<I, T>(row: &SqliteRow, column: I) -> Result<T, sqlx::Error>
 where
-    I: ColumnIndex<SqliteRow>,
+    I: ColumnIndex<SqliteRow> + Debug + Copy,
     T: FromStr<Err: Error + Send + Sync + 'static>,
 {
     let text: &str = row.try_get(column)?;
-    text.parse().map_err(|error: T::Err| sqlx::Error::Decode(error.into()))
+    let failed = |error: T::Err| sqlx::Error::ColumnDecode { index: format!("{column:?}"), source: error.into() };
+    text.parse().map_err(failed)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use millrace_domain::Digest;
 use millrace_store::{EventBatch, EventRow, Refused, Store, StoreError, sqlite_url};
 use millrace_testkit::Postgres;
 use millrace_testkit::postgres::Database;
+use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
 /// A database of the test's own, and a store on it.
@@ -35,6 +36,11 @@ impl Fixture {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A session of somebody else's in PostgreSQL.
+    pub(crate) async fn connection(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.unwrap()
     }
 
     /// The SQLite file.

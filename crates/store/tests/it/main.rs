@@ -5,6 +5,7 @@ mod connecting;
 mod events;
 mod fencing;
 mod fixture;
+mod foreign;
 mod model;
 mod notifications;
 mod outage;
