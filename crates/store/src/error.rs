@@ -6,7 +6,7 @@ use millrace_domain::ErrorClass;
 
 mod codes;
 
-pub(crate) use codes::{class_of, is_lock_contention, unstorable};
+pub(crate) use codes::{class_of, is_lock_contention, is_lock_timeout, unstorable};
 
 /// A call to the database failed. What it was to write is not written, but for a commit whose answer was lost: after
 /// any failure of a write ask for [`next_offset`](crate::Store::next_offset) again. No password is in any of them.
@@ -32,6 +32,14 @@ pub enum StoreError {
         /// The URL without its password.
         url: String,
         /// What it says.
+        reason: String,
+    },
+    /// The database answers, and somebody else kept it locked for longer than the migrations wait.
+    #[error("the database {url} cannot be migrated yet: {reason}")]
+    NotMigrated {
+        /// The URL without its password.
+        url: String,
+        /// Who holds the lock, or what the database says.
         reason: String,
     },
     /// The offset of a partition is not what the writer believes: another owner of the partition has moved it, or the
@@ -67,7 +75,7 @@ impl StoreError {
     /// What a host should do about it.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Unreachable { .. } | Self::Superseded { .. } => ErrorClass::Transient,
+            Self::Unreachable { .. } | Self::NotMigrated { .. } | Self::Superseded { .. } => ErrorClass::Transient,
             Self::Url { .. } | Self::Unusable { .. } => ErrorClass::Fatal,
             Self::Call { class, .. } => *class,
         }
@@ -82,6 +90,9 @@ impl StoreError {
     pub(crate) fn opening(url: &str) -> impl FnOnce(sqlx::Error) -> Self {
         let url = url.to_owned();
         move |error| match class_of(&error) {
+            _ if is_lock_timeout(&error) || is_lock_contention(&error) => {
+                Self::NotMigrated { url, reason: error.to_string() }
+            }
             ErrorClass::Transient => Self::Unreachable { url, reason: error.to_string() },
             ErrorClass::Permanent | ErrorClass::Fatal => Self::Unusable { url, reason: error.to_string() },
         }

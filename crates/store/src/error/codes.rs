@@ -35,6 +35,18 @@ pub(crate) fn unstorable(error: &sqlx::Error) -> Option<String> {
     is_about_a_value(error.code()).then(reason)
 }
 
+/// Whether PostgreSQL waited for a lock longer than `lock_timeout`.
+pub(crate) fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == LOCK_NOT_AVAILABLE),
+        sqlx::Error::Migrate(error) => match error.as_ref() {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => is_lock_timeout(error),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// Whether SQLite found the file locked by another connection.
 pub(crate) fn is_lock_contention(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().filter(|error| error.try_downcast_ref::<SqliteError>().is_some());
@@ -54,7 +66,7 @@ fn class_of_sqlstate(code: &str) -> ErrorClass {
         // Its database was dropped.
         "57P04" => ErrorClass::Fatal,
         // A lock or a quiet transaction that took too long; a server that has become a replica (a failover).
-        "55P03" | "55006" | "25P02" | "25P03" | "25P04" | "25006" => ErrorClass::Transient,
+        LOCK_NOT_AVAILABLE | "55006" | "25P02" | "25P03" | "25P04" | "25006" => ErrorClass::Transient,
         // Connection, rollback (serialisation, deadlock), resources (disk, memory, connections), operator, system.
         _ if ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => ErrorClass::Transient,
         _ if is_about_a_value(code) => ErrorClass::Permanent,
@@ -66,6 +78,8 @@ fn class_of_sqlstate(code: &str) -> ErrorClass {
 fn is_about_a_value(code: &str) -> bool {
     code.starts_with("22") || code.starts_with("54")
 }
+
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;

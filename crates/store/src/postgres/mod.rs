@@ -2,6 +2,7 @@
 
 mod bisect;
 mod events;
+mod migrate;
 mod notifications;
 
 use std::collections::HashMap;
@@ -9,14 +10,13 @@ use std::time::Duration;
 
 use millrace_domain::Digest;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
+use sqlx::{ConnectOptions as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
 use crate::id_conflicts::Fates;
 use crate::tables::{IdTable, Tables};
 use crate::{
     Delivery, EventBatch, NewNotification, NotificationResult, Progress, StoreError, StoredEvent, StoredNotification,
-    migrations,
 };
 
 /// How long a caller waits for a connection, the time to make one included.
@@ -31,9 +31,6 @@ const LIMITS: &str = "SET lock_timeout = '10s'; \
                       SET idle_in_transaction_session_timeout = '30s'; \
                       SET statement_timeout = '60s'";
 
-/// A statement of a migration may take its time.
-const MIGRATION_LIMITS: &str = "SET lock_timeout = '10s'";
-
 /// Migrates, and then makes connections as they are asked for. A broken one is found out when it is next asked for,
 /// and replaced.
 pub(crate) async fn open(options: PgConnectOptions, url: &str) -> Result<PgPool, StoreError> {
@@ -41,7 +38,7 @@ pub(crate) async fn open(options: PgConnectOptions, url: &str) -> Result<PgPool,
     let connecting = timeout(ACQUIRE, options.connect()).await;
     let silent = |_| StoreError::Unreachable { url: url.to_owned(), reason: format!("no answer in {ACQUIRE:?}") };
     let connection = connecting.map_err(silent)?.map_err(StoreError::opening(url))?;
-    migrate(connection).await.map_err(StoreError::opening(url))?;
+    migrate::run(connection).await.map_err(|error| error.opening(url))?;
     Ok(PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(ACQUIRE)
@@ -49,13 +46,6 @@ pub(crate) async fn open(options: PgConnectOptions, url: &str) -> Result<PgPool,
             Box::pin(async move { sqlx::raw_sql(LIMITS).execute(connection).await.map(drop) })
         })
         .connect_lazy_with(options))
-}
-
-/// Processes that migrate at once take turns, by an advisory lock.
-async fn migrate(mut connection: PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(MIGRATION_LIMITS).execute(&mut connection).await?;
-    migrations::run(&migrations::postgres(), &mut connection).await?;
-    connection.close().await
 }
 
 async fn digests(

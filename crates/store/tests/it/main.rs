@@ -6,6 +6,7 @@ mod events;
 mod fencing;
 mod fixture;
 mod foreign;
+mod migrating;
 mod model;
 mod notifications;
 mod outage;
