@@ -5,6 +5,8 @@ use millrace_host::consumer::Context;
 use millrace_host::database;
 use millrace_host::health::Status;
 use millrace_host::kafka_consumer::{self, BROKER_TIMEOUT, KafkaArgs, ProcessError};
+use millrace_host::retention::Retention;
+use millrace_store::RetainedTable;
 
 use crate::event_store::EventStore;
 
@@ -12,6 +14,8 @@ const EXAMPLES: &str = "\
 Examples:
   millrace-event-store --kafka localhost:9092 --database postgres://millrace@localhost/millrace
   millrace-event-store --kafka localhost:9092 --database sqlite:///var/lib/millrace/events.db
+  millrace-event-store --kafka localhost:9092 --database postgres://localhost/millrace --retain 90d
+      events are deleted once they are older
   KAFKA_BOOTSTRAP_SERVERS=broker:9092 DATABASE_URL=postgres://… millrace-event-store
       the same settings from the environment";
 
@@ -24,6 +28,8 @@ pub struct CommandLine {
     /// Where events are kept: a PostgreSQL or SQLite URL
     #[arg(long, value_name = "URL", hide_env_values = true)]
     database: String,
+    #[command(flatten)]
+    retention: Retention,
 }
 
 /// Runs the event store until it is told to stop.
@@ -38,6 +44,7 @@ pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessE
     let store = store.map_err(ProcessError::start)?;
     context.health.set("database", Status::Ok);
     let events = EventStore::of(store.clone(), &kafka.cluster, BROKER_TIMEOUT).await?;
+    let _deletion = settings.retention.start(&store, RetainedTable::Events);
     let consumer = kafka.consumer(crate::subscription(), kafka.options.clone());
     let progress = consumer.progress();
     let outcome =

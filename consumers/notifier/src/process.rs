@@ -5,6 +5,8 @@ use millrace_host::consumer::Context;
 use millrace_host::database;
 use millrace_host::health::Status;
 use millrace_host::kafka_consumer::{self, KafkaArgs, ProcessError};
+use millrace_host::retention::Retention;
+use millrace_store::RetainedTable;
 
 use crate::notifier::Notifier;
 use crate::settings::Settings;
@@ -17,6 +19,8 @@ Examples:
       to the destinations in the file
   millrace-notifier --kafka localhost:9092 --database postgres://millrace@db/millrace
       nothing is delivered again that is recorded as delivered
+  millrace-notifier --kafka localhost:9092 --database postgres://millrace@db/millrace --retain 90d
+      notifications and their deliveries are deleted once they are older
   KAFKA_BOOTSTRAP_SERVERS=broker:9092 MILLRACE_NOTIFIER_CONFIG=/etc/notifier.toml millrace-notifier
       the same settings from the environment";
 
@@ -30,6 +34,8 @@ pub struct CommandLine {
     #[arg(long, value_name = "URL", hide_env_values = true)]
     database: Option<String>,
     #[command(flatten)]
+    retention: Retention,
+    #[command(flatten)]
     notifier: Settings,
 }
 
@@ -42,17 +48,21 @@ pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessE
     if let Some(url) = &settings.database {
         database::check(url, &context.origins).map_err(ProcessError::Setting)?;
     }
+    let retention = settings.retention;
+    retention.check(settings.database.is_some(), &context.origins).map_err(ProcessError::Setting)?;
     let Some(kafka) = settings.kafka.connect(&context).await? else { return Ok(()) };
-    let notifier = match &settings.database {
+    let (notifier, _deletion) = match &settings.database {
         None => {
             crate::warn_of_repeats();
-            notifier
+            (notifier, None)
         }
         Some(url) => {
             let opening = database::open(url, &context.origins);
             let Some(store) = context.shutdown.run_until_cancelled(opening).await else { return Ok(()) };
             context.health.set("database", Status::Ok);
-            notifier.recording_in(store.map_err(ProcessError::start)?)
+            let store = store.map_err(ProcessError::start)?;
+            let deletion = retention.start(&store, RetainedTable::Notifications);
+            (notifier.recording_in(store), Some(deletion))
         }
     };
     let options = crate::consumer_options(kafka.options.clone());

@@ -11,6 +11,8 @@ pub mod exit;
 pub mod health;
 pub mod kafka_consumer;
 pub mod listen;
+#[cfg(feature = "database")]
+pub mod retention;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

@@ -7,6 +7,7 @@
 //!   payload again changes nothing; another one is refused ([`Refusal::IdempotencyConflict`]).
 //! - A notification is accepted once ([`Store::accept_notifications`]), and what was delivered is remembered
 //!   ([`Store::record_deliveries`]).
+//! - Old rows can be deleted, in batches ([`Store::delete_older`]).
 //!
 //! Migrations are in the program and run when it connects. The SQL is plain, and the tests run all of it on both
 //! databases.
@@ -20,6 +21,7 @@ mod id_uniqueness;
 mod migrations;
 mod notification;
 mod postgres;
+mod retention;
 mod sqlite;
 mod store;
 mod tables;
@@ -32,5 +34,6 @@ pub use notification::{
     AcceptResult, Delivery, DeliveryStatus, DestinationProgress, NewNotification, NotificationOutcome,
     NotificationResult, NotificationStatus, Progress, StoredDelivery, StoredNotification,
 };
+pub use retention::RetainedTable;
 pub use store::Store;
 pub use write::PendingWrite;

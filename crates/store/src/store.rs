@@ -31,7 +31,7 @@ struct Inner {
     database: Database,
 }
 
-enum Database {
+pub(crate) enum Database {
     Postgres(PgPool),
     Sqlite(Sqlite),
 }
@@ -56,6 +56,10 @@ impl Store {
             Address::Sqlite(path) => Database::Sqlite(Sqlite::open(&path, &display_url).await?),
         };
         Ok(Self(Arc::new(Inner { display_url, database })))
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
     }
 
     /// The URL without its password, for people and files; a SQLite path is absolute in it.

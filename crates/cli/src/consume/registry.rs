@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all, ready};
 use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
 use millrace_event_store::EventStore;
+use millrace_host::retention::Retention;
 use millrace_host::settings::Origins;
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::TransactionalProducer;
@@ -14,7 +15,7 @@ use millrace_kafka::{KafkaSettings, Producer};
 use millrace_login_insights::{LoginInsights, Runner};
 use millrace_notifier::Notifier;
 use millrace_payments::Payments;
-use millrace_store::Store;
+use millrace_store::{RetainedTable, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::BROKER_TIMEOUT;
@@ -86,6 +87,8 @@ pub(crate) struct ConsumerSettings {
     pub(crate) payments: millrace_payments::Settings,
     #[command(flatten)]
     pub(crate) login_insights: millrace_login_insights::Settings,
+    #[command(flatten)]
+    pub(crate) retention: Retention,
 }
 
 /// A consumer that runs as long as it is polled.
@@ -122,6 +125,9 @@ pub(crate) fn check(settings: &ConsumerSettings, data_dir: &Path, origins: &Orig
 
 fn notifier(host: &Host<'_>) -> anyhow::Result<Started> {
     let mut notifier = Notifier::from_settings(&host.settings.notifier, host.origins)?;
+    let retention = host.settings.retention;
+    retention.check(host.store.is_some(), host.origins)?;
+    let deletion = host.store.map(|store| retention.start(store, RetainedTable::Notifications));
     if let Some(store) = host.store {
         notifier = notifier.recording_in(store.clone());
     } else {
@@ -131,7 +137,10 @@ fn notifier(host: &Host<'_>) -> anyhow::Result<Started> {
     let notifier = notifier.within(&options);
     let consumer = host.consumer(millrace_notifier::subscription(), options);
     let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
-    Ok(Started::new(progress, async move { consumer.run_keyed(&notifier, Some(&notifier), shutdown).await }))
+    Ok(Started::new(progress, async move {
+        let _deletion = deletion;
+        consumer.run_keyed(&notifier, Some(&notifier), shutdown).await
+    }))
 }
 
 async fn event_store(host: &Host<'_>) -> anyhow::Result<Started> {
@@ -140,9 +149,13 @@ async fn event_store(host: &Host<'_>) -> anyhow::Result<Started> {
         return Err(host.origins.error("database", problem).into());
     };
     let events = EventStore::of(store.clone(), host.cluster, BROKER_TIMEOUT).await?;
+    let deletion = host.settings.retention.start(store, RetainedTable::Events);
     let consumer = host.consumer(millrace_event_store::subscription(), host.options.clone());
     let (progress, shutdown) = (consumer.progress(), host.shutdown.clone());
-    Ok(Started::new(progress, async move { consumer.run_batches(&events, shutdown).await }))
+    Ok(Started::new(progress, async move {
+        let _deletion = deletion;
+        consumer.run_batches(&events, shutdown).await
+    }))
 }
 
 async fn payments(host: &Host<'_>) -> anyhow::Result<Started> {

@@ -8,6 +8,7 @@ mod embedded;
 mod millrace;
 mod replay;
 mod replay_interrupted;
+mod retain;
 mod serve;
 mod settings;
 mod status;

@@ -4,6 +4,9 @@ mod bisect;
 mod events;
 mod migrate;
 mod notifications;
+mod retention;
+
+pub(crate) use retention::{delete_older, ensure_index};
 
 use std::collections::HashMap;
 use std::time::Duration;

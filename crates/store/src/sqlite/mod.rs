@@ -9,12 +9,14 @@
 
 mod events;
 mod notifications;
+mod retention;
 mod time;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use millrace_domain::Digest;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -25,8 +27,8 @@ use crate::error::is_lock_contention;
 use crate::id_conflicts::Fates;
 use crate::tables::{IdTable, Tables};
 use crate::{
-    Delivery, EventBatch, NewNotification, NotificationResult, Progress, StoreError, StoredEvent, StoredNotification,
-    migrations,
+    Delivery, EventBatch, NewNotification, NotificationResult, Progress, RetainedTable, StoreError, StoredEvent,
+    StoredNotification, migrations,
 };
 
 /// How long a writer waits for the one of another process, and a reader for the switch to WAL mode.
@@ -81,6 +83,22 @@ impl Sqlite {
 
     pub(crate) async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, sqlx::Error> {
         self.readers.acquire().await
+    }
+
+    pub(crate) async fn ensure_index(&self, table: RetainedTable) -> Result<bool, sqlx::Error> {
+        retention::ensure_index(&mut *self.writer.acquire().await?, table).await.map(|()| true)
+    }
+
+    pub(crate) async fn delete_older(
+        &self,
+        table: RetainedTable,
+        time: Timestamp,
+        limit: u32,
+    ) -> Result<u64, sqlx::Error> {
+        let mut transaction = self.begin().await?;
+        let deleted = retention::delete_older(&mut transaction, table, time, limit).await?;
+        transaction.commit().await?;
+        Ok(deleted)
     }
 
     pub(crate) async fn close(&self) {

@@ -10,4 +10,5 @@ mod migrating;
 mod model;
 mod notifications;
 mod outage;
+mod retention;
 mod unstorable;
