@@ -40,7 +40,6 @@ impl<'r> Row<'r> {
         } else {
             (Cow::Owned(as_json(value)), digest::of_bytes(&envelope.event_type, value))
         };
-        let is_synthetic_id = record.is_synthetic_id(&envelope.id);
         Ok(Self {
             offset: record.offset(),
             key: record.key().map(String::from_utf8_lossy),
@@ -48,8 +47,8 @@ impl<'r> Row<'r> {
             time: UtcDateTime::read(&envelope.time).unwrap_or_else(|| received_at.into()),
             received_at,
             data,
-            digest: if is_synthetic_id { digest::at_place(digest, record.timestamp()) } else { digest },
-            is_synthetic_id,
+            digest: record.digest_under(&envelope.id, digest),
+            is_synthetic_id: record.is_synthetic_id(&envelope.id),
             envelope,
         })
     }

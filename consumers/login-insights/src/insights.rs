@@ -95,7 +95,7 @@ impl Processor for Insights {
             Err(error) => return Outcome::reject(format!("not JSON: {error}")),
         };
         let recorded = record.timestamp();
-        match Login::read(&document, recorded) {
+        match Login::read(&document, || record.event_time()) {
             Ok(login) => {
                 Outcome::Done(SeenLogin { login, partition: record.partition(), offset: record.offset(), recorded })
             }

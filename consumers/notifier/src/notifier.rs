@@ -229,11 +229,8 @@ fn read<'r>(record: &'r Record<'_>) -> Result<(Document<'r>, Notification<'r>), 
 
 fn name(record: &Record<'_>, envelope: &Envelope<'_>, document: &Document<'_>) -> Name {
     let digest = digest::of_json(&envelope.event_type, &envelope.time, document);
-    if record.is_synthetic_id(&envelope.id) {
-        Name::Place(digest::at_place(digest, record.timestamp()))
-    } else {
-        Name::Given(digest)
-    }
+    let digest = record.digest_under(&envelope.id, digest);
+    if record.is_synthetic_id(&envelope.id) { Name::Place(digest) } else { Name::Given(digest) }
 }
 
 /// The event's time; where other producers wrote something else, the record's.

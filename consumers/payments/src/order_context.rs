@@ -1,9 +1,11 @@
 //! What of an order's headers its payment carries on.
 
 use millrace_domain::EventId;
+use millrace_domain::envelope::REPLAY_TIMESTAMP;
 use millrace_domain::payment::payment_id;
 use millrace_domain::traceparent::TraceParent;
 use millrace_kafka::Record;
+use millrace_kafka::record::replay_timestamp;
 
 /// A payment's id, and the trace that its order is part of.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,21 +17,25 @@ pub(crate) struct OrderContext {
 impl OrderContext {
     /// Reads an order's headers as [`Record::envelope`] does, and only what is needed of them.
     pub(crate) fn from(order: &Record<'_>) -> Self {
-        let (mut id, mut trace) = (None, None);
+        let (mut id, mut replayed, mut trace) = (None, None, None);
         for (name, value) in order.headers() {
             let text = || value.and_then(|value| str::from_utf8(value).ok());
             match name {
                 "ce_id" => id = text().filter(|id| !id.is_empty()).or(id),
                 "traceparent" => trace = text().or(trace),
+                REPLAY_TIMESTAMP => replayed = value.and_then(replay_timestamp).or(replayed),
                 _ => {}
             }
         }
-        let payment_id = if let Some(id) = id {
-            payment_id(id)
-        } else {
-            // In another life of its topic, another order stands at this place.
-            let place = EventId::from_position(order.topic(), order.partition(), order.offset());
-            payment_id(&format!("{}@{}", place.as_str(), order.timestamp()))
+        // In another life of its topic, another order stands at this place.
+        let at_place = |place: &str, timestamp: i64| payment_id(&format!("{place}@{timestamp}"));
+        let payment_id = match (id, replayed) {
+            (Some(id), Some(timestamp)) if id.starts_with(order.topic()) => at_place(id, timestamp),
+            (Some(id), _) => payment_id(id),
+            (None, _) => {
+                let place = EventId::from_position(order.topic(), order.partition(), order.offset());
+                at_place(place.as_str(), order.timestamp())
+            }
         };
         Self { payment_id, trace: trace.and_then(TraceParent::parse) }
     }
@@ -56,6 +62,14 @@ mod tests {
     fn an_order_without_an_id_is_named_by_its_place_and_time() {
         let carried = OrderContext::from(&order(&[]));
         assert_eq!(carried, OrderContext { payment_id: payment_id("orders-3-42@0"), trace: None });
+    }
+
+    #[test]
+    fn a_replayed_order_has_the_payment_of_the_position_it_had() {
+        let replayed =
+            |id: &'static [u8]| OrderContext::from(&order(&[("ce_id", Some(id)), ("replay.timestamp", Some(b"7"))]));
+        assert_eq!(replayed(b"orders-1-2").payment_id, payment_id("orders-1-2@7"));
+        assert_eq!(replayed(b"a1").payment_id, payment_id("a1"), "not a position");
     }
 
     const NAMES: &[&str] = &["ce_id", "traceparent", "ce_type"];

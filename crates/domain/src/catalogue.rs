@@ -133,6 +133,18 @@ pub fn dead_letter_topic(topic: &str) -> String {
     format!("{topic}{}", catalogue().dead_letters.suffix)
 }
 
+/// Whether a topic is named as dead-letter topics are.
+pub fn is_dead_letter_topic(topic: &str) -> bool {
+    topic.ends_with(catalogue().dead_letters.suffix.as_str())
+}
+
+/// The topic whose records a dead-letter topic holds, also where they were refused as dead letters once more; `None`
+/// where a topic is not named as dead-letter topics are.
+pub fn source_topic(letters: &str) -> Option<&str> {
+    let source = letters.trim_end_matches(catalogue().dead_letters.suffix.as_str());
+    (source.len() < letters.len() && !source.is_empty()).then_some(source)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,12 @@
 //! The eight `dlq.*` headers a dead letter carries on top of what the record had.
 
+mod convention;
+
 use std::collections::HashMap;
 
 use thiserror::Error;
 
+pub use self::convention::Convention;
 use crate::error_class::DeadLetterClass;
 
 /// Every header of this module begins with it.
@@ -48,6 +51,18 @@ pub enum DeadLetterError {
     },
 }
 
+/// The headers of a set.
+const NAMES: [&str; 8] = [
+    "dlq.topic",
+    "dlq.partition",
+    "dlq.offset",
+    "dlq.timestamp",
+    "dlq.group",
+    "dlq.attempts",
+    "dlq.error.class",
+    "dlq.error.reason",
+];
+
 /// Reasons are for people; a longer one is cut so that a letter stays within its topic's limit.
 const LONGEST_REASON: usize = 4096;
 
@@ -65,32 +80,39 @@ impl DeadLetter {
             ("dlq.error.reason", shortened(&self.reason).to_owned()),
         ]
     }
+}
 
-    /// Reads the headers of a dead letter; other headers are passed over, and of a repeated one the last counts:
-    /// a letter refused once more after a replay would carry only its newest set, but other writers may append.
-    ///
-    /// # Errors
-    /// [`DeadLetterError`] names the header that is missing or malformed.
-    pub fn from_headers<'a>(
-        headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
-    ) -> Result<Self, DeadLetterError> {
-        let found: HashMap<&str, &str> = headers
-            .into_iter()
-            .filter(|(name, _)| name.starts_with(HEADER_PREFIX))
-            .filter_map(|(name, value)| Some((name, str::from_utf8(value?).ok()?)))
-            .collect();
-        let text = |name| found.get(name).copied().ok_or(DeadLetterError::Missing(name));
-        Ok(Self {
-            topic: text("dlq.topic")?.to_owned(),
-            partition: number("dlq.partition", text("dlq.partition")?)?,
-            offset: number("dlq.offset", text("dlq.offset")?)?,
-            timestamp: number("dlq.timestamp", text("dlq.timestamp")?)?,
-            group: text("dlq.group")?.to_owned(),
-            attempts: number("dlq.attempts", text("dlq.attempts")?)?,
-            class: class(text("dlq.error.class")?)?,
-            reason: text("dlq.error.reason")?.to_owned(),
-        })
+/// The header sets of a dead letter, oldest first: at least one. A letter that is refused once more, with its headers,
+/// has a set for each refusal. Headers of one set are those at the same index among the headers of their name; other
+/// headers are passed over.
+pub fn sets<'a>(
+    headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
+) -> Vec<Result<DeadLetter, DeadLetterError>> {
+    let mut values: HashMap<&str, Vec<Option<&str>>> = HashMap::new();
+    for (name, value) in headers {
+        if NAMES.contains(&name) {
+            values.entry(name).or_default().push(value.and_then(|value| str::from_utf8(value).ok()));
+        }
     }
+    let count = values.values().map(Vec::len).max().unwrap_or(1);
+    (0..count).map(|index| set(&values, index)).collect()
+}
+
+fn set(values: &HashMap<&str, Vec<Option<&str>>>, index: usize) -> Result<DeadLetter, DeadLetterError> {
+    let text = |name| {
+        let value = values.get(name).and_then(|values| *values.get(index)?);
+        value.ok_or(DeadLetterError::Missing(name))
+    };
+    Ok(DeadLetter {
+        topic: text("dlq.topic")?.to_owned(),
+        partition: number("dlq.partition", text("dlq.partition")?)?,
+        offset: number("dlq.offset", text("dlq.offset")?)?,
+        timestamp: number("dlq.timestamp", text("dlq.timestamp")?)?,
+        group: text("dlq.group")?.to_owned(),
+        attempts: number("dlq.attempts", text("dlq.attempts")?)?,
+        class: class(text("dlq.error.class")?)?,
+        reason: text("dlq.error.reason")?.to_owned(),
+    })
 }
 
 fn number<T: std::str::FromStr>(name: &'static str, value: &str) -> Result<T, DeadLetterError> {
@@ -128,16 +150,33 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_dead_letter_survives_its_headers(letter in letter()) {
-            let headers = letter.headers();
-            let read = DeadLetter::from_headers(headers.iter().map(|(name, value)| (*name, Some(value.as_bytes()))));
-            prop_assert_eq!(read, Ok(letter));
+        fn dead_letters_survive_their_headers_set_by_set(letters in prop::collection::vec(letter(), 1..4)) {
+            let headers: Vec<_> = letters.iter().flat_map(DeadLetter::headers).collect();
+            let read = sets(headers.iter().map(|(name, value)| (*name, Some(value.as_bytes()))));
+            prop_assert_eq!(read, letters.into_iter().map(Ok).collect::<Vec<_>>());
         }
     }
 
     #[test]
     fn a_record_that_is_no_dead_letter_is_told_by_the_header_it_lacks() {
-        assert_eq!(DeadLetter::from_headers([]), Err(DeadLetterError::Missing("dlq.topic")));
+        assert_eq!(sets([]), [Err(DeadLetterError::Missing("dlq.topic"))]);
+    }
+
+    #[test]
+    fn parts_of_two_sets_are_never_mixed() {
+        let letter = DeadLetter {
+            topic: "orders".to_owned(),
+            partition: 1,
+            offset: 2,
+            timestamp: 3,
+            group: "millrace-payments".to_owned(),
+            attempts: 1,
+            class: DeadLetterClass::Permanent,
+            reason: "no".to_owned(),
+        };
+        let headers = [letter.headers().to_vec(), vec![("dlq.topic", "orders.dlq".to_owned())]].concat();
+        let read = sets(headers.iter().map(|(name, value)| (*name, Some(value.as_bytes()))));
+        assert_eq!(read, [Ok(letter), Err(DeadLetterError::Missing("dlq.partition"))]);
     }
 
     #[test]

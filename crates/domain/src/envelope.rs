@@ -14,6 +14,15 @@ pub const SPEC_VERSION: &str = "1.0";
 /// The prefix of a CloudEvents attribute among a record's headers.
 pub const ATTRIBUTE_PREFIX: &str = "ce_";
 
+/// The header that a replay writes beside the `ce_id` of a record that had none: its timestamp at the position that
+/// the id names, in milliseconds since the Unix epoch. Of two lives of a topic it tells the records of one position.
+pub const REPLAY_TIMESTAMP: &str = "replay.timestamp";
+
+/// The `ce_time` of a record without one: its timestamp, which is in milliseconds since the Unix epoch.
+pub fn time_of_record(timestamp: i64) -> String {
+    jiff::Timestamp::from_millisecond(timestamp.max(0)).unwrap_or_default().to_string()
+}
+
 /// What is known about an event besides its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope<'a> {
@@ -58,14 +67,16 @@ impl Envelope<'_> {
         headers: impl IntoIterator<Item = (&'h str, Option<&'h [u8]>)>,
         fallback: impl FnOnce() -> Self,
     ) -> Self {
-        let mut found = Found::default();
-        for (name, value) in headers {
-            if let Some(value) = value.and_then(|value| str::from_utf8(value).ok()) {
-                found.take(name, value);
-            }
-        }
-        found.or(fallback())
+        Found::read(headers).or(fallback())
     }
+}
+
+/// The `ce_id` and the `ce_time` that [`Envelope::from_headers`] finds among headers; `None` where it falls back.
+pub fn own_id_and_time<'h>(
+    headers: impl IntoIterator<Item = (&'h str, Option<&'h [u8]>)>,
+) -> (Option<&'h str>, Option<&'h str>) {
+    let Found { id, time, .. } = Found::read(headers);
+    (id, time)
 }
 
 /// The attributes met while reading headers.
@@ -81,6 +92,16 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
+    fn read(headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>) -> Self {
+        let mut found = Self::default();
+        for (name, value) in headers {
+            if let Some(value) = value.and_then(|value| str::from_utf8(value).ok()) {
+                found.take(name, value);
+            }
+        }
+        found
+    }
+
     fn take(&mut self, name: &str, value: &'a str) {
         match name {
             "ce_id" if !value.is_empty() => self.id = Some(value),

@@ -1,7 +1,8 @@
 //! A record as a processor sees it.
 
+use millrace_domain::envelope::{REPLAY_TIMESTAMP, own_id_and_time, time_of_record};
 use millrace_domain::event::EventType;
-use millrace_domain::{Envelope, EventId};
+use millrace_domain::{Digest, Envelope, EventId, digest};
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, OwnedHeaders, OwnedMessage};
 
@@ -105,11 +106,35 @@ impl Record<'_> {
             && *id == EventId::from_position(self.topic(), self.partition(), self.offset())
     }
 
+    /// The digest of its event under this id. A position names other records in other lives of its topic: with a
+    /// position as id, the digest is one with the timestamp of the record that stood there when it got its name.
+    pub fn digest_under(&self, id: &EventId, event: Digest) -> Digest {
+        let timestamp = if self.is_synthetic_id(id) { Some(self.timestamp()) } else { self.replay_timestamp(id) };
+        timestamp.map_or(event, |timestamp| digest::at_place(event, timestamp))
+    }
+
+    /// The timestamp that it had at the position that names it, where a replay has put it back from there.
+    fn replay_timestamp(&self, id: &EventId) -> Option<i64> {
+        if !id.as_str().starts_with(self.topic()) {
+            return None;
+        }
+        self.headers()
+            .filter(|(name, _)| *name == REPLAY_TIMESTAMP)
+            .filter_map(|(_, value)| replay_timestamp(value?))
+            .last()
+    }
+
+    /// When its event happened, in milliseconds since the Unix epoch: its `ce_time`, or else its timestamp.
+    pub fn event_time(&self) -> i64 {
+        let (_, time) = own_id_and_time(self.headers());
+        let time = time.and_then(|time| time.parse().ok());
+        time.map_or_else(|| self.timestamp(), jiff::Timestamp::as_millisecond)
+    }
+
     /// The envelope of a record without headers.
     fn anonymous(&self) -> Envelope<'static> {
         let topic = self.topic();
         let kind = millrace_domain::event::EVENT_TYPES.iter().find(|kind| kind.topic == topic);
-        let time = jiff::Timestamp::from_millisecond(self.timestamp().max(0)).unwrap_or_default();
         Envelope {
             id: EventId::from_position(topic, self.partition(), self.offset()),
             event_type: kind
@@ -117,12 +142,17 @@ impl Record<'_> {
                 .name
                 .into(),
             source: format!("/kafka/{topic}").into(),
-            time: time.to_string().into(),
+            time: time_of_record(self.timestamp()).into(),
             content_type: "application/json".into(),
             traceparent: None,
             attributes: Vec::new(),
         }
     }
+}
+
+/// Reads the value of a [`REPLAY_TIMESTAMP`] header.
+pub fn replay_timestamp(value: &[u8]) -> Option<i64> {
+    str::from_utf8(value).ok()?.parse().ok()
 }
 
 impl<'a> From<BorrowedMessage<'a>> for Record<'a> {

@@ -1,10 +1,9 @@
 //! Which letters are wanted.
 
 use clap::{Args, ValueEnum};
+use millrace_domain::DeadLetterClass;
 use millrace_domain::dead_letter::DeadLetter;
-use millrace_domain::{DeadLetterClass, Envelope, EventId};
 use millrace_host::settings::whole_number;
-use millrace_kafka::Record;
 
 use super::time_arg::{self, TimeArg};
 
@@ -59,13 +58,6 @@ impl Filter {
             && self.id.as_ref().is_none_or(|wanted| wanted == id)
             && self.partition.is_none_or(|partition| letter.partition == partition)
     }
-}
-
-/// The id of the event in a letter: a record without one is named by where it first stood.
-pub(super) fn event_id(record: &Record<'_>, letter: &DeadLetter) -> EventId {
-    let unnamed =
-        || Envelope { id: EventId::from_position(&letter.topic, letter.partition, letter.offset), ..record.envelope() };
-    Envelope::from_headers(record.headers(), unnamed).id
 }
 
 #[cfg(test)]

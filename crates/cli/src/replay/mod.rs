@@ -46,11 +46,15 @@ stopped or killed is simply run again, and no letter goes back twice. After a ki
 that next run, or 15 s. Where filters leave letters among more than about 24,000 replayed ones, the run ends before \
 it loses track, and says so.
 
+A record without ce_id or ce_time gets, as headers, the id and the time that it was known by: a replay changes neither. \
+It goes back to the partition that it came from while its topic has that, else to its key's. A letter of a letter goes to \
+the topic that the record came from first. Letters of other writers (Spring, Kafka Connect, ...) are named, and stay.
+
 Exit status: 0, or 1 when a letter could not be written back (it stays).";
 
 /// Put dead letters back on the topic they came from, each once
 ///
-/// Key, value and own headers go back as they were; the dlq.* headers go. The run ends at what was the
+/// Key, value and own headers go back as they were; the dlq.* headers of the refusal go. The run ends at what was the
 /// end of the dead-letter topic when it began, or at Ctrl-C: what was acknowledged by then is recorded.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -123,7 +127,7 @@ async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Run> {
         state.insert(number, Partition::new(resumed, end));
     }
     let scan = Scan::new(&broker.settings, topic, state)?;
-    Ok(Run::new(args, scan, copier, broker.overview.topics.into_keys().collect(), holds_letters))
+    Ok(Run::new(args, scan, copier, broker.overview.topics, holds_letters))
 }
 
 #[cfg(test)]

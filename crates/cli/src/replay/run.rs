@@ -1,6 +1,6 @@
 //! One run: letters are read, filtered, gathered and written back.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -33,8 +33,8 @@ pub(super) struct Run {
     scan: Scan,
     /// `None` in a dry run.
     copier: Option<Replayer>,
-    /// The topics that exist.
-    topics: BTreeSet<String>,
+    /// The topics that exist, with their number of partitions.
+    topics: BTreeMap<String, i32>,
     pace: RateLimit,
     batch: Vec<Letter>,
     tally: Stats,
@@ -47,7 +47,7 @@ impl Run {
         args: &Args,
         scan: Scan,
         copier: Option<Replayer>,
-        topics: BTreeSet<String>,
+        topics: BTreeMap<String, i32>,
         holds_letters: bool,
     ) -> Self {
         Self {
@@ -112,14 +112,20 @@ impl Run {
     fn sort(&mut self, letter: Letter) -> anyhow::Result<()> {
         if !self.filter.passes(&letter.about, letter.written, letter.id.as_str()) {
             self.tally.passed_over += 1;
-        } else if self.copier.is_none() {
-            self.tally.replayed += 1;
-            writeln!(std::io::stdout(), "{}/{letter}", self.topic)?;
-        } else if self.topics.contains(&letter.about.topic) {
-            self.batch.push(letter);
-        } else {
-            let reason = format!("there is no topic {:?}", letter.about.topic);
-            self.fail(&letter, &reason);
+            return Ok(());
+        }
+        let partitions = match (&letter.stuck, self.topics.get(&letter.about.topic)) {
+            (Some(reason), _) => Err(reason.to_string()),
+            (None, None) => Err(format!("there is no topic {:?}", letter.about.topic)),
+            (None, Some(&partitions)) => Ok(partitions),
+        };
+        match partitions {
+            Err(reason) => self.fail(&letter, &reason),
+            Ok(_) if self.copier.is_none() => {
+                self.tally.replayed += 1;
+                writeln!(std::io::stdout(), "{}/{letter}", self.topic)?;
+            }
+            Ok(partitions) => self.batch.push(letter.to_topic_of(partitions)),
         }
         Ok(())
     }
@@ -179,7 +185,7 @@ impl Run {
 /// Reads a letter, or says what the record is that is none.
 fn read(record: &Record<'_>) -> Result<Letter, String> {
     let place = format!("{}@{}", record.partition(), record.offset());
-    Letter::read(record).map_err(|error| format!("{place} is no dead letter and stays: {error}"))
+    Letter::read(record).map_err(|error| format!("{place} {error}"))
 }
 
 /// Why the topic will not have one of the records, now or later; other errors are not a letter's fault.

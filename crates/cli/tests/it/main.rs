@@ -7,6 +7,7 @@ mod dev;
 mod embedded;
 mod millrace;
 mod replay;
+mod replay_identity;
 mod replay_interrupted;
 mod retain;
 mod serve;

@@ -64,7 +64,7 @@ fn once<'a>(values: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, usize
 }
 
 #[tokio::test]
-async fn a_letter_goes_back_byte_for_byte_without_its_dlq_headers() {
+async fn a_letter_goes_back_byte_for_byte_with_the_id_it_had() {
     let Some(kafka) = kafka::shared().await else { return };
     let topics = Topics::create(kafka, "replay-bytes", 1).await;
     let mut odd = RawRecord::new([0x00, 0xff, b'\n']).key([0xfe, 0x00]).header("b", "2").header("a", [0xff]);
@@ -81,8 +81,48 @@ async fn a_letter_goes_back_byte_for_byte_without_its_dlq_headers() {
     assert_eq!(ended.ok(), "replayed 3, passed over 0, failed 0, remaining 0\n");
     let back = kafka.read_all(&topics.source, Isolation::Committed).await;
     let back = back.into_iter().map(|record| (record.key, record.value, record.headers));
-    let originals = originals.into_iter().map(|record| (record.key, record.value, record.headers));
+    let originals = originals.into_iter().enumerate().map(|(n, record)| {
+        let id = format!("{}-{}-{n}", topics.source, n % 2);
+        let record = record.header("ce_id", id).header("replay.timestamp", "1769860800000");
+        let record = record.header("ce_time", "2026-01-31T12:00:00Z");
+        (record.key, record.value, record.headers)
+    });
     assert_eq!(back.collect::<Vec<_>>(), originals.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_letter_goes_back_to_its_partition_whatever_its_key() {
+    let Some(kafka) = kafka::shared().await else { return };
+    let topics = Topics::create(kafka, "replay-partition", 2).await;
+    let letters = (0..4).map(|n| topics.letter(RawRecord::new(n.to_string()).key("k"), n, "permanent", "no"));
+    kafka.produce(&topics.letters, letters).await;
+
+    run(kafka, &topics, &[]).await.ok();
+
+    let back = kafka.read_all(&topics.source, Isolation::Committed).await;
+    let back: Vec<_> = back.iter().map(|record| (record.partition, record.value_text().unwrap())).collect();
+    assert_eq!(back, [(0, "0"), (0, "2"), (1, "1"), (1, "3")]);
+}
+
+#[tokio::test]
+async fn a_letter_of_a_letter_goes_to_where_the_record_came_from() {
+    let Some(kafka) = kafka::shared().await else { return };
+    let topics = Topics::create(kafka, "replay-twice", 2).await;
+    let of_letter = Topics { source: topics.letters.clone(), letters: format!("{}.dlq", topics.letters) };
+    kafka.create_topics(&[TopicSpec::new(&of_letter.letters, 1)]).await;
+    let record = RawRecord::new("1").header("ce_id", "a").header("ce_time", "b");
+    let twice = of_letter.letter(topics.letter(record.clone(), 3, "permanent", "no"), 4, "permanent", "no letter");
+    let once = of_letter.letter(RawRecord::new("2"), 5, "permanent", "no letter");
+    kafka.produce(&of_letter.letters, [twice, once]).await;
+
+    let ended = run(kafka, &of_letter, &[]).await;
+
+    assert_eq!((ended.code, &*ended.stdout), (Some(1), "replayed 1, passed over 0, failed 1, remaining 1\n"));
+    assert!(ended.stderr.contains("no older dlq.* headers say where that had it from"), "{ended:?}");
+    let back = kafka.read_all(&topics.source, Isolation::Committed).await;
+    let back: Vec<_> = back.into_iter().map(|record| (record.partition, record.value, record.headers)).collect();
+    assert_eq!(back, [(1, record.value, record.headers)]);
+    assert!(kafka.read_all(&topics.letters, Isolation::Committed).await.is_empty());
 }
 
 #[tokio::test]
@@ -173,6 +213,7 @@ async fn what_cannot_go_back_stays_and_holds_up_nothing_else() {
     let records = [
         topics.letter(RawRecord::new("first"), 0, "permanent", "no"),
         RawRecord::new("no letter"),
+        RawRecord::new("of Spring").header("kafka_dlt-original-topic", topics.source.as_str()),
         elsewhere("gone").letter(RawRecord::new("lost"), 0, "permanent", "no"),
         elsewhere(&small.name).letter(RawRecord::new("x".repeat(5_000)), 0, "permanent", "no"),
         topics.letter(RawRecord::new("last"), 1, "permanent", "no"),
@@ -182,9 +223,10 @@ async fn what_cannot_go_back_stays_and_holds_up_nothing_else() {
     let ended = run(kafka, &topics, &[]).await;
 
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert_eq!(ended.stdout, "replayed 2, passed over 0, failed 2, remaining 2, not dead letters 1\n");
+    assert_eq!(ended.stdout, "replayed 2, passed over 0, failed 2, remaining 2, not dead letters 2\n");
     for told in [
         "0@1 is no dead letter and stays: the header dlq.topic is missing",
+        "0@2 is a dead letter of Spring Kafka (kafka_dlt-original-topic) and stays",
         "there is no topic \"gone\"",
         "larger than",
     ] {
@@ -193,5 +235,5 @@ async fn what_cannot_go_back_stays_and_holds_up_nothing_else() {
     assert_eq!(topics.replayed(kafka).await, once(["first", "last"]));
     assert_eq!(kafka.committed_offsets("millrace-replay", &topics.letters).await[&0], Some(1));
     let ended = run(kafka, &topics, &[]).await;
-    assert_eq!(ended.stdout, "replayed 0, passed over 0, failed 2, remaining 2, not dead letters 1\n");
+    assert_eq!(ended.stdout, "replayed 0, passed over 0, failed 2, remaining 2, not dead letters 2\n");
 }

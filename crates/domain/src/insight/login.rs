@@ -19,11 +19,11 @@ pub struct Login {
 
 impl Login {
     /// Reads a login off a record's value, by the rules that the edge takes logins in by. One that does not say when it
-    /// was has the time of its record, `recorded`: milliseconds since the Unix epoch.
+    /// was has the time of its event, `happened`: milliseconds since the Unix epoch.
     ///
     /// # Errors
     /// The faults of a value that is not a login.
-    pub fn read(document: &Document<'_>, recorded: i64) -> Result<Self, ValidationErrors> {
+    pub fn read(document: &Document<'_>, happened: impl FnOnce() -> i64) -> Result<Self, ValidationErrors> {
         let PartitionKey::Entity(user) = (LOGIN.check)(document)? else {
             return Err(ValidationErrors::one("/user_id", "names nobody"));
         };
@@ -32,12 +32,15 @@ impl Login {
             Some(value) => {
                 Timestamp::read(value).map_err(|error| ValidationErrors::one("/timestamp", error.to_string()))?
             }
-            None => Timestamp::from_millis(recorded).map_err(|_| {
-                ValidationErrors::one(
-                    "/timestamp",
-                    format!("is missing, and the record's own ({recorded} ms) is no time"),
-                )
-            })?,
+            None => {
+                let happened = happened();
+                Timestamp::from_millis(happened).map_err(|_| {
+                    ValidationErrors::one(
+                        "/timestamp",
+                        format!("is missing, and the record's own ({happened} ms) is no time"),
+                    )
+                })?
+            }
         };
         Ok(Self { user: user.into(), device: text("device_type"), locale: text("locale"), time })
     }

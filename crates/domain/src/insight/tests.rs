@@ -11,7 +11,7 @@ const ID: &str = "8f14e45f-ceea-567a-9b9a-3f2f5ba1c2d3";
 
 fn read(value: &str) -> Result<Login, String> {
     let document = Document::parse(value.as_bytes()).map_err(|error| error.to_string())?;
-    Login::read(&document, NOON).map_err(|errors| errors.to_string())
+    Login::read(&document, || NOON).map_err(|errors| errors.to_string())
 }
 
 fn insight(logins: &[Login]) -> String {
@@ -60,7 +60,7 @@ fn what_the_edge_would_not_take_is_no_login_and_says_why() {
         assert!(error.contains(fault), "{value}: {error}");
     }
     let document = Document::parse(br#"{"user_id": "u"}"#).unwrap();
-    let error = Login::read(&document, -1).unwrap_err().to_string();
+    let error = Login::read(&document, || -1).unwrap_err().to_string();
     assert!(error.contains("the record's own (-1 ms) is no time"), "{error}");
 }
 

@@ -1,0 +1,90 @@
+//! What consumers make of a record that `millrace replay` has put back: the event that it was before.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use millrace_broker::topics::TopicSpec;
+use millrace_domain::catalogue::catalogue;
+use millrace_domain::payment::payment_id;
+use millrace_testkit::kafka::{self, Isolation, RawRecord};
+use millrace_testkit::webhook::{Answer, Received};
+use millrace_testkit::{Kafka, WebhookReceiver, eventually};
+use serde_json::Value;
+
+use crate::millrace::Millrace;
+use crate::replay::{Topics, replay};
+
+const BOUND: Duration = Duration::from_mins(1);
+
+/// The time in the letters: 2026-01-31T12:00:00Z.
+const NOON: i64 = 1_769_860_800_000;
+
+async fn values(kafka: &Kafka, topic: &str) -> Vec<Value> {
+    let records = kafka.read_all(topic, Isolation::Committed).await;
+    records.iter().map(|record| serde_json::from_slice(record.value.as_ref().unwrap()).unwrap()).collect()
+}
+
+/// Records as foreign producers write them: without an id, a time or any other header.
+#[tokio::test]
+async fn a_replayed_record_keeps_the_id_and_the_time_it_had() {
+    // The groups are the consumers' own, so this broker is nobody else's.
+    let Some(kafka) = kafka::dedicated(|builder| builder).await else { return };
+    let topics: Vec<_> =
+        catalogue().all().iter().map(|topic| TopicSpec::new(topic.name.clone(), topic.partitions)).collect();
+    kafka.create_topics(&topics).await;
+    let topics = |source: &str| Topics { source: source.to_owned(), letters: format!("{source}.dlq") };
+
+    let receiver = WebhookReceiver::start().await.unwrap();
+    receiver.answer("/hook", [StatusCode::NOT_FOUND, StatusCode::OK].map(Answer::status));
+    let config = format!(
+        "[destinations.hook]\ntype = \"webhook\"\nurl = \"{}\"\nsecrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n\
+         [destinations.console]\ntype = \"console\"\n\
+         [[routes]]\ntypes = [\"millrace.notification.requested\"]\nto = [\"hook\"]\n\
+         [[routes]]\ntypes = [\"millrace.payment.settled\"]\nto = [\"console\"]\n",
+        receiver.url("/hook")
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}/state.db", folder.path().display());
+    let args = ["consume", "notifier", "payments", "login-insights", "--kafka", kafka.bootstrap_servers()];
+    let more = ["--database", &database, "--batch-age", "1s", "--notifier-config", "notifier.toml"];
+    let consume = Millrace::new(args.into_iter().chain(more).chain(["--allow-private-destinations"]));
+    let consume = consume.file("notifier.toml", &config).start();
+
+    // The database knows this one as failed.
+    let notification = RawRecord::new(r#"{"user_id": "7", "message": "hello"}"#).key("7").partition(1);
+    let hour_ago = jiff::Timestamp::now().as_millisecond() - 3_600_000;
+    kafka.produce("notifications", [RawRecord { timestamp: Some(hour_ago), ..notification }]).await;
+    eventually(BOUND, "the notification is a dead letter", async || {
+        (kafka.read_all("notifications.dlq", Isolation::Committed).await.len() == 1).then_some(())
+    })
+    .await;
+    let summary = replay(&kafka, &topics("notifications"), &[]).run().await.ok();
+    assert_eq!(summary, "replayed 1, passed over 0, failed 0, remaining 0\n");
+    let requests = eventually(BOUND, "the notification is delivered", async || {
+        let requests = receiver.received_at("/hook");
+        (requests.len() == 2).then_some(requests)
+    })
+    .await;
+    let named = |request: &Received| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let time: jiff::Timestamp = body["timestamp"].as_str().unwrap().parse().unwrap();
+        (request.headers["webhook-id"].to_str().unwrap().to_owned(), time.as_millisecond())
+    };
+    let expected = ("notifications-1-0".to_owned(), hour_ago);
+    assert_eq!(requests.iter().map(named).collect::<Vec<_>>(), [expected.clone(), expected]);
+
+    // Letters as the consumers would have written them for records at partition 0, offset 42.
+    let letter = |source: &str, value: &str| topics(source).letter(RawRecord::new(value), 42, "transient", "away");
+    kafka.produce("orders.dlq", [letter("orders", "101")]).await;
+    kafka.produce("user-login.dlq", [letter("user-login", r#"{"user_id": "7"}"#)]).await;
+    replay(&kafka, &topics("orders"), &[]).run().await.ok();
+    replay(&kafka, &topics("user-login"), &[]).run().await.ok();
+    let paid = eventually(BOUND, "the order is paid", async || values(&kafka, "payments").await.pop()).await;
+    assert_eq!(paid["payment_id"], payment_id(&format!("orders-0-42@{NOON}")).as_str());
+    let insight =
+        eventually(BOUND, "the login is counted", async || values(&kafka, "processed-data").await.pop()).await;
+    assert_eq!(insight["start_time"], "2026-01-31T12:00:00Z", "{insight:#}");
+
+    consume.signal("TERM");
+    consume.end().await.ok();
+}
