@@ -119,7 +119,7 @@ impl Fixture {
     async fn members(&self) -> usize {
         let cluster = AdminClient::new(&KafkaSettings::plaintext(self.kafka.bootstrap_servers())).unwrap();
         let groups = cluster.groups(BOUND).await.unwrap();
-        groups.iter().find(|group| group.name == self.group).map_or(0, |group| group.members)
+        groups.iter().find(|group| group.name == self.group).and_then(|group| group.members).unwrap_or(0)
     }
 
     async fn lag(&self) -> i64 {

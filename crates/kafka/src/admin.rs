@@ -30,10 +30,21 @@ pub struct ClusterMetadata {
 pub struct Group {
     /// Its name.
     pub name: String,
-    /// How many members it has.
-    pub members: usize,
-    /// Kafka's name of its state, such as `Stable` or `Empty`.
-    pub state: String,
+    /// How its members share work.
+    pub kind: GroupKind,
+    /// How many members it has; `None` where this client cannot ask.
+    pub members: Option<usize>,
+}
+
+/// How the members of a group share work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupKind {
+    /// By the classic protocol: one of them assigns partitions. Groups of offsets without members are classic, too.
+    Classic,
+    /// By the consumer protocol (KIP-848): the coordinator assigns partitions.
+    Consumer,
+    /// Otherwise: a share group (KIP-932) or a streams group (KIP-1071). librdkafka 2.12 cannot ask which.
+    Other,
 }
 
 type Client = Arc<BaseConsumer<LoggingContext>>;
@@ -170,7 +181,7 @@ impl AdminClient {
         self.ask_with(client, ask).await
     }
 
-    /// All consumer groups. The in-memory broker has no such list: asking it would end this process, so it is told
+    /// All groups that read topics. The in-memory broker has no such list: asking it would end this process, so it is told
     /// apart first and answers with none.
     ///
     /// # Errors
@@ -179,17 +190,7 @@ impl AdminClient {
         if self.is_in_memory(timeout).await? {
             return Ok(Vec::new());
         }
-        self.ask(move |client| {
-            let list = retry::until_final(timeout, |left| client.fetch_group_list(None, left))?;
-            let consumers = list.groups().iter().filter(|group| matches!(group.protocol_type(), "consumer" | ""));
-            let group = |group: &rdkafka::groups::GroupInfo| Group {
-                name: group.name().to_owned(),
-                members: group.members().len(),
-                state: group.state().to_owned(),
-            };
-            Ok(consumers.map(group).collect())
-        })
-        .await
+        self.ask(move |client| groups(client, timeout)).await
     }
 
     fn of_group(&self, group: &str) -> Result<Client, KafkaError> {
@@ -240,6 +241,36 @@ fn connect(settings: &KafkaSettings, group: Option<&str>) -> Result<Client, Kafk
     // Every question has a time-out of its own, whose error says more.
     let context = LoggingContext::new(settings)?.quiet();
     config.create_with_context(context).map(Arc::new).map_err(KafkaError::call("creating a client"))
+}
+
+/// What the list of groups calls one that it knows only the name of: it tells of classic groups alone.
+const STATE_OF_OTHERS: &str = "Dead";
+
+fn groups(client: &BaseConsumer<LoggingContext>, timeout: Duration) -> KafkaResult<Vec<Group>> {
+    let list = || retry::until_final(timeout, |left| client.fetch_group_list(None, left));
+    let listed = list()?;
+    let listed = listed.groups().iter().filter(|group| matches!(group.protocol_type(), "consumer" | ""));
+    let (others, classic): (Vec<_>, Vec<_>) = listed.partition(|group| group.state() == STATE_OF_OTHERS);
+    let classic = classic.into_iter().map(|group| Group {
+        name: group.name().to_owned(),
+        kind: GroupKind::Classic,
+        members: Some(group.members().len()),
+    });
+    let mut groups: Vec<Group> = classic.collect();
+    if others.is_empty() {
+        return Ok(groups);
+    }
+    let names: Vec<String> = others.into_iter().map(|group| group.name().to_owned()).collect();
+    let described = retry::until_final(timeout, |left| ffi::describe_groups(client, &names, left))?;
+    // A group that was deleted after it was listed looks like one of another kind, but is not listed again.
+    let listed = list()?;
+    let is_there = |name: &str| listed.groups().iter().any(|group| group.name() == name);
+    groups.extend(described.into_iter().filter(|group| is_there(&group.name)).map(|group| {
+        let kind = if group.is_of_consumer_protocol { GroupKind::Consumer } else { GroupKind::Other };
+        let members = group.is_of_consumer_protocol.then_some(group.members);
+        Group { name: group.name, kind, members }
+    }));
+    Ok(groups)
 }
 
 fn partitions(topics: &BTreeMap<String, i32>) -> TopicPartitionList {

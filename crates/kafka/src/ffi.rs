@@ -109,46 +109,107 @@ where
     C: Consumer<X>,
     X: ConsumerContext,
 {
-    let client = consumer.client().native_ptr();
     let name = CString::new(topic).map_err(|_| RdKafkaError::AdminOp(Code::InvalidTopic))?;
-    let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: the client is valid while borrowed. All else is made and destroyed here; the names are copied by the
-    // collection, the collection and the options by the question. What the event holds is read before it goes.
-    unsafe {
+    let operation = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+    let ask = |client, options, queue| {
         let mut names = [name.as_ptr()];
-        let topics = bindings::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
-        let describe = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
-        let options = bindings::rd_kafka_AdminOptions_new(client, describe);
+        // SAFETY: client, options and queue are valid during the call. The names are copied by the collection, the
+        // collection by the question.
+        unsafe {
+            let topics = bindings::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+            bindings::rd_kafka_DescribeTopics(client, topics, options, queue);
+            bindings::rd_kafka_TopicCollection_destroy(topics);
+        }
+    };
+    // SAFETY: it asks one question, whose answer is read as what it is.
+    unsafe { administer(consumer, operation, timeout, ask, |event| described_id(event)) }
+}
+
+/// What a coordinator says of a consumer group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DescribedGroup {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether its members use the consumer protocol of KIP-848. A name that is no consumer group's has a classic group
+    /// without members.
+    pub(crate) is_of_consumer_protocol: bool,
+    /// How many members it has.
+    pub(crate) members: usize,
+}
+
+/// Describes consumer groups, whichever protocol their members use. Waits for at most `timeout`.
+pub(crate) fn describe_groups<C, X>(
+    consumer: &C,
+    names: &[String],
+    timeout: Duration,
+) -> KafkaResult<Vec<DescribedGroup>>
+where
+    C: Consumer<X>,
+    X: ConsumerContext,
+{
+    let names: Result<Vec<_>, _> = names.iter().map(|name| CString::new(name.as_str())).collect();
+    let names = names.map_err(|_| RdKafkaError::AdminOp(Code::InvalidGroupId))?;
+    let operation = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
+    let ask = |client, options, queue| {
+        let mut names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+        // SAFETY: client, options and queue are valid during the call, and the names are copied by the question.
+        unsafe { bindings::rd_kafka_DescribeConsumerGroups(client, names.as_mut_ptr(), names.len(), options, queue) };
+    };
+    // SAFETY: it asks one question, whose answer is read as what it is.
+    unsafe { administer(consumer, operation, timeout, ask, |event| described_groups(event)) }
+}
+
+/// Asks a question of librdkafka's admin API, and reads the answer.
+///
+/// # Safety
+/// `ask` asks one question of this kind with the options and the queue that it is given, and `read` takes the event for
+/// an answer to it.
+unsafe fn administer<C, X, T>(
+    consumer: &C,
+    operation: bindings::rd_kafka_admin_op_t,
+    timeout: Duration,
+    ask: impl FnOnce(*mut bindings::rd_kafka_t, *const bindings::rd_kafka_AdminOptions_t, *mut bindings::rd_kafka_queue_t),
+    read: impl FnOnce(*mut bindings::rd_kafka_event_t) -> Result<T, Code>,
+) -> KafkaResult<T>
+where
+    C: Consumer<X>,
+    X: ConsumerContext,
+{
+    use bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+    let client = consumer.client().native_ptr();
+    let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the client is valid while borrowed. All else is made and destroyed here, and the question keeps copies of
+    // what it needs. What the event holds is read before it goes.
+    unsafe {
+        let options = bindings::rd_kafka_AdminOptions_new(client, operation);
         bindings::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, ptr::null_mut(), 0);
         let queue = bindings::rd_kafka_queue_new(client);
-        bindings::rd_kafka_DescribeTopics(client, topics, options, queue);
+        ask(client, options, queue);
         let event = bindings::rd_kafka_queue_poll(queue, milliseconds);
-        let id = described_id(event);
-        if !event.is_null() {
+        let answer = if event.is_null() {
+            Err(Code::OperationTimedOut)
+        } else {
+            let answer = match bindings::rd_kafka_event_error(event) {
+                RD_KAFKA_RESP_ERR_NO_ERROR => read(event),
+                code => Err(code.into()),
+            };
             bindings::rd_kafka_event_destroy(event);
-        }
+            answer
+        };
         bindings::rd_kafka_queue_destroy(queue);
         bindings::rd_kafka_AdminOptions_destroy(options);
-        bindings::rd_kafka_TopicCollection_destroy(topics);
-        id.map_err(RdKafkaError::AdminOp)
+        answer.map_err(RdKafkaError::AdminOp)
     }
 }
 
 /// The id of the one topic that an answer describes.
 ///
 /// # Safety
-/// The event is null, or an answer to `rd_kafka_DescribeTopics` that is not destroyed yet.
+/// The event is an answer to `rd_kafka_DescribeTopics` that is not destroyed yet.
 unsafe fn described_id(event: *mut bindings::rd_kafka_event_t) -> Result<String, Code> {
     use bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-    if event.is_null() {
-        return Err(Code::OperationTimedOut);
-    }
     // SAFETY: the event is valid, and all that is reached from it lives as long.
     unsafe {
-        let code = bindings::rd_kafka_event_error(event);
-        if code != RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(code.into());
-        }
         let mut count = 0;
         let result = bindings::rd_kafka_event_DescribeTopics_result(event);
         let topics = bindings::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
@@ -162,5 +223,36 @@ unsafe fn described_id(event: *mut bindings::rd_kafka_event_t) -> Result<String,
         }
         let id = bindings::rd_kafka_Uuid_base64str(bindings::rd_kafka_TopicDescription_topic_id(topic));
         Ok(CStr::from_ptr(id).to_string_lossy().into_owned())
+    }
+}
+
+/// The groups that an answer describes.
+///
+/// # Safety
+/// The event is an answer to `rd_kafka_DescribeConsumerGroups` that is not destroyed yet.
+unsafe fn described_groups(event: *mut bindings::rd_kafka_event_t) -> Result<Vec<DescribedGroup>, Code> {
+    use bindings::rd_kafka_consumer_group_type_t::RD_KAFKA_CONSUMER_GROUP_TYPE_CONSUMER;
+    use bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+    // SAFETY: the event is valid, and all that is reached from it lives as long. The array holds as many groups as the
+    // answer says.
+    unsafe {
+        let mut count = 0;
+        let result = bindings::rd_kafka_event_DescribeConsumerGroups_result(event);
+        let groups = bindings::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
+        let describe = |index| {
+            let group = *groups.add(index);
+            let code = bindings::rd_kafka_error_code(bindings::rd_kafka_ConsumerGroupDescription_error(group));
+            if code != RD_KAFKA_RESP_ERR_NO_ERROR {
+                return Err(code.into());
+            }
+            let name = CStr::from_ptr(bindings::rd_kafka_ConsumerGroupDescription_group_id(group));
+            let kind = bindings::rd_kafka_ConsumerGroupDescription_type(group);
+            Ok(DescribedGroup {
+                name: name.to_string_lossy().into_owned(),
+                is_of_consumer_protocol: kind == RD_KAFKA_CONSUMER_GROUP_TYPE_CONSUMER,
+                members: bindings::rd_kafka_ConsumerGroupDescription_member_count(group),
+            })
+        };
+        (0..count).map(describe).collect()
     }
 }

@@ -15,7 +15,7 @@ use crate::load::Load;
 async fn members(kafka: &Kafka) -> usize {
     let cluster = AdminClient::new(&KafkaSettings::plaintext(kafka.bootstrap_servers())).unwrap();
     let groups = cluster.groups(Duration::from_secs(10)).await.unwrap();
-    groups.iter().find(|group| group.name == "millrace-payments").map_or(0, |group| group.members)
+    groups.iter().find(|group| group.name == "millrace-payments").and_then(|group| group.members).unwrap_or(0)
 }
 
 async fn until_members(kafka: &Kafka, count: usize) {

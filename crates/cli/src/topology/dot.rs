@@ -43,7 +43,7 @@ mod tests {
         let text = of(&Flow::of(&snapshot()));
         assert!(text.starts_with("digraph") && text.ends_with("}\n"), "{text}");
         assert!(text.contains(r#"[label="notifications\n6 partitions", shape=cylinder];"#), "{text}");
-        assert_eq!(text.matches("->").count(), 6, "{text}");
+        assert_eq!(text.matches("->").count(), 9, "{text}");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use millrace_domain::catalogue::{catalogue, dead_letter_topic};
+use millrace_domain::catalogue::{catalogue, dead_letter_topic, is_dead_letter_topic, source_topic};
 use millrace_domain::event::EVENT_TYPES;
+use millrace_kafka::admin::GroupKind;
 
 use super::snapshot::{Group, Snapshot};
 use crate::replay;
@@ -57,16 +58,15 @@ impl Flow {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
         let mut flow = Self::default();
         let edge = flow.add(Kind::Edge, "edge", "HTTPS".to_owned());
-        let suffix = catalogue().dead_letters.suffix.as_str();
         let is_used = |topic: &str| snapshot.groups.iter().any(|group| touches(group, topic));
-        let shown = snapshot.topics.iter().filter(|(name, _)| !name.ends_with(suffix) || is_used(name));
+        let shown = snapshot.topics.iter().filter(|(name, _)| !is_dead_letter_topic(name) || is_used(name));
         let mut topics = BTreeMap::new();
         for (name, &partitions) in shown {
-            let kind = if name.ends_with(suffix) { Kind::DeadLetters } else { Kind::Topic };
+            let kind = if is_dead_letter_topic(name) { Kind::DeadLetters } else { Kind::Topic };
             let note = format!("{partitions} {}", if partitions == 1 { "partition" } else { "partitions" });
             topics.insert(name.as_str(), flow.add(kind, name, note));
         }
-        for name in EVENT_TYPES.iter().map(|event_type| event_type.topic) {
+        for name in edge_writes() {
             flow.connect(Some(&edge), topics.get(name), String::new());
         }
         for group in &snapshot.groups {
@@ -96,22 +96,32 @@ impl Flow {
 }
 
 fn members(group: &Group) -> String {
-    match group.members {
-        1 => "1 member".to_owned(),
-        members => format!("{members} members"),
-    }
+    let members = match group.members {
+        None => "members unknown".to_owned(),
+        Some(1) => "1 member".to_owned(),
+        Some(members) => format!("{members} members"),
+    };
+    if group.kind == GroupKind::Classic { members } else { format!("{}: {members}", group.kind()) }
 }
 
-/// Where a group writes: a consumer what it refuses, a replay what it puts back.
-fn writes(group: &Group) -> Vec<String> {
-    let suffix = catalogue().dead_letters.suffix.as_str();
-    let is_replay = group.name == replay::GROUP;
+/// Where the edge writes.
+pub(super) fn edge_writes() -> impl Iterator<Item = &'static str> {
+    let mut topics: Vec<_> = EVENT_TYPES.iter().map(|event_type| event_type.topic).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    topics.into_iter()
+}
+
+/// Where a group writes: a consumer what it makes, as the catalogue says, and what it refuses; a replay what it puts back.
+pub(super) fn writes(group: &Group) -> Vec<String> {
+    if group.name == replay::GROUP {
+        return group.reads.keys().filter_map(|topic| source_topic(topic)).map(str::to_owned).collect();
+    }
     let is_ours = group.name.starts_with("millrace-");
-    let target = |topic: &String| match topic.strip_suffix(suffix) {
-        Some(source) => is_replay.then(|| source.to_owned()),
-        None => is_ours.then(|| dead_letter_topic(topic)),
-    };
-    group.reads.keys().filter_map(target).collect()
+    let refused = group.reads.keys().filter(|topic| is_ours && !is_dead_letter_topic(topic));
+    let consumer = catalogue().consumers.iter().find(|consumer| consumer.group() == group.name);
+    let made = consumer.into_iter().flat_map(|consumer| consumer.writes.iter().cloned());
+    refused.map(|topic| dead_letter_topic(topic)).chain(made).collect()
 }
 
 fn touches(group: &Group, topic: &str) -> bool {
@@ -122,20 +132,30 @@ fn touches(group: &Group, topic: &str) -> bool {
 pub(super) mod tests {
     use super::*;
 
-    /// A notifier one record behind, a replay, and a topic nobody reads.
+    /// A notifier one record behind, payments, a replay, and a topic nobody reads.
     pub(in super::super) fn snapshot() -> Snapshot {
         let group = |name: &str, members, topic: &str, lag| Group {
             name: name.to_owned(),
-            members,
+            kind: GroupKind::Classic,
+            members: Some(members),
             reads: BTreeMap::from([(topic.to_owned(), lag)]),
         };
-        let topics = [("notifications", 6), ("notifications.dlq", 1), ("orders", 6), ("orders.dlq", 1), ("metrics", 3)];
+        let topics = [
+            ("notifications", 6),
+            ("notifications.dlq", 1),
+            ("orders", 6),
+            ("orders.dlq", 1),
+            ("payments", 6),
+            ("payments.dlq", 1),
+            ("metrics", 3),
+        ];
         Snapshot {
             bootstrap_servers: "127.0.0.1:9092".to_owned(),
             brokers: 1,
             topics: topics.iter().map(|&(name, partitions)| (name.to_owned(), partitions)).collect(),
             groups: vec![
                 group("millrace-notifier", 1, "notifications", 1),
+                Group { kind: GroupKind::Consumer, ..group("millrace-payments", 2, "orders", 0) },
                 group(replay::GROUP, 0, "notifications.dlq", 0),
             ],
         }
@@ -157,11 +177,17 @@ pub(super) mod tests {
                 "edge -> orders",
                 "notifications -> millrace-notifier lag 1",
                 "millrace-notifier -> notifications.dlq",
+                "orders -> millrace-payments",
+                "millrace-payments -> orders.dlq",
+                "millrace-payments -> payments",
                 "notifications.dlq -> millrace-replay",
                 "millrace-replay -> notifications",
             ]
         );
         let names: Vec<&str> = flow.nodes.iter().map(|node| node.name.as_str()).collect();
-        assert!(names.contains(&"metrics") && !names.contains(&"orders.dlq"), "{names:?}");
+        assert!(names.contains(&"metrics") && !names.contains(&"payments.dlq"), "{names:?}");
+        let note = |name: &str| flow.nodes.iter().find(|node| node.name == name).map(|node| node.note.as_str());
+        assert_eq!(note("millrace-notifier"), Some("1 member"));
+        assert_eq!(note("millrace-payments"), Some("consumer: 2 members"));
     }
 }

@@ -46,7 +46,7 @@ mod tests {
         assert!(text.starts_with("flowchart LR\n"), "{text}");
         assert!(text.contains("[(\"notifications<br/>6 partitions\")]"), "{text}");
         assert!(text.contains("-->|lag 1| "), "{text}");
-        assert_eq!(text.matches("-->").count(), 6, "{text}");
+        assert_eq!(text.matches("-->").count(), 9, "{text}");
     }
 
     #[test]

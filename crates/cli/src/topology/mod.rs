@@ -28,9 +28,12 @@ Examples:
   millrace topology --format mermaid         the same, for Markdown
   millrace topology --format json | jq '.groups[] | select(.lag > 0)'
 
-JSON: {\"topics\": [{\"name\", \"partitions\"}], \"groups\": [{\"name\", \"members\", \"lag\"}]}.
+JSON: {\"topics\": [{\"name\", \"partitions\"}], \"groups\": [{\"name\", \"kind\", \"members\", \"lag\", \"reads\", \"writes\"}], \
+\"edge\": {\"writes\"}}.
 
-Lag is how many offsets lie between what a group has committed and the end. The embedded broker does not tell who is \
+Lag is how many offsets lie between what a group has committed and the end. The kind of a group is classic or consumer \
+(group.protocol), streams, or \"share or streams\" where it commits no offsets: its members and its lag are then unknown \
+(? in the table, null in JSON). What groups of others write is not known. The embedded broker does not tell who is \
 in a group: there, the members are those of the millrace dev it lives in, and only Millrace's own groups are known.";
 
 /// Show what the broker holds now: topics, partitions, groups, members, lag

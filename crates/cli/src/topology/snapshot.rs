@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use millrace_kafka::KafkaError;
-use millrace_kafka::admin::Offsets;
+use millrace_kafka::admin::{self, GroupKind, Offsets};
 
 use crate::broker::{BROKER_TIMEOUT, Broker};
 use crate::consume::registry;
@@ -30,16 +30,33 @@ pub(super) struct Snapshot {
 pub(super) struct Group {
     /// Its name.
     pub(super) name: String,
-    /// How many members it has.
-    pub(super) members: usize,
+    /// How its members share work.
+    pub(super) kind: GroupKind,
+    /// How many members it has; `None` where that cannot be asked.
+    pub(super) members: Option<usize>,
     /// The topics it reads, and how many offsets it is behind on each.
     pub(super) reads: BTreeMap<String, u64>,
 }
 
 impl Group {
-    /// How many offsets it is behind on all its topics.
-    pub(super) fn lag(&self) -> u64 {
-        self.reads.values().sum()
+    /// How many offsets it is behind on all its topics; `None` where it has no offsets to be behind of.
+    pub(super) fn lag(&self) -> Option<u64> {
+        (!self.is_without_offsets()).then(|| self.reads.values().sum())
+    }
+
+    /// How its members share work, in a word. Of the kinds that cannot be asked for, streams groups commit offsets, and
+    /// share groups do not.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.kind {
+            GroupKind::Classic => "classic",
+            GroupKind::Consumer => "consumer",
+            GroupKind::Other if self.is_without_offsets() => "share or streams",
+            GroupKind::Other => "streams",
+        }
+    }
+
+    fn is_without_offsets(&self) -> bool {
+        self.kind == GroupKind::Other && self.reads.is_empty()
     }
 }
 
@@ -57,16 +74,17 @@ impl Snapshot {
         )?;
         let (first, end) = (&first, &end);
         let mut groups: Vec<Group> = futures_util::stream::iter(groups(broker, in_memory, is_dev).await?)
-            .map(|(name, members)| async move {
+            .map(|cluster::Group { name, kind, members }| async move {
                 let committed = broker.cluster.committed(&name, topics, BROKER_TIMEOUT).await?;
-                let reads = reads((&name, members), topics, &committed, first, end);
-                Ok(Group { name, members, reads })
+                let reads = reads((&name, members.unwrap_or(0)), topics, &committed, first, end);
+                Ok(Group { name, kind, members, reads })
             })
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
         // Those that only might be there, have nobody in them and have read nothing, are not.
-        groups.retain(|group| !in_memory || group.members > 0 || !group.reads.is_empty());
+        groups
+            .retain(|group| !in_memory || group.members.is_some_and(|members| members > 0) || !group.reads.is_empty());
         groups.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Self {
             bootstrap_servers: broker.settings.bootstrap_servers.clone(),
@@ -79,16 +97,15 @@ impl Snapshot {
 
 /// The groups with their members. The in-memory broker cannot tell, but the `millrace dev` it lives in has one member in
 /// the group of each consumer.
-async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<(String, usize)>, KafkaError> {
-    if in_memory {
-        let group = |name: String| {
-            let members = usize::from(is_dev && !registry::topics_of_group(&name).is_empty());
-            (name, members)
-        };
-        return Ok(registry::groups().map(group).collect());
+async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<cluster::Group>, KafkaError> {
+    if !in_memory {
+        return broker.cluster.groups(BROKER_TIMEOUT).await;
     }
-    let groups = broker.cluster.groups(BROKER_TIMEOUT).await?;
-    Ok(groups.into_iter().map(|group| (group.name, group.members)).collect())
+    let group = |name: String| {
+        let members = usize::from(is_dev && !registry::topics_of_group(&name).is_empty());
+        cluster::Group { name, kind: GroupKind::Classic, members: Some(members) }
+    };
+    Ok(registry::groups().map(group).collect())
 }
 
 /// The topics a group has committed offsets of, or that its members read, and how far it is behind.

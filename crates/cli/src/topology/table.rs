@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use super::snapshot::Snapshot;
 use crate::terminal_text::one_line;
 
+/// In the place of a number that is not known.
+const UNKNOWN: &str = "?";
+
 /// The tables, one below the other.
 pub(super) fn of(snapshot: &Snapshot) -> String {
     let Snapshot { bootstrap_servers, brokers, .. } = snapshot;
@@ -13,10 +16,12 @@ pub(super) fn of(snapshot: &Snapshot) -> String {
     write_table(&mut text, ["TOPIC", "PARTITIONS"], topics);
     let groups = snapshot.groups.iter().map(|group| {
         let topics: Vec<&str> = group.reads.keys().map(String::as_str).collect();
-        let members = group.members.to_string();
-        [one_line(group.name.as_bytes()).to_string(), members, group.lag().to_string(), topics.join(", ")]
+        let name = one_line(group.name.as_bytes()).to_string();
+        let members = group.members.map_or_else(|| UNKNOWN.to_owned(), |members| members.to_string());
+        let lag = group.lag().map_or_else(|| UNKNOWN.to_owned(), |lag| lag.to_string());
+        [name, group.kind().to_owned(), members, lag, topics.join(", ")]
     });
-    write_table(&mut text, ["GROUP", "MEMBERS", "LAG", "READS"], groups);
+    write_table(&mut text, ["GROUP", "KIND", "MEMBERS", "LAG", "READS"], groups);
     text
 }
 
@@ -40,6 +45,8 @@ fn write_table<const N: usize>(text: &mut String, head: [&str; N], rows: impl It
 mod tests {
     use std::collections::BTreeMap;
 
+    use millrace_kafka::admin::GroupKind;
+
     use super::super::snapshot::Group;
     use super::*;
 
@@ -47,14 +54,17 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let group = |name: &str, members, topic: &str| Group {
             name: name.to_owned(),
-            members,
+            kind: GroupKind::Classic,
+            members: Some(members),
             reads: BTreeMap::from([(topic.to_owned(), 12)]),
         };
+        let consumer = Group { kind: GroupKind::Consumer, ..group("new", 1, "a") };
+        let share = Group { kind: GroupKind::Other, members: None, reads: BTreeMap::new(), ..group("shared", 0, "a") };
         let snapshot = Snapshot {
             bootstrap_servers: "127.0.0.1:9092".to_owned(),
             brokers: 1,
             topics: BTreeMap::from([("notifications".to_owned(), 6), ("a".to_owned(), 1)]),
-            groups: vec![group("millrace-notifier", 2, "notifications"), group("x", 0, "a")],
+            groups: vec![group("millrace-notifier", 2, "notifications"), consumer, share],
         };
         let expected = "\
 127.0.0.1:9092, 1 broker
@@ -63,9 +73,10 @@ TOPIC          PARTITIONS
 a              1
 notifications  6
 
-GROUP              MEMBERS  LAG  READS
-millrace-notifier  2        12   notifications
-x                  0        12   a
+GROUP              KIND              MEMBERS  LAG  READS
+millrace-notifier  classic           2        12   notifications
+new                consumer          1        12   a
+shared             share or streams  ?        ?
 ";
         assert_eq!(of(&snapshot), expected);
     }

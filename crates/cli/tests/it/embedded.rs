@@ -62,5 +62,11 @@ async fn replay_tail_and_topology_work_there_too() {
     let args = ["topology", "--format", "json"].into_iter().chain(kafka);
     let topology: Value = serde_json::from_str(&Millrace::new(args).run().await.ok()).unwrap();
     assert_eq!(topology["topics"][0], json!({"name": "notifications", "partitions": 2}));
-    assert_eq!(topology["groups"], json!([{"name": "millrace-replay", "members": 0, "lag": 0}]));
+    assert_eq!(
+        topology["groups"],
+        json!([{
+            "name": "millrace-replay", "kind": "classic", "members": 0, "lag": 0,
+            "reads": ["notifications.dlq"], "writes": ["notifications"],
+        }])
+    );
 }
