@@ -1,7 +1,11 @@
 //! librdkafka's mock cluster: a broker in this process's memory, for a first run with nothing installed.
 //!
-//! It speaks Kafka's protocol on 127.0.0.1, to any client of this machine. It is not a Kafka:
+//! It speaks Kafka's protocol on 127.0.0.1, to the clients of this machine that are made of librdkafka and to many
+//! others. It is not a Kafka:
 //!
+//! - Java clients (kafka-clients 3.0 to 4.4) read nothing, and show no error: the answer to an `ApiVersions`
+//!   request of a version that it does not know, from 3 on, is malformed. They take the key in it for a throttle time of
+//!   1,179,648 ms and wait for twenty minutes. No setting of the mock cluster changes that answer.
 //! - A partition keeps at most 5 MiB or 100,000 batches; the oldest are dropped without a word. Nothing survives the
 //!   process.
 //! - Transactions are accepted and mean nothing: what they write is visible at once, aborted or not.
@@ -20,8 +24,8 @@ use rdkafka::types::RDKafkaErrorCode;
 /// What a person who meets the embedded broker must know of it.
 pub const LIMITS: &str = "\
 the embedded broker lives in this process's memory: at most 5 MiB or 100,000 batches a partition (the oldest are \
-dropped silently), nothing is kept after the exit, transactions are not isolated, and there is no admin API; for \
-anything more use --kafka apache or --kafka HOST:PORT";
+dropped silently), nothing is kept after the exit, transactions are not isolated, there is no admin API, and Java \
+clients get no answer; for anything more use --kafka apache or --kafka HOST:PORT";
 
 /// Why the embedded broker did not start.
 #[derive(Debug, thiserror::Error)]

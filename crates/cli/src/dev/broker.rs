@@ -127,7 +127,9 @@ impl Broker {
     /// What a user should know of it.
     pub(super) fn describe(&self) -> &'static str {
         match self {
-            Self::Embedded { .. } => "embedded, in memory: at most 5 MiB a partition, gone at exit",
+            Self::Embedded { .. } => {
+                "embedded, in memory: at most 5 MiB a partition, gone at exit; Java clients: --kafka apache"
+            }
             Self::Apache { .. } => "Apache Kafka, its data kept in the data directory",
             Self::External { .. } => "yours",
         }

@@ -31,6 +31,18 @@ async fn broker_of(dev: &mut Running) -> String {
     }
 }
 
+#[tokio::test]
+async fn the_first_screen_says_which_clients_need_another_broker() {
+    let mut dev = Millrace::new(ANYWHERE).start();
+    let told = loop {
+        let line = dev.line().await;
+        if line.trim().starts_with("Kafka ") {
+            break line;
+        }
+    };
+    assert!(told.contains("127.0.0.1:") && told.contains("Java clients: --kafka apache"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_settings_of_consumers_are_taken() {
     let mut dev = Millrace::new(ANYWHERE).env("MILLRACE_DEAD_LETTER_LIMIT", "2").start();
