@@ -5,6 +5,8 @@
 
 pub(crate) mod watch;
 
+use millrace_domain::RecordCount;
+use millrace_domain::record_count::metadata;
 use rdkafka::TopicPartitionList;
 
 use crate::assignment::watch::Assigned;
@@ -43,6 +45,8 @@ pub(crate) struct PartitionState {
     state: AssignmentState,
     epoch: u32,
     ledger: Ledger,
+    /// Counts its records as they are read; continues where the log was truncated.
+    count: RecordCount,
     /// Whether the client's position is known to be of this epoch, and not left over from an older one.
     is_position_fresh: bool,
     /// The offset known to be committed, or where reading began.
@@ -63,6 +67,8 @@ pub(crate) struct PartitionState {
 pub(crate) struct Assignment {
     /// Whether commits name the offsets completed beyond the low watermark.
     commits_completed_offsets: bool,
+    /// Whether commits carry the count of records below the low watermark.
+    commits_counts: bool,
     slots: Vec<PartitionState>,
     last_found: usize,
     records: usize,
@@ -73,12 +79,13 @@ pub(crate) struct Assignment {
 impl Assignment {
     /// An empty assignment whose offsets are committed by this policy.
     pub(crate) fn new(policy: CommitPolicy) -> Self {
-        Self { commits_completed_offsets: policy.includes_completed_offsets(), ..Self::default() }
+        Self { commits_completed_offsets: policy.includes_completed_offsets(), commits_counts: true, ..Self::default() }
     }
 
-    /// From now on only low watermarks are committed.
+    /// From now on commits carry no metadata, only low watermarks.
     pub(crate) fn commit_watermarks_only(&mut self) {
         self.commits_completed_offsets = false;
+        self.commits_counts = false;
     }
 
     /// Begins an epoch of a partition at its start offset.
@@ -90,6 +97,7 @@ impl Assignment {
                 state: AssignmentState::Revoked,
                 epoch: 0,
                 ledger: Ledger::default(),
+                count: RecordCount::default(),
                 is_position_fresh: false,
                 committed: None,
                 in_flight: 0,
@@ -104,9 +112,13 @@ impl Assignment {
         let slot = &mut self.slots[index];
         slot.state = AssignmentState::Active;
         match start {
-            StartOffset::Unknown => {}
-            StartOffset::Stored(offset) => slot.ledger = Ledger::resume(CompletedOffsets::below(offset)),
-            StartOffset::Committed(done) => {
+            StartOffset::Unknown => slot.count = RecordCount::resume_anywhere(0),
+            StartOffset::Stored { offset, records } => {
+                slot.count = RecordCount::resume(offset, records);
+                slot.ledger = Ledger::resume(CompletedOffsets::below(offset));
+            }
+            StartOffset::Committed { done, records } => {
+                slot.count = RecordCount::resume(done.frontier(), records);
                 slot.committed = Some(done.frontier());
                 slot.ledger = Ledger::resume(done);
             }
@@ -151,12 +163,15 @@ impl Assignment {
             is_new
         } else {
             // The log was truncated and reading began again further back: an epoch of its own.
+            let slot = &mut self.slots[index];
+            slot.count = RecordCount::resume_anywhere(slot.committed.map_or(0, |offset| slot.count.below(offset)));
             self.begin_epoch(index);
             self.restarted = true;
             is_first = true;
             self.slots[index].ledger.open(offset).ok()?
         };
         let slot = &mut self.slots[index];
+        slot.count.add(offset);
         slot.is_position_fresh = true;
         if is_first {
             slot.committed = Some(offset);
@@ -193,7 +208,10 @@ impl Assignment {
         }
         match position {
             None => slot.is_position_fresh = true,
-            Some(position) if slot.is_position_fresh => slot.ledger.skip_to(position),
+            Some(position) if slot.is_position_fresh => {
+                slot.ledger.skip_to(position);
+                slot.count.skip_to(position);
+            }
             Some(_) => {}
         }
     }
@@ -238,6 +256,7 @@ impl Assignment {
         if slot.epoch == frontier.epoch {
             slot.committed = Some(frontier.offset);
             slot.done_committed = frontier.done;
+            slot.count.settle(frontier.offset);
             progress.set_position(&slot.topic, slot.partition, frontier.offset);
         }
     }
@@ -331,10 +350,10 @@ impl Assignment {
             if let Err(error) = element.set_offset(rdkafka::Offset::Offset(frontier.offset)) {
                 tracing::error!(%error, "offset cannot be committed");
             }
-            if self.commits_completed_offsets
-                && let Some(done) = slot.ledger.done()
-            {
-                element.set_metadata(done.encode_metadata_that_fits());
+            if self.commits_counts {
+                let done = if self.commits_completed_offsets { slot.ledger.done() } else { None };
+                let done = done.map(|done| done.encode_metadata_that_fits()).unwrap_or_default();
+                element.set_metadata(metadata(frontier.offset, slot.count.below(frontier.offset), &done));
             }
         }
         list
@@ -362,6 +381,8 @@ pub(crate) struct Frontier {
 
 #[cfg(test)]
 mod tests {
+    use millrace_domain::record_count::read_metadata;
+
     use super::*;
 
     fn offsets(assignment: &Assignment) -> Vec<i64> {
@@ -442,7 +463,7 @@ mod tests {
     #[test]
     fn what_is_done_beyond_a_gap_is_told_and_not_taken_in_again() {
         let mut assignment = Assignment::new(CommitPolicy::Interval);
-        assignment.assign("orders", 0, StartOffset::Committed(CompletedOffsets::below(10)));
+        assignment.assign("orders", 0, StartOffset::Committed { done: CompletedOffsets::below(10), records: 4 });
         assert_eq!(offsets(&assignment), [] as [i64; 0], "nothing is new");
         let [first, second, third] = [10, 11, 12].map(|offset| assignment.acquire("orders", 0, offset, 1).unwrap());
         assignment.end(second, true);
@@ -456,13 +477,41 @@ mod tests {
         assignment.end(first, false);
 
         let mut next = Assignment::new(CommitPolicy::Interval);
-        next.assign("orders", 0, StartOffset::Committed(CompletedOffsets::read(10, &text).unwrap()));
+        let (records, done) = read_metadata(10, &text);
+        assert_eq!(records, 4);
+        let done = CompletedOffsets::read(10, done).unwrap();
+        next.assign("orders", 0, StartOffset::Committed { done, records });
         assert_eq!(next.uncommitted(), []);
         let again = next.acquire("orders", 0, 10, 1).unwrap();
         assert_eq!([11, 12].map(|offset| next.acquire("orders", 0, offset, 1)), [None, None]);
         assert!(next.acquire("orders", 0, 13, 1).is_some());
         next.end(again, true);
         assert_eq!(offsets(&next), [13]);
+    }
+
+    #[test]
+    fn commits_count_records_and_not_offsets() {
+        let mut assignment = Assignment::new(CommitPolicy::Transaction);
+        assignment.assign("payments", 0, StartOffset::Committed { done: CompletedOffsets::below(10), records: 4 });
+        let first = assignment.acquire("payments", 0, 10, 1).unwrap();
+        let second = assignment.acquire("payments", 0, 12, 1).unwrap();
+        assignment.reached("payments", 0, Some(14));
+        let committed = |assignment: &mut Assignment| {
+            let frontiers = assignment.uncommitted();
+            let list = assignment.offsets(&frontiers);
+            for frontier in frontiers {
+                assignment.committed(frontier, &Progress::default());
+            }
+            list.elements()[0].metadata().to_owned()
+        };
+        assignment.end(first, true);
+        assert_eq!(committed(&mut assignment), "records:12:5", "a marker stands at 11");
+        assignment.end(second, true);
+        assert_eq!(committed(&mut assignment), "records:14:6");
+        assignment.commit_watermarks_only();
+        let third = assignment.acquire("payments", 0, 14, 1).unwrap();
+        assignment.end(third, true);
+        assert_eq!(committed(&mut assignment), "", "the broker has no room for it");
     }
 
     #[test]

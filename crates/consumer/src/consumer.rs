@@ -94,12 +94,14 @@ impl Consumer {
         let connection = self.connect()?;
         let dlq = DeadLetterQueue::immediate(&self.producer, &self.subscription.group);
         let assignment = AssignmentWatch::default();
-        let runner = BatchRunner::new(processor, dlq, assignment.clone());
+        let offsets = connection.offsets();
+        let runner = BatchRunner::new(processor, dlq, assignment.clone(), &offsets);
         let context = EngineContext { assignment, ..self.context(&connection, &runner) };
         let batcher = PartitionBatcher::new(|batch| runner.run(batch), self.options.batch_records);
         let committer = GroupCommitter::new(&connection.client, &self.progress);
         let result = run(&context, batcher, committer, shutdown).await;
         drop(runner);
+        drop(offsets);
         close(connection).await;
         result
     }

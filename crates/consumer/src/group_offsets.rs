@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::offset_map::CompletedOffsets;
 use futures_util::FutureExt as _;
+use millrace_domain::record_count::read_metadata;
 use millrace_domain::{Backoff, ErrorClass};
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult};
@@ -74,11 +75,12 @@ fn committed(client: &StreamConsumer<Context>, partitions: &[(String, i32)]) -> 
         let Some(element) = answer.find_partition(topic, *partition) else { return Ok(StartOffset::Unknown) };
         element.error()?;
         let Offset::Offset(offset) = element.offset() else { return Ok(StartOffset::Unknown) };
-        let done = CompletedOffsets::read(offset, element.metadata()).unwrap_or_else(|error| {
+        let (records, done) = read_metadata(offset, element.metadata());
+        let done = CompletedOffsets::read(offset, done).unwrap_or_else(|error| {
             tracing::warn!(topic, partition, %error, "ignoring unrecognized commit metadata");
             CompletedOffsets::below(offset)
         });
-        Ok(StartOffset::Committed(done))
+        Ok(StartOffset::Committed { done, records })
     };
     partitions.iter().map(start).collect()
 }

@@ -13,8 +13,8 @@ use thiserror::Error;
 
 pub(crate) use self::ledger::Ledger;
 
-/// The default of the broker's `offset.metadata.max.bytes`.
-const METADATA_MAX_BYTES: usize = 4096;
+/// The default of the broker's `offset.metadata.max.bytes`, but for the record count that is kept there as well.
+const METADATA_MAX_BYTES: usize = 4096 - 64;
 
 /// The metadata is a form, the frontier and base64, with colons between them. The frontier says what the rest counts
 /// from: with any other offset it would name the wrong records.

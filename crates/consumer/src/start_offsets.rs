@@ -20,18 +20,19 @@ use millrace_kafka::KafkaError;
 pub(crate) enum StartOffset {
     /// There is no progress: at the beginning.
     Unknown,
-    /// At this offset of an external store; the group's committed offset may be another one.
-    Stored(i64),
-    /// At the group's committed offset, with the offsets completed beyond it.
-    Committed(CompletedOffsets),
+    /// At this offset of an external store; the group's committed offset may be another one. `records` lie below it, by the
+    /// group's commits.
+    Stored { offset: i64, records: u64 },
+    /// At the group's committed offset, with the offsets completed beyond it and `records` below it.
+    Committed { done: CompletedOffsets, records: u64 },
 }
 
 impl StartOffset {
     fn offset(&self) -> Offset {
         match self {
             Self::Unknown => Offset::Beginning,
-            Self::Stored(offset) => Offset::Offset(*offset),
-            Self::Committed(done) => Offset::Offset(done.frontier()),
+            Self::Stored { offset, .. } => Offset::Offset(*offset),
+            Self::Committed { done, .. } => Offset::Offset(done.frontier()),
         }
     }
 }

@@ -28,8 +28,8 @@ const BOUND: Duration = Duration::from_secs(60);
 const STORE_LATENCY: Duration = Duration::from_millis(3);
 
 /// A topic with its dead-letter topic, a topic for what is made of it, and a group.
-struct Fixture {
-    kafka: &'static Kafka,
+struct Fixture<'k> {
+    kafka: &'k Kafka,
     source: String,
     made: String,
     group: String,
@@ -47,13 +47,18 @@ impl Member {
     }
 }
 
-impl Fixture {
+impl Fixture<'static> {
     async fn set(partitions: i32) -> Option<Self> {
-        let kafka = kafka::shared().await?;
+        Some(Self::on(kafka::shared().await?, partitions).await)
+    }
+}
+
+impl<'k> Fixture<'k> {
+    async fn on(kafka: &'k Kafka, partitions: i32) -> Self {
         let (source, made) = (kafka::unique("source"), kafka::unique("made"));
         let letters = TopicSpec::new(format!("{source}.dlq"), 1);
         kafka.create_topics(&[TopicSpec::new(&source, partitions), TopicSpec::new(&made, partitions), letters]).await;
-        Some(Self { kafka, source, made, group: kafka::unique("millrace-test") })
+        Self { kafka, source, made, group: kafka::unique("millrace-test") }
     }
 
     fn consumer(&self) -> (KafkaSettings, Consumer) {
@@ -299,6 +304,18 @@ async fn a_commit_that_nobody_finished_is_waited_for_also_when_the_group_changes
     let mut copies: Vec<usize> = records.iter().map(|record| record.value_text().unwrap().parse().unwrap()).collect();
     copies.sort_unstable();
     assert_eq!(copies, (0..500).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_keeps_no_text_with_offsets_takes_transactions() {
+    let cluster = kafka::dedicated(|broker| broker.property("offset.metadata.max.bytes", "4")).await;
+    let Some(kafka) = cluster else { return };
+    let fixture = Fixture::on(&kafka, 1).await;
+    kafka.produce(&fixture.source, numbers(0..100)).await;
+    let member = fixture.copier().await;
+    fixture.until_no_lag().await;
+    member.stop().await;
+    assert_eq!(kafka.read_all(&fixture.made, Isolation::Committed).await.len(), 100);
 }
 
 #[tokio::test(flavor = "multi_thread")]

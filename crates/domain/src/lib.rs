@@ -17,6 +17,7 @@ pub mod insight;
 pub mod json;
 pub mod key;
 pub mod payment;
+pub mod record_count;
 pub mod traceparent;
 pub mod utc;
 
@@ -27,4 +28,5 @@ pub use error_class::{DeadLetterClass, ErrorClass};
 pub use field::{FieldError, ValidationErrors};
 pub use id::EventId;
 pub use key::{KeyError, check_key};
+pub use record_count::RecordCount;
 pub use utc::UtcDateTime;

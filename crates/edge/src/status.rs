@@ -64,11 +64,13 @@ pub struct ConsumerStatus {
     /// Records it has not committed yet; null where that cannot be had now.
     #[schema(required)]
     pub lag: Option<i64>,
-    /// Its committed offsets, added up: records, and the markers of transactions between them; null while its group
-    /// has no coordinator to ask.
+    /// How many records it has processed or dead-lettered, as its commits count them: not offsets, so without the
+    /// markers of transactions and without aborted or deleted records. It begins with the group's offsets, and anew
+    /// where they are reset or forgotten. Null while the group has no coordinator to ask.
     #[schema(required)]
-    pub processed: Option<i64>,
-    /// Records on the dead-letter topics of what it reads; null where that cannot be had now.
+    pub processed: Option<u64>,
+    /// The end offsets of the dead-letter topics of what it reads, added up: letters, whichever consumer wrote them, and
+    /// the markers of the transactions that some are written in; null where that cannot be had now.
     #[schema(required)]
     pub dead_lettered: Option<i64>,
 }

@@ -10,11 +10,15 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::error::KafkaError;
 use crate::logging_context::LoggingContext;
+use crate::offsets::Committed;
 use crate::settings::KafkaSettings;
 use crate::{ffi, retry};
 
 /// Offsets by partition of a topic.
 pub type Offsets = BTreeMap<(String, i32), i64>;
+
+/// Committed offsets with their metadata by partition of a topic.
+pub type Commits = BTreeMap<(String, i32), Committed>;
 
 /// The brokers and topics of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,14 +173,37 @@ impl AdminClient {
         topics: &BTreeMap<String, i32>,
         timeout: Duration,
     ) -> Result<Offsets, KafkaError> {
+        self.ask_committed(group, topics, timeout, offsets).await
+    }
+
+    /// The same, with the metadata of each.
+    ///
+    /// # Errors
+    /// [`KafkaError`] where the group's coordinator does not answer in time.
+    pub async fn commits(
+        &self,
+        group: &str,
+        topics: &BTreeMap<String, i32>,
+        timeout: Duration,
+    ) -> Result<Commits, KafkaError> {
+        self.ask_committed(group, topics, timeout, commits).await
+    }
+
+    async fn ask_committed<T: Default + Send + 'static>(
+        &self,
+        group: &str,
+        topics: &BTreeMap<String, i32>,
+        timeout: Duration,
+        read: fn(&TopicPartitionList) -> T,
+    ) -> Result<T, KafkaError> {
         let client = self.of_group(group)?;
         let list = partitions(topics);
         if list.count() == 0 {
-            return Ok(Offsets::new());
+            return Ok(T::default());
         }
         let ask = move |client: &BaseConsumer<LoggingContext>| {
             let answer = retry::until_final(timeout, |left| client.committed_offsets(list.clone(), left));
-            answer.map(|list| offsets(&list))
+            answer.map(|list| read(&list))
         };
         self.ask_with(client, ask).await
     }
@@ -284,10 +311,15 @@ fn partitions(topics: &BTreeMap<String, i32>) -> TopicPartitionList {
 }
 
 fn offsets(list: &TopicPartitionList) -> Offsets {
-    let known = |offset: Offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
+    commits(list).into_iter().map(|(partition, committed)| (partition, committed.offset)).collect()
+}
+
+fn commits(list: &TopicPartitionList) -> Commits {
     let elements = list.elements();
-    elements
-        .iter()
-        .filter_map(|element| Some(((element.topic().to_owned(), element.partition()), known(element.offset())?)))
-        .collect()
+    let known = elements.iter().filter_map(|element| {
+        let Offset::Offset(offset) = element.offset() else { return None };
+        let committed = Committed { offset, metadata: element.metadata().to_owned() };
+        Some(((element.topic().to_owned(), element.partition()), committed))
+    });
+    known.collect()
 }

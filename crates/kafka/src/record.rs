@@ -166,3 +166,45 @@ impl From<OwnedMessage> for Record<'_> {
         Self(Source::Owned(message))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::Timestamp;
+
+    use super::*;
+    use crate::headers;
+
+    const EVENT: Digest = [7; 32];
+
+    fn record(offset: i64, time: i64, own: &[(&str, &str)]) -> Record<'static> {
+        let own = headers::append(OwnedHeaders::new(), own.iter().copied());
+        let time = Timestamp::CreateTime(time);
+        Record::from(OwnedMessage::new(None, None, "orders".to_owned(), time, 3, offset, Some(own)))
+    }
+
+    fn digest(record: &Record<'_>) -> Digest {
+        record.digest_under(&record.envelope().id, EVENT)
+    }
+
+    #[test]
+    fn a_replayed_record_is_the_event_that_it_was() {
+        let first = record(42, 1_000, &[]);
+        let replayed = record(50, 9_000, &[("ce_id", "orders-3-42"), ("replay.timestamp", "1000")]);
+        assert_eq!(digest(&first), digest::at_place(EVENT, 1_000));
+        assert_eq!((replayed.envelope().id, digest(&replayed)), (first.envelope().id, digest(&first)));
+        assert!(first.is_synthetic_id(&first.envelope().id) && !replayed.is_synthetic_id(&replayed.envelope().id));
+    }
+
+    #[test]
+    fn an_id_of_the_producers_stands_for_itself() {
+        assert_eq!(digest(&record(42, 1_000, &[("ce_id", "a")])), EVENT);
+        assert_eq!(digest(&record(42, 1_000, &[("ce_id", "orders-3-7")])), EVENT, "it only looks like a position");
+    }
+
+    #[test]
+    fn an_event_has_its_own_time_before_that_of_its_record() {
+        assert_eq!(record(42, 1_000, &[("ce_time", "1970-01-01T00:00:07Z")]).event_time(), 7_000);
+        assert_eq!(record(42, 1_000, &[("ce_time", "yesterday")]).event_time(), 1_000);
+        assert_eq!(record(42, 1_000, &[]).event_time(), 1_000);
+    }
+}

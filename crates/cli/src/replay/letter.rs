@@ -103,9 +103,9 @@ impl Letter {
         })
     }
 
-    /// Sends it to a topic of so many partitions: back to the one that it came from while that is there, so that it
+    /// The letter for a topic of so many partitions: back to the one that it came from while that is there, so that it
     /// stays with the other records of its key whoever wrote them; else its key finds one.
-    pub(super) fn to_topic_of(self, partitions: i32) -> Self {
+    pub(super) fn addressed(self, partitions: i32) -> Self {
         let target = Some(self.about.partition).filter(|partition| (0..partitions).contains(partition));
         Self { target, ..self }
     }
@@ -145,7 +145,7 @@ impl fmt::Display for Letter {
 
 fn no_letter(record: &Record<'_>, sets: usize, error: DeadLetterError) -> NoLetter {
     let names: Vec<&str> = record.headers().map(|(name, _)| name).collect();
-    let foreign = if names.contains(&"dlq.topic") { Vec::new() } else { Convention::of_headers(names.into_iter()) };
+    let foreign = if names.contains(&"dlq.topic") { Vec::new() } else { Convention::of_headers(&names) };
     match sets {
         _ if !foreign.is_empty() => NoLetter::Foreign(foreign),
         1 => NoLetter::Malformed(error),
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn a_letter_goes_to_its_partition_while_the_topic_has_it() {
         let letter = read(set("orders", 2).headers().to_vec()).unwrap();
-        assert_eq!(letter.clone().to_topic_of(3).record().partition, Some(2));
-        assert_eq!(letter.to_topic_of(2).record().partition, None);
+        assert_eq!(letter.clone().addressed(3).record().partition, Some(2));
+        assert_eq!(letter.addressed(2).record().partition, None);
     }
 }

@@ -125,7 +125,7 @@ impl Run {
                 self.tally.replayed += 1;
                 writeln!(std::io::stdout(), "{}/{letter}", self.topic)?;
             }
-            Ok(partitions) => self.batch.push(letter.to_topic_of(partitions)),
+            Ok(partitions) => self.batch.push(letter.addressed(partitions)),
         }
         Ok(())
     }

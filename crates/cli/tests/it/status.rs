@@ -1,11 +1,11 @@
-//! `GET /get_status` of `millrace serve` while brokers go away.
+//! `GET /get_status`: what it counts, and what it says while brokers go away.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use millrace_broker::topics::TopicSpec;
 use millrace_testkit::eventually;
-use millrace_testkit::kafka::{self, RawRecord};
+use millrace_testkit::kafka::{self, RawRecord, TransactionEnd};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -23,6 +23,49 @@ async fn get_status(address: &str) -> Option<(u16, Value)> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Some((status, serde_json::from_str(body).unwrap()))
+}
+
+/// Payments come out of transactions, whose markers take offsets; so do aborted events.
+#[tokio::test]
+async fn processed_counts_records_and_not_offsets_across_restarts() {
+    let Some(kafka) = kafka::dedicated(|builder| builder).await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().to_str().unwrap();
+    let run = |address: &str| {
+        let args = ["dev", "--kafka", kafka.bootstrap_servers(), "--listen", address, "--data-dir", data_dir];
+        Millrace::new(args).start()
+    };
+    let processed = async |address: &str, what: &str, orders: u64, stored: u64| {
+        eventually(Duration::from_mins(1), what, async || {
+            let (_, status) = get_status(address).await?;
+            let told = |name: &str| {
+                (status["consumers"][name]["lag"].as_u64(), status["consumers"][name]["processed"].as_u64())
+            };
+            (told("payments") == (Some(0), Some(orders)) && told("event-store") == (Some(0), Some(stored)))
+                .then_some(())
+        })
+        .await;
+    };
+    let order = |n: usize| RawRecord::new(n.to_string()).key(n.to_string());
+    let event = || RawRecord::new("{}").partition(0);
+
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let dev = run(&address);
+    processed(&address, "it is up", 0, 0).await;
+    for n in 0..5 {
+        kafka.produce("orders", [order(n)]).await;
+    }
+    kafka.produce_transaction("events", [event(), event()], TransactionEnd::Abort).await;
+    kafka.produce_transaction("events", [event(), event(), event()], TransactionEnd::Commit).await;
+    processed(&address, "five orders and their payments are counted, and three events", 5, 8).await;
+    dev.signal("TERM");
+    dev.end().await.ok();
+
+    kafka.produce("orders", [order(5)]).await;
+    let dev = run(&address);
+    processed(&address, "one more is counted", 6, 9).await;
+    dev.signal("TERM");
+    dev.end().await.ok();
 }
 
 #[tokio::test]

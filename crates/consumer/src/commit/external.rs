@@ -10,6 +10,7 @@ use crate::assignment::watch::AssignmentWatch;
 use crate::attempts::{Attempt, text_of};
 use crate::dlq::{DeadLetterQueue, DlqWriteError, Rejection, poison};
 use crate::error::ConsumerError;
+use crate::group_offsets::GroupOffsetSource;
 use crate::processor::{Batch, BatchError, BatchProcessor, Written};
 use crate::scheduler::batch::{RecordBatch, all};
 use crate::scheduler::{Completion, TaskOutcome};
@@ -24,6 +25,8 @@ pub(crate) struct BatchRunner<'p, P> {
     processor: &'p P,
     dlq: DeadLetterQueue<'p>,
     assignment: AssignmentWatch,
+    /// The source of record counts; the store is the source of offsets.
+    group: &'p GroupOffsetSource,
 }
 
 /// Why a batch was not stored: what all its tasks end with.
@@ -33,8 +36,13 @@ type BatchFailure = TaskOutcome<()>;
 type Rejections = Vec<(usize, String)>;
 
 impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
-    pub(crate) fn new(processor: &'p P, dlq: DeadLetterQueue<'p>, assignment: AssignmentWatch) -> Self {
-        Self { processor, dlq, assignment }
+    pub(crate) fn new(
+        processor: &'p P,
+        dlq: DeadLetterQueue<'p>,
+        assignment: AssignmentWatch,
+        group: &'p GroupOffsetSource,
+    ) -> Self {
+        Self { processor, dlq, assignment, group }
     }
 
     /// Stores a batch, however long that takes; ends early where its partition is revoked.
@@ -181,11 +189,12 @@ fn failure(error: BatchError, topic: &str, partition: i32) -> BatchFailure {
 impl<P: BatchProcessor> OffsetSource for BatchRunner<'_, P> {
     fn start_offsets(&self, partitions: Vec<(String, i32)>) -> StartOffsets<'_> {
         async move {
+            let committed = self.group.start_offsets(partitions.clone()).await?;
             let mut offsets = Vec::with_capacity(partitions.len());
-            for (topic, partition) in partitions {
-                offsets.push(
-                    self.stored_offset(&topic, partition).await?.map_or(StartOffset::Unknown, StartOffset::Stored),
-                );
+            for ((topic, partition), committed) in partitions.into_iter().zip(committed) {
+                let records = if let StartOffset::Committed { records, .. } = committed { records } else { 0 };
+                let stored = self.stored_offset(&topic, partition).await?;
+                offsets.push(stored.map_or(StartOffset::Unknown, |offset| StartOffset::Stored { offset, records }));
             }
             Ok(offsets)
         }

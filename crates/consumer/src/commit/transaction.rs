@@ -114,6 +114,9 @@ impl<'c, P: Transformer> TransactionCommitter<'c, P> {
                 self.failures += 1;
                 let delay = BACKOFF.delay(self.failures, None, &mut rand::rng());
                 tracing::warn!(%error, ?delay, "transaction failed, retrying");
+                if matches!(error, TransactionError::MetadataTooLarge) {
+                    assignment.commit_watermarks_only();
+                }
                 self.pause = Some(Box::pin(tokio::time::sleep(delay)));
                 self.buffer.put_back(batch);
                 Ok(())

@@ -109,7 +109,7 @@ where
     fn begin_epoch(&mut self, slot: usize, epoch: u32, start: &StartOffset) {
         let queue = self.queue(slot);
         queue.epoch = epoch;
-        queue.expected = if let StartOffset::Stored(offset) = start { Some(*offset) } else { None };
+        queue.expected = if let StartOffset::Stored { offset, .. } = start { Some(*offset) } else { None };
         queue.is_broken = false;
     }
 
@@ -269,7 +269,7 @@ mod tests {
     fn behind_a_chunk_that_came_to_nothing_none_begins_until_the_partition_is_taken_up_anew() {
         let jobs = Jobs::default();
         let mut batcher = batcher(&jobs);
-        batcher.begin_epoch(0, 1, &StartOffset::Stored(5));
+        batcher.begin_epoch(0, 1, &StartOffset::Stored { offset: 5, records: 0 });
         assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 7)]), Some((vec![7], Some(5))));
         jobs.borrow_mut().remove(0).end.send(TaskOutcome::Done(())).unwrap();
         assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 8)]), Some((vec![8], Some(8))));
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 10)]), None);
 
         batcher.drop_queued(|_| false);
-        batcher.begin_epoch(0, 2, &StartOffset::Stored(8));
+        batcher.begin_epoch(0, 2, &StartOffset::Stored { offset: 8, records: 0 });
         let again = RecordHandle { epoch: 2, ..handle(0, 8) };
         assert_eq!(next_batch(&mut batcher, &jobs, &[again]), Some((vec![8], Some(8))));
     }
@@ -289,7 +289,7 @@ mod tests {
         let mut batcher = batcher(&jobs);
         batcher.begin_epoch(0, 1, &StartOffset::Unknown);
         assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 0)]), Some((vec![0], None)));
-        batcher.begin_epoch(0, 2, &StartOffset::Stored(40));
+        batcher.begin_epoch(0, 2, &StartOffset::Stored { offset: 40, records: 0 });
         jobs.borrow_mut().remove(0).end.send(TaskOutcome::Done(())).unwrap();
         let new = RecordHandle { epoch: 2, ..handle(0, 40) };
         assert_eq!(next_batch(&mut batcher, &jobs, &[new]), Some((vec![40], Some(40))));
@@ -299,7 +299,7 @@ mod tests {
     fn a_log_that_was_cut_goes_on_also_where_a_chunk_was_given_up_for_it() {
         let jobs = Jobs::default();
         let mut batcher = batcher(&jobs);
-        batcher.begin_epoch(0, 1, &StartOffset::Stored(90));
+        batcher.begin_epoch(0, 1, &StartOffset::Stored { offset: 90, records: 0 });
         assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 90)]), Some((vec![90], Some(90))));
         let cut = RecordHandle { epoch: 2, ..handle(0, 3) };
         batcher.take(cut, record());

@@ -7,6 +7,7 @@ use millrace_consumer::{
     CompletedOffsets, Consumer, ConsumerError, ConsumerOptions, DestinationQueues, Processor, Subscription,
 };
 use millrace_domain::Backoff;
+use millrace_domain::record_count::read_metadata;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{GroupOffsets, KafkaSettings, Producer};
 use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord, RawRecord};
@@ -92,7 +93,8 @@ impl<'k> Fixture<'k> {
         let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
         let offsets = GroupOffsets::new(&settings, &self.group, &self.topic).unwrap();
         let committed = offsets.fetch(1, BOUND).await.unwrap().remove(&0).unwrap();
-        CompletedOffsets::read(committed.offset, &committed.metadata).unwrap().runs().collect()
+        let (_, done) = read_metadata(committed.offset, &committed.metadata);
+        CompletedOffsets::read(committed.offset, done).unwrap().runs().collect()
     }
 
     pub(crate) async fn until_committed(&self, records: i64) {

@@ -35,9 +35,9 @@ impl Convention {
         }
     }
 
-    /// The conventions that a record's headers follow: a letter that went through several hands follows several.
-    pub fn of_headers<'a>(headers: impl Iterator<Item = &'a str> + Clone) -> Vec<Self> {
-        let has = |marker: &&str| headers.clone().any(|name| name == *marker);
+    /// The conventions that headers of these names follow: a letter that went through several hands follows several.
+    pub fn of_headers(names: &[&str]) -> Vec<Self> {
+        let has = |marker: &&str| names.contains(marker);
         Self::ALL.into_iter().filter(|convention| convention.markers().iter().all(has)).collect()
     }
 }
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn each_writer_is_told_by_its_own_header() {
-        let of = |names: &[&str]| Convention::of_headers(names.iter().copied());
+        let of = Convention::of_headers;
         assert_eq!(of(&["ce_id", "kafka_dlt-original-topic", "kafka_dlt-original-offset"]), [Convention::Spring]);
         assert_eq!(of(&["x-original-offset", "x-original-topic"]), [Convention::SpringCloudStream]);
         assert_eq!(of(&["__connect.errors.topic"]), [Convention::Connect]);
@@ -75,6 +75,6 @@ mod tests {
     #[test]
     fn headers_that_only_look_alike_tell_nothing() {
         let names = ["x-original-topic", "kafka_dlt-exception-fqcn", "dead-letter-reason", "__connect.errors.stage"];
-        assert_eq!(Convention::of_headers(names.into_iter()), []);
+        assert_eq!(Convention::of_headers(&names), []);
     }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use futures_util::future::{join_all, join3};
 use millrace_domain::catalogue::{Consumer, catalogue, dead_letter_topic};
-use millrace_kafka::KafkaError;
-use millrace_kafka::admin::{AdminClient, ClusterMetadata, Offsets};
+use millrace_domain::record_count::read_metadata;
+use millrace_kafka::admin::{AdminClient, ClusterMetadata, Commits, Offsets};
+use millrace_kafka::{Committed, KafkaError};
 use tokio::time::timeout;
 
 use super::{BrokerStatus, ConsumerStatus, Status, StatusSource, TopicStatus};
@@ -40,7 +41,7 @@ trait ClusterQueries: Sync {
     /// Fails as a whole where one partition has no leader.
     async fn offsets(&self, place: Place, topics: &Topics, patience: Duration) -> Result<Offsets, KafkaError>;
     /// Leaves out partitions of which nothing was committed.
-    async fn committed(&self, group: &str, topics: &Topics, patience: Duration) -> Result<Offsets, KafkaError>;
+    async fn committed(&self, group: &str, topics: &Topics, patience: Duration) -> Result<Commits, KafkaError>;
 }
 
 impl ClusterQueries for AdminClient {
@@ -55,8 +56,8 @@ impl ClusterQueries for AdminClient {
         }
     }
 
-    async fn committed(&self, group: &str, topics: &Topics, patience: Duration) -> Result<Offsets, KafkaError> {
-        AdminClient::committed(self, group, topics, patience).await
+    async fn committed(&self, group: &str, topics: &Topics, patience: Duration) -> Result<Commits, KafkaError> {
+        self.commits(group, topics, patience).await
     }
 }
 
@@ -123,9 +124,15 @@ async fn offsets(brokers: &impl ClusterQueries, place: Place, topics: &Topics) -
 }
 
 /// What a consumer's group has committed; `None` where its coordinator does not answer.
-async fn committed(brokers: &impl ClusterQueries, consumer: &Consumer, topics: &Topics) -> Option<Offsets> {
+async fn committed(brokers: &impl ClusterQueries, consumer: &Consumer, topics: &Topics) -> Option<Commits> {
     let read = consumer.reads.iter().filter_map(|name| Some((name.clone(), *topics.get(name)?))).collect();
     in_time(APART, brokers.committed(&consumer.group(), &read, APART)).await
+}
+
+/// How many records a commit counts; none where it is not a consumer's of ours, or not of one that counts.
+fn records(committed: &Committed) -> u64 {
+    let (records, _) = read_metadata(committed.offset, &committed.metadata);
+    records
 }
 
 /// The offsets that are known.
@@ -145,21 +152,21 @@ impl Known {
         &self,
         consumer: &Consumer,
         topics: &BTreeMap<String, TopicStatus>,
-        committed: Option<&Offsets>,
+        committed: Option<&Commits>,
     ) -> ConsumerStatus {
         let read = consumer.reads.iter().filter_map(|name| Some((name, topics.get(name)?)));
         let places = read.clone().flat_map(|(name, topic)| (0..topic.partitions).map(|n| (name.clone(), n)));
         let letters = read.filter_map(|(name, _)| topics.get(&dead_letter_topic(name)));
-        let behind = |committed: &Offsets, place: &(String, i32)| {
+        let behind = |committed: &Commits, place: &(String, i32)| {
             let (first, end) = (*self.firsts.get(place)?, *self.ends.get(place)?);
             // A group that has committed nothing yet begins with the first record that is there.
-            let done = committed.get(place).copied().unwrap_or(first);
+            let done = committed.get(place).map_or(first, |committed| committed.offset);
             Some((end - done.max(first)).max(0))
         };
         ConsumerStatus {
             group: consumer.group(),
             lag: committed.and_then(|committed| places.map(|place| behind(committed, &place)).sum()),
-            processed: committed.map(|committed| committed.values().sum()),
+            processed: committed.map(|committed| committed.values().map(records).sum()),
             dead_lettered: letters.map(|topic| topic.end_offset).sum(),
         }
     }

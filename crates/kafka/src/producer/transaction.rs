@@ -41,6 +41,9 @@ pub enum TransactionError {
     /// It was aborted: nothing of it is seen.
     #[error("the transaction was aborted: {0}")]
     Aborted(String),
+    /// The broker does not keep as much text as was to be committed with an offset: nothing of it is seen.
+    #[error("the broker keeps too little text with an offset (offset.metadata.max.bytes)")]
+    MetadataTooLarge,
     /// A newer producer with the same transactional id took over: nothing of it is seen.
     #[error("another process with the same transactional id took over")]
     Fenced,
@@ -56,7 +59,7 @@ impl TransactionError {
     /// Whether the same may be written again: nothing of it is seen, and what kept it from taking place may pass.
     pub fn is_worth_retrying(&self) -> bool {
         match self {
-            Self::Aborted(_) => true,
+            Self::Aborted(_) | Self::MetadataTooLarge => true,
             Self::Record { source, .. } => source.class() == ErrorClass::Transient,
             Self::Fenced | Self::Unknown(_) | Self::Client(_) => false,
         }
@@ -182,6 +185,7 @@ fn not_taken(error: &RdKafkaError) -> TransactionError {
         RdKafkaError::Transaction(cause) if cause.is_fatal() => {
             KafkaError::Call { action: "writing a transaction", source: error.clone() }.into()
         }
+        error if error.rdkafka_error_code() == Some(Code::OffsetMetadataTooLarge) => TransactionError::MetadataTooLarge,
         error => TransactionError::Aborted(error.to_string()),
     }
 }

@@ -14,7 +14,7 @@ enum Mood {
     Hangs,
 }
 
-/// Two topics whose partitions hold records 10 to 99, and a group that has committed 50 of one partition.
+/// Two topics whose partitions hold records 10 to 99, and a group that has committed 50 of one partition, 30 records.
 #[derive(Debug, Default)]
 struct Brokers {
     overview: Mood,
@@ -46,13 +46,14 @@ impl ClusterQueries for Brokers {
         answer(if topics.contains_key("notifications") { self.leader } else { Mood::Answers }, offsets).await
     }
 
-    async fn committed(&self, group: &str, topics: &Topics, _: Duration) -> Result<Offsets, KafkaError> {
+    async fn committed(&self, group: &str, topics: &Topics, _: Duration) -> Result<Commits, KafkaError> {
         // The others read topics that are not there.
         if group != "millrace-notifier" {
-            return Ok(Offsets::new());
+            return Ok(Commits::new());
         }
         assert_eq!(topics.len(), 1);
-        answer(self.coordinator, Offsets::from([(("notifications".to_owned(), 0), 50)])).await
+        let committed = Committed { offset: 50, metadata: "records:50:30".to_owned() };
+        answer(self.coordinator, Commits::from([(("notifications".to_owned(), 0), committed)])).await
     }
 }
 
@@ -77,7 +78,7 @@ async fn every_figure_is_told_where_all_brokers_answer() {
             "notifications.dlq": {"partitions": 1, "end_offset": 100},
         },
         "consumers": {
-            "notifier": {"group": "millrace-notifier", "lag": 140, "processed": 50, "dead_lettered": 100},
+            "notifier": {"group": "millrace-notifier", "lag": 140, "processed": 30, "dead_lettered": 100},
         },
     });
     assert_eq!(told(Brokers::default()).await, expected);
@@ -94,7 +95,7 @@ async fn a_leader_that_is_away_costs_the_figures_of_its_topic_only() {
                 "notifications.dlq": {"partitions": 1, "end_offset": 100},
             },
             "consumers": {
-                "notifier": {"group": "millrace-notifier", "lag": null, "processed": 50, "dead_lettered": 100},
+                "notifier": {"group": "millrace-notifier", "lag": null, "processed": 30, "dead_lettered": 100},
             },
         });
         assert_eq!(told(Brokers { leader, ..Brokers::default() }).await, expected);
