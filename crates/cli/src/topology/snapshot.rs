@@ -74,7 +74,7 @@ impl Snapshot {
         )?;
         let (first, end) = (&first, &end);
         let mut groups: Vec<Group> = futures_util::stream::iter(groups(broker, in_memory, is_dev).await?)
-            .map(|cluster::Group { name, kind, members }| async move {
+            .map(|admin::Group { name, kind, members }| async move {
                 let committed = broker.cluster.committed(&name, topics, BROKER_TIMEOUT).await?;
                 let reads = reads((&name, members.unwrap_or(0)), topics, &committed, first, end);
                 Ok(Group { name, kind, members, reads })
@@ -97,13 +97,13 @@ impl Snapshot {
 
 /// The groups with their members. The in-memory broker cannot tell, but the `millrace dev` it lives in has one member in
 /// the group of each consumer.
-async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<cluster::Group>, KafkaError> {
+async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<admin::Group>, KafkaError> {
     if !in_memory {
         return broker.cluster.groups(BROKER_TIMEOUT).await;
     }
     let group = |name: String| {
         let members = usize::from(is_dev && !registry::topics_of_group(&name).is_empty());
-        cluster::Group { name, kind: GroupKind::Classic, members: Some(members) }
+        admin::Group { name, kind: GroupKind::Classic, members: Some(members) }
     };
     Ok(registry::groups().map(group).collect())
 }

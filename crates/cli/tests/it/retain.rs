@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use millrace_store::{Conclusion, EventBatch, EventRow, NewNotification, NotificationOutcome, Store, sqlite_url};
+use millrace_store::{NotificationResult, EventBatch, EventRow, NewNotification, NotificationOutcome, Store, sqlite_url};
 use millrace_testkit::eventually;
 
 use crate::millrace::Millrace;
@@ -18,7 +18,7 @@ async fn database(url: &str) -> Store {
         source: "/millrace/edge",
         offset: 0,
         key: None,
-        time: now,
+        time: now.into(),
         received_at,
         data: "{}",
         digest: [1; 32],
@@ -36,7 +36,7 @@ async fn database(url: &str) -> Store {
         is_synthetic_id: false,
     };
     store.accept_notifications(&[notification("told", now - hour), notification("new", now)]).await.unwrap();
-    let ended = |event_id| Conclusion { event_id, outcome: NotificationOutcome::Delivered };
+    let ended = |event_id| NotificationResult { event_id, outcome: NotificationOutcome::Delivered };
     store.record_deliveries(&[], &[ended("told"), ended("new")]).await.unwrap();
     store
 }

@@ -28,19 +28,14 @@ impl Login {
             return Err(ValidationErrors::one("/user_id", "names nobody"));
         };
         let text = |name| document.get(name).and_then(Value::as_str).map(Box::from);
-        let time = match document.get("timestamp").filter(|value| value.kind() != Kind::Null) {
-            Some(value) => {
-                Timestamp::read(value).map_err(|error| ValidationErrors::one("/timestamp", error.to_string()))?
-            }
-            None => {
-                let happened = happened();
-                Timestamp::from_millis(happened).map_err(|_| {
-                    ValidationErrors::one(
-                        "/timestamp",
-                        format!("is missing, and the record's own ({happened} ms) is no time"),
-                    )
-                })?
-            }
+        let time = if let Some(value) = document.get("timestamp").filter(|value| value.kind() != Kind::Null) {
+            Timestamp::read(value).map_err(|error| ValidationErrors::one("/timestamp", error.to_string()))?
+        } else {
+            let happened = happened();
+            Timestamp::from_millis(happened).map_err(|_| {
+                let fault = format!("is missing, and the record's own ({happened} ms) is no time");
+                ValidationErrors::one("/timestamp", fault)
+            })?
         };
         Ok(Self { user: user.into(), device: text("device_type"), locale: text("locale"), time })
     }
