@@ -6,6 +6,7 @@ use anyhow::bail;
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
 use millrace_kafka::admin::{AdminClient, ClusterMetadata};
+use millrace_kafka::error::ClientError;
 use millrace_kafka::{KafkaError, KafkaSettings};
 use rdkafka::error::KafkaError as RdKafkaError;
 
@@ -59,7 +60,9 @@ pub(crate) fn in_the_users_words(failure: KafkaError, origins: &Origins) -> anyh
             SettingError::new(setting_of(&name, origins), problem).into()
         }
         // Files are looked into only when a client is made; librdkafka's account begins with the property.
-        KafkaError::Call { source: RdKafkaError::ClientCreation(reason), .. } if reason.starts_with("ssl.") => {
+        KafkaError::Call { source: ClientError(RdKafkaError::ClientCreation(reason)), .. }
+            if reason.starts_with("ssl.") =>
+        {
             let property = reason.split(' ').next().unwrap_or_default();
             SettingError::new(setting_of(property, origins), reason.clone()).into()
         }

@@ -14,7 +14,7 @@ use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, TopicPartitionList};
 
-use millrace_kafka::KafkaError;
+use millrace_kafka::error::{ClientError, KafkaError};
 use millrace_kafka::KafkaSettings;
 use millrace_kafka::logging_context::{ASKS_FOR_TOKENS, LoggingContext};
 
@@ -110,7 +110,7 @@ impl ConsumerContext for Context {
             let partitions = partitions.clone();
             self.push(if assigned { RebalanceEvent::Assign(partitions) } else { RebalanceEvent::Revoke(partitions) });
         } else if !assigned && let Err(error) = client.incremental_unassign(partitions) {
-            tracing::warn!(%error, "unassigning partitions while closing failed");
+            tracing::warn!(error = %ClientError(error), "unassigning partitions while closing failed");
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use millrace_domain::{DeadLetterClass, ErrorClass};
-use millrace_kafka::error::class_of;
+use millrace_kafka::error::{ClientError, class_of};
 use millrace_kafka::{KafkaError, KafkaSettings, Record};
 use rdkafka::consumer::{Consumer as _, MessageStream, StreamConsumer};
 use rdkafka::error::KafkaError as RdKafkaError;
@@ -323,10 +323,10 @@ where
         let fatal = matches!(error, RdKafkaError::MessageConsumptionFatal(_))
             || error.rdkafka_error_code().is_some_and(|code| class_of(code) == ErrorClass::Fatal);
         if fatal {
-            self.end.get_or_insert(KafkaError::Call { action: "reading from Kafka", source: error }.into());
+            self.end.get_or_insert(KafkaError::call("reading from Kafka")(error).into());
         } else {
             // The client retries by itself, and says once what is wrong.
-            tracing::warn!(%error, "polling failed, retrying");
+            tracing::warn!(error = %ClientError(error), "polling failed, retrying");
         }
     }
 
@@ -346,7 +346,7 @@ where
         let list = self.assignment.list(&[slot]);
         let result = if after > 0 { self.client.pause(&list) } else { self.client.resume(&list) };
         if let Err(error) = result {
-            tracing::warn!(%error, "pausing or resuming a partition failed");
+            tracing::warn!(error = %ClientError(error), "pausing or resuming a partition failed");
         }
     }
 
@@ -382,7 +382,7 @@ where
                     self.assignment.reached(element.topic(), element.partition(), position);
                 }
             }
-            Err(error) => tracing::debug!(%error, "reading the client's positions failed"),
+            Err(error) => tracing::debug!(error = %ClientError(error), "reading the client's positions failed"),
         }
     }
 
@@ -414,7 +414,7 @@ where
                 self.stalled_since = None;
                 tracing::debug!(paused, "back-pressure: in-flight limit");
             }
-            Err(error) => tracing::warn!(%error, "pausing or resuming all partitions failed"),
+            Err(error) => tracing::warn!(error = %ClientError(error), "pausing or resuming all partitions failed"),
         }
     }
 

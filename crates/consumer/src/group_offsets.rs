@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
 use crate::start_offsets::{OffsetSource, StartOffset, StartOffsets};
-use millrace_kafka::error::{KafkaError, class_of};
+use millrace_kafka::error::{ClientError, KafkaError, class_of};
 use millrace_kafka::retry;
 
 /// How long one query may take, and a closing client waits for it.
@@ -52,9 +52,10 @@ impl OffsetSource for GroupOffsetSource {
                     Err(error) => error,
                 };
                 if error.rdkafka_error_code().is_some_and(|code| class_of(code) == ErrorClass::Fatal) {
-                    return Err(KafkaError::Call { action: "reading the group's offsets", source: error }.into());
+                    return Err(KafkaError::call("reading the group's offsets")(error).into());
                 }
                 let delay = BACKOFF.delay(attempt, None, &mut rand::rng());
+                let error = ClientError(error);
                 tracing::warn!(%error, ?delay, "fetching the group's committed offsets failed, retrying");
                 tokio::time::sleep(delay).await;
             }

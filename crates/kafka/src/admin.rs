@@ -245,10 +245,9 @@ impl AdminClient {
         Q: FnOnce(&BaseConsumer<LoggingContext>) -> KafkaResult<T> + Send + 'static,
     {
         let answer = tokio::task::spawn_blocking(move || question(&client)).await;
-        answer.unwrap_or(Err(RdKafkaError::Canceled)).map_err(|error| KafkaError::Unreachable {
-            bootstrap: self.settings.bootstrap_servers.clone(),
-            reason: error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string()),
-        })
+        answer
+            .unwrap_or(Err(RdKafkaError::Canceled))
+            .map_err(|error| KafkaError::unreachable(&self.settings.bootstrap_servers, error))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong between this process and a broker, by class.
 
+use std::fmt;
+
 use millrace_domain::ErrorClass;
 use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode as Code};
 use thiserror::Error;
@@ -34,8 +36,57 @@ pub enum KafkaError {
         /// What was being done.
         action: &'static str,
         /// What came back.
-        source: RdKafkaError,
+        source: ClientError,
     },
+}
+
+/// An error of librdkafka, which displays as what failed: without the name of the code, and without the kind of call,
+/// which whoever reports the error names in the user's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientError(pub RdKafkaError);
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            RdKafkaError::Transaction(error) => f.write_str(without_origin(&error.string())),
+            RdKafkaError::Canceled => f.write_str("the client was closed"),
+            RdKafkaError::AdminOpCreation(reason)
+            | RdKafkaError::ClientConfig(_, reason, _, _)
+            | RdKafkaError::ClientCreation(reason)
+            | RdKafkaError::PauseResume(reason)
+            | RdKafkaError::Seek(reason)
+            | RdKafkaError::Subscription(reason) => f.write_str(without_origin(reason)),
+            error => match error.rdkafka_error_code() {
+                Some(code) => f.write_str(&describe(code)),
+                None => error.fmt(f),
+            },
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+/// What an error code means, for a person. librdkafka's own descriptions of a failed connection are its jargon; for
+/// what a broker answers they are Kafka's terms, and stay.
+pub fn describe(code: Code) -> String {
+    match code {
+        Code::BrokerTransportFailure => "the connection failed".to_owned(),
+        Code::AllBrokersDown => "no broker can be reached".to_owned(),
+        Code::Resolve => "the host name cannot be resolved".to_owned(),
+        Code::OperationTimedOut | Code::MessageTimedOut | Code::RequestTimedOut => "no answer in time".to_owned(),
+        Code::Authentication | Code::SaslAuthenticationFailed => "authentication failed".to_owned(),
+        code => {
+            // Displayed as `Name (Origin: description)`.
+            let text = code.to_string();
+            let description = text.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')'));
+            description.map_or_else(|| text.clone(), |description| without_origin(description).to_owned())
+        }
+    }
+}
+
+/// librdkafka's text without whether a broker (`Broker: `) or the client itself (`Local: `) said so.
+fn without_origin(text: &str) -> &str {
+    text.strip_prefix("Broker: ").or_else(|| text.strip_prefix("Local: ")).unwrap_or(text)
 }
 
 impl KafkaError {
@@ -43,8 +94,13 @@ impl KafkaError {
     pub fn call(action: &'static str) -> impl FnOnce(RdKafkaError) -> Self {
         move |source| match source {
             RdKafkaError::ClientConfig(_, reason, name, value) => Self::setting(name, value, reason),
-            source => Self::Call { action, source },
+            source => Self::Call { action, source: ClientError(source) },
         }
+    }
+
+    /// No broker at `bootstrap` answered: `error` is what came instead.
+    pub fn unreachable(bootstrap: &str, error: RdKafkaError) -> Self {
+        Self::Unreachable { bootstrap: bootstrap.to_owned(), reason: ClientError(error).to_string() }
     }
 
     fn setting(name: String, value: String, reason: String) -> Self {
@@ -57,7 +113,7 @@ impl KafkaError {
         match self {
             Self::Setting { .. } | Self::Credentials(_) => ErrorClass::Fatal,
             Self::Unreachable { .. } => ErrorClass::Transient,
-            Self::Call { source, .. } => source.rdkafka_error_code().map_or(ErrorClass::Fatal, class_of),
+            Self::Call { source, .. } => source.0.rdkafka_error_code().map_or(ErrorClass::Fatal, class_of),
         }
     }
 }
@@ -82,5 +138,42 @@ pub fn class_of(code: Code) -> ErrorClass {
         | Code::InvalidTimestamp
         | Code::InvalidTopic => ErrorClass::Permanent,
         _ => ErrorClass::Transient,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_failed_is_told_in_plain_words() {
+        let failed = KafkaError::unreachable("broker:9092", RdKafkaError::MetadataFetch(Code::BrokerTransportFailure));
+        assert_eq!(failed.to_string(), "no broker answers at broker:9092: the connection failed");
+    }
+
+    #[test]
+    fn what_a_broker_answers_keeps_kafkas_term() {
+        let text = |error| ClientError(error).to_string();
+        let unknown = RdKafkaError::MessageConsumption(Code::UnknownTopicOrPartition);
+        assert_eq!(text(unknown), "Unknown topic or partition");
+        assert_eq!(text(RdKafkaError::Seek("Local: Erroneous state".to_owned())), "Erroneous state");
+    }
+
+    #[test]
+    fn a_failed_call_is_told_once_with_its_causes() {
+        use std::error::Error as _;
+
+        let failure = KafkaError::call("reading")(RdKafkaError::Global(Code::AllBrokersDown));
+        assert_eq!(failure.to_string(), "reading: no broker can be reached");
+        let cause = failure.source().expect("the client's error");
+        assert!(failure.to_string().ends_with(&cause.to_string()) && cause.source().is_none());
+    }
+
+    #[test]
+    fn no_code_is_shown_by_its_name_or_origin() {
+        for code in (-200..130).filter_map(|code| rdkafka::types::RDKafkaRespErr::try_from(code).ok()) {
+            let text = describe(code.into());
+            assert!(!text.is_empty() && !text.contains("Local: ") && !text.contains("Broker: "), "{text}");
+        }
     }
 }

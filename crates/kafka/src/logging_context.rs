@@ -9,7 +9,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
 
-use crate::error::KafkaError;
+use crate::error::{ClientError, KafkaError};
 use crate::settings::KafkaSettings;
 
 /// The context of clients that need no more, and part of the contexts of producers and group members.
@@ -95,6 +95,7 @@ impl ClientContext for LoggingContext {
             return;
         }
         // librdkafka recovers from these by itself; what it cannot recover from arrives with a record or as a fatal error.
+        let error = ClientError(error);
         if self.shows_error() {
             tracing::warn!(target: "librdkafka", %error, "{reason}");
         } else {

@@ -89,10 +89,8 @@ impl GroupOffsets {
 
     /// What a transaction needs to know of the group.
     pub(crate) fn group(&self) -> Result<ConsumerGroupMetadata, KafkaError> {
-        self.client.group_metadata().ok_or(KafkaError::Call {
-            action: "committing in a transaction",
-            source: RdKafkaError::ClientCreation("the client has no group".to_owned()),
-        })
+        let no_group = || RdKafkaError::ClientCreation("the client has no group".to_owned());
+        self.client.group_metadata().ok_or_else(|| KafkaError::call("committing in a transaction")(no_group()))
     }
 
     /// librdkafka answers by blocking its caller.
@@ -103,10 +101,7 @@ impl GroupOffsets {
     {
         let client = Arc::clone(&self.client);
         let answer = tokio::task::spawn_blocking(move || question(&client)).await;
-        answer.unwrap_or(Err(RdKafkaError::Canceled)).map_err(|error| KafkaError::Unreachable {
-            bootstrap: self.bootstrap.clone(),
-            reason: error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string()),
-        })
+        answer.unwrap_or(Err(RdKafkaError::Canceled)).map_err(|error| KafkaError::unreachable(&self.bootstrap, error))
     }
 }
 

@@ -7,7 +7,7 @@ use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::error::{KafkaError, class_of};
+use crate::error::{ClientError, KafkaError, class_of};
 use crate::logging_context::LoggingContext;
 use crate::record::Record;
 use crate::settings::KafkaSettings;
@@ -96,7 +96,7 @@ impl Reader {
                 Ok(message) => return Ok(Read::Record(message.into())),
                 Err(RdKafkaError::PartitionEOF(partition)) => return Ok(Read::End(partition)),
                 Err(error) if ends_reading(&error) => return Err(KafkaError::call("reading")(error)),
-                Err(error) => tracing::warn!(%error, "reading from Kafka, trying again"),
+                Err(error) => tracing::warn!(error = %ClientError(error), "reading from Kafka, trying again"),
             }
         }
     }

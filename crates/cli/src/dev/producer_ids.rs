@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use millrace_kafka::KafkaSettings;
+use millrace_kafka::error::ClientError;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError as RdKafkaError;
 use rdkafka::message::DeliveryResult;
@@ -34,7 +35,7 @@ impl ClientContext for Asking {
     }
 
     fn error(&self, error: RdKafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, "{reason}");
+        tracing::debug!(target: "librdkafka", error = %ClientError(error), "{reason}");
     }
 
     fn stats(&self, statistics: Statistics) {

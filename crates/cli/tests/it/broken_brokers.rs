@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::millrace::Millrace;
 
-const COMMANDS: [&[&str]; 4] =
-    [&["tail", "events"], &["replay", "events.dlq"], &["topology"], &["consume", "notifier"]];
+const COMMANDS: [&[&str]; 5] =
+    [&["tail", "events"], &["order"], &["replay", "events.dlq"], &["topology"], &["consume", "notifier"]];
 
 async fn ends_with_the_address(address: &str) {
     let runs = COMMANDS.map(|command| {
@@ -15,7 +15,11 @@ async fn ends_with_the_address(address: &str) {
             let started = Instant::now();
             let ended = Millrace::new(args.iter().copied()).run().await;
             assert_eq!(ended.code, Some(1), "{args:?}: {ended:?}");
-            assert!(ended.stderr.contains(address), "{args:?}: {ended:?}");
+            assert_eq!(ended.stderr.matches(address).count(), 1, "{args:?}: {ended:?}");
+            assert!(ended.stderr.starts_with("error: no broker answers at "), "{args:?}: {ended:?}");
+            for jargon in ["Failure", "Local: ", "TimedOut", "error: Meta"] {
+                assert!(!ended.stderr.contains(jargon), "{args:?}: {ended:?}");
+            }
             assert!(started.elapsed() < Duration::from_secs(30), "{args:?} took {:?}", started.elapsed());
         }
     });

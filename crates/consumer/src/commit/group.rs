@@ -3,6 +3,7 @@
 
 use std::task::{Context as TaskContext, Poll};
 
+use millrace_kafka::error::ClientError;
 use rdkafka::consumer::StreamConsumer;
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 
@@ -35,7 +36,7 @@ impl<'c> GroupCommitter<'c> {
                 failpoint!("offsets.sent");
                 self.unanswered = Some(frontiers);
             }
-            Err(error) => tracing::warn!(%error, "commit not sent, retrying"),
+            Err(error) => tracing::warn!(error = %ClientError(error), "commit not sent, retrying"),
         }
     }
 }
@@ -87,7 +88,7 @@ impl OffsetCommitter<()> for GroupCommitter<'_> {
                 assignment.commit_watermarks_only();
             }
             // During a rebalance the broker refuses commits; what is still owned afterwards is committed then.
-            Err(error) => tracing::warn!(%error, "commit failed, retrying"),
+            Err(error) => tracing::warn!(error = %ClientError(error), "commit failed, retrying"),
         }
     }
 

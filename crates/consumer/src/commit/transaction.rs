@@ -74,7 +74,7 @@ impl<'c, P: Transformer> TransactionCommitter<'c, P> {
         async move {
             let no_group = || RdKafkaError::ClientCreation("the consumer has no group".to_owned());
             let Some(group) = client.group_metadata() else {
-                let failure = KafkaError::Call { action: "committing in a transaction", source: no_group() };
+                let failure = KafkaError::call("committing in a transaction")(no_group());
                 return (batch, Err(failure.into()));
             };
             let mut records = transformer.to_records(batch.outputs().filter_map(|output| match output {

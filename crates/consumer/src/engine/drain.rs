@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use millrace_kafka::error::ClientError;
 use rdkafka::consumer::Consumer as _;
 use tokio::time::Instant;
 
@@ -69,7 +70,7 @@ where
         if was_full && !self.paused && self.draining.is_none() && self.assignment.is_owned(slot) {
             let list = self.assignment.list(&[slot]);
             if let Err(error) = self.client.resume(&list) {
-                tracing::warn!(%error, "resuming a partition failed");
+                tracing::warn!(error = %ClientError(error), "resuming a partition failed");
             }
         }
     }

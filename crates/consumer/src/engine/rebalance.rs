@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use millrace_domain::ErrorClass;
 use millrace_kafka::KafkaError;
+use millrace_kafka::error::ClientError;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
 
@@ -73,7 +74,7 @@ where
         let answer = match self.client.seek_partitions(list.clone(), SEEK_TIMEOUT) {
             Ok(answer) => answer,
             Err(error) => {
-                let error = KafkaError::Call { action: "seeking", source: error };
+                let error = KafkaError::call("seeking")(error);
                 tracing::warn!(%error, "seek failed, retrying");
                 return if error.class() == ErrorClass::Fatal { Err(error.into()) } else { Ok(()) };
             }
@@ -84,7 +85,10 @@ where
                 Ok(()) => {
                     self.begin_epoch(topic, partition, start);
                 }
-                Err(error) => tracing::warn!(%error, topic, partition, "seek failed, retrying"),
+                Err(error) => {
+                    let error = ClientError(error);
+                    tracing::warn!(%error, topic, partition, "seek failed, retrying");
+                }
             }
         }
         self.assignment_changed();
@@ -110,9 +114,10 @@ where
         // A partition that was paused when it was revoked is still paused.
         let result = if self.paused { self.client.pause(list) } else { self.client.resume(list) };
         result.map_err(KafkaError::call("assigning partitions"))?;
-        self.assignment_changed();
         let (assigned, owned) = (list.count(), self.assignment.owned());
         tracing::info!(consumer = self.name, assigned, owned, "partitions assigned");
+        // Whoever waits for this may print on the same terminal: the log line comes first.
+        self.assignment_changed();
         Ok(())
     }
 

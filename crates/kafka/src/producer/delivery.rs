@@ -161,7 +161,7 @@ impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
         let report = match result {
             Ok(message) => Ok(Ack { partition: message.partition(), offset: message.offset() }),
             Err((error, message)) => {
-                let error = ProduceError::undelivered(error, ffi::persistence(message));
+                let error = ProduceError::undelivered(error.clone(), ffi::persistence(message));
                 // A broker that refuses a record for good has not written it. Others may have been asked before.
                 let is_doubtful = !error.may_be_written() && error.class() == ErrorClass::Transient;
                 let doubt = is_doubtful

@@ -4,7 +4,7 @@ use millrace_domain::ErrorClass;
 use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode as Code};
 use thiserror::Error;
 
-use crate::error::class_of;
+use crate::error::{ClientError, class_of};
 use crate::ffi::Persistence;
 
 /// See the module's text.
@@ -36,18 +36,18 @@ pub enum ProduceError {
 }
 
 impl ProduceError {
-    pub(super) fn not_written(code: Option<Code>, error: &RdKafkaError) -> Self {
-        match code {
+    pub(super) fn not_written(error: RdKafkaError) -> Self {
+        match error.rdkafka_error_code() {
             Some(Code::MessageSizeTooLarge) => Self::TooLarge,
             code => Self::NotWritten {
                 class: code.map_or(ErrorClass::Permanent, class_of),
-                reason: code.map_or_else(|| error.to_string(), |code| code.to_string()),
+                reason: ClientError(error).to_string(),
             },
         }
     }
 
-    pub(super) fn undelivered(error: &RdKafkaError, persistence: Persistence) -> Self {
-        let not_written = Self::not_written(error.rdkafka_error_code(), error);
+    pub(super) fn undelivered(error: RdKafkaError, persistence: Persistence) -> Self {
+        let not_written = Self::not_written(error);
         match persistence {
             Persistence::NotPersisted => not_written,
             Persistence::PossiblyPersisted | Persistence::Persisted => not_written.in_doubt(),

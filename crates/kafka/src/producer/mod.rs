@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use self::delivery::{Deliveries, DeliveryContext, Slot, Undelivered};
 pub use self::error::ProduceError;
 pub use self::transaction::{TransactionError, TransactionalProducer};
-use crate::error::KafkaError;
+use crate::error::{KafkaError, describe};
 use crate::settings::KafkaSettings;
 
 /// Where a record was written.
@@ -80,6 +80,8 @@ impl Default for ProducerSettings {
 pub struct Producer {
     client: Arc<ThreadedProducer<DeliveryContext>>,
     queue_wait: Duration,
+    /// Where the brokers were looked for.
+    bootstrap: Arc<str>,
 }
 
 /// How many requests may be under way to a broker.
@@ -137,7 +139,8 @@ impl Producer {
         kafka.override_in(&mut config);
         let context = DeliveryContext::new(kafka)?;
         let client = config.create_with_context(context).map_err(KafkaError::call("creating the producer"))?;
-        Ok(Self { client: Arc::new(client), queue_wait: settings.queue_wait })
+        let bootstrap = kafka.bootstrap_servers.as_str().into();
+        Ok(Self { client: Arc::new(client), queue_wait: settings.queue_wait, bootstrap })
     }
 
     /// Writes one record and waits for its acknowledgement.
@@ -177,7 +180,7 @@ impl Producer {
         if !fatal.is_cancelled()
             && let Some((code, reason)) = self.client.client().fatal_error()
         {
-            tracing::error!(%code, reason, "the producer cannot go on");
+            tracing::error!(code = describe(code), reason, "the producer cannot go on");
             fatal.cancel();
         }
     }
@@ -204,7 +207,7 @@ impl Producer {
             match self.client.send(record) {
                 Ok(()) => return Ok(()),
                 Err((RdKafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => record = refused,
-                Err((error, _)) => return Err(ProduceError::not_written(error.rdkafka_error_code(), &error)),
+                Err((error, _)) => return Err(ProduceError::not_written(error)),
             }
             let give_up = *give_up.get_or_insert_with(|| Instant::now() + self.queue_wait);
             if tokio::time::timeout_at(give_up, room).await.is_err() {
@@ -220,14 +223,20 @@ impl Producer {
     pub async fn warm_up(&self, timeout: Duration) -> Result<(), KafkaError> {
         let client = Arc::clone(&self.client);
         let fetch = move || client.client().fetch_metadata(None, timeout).map(drop);
-        tokio::task::spawn_blocking(fetch).await.unwrap_or(Err(RdKafkaError::Canceled)).map_err(|error| {
-            KafkaError::Unreachable { bootstrap: "the bootstrap servers".to_owned(), reason: error.to_string() }
-        })
+        tokio::task::spawn_blocking(fetch)
+            .await
+            .unwrap_or(Err(RdKafkaError::Canceled))
+            .map_err(|error| KafkaError::unreachable(&self.bootstrap, error))
     }
 
     /// Cancelled when the client met an error that it cannot recover from: the process should end.
     pub fn fatal(&self) -> &CancellationToken {
         self.client.context().fatal()
+    }
+
+    /// Where the brokers were looked for.
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.bootstrap
     }
 
     /// How many records wait for their acknowledgement.

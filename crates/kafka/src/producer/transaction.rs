@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::delivery::DeliveryContext;
 use super::{ProduceError, Producer, ProducerRecord, ProducerSettings};
-use crate::error::KafkaError;
+use crate::error::{ClientError, KafkaError};
 use crate::failpoint;
 use crate::offsets::{Committed, GroupOffsets};
 use crate::settings::KafkaSettings;
@@ -89,7 +89,7 @@ impl TransactionalProducer {
     /// # Errors
     /// [`TransactionError::Aborted`] where the coordinator does not answer in time.
     pub async fn init_transactions(&self, timeout: Duration) -> Result<(), TransactionError> {
-        self.call(move |client| client.init_transactions(timeout)).await.map_err(|error| not_taken(&error))
+        self.call(move |client| client.init_transactions(timeout)).await.map_err(not_taken)
     }
 
     /// Writes `records` and commits `offsets` for a group that has no members, all of it or nothing.
@@ -115,7 +115,7 @@ impl TransactionalProducer {
         offsets: TopicPartitionList,
     ) -> Result<(), TransactionError> {
         failpoint!("transaction.taken");
-        self.0.client.begin_transaction().map_err(|error| not_taken(&error))?;
+        self.0.client.begin_transaction().map_err(not_taken)?;
         let mut reports = self.0.send_all(records).await.into_iter().enumerate();
         failpoint!("transaction.produced");
         let failed =
@@ -124,7 +124,7 @@ impl TransactionalProducer {
             return Err(self.abort(failed).await);
         }
         if let Err(error) = self.call(move |client| client.send_offsets_to_transaction(&offsets, &group, CALL)).await {
-            return Err(self.abort(not_taken(&error)).await);
+            return Err(self.abort(not_taken(error)).await);
         }
         failpoint!("transaction.complete");
         self.commit().await?;
@@ -137,15 +137,15 @@ impl TransactionalProducer {
         loop {
             calls += 1;
             let Err(error) = self.call(|client| client.commit_transaction(CALL)).await else { return Ok(()) };
-            match &error {
-                RdKafkaError::Transaction(cause) if cause.is_retriable() && calls < CALLS => {
-                    tracing::warn!(%error, "committing a transaction, asking again");
+            match error {
+                RdKafkaError::Transaction(ref cause) if cause.is_retriable() && calls < CALLS => {
+                    tracing::warn!(error = %ClientError(error), "committing a transaction, asking again");
                 }
-                RdKafkaError::Transaction(cause) if cause.txn_requires_abort() => {
-                    return Err(self.abort(not_taken(&error)).await);
+                RdKafkaError::Transaction(ref cause) if cause.txn_requires_abort() => {
+                    return Err(self.abort(not_taken(error)).await);
                 }
-                error if is_fenced(error) => return Err(TransactionError::Fenced),
-                error => return Err(TransactionError::Unknown(error.to_string())),
+                error if is_fenced(&error) => return Err(TransactionError::Fenced),
+                error => return Err(TransactionError::Unknown(ClientError(error).to_string())),
             }
         }
     }
@@ -159,11 +159,12 @@ impl TransactionalProducer {
             match self.call(|client| client.abort_transaction(CALL)).await {
                 Ok(()) => break,
                 Err(RdKafkaError::Transaction(cause)) if cause.is_retriable() && calls < CALLS => {
-                    tracing::warn!(error = %cause, "aborting a transaction, asking again");
+                    let error = ClientError(RdKafkaError::Transaction(cause));
+                    tracing::warn!(%error, "aborting a transaction, asking again");
                 }
                 Err(error) if is_fenced(&error) => return TransactionError::Fenced,
                 // The broker aborts it by itself when its time is over.
-                Err(error) => return KafkaError::Call { action: "aborting a transaction", source: error }.into(),
+                Err(error) => return KafkaError::call("aborting a transaction")(error).into(),
             }
         }
         reason
@@ -179,14 +180,14 @@ impl TransactionalProducer {
     }
 }
 
-fn not_taken(error: &RdKafkaError) -> TransactionError {
+fn not_taken(error: RdKafkaError) -> TransactionError {
     match error {
-        error if is_fenced(error) => TransactionError::Fenced,
-        RdKafkaError::Transaction(cause) if cause.is_fatal() => {
-            KafkaError::Call { action: "writing a transaction", source: error.clone() }.into()
+        error if is_fenced(&error) => TransactionError::Fenced,
+        RdKafkaError::Transaction(ref cause) if cause.is_fatal() => {
+            KafkaError::call("writing a transaction")(error).into()
         }
         error if error.rdkafka_error_code() == Some(Code::OffsetMetadataTooLarge) => TransactionError::MetadataTooLarge,
-        error => TransactionError::Aborted(error.to_string()),
+        error => TransactionError::Aborted(ClientError(error).to_string()),
     }
 }
 
