@@ -67,6 +67,11 @@ impl Kind {
         Route { path, content_type: "application/json", framing: Framing::Single }
     }
 
+    /// Whether its events say when they happened.
+    pub(super) fn has_time(self) -> bool {
+        matches!(self, Self::Event | Self::Login | Self::Log)
+    }
+
     /// The kind's name, as on the command line.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -40,6 +40,8 @@ use schedule::Schedule;
 use stats::Stats;
 use target::Target;
 
+use crate::discovery::DATA_DIR;
+
 /// How long a run lasts when neither --count nor --duration is given.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
@@ -60,13 +62,18 @@ Exit status: 0 when every event was accepted, 1 when any failed.";
 ///
 /// Events are due at even distances in time whether or not the server keeps up. A request waits for
 /// a free connection if it must, and its latency counts from when it was due to the end of its
-/// answer.
+/// answer. Latencies are those of accepted requests; failures are counted by their status.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Base URL of the edge, http or https
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    url: Target,
+    /// Base URL of the edge, http or https [default: that of the millrace dev which uses the data directory, else port
+    /// 8080 of this machine]
+    #[arg(long, value_name = "URL")]
+    url: Option<Target>,
+
+    /// Where a running millrace dev keeps its files
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    data_dir: PathBuf,
 
     /// What to send
     #[arg(long, value_enum, default_value_t = Kind::Notification)]
@@ -93,7 +100,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "1", value_parser = whole_number::<NonZeroU32>(1..=100_000))]
     batch: NonZeroU32,
 
-    /// What to draw the events from: a seed stands for the same events every time [default: random]
+    /// What to draw the events from: a seed stands for the same events every time, but for their times, which are now
+    /// [default: random]
     #[arg(long, value_name = "N", value_parser = whole_number::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
 
@@ -128,12 +136,13 @@ async fn run_with_output(
     output: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let seed = args.seed.unwrap_or_else(|| rand::rng().random_range(0..sample::SEEDS));
-    let report = measure(args, seed, shutdown).await?;
+    let target = target::find(args.url.as_ref(), &args.data_dir)?;
+    let report = measure(args, &target, seed, shutdown).await?;
     writeln!(
         output,
         "load      {} to {}, {} connections, seed {seed}\n{report}",
         args.kind.name(),
-        args.url,
+        target,
         args.connections
     )
     .context("could not print the report")?;
@@ -143,16 +152,16 @@ async fn run_with_output(
     Ok(if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn measure(args: &Args, seed: u64, stop: &CancellationToken) -> anyhow::Result<Report> {
+async fn measure(args: &Args, target: &Target, seed: u64, stop: &CancellationToken) -> anyhow::Result<Report> {
     let duration = match (args.count, args.duration) {
         (None, None) => Some(DEFAULT_DURATION),
         (_, duration) => duration,
     };
     let schedule = Schedule::new(args.rate, args.batch, args.count.map(NonZeroU64::get), duration);
-    let requests = Requests::new(args.kind, args.batch.get(), seed);
+    let requests = Requests::new(args.kind, args.batch.get(), seed, jiff::Timestamp::now);
     let route = requests.route();
     let run = Run {
-        peer: Endpoint::resolve(&args.url, route.path, route.content_type).await?,
+        peer: Endpoint::resolve(target, route.path, route.content_type).await?,
         requests,
         schedule,
         connections: args.connections,

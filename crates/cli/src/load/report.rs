@@ -26,8 +26,8 @@ pub(super) struct Report {
     elapsed: Duration,
 }
 
-/// Latencies in milliseconds, from when a request was due to the end of its answer. Null when
-/// there was no request.
+/// Latencies of accepted requests in milliseconds, from when a request was due to the end of its
+/// answer. Null when none was accepted.
 #[derive(Debug, Serialize)]
 struct Latency {
     p50: Option<f64>,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::kind::{Framing, Kind, Route};
-use super::sample::{Sample, Samples};
+use super::sample::{Clock, Sample, Samples};
 
 /// A `CloudEvents` source that names this generator.
 const SOURCE: &str = "/millrace/load";
@@ -42,9 +42,9 @@ struct CloudEvent<'a> {
 }
 
 impl Requests {
-    /// Requests of `batch` events of `kind`, as `seed` draws them.
-    pub(super) fn new(kind: Kind, batch: u32, seed: u64) -> Self {
-        Self { route: kind.route(batch), samples: Samples::new(kind, seed) }
+    /// Requests of `batch` events of `kind`, as `seed` draws them at the times of `clock`.
+    pub(super) fn new(kind: Kind, batch: u32, seed: u64, clock: Clock) -> Self {
+        Self { route: kind.route(batch), samples: Samples::new(kind, seed, clock) }
     }
 
     pub(super) fn route(&self) -> Route {
@@ -101,12 +101,13 @@ fn write_json(body: &mut Vec<u8>, value: &impl Serialize) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample::noon;
     use super::*;
     use serde_json::Value;
 
     #[test]
     fn a_single_event_is_its_json_alone() {
-        let requests = Requests::new(Kind::Order, 1, 7);
+        let requests = Requests::new(Kind::Order, 1, 7, noon);
         let payload = requests.payload(4..5);
         let order: Value = serde_json::from_slice(&payload.body).expect("the body is JSON");
         assert!(order["order_id"].is_string());
@@ -120,7 +121,7 @@ mod tests {
             (Kind::Order, "millrace.order.placed"),
             (Kind::Login, "millrace.login.seen"),
         ] {
-            let body = Requests::new(kind, 3, 7).payload(6..9).body;
+            let body = Requests::new(kind, 3, 7, noon).payload(6..9).body;
             let events: Vec<Value> = serde_json::from_slice(&body).expect("the body is an array");
             assert_eq!(events.len(), 3);
             for event in &events {
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_batch_carries_the_same_events_as_single_requests() {
-        let (single, batch) = (Requests::new(Kind::Login, 1, 7), Requests::new(Kind::Login, 2, 7));
+        let (single, batch) = (Requests::new(Kind::Login, 1, 7, noon), Requests::new(Kind::Login, 2, 7, noon));
         let events: Vec<Value> = serde_json::from_slice(&batch.payload(0..2).body).expect("the body is an array");
         let second: Value = serde_json::from_slice(&single.payload(1..2).body).expect("the body is JSON");
         assert_eq!(events[1]["data"], second);
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn log_lines_are_json_each_and_belong_to_one_service() {
-        let payload = Requests::new(Kind::Log, 5, 7).payload(0..5);
+        let payload = Requests::new(Kind::Log, 5, 7, noon).payload(0..5);
         assert!(payload.service.is_some());
         let body = std::str::from_utf8(&payload.body).expect("the body is text");
         assert!(body.ends_with('\n'));

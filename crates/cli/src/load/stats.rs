@@ -26,7 +26,8 @@ pub(super) struct Failed {
 pub(super) struct Stats {
     accepted: u64,
     failures: BTreeMap<Failure, Failed>,
-    /// Microseconds, one value a request.
+    /// Microseconds, one value a request of which anything was accepted: how soon a refusal or how late a time-out
+    /// comes says nothing about how long accepted events take.
     latencies: Histogram<u64>,
 }
 
@@ -42,7 +43,9 @@ impl Stats {
 
     /// Counts one request: what became of its events, and how long after it was due.
     pub(super) fn record(&mut self, latency: Duration, verdict: ResponseResult) {
-        self.latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        if verdict.accepted > 0 {
+            self.latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
+        }
         self.accepted += verdict.accepted;
         let mut reason = verdict.reason;
         for (failure, events) in verdict.failures {
@@ -71,14 +74,13 @@ impl Stats {
         &self.failures
     }
 
-    /// The latency, in milliseconds, that `percent` of the requests stayed within; `None` without
-    /// requests.
+    /// The latency, in milliseconds, that `percent` of the accepted requests stayed within; `None` without any.
     pub(super) fn percentile(&self, percent: f64) -> Option<f64> {
         let micros = self.latencies.value_at_percentile(percent);
         (!self.latencies.is_empty()).then(|| millis(micros))
     }
 
-    /// The longest latency in milliseconds; `None` without requests.
+    /// The longest latency of an accepted request in milliseconds; `None` without any.
     pub(super) fn longest(&self) -> Option<f64> {
         (!self.latencies.is_empty()).then(|| millis(self.latencies.max()))
     }
@@ -102,6 +104,19 @@ mod tests {
         tally.record(Duration::from_millis(1), accepted(3));
         tally.record(Duration::from_millis(1), ResponseResult::failed(2, Failure::Timeout, None));
         assert_eq!((tally.sent(), tally.accepted(), tally.failed()), (5, 3, 2));
+    }
+
+    #[test]
+    fn failures_have_no_part_in_the_latencies() {
+        let mut tally = Stats::new();
+        tally.record(Duration::from_secs(20), ResponseResult::failed(1, Failure::Timeout, None));
+        assert_eq!((tally.percentile(50.0), tally.longest()), (None, None));
+        tally.record(Duration::from_millis(4), accepted(1));
+        tally.record(Duration::from_micros(1), ResponseResult::failed(1, Failure::Status(503), None));
+        let mixed = ResponseResult { accepted: 1, ..ResponseResult::failed(1, Failure::Status(422), None) };
+        tally.record(Duration::from_millis(6), mixed);
+        let told = [tally.percentile(50.0), tally.percentile(99.0), tally.longest()];
+        assert_eq!(told.map(|latency| format!("{:.0}", latency.expect("two were accepted"))), ["4", "6", "6"]);
     }
 
     #[test]

@@ -1,14 +1,22 @@
 //! The edge under load: its base URL, taken apart once.
 
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use http::uri::PathAndQuery;
+use millrace_host::exit::SettingError;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use url::Url;
+
+use crate::dev_file::DevFile;
+use crate::discovery::DATA_DIR;
+
+/// Where a `millrace dev` or `millrace serve` listens unless it is told otherwise.
+const DEFAULT: &str = "http://127.0.0.1:8080";
 
 /// The base URL of an edge, `http` or `https`.
 #[derive(Clone, Debug)]
@@ -44,6 +52,23 @@ pub(crate) enum InvalidTarget {
 pub(super) struct Tls {
     pub(super) config: Arc<ClientConfig>,
     pub(super) server: ServerName<'static>,
+}
+
+/// The edge that is named, else that of the `millrace dev` which uses `data_dir`, else the one at the default address.
+///
+/// Fails where a data directory is named and no `millrace dev` uses it.
+pub(super) fn find(named: Option<&Target>, data_dir: &Path) -> anyhow::Result<Target> {
+    if let Some(target) = named {
+        return Ok(target.clone());
+    }
+    match DevFile::read(data_dir) {
+        Ok(dev) => Ok(dev.http.parse()?),
+        Err(_) if data_dir == Path::new(DATA_DIR) => Ok(DEFAULT.parse()?),
+        Err(error) => {
+            let problem = format!("no edge to send to: {error}; name it with --url, or start millrace dev");
+            Err(SettingError::new("--data-dir", problem).into())
+        }
+    }
 }
 
 impl FromStr for Target {
@@ -120,6 +145,23 @@ mod tests {
 
     fn target(text: &str) -> Target {
         text.parse().expect("a base URL")
+    }
+
+    #[test]
+    fn the_edge_is_the_named_one_else_that_of_a_running_dev() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let found =
+            |named: Option<&str>| find(named.map(target).as_ref(), folder.path()).map(|target| target.to_string());
+        let error = found(None).expect_err("no dev runs").to_string();
+        assert!(error.starts_with("--data-dir: no edge to send to") && error.contains("dev.json"), "{error}");
+
+        let _running = crate::dev_file::lock(folder.path()).expect("a lock").expect("nobody else has it");
+        let http = "http://127.0.0.1:9000".to_owned();
+        let dev = DevFile { http: http.clone(), kafka: String::new(), database: String::new(), pid: 1 };
+        dev.write(folder.path()).expect("a file");
+        assert_eq!(found(None).expect("a dev runs"), http);
+        assert_eq!(found(Some("http://edge:80")).expect("it is named"), "http://edge");
+        assert_eq!(find(None, Path::new(DATA_DIR)).expect("the default").to_string(), DEFAULT);
     }
 
     #[test]

@@ -45,10 +45,15 @@ fn args(address: SocketAddr, flags: &str) -> Args {
     Command::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).args
 }
 
+async fn measured(args: &Args, seed: u64, stop: &CancellationToken) -> Report {
+    let target = target::find(args.url.as_ref(), &args.data_dir).expect("it is named");
+    measure(args, &target, seed, stop).await.expect("the load runs")
+}
+
 /// The report of a run with these flags, as programs read it.
 async fn load(address: SocketAddr, flags: &str) -> Value {
     let args = args(address, flags);
-    let report = measure(&args, args.seed.unwrap_or(1), &CancellationToken::new()).await.expect("the load runs");
+    let report = measured(&args, args.seed.unwrap_or(1), &CancellationToken::new()).await;
     serde_json::to_value(report).expect("a report is JSON")
 }
 
@@ -187,7 +192,7 @@ async fn where_nobody_listens_every_event_fails_with_the_reason() {
     drop(listener);
 
     let args = args(address, "--rate 1000 --count 30");
-    let report = measure(&args, 1, &CancellationToken::new()).await.expect("the load runs");
+    let report = measured(&args, 1, &CancellationToken::new()).await;
     assert!(report.to_string().contains("connection: 30 (connect: "));
     assert!(!report.is_success());
 }
@@ -234,7 +239,7 @@ async fn a_stopped_run_ends_early_and_reports_what_it_sent() {
             }
         });
         let server = Server::of(Router::new().route("/send-notification", stopping)).await;
-        let report = measure(&args(server.address, flags), 1, &stop).await.expect("the load runs");
+        let report = measured(&args(server.address, flags), 1, &stop).await;
         assert!(report.is_success(), "{report}");
         let report = serde_json::to_value(report).expect("a report is JSON");
         let sent = report["sent"].as_u64().expect("a number");

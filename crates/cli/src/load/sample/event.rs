@@ -48,11 +48,11 @@ mod tests {
     use std::collections::HashSet;
 
     use crate::load::kind::Kind;
-    use crate::load::sample::Samples;
+    use crate::load::sample::{Samples, noon};
 
     #[test]
     fn events_have_distinct_ids_and_several_types() {
-        let samples = Samples::new(Kind::Event, 3);
+        let samples = Samples::new(Kind::Event, 3, noon);
         let (mut ids, mut types) = (HashSet::new(), HashSet::new());
         for number in 0..1_000 {
             let sample = samples.event(number);

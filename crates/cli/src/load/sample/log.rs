@@ -57,11 +57,11 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use crate::load::kind::Kind;
-    use crate::load::sample::Samples;
+    use crate::load::sample::{Samples, noon};
 
     #[test]
     fn a_line_has_a_time_a_level_and_a_message_and_most_lines_are_good_news() {
-        let samples = Samples::new(Kind::Log, 3);
+        let samples = Samples::new(Kind::Log, 3, noon);
         let errors = (0..1_000)
             .filter(|number| {
                 let line = serde_json::to_value(samples.event(*number)).expect("a sample is JSON");

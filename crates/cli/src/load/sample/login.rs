@@ -36,11 +36,11 @@ impl Login {
 #[cfg(test)]
 mod tests {
     use crate::load::kind::Kind;
-    use crate::load::sample::Samples;
+    use crate::load::sample::{Samples, noon};
 
     #[test]
     fn about_four_logins_in_a_hundred_lack_the_device() {
-        let samples = Samples::new(Kind::Login, 3);
+        let samples = Samples::new(Kind::Login, 3, noon);
         let lacking = (0..10_000)
             .filter(|number| {
                 let login = serde_json::to_value(samples.event(*number)).expect("a sample is JSON");

@@ -1,7 +1,8 @@
 //! Realistic events out of a seed.
 //!
-//! Event `n` of a seed is the same bytes whenever and by whichever connection it is sent, so two
-//! runs with one seed compare. Times, too, come from the number and not from the clock.
+//! Event `n` of a seed is the same, but for its time, whenever and by whichever connection it is sent,
+//! so two runs with one seed compare. Its time is that of the clock when it is drawn: what is counted by
+//! the events' own times is found where one looks for what happens now.
 
 mod event;
 mod log;
@@ -21,14 +22,8 @@ use population::Population;
 /// How many seeds have orders of their own: larger ones share the order ids of smaller ones.
 pub(super) const SEEDS: u64 = order::SEEDS;
 
-/// When event 0 happened: 2026-01-01T00:00:00Z, in Unix milliseconds.
-const EPOCH: i64 = 1_767_225_600_000;
-
-/// Milliseconds between two events.
-const STEP: i64 = 20;
-
-/// Events until the times begin again: a year of them.
-const YEAR: u64 = 365 * 24 * 3_600 * 1_000 / STEP.cast_unsigned();
+/// Tells the time.
+pub(super) type Clock = fn() -> Timestamp;
 
 /// One event's JSON, and what an envelope around it needs to know.
 #[derive(Debug, Serialize)]
@@ -60,20 +55,24 @@ pub(super) struct Samples {
     kind: Kind,
     seed: u64,
     population: Population,
+    clock: Clock,
+    /// Told in ids of events with times: in another run they are other events.
+    start: Timestamp,
 }
 
-/// What an event is drawn from: its number, its own random source and the population.
+/// What an event is drawn from: its number, its own random source, the population and the clock.
 struct Draw<'a> {
     seed: u64,
     number: u64,
     random: Xoshiro256PlusPlus,
     population: &'a Population,
+    clock: Clock,
 }
 
 impl Samples {
-    /// The events of `kind` that `seed` stands for.
-    pub(super) fn new(kind: Kind, seed: u64) -> Self {
-        Self { kind, seed, population: Population::new() }
+    /// The events of `kind` that `seed` stands for, at the times that `clock` tells.
+    pub(super) fn new(kind: Kind, seed: u64, clock: Clock) -> Self {
+        Self { kind, seed, population: Population::new(), clock, start: clock() }
     }
 
     /// Event `number`.
@@ -88,9 +87,15 @@ impl Samples {
         }
     }
 
-    /// The id under which event `number` travels in an envelope: distinct across kinds and seeds.
+    /// The id under which event `number` travels in an envelope: distinct across kinds and seeds, and for events with
+    /// times across runs. Two bodies under one id would be a conflict.
     pub(super) fn id(&self, number: u64) -> String {
-        format!("load-{}-{:x}-{number}", self.kind.name(), self.seed)
+        let (kind, seed) = (self.kind.name(), self.seed);
+        if self.kind.has_time() {
+            format!("load-{kind}-{seed:x}-{:x}-{number}", self.start.as_millisecond())
+        } else {
+            format!("load-{kind}-{seed:x}-{number}")
+        }
     }
 
     /// The service whose log a request beginning with line `number` carries.
@@ -106,6 +111,7 @@ impl Samples {
             // Seeds in the upper half, numbers in the lower: no two events share a random source.
             random: Xoshiro256PlusPlus::seed_from_u64(self.seed.rotate_left(32) ^ number),
             population: &self.population,
+            clock: self.clock,
         }
     }
 }
@@ -113,9 +119,14 @@ impl Samples {
 impl Draw<'_> {
     /// When this event happened.
     fn time(&self) -> Timestamp {
-        Timestamp::from_millisecond(EPOCH + STEP * (self.number % YEAR).cast_signed())
-            .expect("a time within the year is within the calendar")
+        (self.clock)()
     }
+}
+
+/// A clock for tests: noon of 31 January 2026, always.
+#[cfg(test)]
+pub(super) fn noon() -> Timestamp {
+    Timestamp::from_second(1_769_860_800).expect("a time within the calendar")
 }
 
 #[cfg(test)]
@@ -131,7 +142,8 @@ mod tests {
     #[test]
     fn a_seed_stands_for_the_same_events_every_time() {
         for kind in Kind::value_variants() {
-            let (one, same, other) = (Samples::new(*kind, 7), Samples::new(*kind, 7), Samples::new(*kind, 8));
+            let (one, same, other) =
+                (Samples::new(*kind, 7, noon), Samples::new(*kind, 7, noon), Samples::new(*kind, 8, noon));
             for number in 0..50 {
                 assert_eq!(json(&one, number), json(&same, number));
             }
@@ -144,7 +156,7 @@ mod tests {
         let mut ids = HashSet::new();
         for kind in Kind::value_variants() {
             for seed in [1, 2, 11] {
-                let samples = Samples::new(*kind, seed);
+                let samples = Samples::new(*kind, seed, noon);
                 for number in 0..20 {
                     assert!(ids.insert(samples.id(number)));
                 }
@@ -153,10 +165,23 @@ mod tests {
     }
 
     #[test]
-    fn times_advance_with_the_number_from_the_first_of_january() {
-        let samples = Samples::new(Kind::Login, 1);
-        assert_eq!(samples.draw(0).time().to_string(), "2026-01-01T00:00:00Z");
-        assert!(samples.draw(5_000).time() > samples.draw(100).time());
-        assert!(samples.draw(u64::MAX).time() > samples.draw(0).time());
+    fn the_time_of_an_event_is_the_clocks() {
+        for (kind, field) in [(Kind::Login, "timestamp"), (Kind::Event, "timestamp"), (Kind::Log, "timestamp")] {
+            let samples = Samples::new(kind, 1, noon);
+            for number in [0, 5_000, u64::MAX] {
+                let time = &json(&samples, number)[field];
+                let is_noon = time == "2026-01-31T12:00:00Z" || time == noon().as_second();
+                assert!(is_noon && kind.has_time(), "{kind:?}: {time}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_names_one_body_in_every_run() {
+        let later = || noon() + jiff::SignedDuration::from_secs(1);
+        for kind in Kind::value_variants() {
+            let (first, second) = (Samples::new(*kind, 7, noon), Samples::new(*kind, 7, later));
+            assert_eq!(first.id(3) == second.id(3), json(&first, 3) == json(&second, 3), "{kind:?}");
+        }
     }
 }

@@ -42,11 +42,11 @@ impl Notification {
 #[cfg(test)]
 mod tests {
     use crate::load::kind::Kind;
-    use crate::load::sample::Samples;
+    use crate::load::sample::{Samples, noon};
 
     #[test]
     fn a_notification_is_about_200_bytes() {
-        let samples = Samples::new(Kind::Notification, 3);
+        let samples = Samples::new(Kind::Notification, 3, noon);
         for number in 0..200 {
             let json = serde_json::to_string(&samples.event(number)).expect("a sample is JSON");
             assert!((170..=230).contains(&json.len()), "{}: {json}", json.len());

@@ -38,7 +38,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use crate::load::kind::Kind;
-    use crate::load::sample::Samples;
+    use crate::load::sample::{Samples, noon};
 
     fn order_id(samples: &Samples, number: u64) -> u64 {
         let order = serde_json::to_value(samples.event(number)).expect("a sample is JSON");
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn order_ids_increase_and_differ_between_seeds() {
-        let (one, two) = (Samples::new(Kind::Order, 1), Samples::new(Kind::Order, 2));
+        let (one, two) = (Samples::new(Kind::Order, 1, noon), Samples::new(Kind::Order, 2, noon));
         for number in 0..1_000 {
             assert!(order_id(&one, number) < order_id(&one, number + 1));
         }
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn amounts_are_positive_and_have_whole_cents() {
-        let samples = Samples::new(Kind::Order, 5);
+        let samples = Samples::new(Kind::Order, 5, noon);
         for number in 0..500 {
             let order = serde_json::to_value(samples.event(number)).expect("a sample is JSON");
             let amount = order["amount"].as_f64().expect("an amount is a number");
