@@ -1,5 +1,6 @@
 //! `millrace tail`: the records of a topic as they come.
 
+mod bound;
 mod from;
 mod json_line;
 mod printer;
@@ -16,6 +17,7 @@ use millrace_host::settings::{Origins, whole_number};
 use millrace_kafka::admin::Offsets;
 use millrace_kafka::{Read, Reader};
 
+use self::bound::Bound;
 use self::from::From;
 use self::printer::{Format, Printer};
 use crate::broker::{BROKER_TIMEOUT, Broker};
@@ -27,6 +29,7 @@ Examples:
   millrace tail notifications                       what comes, until Ctrl-C
   millrace tail notifications --from -10            the last ten, then new ones
   millrace tail events --from beginning --count 1   the oldest that is there
+  millrace tail events --until-end --json           all there is, then exit
   millrace tail payments --json | jq .value.status  for other programs
 
 JSON: topic, partition, offset, timestamp (ms), key (text or null), headers (a list of [name, value]), value (the JSON \
@@ -37,15 +40,20 @@ U+FFFD for what is not; headers with such names are left out.";
 ///
 /// Reads outside of any consumer group: it takes nothing away from anybody. Records of transactions
 /// that were not committed are not shown. From the beginning, partitions come side by side; the last
-/// N are in the order of their timestamps.
+/// N are in the order of their timestamps. With --until-end it ends at what was the topic's end when it
+/// began; what comes meanwhile is not waited for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The topic to read
     topic: String,
-    /// Where to begin: beginning, end, or -N for the last N records of the topic
-    #[arg(long, value_name = "beginning|end|-N", default_value = "end", allow_hyphen_values = true)]
-    from: From,
+    /// Where to begin: beginning, end, or -N for the last N records of the topic [default: end; with --until-end:
+    /// beginning]
+    #[arg(long, value_name = "beginning|end|-N", allow_hyphen_values = true)]
+    from: Option<From>,
+    /// End when everything is printed that the topic holds now
+    #[arg(long)]
+    until_end: bool,
     /// End after this many records
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroU64>(1..=u64::MAX))]
     count: Option<NonZeroU64>,
@@ -62,18 +70,16 @@ pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCo
     let topics = BTreeMap::from([(args.topic.clone(), broker.partitions(&args.topic)?)]);
     let format = if args.json { Format::Json } else { Format::Text };
     let mut printer = Printer::new(format, args.count);
-    let start = match args.from {
-        From::Beginning => broker.cluster.first_offsets(&topics, BROKER_TIMEOUT).await?,
-        From::End => broker.cluster.end_offsets(&topics, BROKER_TIMEOUT).await?,
+    let first =
+        async || broker.cluster.first_offsets(&topics, BROKER_TIMEOUT).await.map(|offsets| by_partition(&offsets));
+    let end = async || broker.cluster.end_offsets(&topics, BROKER_TIMEOUT).await.map(|offsets| by_partition(&offsets));
+    let from = args.from.unwrap_or(if args.until_end { From::Beginning } else { From::End });
+    let start = match from {
+        From::Beginning => first().await?,
+        From::End => end().await?,
         From::Last(wanted) => {
-            let first = by_partition(&broker.cluster.first_offsets(&topics, BROKER_TIMEOUT).await?);
-            let end = broker.cluster.end_offsets(&topics, BROKER_TIMEOUT).await?;
-            let range = recent::Range {
-                settings: &broker.settings,
-                topic: &args.topic,
-                first: &first,
-                end: &by_partition(&end),
-            };
+            let (first, end) = (first().await?, end().await?);
+            let range = recent::Range { settings: &broker.settings, topic: &args.topic, first: &first, end: &end };
             for line in recent::lines(&range, wanted, &printer).await? {
                 printer.print(&line)?;
                 if printer.is_done() {
@@ -83,10 +89,16 @@ pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCo
             end
         }
     };
-    if !printer.is_done() {
-        let reader = Reader::new(&broker.settings, "tail", &args.topic, &by_partition(&start))?;
+    let mut bound = match (args.until_end, from) {
+        (false, _) => None,
+        (true, From::Beginning) => Some(Bound::between(&start, &end().await?)),
+        // What was there is printed, or is not asked for.
+        (true, From::End | From::Last(_)) => Some(Bound::between(&start, &start)),
+    };
+    if !printer.is_done() && !is_reached(bound.as_ref()) {
+        let reader = Reader::new(&broker.settings, "tail", &args.topic, &start)?;
         tokio::select! {
-            followed = follow(&reader, &mut printer) => followed?,
+            followed = follow(&reader, bound.as_mut(), &mut printer) => followed?,
             () = args.broker.dev_gone(&broker.settings) => {
                 printer.flush()?;
                 bail!("the millrace dev whose topic this is has ended");
@@ -97,8 +109,12 @@ pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-async fn follow(reader: &Reader, printer: &mut Printer) -> anyhow::Result<()> {
-    while !printer.is_done() {
+fn is_reached(bound: Option<&Bound>) -> bool {
+    bound.is_some_and(Bound::is_reached)
+}
+
+async fn follow(reader: &Reader, mut bound: Option<&mut Bound>, printer: &mut Printer) -> anyhow::Result<()> {
+    while !printer.is_done() && !is_reached(bound.as_deref()) {
         let read = if let Some(read) = reader.next().now_or_never() {
             read
         } else {
@@ -109,9 +125,18 @@ async fn follow(reader: &Reader, printer: &mut Printer) -> anyhow::Result<()> {
                 () = output::reader_gone() => return Ok(()),
             }
         };
-        if let Read::Record(record) = read? {
-            let line = printer.line(&record);
-            printer.print(&line)?;
+        match read? {
+            Read::Record(record) => {
+                if bound.as_deref_mut().is_none_or(|bound| bound.takes(record.partition(), record.offset())) {
+                    let line = printer.line(&record);
+                    printer.print(&line)?;
+                }
+            }
+            Read::End(partition) => {
+                if let Some(bound) = bound.as_deref_mut() {
+                    bound.ended(partition);
+                }
+            }
         }
     }
     Ok(())

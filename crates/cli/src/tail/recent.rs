@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use millrace_kafka::{KafkaError, KafkaSettings, Read, Reader, Record};
 
+use super::bound::Bound;
 use super::printer::Printer;
 
 /// A topic between two offsets of each partition.
@@ -73,21 +74,16 @@ async fn read(
     windows: &BTreeMap<i32, Window>,
     mut each: impl FnMut(&Record<'_>),
 ) -> Result<(), KafkaError> {
-    let mut open: BTreeMap<i32, i64> = windows.iter().map(|(&partition, window)| (partition, window.end)).collect();
     let from = windows.iter().map(|(&partition, window)| (partition, window.start)).collect();
+    let end = windows.iter().map(|(&partition, window)| (partition, window.end)).collect();
+    let mut bound = Bound::between(&from, &end);
     let reader = Reader::new(range.settings, "tail", range.topic, &from)?;
-    while !open.is_empty() {
+    while !bound.is_reached() {
         match reader.next().await? {
-            Read::End(partition) => {
-                open.remove(&partition);
-            }
+            Read::End(partition) => bound.ended(partition),
             Read::Record(record) => {
-                let Some(&end) = open.get(&record.partition()) else { continue };
-                if record.offset() < end {
+                if bound.takes(record.partition(), record.offset()) {
                     each(&record);
-                }
-                if record.offset() >= end - 1 {
-                    open.remove(&record.partition());
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millrace_testkit::eventually;
-use millrace_testkit::kafka::{self, RawRecord};
+use millrace_testkit::kafka::{self, RawRecord, TransactionEnd};
 use serde_json::{Value, json};
 
 use crate::millrace::Millrace;
@@ -87,6 +87,35 @@ async fn from_the_end_only_new_records_come_and_a_signal_ends_it_well() {
     assert!(!ended.stdout.contains("old"), "{ended:?}");
     assert_eq!(ended.stderr, "");
     ended.ok();
+}
+
+/// Partitions that end with a record, with markers of transactions, and with nothing at all.
+#[tokio::test]
+async fn until_the_end_all_that_is_there_comes_and_it_exits() {
+    let Some(kafka) = kafka::shared().await else { return };
+    let topic = kafka.create_unique_topic("tail-until-end", 4).await;
+    let until_end = async |more: &[&str]| {
+        let args = ["tail", &topic, "--until-end", "--json", "--kafka", kafka.bootstrap_servers()];
+        let lines = parsed(&Millrace::new(args.into_iter().chain(more.iter().copied())).run().await.ok());
+        let mut values: Vec<i64> = lines.iter().map(|line| line["value"].as_i64().unwrap()).collect();
+        values.sort_unstable();
+        values
+    };
+    assert!(until_end(&[]).await.is_empty());
+
+    let record = |n: i32, partition| RawRecord::new(n.to_string()).partition(partition);
+    kafka.produce(&topic, [record(1, 0), record(2, 1)]).await;
+    kafka.produce_transaction(&topic, [record(3, 1)], TransactionEnd::Commit).await;
+    kafka.produce_transaction(&topic, [record(4, 1), record(5, 2)], TransactionEnd::Abort).await;
+
+    // A broker answers a commit before the marker is in every partition.
+    eventually(Duration::from_secs(30), "what is committed is there", async || {
+        (until_end(&[]).await == [1, 2, 3]).then_some(())
+    })
+    .await;
+    assert_eq!(until_end(&["--from", "-2"]).await.len(), 2);
+    assert!(until_end(&["--from", "end"]).await.is_empty());
+    assert_eq!(until_end(&["--count", "2"]).await.len(), 2);
 }
 
 #[tokio::test]
