@@ -44,10 +44,25 @@ pub(crate) enum Command {
     Consume(Box<consume::Args>),
 }
 
+/// How a command is seen by whoever runs it, which decides what it logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It does something and ends.
+    Tool,
+    /// It serves or consumes until it is stopped; its logs are the account of what it does.
+    Service,
+    /// The same, for a person: what is to be known of the start is on its first screen.
+    Screen,
+}
+
 impl Command {
-    /// Whether it serves or consumes until it is stopped; its logs are then the account of what it does.
-    pub(crate) fn runs_on(&self) -> bool {
-        matches!(self, Self::Dev(_) | Self::Serve(_) | Self::Consume(_))
+    /// How it is seen.
+    pub(crate) fn presence(&self) -> Presence {
+        match self {
+            Self::Dev(_) => Presence::Screen,
+            Self::Serve(_) | Self::Consume(_) => Presence::Service,
+            Self::Load(_) | Self::Order(_) | Self::Tail(_) | Self::Replay(_) | Self::Topology(_) => Presence::Tool,
+        }
     }
 
     /// Runs the command until it is done, or until `shutdown` and the end of what is in flight.

@@ -25,18 +25,19 @@ use millrace_host::settings::{self, Parsed};
 use millrace_host::telemetry::logs;
 use millrace_host::{exit, shutdown};
 
-use crate::command::Millrace;
+use crate::command::{Millrace, Presence};
 
 /// How long a question to a broker may hold up the end of the process after its command has returned.
 const RUNTIME_END: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let parsed = settings::parse::<Millrace>();
-    if parsed.args.command.runs_on() {
-        logs::install(&parsed.args.logs);
-    } else {
-        logs::install_quiet(&parsed.args.logs);
-    }
+    let install = match parsed.args.command.presence() {
+        Presence::Screen => logs::install_for_start,
+        Presence::Service => logs::install,
+        Presence::Tool => logs::install_quiet,
+    };
+    install(&parsed.args.logs);
     match run(parsed) {
         Ok(code) => code,
         // `millrace tail events | head -1` has got what it wanted.

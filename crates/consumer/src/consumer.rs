@@ -120,7 +120,7 @@ impl Consumer {
         let is_in_memory = AdminClient::new(&self.kafka)?.is_in_memory(BROKER_TIMEOUT).await?;
         if is_in_memory {
             let consumer = &self.subscription.name;
-            tracing::warn!(
+            tracing::info!(
                 consumer,
                 "the embedded broker has no real transactions: at least once here, not exactly once"
             );

@@ -92,7 +92,10 @@ async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Broker> {
     let broker = Broker::connect(&args.broker, origins).await?;
     // The embedded broker has its topics from the start, and cannot be asked for more.
     if !broker.cluster.is_in_memory(BROKER_TIMEOUT).await? {
-        topics::create(&broker.settings).await?;
+        let created = topics::create(&broker.settings).await?;
+        if !created.is_empty() {
+            tracing::info!(topics = created.join(", "), "topics created");
+        }
     }
     Ok(broker)
 }

@@ -1,5 +1,6 @@
 //! The broker behind `millrace dev`.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ impl Broker {
                 Ok(Self::Embedded { settings, _broker: broker })
             }
             Choice::Apache => {
-                tracing::info!("starting Apache Kafka from its jars");
+                tell("Starting Apache Kafka from its jars, which Maven fetches the first time.");
                 let cluster = Apache::builder(data_dir.join("kafka")).start().await?;
                 let settings = KafkaSettings::plaintext(cluster.bootstrap_servers());
                 topics::create(&settings).await?;
@@ -78,9 +79,12 @@ impl Broker {
                 Ok(Self::Apache { settings, cluster })
             }
             Choice::At(bootstrap_servers) => {
-                tracing::info!(kafka = bootstrap_servers, "asking the broker for its topics");
+                tell(&format!("Asking {bootstrap_servers} for its topics."));
                 let settings = KafkaSettings { security, ..KafkaSettings::plaintext(bootstrap_servers) };
-                topics::create(&settings).await?;
+                let created = topics::create(&settings).await?;
+                if !created.is_empty() {
+                    tell(&format!("Created what was missing: {}.", created.join(", ")));
+                }
                 Ok(Self::External { settings })
             }
         }
@@ -128,7 +132,8 @@ impl Broker {
     pub(super) fn describe(&self) -> &'static str {
         match self {
             Self::Embedded { .. } => {
-                "embedded, in memory: at most 5 MiB a partition, gone at exit; Java clients: --kafka apache"
+                "embedded, in memory: at most 5 MiB a partition, gone at exit,\n           \
+                  no transactions: at least once where a real Kafka gives exactly once; Java clients: --kafka apache"
             }
             Self::Apache { .. } => "Apache Kafka, its data kept in the data directory",
             Self::External { .. } => "yours",
@@ -144,4 +149,10 @@ impl Broker {
             }
         }
     }
+}
+
+/// Tells whoever started this process why the first screen takes a while.
+fn tell(step: &str) {
+    // Who closed stdout does not want it.
+    let _ = writeln!(anstream::stdout(), "{step}");
 }

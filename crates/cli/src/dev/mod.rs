@@ -21,6 +21,7 @@ use millrace_edge::{Edge, KafkaSink, Limits, Sink};
 use millrace_host::listen::BoundSocket;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_host::shutdown::Deadline;
+use millrace_host::telemetry::logs;
 use millrace_kafka::Producer;
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::settings::Security;
@@ -52,7 +53,8 @@ Examples:
   millrace dev --listen :9000 --kafka apache  a real Kafka, all addresses
   millrace dev --kafka localhost:9092 --notifier-config notifier.toml
 
-While it serves, DIR/dev.json says where it is: tail, replay, topology, serve and consume find its broker by that.";
+While it serves, DIR/dev.json says where it is: tail, order, replay, topology, serve and consume find its \
+broker by that, and load its edge.";
 
 /// Run everything in one process: edge, broker, consumers
 ///
@@ -146,6 +148,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     if !shutdown.is_cancelled() {
         greet(address, &broker, &store);
     }
+    logs::started();
 
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),

@@ -31,16 +31,35 @@ async fn broker_of(dev: &mut Running) -> String {
     }
 }
 
+/// It prints its first screen into a terminal on which its log stands, too.
 #[tokio::test]
-async fn the_first_screen_says_which_clients_need_another_broker() {
+async fn nothing_is_logged_before_the_first_screen() {
     let mut dev = Millrace::new(ANYWHERE).start();
-    let told = loop {
-        let line = dev.line().await;
-        if line.trim().starts_with("Kafka ") {
-            break line;
-        }
-    };
-    assert!(told.contains("127.0.0.1:") && told.contains("Java clients: --kafka apache"), "{told}");
+    let mut screen = String::new();
+    while !screen.ends_with("Ctrl-C stops it.") {
+        screen.push_str(dev.line().await.trim());
+    }
+    assert!(screen.starts_with("Millrace is up."), "{screen}");
+    for limit in ["no transactions", "Java clients: --kafka apache"] {
+        assert!(screen.contains(limit), "{screen}");
+    }
+    dev.signal("TERM");
+    let ended = dev.end().await;
+    let first = ended.stderr.lines().next().unwrap_or_default();
+    assert!(first.contains("draining"), "{}", ended.stderr);
+    ended.ok();
+}
+
+#[tokio::test]
+async fn load_finds_the_edge_of_a_running_dev() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = ["--data-dir", folder.path().to_str().unwrap()];
+    let mut dev = Millrace::new(ANYWHERE.into_iter().chain(data_dir)).start();
+    let edge = edge_of(&mut dev).await;
+    let report = Millrace::new(["load", "--count", "5"].into_iter().chain(data_dir)).run().await.ok();
+    assert!(report.contains(&format!("notification to http://{edge}, ")) && report.contains("accepted  5"), "{report}");
+    dev.signal("TERM");
+    dev.end().await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]

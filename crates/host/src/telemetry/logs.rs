@@ -2,13 +2,15 @@
 
 use std::io::IsTerminal;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
-use tracing::{Dispatch, Level};
+use tracing::{Dispatch, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload;
 
 /// Libraries that tell of each connection at `info` and of each packet at `debug`. They keep to warnings unless the
 /// filter names them (`debug,hyper=debug`).
@@ -77,26 +79,49 @@ impl LogFilter {
 /// Sends this process's logs to stderr, from `info` where nothing else was asked for. A process that already has a
 /// subscriber keeps it.
 pub fn install(settings: &LogSettings) {
-    install_from(settings, Level::INFO);
+    drop(install_from(settings, Level::INFO));
 }
 
 /// The same for a command that neither serves nor consumes: from `warn`.
 pub fn install_quiet(settings: &LogSettings) {
-    install_from(settings, Level::WARN);
+    drop(install_from(settings, Level::WARN));
 }
 
-fn install_from(settings: &LogSettings, level: Level) {
+/// The same for a program that shows a person how it starts: from `warn`, and from `info` once it has [`started`].
+/// A filter that was asked for holds from the beginning.
+pub fn install_for_start(settings: &LogSettings) {
+    let set_filter = install_from(settings, Level::WARN);
+    if settings.log.is_none() {
+        // It is installed once a process.
+        let _ = AT_START.set(set_filter);
+    }
+}
+
+/// Ends what [`install_for_start`] began.
+pub fn started() {
+    if let Some(set_filter) = AT_START.get() {
+        set_filter(&LogFilter::at(Level::INFO));
+    }
+}
+
+/// Replaces the filter of logs that are set up.
+type SetFilter = Box<dyn Fn(&LogFilter) + Send + Sync>;
+
+static AT_START: OnceLock<SetFilter> = OnceLock::new();
+
+fn install_from(settings: &LogSettings, level: Level) -> SetFilter {
     let filter = settings.log.clone().unwrap_or_else(|| LogFilter::at(level));
     let terminal = std::io::stderr().is_terminal();
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let format = settings.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
-    let dispatch = dispatch(&filter, format, colours, std::io::stderr);
+    let (dispatch, set_filter) = dispatch(&filter, format, colours, std::io::stderr);
     if tracing::dispatcher::set_global_default(dispatch).is_err() {
         tracing::debug!("logs were set up before; they stay as they are");
     }
+    set_filter
 }
 
-fn dispatch<W>(filter: &LogFilter, format: LogFormat, colours: bool, writer: W) -> Dispatch
+fn dispatch<W>(filter: &LogFilter, format: LogFormat, colours: bool, writer: W) -> (Dispatch, SetFilter)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -105,9 +130,19 @@ where
     let builder = builder.with_max_level(LevelFilter::TRACE).with_writer(writer);
     let filter = filter.with_chatty_quiet();
     match format {
-        LogFormat::Text => builder.with_ansi(colours).finish().with(filter).into(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().with(filter).into(),
+        LogFormat::Text => filtered(builder.with_ansi(colours).finish(), filter),
+        LogFormat::Json => filtered(builder.json().flatten_event(true).finish(), filter),
     }
+}
+
+fn filtered<S>(subscriber: S, filter: Targets) -> (Dispatch, SetFilter)
+where
+    S: Subscriber + Send + Sync + 'static,
+{
+    let (layer, handle) = reload::Layer::new(filter);
+    // Setting it fails where there is no subscriber any more, and so nothing to filter.
+    let set_filter = move |filter: &LogFilter| drop(handle.reload(filter.with_chatty_quiet()));
+    (subscriber.with(layer).into(), Box::new(set_filter))
 }
 
 #[cfg(test)]
@@ -135,7 +170,7 @@ mod tests {
         let written = Written::default();
         let writer = written.clone();
         let filter = filter.parse().unwrap();
-        let dispatch = dispatch(&filter, format, colours, move || writer.clone());
+        let (dispatch, _) = dispatch(&filter, format, colours, move || writer.clone());
         tracing::dispatcher::with_default(&dispatch, log);
         String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
     }
@@ -167,8 +202,29 @@ mod tests {
                 Ok(())
             }
         }
-        let dispatch = dispatch(&"info".parse().unwrap(), LogFormat::Json, false, || Gone);
+        let (dispatch, _) = dispatch(&"info".parse().unwrap(), LogFormat::Json, false, || Gone);
         tracing::dispatcher::with_default(&dispatch, || tracing::info!("hello"));
+    }
+
+    #[test]
+    fn a_filter_may_be_replaced_while_logs_are_written() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let written = Written::default();
+            let writer = written.clone();
+            let warn = LogFilter::at(Level::WARN);
+            let (dispatch, set_filter) = dispatch(&warn, format, false, move || writer.clone());
+            tracing::dispatcher::with_default(&dispatch, || {
+                for text in ["before the screen", "after the screen"] {
+                    tracing::info!("{text}");
+                    tracing::info!(target: "librdkafka", "chatter");
+                    tracing::warn!("a warning");
+                    set_filter(&LogFilter::at(Level::INFO));
+                }
+            });
+            let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            let told = ["before the screen", "after the screen", "chatter", "a warning"];
+            assert_eq!(told.map(|text| lines.matches(text).count()), [0, 1, 0, 2], "{lines}");
+        }
     }
 
     #[test]
