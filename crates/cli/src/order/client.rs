@@ -8,14 +8,14 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use millrace_domain::event::ORDER;
 use millrace_domain::json::Document;
 use millrace_domain::traceparent::TraceParent;
-use millrace_domain::{Envelope, EventId};
+use millrace_domain::{Envelope, ErrorClass, EventId};
 use millrace_kafka::producer::{Ack, ProduceError};
 use millrace_kafka::{Producer, ProducerRecord, Read, Reader, Record, headers};
 use millrace_store::{DeliveryStatus, NotificationStatus, Store, StoredNotification};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::line::{self, Line, NewOrder};
+use super::line::{Line, NewOrder};
 use super::pending::{Order, Pending};
 use super::printer::{Printer, Settled};
 
@@ -34,7 +34,7 @@ pub(super) struct OrderClient<'d> {
     producer: Producer,
     payments: &'d Reader,
     store: Option<Store>,
-    screen: Printer,
+    screen: &'d Printer,
     timeout: Duration,
     pending: Pending,
     is_complete: bool,
@@ -52,7 +52,7 @@ impl<'d> OrderClient<'d> {
         producer: Producer,
         payments: &'d Reader,
         store: Option<Store>,
-        screen: Printer,
+        screen: &'d Printer,
         timeout: Duration,
     ) -> Self {
         Self {
@@ -71,10 +71,9 @@ impl<'d> OrderClient<'d> {
     /// Takes orders until the last line, and then waits for their payments. Whether every one has its own.
     pub(super) async fn run(
         &mut self,
-        mut lines: mpsc::Receiver<std::io::Result<String>>,
+        mut lines: mpsc::Receiver<std::io::Result<Line>>,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<bool> {
-        self.screen.greet(self.store.is_some())?;
         let mut is_open = true;
         let mut end = None;
         while is_open || self.is_waiting() {
@@ -89,7 +88,7 @@ impl<'d> OrderClient<'d> {
             };
             tokio::select! {
                 line = lines.recv(), if is_open && self.pending.len() < MOST_PENDING => match line {
-                    Some(line) => is_open = self.take(&line?)?,
+                    Some(line) => is_open = self.take(line?)?,
                     None => is_open = false,
                 },
                 Some(sent) = self.sending.next() => self.sent(&sent)?,
@@ -117,9 +116,9 @@ impl<'d> OrderClient<'d> {
     }
 
     /// Whether there may be more lines.
-    fn take(&mut self, text: &str) -> std::io::Result<bool> {
-        match line::read(text) {
-            Line::Blank => self.screen.prompt()?,
+    fn take(&mut self, line: Line) -> std::io::Result<bool> {
+        match line {
+            Line::Blank => {}
             Line::End => return Ok(false),
             Line::Order(order) => self.place(order),
             Line::Wrong { text, reason } => {
@@ -169,10 +168,18 @@ impl<'d> OrderClient<'d> {
             Err(error) => {
                 self.is_complete = false;
                 match self.pending.withdraw(event_id) {
-                    Some(order) => self.screen.refused(&order.id, &error.to_string()),
+                    Some(order) => self.screen.refused(&order.id, &self.reason_of(error)),
                     None => Ok(()),
                 }
             }
+        }
+    }
+
+    /// Why an order was not accepted; where the brokers are at fault, with where they were looked for.
+    fn reason_of(&self, error: &ProduceError) -> String {
+        match error.class() {
+            ErrorClass::Transient => format!("{error} (brokers: {})", self.producer.bootstrap_servers()),
+            ErrorClass::Permanent | ErrorClass::Fatal => error.to_string(),
         }
     }
 

@@ -3,22 +3,24 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `line` | what a typed line says |
-//! | `input` | lines from standard input |
+//! | `input` | lines from a pipe |
+//! | `editor` | lines typed on a terminal |
 //! | `pending` | orders that wait for their payment |
 //! | `screen` | what is told, on a terminal and in a pipe |
 //! | `desk` | orders out, payments and notifications in |
 
 mod client;
+mod editor;
 mod input;
 mod line;
 mod pending;
 mod printer;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use millrace_domain::event::ORDER;
 use millrace_domain::payment;
 use millrace_host::settings::{Origins, duration};
@@ -27,7 +29,8 @@ use millrace_kafka::{Producer, Reader};
 use tokio_util::sync::CancellationToken;
 
 use self::client::OrderClient;
-use self::printer::Printer;
+use self::editor::Terminal;
+use self::printer::{Printer, greet};
 use crate::broker::{BROKER_TIMEOUT, Broker, in_the_users_words};
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
@@ -38,13 +41,15 @@ Examples:
   seq 1 100 | millrace order                  a line each: paid or declined
   echo '{\"order_id\": 7, \"amount\": 12.50}' | millrace order --timeout 10s
 
-From a pipe it exits 0 once every order is paid or declined, and 1 where one is not when the time is up. The consumers \
+From a pipe it exits 0 once every order is paid or declined, and 1 where one is not when the time is up, or a line was \
+refused; the other lines are orders all the same. The consumers \
 payments and notifier do the work: millrace dev runs them.";
 
 /// Place orders, and see them paid
 ///
-/// Each line is an order: its id, or an order as JSON. On a terminal every step is shown as it
-/// happens, and exit or Ctrl-D ends it. An order counts as accepted once every in-sync replica has it.
+/// Each line is an order: its id, or an order as JSON. On a terminal lines can be edited and called
+/// back, every step is shown above them as it happens, and exit or Ctrl-D ends it. An order counts as
+/// accepted once every in-sync replica has it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -69,13 +74,25 @@ pub(crate) async fn run(args: &Args, origins: &Origins, shutdown: &CancellationT
     let producer = Producer::new(&broker.settings, &ProducerSettings::default())
         .map_err(|failure| in_the_users_words(failure, origins))?;
 
-    let is_live = std::io::stdin().is_terminal();
+    let is_live = editor::is_terminal();
     // Only who watches wants to see notifications.
     let store = match args.database.or_that_of_dev(&args.broker).filter(|_| is_live) {
         Some(url) => Some(millrace_host::database::open(&url, origins).await?),
         None => None,
     };
-    let mut desk = OrderClient::new(producer, &reader, store, Printer::new(is_live), args.timeout);
-    let is_complete = desk.run(input::lines(), shutdown).await?;
-    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let (screen, lines) = if is_live {
+        greet(store.is_some())?;
+        let (terminal, lines) = Terminal::open(shutdown)?;
+        (Printer::Live(terminal), lines)
+    } else {
+        (Printer::Plain, input::lines())
+    };
+    let mut desk = OrderClient::new(producer, &reader, store, &screen, args.timeout);
+    let is_complete = tokio::select! {
+        is_complete = desk.run(lines, shutdown) => is_complete,
+        () = args.broker.dev_gone(&broker.settings) => Err(anyhow!("the millrace dev that takes these orders has ended")),
+    };
+    drop(desk);
+    screen.close().await;
+    Ok(if is_complete? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,15 +1,22 @@
 //! What is told: every step on a terminal, one line an order in a pipe.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use millrace_kafka::producer::Ack;
 
-/// See the module's text.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Printer {
-    is_live: bool,
+use super::editor::Terminal;
+use crate::terminal_text::one_line;
+
+/// Where it is told.
+#[derive(Debug)]
+pub(super) enum Printer {
+    /// To a person, above the line being typed.
+    Live(Terminal),
+    /// Into a pipe or a file.
+    Plain,
 }
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -25,77 +32,64 @@ pub(super) struct Settled {
     pub(super) reason: Option<String>,
 }
 
+/// Tells a person what can be typed.
+pub(super) fn greet(shows_notifications: bool) -> std::io::Result<()> {
+    let notifications = if shows_notifications { "" } else { " Notifications are not shown without --database." };
+    writeln!(anstream::stdout(), "A line is an order's id, or an order as JSON; exit or Ctrl-D ends.{notifications}")
+}
+
 impl Printer {
-    pub(super) fn new(is_live: bool) -> Self {
-        Self { is_live }
-    }
-
-    /// Asks for the first order.
-    pub(super) fn greet(self, shows_notifications: bool) -> std::io::Result<()> {
-        if !self.is_live {
-            return Ok(());
-        }
-        let notifications = if shows_notifications { "" } else { " Notifications are not shown without --database." };
-        writeln!(
-            anstream::stdout(),
-            "A line is an order's id, or an order as JSON; exit or Ctrl-D ends.{notifications}"
-        )?;
-        self.prompt()
-    }
-
-    pub(super) fn prompt(self) -> std::io::Result<()> {
-        if self.is_live {
-            write!(anstream::stdout(), "order> ")?;
-            anstream::stdout().flush()?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn accepted(self, order: &str, ack: Ack) -> std::io::Result<()> {
-        if self.is_live {
-            self.step(order, "accepted", PLAIN, &format!("orders/{}@{}", ack.partition, ack.offset))
-        } else {
-            Ok(())
+    pub(super) fn accepted(&self, order: &str, ack: Ack) -> std::io::Result<()> {
+        match self {
+            Self::Live(_) => self.tell(order, "accepted", PLAIN, &format!("orders/{}@{}", ack.partition, ack.offset)),
+            Self::Plain => Ok(()),
         }
     }
 
-    pub(super) fn settled(self, order: &str, settled: &Settled, after: Duration) -> std::io::Result<()> {
+    pub(super) fn settled(&self, order: &str, settled: &Settled, after: Duration) -> std::io::Result<()> {
         let Settled { payment_id, status, reason } = settled;
-        let reason = reason.as_ref().map_or_else(String::new, |reason| format!("  {reason}"));
         let style = if status == "paid" { GOOD } else { BAD };
-        if self.is_live {
-            self.step(order, status, style, &format!("payment {payment_id} after {after:.0?}{reason}"))
-        } else {
-            writeln!(anstream::stdout(), "{order} {status} {payment_id}{reason}")
+        let mut more = payment_id.clone();
+        if let Self::Live(_) = self {
+            more = format!("payment {payment_id} after {after:.0?}");
         }
+        if let Some(reason) = reason {
+            // Writing to a string cannot fail.
+            let _ = write!(more, "  {reason}");
+        }
+        self.tell(order, status, style, &more)
     }
 
-    pub(super) fn notified(self, order: &str, status: &str, destinations: &str) -> std::io::Result<()> {
+    pub(super) fn notified(&self, order: &str, status: &str, destinations: &str) -> std::io::Result<()> {
         let style = if status == "delivered" { GOOD } else { BAD };
-        self.step(order, &format!("notification {status}"), style, destinations)
+        self.tell(order, &format!("notification {status}"), style, destinations)
     }
 
     /// An order that is none, or was not accepted.
-    pub(super) fn refused(self, order: &str, reason: &str) -> std::io::Result<()> {
-        self.failed(order, "refused", reason)
+    pub(super) fn refused(&self, order: &str, reason: &str) -> std::io::Result<()> {
+        self.tell(order, "refused", BAD, reason)
     }
 
     /// An order whose payment did not come in time.
-    pub(super) fn unpaid(self, order: &str, timeout: Duration) -> std::io::Result<()> {
-        self.failed(order, "unpaid", &format!("no payment within {timeout:?}"))
+    pub(super) fn unpaid(&self, order: &str, timeout: Duration) -> std::io::Result<()> {
+        self.tell(order, "unpaid", BAD, &format!("no payment within {timeout:?}"))
     }
 
-    fn failed(self, order: &str, how: &str, reason: &str) -> std::io::Result<()> {
-        if self.is_live {
-            self.step(order, how, BAD, reason)
-        } else {
-            writeln!(anstream::stdout(), "{order} {how} {reason}")
+    fn tell(&self, order: &str, what: &str, style: Style, more: &str) -> std::io::Result<()> {
+        let (order, more) = (one_line(order.as_bytes()), one_line(more.as_bytes()));
+        match self {
+            Self::Live(terminal) => {
+                terminal.print(&format!("  {order}  {style}{what}{style:#}  {more}\n"));
+                Ok(())
+            }
+            Self::Plain => writeln!(anstream::stdout(), "{order} {what} {more}"),
         }
     }
 
-    fn step(self, order: &str, what: &str, style: Style, more: &str) -> std::io::Result<()> {
-        // Over the prompt, which comes again below.
-        writeln!(anstream::stdout(), "\r  {order}  {style}{what}{style:#}  {more}")?;
-        self.prompt()
+    /// Waits until everything is told.
+    pub(super) async fn close(self) {
+        if let Self::Live(terminal) = self {
+            terminal.close().await;
+        }
     }
 }

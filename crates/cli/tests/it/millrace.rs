@@ -1,5 +1,6 @@
 //! Running the command.
 
+use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -53,6 +54,21 @@ impl Millrace {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
         self
+    }
+
+    /// Gives it these bytes to read.
+    pub(crate) fn input(mut self, bytes: &[u8]) -> Self {
+        let path = self.folder.path().join("input");
+        std::fs::write(&path, bytes).unwrap();
+        self.command.stdin(File::open(path).unwrap());
+        self
+    }
+
+    /// Starts it with its three streams on a terminal.
+    pub(crate) fn start_on(mut self, terminal: &File) -> (Child, TempDir) {
+        let stream = || terminal.try_clone().unwrap();
+        self.command.stdin(stream()).stdout(stream()).stderr(stream());
+        (self.command.spawn().unwrap(), self.folder)
     }
 
     /// Runs it to its end.
