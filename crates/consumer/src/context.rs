@@ -14,8 +14,8 @@ use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, TopicPartitionList};
 
-use millrace_kafka::error::{ClientError, KafkaError};
 use millrace_kafka::KafkaSettings;
+use millrace_kafka::error::{ClientError, KafkaError};
 use millrace_kafka::logging_context::{ASKS_FOR_TOKENS, LoggingContext};
 
 /// An event of the client that the engine acts on.

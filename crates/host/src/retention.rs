@@ -122,7 +122,7 @@ mod tests {
                 source: "/test",
                 offset: 0,
                 key: None,
-                time: now,
+                time: now.into(),
                 received_at: if number < old { now - SignedDuration::from_hours(1) } else { now },
                 data: "{}",
                 digest: [1; 32],

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use millrace_store::{NotificationResult, EventBatch, EventRow, NewNotification, NotificationOutcome, Store, sqlite_url};
+use millrace_store::{
+    EventBatch, EventRow, NewNotification, NotificationOutcome, NotificationResult, Store, sqlite_url,
+};
 use millrace_testkit::eventually;
 
 use crate::millrace::Millrace;

@@ -20,7 +20,7 @@ on_both! {
 const LIMIT: u32 = 1_000;
 
 fn day(of: i64) -> Timestamp {
-    time("2026-01-01T12:00:00Z").checked_add((of * 24).hours()).unwrap()
+    time::<Timestamp>("2026-01-01T12:00:00Z").checked_add((of * 24).hours()).unwrap()
 }
 
 fn received(id: &str, on: i64) -> EventRow<'_> {
