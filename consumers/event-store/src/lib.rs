@@ -4,15 +4,15 @@
 //! |---|---|
 //! | `row` | a record as a row, or why it is none |
 //! | `event_store` | batches of rows, and the offset after them, in one transaction |
-//! | `process` | the event store as a process of its own |
 //!
 //! The database says where a partition goes on: rows and offset are committed together, so that a crash neither loses
 //! nor repeats one. The offsets are of one Kafka cluster; under another one they are others.
 
+mod app;
 mod event_store;
-pub mod process;
 mod row;
 
+pub use app::EventStoreApp;
 pub use event_store::EventStore;
 
 use millrace_consumer::Subscription;

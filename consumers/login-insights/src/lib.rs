@@ -9,18 +9,17 @@
 //! | `files` | insights in, files out |
 //! | `destination` | a folder or a bucket, for files |
 //! | `members` | both halves at work, and the order in which they stop |
-//! | `process` | login insights as a process of its own |
 //!
 //! It has two halves, each in a group of its own. The first makes insights, exactly once: each login is in one insight,
 //! in the transaction that commits its offset. The second reads what was committed and writes the files, at least once:
 //! a file's name and content follow from its insight, so that writing it again changes nothing.
 
+mod app;
 mod batching;
 mod destination;
 mod files;
 mod insight_id;
 mod insights;
-pub mod process;
 mod runner;
 mod settings;
 

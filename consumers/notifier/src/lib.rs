@@ -10,11 +10,11 @@
 //! | `deliveries` | what the database remembers of them |
 //! | `channel` | the ways out: one attempt each |
 //! | `network` | which addresses may be connected to, and HTTP |
-//! | `process` | the notifier as a process of its own |
 //!
 //! Deliveries are in order for each user, and carry the event's id. They are at least once; with a database, what is
 //! recorded as delivered is not delivered again.
 
+mod app;
 mod channel;
 mod config;
 mod delivery;
@@ -23,7 +23,6 @@ mod event;
 mod failure;
 mod network;
 mod notifier;
-pub mod process;
 mod routes;
 mod settings;
 
@@ -31,7 +30,7 @@ pub use config::{ConfigError, DEFAULT_CONFIG};
 pub use notifier::{Notifier, StartError};
 pub use settings::Settings;
 
-use millrace_consumer::{ConsumerOptions, Subscription};
+use millrace_consumer::Subscription;
 
 /// The consumer's name.
 pub const NAME: &str = "notifier";
@@ -39,17 +38,4 @@ pub const NAME: &str = "notifier";
 /// What it reads, and as which group.
 pub fn subscription() -> Subscription {
     Subscription::new(NAME, &[millrace_domain::event::NOTIFICATION.topic, millrace_domain::payment::TOPIC])
-}
-
-/// The options it runs with: every record in flight may be processed at once.
-///
-/// Processing is waiting for a destination, and destinations limit what they do at once by themselves. A limit across
-/// all of them would let the slow ones use up the places of the others.
-pub fn consumer_options(options: ConsumerOptions) -> ConsumerOptions {
-    ConsumerOptions { concurrency: options.max_in_flight, ..options }
-}
-
-/// Says what a notifier without a database does not do.
-pub fn warn_of_repeats() {
-    tracing::warn!("no --database: what is sent twice under one id, or read twice after a crash, is delivered twice");
 }

@@ -5,17 +5,16 @@
 //! | `payments` | the processor: an order record in, a payment out |
 //! | `carried` | what of an order's headers its payment carries on |
 //! | `gateway` | the way to the money, and one that simulates it |
-//! | `process` | payments as a process of its own |
 //!
 //! Payments, dead letters and the orders' offsets are committed in one Kafka transaction: whoever reads what is
 //! committed sees one payment for each order record, however often a process dies. Charges themselves are at least once:
 //! a charge may be asked for again after a crash, under the same payment id, which a gateway takes as its idempotency
 //! key.
 
+mod app;
 pub mod gateway;
 mod order_context;
 mod payments;
-pub mod process;
 mod settings;
 
 pub use payments::Payments;
