@@ -35,7 +35,8 @@ use millrace_consumer::Subscription;
 /// The consumer's name.
 pub const NAME: &str = "notifier";
 
-/// What it reads, and as which group.
+/// What it reads, as which group, and in which order: other producers may write records without a key.
 pub fn subscription() -> Subscription {
-    Subscription::new(NAME, &[millrace_domain::event::NOTIFICATION.topic, millrace_domain::payment::TOPIC])
+    let topics = [millrace_domain::event::NOTIFICATION.topic, millrace_domain::payment::TOPIC];
+    Subscription::new(NAME, &topics).with_order_key(notifier::order_key)
 }

@@ -70,10 +70,11 @@ impl Notifier {
         Self { deliveries: Some(DeliveryLog::of(store)), ..self }
     }
 
-    /// The same within what a consumer with these options may hold: all queues together take half of it, so that they
-    /// leave room for those who have no need to wait.
+    /// The same within what a consumer with these options may hold of each topic: all queues together take half of it, so
+    /// that they leave room for those who have no need to wait.
     #[must_use]
     pub fn within(mut self, options: &ConsumerOptions) -> Self {
+        let options = options.share_of(crate::subscription().topics.len());
         let shares = 2 * self.destinations.len().max(1);
         let (records, bytes) = (options.max_in_flight / shares, options.max_in_flight_bytes / shares);
         self.destinations =
@@ -214,6 +215,11 @@ impl DestinationQueues for Notifier {
             deliveries.announce(envelope.id.as_str(), &notification.user_id, name(record, &envelope, &document));
         }
     }
+}
+
+/// The order key of a record without a key: its user, whose notifications are delivered in order.
+pub(crate) fn order_key(record: &Record<'_>) -> Option<Vec<u8>> {
+    read(record).ok().map(|(_, notification)| notification.user_id.into_owned().into_bytes())
 }
 
 /// The notification that a record is, or why it is none.
