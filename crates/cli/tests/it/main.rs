@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod broken_brokers;
+mod configuration;
 mod consume;
 mod dev;
 mod embedded;

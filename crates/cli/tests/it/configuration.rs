@@ -1,0 +1,108 @@
+//! `docs/configuration.md`: what each command's `--help` says, kept in step with it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::millrace::Millrace;
+
+const FILE: &str = "../../docs/configuration.md";
+
+/// Ends the part of the file that is written by hand; the test writes what follows.
+const MARKER: &str = "<!-- From here on: written by the test, see above. -->\n";
+
+/// Renews the file where it is set.
+const RENEW: &str = "MILLRACE_RENEW_DOCS";
+
+const COMMANDS: [&str; 8] = ["dev", "serve", "consume", "load", "order", "tail", "replay", "topology"];
+
+/// Headings of the settings that several commands have, which stand in the file once.
+const SHARED: [&str; 3] = ["Kafka security", "Consumer", "Logs"];
+
+/// A heading of a help, and the entries below it.
+struct Section {
+    heading: String,
+    entries: Vec<String>,
+}
+
+#[tokio::test]
+async fn the_configuration_reference_is_what_help_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (by_hand, written) = text.split_once(MARKER).expect("the file holds its marker");
+    let reference = reference().await;
+    if std::env::var_os(RENEW).is_some() {
+        std::fs::write(&path, format!("{by_hand}{MARKER}{reference}")).unwrap();
+        return;
+    }
+    let differing = reference.lines().zip(written.lines()).find(|(help, file)| help != file);
+    assert!(
+        reference == written,
+        "docs/configuration.md differs from --help, first in {differing:?}; renew it: \
+         {RENEW}=1 cargo test -p millrace --test it configuration"
+    );
+}
+
+async fn reference() -> String {
+    let mut helps = Vec::new();
+    for command in COMMANDS {
+        // Without a terminal and without COLUMNS, clap wraps at 100 columns.
+        let help = Millrace::new([command, "--help"]).run().await.ok();
+        helps.push((command, sections(&help)));
+    }
+    let shared: Vec<_> = SHARED.iter().map(|&heading| (heading, in_all(heading, &helps))).collect();
+
+    let mut text = String::new();
+    for (command, sections) in &helps {
+        write!(text, "\n## millrace {command}\n\n```text\n").unwrap();
+        for Section { heading, entries } in sections {
+            let elsewhere = shared.iter().find(|(shared, _)| shared == heading).map(|(_, entries)| entries);
+            if !heading.is_empty() {
+                let note = if elsewhere.is_some() { " see below" } else { "" };
+                write!(text, "\n{heading}:{note}\n").unwrap();
+            }
+            let own = entries.iter().filter(|entry| elsewhere.is_none_or(|entries| !entries.contains(entry)));
+            text.extend(own.map(String::as_str));
+        }
+        text.push_str("```\n");
+    }
+    for (heading, entries) in shared {
+        write!(text, "\n## {heading}\n\n```text\n").unwrap();
+        text.extend(entries.into_iter().map(String::as_str));
+        text.push_str("```\n");
+    }
+    text
+}
+
+/// The entries below a heading that every command with this heading has.
+fn in_all<'h>(heading: &str, helps: &'h [(&str, Vec<Section>)]) -> Vec<&'h String> {
+    let sections = helps.iter().flat_map(|(_, sections)| sections).filter(|section| section.heading == heading);
+    let mut entries = sections.map(|section| section.entries.iter().collect::<Vec<_>>());
+    let first = entries.next().expect("a command with this heading");
+    entries.fold(first, |kept, entries| kept.into_iter().filter(|entry| entries.contains(entry)).collect())
+}
+
+/// Cuts a help at its headings, and what is below each at its flags.
+fn sections(help: &str) -> Vec<Section> {
+    let mut sections = vec![Section { heading: String::new(), entries: vec![String::new()] }];
+    let mut blank = "";
+    for line in help.lines().map(str::trim_end) {
+        let text = line.trim_start();
+        let indent = line.len() - text.len();
+        let section = sections.last_mut().unwrap();
+        if line.is_empty() {
+            blank = "\n";
+            continue;
+        }
+        if let Some(heading) = line.strip_suffix(':').filter(|_| indent == 0 && !blank.is_empty()) {
+            sections.push(Section { heading: heading.to_owned(), entries: vec![String::new()] });
+        } else {
+            let is_flag = text.starts_with('-') && indent <= 6;
+            if is_flag && !section.entries.iter().all(String::is_empty) {
+                section.entries.push(String::new());
+            }
+            writeln!(section.entries.last_mut().unwrap(), "{blank}{line}").unwrap();
+        }
+        blank = "";
+    }
+    sections
+}
