@@ -1,5 +1,6 @@
 //! `docs/configuration.md`: what each command's `--help` says, kept in step with it.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -15,8 +16,9 @@ const RENEW: &str = "MILLRACE_RENEW_DOCS";
 
 const COMMANDS: [&str; 8] = ["dev", "serve", "consume", "load", "order", "tail", "replay", "topology"];
 
-/// Headings of the settings that several commands have, which stand in the file once.
-const SHARED: [&str; 3] = ["Kafka security", "Consumer", "Logs"];
+/// Headings below which every command has something of its own. What several commands have below another one stands in
+/// the file once.
+const OWN: [&str; 4] = ["", "Arguments", "Options", "Examples"];
 
 /// A heading of a help, and the entries below it.
 struct Section {
@@ -49,16 +51,16 @@ async fn reference() -> String {
         let help = Millrace::new([command, "--help"]).run().await.ok();
         helps.push((command, sections(&help)));
     }
-    let shared: Vec<_> = SHARED.iter().map(|&heading| (heading, in_all(heading, &helps))).collect();
+    let shared = shared(&helps);
 
     let mut text = String::new();
     for (command, sections) in &helps {
-        write!(text, "\n## millrace {command}\n\n```text\n").unwrap();
+        writeln!(text, "\n## millrace {command}\n\n```text").unwrap();
         for Section { heading, entries } in sections {
             let elsewhere = shared.iter().find(|(shared, _)| shared == heading).map(|(_, entries)| entries);
             if !heading.is_empty() {
                 let note = if elsewhere.is_some() { " see below" } else { "" };
-                write!(text, "\n{heading}:{note}\n").unwrap();
+                writeln!(text, "\n{heading}:{note}").unwrap();
             }
             let own = entries.iter().filter(|entry| elsewhere.is_none_or(|entries| !entries.contains(entry)));
             text.extend(own.map(String::as_str));
@@ -66,19 +68,26 @@ async fn reference() -> String {
         text.push_str("```\n");
     }
     for (heading, entries) in shared {
-        write!(text, "\n## {heading}\n\n```text\n").unwrap();
+        writeln!(text, "\n## {heading}\n\n```text").unwrap();
         text.extend(entries.into_iter().map(String::as_str));
         text.push_str("```\n");
     }
     text
 }
 
-/// The entries below a heading that every command with this heading has.
-fn in_all<'h>(heading: &str, helps: &'h [(&str, Vec<Section>)]) -> Vec<&'h String> {
-    let sections = helps.iter().flat_map(|(_, sections)| sections).filter(|section| section.heading == heading);
-    let mut entries = sections.map(|section| section.entries.iter().collect::<Vec<_>>());
-    let first = entries.next().expect("a command with this heading");
-    entries.fold(first, |kept, entries| kept.into_iter().filter(|entry| entries.contains(entry)).collect())
+/// Headings that several commands have, each with the entries that all of these have below it.
+fn shared<'h>(helps: &'h [(&str, Vec<Section>)]) -> Vec<(&'h str, Vec<&'h String>)> {
+    let mut shared: Vec<(&str, Vec<&String>)> = Vec::new();
+    let mut count = HashMap::new();
+    for Section { heading, entries } in helps.iter().flat_map(|(_, sections)| sections) {
+        *count.entry(heading.as_str()).or_insert(0) += 1;
+        match shared.iter_mut().find(|(known, _)| known == heading) {
+            Some((_, common)) => common.retain(|entry| entries.contains(entry)),
+            None => shared.push((heading, entries.iter().collect())),
+        }
+    }
+    shared.retain(|(heading, common)| count[heading] > 1 && !common.is_empty() && !OWN.contains(heading));
+    shared
 }
 
 /// Cuts a help at its headings, and what is below each at its flags.
