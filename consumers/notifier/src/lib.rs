@@ -3,17 +3,17 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `notifier` | the processor: a record in, notifications out |
-//! | `config` | `notifier.toml`, checked as a whole |
-//! | `routes` | which destinations a notification is for |
-//! | `delivery` | a destination's limits, so that a slow or dead one holds up nobody else's; fallbacks |
-//! | `deliveries` | what the database remembers of them |
-//! | `channel` | the ways out: one attempt each |
-//! | `network` | which addresses may be connected to, and HTTP |
-//! | `process` | the notifier as a process of its own |
+//! | `notifier` | the processor: delivers the notification of each record |
+//! | `config` | `notifier.toml`, validated as a whole |
+//! | `routes` | the destinations of a notification |
+//! | `delivery` | limits, retries and circuit breaker of each destination; fallbacks |
+//! | `delivery_log` | accepted notifications, attempts and outcomes in the database |
+//! | `channel` | one delivery attempt: console, webhook, mail, Slack, Teams, SNS |
+//! | `network` | HTTP, proxies, and the check for private addresses |
+//! | `process` | the container's binary |
 //!
-//! Deliveries are in order for each user, and carry the event's id. They are at least once; with a database, what is
-//! recorded as delivered is not delivered again.
+//! Deliveries are in order for each user, and carry the event's id. They are at least once; with a database, a delivery
+//! that is recorded is not repeated.
 
 mod channel;
 mod config;
@@ -36,20 +36,20 @@ use millrace_consumer::{ConsumerOptions, Subscription};
 /// The consumer's name.
 pub const NAME: &str = "notifier";
 
-/// What it reads, and as which group.
+/// The topics it reads, and its consumer group.
 pub fn subscription() -> Subscription {
     Subscription::new(NAME, &[millrace_domain::event::NOTIFICATION.topic, millrace_domain::payment::TOPIC])
 }
 
-/// The options it runs with: every record in flight may be processed at once.
+/// The options it runs with: concurrency equals the records in flight.
 ///
-/// Processing is waiting for a destination, and destinations limit what they do at once by themselves. A limit across
-/// all of them would let the slow ones use up the places of the others.
+/// Each destination limits its own concurrency. A limit across all of them would let slow destinations block the
+/// others.
 pub fn consumer_options(options: ConsumerOptions) -> ConsumerOptions {
     ConsumerOptions { concurrency: options.max_in_flight, ..options }
 }
 
-/// Says what a notifier without a database does not do.
+/// Warns that a notifier without a database may deliver twice.
 pub fn warn_of_repeats() {
-    tracing::warn!("no --database: what is sent twice under one id, or read twice after a crash, is delivered twice");
+    tracing::warn!("no --database: a repeated id, or a record read again after a crash, is delivered again");
 }

@@ -1,4 +1,4 @@
-//! The notifier as a process of its own.
+//! The container's binary: command line and start-up.
 
 use clap::Parser;
 use millrace_host::consumer::Context;
@@ -18,9 +18,9 @@ Examples:
   millrace-notifier --kafka localhost:9092 --notifier-config notifier.toml
       to the destinations in the file
   millrace-notifier --kafka localhost:9092 --database postgres://millrace@db/millrace
-      nothing is delivered again that is recorded as delivered
+      recorded deliveries are not repeated
   millrace-notifier --kafka localhost:9092 --database postgres://millrace@db/millrace --retain 90d
-      notifications and their deliveries are deleted once they are older
+      notifications and deliveries older than 90 days are deleted
   KAFKA_BOOTSTRAP_SERVERS=broker:9092 MILLRACE_NOTIFIER_CONFIG=/etc/notifier.toml millrace-notifier
       the same settings from the environment";
 
@@ -30,7 +30,7 @@ Examples:
 pub struct CommandLine {
     #[command(flatten)]
     kafka: KafkaArgs,
-    /// Where deliveries are recorded, so that none is repeated: a PostgreSQL or SQLite URL
+    /// Database that records deliveries, so that none is repeated: a PostgreSQL or SQLite URL
     #[arg(long, value_name = "URL", hide_env_values = true)]
     database: Option<String>,
     #[command(flatten)]
@@ -39,10 +39,10 @@ pub struct CommandLine {
     notifier: Settings,
 }
 
-/// Runs the notifier until it is told to stop.
+/// Runs the notifier until shutdown.
 ///
 /// # Errors
-/// [`ProcessError`] where it had to end by itself.
+/// [`ProcessError`] where it cannot start, or the consumer fails.
 pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessError> {
     let notifier = Notifier::from_settings(&settings.notifier, &context.origins).map_err(ProcessError::start)?;
     if let Some(url) = &settings.database {
