@@ -1,4 +1,4 @@
-//! Payments as a process of its own.
+//! The container's binary: command line and start-up.
 
 use clap::Parser;
 use millrace_host::consumer::Context;
@@ -13,9 +13,9 @@ Examples:
   millrace-payments --kafka localhost:9092
       pays every order up to 10000
   millrace-payments --kafka localhost:9092 --payment-delay 1s --decline-above 99.50
-      a slow and careful gateway
+      a slow gateway that declines amounts above 99.50
   millrace-payments --kafka localhost:9092 --group-instance-id payments-1
-      an instance that takes up at once, after a crash, what its last life left open
+      static membership: after a crash, aborts the open transaction and resumes at once
   KAFKA_BOOTSTRAP_SERVERS=broker:9092 MILLRACE_PAYMENT_DELAY=1s millrace-payments
       the same settings from the environment";
 
@@ -29,10 +29,10 @@ pub struct CommandLine {
     payments: Settings,
 }
 
-/// Pays orders until it is told to stop.
+/// Pays orders until shutdown.
 ///
 /// # Errors
-/// [`ProcessError`] where it had to end by itself.
+/// [`ProcessError`] where it cannot start, or the consumer fails.
 pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessError> {
     let payments = Payments::from_settings(&settings.payments);
     let Some(kafka) = settings.kafka.connect(&context).await? else { return Ok(()) };
