@@ -1,4 +1,4 @@
-//! The event store as a process of its own.
+//! The container's binary: command line and start-up.
 
 use clap::Parser;
 use millrace_host::consumer::Context;
@@ -15,27 +15,27 @@ Examples:
   millrace-event-store --kafka localhost:9092 --database postgres://millrace@localhost/millrace
   millrace-event-store --kafka localhost:9092 --database sqlite:///var/lib/millrace/events.db
   millrace-event-store --kafka localhost:9092 --database postgres://localhost/millrace --retain 90d
-      events are deleted once they are older
+      events older than 90 days are deleted
   KAFKA_BOOTSTRAP_SERVERS=broker:9092 DATABASE_URL=postgres://… millrace-event-store
       the same settings from the environment";
 
-/// Keep events and payments from Kafka in a database, each of them once
+/// Store events and payments from Kafka in a database, each of them once
 #[derive(Debug, Parser)]
 #[command(name = "millrace-event-store", version, after_help = EXAMPLES)]
 pub struct CommandLine {
     #[command(flatten)]
     kafka: KafkaArgs,
-    /// Where events are kept: a PostgreSQL or SQLite URL
+    /// Database that stores the events: a PostgreSQL or SQLite URL
     #[arg(long, value_name = "URL", hide_env_values = true)]
     database: String,
     #[command(flatten)]
     retention: Retention,
 }
 
-/// Runs the event store until it is told to stop.
+/// Runs the event store until shutdown.
 ///
 /// # Errors
-/// [`ProcessError`] where it had to end by itself.
+/// [`ProcessError`] where it cannot start, or the consumer fails.
 pub async fn run(settings: CommandLine, context: Context) -> Result<(), ProcessError> {
     database::check(&settings.database, &context.origins).map_err(ProcessError::Setting)?;
     let Some(kafka) = settings.kafka.connect(&context).await? else { return Ok(()) };
