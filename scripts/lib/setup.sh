@@ -10,7 +10,6 @@ tools() {
 dev   cc      gcc         gcc                       gcc                     xcode          a C compiler (cc)
 dev   c++     g++         gcc-c++                   gcc                     xcode          a C++ compiler (c++)
 dev   make    make        make                      make                    xcode          make
-dev   perl    perl        perl                      perl                    perl           perl
 dev   cargo   -           -                         -                       -              Rust $(rust_version) or newer
 test  java    $jre        java-21-openjdk-headless  jre21-openjdk-headless  openjdk@21     Java 17 or newer (java)
 test  mvn     maven       maven                     maven                   maven          Apache Maven (mvn)
@@ -102,8 +101,6 @@ has() {
         command -v "$1" >/dev/null && { [ "$(uname)" != Darwin ] || xcode-select -p >/dev/null 2>&1; }
         ;;
     cargo) has_rust ;;
-    # A perl without its standard library cannot configure OpenSSL.
-    perl) perl -MFindBin -MIPC::Cmd -e 1 2>/dev/null ;;
     java) [ "$(java_major)" -ge 17 ] ;;
     # Shells have one of their own.
     kill) env kill -l >/dev/null 2>&1 ;;

@@ -4,15 +4,16 @@
 //! |---|---|
 //! | `row` | maps a record to a row |
 //! | `event_store` | writes batches of rows and the next offset in one transaction |
-//! | `process` | the container's binary |
+//! | `app` | start-up, for every host |
 //!
 //! The start offset of a partition comes from the database: rows and offset are committed together, so that a crash
 //! neither loses nor repeats a row. Offsets are stored by Kafka cluster and topic id.
 
+mod app;
 mod event_store;
-pub mod process;
 mod row;
 
+pub use app::EventStoreApp;
 pub use event_store::EventStore;
 
 use millrace_consumer::Subscription;

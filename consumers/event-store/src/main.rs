@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    millrace_host::consumer::main(millrace_event_store::process::run)
+    millrace_host::consumer::main::<millrace_event_store::EventStoreApp>()
 }

@@ -9,18 +9,18 @@
 //! | `files` | writes the file of each insight |
 //! | `destination` | the files' folder or bucket |
 //! | `runner` | runs both consumers, and stops them in order |
-//! | `process` | the container's binary |
+//! | `app` | start-up, for every host |
 //!
 //! It is two consumers, each in its own group. The first makes insights, exactly once: each login is in one insight, in
 //! the transaction that commits its offset. The second reads committed insights and writes their files, at least once: a
 //! file's name and content are derived from its insight, so that writing it again is idempotent.
 
+mod app;
 mod batching;
 mod destination;
 mod files;
 mod insight_id;
 mod insights;
-pub mod process;
 mod runner;
 mod settings;
 

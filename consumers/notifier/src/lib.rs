@@ -10,11 +10,12 @@
 //! | `delivery_log` | accepted notifications, attempts and outcomes in the database |
 //! | `channel` | one delivery attempt: console, webhook, mail, Slack, Teams, SNS |
 //! | `network` | HTTP, proxies, and the check for private addresses |
-//! | `process` | the container's binary |
+//! | `app` | start-up, for every host |
 //!
 //! Deliveries are in order for each user, and carry the event's id. They are at least once; with a database, a delivery
 //! that is recorded is not repeated.
 
+mod app;
 mod channel;
 mod config;
 mod delivery;
@@ -23,7 +24,6 @@ mod event;
 mod failure;
 mod network;
 mod notifier;
-pub mod process;
 mod routes;
 mod settings;
 
@@ -31,7 +31,7 @@ pub use config::{ConfigError, DEFAULT_CONFIG};
 pub use notifier::{Notifier, StartError};
 pub use settings::Settings;
 
-use millrace_consumer::{ConsumerOptions, Subscription};
+use millrace_consumer::Subscription;
 
 /// The consumer's name.
 pub const NAME: &str = "notifier";
@@ -39,17 +39,4 @@ pub const NAME: &str = "notifier";
 /// The topics it reads, and its consumer group.
 pub fn subscription() -> Subscription {
     Subscription::new(NAME, &[millrace_domain::event::NOTIFICATION.topic, millrace_domain::payment::TOPIC])
-}
-
-/// The options it runs with: concurrency equals the records in flight.
-///
-/// Each destination limits its own concurrency. A limit across all of them would let slow destinations block the
-/// others.
-pub fn consumer_options(options: ConsumerOptions) -> ConsumerOptions {
-    ConsumerOptions { concurrency: options.max_in_flight, ..options }
-}
-
-/// Warns that a notifier without a database may deliver twice.
-pub fn warn_of_repeats() {
-    tracing::warn!("no --database: a repeated id, or a record read again after a crash, is delivered again");
 }

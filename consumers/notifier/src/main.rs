@@ -1,7 +1,7 @@
-//! The notifier as a process of its own: what the container runs.
+//! The container's binary.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    millrace_host::consumer::main(millrace_notifier::process::run)
+    millrace_host::consumer::main::<millrace_notifier::Notifier>()
 }

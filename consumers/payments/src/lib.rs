@@ -5,16 +5,16 @@
 //! | `payments` | the processor: charges each order, and makes its payment |
 //! | `order_context` | the payment id and trace context from an order's headers |
 //! | `gateway` | the payment gateway's port, and a simulated gateway |
-//! | `process` | the container's binary |
+//! | `app` | start-up, for every host |
 //!
 //! Payments, dead letters and the orders' offsets are committed in one Kafka transaction: a `read_committed` reader sees
 //! one payment for each order record, through any crash. Charges are at least once: a charge may be repeated after a
 //! crash, under the same payment id, which is the gateway's idempotency key.
 
+mod app;
 pub mod gateway;
 mod order_context;
 mod payments;
-pub mod process;
 mod settings;
 
 pub use payments::Payments;

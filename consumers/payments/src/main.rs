@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    millrace_host::consumer::main(millrace_payments::process::run)
+    millrace_host::consumer::main::<millrace_payments::Payments>()
 }

@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_contiguous_run_of_done_records_is_committed() {
+    fn only_the_low_watermark_is_committed() {
         let mut assignment = Assignment::default();
         assignment.assign("orders", 0, StartOffset::Unknown);
         let [first, second, third] = [10, 11, 12].map(|offset| assignment.acquire("orders", 0, offset, 100).unwrap());
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finishes_under_an_older_epoch_does_not_count() {
+    fn a_completion_of_an_older_epoch_does_not_count() {
         let mut assignment = Assignment::default();
         let slot = assignment.assign("orders", 0, StartOffset::Unknown);
         let old = assignment.acquire("orders", 0, 10, 100).unwrap();
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_leaves_finishes_but_takes_nothing() {
+    fn a_draining_partition_finishes_but_takes_nothing() {
         let mut assignment = Assignment::default();
         let slot = assignment.assign("orders", 3, StartOffset::Unknown);
         let handle = assignment.acquire("orders", 3, 0, 1).unwrap();
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_counts_once_the_client_is_past_it() {
+    fn transaction_markers_count_once_the_client_passed_them() {
         let mut assignment = Assignment::default();
         assignment.assign("payments", 0, StartOffset::Unknown);
         assignment.reached("payments", 0, None);
@@ -461,19 +461,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_beyond_a_gap_is_told_and_not_taken_in_again() {
+    fn completed_offsets_are_committed_and_not_taken_again() {
         let mut assignment = Assignment::new(CommitPolicy::Interval);
         assignment.assign("orders", 0, StartOffset::Committed { done: CompletedOffsets::below(10), records: 4 });
         assert_eq!(offsets(&assignment), [] as [i64; 0], "nothing is new");
         let [first, second, third] = [10, 11, 12].map(|offset| assignment.acquire("orders", 0, offset, 1).unwrap());
         assignment.end(second, true);
         assignment.end(third, true);
-        let told = assignment.uncommitted();
-        assert_eq!(told.iter().map(|frontier| frontier.offset).collect::<Vec<_>>(), [10]);
-        let list = assignment.offsets(&told);
+        let frontiers = assignment.uncommitted();
+        assert_eq!(frontiers.iter().map(|frontier| frontier.offset).collect::<Vec<_>>(), [10]);
+        let list = assignment.offsets(&frontiers);
         let text = list.elements()[0].metadata().to_owned();
-        assignment.committed(told[0], &Progress::default());
-        assert_eq!(assignment.uncommitted(), [], "it is told once");
+        assignment.committed(frontiers[0], &Progress::default());
+        assert_eq!(assignment.uncommitted(), [], "it is committed once");
         assignment.end(first, false);
 
         let mut next = Assignment::new(CommitPolicy::Interval);
@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_was_cut_is_read_again_from_where_it_begins() {
+    fn a_truncated_log_is_read_from_its_beginning() {
         let mut assignment = Assignment::default();
         assignment.assign("orders", 0, StartOffset::Unknown);
         let before = assignment.acquire("orders", 0, 100, 1).unwrap();

@@ -229,7 +229,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_done_agrees_with_a_plain_set_and_survives_a_commit(
+        fn completed_offsets_agree_with_a_set_and_survive_a_commit(
             first in 0i64..1_000_000, inserts in prop::collection::vec((0i64..3_000, 1i64..40), 0..80),
         ) {
             let (mut done, mut set) = (CompletedOffsets::below(first), BTreeSet::new());
@@ -257,7 +257,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "(bits:5:|runs:5:)?[A-Za-z0-9+/]{0,40}") {
+        fn any_metadata_is_read_or_refused(text in "(bits:5:|runs:5:)?[A-Za-z0-9+/]{0,40}") {
             let _ = CompletedOffsets::read(5, &text);
         }
     }
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_does_not_fit_the_lowest_offsets_are_kept() {
+    fn the_lowest_offsets_are_kept_where_not_all_fit() {
         let done = scattered(60_000);
         assert_eq!(done.encode_metadata(), None);
         let kept = CompletedOffsets::read(0, &done.encode_metadata_that_fits()).unwrap();
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_somebody_else_or_beside_another_offset_is_refused() {
+    fn foreign_metadata_or_of_another_offset_is_refused() {
         let text = scattered(10).encode_metadata().unwrap();
         assert_eq!(CompletedOffsets::read(0, &text), Ok(scattered(10)));
         for (offset, text) in [(3, "my note"), (1, &*text)] {

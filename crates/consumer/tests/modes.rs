@@ -248,7 +248,7 @@ fn numbers(range: std::ops::Range<usize>) -> impl Iterator<Item = RawRecord> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_record_is_copied_exactly_once_and_in_order_of_its_key_while_members_come_and_go() {
+async fn every_record_is_copied_exactly_once_through_rebalances() {
     let Some(fixture) = Fixture::set(6).await else { return };
     let mut members = vec![fixture.copier().await];
     for round in 0..5 {
@@ -282,7 +282,7 @@ async fn every_record_is_copied_exactly_once_and_in_order_of_its_key_while_membe
 /// A member that died in the middle of a commit leaves it open: until it is settled nobody knows where to go on. What
 /// librdkafka finds out by itself in a rebalance meanwhile is "nothing committed", and it would begin anew.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_that_nobody_finished_is_waited_for_also_when_the_group_changes_meanwhile() {
+async fn an_unstable_commit_is_waited_for_through_a_rebalance() {
     let Some(fixture) = Fixture::set(4).await else { return };
     fixture.kafka.produce(&fixture.source, numbers(0..400)).await;
     let first = fixture.copier().await;
@@ -319,7 +319,7 @@ async fn a_broker_that_keeps_no_text_with_offsets_takes_transactions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn poison_in_a_transaction_is_dead_lettered_in_it_and_the_rest_is_copied() {
+async fn poison_is_dead_lettered_in_its_transaction() {
     let Some(fixture) = Fixture::set(1).await else { return };
     fixture.kafka.produce(&fixture.source, [record(1, "a"), record(1, "poison"), record(1, ""), record(1, "b")]).await;
     let member = fixture.copier().await;
@@ -333,7 +333,7 @@ async fn poison_in_a_transaction_is_dead_lettered_in_it_and_the_rest_is_copied()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_keeps_its_good_rows_and_goes_on_where_the_store_is_whatever_the_group_has_committed() {
+async fn a_batch_keeps_its_good_rows_and_follows_the_store() {
     let Some(fixture) = Fixture::set(3).await else { return };
     let table: Arc<Mutex<Table>> = Arc::default();
     fixture.kafka.produce(&fixture.source, numbers(0..3_000)).await;
@@ -377,7 +377,7 @@ async fn a_store_that_somebody_else_moved_on_is_followed() {
 
 /// What waits behind a batch that was not stored must not be stored before it: it would take the offset over it.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_row_is_lost_or_stored_twice_while_commits_are_not_answered() {
+async fn no_row_is_lost_or_repeated_while_commits_are_unanswered() {
     let Some(fixture) = Fixture::set(3).await else { return };
     let table: Arc<Mutex<Table>> = Arc::default();
     table.lock().unwrap().breaks = true;

@@ -1,12 +1,11 @@
-//! The smallest consumer: it counts time instead of records. Its shape is that of every consumer's `main.rs`, and the
-//! tests of this crate run it as a process.
+//! The smallest process: it counts time instead of records. The tests of this crate run it as a process.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use millrace_host::consumer::{self, Context};
 use millrace_host::health::Status;
+use millrace_host::process::{self, Context};
 use millrace_host::settings::duration;
 
 /// Counts time
@@ -47,5 +46,5 @@ async fn run(settings: Settings, context: Context) -> Result<(), Broken> {
 }
 
 fn main() -> ExitCode {
-    consumer::main(run)
+    process::main(run)
 }

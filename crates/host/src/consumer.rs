@@ -1,176 +1,170 @@
-//! The main function of every consumer: settings, telemetry, the admin listener, signals and the exit code.
+//! The main function of every consumer's container: its settings, Kafka and the database, then the consumer.
 
-use std::error::Error;
+use std::marker::PhantomData;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::builder::Resettable;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser};
-use tokio::runtime;
-use tokio_util::sync::CancellationToken;
+use millrace_consumer::ConsumerOptions;
+use millrace_kafka::admin::AdminClient;
+use millrace_kafka::producer::ProducerSettings;
+use millrace_kafka::settings::Security;
+use millrace_kafka::{KafkaSettings, Producer};
 
-use crate::admin::{self, AdminSettings};
-use crate::health::Health;
-use crate::settings::{self, Origins, Parsed};
-use crate::telemetry::logs::{self, LogSettings};
-use crate::telemetry::metrics;
-use crate::worker::on_worker;
-use crate::{exit, listen, shutdown};
+#[cfg(feature = "database")]
+use crate::app::check_database;
+use crate::app::{AppEnv, AppError, ConsumerApp, DatabaseUse, SettingsContext, Started};
+#[cfg(feature = "database")]
+use crate::database::{self, DatabaseArgs};
+use crate::health::Status;
+use crate::process::{self, Context};
+#[cfg(feature = "database")]
+use crate::retention::Retention;
 
-/// How long after the first signal a consumer that has not drained is given up: later than its own deadline
-/// ([`shutdown::DRAIN`]), and early enough to end within 30 s.
-const GIVE_UP: Duration = Duration::from_secs(28);
+/// How long a broker may take to answer at the start.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// How long blocking work may hold up the end of the process after the consumer has returned.
-const RUNTIME_END: Duration = Duration::from_secs(1);
-
-/// What the host gives a consumer beside its settings.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// Cancelled when the consumer must drain: finish what is in flight within [`shutdown::DRAIN`], then return.
-    pub shutdown: CancellationToken,
-    /// Where the consumer says how it is. Until it says something, the process counts as starting.
-    pub health: Health,
-    /// How the user wrote each setting, for errors that name it.
-    pub origins: Origins,
-}
+/// Where files go that nothing else names a place for.
+const DATA_DIR: &str = ".millrace";
 
 /// Runs a consumer as this process: all of its `main`.
 ///
-/// `T` holds the consumer's own settings; the host adds `--log`, `--log-format` and `--admin-listen`. `run` returns
-/// once the consumer has drained, or with the error that stops it.
+/// To the consumer's own settings come those of Kafka, of the runtime, of the database it uses, and what every
+/// [process](crate::process::main) has.
 ///
-/// The exit code is 0 after `run` returned `Ok`; 2 for a wrong setting, also for a
-/// [`SettingError`](exit::SettingError) among the causes of an error of `run`; 1 for any other error, which is
-/// logged, and when `run` has not returned 28 s after the signal.
-///
-/// ```no_run
-/// # #[derive(clap::Parser)] struct Settings {}
-/// # async fn run(_: Settings, _: millrace_host::consumer::Context) -> std::io::Result<()> { Ok(()) }
+/// ```ignore
 /// fn main() -> std::process::ExitCode {
-///     millrace_host::consumer::main::<Settings, _, _, _>(run)
+///     millrace_host::consumer::main::<Payments>()
 /// }
 /// ```
-pub fn main<T, R, F, E>(run: R) -> ExitCode
-where
-    T: Parser,
-    R: FnOnce(T, Context) -> F,
-    F: Future<Output = Result<(), E>> + Send + 'static,
-    E: Error + Send + 'static,
-{
-    let parsed = settings::parse::<ConsumerProcess<T>>();
-    logs::install(&parsed.args.logs);
-    match host(parsed, run) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if exit::code(&*error) == exit::WRONG_SETTING => exit::report(&*error),
-        Err(error) => {
-            tracing::error!(error = exit::describe(&*error), "stopped");
-            ExitCode::from(exit::FAILURE)
-        }
+pub fn main<A: ConsumerApp>() -> ExitCode {
+    process::main(run::<A>)
+}
+
+/// Runs the consumer until it has drained, or until it cannot go on.
+async fn run<A: ConsumerApp>(args: CommandLine<A>, context: Context) -> Result<(), AppError> {
+    let Context { shutdown, health, origins } = context;
+    let context = SettingsContext { data_dir: Path::new(DATA_DIR), is_local: false, origins: &origins };
+    let app = A::build(args.own, &context)?;
+    #[cfg(feature = "database")]
+    {
+        args.database.check(&origins)?;
+        check_database(A::NAME, A::DATABASE, args.database.url().is_some(), &origins)?;
+        args.retention.check(args.database.url().is_some(), &origins)?;
     }
-}
 
-fn host<T, R, F, E>(parsed: Parsed<ConsumerProcess<T>>, run: R) -> Result<(), Box<dyn Error>>
-where
-    R: FnOnce(T, Context) -> F,
-    F: Future<Output = Result<(), E>> + Send + 'static,
-    E: Error + Send + 'static,
-{
-    metrics::install()?;
-    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        let Parsed { args, origins } = parsed;
-        let shutdown = shutdown::on_signals()?;
-        let health = Health::default();
+    let kafka = KafkaSettings { security: args.kafka.security, ..KafkaSettings::plaintext(args.kafka.kafka) };
+    let admin = AdminClient::new(&kafka)?;
+    let Some(metadata) = shutdown.run_until_cancelled(admin.overview(BROKER_TIMEOUT)).await else { return Ok(()) };
+    let brokers = metadata?.brokers;
+    tracing::debug!(brokers, "Kafka answers");
+    let dead_letters = Producer::new(&kafka, &ProducerSettings::default())?;
 
-        let setting = origins.name("admin-listen");
-        let listener = listen::bind(args.admin.admin_listen, &setting)?;
-        tracing::info!(
-            version = crate::version(),
-            admin = %listener.local_addr()?,
-            "started"
-        );
-        tokio::spawn(admin::serve(listener, health.clone()));
-
-        let context = Context { shutdown: shutdown.clone(), health: health.clone(), origins };
-        tokio::select! {
-            outcome = on_worker(run(args.own, context)) => outcome?,
-            () = give_up(&shutdown, &health, GIVE_UP) => return Err(NotDrained(GIVE_UP).into()),
+    #[cfg(feature = "database")]
+    let store = match args.database.url() {
+        None => None,
+        Some(url) => {
+            let Some(store) = shutdown.run_until_cancelled(database::open(url, &origins)).await else { return Ok(()) };
+            health.set("database", Status::Ok);
+            Some(store.map_err(AppError::start)?)
         }
-        tracing::info!("ended");
-        Ok(())
-    });
-    runtime.shutdown_timeout(RUNTIME_END);
-    outcome
+    };
+    let env = AppEnv {
+        kafka,
+        admin,
+        dead_letters,
+        options: args.kafka.options,
+        #[cfg(feature = "database")]
+        store: store.clone(),
+        #[cfg(feature = "database")]
+        retention: args.retention,
+        shutdown: shutdown.clone(),
+    };
+    let Some(started) = shutdown.run_until_cancelled(app.start(env)).await else { return Ok(()) };
+    let Started { members, mut end } = started?;
+    let outcome = tokio::select! {
+        outcome = &mut end => outcome,
+        () = Started::joined(&members) => {
+            health.set("kafka", Status::Ok);
+            end.await
+        }
+    };
+    #[cfg(feature = "database")]
+    if let Some(store) = store {
+        store.close().await;
+    }
+    Ok(outcome?)
 }
 
-/// Marks the process as draining at the signal, and ends `limit` later.
-async fn give_up(shutdown: &CancellationToken, health: &Health, limit: Duration) {
-    shutdown.cancelled().await;
-    health.drain();
-    tokio::time::sleep(limit).await;
+/// The settings of Kafka and the consumer runtime.
+#[derive(Debug, Clone, Args)]
+struct KafkaArgs {
+    /// The Kafka brokers, separated by commas
+    #[arg(long, value_name = "HOST:PORT,…")]
+    kafka: String,
+    #[command(flatten)]
+    security: Security,
+    #[command(flatten)]
+    options: ConsumerOptions,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("still draining {} s after the signal", .0.as_secs())]
-struct NotDrained(Duration);
-
-/// A consumer's own settings and the host's, as one command with the consumer's name, description and examples.
-struct ConsumerProcess<T> {
-    own: T,
-    logs: LogSettings,
-    admin: AdminSettings,
+/// A container's command line: the consumer's own settings and the host's.
+struct CommandLine<A: ConsumerApp> {
+    own: A::Settings,
+    kafka: KafkaArgs,
+    #[cfg(feature = "database")]
+    database: DatabaseArgs,
+    #[cfg(feature = "database")]
+    retention: Retention,
+    app: PhantomData<A>,
 }
 
-impl<T: Parser> Parser for ConsumerProcess<T> {}
+impl<A: ConsumerApp> Parser for CommandLine<A> {}
 
-impl<T: CommandFactory> CommandFactory for ConsumerProcess<T> {
+impl<A: ConsumerApp> CommandFactory for CommandLine<A> {
     fn command() -> Command {
-        with_host_settings(T::command())
+        let name = format!("millrace-{}", A::NAME);
+        let mut command = KafkaArgs::augment_args(Command::new(name.clone()));
+        #[cfg(feature = "database")]
+        if A::DATABASE != DatabaseUse::None {
+            command = Retention::augment_args(DatabaseArgs::augment_args(command));
+        }
+        command = A::Settings::augment_args(command);
+        // Added settings bring their own documentation with them: the consumer's comes last.
+        command.bin_name(name).about(A::ABOUT).long_about(None).version(crate::version()).after_help(A::EXAMPLES)
     }
 
     fn command_for_update() -> Command {
-        with_host_settings(T::command_for_update())
+        Self::command()
     }
 }
 
-fn with_host_settings(own: Command) -> Command {
-    // clap takes the documentation of added settings for that of the command.
-    let about = Resettable::from(own.get_about().cloned());
-    let long_about = Resettable::from(own.get_long_about().cloned());
-    AdminSettings::augment_args(LogSettings::augment_args(own)).about(about).long_about(long_about)
-}
-
-impl<T: FromArgMatches> FromArgMatches for ConsumerProcess<T> {
+impl<A: ConsumerApp> FromArgMatches for CommandLine<A> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         Self::from_arg_matches_mut(&mut matches.clone())
     }
 
     fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        #[cfg(feature = "database")]
+        let (database, retention) = if A::DATABASE == DatabaseUse::None {
+            (DatabaseArgs::default(), Retention::default())
+        } else {
+            (DatabaseArgs::from_arg_matches_mut(matches)?, Retention::from_arg_matches_mut(matches)?)
+        };
         Ok(Self {
-            own: T::from_arg_matches_mut(matches)?,
-            logs: LogSettings::from_arg_matches_mut(matches)?,
-            admin: AdminSettings::from_arg_matches_mut(matches)?,
+            own: A::Settings::from_arg_matches_mut(matches)?,
+            kafka: KafkaArgs::from_arg_matches_mut(matches)?,
+            #[cfg(feature = "database")]
+            database,
+            #[cfg(feature = "database")]
+            retention,
+            app: PhantomData,
         })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        self.own.update_from_arg_matches(matches)?;
-        self.logs.update_from_arg_matches(matches)?;
-        self.admin.update_from_arg_matches(matches)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_signal_marks_the_process_as_draining_before_it_is_given_up() {
-        let shutdown = CancellationToken::new();
-        let health = Health::default();
-        shutdown.cancel();
-        give_up(&shutdown, &health, Duration::ZERO).await;
-        assert_eq!(health.report().status, "draining");
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use millrace_domain::ErrorClass;
 use millrace_store::{Store, StoreError};
 use tokio::time::{Instant, sleep};
@@ -26,12 +27,29 @@ pub enum OpenError {
     Unreachable(StoreError),
 }
 
-/// Looks at the value of the setting `database`, before anything is waited for.
-///
-/// # Errors
-/// [`SettingError`] names the setting as the user wrote it, and what is wrong with it.
-pub fn check(url: &str, origins: &Origins) -> Result<(), SettingError> {
-    Store::check_url(url).map_err(|error| origins.error("database", error.to_string()))
+/// The setting of every process that uses a database.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseArgs {
+    /// The database: a PostgreSQL or SQLite URL, such as `postgres://USER@HOST/NAME`
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
+}
+
+impl DatabaseArgs {
+    /// The URL that was set.
+    pub fn url(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
+    /// Checks the URL, before anything is waited for.
+    ///
+    /// # Errors
+    /// [`SettingError`] names the setting as the user wrote it, and what is wrong with it.
+    pub fn check(&self, origins: &Origins) -> Result<(), SettingError> {
+        let check = |url| Store::check_url(url).map_err(|error| origins.error("database", error.to_string()));
+        self.url().map_or(Ok(()), check)
+    }
 }
 
 /// Opens the database at `url`, the value of the setting `database`, and waits for one that is starting.

@@ -1,16 +1,17 @@
 //! What every Millrace process shares: settings, telemetry, health and shutdown.
 //!
-//! A consumer's `main.rs` needs [`consumer::main`] alone, and its process [`kafka_consumer`]. Other processes compose the
+//! A consumer implements [`app::ConsumerApp`], and its `main.rs` needs [`consumer::main`] alone. Other processes compose the
 //! same pieces: [`settings::parse`], [`telemetry`], [`shutdown::on_signals`], [`listen::bind`] and [`exit::report`].
 
 pub mod admin;
+pub mod app;
 pub mod consumer;
 #[cfg(feature = "database")]
 pub mod database;
 pub mod exit;
 pub mod health;
-pub mod kafka_consumer;
 pub mod listen;
+pub mod process;
 #[cfg(feature = "database")]
 pub mod retention;
 pub mod settings;

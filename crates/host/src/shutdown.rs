@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 /// How long a process may take to finish what is in flight: under the 30 s after which a container's host kills it.
 pub const DRAIN: Duration = Duration::from_secs(25);
 
+/// How long after the first signal a process ends that has not drained: later than [`DRAIN`], within 30 s.
+pub const GIVE_UP: Duration = Duration::from_secs(28);
+
 /// Listens for SIGINT, SIGTERM and SIGHUP, which comes when a terminal is closed, and gives the token that the first of
 /// them cancels. A SIGHUP that the process was told to ignore (`nohup`) stays ignored.
 ///

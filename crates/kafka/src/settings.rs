@@ -163,23 +163,23 @@ impl Security {
             SecurityProtocol::SaslSsl => ("sasl_ssl", true, true),
         };
         config.set("security.protocol", name);
-        if tls && !has_tls {
-            return Err(needs_tls("KAFKA_SECURITY_PROTOCOL", &name.to_uppercase()));
-        }
         if sasl {
-            self.apply_sasl(config, has_tls)?;
+            self.apply_sasl(config)?;
         }
         if tls {
             self.apply_tls(config);
         }
-        Ok(())
+        // Last: a setting that is missing is missing in every build.
+        match self.sasl_mechanism.filter(|mechanism| sasl && *mechanism != SaslMechanism::Plain) {
+            _ if has_tls => Ok(()),
+            _ if tls => Err(needs_tls("KAFKA_SECURITY_PROTOCOL", &name.to_uppercase())),
+            Some(mechanism) => Err(needs_tls("KAFKA_SASL_MECHANISM", mechanism.as_librdkafka())),
+            None => Ok(()),
+        }
     }
 
-    fn apply_sasl(&self, config: &mut ClientConfig, has_tls: bool) -> Result<(), KafkaError> {
+    fn apply_sasl(&self, config: &mut ClientConfig) -> Result<(), KafkaError> {
         let mechanism = self.sasl_mechanism.ok_or_else(|| missing("KAFKA_SASL_MECHANISM", "SASL needs a mechanism"))?;
-        if !has_tls && mechanism != SaslMechanism::Plain {
-            return Err(needs_tls("KAFKA_SASL_MECHANISM", mechanism.as_librdkafka()));
-        }
         config.set("sasl.mechanism", mechanism.as_librdkafka());
         if mechanism.as_librdkafka() != "OAUTHBEARER" {
             let user = self.sasl_username.as_ref();

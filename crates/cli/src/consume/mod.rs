@@ -3,27 +3,24 @@
 pub(crate) mod registry;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::builder::PossibleValuesParser;
 use futures_util::future::try_join_all;
 use millrace_consumer::ConsumerOptions;
+use millrace_host::app::{AppEnv, SettingsContext, Started};
 use millrace_host::settings::Origins;
+use millrace_host::shutdown::GIVE_UP;
 use millrace_host::worker::on_worker;
 use millrace_kafka::Producer;
 use millrace_kafka::producer::ProducerSettings;
 use tokio_util::sync::CancellationToken;
 
-use self::registry::{CONSUMERS, ConsumerSettings, Host, Started};
+use self::registry::{CONSUMERS, ConsumerSettings};
 use crate::broker::{BROKER_TIMEOUT, Broker, in_the_users_words};
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
 use crate::topics;
-
-/// How long after the first signal consumers that have not drained are given up: later than their own deadline, and
-/// early enough to end within 30 s.
-const GIVE_UP: Duration = Duration::from_secs(28);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,12 +51,15 @@ pub(crate) struct Args {
 
 /// Consumes until `shutdown` and the drain after it.
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    registry::check(&args.settings, &args.broker.data_dir, origins)?;
+    let context = SettingsContext { data_dir: &args.broker.data_dir, is_local: false, origins };
+    let chosen = args.settings.build(|name| args.names.iter().any(|chosen| chosen == name), &context)?;
     let Some(broker) = shutdown.run_until_cancelled(prepare(&args, origins)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let broker = broker?;
-    let store = match args.database.or_that_of_dev(&args.broker) {
+    let database = args.database.or_that_of_dev(&args.broker);
+    args.settings.check_database(&chosen, database.is_some(), origins)?;
+    let store = match database {
         Some(url) => match shutdown.run_until_cancelled(millrace_host::database::open(&url, origins)).await {
             Some(store) => Some(store?),
             None => return Ok(ExitCode::SUCCESS),
@@ -67,20 +67,19 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         None => None,
     };
     let producer = Producer::new(&broker.settings, &ProducerSettings::default());
-    let host = Host {
-        kafka: &broker.settings,
-        producer: &producer.map_err(|failure| in_the_users_words(failure, origins))?,
-        options: &args.options,
-        settings: &args.settings,
-        cluster: &broker.cluster,
-        data_dir: &args.broker.data_dir,
-        store: store.as_ref(),
-        origins,
-        shutdown: &shutdown,
+    let env = AppEnv {
+        kafka: broker.settings,
+        admin: broker.cluster,
+        dead_letters: producer.map_err(|failure| in_the_users_words(failure, origins))?,
+        options: args.options,
+        store,
+        retention: args.settings.retention,
+        shutdown: shutdown.clone(),
     };
     let mut running = Vec::new();
-    for consumer in registry::named(&args.names) {
-        running.push(run_one(consumer.name, (consumer.start)(&host).await?, &shutdown));
+    for built in chosen {
+        let name = built.consumer.name;
+        running.push(run_one(name, built.start(env.clone()).await?, &shutdown));
     }
     tokio::select! {
         outcome = try_join_all(running) => outcome.map(|_| ExitCode::SUCCESS),

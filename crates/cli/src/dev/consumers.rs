@@ -7,11 +7,12 @@ use anyhow::{Context as _, anyhow};
 use futures_util::future::join_all;
 use millrace_consumer::Progress;
 use millrace_domain::catalogue::catalogue;
+use millrace_host::app::AppEnv;
 use millrace_kafka::KafkaError;
 use millrace_kafka::admin::{AdminClient, Offsets};
 use tokio::task::JoinSet;
 
-use crate::consume::registry::{CONSUMERS, Host};
+use crate::consume::registry::Built;
 
 /// How often it is looked whether everything is processed.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -41,11 +42,12 @@ pub(super) struct Consumers {
 }
 
 impl Consumers {
-    /// Starts every consumer there is.
-    pub(super) async fn start(host: &Host<'_>) -> anyhow::Result<Self> {
+    /// Starts these consumers.
+    pub(super) async fn start(built: Vec<Built>, env: &AppEnv) -> anyhow::Result<Self> {
         let mut consumers = Self::default();
-        for consumer in CONSUMERS {
-            let started = (consumer.start)(host).await?;
+        for built in built {
+            let consumer = built.consumer;
+            let started = built.start(env.clone()).await?;
             let members = (consumer.subscriptions)().into_iter().zip(started.members);
             let running = members.map(|(subscription, progress)| Running { progress, topics: subscription.topics });
             consumers.running.extend(running);

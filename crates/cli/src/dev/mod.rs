@@ -18,6 +18,7 @@ use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use millrace_consumer::ConsumerOptions;
 use millrace_edge::{Edge, KafkaSink, Limits, Sink};
+use millrace_host::app::{AppEnv, SettingsContext};
 use millrace_host::listen::BoundSocket;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_host::shutdown::Deadline;
@@ -33,7 +34,7 @@ use self::broker::{Broker, Choice, choice};
 use self::consumers::Consumers;
 use self::data_dir_lock::{DataDirLock, ReadyFile};
 use crate::broker::in_the_users_words;
-use crate::consume::registry::{self, ConsumerSettings, Host};
+use crate::consume::registry::ConsumerSettings;
 use crate::database;
 use crate::discovery::DATA_DIR;
 use crate::http_server::{self, HttpArgs};
@@ -93,12 +94,10 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         tracing::debug!(%error, "transparent huge pages stay on");
     }
     security::refuse_where_unused(&args.kafka, origins)?;
-    let mut settings = args.consumers;
-    // Whoever tries things out on a laptop delivers to that laptop.
-    settings.notifier.allow_private_destinations = true;
-    // A wrong setting is told before anything is started for it.
+    // A wrong setting is found before anything is started for it.
     let claim = DataDirLock::of(&args.data_dir, origins).await?;
-    registry::check(&settings, &args.data_dir, origins)?;
+    let context = SettingsContext { data_dir: &args.data_dir, is_local: true, origins };
+    let built = args.consumers.build(|_| true, &context)?;
     let reserved = BoundSocket::at(args.listen, &origins.name("listen"))?;
     let address = reserved.address();
     let database = args.database.map_or_else(|| database::in_data_dir(&args.data_dir), Ok)?;
@@ -118,18 +117,17 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
 
     let cluster = AdminClient::new(kafka)?;
     let stop_consuming = CancellationToken::new();
-    let mut consumers = Consumers::start(&Host {
-        kafka,
-        producer: &producer,
-        options: &broker.consumer_options(args.options),
-        settings: &settings,
-        cluster: &cluster,
-        data_dir: &args.data_dir,
-        store: Some(&store),
-        origins,
-        shutdown: &stop_consuming,
-    })
-    .await?;
+    let env = AppEnv {
+        kafka: kafka.clone(),
+        admin: cluster.clone(),
+        dead_letters: producer.clone(),
+        options: broker.consumer_options(args.options),
+        store: Some(store.clone()),
+        retention: args.consumers.retention,
+        shutdown: stop_consuming.clone(),
+    };
+    let mut consumers = Consumers::start(built, &env).await?;
+    drop(env);
     let joined = shutdown.run_until_cancelled(Deadline::after(JOINED_WITHIN).limit(consumers.joined())).await;
     joined
         .unwrap_or(Ok(()))

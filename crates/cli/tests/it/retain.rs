@@ -48,7 +48,8 @@ async fn dev_deletes_rows_that_are_older_than_retain() {
     let folder = tempfile::tempdir().unwrap();
     let url = sqlite_url(&folder.path().join("kept.db"));
     let store = database(&url).await;
-    let dev = Millrace::new(["dev", "--listen", "127.0.0.1:0", "--database", &url, "--retain", "30m"]).start();
+    let settings = ["--database", &url, "--retain", "30m", "--log", "info"];
+    let dev = Millrace::new(["dev", "--listen", "127.0.0.1:0"].into_iter().chain(settings)).start();
     eventually(Duration::from_secs(60), "the old rows are gone", async || {
         let left = (store.event("old").await.unwrap(), store.notification("told").await.unwrap());
         (left == (None, None)).then_some(())

@@ -40,7 +40,7 @@ async fn a_wrong_number_is_told_what_is_right_by_every_flag() {
         (consume, "--concurrency", "must be a whole number"),
         (consume, "--max-in-flight", "must be a whole number"),
         (consume, "--max-in-flight-bytes", "must be a whole number"),
-        (consume, "--lane-records", "must be a whole number"),
+        (consume, "--key-queue-records", "must be a whole number"),
         (consume, "--max-attempts", "must be a whole number"),
         (consume, "--dead-letter-limit", "must be a whole number"),
         (&["dev"], "--max-attempts", "must be a whole number"),

@@ -220,7 +220,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everything_is_taken_once_in_order_and_with_the_offset_that_covers_it(
+        fn outputs_are_taken_once_in_order_with_their_offset(
             order in Just((0i64..40).collect::<Vec<_>>()).prop_shuffle(),
             steps in prop::collection::vec((0usize..12, any::<bool>()), 1..40),
         ) {
@@ -254,7 +254,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_has_waited_longest_is_taken_first(slots in prop::collection::vec(0usize..4, 1..40), products in 0usize..40) {
+        fn the_oldest_outputs_are_taken_first(slots in prop::collection::vec(0usize..4, 1..40), products in 0usize..40) {
             let start = Instant::now();
             let at = |second: usize| start + Duration::from_secs(second as u64);
             let (mut buffer, mut ends) = (TransactionBuffer::default(), [0; 4]);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_an_epoch_that_is_over_is_forgotten() {
+    fn outputs_of_an_ended_epoch_are_dropped() {
         let (mut buffer, now) = (TransactionBuffer::default(), Instant::now());
         buffer.add(handle(0, 5), Output::Product(5), now);
         buffer.add(handle(1, 7), Output::Product(7), now);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_goes_with_what_stands_before_it_and_is_no_product() {
+    fn a_dead_letter_is_taken_in_order_and_is_no_product() {
         let (mut buffer, now) = (TransactionBuffer::default(), Instant::now());
         buffer.add(handle(0, 0), Output::Product(0), now);
         let letter =

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_stays_open_keeps_no_list_of_those_that_are_closed() {
+    fn an_open_record_keeps_no_list_of_closed_ones() {
         let mut ledger = Ledger::default();
         for offset in 0..10_000 {
             ledger.open(offset).unwrap();

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_has_one_chunk_at_a_time_and_what_comes_meanwhile_is_the_next() {
+    fn a_partition_has_one_batch_at_a_time() {
         let jobs = Jobs::default();
         let mut batcher = batcher(&jobs);
         let mut context = Context::from_waker(noop_waker_ref());
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_in_a_partition_that_leaves_is_dropped_and_its_chunk_goes_on() {
+    fn queued_records_of_a_revoked_partition_are_dropped() {
         let jobs = Jobs::default();
         let mut batcher = batcher(&jobs);
         let mut context = Context::from_waker(noop_waker_ref());
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(running(&jobs), [vec![0], vec![50]]);
     }
 
-    /// Takes records in, and says what chunk runs then: its offsets and what it expects.
+    /// Takes records in, and says which batch runs then: its offsets and what it expects.
     fn next_batch<'c, S, F>(
         batcher: &mut PartitionBatcher<'c, S, F>,
         jobs: &Jobs,
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_chunk_that_came_to_nothing_none_begins_until_the_partition_is_taken_up_anew() {
+    fn no_batch_follows_one_that_was_not_stored() {
         let jobs = Jobs::default();
         let mut batcher = batcher(&jobs);
         batcher.begin_epoch(0, 1, &StartOffset::Stored { offset: 5, records: 0 });
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_of_an_older_epoch_changes_nothing_in_a_newer_one() {
+    fn a_batch_of_an_older_epoch_does_not_count() {
         let jobs = Jobs::default();
         let mut batcher = batcher(&jobs);
         batcher.begin_epoch(0, 1, &StartOffset::Unknown);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_was_cut_goes_on_also_where_a_chunk_was_given_up_for_it() {
+    fn a_truncated_log_continues_after_an_abandoned_batch() {
         let jobs = Jobs::default();
         let mut batcher = batcher(&jobs);
         batcher.begin_epoch(0, 1, &StartOffset::Stored { offset: 90, records: 0 });

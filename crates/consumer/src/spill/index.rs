@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn queues_and_their_partitions_take_turns_and_get_no_more_than_they_have_room_for() {
+    fn queues_and_partitions_take_turns_within_capacity() {
         let (slow, slower) = (WaitReason::Destination(1), WaitReason::Destination(2));
         let mut spilled = SpillIndex::new(MemoryPressure::default());
         for offset in [7, 5, 9] {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_far_apart_is_read_one_after_the_other() {
+    fn records_far_apart_are_read_separately() {
         let mut spilled = SpillIndex::new(MemoryPressure::default());
         for offset in [0, 20_000, 20_001] {
             spilled.insert(WaitReason::Ready, handle(0, offset), 3, 0);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_any_more_is_forgotten() {
+    fn records_of_revoked_partitions_are_dropped() {
         let mut spilled = SpillIndex::new(MemoryPressure::default());
         spilled.insert(WaitReason::Destination(1), handle(0, 5), 3, 0);
         spilled.insert(WaitReason::Destination(1), handle(1, 5), 3, 0);

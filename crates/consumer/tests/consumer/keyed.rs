@@ -34,7 +34,7 @@ where
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_of_a_key_are_processed_in_order_and_none_again_after_a_graceful_stop() {
+async fn a_graceful_stop_keeps_key_order_and_repeats_nothing() {
     let Some(fixture) = Fixture::set(3).await else { return };
     let seen: Arc<Mutex<Vec<(String, u64)>>> = Arc::default();
     let running: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
@@ -82,7 +82,7 @@ async fn records_of_a_key_are_processed_in_order_and_none_again_after_a_graceful
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_record_is_dead_lettered_byte_for_byte_with_where_it_came_from_and_why() {
+async fn a_rejected_record_is_dead_lettered_byte_for_byte() {
     let Some(fixture) = Fixture::set(1).await else { return };
     let mut poison = RawRecord::new(b"\xff\x00poison".to_vec());
     poison.headers = vec![
@@ -123,7 +123,7 @@ async fn a_refused_record_is_dead_lettered_byte_for_byte_with_where_it_came_from
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_largest_record_that_a_topic_takes_is_dead_lettered_where_the_letters_take_64_kib_more() {
+async fn the_largest_record_of_a_topic_is_dead_lettered() {
     const LARGEST: usize = 3 << 20;
     let Some(kafka) = kafka::shared().await else { return };
     let topic = kafka::unique("large");
@@ -166,7 +166,7 @@ async fn null_and_empty_values_and_panics_are_poison() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_keeps_failing_is_tried_as_often_as_set_and_holds_up_only_its_key() {
+async fn a_failing_record_is_retried_and_holds_up_only_its_key() {
     let Some(fixture) = Fixture::set(1).await else { return };
     let others_done: Arc<AtomicUsize> = Arc::default();
     let attempts: Arc<Mutex<Vec<u32>>> = Arc::default();
@@ -215,7 +215,7 @@ async fn a_transient_failure_is_tried_again_until_it_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_that_run_out_of_attempts_do_not_halt_the_consumer_however_many_they_are() {
+async fn transient_dead_letters_do_not_halt_the_consumer() {
     let Some(fixture) = Fixture::set(1).await else { return };
     fixture.kafka.produce(&fixture.topic, (0..50).map(|number| record(&format!("k-{number}"), "{}"))).await;
     let options = ConsumerOptions { dead_letter_limit: 10, max_attempts: 1, ..Fixture::options() };
@@ -226,7 +226,7 @@ async fn records_that_run_out_of_attempts_do_not_halt_the_consumer_however_many_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_of_dead_letters_halts_the_consumer_and_the_rest_stays_on_the_topic() {
+async fn a_run_of_dead_letters_halts_the_consumer() {
     let Some(fixture) = Fixture::set(1).await else { return };
     fixture.kafka.produce(&fixture.topic, (0..100).map(|number| record("k", number.to_string()))).await;
     let options = ConsumerOptions { dead_letter_limit: 10, ..Fixture::options() };
@@ -238,7 +238,7 @@ async fn a_run_of_dead_letters_halts_the_consumer_and_the_rest_stays_on_the_topi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fatal_outcome_ends_the_consumer_and_its_record_is_not_committed() {
+async fn a_fatal_outcome_ends_the_consumer_uncommitted() {
     let Some(fixture) = Fixture::set(1).await else { return };
     fixture.kafka.produce(&fixture.topic, [record("a", "fine"), record("b", "fatal"), record("c", "fine")]).await;
     let member = fixture.member(
@@ -253,7 +253,7 @@ async fn a_fatal_outcome_ends_the_consumer_and_its_record_is_not_committed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_letter_that_is_not_acknowledged_keeps_its_record_from_being_committed() {
+async fn an_unacknowledged_dead_letter_is_not_committed() {
     let Some(kafka) = kafka::shared().await else { return };
     // The dead-letter topic is not there: no letter can be acknowledged.
     let topic = kafka.create_unique_topic("no-letters", 1).await;
@@ -276,7 +276,7 @@ async fn a_letter_that_is_not_acknowledged_keeps_its_record_from_being_committed
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_in_flight_than_allowed_is_left_on_the_topic_and_a_full_key_pauses_only_its_partition() {
+async fn in_flight_is_bounded_and_a_full_key_pauses_its_partition() {
     let Some(fixture) = Fixture::set(2).await else { return };
     let open: Arc<AtomicBool> = Arc::default();
     let others: Arc<AtomicUsize> = Arc::default();
@@ -329,7 +329,7 @@ async fn the_markers_of_transactions_leave_no_lag_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_waits_inside_its_processor_gives_up_when_the_consumer_stops() {
+async fn a_waiting_processor_is_released_when_the_consumer_stops() {
     let Some(fixture) = Fixture::set(1).await else { return };
     fixture.kafka.produce(&fixture.topic, [record("k", "waits")]).await;
     let begun: Arc<AtomicBool> = Arc::default();
@@ -350,7 +350,7 @@ impl Processor for Waiting {
     async fn process(&self, _record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome {
         self.0.store(true, Ordering::SeqCst);
         attempt.until_revoked(std::future::pending::<()>()).await;
-        Outcome::retry("given up")
+        Outcome::retry("revoked")
     }
 }
 
@@ -427,7 +427,7 @@ async fn what_is_done_behind_a_record_that_waits_is_not_done_again() {
 
 /// Stops that fall anywhere, also into the middle of what is read again and was done before.
 #[tokio::test(flavor = "multi_thread")]
-async fn stops_at_any_moment_of_the_way_back_lose_nothing_and_repeat_nothing() {
+async fn stops_while_offsets_are_restored_lose_and_repeat_nothing() {
     const RECORDS: usize = 20_000;
     let Some(fixture) = Fixture::set(1).await else { return };
     fixture
@@ -471,7 +471,7 @@ async fn stops_at_any_moment_of_the_way_back_lose_nothing_and_repeat_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_keeps_no_text_with_offsets_keeps_the_offsets_all_the_same() {
+async fn offsets_are_committed_where_the_broker_keeps_no_metadata() {
     let cluster = kafka::dedicated(|broker| broker.property("offset.metadata.max.bytes", "4")).await;
     let Some(kafka) = cluster else { return };
     let fixture = Fixture::on(&kafka, 1).await;
@@ -491,7 +491,7 @@ async fn a_broker_that_keeps_no_text_with_offsets_keeps_the_offsets_all_the_same
 
 /// Members come and go, gracefully and not, while records keep coming.
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_members_that_come_and_go_lose_nothing_and_keep_the_order_of_keys() {
+async fn twenty_joining_and_leaving_members_keep_key_order() {
     const KEYS: u64 = 60;
     const ROUNDS: u64 = 120;
     let Some(fixture) = Fixture::set(12).await else { return };

@@ -24,7 +24,7 @@ pub(crate) const FIRST: usize = 1;
 /// The run that takes its place.
 pub(crate) const SECOND: usize = 2;
 
-/// See the module's text.
+/// A topic, a group and a store of one test, and what a crashed process left of them.
 pub(crate) struct Fixture {
     pub(crate) kafka: &'static Kafka,
     /// What stands on the source.

@@ -17,7 +17,7 @@ use crate::fixture::Fixture;
 use crate::process::{Job, Mode};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keyed_records_are_all_processed_in_order_and_none_again_that_was_committed() {
+async fn keyed_records_survive_crashes_in_order() {
     let Some(kafka) = kafka::shared().await else { return };
     let crashes = [
         Crash("record.taken", 60),

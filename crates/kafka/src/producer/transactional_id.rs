@@ -14,7 +14,7 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(30);
 impl TransactionalProducer {
     /// A producer that has taken over the transactional id of an instance of `consumer`.
     ///
-    /// An instance with a name of its own ([`group_instance_id`](crate::consumer::ConsumerOptions::group_instance_id))
+    /// An instance with a name of its own (Kafka's `group.instance.id`)
     /// keeps its id across restarts, and ends at once what its last life left open. Any other has an id of its own in
     /// each life; what it leaves open, the broker ends after the transactions' time-out.
     ///
