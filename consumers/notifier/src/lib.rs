@@ -36,7 +36,8 @@ use millrace_consumer::Subscription;
 /// The consumer's name.
 pub const NAME: &str = "notifier";
 
-/// The topics it reads, and its consumer group.
+/// The topics it reads, its consumer group, and the order key of records without a key, as other producers write them.
 pub fn subscription() -> Subscription {
-    Subscription::new(NAME, &[millrace_domain::event::NOTIFICATION.topic, millrace_domain::payment::TOPIC])
+    let topics = [millrace_domain::event::NOTIFICATION.topic, millrace_domain::payment::TOPIC];
+    Subscription::new(NAME, &topics).with_order_key(notifier::order_key)
 }

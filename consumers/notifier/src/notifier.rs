@@ -70,10 +70,11 @@ impl Notifier {
         Self { log: Some(DeliveryLog::new(store)), ..self }
     }
 
-    /// Limits the destinations' queues to half of what a consumer with these options may have in flight, so that
-    /// notifications that need not wait still find room.
+    /// Limits the destinations' queues to half of what a consumer with these options may have in flight of each topic, so
+    /// that notifications that need not wait still find room.
     #[must_use]
     pub fn within(mut self, options: &ConsumerOptions) -> Self {
+        let options = options.share_of(crate::subscription().topics.len());
         let shares = 2 * self.destinations.len().max(1);
         let (records, bytes) = (options.max_in_flight / shares, options.max_in_flight_bytes / shares);
         self.destinations =
@@ -214,6 +215,11 @@ impl DestinationQueues for Notifier {
             log.accept_in_background(envelope.id.as_str(), &notification.user_id, origin);
         }
     }
+}
+
+/// The order key of a record without a key: its user, whose notifications are delivered in order.
+pub(crate) fn order_key(record: &Record<'_>) -> Option<Vec<u8>> {
+    read(record).ok().map(|(_, notification)| notification.user_id.into_owned().into_bytes())
 }
 
 /// Reads a record as a notification. The error is the reason of its dead letter.

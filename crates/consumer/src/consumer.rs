@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::TransactionalProducer;
-use millrace_kafka::{KafkaError, KafkaSettings, Producer};
-use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use millrace_kafka::{KafkaSettings, Producer};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::assignment::watch::AssignmentWatch;
 use crate::attempts::Attempts;
@@ -16,11 +16,10 @@ use crate::commit::OffsetCommitter;
 use crate::commit::external::BatchRunner;
 use crate::commit::group::GroupCommitter;
 use crate::commit::transaction::TransactionCommitter;
-use crate::context::Context;
 use crate::dlq::DeadLetterQueue;
 use crate::engine::{Engine, EngineContext};
 use crate::error::ConsumerError;
-use crate::group_offsets::GroupOffsetSource;
+use crate::group_member::{GroupMember, close_all};
 use crate::options::{ConsumerOptions, Subscription};
 use crate::processor::{BatchProcessor, DestinationQueues, Processor, Transformer};
 use crate::progress::Progress;
@@ -32,9 +31,6 @@ use crate::start_offsets::OffsetSource;
 
 /// How long a broker may take to say whether it is the embedded one.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long leaving the group may take. All that has to be safe is safe by then.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A consumer of some topics, ready to run.
 #[derive(Debug)]
@@ -68,17 +64,26 @@ impl Consumer {
         queues: Option<&dyn DestinationQueues>,
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
-        let connection = self.connect()?;
-        let offsets = connection.offsets();
-        let context = self.context(&connection, &offsets);
+        let members = GroupMember::join_each_topic(&self.kafka, &self.subscription, &self.options)?;
+        let result = self.run_all(&members, |member| self.keyed_member(member, processor, queues, &shutdown)).await;
+        close_all(members).await;
+        result
+    }
+
+    async fn keyed_member<P: Processor<Product = ()>>(
+        &self,
+        member: &GroupMember,
+        processor: &P,
+        queues: Option<&dyn DestinationQueues>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), ConsumerError> {
+        let offsets = member.offsets();
+        let context = self.context(member, &offsets);
         let dlq = DeadLetterQueue::immediate(&self.producer, &self.subscription.group);
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, queues, &context, Overflow::Spill);
-        let committer = GroupCommitter::new(&connection.client, &self.progress);
-        let result = run(&context, scheduler, committer, shutdown).await;
-        drop((attempts, offsets));
-        close(connection).await;
-        result
+        let committer = GroupCommitter::new(&member.client, &self.progress);
+        run(&context, scheduler, committer, shutdown).await
     }
 
     /// Runs the batch mode until `shutdown`. Partitions start where the processor has stored their rows; the group's
@@ -91,23 +96,31 @@ impl Consumer {
         processor: &P,
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
-        let connection = self.connect()?;
-        let dlq = DeadLetterQueue::immediate(&self.producer, &self.subscription.group);
-        let assignment = AssignmentWatch::default();
-        let offsets = connection.offsets();
-        let runner = BatchRunner::new(processor, dlq, assignment.clone(), &offsets);
-        let context = EngineContext { assignment, ..self.context(&connection, &runner) };
-        let batcher = PartitionBatcher::new(|batch| runner.run(batch), self.options.batch_records);
-        let committer = GroupCommitter::new(&connection.client, &self.progress);
-        let result = run(&context, batcher, committer, shutdown).await;
-        drop(runner);
-        drop(offsets);
-        close(connection).await;
+        let members = GroupMember::join_each_topic(&self.kafka, &self.subscription, &self.options)?;
+        let result = self.run_all(&members, |member| self.batch_member(member, processor, &shutdown)).await;
+        close_all(members).await;
         result
     }
 
+    async fn batch_member<P: BatchProcessor>(
+        &self,
+        member: &GroupMember,
+        processor: &P,
+        shutdown: &CancellationToken,
+    ) -> Result<(), ConsumerError> {
+        let dlq = DeadLetterQueue::immediate(&self.producer, &self.subscription.group);
+        let assignment = AssignmentWatch::default();
+        let offsets = member.offsets();
+        let runner = BatchRunner::new(processor, dlq, assignment.clone(), &offsets);
+        let context = EngineContext { assignment, ..self.context(member, &runner) };
+        let batcher = PartitionBatcher::new(|batch| runner.run(batch), member.options.batch_records);
+        let committer = GroupCommitter::new(&member.client, &self.progress);
+        run(&context, batcher, committer, shutdown).await
+    }
+
     /// Runs the transactional mode until `shutdown`. `producer` has
-    /// [initialized](TransactionalProducer::init_transactions) its transactional id.
+    /// [initialized](TransactionalProducer::init_transactions) its transactional id. All topics have one group member: a
+    /// transaction carries the offsets of one.
     ///
     /// # Errors
     /// [`ConsumerError`] where it had to end by itself. Nothing of a transaction that did not end is ever seen.
@@ -125,44 +138,55 @@ impl Consumer {
                 "the embedded broker has no real transactions: at least once here, not exactly once"
             );
         }
-        let connection = self.connect()?;
-        let offsets = connection.offsets();
-        let context = self.context(&connection, &offsets);
-        let dlq = DeadLetterQueue::transactional(&self.subscription.group);
-        let attempts = Attempts::new(processor, dlq, &context);
-        let scheduler = keyed_scheduler(&attempts, None, &context, Overflow::Pause);
-        let committer = is_in_memory.then(|| GroupCommitter::new(&connection.client, &self.progress));
-        let transactions =
-            TransactionCommitter::new(&connection.client, processor, producer, &self.progress, committer);
-        let result = run(&context, scheduler, transactions, shutdown).await;
-        drop((attempts, offsets));
-        close(connection).await;
+        let member = GroupMember::join(&self.kafka, self.subscription.clone(), self.options.clone())?;
+        self.progress.begin(1);
+        let result = self.transactional_member(&member, processor, producer, is_in_memory, &shutdown).await;
+        close_all(vec![member]).await;
         result
     }
 
-    fn context<'c>(&'c self, connection: &'c Connection, offset_source: &'c dyn OffsetSource) -> EngineContext<'c> {
+    async fn transactional_member<P: Transformer>(
+        &self,
+        member: &GroupMember,
+        processor: &P,
+        producer: &TransactionalProducer,
+        is_in_memory: bool,
+        shutdown: &CancellationToken,
+    ) -> Result<(), ConsumerError> {
+        let offsets = member.offsets();
+        let context = self.context(member, &offsets);
+        let dlq = DeadLetterQueue::transactional(&self.subscription.group);
+        let attempts = Attempts::new(processor, dlq, &context);
+        let scheduler = keyed_scheduler(&attempts, None, &context, Overflow::Pause);
+        let committer = is_in_memory.then(|| GroupCommitter::new(&member.client, &self.progress));
+        let transactions = TransactionCommitter::new(&member.client, processor, producer, &self.progress, committer);
+        run(&context, scheduler, transactions, shutdown).await
+    }
+
+    /// Runs every member's engine. Where one ends by itself, all do, as one engine would.
+    async fn run_all<'m, R>(
+        &self,
+        members: &'m [GroupMember],
+        run: impl Fn(&'m GroupMember) -> R,
+    ) -> Result<(), ConsumerError>
+    where
+        R: Future<Output = Result<(), ConsumerError>>,
+    {
+        self.progress.begin(members.len());
+        members.iter().map(run).collect::<FuturesUnordered<_>>().try_collect().await
+    }
+
+    fn context<'c>(&'c self, member: &'c GroupMember, offset_source: &'c dyn OffsetSource) -> EngineContext<'c> {
         EngineContext {
             kafka: &self.kafka,
-            client: &connection.client,
+            client: &member.client,
             offset_source,
             assignment: AssignmentWatch::default(),
             pressure: MemoryPressure::default(),
-            options: &self.options,
-            subscription: &self.subscription,
+            options: &member.options,
+            subscription: &member.subscription,
             progress: &self.progress,
         }
-    }
-
-    fn connect(&self) -> Result<Connection, KafkaError> {
-        #[cfg(feature = "failpoints")]
-        millrace_kafka::failpoint::arm()?;
-        let config = self.options.client_config(&self.kafka, &self.subscription)?;
-        let context = Context::new(&self.kafka)?;
-        let client: StreamConsumer<Context> =
-            config.create_with_context(context).map_err(KafkaError::call("creating the consumer"))?;
-        let topics: Vec<&str> = self.subscription.topics.iter().map(String::as_str).collect();
-        client.subscribe(&topics).map_err(KafkaError::call("subscribing"))?;
-        Ok(Connection { client: Arc::new(client), queries: TaskTracker::new() })
     }
 }
 
@@ -173,14 +197,15 @@ fn keyed_scheduler<'c, P: Processor>(
     overflow: Overflow,
 ) -> impl Scheduler<'c, Product = P::Product> {
     let start = |task| attempts.run(task);
-    KeyedScheduler::new(start, queues, context.pressure.clone(), context.options.key_queue_records, overflow)
+    let (order_key, bound) = (context.subscription.order_key, context.options.key_queue_records);
+    KeyedScheduler::new(start, queues, order_key, context.pressure.clone(), bound, overflow)
 }
 
 async fn run<'c, S, C>(
     context: &EngineContext<'c>,
     scheduler: S,
     committer: C,
-    shutdown: CancellationToken,
+    shutdown: &CancellationToken,
 ) -> Result<(), ConsumerError>
 where
     S: Scheduler<'c>,
@@ -189,40 +214,4 @@ where
     let engine = Engine::new(context, scheduler, committer);
     // One poll of the engine serves many records; tokio's per-poll budget would only make it stop and come back.
     tokio::task::unconstrained(engine.run(shutdown)).await
-}
-
-/// Leaves the group, which waits for the broker, for at most [`CLOSE_TIMEOUT`].
-async fn close(connection: Connection) {
-    connection.queries.close();
-    let queries = connection.queries.clone();
-    let closing = async move {
-        queries.wait().await;
-        tokio::task::spawn_blocking(move || drop(connection)).await
-    };
-    match tokio::time::timeout(CLOSE_TIMEOUT, tokio::spawn(closing)).await {
-        Ok(Ok(Ok(()))) => {}
-        Ok(_) => tracing::warn!("consumer close failed"),
-        Err(_) => {
-            tracing::warn!("consumer close timed out; the broker evicts this member after session.timeout.ms");
-        }
-    }
-}
-
-/// A client that closes in good order however its engine ends, be it that the whole future is dropped.
-struct Connection {
-    client: Arc<StreamConsumer<Context>>,
-    /// Queries to the group's coordinator that are under way.
-    queries: TaskTracker,
-}
-
-impl Connection {
-    fn offsets(&self) -> GroupOffsetSource {
-        GroupOffsetSource::new(&self.client, &self.queries)
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.client.context().close();
-    }
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use futures_util::Stream;
 use millrace_domain::{DeadLetterClass, ErrorClass};
 use millrace_kafka::error::{ClientError, class_of};
-use millrace_kafka::{KafkaError, KafkaSettings, Record};
+use millrace_kafka::{KafkaError, KafkaSettings, Record, is_group_member};
 use rdkafka::consumer::{Consumer as _, MessageStream, StreamConsumer};
-use rdkafka::error::KafkaError as RdKafkaError;
+use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message as _, Offset};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -26,7 +26,7 @@ use crate::assignment::{Assignment, RecordHandle};
 use crate::commit::{OffsetCommitter, Output};
 use crate::context::{Context, RebalanceEvent};
 use crate::error::ConsumerError;
-use crate::options::{ConsumerOptions, Subscription};
+use crate::options::{ConsumerOptions, GroupProtocol, Subscription};
 use crate::progress::Progress;
 use crate::scheduler::{Backpressure, Completion, Scheduler, TaskOutcome};
 use crate::spill::engine::DrainRate;
@@ -60,6 +60,8 @@ pub(crate) struct Engine<'c, S, C> {
     /// The consumer's name.
     pub(crate) name: &'c str,
     progress: &'c Progress,
+    /// Whether the group has answered this member, be it with no partitions.
+    has_joined: bool,
     pub(crate) counters: Counters,
     pub(crate) revocation: Option<Revocation>,
     /// An assignment or a seek whose start offsets are being looked up.
@@ -87,15 +89,18 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    fn new(consumer: &str) -> Self {
-        let records = |outcome: &'static str| metrics::counter!("millrace_consumer_records_total", "consumer" => consumer.to_owned(), "outcome" => outcome);
+    fn new(subscription: &Subscription) -> Self {
+        let Subscription { name, topics, .. } = subscription;
+        let records = |outcome: &'static str| metrics::counter!("millrace_consumer_records_total", "consumer" => name.clone(), "outcome" => outcome);
+        // Each of a consumer's members sets its own.
+        let topic = topics.join(",");
         Self {
             done: records("done"),
             dead_lettered: records("dead_lettered"),
             abandoned: records("abandoned"),
             lost: records("lost"),
-            spilled: metrics::gauge!("millrace_consumer_spilled_records", "consumer" => consumer.to_owned()),
-            in_flight: metrics::gauge!("millrace_consumer_in_flight_records", "consumer" => consumer.to_owned()),
+            spilled: metrics::gauge!("millrace_consumer_spilled_records", "consumer" => name.clone(), "topic" => topic.clone()),
+            in_flight: metrics::gauge!("millrace_consumer_in_flight_records", "consumer" => name.clone(), "topic" => topic.clone()),
         }
     }
 }
@@ -131,7 +136,8 @@ where
             options,
             name: &context.subscription.name,
             progress,
-            counters: Counters::new(&context.subscription.name),
+            has_joined: false,
+            counters: Counters::new(context.subscription),
             revocation: None,
             pending: None,
             pressure: context.pressure.clone(),
@@ -147,7 +153,7 @@ where
     }
 
     /// Runs until `shutdown` and the drain after it, or until it cannot go on.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), ConsumerError> {
+    pub(crate) async fn run(mut self, shutdown: &CancellationToken) -> Result<(), ConsumerError> {
         let mut ticks = tokio::time::interval(self.options.commit_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -319,9 +325,26 @@ where
         self.end.get_or_insert(ConsumerError::Halted(reason));
     }
 
+    /// The group has answered this member, or has nothing to answer.
+    fn set_joined(&mut self) {
+        if !std::mem::replace(&mut self.has_joined, true) {
+            self.progress.member_joined();
+        }
+    }
+
     fn polling_failed(&mut self, error: RdKafkaError) {
+        let code = error.rdkafka_error_code();
+        if code == Some(RDKafkaErrorCode::UnknownTopicOrPartition) {
+            // Without its topic a member does not join: it waits for the topic.
+            self.set_joined();
+        }
+        if self.options.group_protocol == GroupProtocol::Consumer
+            && matches!(code, Some(RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::UnsupportedVersion))
+        {
+            self.end.get_or_insert(ConsumerError::GroupProtocol);
+        }
         let fatal = matches!(error, RdKafkaError::MessageConsumptionFatal(_))
-            || error.rdkafka_error_code().is_some_and(|code| class_of(code) == ErrorClass::Fatal);
+            || code.is_some_and(|code| class_of(code) == ErrorClass::Fatal);
         if fatal {
             self.end.get_or_insert(KafkaError::call("reading from Kafka")(error).into());
         } else {
@@ -356,6 +379,9 @@ where
     }
 
     fn tick(&mut self) {
+        if !self.has_joined && self.options.group_protocol == GroupProtocol::Consumer && is_group_member(self.client) {
+            self.set_joined();
+        }
         self.read_positions();
         self.scheduler.scan_queued();
         self.commit();

@@ -13,6 +13,12 @@ pub enum ConsumerError {
     /// The producer cannot go on with transactions in this process; the next one starts where the last transaction ended.
     #[error("transactions cannot go on: {0}")]
     Transaction(#[from] TransactionError),
+    /// The broker does not serve KIP-848's group protocol.
+    #[error(
+        "the broker does not support --group-protocol consumer (KIP-848): it takes Kafka 4.0 or later, with `consumer` in \
+         group.coordinator.rebalance.protocols"
+    )]
+    GroupProtocol,
     /// The processor, or the dead-letter limit, stopped it. Nothing was committed after that.
     #[error("the consumer halted: {0}")]
     Halted(String),

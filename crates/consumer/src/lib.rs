@@ -6,7 +6,7 @@
 //! | batch | `scheduler::batch` | with the rows, in the database's transaction | rows of a database: effectively once |
 //! | transactional | `scheduler::keyed` | in the producing transaction (KIP-447) | records made of records: exactly once |
 //!
-//! One task polls the client, owns the assignment and commits. A mode only says how polled records become tasks
+//! Each topic has a group member of its own (`group_member`). One task polls its client, owns the assignment and commits. A mode only says how polled records become tasks
 //! (`scheduler`) and how progress is committed (`commit`). Assignment epochs, back-pressure on records and bytes, retries,
 //! dead letters and their limit, cooperative rebalances that drain what is revoked, a bounded stop and metrics are the
 //! same in all of them.
@@ -19,6 +19,7 @@ mod context;
 mod dlq;
 mod engine;
 mod error;
+mod group_member;
 mod group_offsets;
 mod offset_map;
 mod options;
@@ -33,7 +34,7 @@ pub use attempts::{AcquireError, Attempt};
 pub use consumer::Consumer;
 pub use error::ConsumerError;
 pub use offset_map::{CompletedOffsets, UnrecognizedMetadata};
-pub use options::{ConsumerOptions, Subscription};
+pub use options::{ConsumerOptions, GroupProtocol, OrderKey, Subscription};
 pub use outcome::Outcome;
 pub use processor::{Batch, BatchError, BatchProcessor, DestinationQueues, Processor, Refused, Transformer, Written};
 pub use progress::Progress;

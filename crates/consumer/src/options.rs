@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use millrace_domain::Backoff;
 use rdkafka::ClientConfig;
 
 use millrace_kafka::KafkaError;
-use millrace_kafka::KafkaSettings;
+use millrace_kafka::{KafkaSettings, Record};
 
 const DRAIN_DEADLINE: Duration = Duration::from_secs(18);
 
-/// Which topics are read, and as which group.
+/// Names the order key of a record whose own key is null; `None` where it has none. Records of a partition with the same
+/// key, be it their own or named so, are processed one after the other.
+pub type OrderKey = fn(&Record<'_>) -> Option<Vec<u8>>;
+
+/// Which topics are read, as which group, and in which order.
 #[derive(Debug, Clone)]
 pub struct Subscription {
     /// The consumer's name.
@@ -20,6 +24,8 @@ pub struct Subscription {
     pub group: String,
     /// The topics.
     pub topics: Vec<String>,
+    /// The order of records without a key; where there is none, they have no order among each other.
+    pub order_key: Option<OrderKey>,
 }
 
 impl Subscription {
@@ -29,8 +35,25 @@ impl Subscription {
             name: name.to_owned(),
             group: format!("millrace-{name}"),
             topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
+            order_key: None,
         }
     }
+
+    /// The same, with records without a key ordered by this one. For the keyed and the transactional mode.
+    #[must_use]
+    pub fn with_order_key(self, order_key: OrderKey) -> Self {
+        Self { order_key: Some(order_key), ..self }
+    }
+}
+
+/// Kafka's group protocol, as `group.protocol` names it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum GroupProtocol {
+    /// Members assign partitions among each other: every broker has it.
+    #[default]
+    Classic,
+    /// The broker assigns partitions (KIP-848): Kafka 4.0 or later.
+    Consumer,
 }
 
 /// How much is done at once, how often it is tried, and when to stop.
@@ -63,6 +86,10 @@ pub struct ConsumerOptions {
     /// Static membership: an id that stays the same across restarts of this instance (Kafka's group.instance.id)
     #[arg(long, value_name = "ID")]
     pub group_instance_id: Option<String>,
+    /// Kafka's group.protocol. With `consumer` the broker sets session time-out and heartbeat interval; a live group may be
+    /// moved from one protocol to the other member by member
+    #[arg(long, value_name = "PROTOCOL", value_enum, default_value_t = GroupProtocol::Classic)]
+    pub group_protocol: GroupProtocol,
     /// How many records of a partition a batch holds at most.
     #[arg(skip = 5_000_usize)]
     pub batch_records: usize,
@@ -97,6 +124,7 @@ impl Default for ConsumerOptions {
             max_attempts: 5,
             dead_letter_limit: 1_000,
             group_instance_id: None,
+            group_protocol: GroupProtocol::Classic,
             batch_records: 5_000,
             backoff: Backoff::default(),
             commit_interval: Duration::from_millis(500),
@@ -117,6 +145,21 @@ impl ConsumerOptions {
         ("fetch.error.backoff.ms", "100"),
     ];
 
+    /// One of `members` equal shares of the limits: what is in flight, processed and spilled by all of them together
+    /// stays within these options.
+    #[must_use]
+    pub fn share_of(&self, members: usize) -> Self {
+        let members = members.max(1);
+        let share = |limit: usize| (limit / members).max(1);
+        Self {
+            concurrency: share(self.concurrency),
+            max_in_flight: share(self.max_in_flight),
+            max_in_flight_bytes: share(self.max_in_flight_bytes),
+            max_spilled: self.max_spilled / members,
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn client_config(
         &self,
         kafka: &KafkaSettings,
@@ -127,10 +170,15 @@ impl ConsumerOptions {
             .set("group.id", &subscription.group)
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest")
-            .set("isolation.level", "read_committed")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", "10000")
-            .set("heartbeat.interval.ms", "2000");
+            .set("isolation.level", "read_committed");
+        match self.group_protocol {
+            GroupProtocol::Classic => config
+                .set("partition.assignment.strategy", "cooperative-sticky")
+                .set("session.timeout.ms", "10000")
+                .set("heartbeat.interval.ms", "2000"),
+            // The broker's own; librdkafka refuses these three.
+            GroupProtocol::Consumer => config.set("group.protocol", "consumer"),
+        };
         for (name, value) in Self::FETCH {
             config.set(name, value);
         }
@@ -142,5 +190,38 @@ impl ConsumerOptions {
             config.set(name, value);
         }
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(group_protocol: GroupProtocol) -> ClientConfig {
+        let options = ConsumerOptions { group_protocol, ..ConsumerOptions::default() };
+        options
+            .client_config(&KafkaSettings::plaintext("broker:9092"), &Subscription::new("test", &["orders"]))
+            .unwrap()
+    }
+
+    /// librdkafka refuses them: the broker decides.
+    #[test]
+    fn the_consumer_protocol_leaves_out_classic_settings() {
+        let classic_only = ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"];
+        let classic = config(GroupProtocol::Classic);
+        assert!(classic_only.iter().all(|name| classic.get(name).is_some()));
+        assert_eq!(classic.get("group.protocol"), None);
+        let consumer = config(GroupProtocol::Consumer);
+        assert!(classic_only.iter().all(|name| consumer.get(name).is_none()));
+        assert_eq!(consumer.get("group.protocol"), Some("consumer"));
+    }
+
+    #[test]
+    fn shares_stay_within_the_limits_and_above_zero() {
+        let options =
+            ConsumerOptions { concurrency: 1, max_in_flight: 101, max_spilled: 1, ..ConsumerOptions::default() };
+        let share = options.share_of(2);
+        assert_eq!((share.concurrency, share.max_in_flight, share.max_spilled), (1, 50, 0));
+        assert_eq!(options.share_of(1).max_in_flight, 101);
     }
 }

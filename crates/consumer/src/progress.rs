@@ -11,7 +11,8 @@ use tokio::sync::watch;
 pub struct Progress {
     processed: AtomicU64,
     dead_lettered: AtomicU64,
-    owned: watch::Sender<Option<usize>>,
+    /// How many group members have no assignment yet; `None` before the start.
+    joining: watch::Sender<Option<usize>>,
     positions: Mutex<HashMap<(String, i32), i64>>,
 }
 
@@ -29,7 +30,7 @@ impl Progress {
     /// Waits until the group has given this consumer its partitions, be it none.
     pub async fn joined(&self) {
         // The sender lives as long as `self`.
-        let _ = self.owned.subscribe().wait_for(Option::is_some).await;
+        let _ = self.joining.subscribe().wait_for(|joining| *joining == Some(0)).await;
     }
 
     /// The offset below which everything of a partition is done, as far as this consumer knows.
@@ -45,8 +46,14 @@ impl Progress {
         }
     }
 
-    pub(crate) fn set_owned(&self, partitions: usize) {
-        self.owned.send_replace(Some(partitions));
+    /// So many members join the group now.
+    pub(crate) fn begin(&self, members: usize) {
+        self.joining.send_replace(Some(members));
+    }
+
+    /// One of the members has its assignment.
+    pub(crate) fn member_joined(&self) {
+        self.joining.send_modify(|joining| *joining = joining.map(|members| members.saturating_sub(1)));
     }
 
     pub(crate) fn set_position(&self, topic: &str, partition: i32, next: i64) {

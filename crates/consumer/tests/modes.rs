@@ -64,8 +64,7 @@ impl<'k> Fixture<'k> {
     fn consumer(&self) -> (KafkaSettings, Consumer) {
         let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
         let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
-        let subscription =
-            Subscription { name: "test".to_owned(), group: self.group.clone(), topics: vec![self.source.clone()] };
+        let subscription = Subscription { group: self.group.clone(), ..Subscription::new("test", &[&self.source]) };
         let options = ConsumerOptions {
             commit_interval: Duration::from_millis(50),
             batch_records: 40,

@@ -102,6 +102,26 @@ where
     }
 }
 
+/// Whether the coordinator has taken this client in as a member of its group. The protocol of KIP-848 has no other sign
+/// of it for a member without partitions: librdkafka reports an assignment only where it differs from the last one.
+pub fn is_group_member<C, X>(consumer: &C) -> bool
+where
+    C: Consumer<X>,
+    X: ConsumerContext,
+{
+    // SAFETY: the client is valid while borrowed. The metadata is a copy of our own, or null where there is no group.
+    unsafe {
+        let group = bindings::rd_kafka_consumer_group_metadata(consumer.client().native_ptr());
+        if group.is_null() {
+            return false;
+        }
+        // The generation, or the member's epoch: from 1, and below where it is no member.
+        let epoch = bindings::rd_kafka_consumer_group_metadata_generation_id(group);
+        bindings::rd_kafka_consumer_group_metadata_destroy(group);
+        epoch > 0
+    }
+}
+
 /// The id that a cluster gave a topic when it was made: another topic of the same name has another (KIP-516). Waits for
 /// at most `timeout`.
 pub(crate) fn topic_id<C, X>(consumer: &C, topic: &str, timeout: Duration) -> KafkaResult<String>

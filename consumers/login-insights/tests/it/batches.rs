@@ -56,7 +56,7 @@ impl Fixture {
         let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
         let dead_letters = Producer::new(&settings, &ProducerSettings::default()).unwrap();
         let group = format!("millrace-{}", self.logins);
-        let subscription = Subscription { name: "test".to_owned(), group, topics: vec![self.logins.clone()] };
+        let subscription = Subscription { group, ..Subscription::new("test", &[&self.logins]) };
         let options = consumer_options(ConsumerOptions::default());
         let consumer = Consumer::new(settings.clone(), subscription, options, dead_letters);
         let id = kafka::unique("millrace-test");

@@ -189,6 +189,45 @@ async fn a_queued_notification_is_found_as_accepted() {
     assert_eq!(receiver.received_at("/hook").len(), 1);
 }
 
+/// Other producers may write records without keys. Within a partition a user's notifications stay in order, through
+/// retries too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_notifications_without_keys_stay_in_order() {
+    const EACH: usize = 20;
+    let receiver = WebhookReceiver::start().await.unwrap();
+    let refused = Answer::status(StatusCode::SERVICE_UNAVAILABLE).after(Duration::from_millis(200));
+    receiver.answer("/hook", [refused, Answer::status(StatusCode::OK)]);
+    let config = config_file(&(webhook("hook", &receiver.url("/hook")) + &route("hook")));
+    let config_path = config.path().to_str().unwrap();
+    let broker = Embedded::start(&[("notifications", 1), ("notifications.dlq", 1)]).unwrap();
+    let producer = producer(&broker);
+    for number in 0..2 * EACH {
+        let value = format!(r#"{{"user_id": "user-{}", "message": "{number}"}}"#, number / EACH);
+        let (value, headers) = (Some(value.as_bytes()), OwnedHeaders::new());
+        let record = ProducerRecord { topic: NOTIFICATION.topic, partition: None, key: None, value, headers };
+        producer.send(record).await.unwrap();
+    }
+
+    let options = ["--allow-private-destinations", "--notifier-config", config_path];
+    let (mut running, _lines, _) = start(broker.bootstrap_servers(), &options).await;
+    let received = eventually(WAIT_TIMEOUT, "all are delivered", async || {
+        let received = receiver.received_at("/hook");
+        (received.len() > 2 * EACH).then_some(received)
+    })
+    .await;
+    running.terminate();
+    assert_eq!(running.exit_code(WAIT_TIMEOUT).await, Some(0));
+
+    let ids = received.iter().map(|request| request.headers["webhook-id"].to_str().unwrap().to_owned());
+    let offsets: Vec<usize> = ids.map(|id| id.strip_prefix("notifications-0-").unwrap().parse().unwrap()).collect();
+    let (first, second): (Vec<_>, Vec<_>) = offsets.into_iter().partition(|&offset| offset < EACH);
+    // The retried notification is either user's first one.
+    for (user, mut of_user) in [first, second].into_iter().enumerate() {
+        of_user.dedup();
+        assert_eq!(of_user, (user * EACH..(user + 1) * EACH).collect::<Vec<_>>());
+    }
+}
+
 /// A slow destination is not a failed one: its notifications are deferred, delivered once and in order, and others pass.
 #[tokio::test(flavor = "multi_thread")]
 async fn notifications_for_a_slow_destination_are_deferred() {

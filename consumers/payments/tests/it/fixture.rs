@@ -50,8 +50,8 @@ impl Fixture {
         };
         let producer = TransactionalProducer::of_instance(&settings, millrace_payments::NAME, None).await.unwrap();
         let dead_letters = Producer::new(&settings, &ProducerSettings::default()).unwrap();
-        let name = millrace_payments::NAME.to_owned();
-        let subscription = Subscription { name, group: self.group.clone(), topics: vec![self.orders.clone()] };
+        let subscription = Subscription::new(millrace_payments::NAME, &[&self.orders]);
+        let subscription = Subscription { group: self.group.clone(), ..subscription };
         let consumer = Consumer::new(settings, subscription, options, dead_letters);
         let (payments, progress) = (Payments::new(gateway, self.payments.clone()), consumer.progress());
         let stop = CancellationToken::new();

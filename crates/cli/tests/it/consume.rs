@@ -20,12 +20,13 @@ async fn the_notifier_makes_its_topics_delivers_and_drains_at_a_signal() {
         let args = ["topology", "--format", "json", "--kafka", address];
         serde_json::from_str(&Millrace::new(args).run().await.ok()).unwrap()
     };
+    // A member for each of its topics.
     eventually(Duration::from_mins(1), "the notifier has joined its group", async || {
         let topology = topology().await;
         let joined = topology["groups"]
             .as_array()?
             .iter()
-            .any(|group| group["name"] == "millrace-notifier" && group["members"] == 1);
+            .any(|group| group["name"] == "millrace-notifier" && group["members"] == 2);
         joined.then_some(())
     })
     .await;

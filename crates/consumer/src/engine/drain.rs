@@ -61,7 +61,7 @@ where
             self.resume_partition(slot);
         }
         self.watch.set(assigned);
-        self.progress.set_owned(self.assignment.owned());
+        self.set_joined();
     }
 
     /// Resumes a partition that was paused because of what was queued in it, if it is still owned.

@@ -15,6 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use millrace_kafka::Record;
 
 use crate::assignment::RecordHandle;
+use crate::options::OrderKey;
 use crate::processor::DestinationQueues;
 use crate::scheduler::key_queue::{KeyQueue, Task, TaskEnd, Waited};
 use crate::scheduler::{Backpressure, Completion, Scheduler, TaskOutcome, drop_revoked};
@@ -35,6 +36,8 @@ pub(crate) struct KeyedScheduler<'c, S, F, T> {
     start: S,
     /// The processor's destination queues, where it has any.
     destinations: Option<&'c dyn DestinationQueues>,
+    /// Names the key of records without one.
+    order_key: Option<OrderKey>,
     running: FuturesUnordered<F>,
     by_key: HashMap<u64, KeyQueue<'c>, RandomState>,
     index: SpillIndex,
@@ -56,6 +59,7 @@ where
     pub(crate) fn new(
         start: S,
         destinations: Option<&'c dyn DestinationQueues>,
+        order_key: Option<OrderKey>,
         pressure: MemoryPressure,
         key_queue_records: usize,
         overflow: Overflow,
@@ -63,6 +67,7 @@ where
         Self {
             start,
             destinations,
+            order_key,
             running: FuturesUnordered::new(),
             by_key: HashMap::default(),
             index: SpillIndex::new(pressure),
@@ -76,6 +81,16 @@ where
 
     fn start(&self, task: Task<'c>) {
         self.running.push((self.start)(task));
+    }
+
+    fn key_hash(&self, handle: RecordHandle, record: &Record<'_>) -> u64 {
+        let of_key = |key: &[u8]| self.hasher.hash_one((handle.slot, key));
+        if let Some(key) = record.key() {
+            return of_key(key);
+        }
+        let named = self.order_key.and_then(|order_key| order_key(record));
+        // Without any key, records have no order among each other.
+        named.map_or_else(|| self.hasher.hash_one((handle.slot, handle.offset)), |key| of_key(&key))
     }
 
     /// Starts the key's next record.
@@ -145,11 +160,7 @@ where
 
     /// The record starts at once, or waits for an earlier one of its key.
     fn take(&mut self, handle: RecordHandle, record: Record<'c>) -> Option<Backpressure> {
-        let key_hash = match record.key() {
-            Some(key) => self.hasher.hash_one((handle.slot, key)),
-            // Records without a key have no order among each other.
-            None => self.hasher.hash_one((handle.slot, handle.offset)),
-        };
+        let key_hash = self.key_hash(handle, &record);
         let task = Task { handle, record, resume_token: None, key_hash, waited: Waited::No };
         match self.by_key.entry(key_hash) {
             Entry::Vacant(vacant) => {

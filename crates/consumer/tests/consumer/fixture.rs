@@ -69,8 +69,7 @@ impl<'k> Fixture<'k> {
     ) -> Member {
         let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
         let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
-        let subscription =
-            Subscription { name: "test".to_owned(), group: self.group.clone(), topics: vec![self.topic.clone()] };
+        let subscription = Subscription { group: self.group.clone(), ..Subscription::new("test", &[&self.topic]) };
         let consumer = Consumer::new(settings, subscription, options, producer);
         let stop = CancellationToken::new();
         let task = tokio::spawn({

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on fails
 
 mod fixture;
+mod groups;
 mod keyed;
 mod spill;

@@ -92,8 +92,7 @@ impl Job {
 
     fn consumer(&self, settings: &KafkaSettings) -> Consumer {
         let producer = Producer::new(settings, &ProducerSettings::default()).unwrap();
-        let topics = vec![self.source.clone()];
-        let subscription = Subscription { name: "test".to_owned(), group: self.group.clone(), topics };
+        let subscription = Subscription { group: self.group.clone(), ..Subscription::new("test", &[&self.source]) };
         let options = ConsumerOptions {
             // Work is spread over many commits, batches and transactions.
             concurrency: 4,

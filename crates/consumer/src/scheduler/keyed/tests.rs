@@ -28,7 +28,7 @@ fn pausing<'c, F: Future<Output = TaskEnd<()>>>(
     start: impl Fn(Task<'c>) -> F,
     key_queue_records: usize,
 ) -> KeyedScheduler<'c, impl Fn(Task<'c>) -> F, F, ()> {
-    KeyedScheduler::new(start, None, MemoryPressure::default(), key_queue_records, Overflow::Pause)
+    KeyedScheduler::new(start, None, None, MemoryPressure::default(), key_queue_records, Overflow::Pause)
 }
 
 /// Destination queues that always have the same capacity, and note what was queued.
@@ -157,7 +157,7 @@ proptest! {
         let starter = bench.clone();
         let destinations = Destinations::with_capacity(3);
         let start = move |task| starter.start(task);
-        let mut scheduler = KeyedScheduler::new(start, Some(&destinations), pressure, 3, Overflow::Spill);
+        let mut scheduler = KeyedScheduler::new(start, Some(&destinations), None, pressure, 3, Overflow::Spill);
         let mut context = Context::from_waker(noop_waker_ref());
         let count = i64::try_from(keys.len()).unwrap();
         let (mut next, mut away, mut done, mut lost) = (0, BTreeSet::new(), Vec::new(), Vec::new());
@@ -229,7 +229,7 @@ fn a_revoked_partitions_spill_is_dropped_and_a_token_comes_back() {
     };
     let pressure = MemoryPressure::default();
     let destinations: &Destinations = Box::leak(Box::new(Destinations::with_capacity(9)));
-    let mut scheduler = KeyedScheduler::new(start, Some(destinations), pressure.clone(), 4, Overflow::Spill);
+    let mut scheduler = KeyedScheduler::new(start, Some(destinations), None, pressure.clone(), 4, Overflow::Spill);
     let mut context = Context::from_waker(noop_waker_ref());
     for offset in 0..2 {
         scheduler.take(RecordHandle { slot: 1, ..handle(offset) }, record(Some("k"), offset));
@@ -271,7 +271,8 @@ fn a_record_queued_for_two_scans_is_announced_once() {
     let (bench, destinations) = (Bench::default(), Destinations::default());
     let starter = bench.clone();
     let start = move |task| starter.start(task);
-    let mut scheduler = KeyedScheduler::new(start, Some(&destinations), MemoryPressure::default(), 4, Overflow::Spill);
+    let mut scheduler =
+        KeyedScheduler::new(start, Some(&destinations), None, MemoryPressure::default(), 4, Overflow::Spill);
     let mut scans = Vec::new();
     for offset in 0..4 {
         scheduler.take(handle(offset), record(Some("k"), offset));
@@ -318,4 +319,25 @@ fn what_waits_behind_an_abandoned_record_is_abandoned_too() {
         ends.insert(completion.handle.offset, matches!(completion.outcome, TaskOutcome::Abandoned));
     }
     assert_eq!(ends, BTreeMap::from([(0, true), (1, true), (2, false), (3, true), (10, false), (11, false)]));
+}
+
+/// A record without a key, and one whose own key is the same, wait for each other.
+#[test]
+fn records_without_a_key_run_in_their_order_keys_order() {
+    let order_key = |record: &Record<'_>| (record.offset() < 3).then(|| b"ann".to_vec());
+    let bench = Bench::default();
+    let start = |task| bench.start(task);
+    let pressure = MemoryPressure::default();
+    let mut scheduler = KeyedScheduler::new(start, None, Some(order_key), pressure, 4, Overflow::Pause);
+    for (offset, key) in [(0, None), (1, Some("ann")), (2, None), (3, None), (4, None)] {
+        scheduler.take(handle(offset), record(key, offset));
+    }
+    assert_eq!(bench.running(), [0, 3, 4], "only those without any key have no order");
+    let mut context = Context::from_waker(noop_waker_ref());
+    for running in [[3, 4, 1], [3, 4, 2]] {
+        let first = bench.running().iter().position(|&offset| offset < 3).unwrap();
+        bench.finish(first);
+        assert!(scheduler.poll_completion(&mut context).is_ready());
+        assert_eq!(bench.running(), running);
+    }
 }
