@@ -1,4 +1,4 @@
-//! The event store as a program.
+//! Start-up of the event store, for every host.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use millrace_store::RetainedTable;
 
 use crate::event_store::EventStore;
 
-/// How long the cluster may take to say which it is.
-const BROKER_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long the lookup of the cluster's id may take.
+const CLUSTER_ID_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// The event store before it has its database.
+/// The event store's start-up, before its database is open.
 #[derive(Debug)]
 pub struct EventStoreApp;
 
-/// It has no settings of its own.
+/// No settings of its own.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {}
 
 impl ConsumerApp for EventStoreApp {
     const NAME: &'static str = crate::NAME;
-    const ABOUT: &'static str = "Keep events and payments from Kafka in a database, each of them once";
+    const ABOUT: &'static str = "Store events and payments from Kafka in a database, each of them once";
     const EXAMPLES: &'static str = "\
 Examples:
   millrace-event-store --kafka localhost:9092 --database postgres://millrace@localhost/millrace
   millrace-event-store --kafka localhost:9092 --database sqlite:///var/lib/millrace/events.db
   millrace-event-store --kafka localhost:9092 --database postgres://localhost/millrace --retain 90d
-      events are deleted once they are older
+      events older than 90 days are deleted
   KAFKA_BOOTSTRAP_SERVERS=broker:9092 DATABASE_URL=postgres://… millrace-event-store
       the same settings from the environment";
     const DATABASE: DatabaseUse = DatabaseUse::Required;
@@ -44,7 +44,7 @@ Examples:
 
     async fn start(self, env: AppEnv) -> Result<Started, AppError> {
         let store = env.required_store()?;
-        let events = EventStore::of(store.clone(), &env.admin, BROKER_TIMEOUT).await?;
+        let events = EventStore::of(store.clone(), &env.admin, CLUSTER_ID_TIMEOUT).await?;
         let deletion = env.retention.start(&store, RetainedTable::Events);
         let consumer = env.consumer(crate::subscription(), env.options.clone());
         let (progress, shutdown) = (consumer.progress(), env.shutdown);

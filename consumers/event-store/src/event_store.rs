@@ -1,4 +1,4 @@
-//! Batches of records as rows, and the offset after them, in one transaction.
+//! Writes batches of rows and the next offset in one transaction.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,40 +14,40 @@ use uuid::Uuid;
 use crate::NAME;
 use crate::row::Row;
 
-/// Keeps events: what the consumer runtime calls for each batch.
+/// Stores events. The consumer runtime calls it for each batch.
 #[derive(Debug, Clone)]
 pub struct EventStore {
     store: Store,
-    /// Where to ask which topic it is; `None` for a cluster in memory, whose topics live as long as it does.
+    /// For topic ids; `None` for an in-memory cluster, whose topics exist as long as the cluster id.
     cluster: Option<AdminClient>,
     cluster_id: String,
-    /// Whose offsets a topic's are, by its name.
+    /// The owner of the stored offsets of each topic, by name.
     owners: Arc<Mutex<HashMap<String, String>>>,
 }
 
-/// How long the cluster may take to say which topic it is.
-const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the lookup of a topic id may take.
+const TOPIC_ID_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl EventStore {
     /// An event store for the records of this cluster.
     ///
     /// # Errors
-    /// [`KafkaError::Unreachable`] where the cluster does not say within `patience` which it is.
-    pub async fn of(store: Store, cluster: &AdminClient, patience: Duration) -> Result<Self, KafkaError> {
-        let lasting = cluster.lasting_id(patience).await?;
+    /// [`KafkaError::Unreachable`] where the cluster does not return its id within `timeout`.
+    pub async fn of(store: Store, cluster: &AdminClient, timeout: Duration) -> Result<Self, KafkaError> {
+        let lasting = cluster.lasting_id(timeout).await?;
         let cluster = lasting.is_some().then(|| cluster.clone());
-        // Offsets of a cluster in memory are of no use to the next one: its records are.
+        // An in-memory cluster has no lasting id: a random one, so that the next cluster reads from the beginning.
         let cluster_id = lasting.unwrap_or_else(|| Uuid::now_v7().to_string());
         Ok(Self { store, cluster, cluster_id, owners: Arc::default() })
     }
 
-    /// Finds out whose offsets a topic's are: those of another cluster's topic, or of another topic that had the same
-    /// name before, mean something else.
+    /// Looks up the owner of a topic's offsets: cluster and topic id, so that offsets of another cluster, or of a deleted
+    /// topic with the same name, do not apply.
     async fn find_owner(&self, topic: &str) -> Result<String, BatchError> {
         let mut owner = format!("{NAME}@{}", self.cluster_id);
         if let Some(cluster) = &self.cluster {
-            let id = cluster.topic_id(topic, BROKER_TIMEOUT).await;
-            let id = id.map_err(|failure| BatchError::Unavailable { reason: format!("{topic}: {failure}") })?;
+            let id = cluster.topic_id(topic, TOPIC_ID_TIMEOUT).await;
+            let id = id.map_err(|error| BatchError::Unavailable { reason: format!("{topic}: {error}") })?;
             owner = format!("{owner}/{id}");
         }
         self.owners.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned(), owner.clone());

@@ -1,12 +1,13 @@
-//! The consumer that keeps events: topics `events` and `payments` → the table `events`, each id once.
+//! The consumer that stores events: topics `events` and `payments` → the table `events`, each id once.
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `row` | a record as a row, or why it is none |
-//! | `event_store` | batches of rows, and the offset after them, in one transaction |
+//! | `row` | maps a record to a row |
+//! | `event_store` | writes batches of rows and the next offset in one transaction |
+//! | `app` | start-up, for every host |
 //!
-//! The database says where a partition goes on: rows and offset are committed together, so that a crash neither loses
-//! nor repeats one. The offsets are of one Kafka cluster; under another one they are others.
+//! The start offset of a partition comes from the database: rows and offset are committed together, so that a crash
+//! neither loses nor repeats a row. Offsets are stored by Kafka cluster and topic id.
 
 mod app;
 mod event_store;
@@ -20,7 +21,7 @@ use millrace_consumer::Subscription;
 /// The consumer's name.
 pub const NAME: &str = "event-store";
 
-/// What it reads, and as which group.
+/// The topics it reads, and its consumer group.
 pub fn subscription() -> Subscription {
     Subscription::new(NAME, &[millrace_domain::event::REGISTERED.topic, millrace_domain::payment::TOPIC])
 }

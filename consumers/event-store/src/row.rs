@@ -1,4 +1,4 @@
-//! A record as a row of the table, or why it is none.
+//! Maps a record to a row of the table.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use millrace_kafka::Record;
 use millrace_store::EventRow;
 use serde_json::json;
 
-/// What the table has of a record, but for its place.
+/// A row, without topic and partition, which its batch has.
 pub struct Row<'r> {
     envelope: Envelope<'static>,
     offset: i64,
@@ -25,10 +25,10 @@ pub struct Row<'r> {
 }
 
 impl<'r> Row<'r> {
-    /// Reads a record.
+    /// Maps a record.
     ///
     /// # Errors
-    /// The reason for a dead letter: the record says that its value is JSON, and it is not.
+    /// The reason of its dead letter: the content type is JSON, and the value is not.
     pub(crate) fn read(record: &'r Record<'_>) -> Result<Self, String> {
         let envelope = record.envelope();
         let received_at = Timestamp::from_millisecond(record.timestamp().max(0)).unwrap_or_default();
@@ -43,7 +43,7 @@ impl<'r> Row<'r> {
         Ok(Self {
             offset: record.offset(),
             key: record.key().map(String::from_utf8_lossy),
-            // Where other producers wrote something else, the record's.
+            // The record's timestamp where `ce_time` is not a time.
             time: UtcDateTime::read(&envelope.time).unwrap_or_else(|| received_at.into()),
             received_at,
             data,
@@ -53,7 +53,7 @@ impl<'r> Row<'r> {
         })
     }
 
-    /// As the store takes it.
+    /// The row as the store's type.
     pub(crate) fn as_event_row(&self) -> EventRow<'_> {
         EventRow {
             id: self.envelope.id.as_str(),
@@ -70,8 +70,8 @@ impl<'r> Row<'r> {
     }
 }
 
-/// A value of another type in a column of JSON: text as a string, bytes as base64 in an object. What holds a NUL is
-/// taken for bytes: PostgreSQL has no place for one in text.
+/// A value that is not JSON, in a JSON column: text as a string, bytes as base64 in an object. Text with a NUL counts as
+/// bytes, since PostgreSQL cannot store NUL in text.
 fn as_json(value: &[u8]) -> String {
     match str::from_utf8(value) {
         Ok(text) if !text.contains('\0') => json!(text).to_string(),

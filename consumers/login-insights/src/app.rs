@@ -1,4 +1,4 @@
-//! Login insights as a program.
+//! Start-up of login insights, for every host.
 
 use futures_util::FutureExt as _;
 use millrace_consumer::Subscription;
@@ -10,13 +10,13 @@ use crate::settings::Settings;
 impl ConsumerApp for LoginInsights {
     const NAME: &'static str = crate::NAME;
     const ABOUT: &'static str =
-        "Turn batches of logins from Kafka into insights, each login into one, and keep them as files";
+        "Aggregate batches of logins from Kafka into insights, each login in exactly one, and write them as files";
     const EXAMPLES: &'static str = "\
 Examples:
   millrace-login-insights --kafka localhost:9092
       files in .millrace/insights
   millrace-login-insights --kafka localhost:9092 --batch-age 1m --insights-to /var/lib/millrace
-      in another folder; small batches wait for a minute
+      in another folder; a batch that is not full closes after a minute
   KAFKA_BOOTSTRAP_SERVERS=broker:9092 MILLRACE_INSIGHTS_TO=s3://lake/logins millrace-login-insights
       in a bucket, from the environment (built with the cargo feature s3)";
     const DATABASE: DatabaseUse = DatabaseUse::None;

@@ -1,14 +1,14 @@
-//! When a batch is closed: at a hundred logins, or when its oldest has waited for long enough.
+//! When a batch closes: at 100 logins, or at its age.
 
 use std::time::Duration;
 
 use millrace_domain::insight::FULL_BATCH;
 
-/// How many of the `ready` logins, oldest first, are in batches that close now. The oldest has waited for `age`; batches
-/// that are not full are closed after `batch_age`.
+/// How many of the `ready` logins, oldest first, are in batches that close now. The oldest has waited for `age`; a batch
+/// that is not full closes after `batch_age`.
 pub(crate) fn batch_size(ready: usize, age: Duration, batch_age: Duration) -> usize {
     let in_full_batches = ready - ready % FULL_BATCH;
-    // Once full batches have left, the oldest of the rest is younger.
+    // `age` is of the oldest login: without the full batches, the rest is younger.
     if in_full_batches == 0 && age >= batch_age { ready } else { in_full_batches }
 }
 
@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_age_every_login_goes_at_once() {
+    fn with_a_zero_age_every_login_closes_its_batch() {
         assert_eq!(batch_size(1, Duration::ZERO, Duration::ZERO), 1);
         assert_eq!(batch_size(0, Duration::ZERO, Duration::ZERO), 0);
     }

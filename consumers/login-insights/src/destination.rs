@@ -1,4 +1,4 @@
-//! A folder or a bucket, for files.
+//! The files' destination: a folder or a bucket.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,43 +8,43 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use thiserror::Error;
 
-/// Where files go.
+/// Where files are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// A folder of this machine.
+    /// A local folder.
     Folder(PathBuf),
-    /// A bucket of S3, or of what speaks its protocol. Credentials, region and endpoint are those of the environment, as
-    /// AWS's own programs find them.
+    /// An S3 bucket, or an S3-compatible one. Credentials, region and endpoint come from the environment, as for every AWS
+    /// client.
     Bucket {
         /// Its name.
         name: String,
-        /// What the objects' keys begin with; empty for the bucket's top.
+        /// The prefix of the objects' keys; may be empty.
         prefix: String,
     },
 }
 
-/// Why a destination cannot be used.
+/// Why a destination cannot be opened.
 #[derive(Debug, Error)]
 pub(crate) enum DestinationError {
-    #[error("cannot make the folder {}: {source}", folder.display())]
+    #[error("cannot create the folder {}: {source}", folder.display())]
     Folder { folder: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Store(#[from] object_store::Error),
-    #[error("{prefix:?} cannot begin the key of an object: {source}")]
+    #[error("invalid key prefix {prefix:?}: {source}")]
     Prefix { prefix: String, source: object_store::path::Error },
     #[cfg(not(feature = "s3"))]
-    #[error("this program was built without buckets (cargo feature `s3`)")]
-    NoBuckets,
+    #[error("S3 is not in this build (cargo feature `s3`)")]
+    S3Disabled,
 }
 
-/// Reads a destination: `s3://BUCKET/PREFIX`, or a folder.
+/// Parses a destination: `s3://BUCKET/PREFIX`, or a folder.
 pub(crate) fn parse(text: &str) -> Result<Destination, String> {
-    let expected = || "write a folder, or s3://BUCKET/PREFIX".to_owned();
+    let expected = || "expected a folder, or s3://BUCKET/PREFIX".to_owned();
     match text.split_once("://") {
         None if text.is_empty() => Err(expected()),
         None => Ok(Destination::Folder(text.into())),
-        Some(("s3", place)) => {
-            let (name, prefix) = place.split_once('/').unwrap_or((place, ""));
+        Some(("s3", path)) => {
+            let (name, prefix) = path.split_once('/').unwrap_or((path, ""));
             let bucket = Destination::Bucket { name: name.to_owned(), prefix: prefix.trim_matches('/').to_owned() };
             if name.is_empty() { Err(expected()) } else { Ok(bucket) }
         }
@@ -53,13 +53,13 @@ pub(crate) fn parse(text: &str) -> Result<Destination, String> {
 }
 
 impl Destination {
-    /// The store of its objects, and the prefix of their keys. A folder is made where it is missing.
+    /// Opens the object store, and returns the prefix of keys. A missing folder is created.
     pub(crate) fn open(&self) -> Result<(Box<dyn ObjectStore>, Path), DestinationError> {
         match self {
             Self::Folder(folder) => {
                 let failed = |source| DestinationError::Folder { folder: folder.clone(), source };
                 fs::create_dir_all(folder).map_err(failed)?;
-                // What counts as written is on the disk.
+                // A write is durable before it is acknowledged.
                 let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
                 Ok((Box::new(store), Path::default()))
             }
@@ -76,16 +76,16 @@ fn bucket(name: &str) -> Result<Box<dyn ObjectStore>, DestinationError> {
     use object_store::RetryConfig;
     use object_store::aws::AmazonS3Builder;
 
-    // The S3 client takes whichever provider the process has; a second one changes nothing.
+    // The S3 client uses the process's default provider; it fails where one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // The consumer runtime tries again by itself, and says so.
+    // The consumer runtime retries, and logs it.
     let retry = RetryConfig { max_retries: 1, ..RetryConfig::default() };
     Ok(Box::new(AmazonS3Builder::from_env().with_bucket_name(name).with_retry(retry).build()?))
 }
 
 #[cfg(not(feature = "s3"))]
 fn bucket(_name: &str) -> Result<Box<dyn ObjectStore>, DestinationError> {
-    Err(DestinationError::NoBuckets)
+    Err(DestinationError::S3Disabled)
 }
 
 #[cfg(test)]
@@ -106,7 +106,7 @@ mod tests {
             assert_eq!(parse(text), Ok(expected), "{text}");
         }
         for wrong in ["", "s3://", "s3:///logins", "gs://lake/logins", "file:///tmp"] {
-            assert_eq!(parse(wrong), Err("write a folder, or s3://BUCKET/PREFIX".to_owned()), "{wrong}");
+            assert_eq!(parse(wrong), Err("expected a folder, or s3://BUCKET/PREFIX".to_owned()), "{wrong}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Insights in, files out.
+//! Writes the file of each insight.
 
 use std::path::Path as FolderPath;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use crate::destination::Destination;
 use crate::settings::Settings;
 
-/// The folder of the files, at their destination.
+/// The folder of the files at the destination.
 const FOLDER: &str = "insights";
 
-/// How long writing one file may take.
+/// How long writing a file may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Writes the files of insights: what the consumer runtime calls for each record of `processed-data`.
+/// Writes the files of insights. The consumer runtime calls it for each record of `processed-data`.
 ///
-/// A file appears whole or not at all, under a name that follows from its insight: written again, it stays as it is.
+/// A write is atomic, and its name is derived from the insight: writing again is idempotent.
 #[derive(Debug)]
 pub struct Files {
     store: Box<dyn ObjectStore>,
@@ -34,12 +34,12 @@ pub struct Files {
 }
 
 impl Files {
-    /// Files as the settings say, or in `data_dir`. A folder is made where it is missing.
+    /// Files at the destination of the settings, or in `data_dir`. A missing folder is created.
     ///
-    /// Metrics must have been installed before, or its own are not recorded.
+    /// The metrics recorder must be installed before: handles are created here.
     ///
     /// # Errors
-    /// [`SettingError`] names the setting as the user wrote it, and what is wrong with it.
+    /// [`SettingError`] names the setting as the user wrote it, and the problem.
     pub fn from_settings(settings: &Settings, data_dir: &FolderPath, origins: &Origins) -> Result<Self, SettingError> {
         let default = || Destination::Folder(data_dir.to_owned());
         let destination = settings.insights_to.clone().unwrap_or_else(default);
@@ -62,7 +62,7 @@ impl Files {
         match tokio::time::timeout(WRITE_TIMEOUT, put).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("{file} was not written within {} s", WRITE_TIMEOUT.as_secs())),
+            Err(_) => Err(format!("writing {file} timed out after {} s", WRITE_TIMEOUT.as_secs())),
         }
     }
 }
@@ -74,11 +74,11 @@ impl Processor for Files {
         let value = record.value().unwrap_or_default();
         let name = match insight::file_name(value) {
             Ok(name) => name,
-            // Somebody else's. The topic keeps it, and nobody waits for its file.
+            // Another producer's record: skipped, since the topic keeps it and no file is missing.
             Err(reason) => {
                 self.skipped.increment(1);
                 let (partition, offset) = (record.partition(), record.offset());
-                tracing::warn!(topic = record.topic(), partition, offset, %reason, "no insight, and so no file");
+                tracing::warn!(topic = record.topic(), partition, offset, %reason, "skipping a record that is not an insight");
                 return Outcome::DONE;
             }
         };
@@ -89,7 +89,7 @@ impl Processor for Files {
             }
             Err(reason) => {
                 self.failed.increment(1);
-                tracing::warn!(name, attempt = attempt.number(), reason, "a file was not written, trying again");
+                tracing::warn!(name, attempt = attempt.number(), reason, "writing an insight's file failed, retrying");
                 Outcome::retry(reason)
             }
         }

@@ -1,4 +1,4 @@
-//! Logins in, insights out, in transactions.
+//! Aggregates batches of logins into insights, in transactions.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::batching::batch_size;
 use crate::insight_id;
 use crate::settings::Settings;
 
-/// The largest insight, in bytes. The topic takes records of 1 MiB, headers included.
-const LARGEST_INSIGHT: usize = 1_000_000;
+/// The largest insight, in bytes. The topic allows records of 1 MiB, headers included.
+const INSIGHT_LIMIT: usize = 1_000_000;
 
-/// The largest login, in bytes: its locale may stand in its insight twice. The edge takes far smaller ones.
-const LARGEST_LOGIN: usize = LARGEST_INSIGHT / 2 - 1_024;
+/// The largest login, in bytes: its locale may occur twice in an insight. The edge's limit is far lower.
+const LOGIN_LIMIT: usize = INSIGHT_LIMIT / 2 - 1_024;
 
-/// A login, and where its record stands.
+/// A login, with the position and timestamp of its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenLogin {
     /// The login.
@@ -29,11 +29,11 @@ pub struct SeenLogin {
     pub partition: i32,
     /// Its record's offset.
     pub offset: i64,
-    /// Its record's time, in milliseconds since the Unix epoch.
+    /// Its record's timestamp, in milliseconds since the Unix epoch.
     pub recorded: i64,
 }
 
-/// Makes insights of logins: what the consumer runtime calls for each record and each transaction.
+/// Aggregates logins into insights. The consumer runtime calls it for each record and each transaction.
 #[derive(Debug)]
 pub struct Insights {
     topic: Cow<'static, str>,
@@ -41,24 +41,24 @@ pub struct Insights {
 }
 
 impl Insights {
-    /// Insights as the settings say.
+    /// Insights with these settings.
     pub fn from_settings(settings: &Settings) -> Self {
         Self::new(TOPIC, settings.batch_age)
     }
 
-    /// Insights on `topic`. Logins wait for a full batch for no longer than `batch_age`.
+    /// Insights on `topic`. A batch that is not full closes after `batch_age`.
     pub fn new(topic: impl Into<Cow<'static, str>>, batch_age: Duration) -> Self {
         Self { topic: topic.into(), batch_age }
     }
 
-    /// Writes the insight of a batch. Names have no bound but their record's: a batch whose insight would be too large
-    /// for the topic becomes two.
+    /// Writes the insight of a batch. Names are limited only by their record's size: a batch whose insight would exceed
+    /// the topic's limit is split in two.
     fn write(&self, batch: &[&SeenLogin], records: &mut Vec<OwnedProducerRecord>) {
         let id = insight_id::id(batch).to_string();
         let logins: Vec<_> = batch.iter().map(|seen| &seen.login).collect();
         let Some(insight) = Insight::of(&id, &logins) else { return };
         let json = insight.to_json();
-        if json.len() > LARGEST_INSIGHT && batch.len() > 1 {
+        if json.len() > INSIGHT_LIMIT && batch.len() > 1 {
             let (first, second) = batch.split_at(batch.len() / 2);
             self.write(first, records);
             self.write(second, records);
@@ -76,7 +76,7 @@ fn envelope(id: String) -> Envelope<'static> {
         source: SOURCE.into(),
         time: format!("{:.3}", jiff::Timestamp::now()).into(),
         content_type: "application/json".into(),
-        // An insight is of many traces, and part of none of them.
+        // An insight has many parent traces: it starts its own.
         traceparent: Some(TraceParent::next_hop(None, &mut rand::rng()).to_string()),
         attributes: Vec::new(),
     }
@@ -87,8 +87,8 @@ impl Processor for Insights {
 
     async fn process(&self, record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome<SeenLogin> {
         let value = record.value().unwrap_or_default();
-        if value.len() > LARGEST_LOGIN {
-            return Outcome::reject(format!("not a login: larger than {LARGEST_LOGIN} bytes"));
+        if value.len() > LOGIN_LIMIT {
+            return Outcome::reject(format!("not a login: larger than {LOGIN_LIMIT} bytes"));
         }
         let document = match Document::parse(value) {
             Ok(document) => document,

@@ -1,18 +1,19 @@
-//! The consumer that understands logins: topic `user-login` → an insight for each batch of them on `processed-data`, and
-//! a file for each insight.
+//! The consumer that aggregates logins: topic `user-login` → an insight for each batch on `processed-data`, and a file
+//! for each insight.
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `insights` | logins in, insights out, in transactions |
-//! | `closing` | when a batch is closed |
-//! | `naming` | an insight's id follows from the logins it is made of |
-//! | `files` | insights in, files out |
-//! | `destination` | a folder or a bucket, for files |
-//! | `members` | both halves at work, and the order in which they stop |
+//! | `insights` | aggregates batches of logins into insights, in transactions |
+//! | `batching` | when a batch is full or due |
+//! | `insight_id` | the id of an insight, derived from its logins |
+//! | `files` | writes the file of each insight |
+//! | `destination` | the files' folder or bucket |
+//! | `runner` | runs both consumers, and stops them in order |
+//! | `app` | start-up, for every host |
 //!
-//! It has two halves, each in a group of its own. The first makes insights, exactly once: each login is in one insight,
-//! in the transaction that commits its offset. The second reads what was committed and writes the files, at least once:
-//! a file's name and content follow from its insight, so that writing it again changes nothing.
+//! It is two consumers, each in its own group. The first makes insights, exactly once: each login is in one insight, in
+//! the transaction that commits its offset. The second reads committed insights and writes their files, at least once: a
+//! file's name and content are derived from its insight, so that writing it again is idempotent.
 
 mod app;
 mod batching;
@@ -37,32 +38,32 @@ use millrace_domain::{Backoff, event, insight};
 /// The consumer's name.
 pub const NAME: &str = "login-insights";
 
-/// The name of the half that writes files.
+/// The name of the consumer that writes files.
 pub const FILES: &str = "login-insights-files";
 
-/// What the half that makes insights reads, and as which group.
+/// The topics that the consumer of logins reads, and its consumer group.
 pub fn subscription() -> Subscription {
     Subscription::new(NAME, &[event::LOGIN.topic])
 }
 
-/// What the half that writes files reads, and as which group.
+/// The topics that the consumer of insights reads, and its consumer group.
 pub fn files_subscription() -> Subscription {
     Subscription::new(FILES, &[insight::TOPIC])
 }
 
-/// The options that the half that makes insights runs with: what may be in flight is enough for full batches.
+/// The options of the consumer of logins: enough records in flight for full batches.
 pub fn consumer_options(options: ConsumerOptions) -> ConsumerOptions {
     ConsumerOptions { max_in_flight: options.max_in_flight.max(10 * insight::FULL_BATCH), ..options }
 }
 
-/// The options that the half that writes files runs with: an insight without its file is tried again for as long as it
-/// takes, because nobody else has what it says.
+/// The options of the consumer that writes files. It retries without limit: a dead letter would leave an insight without
+/// its file.
 pub fn files_options(options: ConsumerOptions) -> ConsumerOptions {
     ConsumerOptions {
         concurrency: options.concurrency.min(32),
         max_attempts: u32::MAX,
         backoff: Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(10) },
-        // The other half has drained before this one begins to.
+        // It drains after the consumer of logins has drained.
         drain_deadline: Duration::from_secs(12),
         ..options
     }

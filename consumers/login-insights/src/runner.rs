@@ -1,4 +1,4 @@
-//! Both halves at work, and the order in which they stop.
+//! Runs both consumers, and stops them in order: first the insights, then their files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,9 +20,9 @@ use crate::settings::Settings;
 use crate::{NAME, consumer_options, files_options, files_subscription, subscription};
 
 /// How long a stop waits for the files of the last insights.
-const CATCH_UP: Duration = Duration::from_secs(5);
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether they are there.
+/// How often the committed offsets are polled meanwhile.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The consumer: makes insights, and writes their files.
@@ -32,7 +32,7 @@ pub struct LoginInsights {
     files: Files,
 }
 
-/// The memberships of both halves in their groups.
+/// The two consumers, each a member of its own group.
 #[derive(Debug)]
 pub struct Runner {
     logins: Consumer,
@@ -41,7 +41,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Memberships with the user's options. `consumer` makes one of them.
+    /// Both consumers with the user's options. `consumer` builds one.
     pub fn new(options: &ConsumerOptions, consumer: impl Fn(Subscription, ConsumerOptions) -> Consumer) -> Self {
         Self {
             logins: consumer(subscription(), consumer_options(options.clone())),
@@ -50,80 +50,82 @@ impl Runner {
         }
     }
 
-    /// What can be seen of the half that makes insights.
+    /// The progress of the consumer of logins.
     pub fn progress(&self) -> Arc<Progress> {
         self.logins.progress()
     }
 
-    /// What can be seen of the half that writes files.
+    /// The progress of the consumer that writes files.
     pub fn files_progress(&self) -> Arc<Progress> {
         self.files.progress()
     }
 }
 
 impl LoginInsights {
-    /// The consumer as the settings say; its files are in `data_dir` unless they say otherwise.
+    /// The consumer with these settings. Files go to `data_dir` by default.
     ///
     /// # Errors
-    /// [`SettingError`] names the setting as the user wrote it, and what is wrong with it.
+    /// [`SettingError`] names the setting as the user wrote it, and the problem.
     pub fn from_settings(settings: &Settings, data_dir: &Path, origins: &Origins) -> Result<Self, SettingError> {
         let files = Files::from_settings(settings, data_dir, origins)?;
         Ok(Self { insights: Insights::from_settings(settings), files })
     }
 
-    /// Runs both halves until `shutdown`. Then the logins that wait become insights, and these become files, before it
-    /// returns. If one half ends by itself, so does the other.
+    /// Runs both consumers until `shutdown`. Then waiting logins become insights, and these become files, before it
+    /// returns. If one consumer fails, the other stops too.
     ///
     /// # Errors
-    /// [`ConsumerError`] where it had to end by itself; it is [`KafkaError::Unreachable`] where the coordinator of
-    /// transactions does not answer within 30 s.
+    /// [`ConsumerError`] where a consumer fails; [`KafkaError::Unreachable`] in it where the transaction coordinator does
+    /// not answer within 30 s.
     pub async fn run(
         self,
-        members: Runner,
+        runner: Runner,
         kafka: &KafkaSettings,
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
-        let Runner { logins, files, instance } = members;
+        let Runner { logins, files, instance } = runner;
         let producer = TransactionalProducer::of_instance(kafka, NAME, instance.as_deref());
         let Some(producer) = shutdown.run_until_cancelled(producer).await else { return Ok(()) };
         let producer = producer?;
         let (stop_insights, stop_files) = (shutdown.child_token(), CancellationToken::new());
-        let making = Box::pin(async {
-            let end = logins.run_transactional(&self.insights, &producer, stop_insights.clone()).await;
-            if end.is_ok() {
+        let run_insights = Box::pin(async {
+            let result = logins.run_transactional(&self.insights, &producer, stop_insights.clone()).await;
+            if result.is_ok() {
                 stop_files.run_until_cancelled(catch_up(kafka)).await;
             }
             stop_files.cancel();
-            end
+            result
         });
-        let writing = Box::pin(async {
-            let end = files.run_keyed(&self.files, None, stop_files.clone()).await;
+        let run_files = Box::pin(async {
+            let result = files.run_keyed(&self.files, None, stop_files.clone()).await;
             stop_files.cancel();
             stop_insights.cancel();
-            end
+            result
         });
-        let (made, written) = tokio::join!(making, writing);
-        made.and(written)
+        let (insights, files) = tokio::join!(run_insights, run_files);
+        insights.and(files)
     }
 }
 
-/// Waits for the files of all insights that are there now, whichever process writes them.
+/// Waits for the files of all insights committed until now, whichever member writes them.
 async fn catch_up(kafka: &KafkaSettings) {
-    match tokio::time::timeout(CATCH_UP, files_written(kafka)).await {
+    match tokio::time::timeout(CATCH_UP_TIMEOUT, files_written(kafka)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "ending without knowing whether every insight has its file"),
-        Err(_) => tracing::warn!("ending before every insight has its file: the others follow after the restart"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "reading committed offsets failed: some insights may have no file yet")
+        }
+        Err(_) => tracing::warn!("waiting for insights' files timed out: the rest is written after the restart"),
     }
 }
 
 async fn files_written(kafka: &KafkaSettings) -> Result<(), KafkaError> {
     let cluster = AdminClient::new(kafka)?;
-    let mut topics = cluster.overview(CATCH_UP).await?.topics;
+    let mut topics = cluster.overview(CATCH_UP_TIMEOUT).await?.topics;
     topics.retain(|name, _| name == insight::TOPIC);
-    let ends = cluster.end_offsets(&topics, CATCH_UP).await?;
-    let mut look = tokio::time::interval(POLL_INTERVAL);
+    let ends = cluster.end_offsets(&topics, CATCH_UP_TIMEOUT).await?;
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     loop {
-        look.tick().await;
+        ticks.tick().await;
         if covers(&committed(&cluster, &topics).await?, &ends) {
             return Ok(());
         }
@@ -131,9 +133,9 @@ async fn files_written(kafka: &KafkaSettings) -> Result<(), KafkaError> {
 }
 
 async fn committed(cluster: &AdminClient, topics: &BTreeMap<String, i32>) -> Result<Offsets, KafkaError> {
-    cluster.committed(&files_subscription().group, topics, CATCH_UP).await
+    cluster.committed(&files_subscription().group, topics, CATCH_UP_TIMEOUT).await
 }
 
 fn covers(committed: &Offsets, ends: &Offsets) -> bool {
-    ends.iter().all(|(place, end)| committed.get(place).copied().unwrap_or(0) >= *end)
+    ends.iter().all(|(partition, end)| committed.get(partition).copied().unwrap_or(0) >= *end)
 }

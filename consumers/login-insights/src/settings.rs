@@ -1,4 +1,4 @@
-//! What a user can set of login insights, wherever they are made.
+//! The settings of login insights, for every host.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use clap::Args;
 
 use crate::destination::{self, Destination};
 
-/// The consumer's own settings.
+/// The consumer's settings.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Login insights")]
 #[group(skip)] // clap names groups after types, and each consumer has `Settings`
 pub struct Settings {
-    /// Logins wait this long for a full batch of 100 before they become an insight
+    /// Age at which a batch of fewer than 100 logins becomes an insight
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = millrace_host::settings::duration)]
     pub batch_age: Duration,
 
-    /// Where the files go; the data directory where it is not set.
+    /// The files' destination; the data directory by default.
     #[arg(
         long,
         value_name = "DIR|URL",
         value_parser = destination::parse,
-        help = "Where insights go as files, insights/insights_<start>_<end>_<id>.json: a folder, or s3://BUCKET/PREFIX \
+        help = "Destination of the files insights/insights_<start>_<end>_<id>.json: a folder, or s3://BUCKET/PREFIX \
                 [default: the data directory, .millrace]"
     )]
     pub insights_to: Option<Destination>,

@@ -1,4 +1,4 @@
-//! The notifier as a program.
+//! Start-up of the notifier, for every host.
 
 use millrace_consumer::{ConsumerOptions, Subscription};
 use millrace_host::app::{AppEnv, AppError, ConsumerApp, DatabaseUse, SettingsContext, Started};
@@ -17,9 +17,9 @@ Examples:
   millrace-notifier --kafka localhost:9092 --notifier-config notifier.toml
       to the destinations in the file
   millrace-notifier --kafka localhost:9092 --database postgres://millrace@db/millrace
-      nothing is delivered again that is recorded as delivered
+      recorded deliveries are not repeated
   millrace-notifier --kafka localhost:9092 --database postgres://millrace@db/millrace --retain 90d
-      notifications and their deliveries are deleted once they are older
+      notifications and deliveries older than 90 days are deleted
   KAFKA_BOOTSTRAP_SERVERS=broker:9092 MILLRACE_NOTIFIER_CONFIG=/etc/notifier.toml millrace-notifier
       the same settings from the environment";
     const DATABASE: DatabaseUse = DatabaseUse::Optional;
@@ -31,7 +31,7 @@ Examples:
     }
 
     fn build(mut settings: Settings, context: &SettingsContext<'_>) -> Result<Self, AppError> {
-        // A notifier on a laptop delivers to that laptop.
+        // On a laptop, destinations are on the laptop itself.
         settings.allow_private_destinations |= context.is_local;
         Self::from_settings(&settings, context.origins).map_err(AppError::start)
     }
@@ -41,9 +41,7 @@ Examples:
         let notifier = if let Some(store) = env.store.clone() {
             self.recording_in(store)
         } else {
-            tracing::warn!(
-                "no --database: what is sent twice under one id, or read twice after a crash, is delivered twice"
-            );
+            tracing::warn!("no --database: a repeated id, or a record read again after a crash, is delivered again");
             self
         };
         let options = consumer_options(env.options.clone());
@@ -57,10 +55,10 @@ Examples:
     }
 }
 
-/// The options it runs with: every record in flight may be processed at once.
+/// The options it runs with: concurrency equals the records in flight.
 ///
-/// Processing is waiting for a destination, and destinations have limits of their own. A limit across all of them would
-/// let the slow ones take the places of the others.
+/// Each destination limits its own concurrency. A limit across all of them would let slow destinations block the
+/// others.
 fn consumer_options(options: ConsumerOptions) -> ConsumerOptions {
     ConsumerOptions { concurrency: options.max_in_flight, ..options }
 }

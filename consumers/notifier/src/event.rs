@@ -1,4 +1,4 @@
-//! A notification as channels see it.
+//! The event that channels deliver.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -6,34 +6,34 @@ use std::fmt::Write as _;
 use millrace_domain::UtcDateTime;
 use sha2::{Digest as _, Sha256};
 
-/// A notification with what its envelope says about it.
+/// A notification with the attributes of its envelope.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Event<'a> {
-    /// Names the event in the whole system; text of whoever produced it.
+    /// Its id, unique in the whole system; untrusted text from its producer.
     pub(crate) id: &'a str,
     /// Its CloudEvents type.
     pub(crate) kind: &'a str,
-    /// When it happened.
+    /// Its CloudEvents time.
     pub(crate) time: UtcDateTime,
-    /// Whom it is for.
+    /// The user it is for.
     pub(crate) user_id: &'a str,
-    /// What to tell them.
+    /// The text for the user.
     pub(crate) message: &'a str,
     /// The record's value as it was sent: one JSON object.
     pub(crate) value: &'a str,
 }
 
 impl Event<'_> {
-    /// The id as it stands in a header: what is not a visible ASCII character is percent-encoded, and so is `%`, so that
-    /// different ids stay different.
+    /// The id as a header value: all but visible ASCII is percent-encoded, and `%` as well, so that different ids stay
+    /// different.
     pub(crate) fn id_for_header(&self) -> Cow<'_, str> {
-        let stays = |byte: u8| byte.is_ascii_graphic() && byte != b'%';
-        if self.id.bytes().all(stays) {
+        let is_literal = |byte: u8| byte.is_ascii_graphic() && byte != b'%';
+        if self.id.bytes().all(is_literal) {
             return Cow::Borrowed(self.id);
         }
         let mut encoded = String::with_capacity(self.id.len() + 16);
         for byte in self.id.bytes() {
-            if stays(byte) {
+            if is_literal(byte) {
                 encoded.push(char::from(byte));
             } else {
                 // Writing to a string does not fail.
@@ -44,7 +44,7 @@ impl Event<'_> {
     }
 }
 
-/// The name of a text where the text itself may not stand: the first 128 bits of its SHA-256, in hexadecimal digits.
+/// A stand-in for a text where the text itself is not allowed: the first 128 bits of its SHA-256, in hexadecimal digits.
 pub(crate) fn fingerprint(text: &str) -> String {
     let mut digits = String::with_capacity(32);
     for byte in Sha256::digest(text.as_bytes()).iter().take(16) {
@@ -69,13 +69,13 @@ pub(crate) mod tests {
     };
 
     #[test]
-    fn an_id_stands_in_a_header_as_it_is_unless_it_would_break_it() {
+    fn an_id_is_encoded_for_a_header_only_where_needed() {
         assert_eq!(Event { id: "order-7.a~b", ..EXAMPLE }.id_for_header(), "order-7.a~b");
         assert_eq!(Event { id: "a b\r\nX: é", ..EXAMPLE }.id_for_header(), "a%20b%0D%0AX:%20%C3%A9");
     }
 
     #[test]
-    fn an_id_that_looks_encoded_is_not_taken_for_another() {
+    fn an_id_with_a_percent_sign_stays_distinct() {
         assert_eq!(Event { id: "x y", ..EXAMPLE }.id_for_header(), "x%20y");
         assert_eq!(Event { id: "x%20y", ..EXAMPLE }.id_for_header(), "x%2520y");
     }

@@ -1,4 +1,4 @@
-//! Why a delivery failed, and what that means for the next one.
+//! Failures of deliveries: their kinds, and whether another attempt may help.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,33 +6,33 @@ use std::time::Duration;
 /// A failed attempt to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// What kind it is.
+    /// Its kind.
     pub(crate) kind: FailureKind,
-    /// The least time to wait before the next attempt, where the other side named one.
+    /// The least time to wait before the next attempt, where the destination named one (`Retry-After`).
     pub(crate) retry_after: Option<Duration>,
     /// What happened, on one line.
     pub(crate) reason: String,
-    /// How many attempts it ended.
+    /// How many attempts were made.
     pub(crate) attempts: u32,
 }
 
-/// What a failure says about its destination.
+/// What a failure means for its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureKind {
-    /// The destination is not there, hangs or is broken: try again; the circuit breaker counts it.
+    /// The destination is unreachable, hangs or answers 5xx: retried, and counted by the circuit breaker.
     Unavailable,
-    /// The destination is well and asks for less: try again.
+    /// The destination is healthy and rate-limits: retried.
     Throttled,
     /// The destination's circuit breaker is open: nothing was sent.
     CircuitOpen,
-    /// Nobody waits for the answer any more: the record is read again by its next owner.
-    GivenUp,
-    /// Too many wait for the destination: the record is read again when there is room.
-    Crowded {
+    /// The record's partition was revoked: its next owner reads it again.
+    Revoked,
+    /// The destination's queue is full: the record is deferred, and read again when the queue has capacity.
+    Deferred {
         /// The destination's queue.
         queue: usize,
     },
-    /// This notification will not be taken: no second attempt.
+    /// The destination rejects this notification: not retried.
     Refused,
 }
 
@@ -45,22 +45,22 @@ impl Failure {
         Self { kind: FailureKind::Refused, retry_after: None, reason: reason.into(), attempts: 0 }
     }
 
-    /// `last` is why the last attempt failed.
+    /// No attempt was made; `last` is why the last one failed.
     pub(crate) fn circuit_open(last: &str) -> Self {
-        let reason = format!("not tried, because the last attempts all failed (its circuit breaker is open): {last}");
+        let reason = format!("not attempted, circuit breaker open; the last attempt failed: {last}");
         Self { kind: FailureKind::CircuitOpen, retry_after: None, reason, attempts: 0 }
     }
 
-    pub(crate) fn given_up() -> Self {
-        Self { kind: FailureKind::GivenUp, retry_after: None, reason: "given up".to_owned(), attempts: 0 }
+    pub(crate) fn revoked() -> Self {
+        Self { kind: FailureKind::Revoked, retry_after: None, reason: "partition revoked".to_owned(), attempts: 0 }
     }
 
-    pub(crate) fn crowded(queue: usize) -> Self {
-        let kind = FailureKind::Crowded { queue };
-        Self { kind, retry_after: None, reason: "postponed".to_owned(), attempts: 0 }
+    pub(crate) fn deferred(queue: usize) -> Self {
+        let kind = FailureKind::Deferred { queue };
+        Self { kind, retry_after: None, reason: "deferred".to_owned(), attempts: 0 }
     }
 
-    /// Whether the same notification may get through later.
+    /// Whether another attempt with the same notification may succeed.
     pub(crate) fn is_transient(&self) -> bool {
         self.kind != FailureKind::Refused
     }

@@ -3,16 +3,17 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `notifier` | the processor: a record in, notifications out |
-//! | `config` | `notifier.toml`, checked as a whole |
-//! | `routes` | which destinations a notification is for |
-//! | `delivery` | a destination's limits, so that a slow or dead one holds up nobody else's; fallbacks |
-//! | `deliveries` | what the database remembers of them |
-//! | `channel` | the ways out: one attempt each |
-//! | `network` | which addresses may be connected to, and HTTP |
+//! | `notifier` | the processor: delivers the notification of each record |
+//! | `config` | `notifier.toml`, validated as a whole |
+//! | `routes` | the destinations of a notification |
+//! | `delivery` | limits, retries and circuit breaker of each destination; fallbacks |
+//! | `delivery_log` | accepted notifications, attempts and outcomes in the database |
+//! | `channel` | one delivery attempt: console, webhook, mail, Slack, Teams, SNS |
+//! | `network` | HTTP, proxies, and the check for private addresses |
+//! | `app` | start-up, for every host |
 //!
-//! Deliveries are in order for each user, and carry the event's id. They are at least once; with a database, what is
-//! recorded as delivered is not delivered again.
+//! Deliveries are in order for each user, and carry the event's id. They are at least once; with a database, a delivery
+//! that is recorded is not repeated.
 
 mod app;
 mod channel;
@@ -35,7 +36,7 @@ use millrace_consumer::Subscription;
 /// The consumer's name.
 pub const NAME: &str = "notifier";
 
-/// What it reads, as which group, and in which order: other producers may write records without a key.
+/// The topics it reads, its consumer group, and the order key of records without a key, as other producers write them.
 pub fn subscription() -> Subscription {
     let topics = [millrace_domain::event::NOTIFICATION.topic, millrace_domain::payment::TOPIC];
     Subscription::new(NAME, &topics).with_order_key(notifier::order_key)

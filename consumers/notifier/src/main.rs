@@ -1,4 +1,4 @@
-//! The notifier as a process of its own: what the container runs.
+//! The container's binary.
 
 use std::process::ExitCode;
 

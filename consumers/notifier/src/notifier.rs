@@ -1,4 +1,4 @@
-//! The processor: a record in, notifications out.
+//! The processor: delivers the notification of each record.
 
 use std::io;
 
@@ -17,61 +17,61 @@ use thiserror::Error;
 use crate::channel::Channel;
 use crate::config::{ConfigError, Plan};
 use crate::delivery::{Destination, SharedDeliveries, Undelivered, deliver};
-use crate::delivery_log::{DeliveryContext, DeliveryLog, Name};
+use crate::delivery_log::{DeliveryContext, DeliveryLog, IdOrigin};
 use crate::event::Event;
 use crate::network::{AddressPolicy, HttpError, Proxies};
 use crate::routes::Routes;
 use crate::settings::Settings;
 
-/// Delivers notifications: what the consumer runtime calls for each record.
+/// Delivers notifications. The consumer runtime calls it for each record.
 pub struct Notifier {
     destinations: Vec<Destination>,
     chains: Vec<Vec<usize>>,
     routes: Routes,
-    deliveries: Option<DeliveryLog>,
+    log: Option<DeliveryLog>,
 }
 
 /// Why a notifier cannot start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The configuration is wrong.
+    /// A setting is invalid.
     #[error("{0}")]
     Setting(#[source] SettingError),
-    /// HTTP destinations cannot be reached at all.
+    /// The HTTP client cannot be set up.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// Mail cannot be sent at all.
+    /// TLS for mail cannot be set up.
     #[error("cannot set up TLS for mail")]
     Mail(#[from] lettre::transport::smtp::Error),
-    /// The console's thread does not start.
+    /// The console's thread cannot be started.
     #[error("cannot start the console")]
     Console(#[source] io::Error),
 }
 
 impl Notifier {
-    /// A notifier as the settings say. It reads its configuration, and connects when there is something to deliver.
+    /// A notifier with these settings. It reads its configuration here, and connects at the first delivery.
     ///
-    /// Metrics must have been installed before, or its own are not recorded.
+    /// The metrics recorder must be installed before: handles are created here.
     ///
     /// # Errors
-    /// [`StartError::Setting`] names the setting as the user wrote it, the file, the key and what is wrong with it; or the
-    /// environment variable that names no proxy.
+    /// [`StartError::Setting`] names the setting as the user wrote it, the file, the key and the problem; or the
+    /// environment variable with an invalid proxy.
     pub fn from_settings(settings: &Settings, origins: &Origins) -> Result<Self, StartError> {
-        let wrong = |error: ConfigError| StartError::Setting(origins.error("notifier-config", error.to_string()));
-        let plan = Plan::load(settings.notifier_config.as_deref()).map_err(wrong)?;
+        let invalid = |error: ConfigError| StartError::Setting(origins.error("notifier-config", error.to_string()));
+        let plan = Plan::load(settings.notifier_config.as_deref()).map_err(invalid)?;
         let policy = if settings.allow_private_destinations { AddressPolicy::Any } else { AddressPolicy::PublicOnly };
         Self::build(plan, policy, &Proxies::read(|name| std::env::var(name).ok()))
     }
 
-    /// The same, with every delivery recorded in this store, and none repeated that is. Within a runtime: it writes in
-    /// tasks of its own.
+    /// Records every delivery in this store, and repeats no recorded one. Must be called within a tokio runtime: writes
+    /// run in tasks.
     #[must_use]
     pub fn recording_in(self, store: Store) -> Self {
-        Self { deliveries: Some(DeliveryLog::of(store)), ..self }
+        Self { log: Some(DeliveryLog::new(store)), ..self }
     }
 
-    /// The same within what a consumer with these options may hold of each topic: all queues together take half of it, so
-    /// that they leave room for those who have no need to wait.
+    /// Limits the destinations' queues to half of what a consumer with these options may have in flight of each topic, so
+    /// that notifications that need not wait still find room.
     #[must_use]
     pub fn within(mut self, options: &ConsumerOptions) -> Self {
         let options = options.share_of(crate::subscription().topics.len());
@@ -83,81 +83,82 @@ impl Notifier {
     }
 
     fn build(plan: Plan, policy: AddressPolicy, proxies: &Proxies) -> Result<Self, StartError> {
-        let build = |(number, destination): (usize, crate::config::DestinationPlan)| {
+        let build = |(index, destination): (usize, crate::config::DestinationPlan)| {
             let channel = Channel::build(destination.channel, policy, proxies)?;
-            Ok(Destination::new(number, &destination.name, channel, destination.limits))
+            Ok(Destination::new(index, &destination.name, channel, destination.limits))
         };
         let destinations = plan.destinations.into_iter().enumerate().map(build).collect::<Result<_, StartError>>()?;
-        Ok(Self { destinations, chains: plan.chains, routes: plan.routes, deliveries: None })
+        Ok(Self { destinations, chains: plan.chains, routes: plan.routes, log: None })
     }
 
-    /// Delivers on every route at the same time.
-    async fn deliver(&self, event: &Event<'_>, turn: &mut DeliveryContext<'_>) -> Outcome {
-        let places = self.routes.destinations(event.user_id, event.kind);
-        if places.is_empty() {
+    /// Delivers to the chains of all matching routes, concurrently.
+    async fn deliver(&self, event: &Event<'_>, context: &mut DeliveryContext<'_>) -> Outcome {
+        let indexes = self.routes.destinations(event.user_id, event.kind);
+        if indexes.is_empty() {
             let Event { user_id, kind, .. } = event;
             return Outcome::reject(format!("no route matches: user {user_id:?}, type {kind:?}"));
         }
-        let chains = places.iter().filter_map(|&place| self.chains.get(place)).map(Vec::as_slice);
+        let chains = indexes.iter().filter_map(|&index| self.chains.get(index)).map(Vec::as_slice);
         let chains: Vec<_> = chains.collect();
-        let shared = SharedDeliveries::new(&self.destinations, &chains, turn.stages());
-        if shared.can_be_postponed() {
-            turn.may_postpone();
+        let shared = SharedDeliveries::new(&self.destinations, &chains, context.progress());
+        if shared.can_be_deferred() {
+            context.allow_deferral();
         }
-        let turn = &*turn;
-        let results = join_all(chains.iter().map(|chain| deliver(chain, &shared, event, turn))).await;
-        verdict(&chains, &results, &shared)
+        let context = &*context;
+        let results = join_all(chains.iter().map(|chain| deliver(chain, &shared, event, context))).await;
+        outcome(&chains, &results, &shared)
     }
 
-    /// Takes a notification up, delivers it, and records both.
+    /// Records a notification as accepted, delivers it, and records its outcome.
     async fn deliver_once(
         &self,
-        deliveries: &DeliveryLog,
+        log: &DeliveryLog,
         event: &Event<'_>,
-        name: Name,
+        origin: IdOrigin,
         attempt: &Attempt<'_>,
     ) -> Outcome {
-        let accepted = attempt.until_revoked(deliveries.accept(event.id, event.user_id, name)).await;
+        let accepted = attempt.until_revoked(log.accept(event.id, event.user_id, origin)).await;
         let progress = match accepted {
-            None => return Outcome::retry("given up before it was taken up"),
+            None => return Outcome::retry("partition revoked before the notification was recorded as accepted"),
             Some(Err(reason)) => return Outcome::Fatal { reason },
             Some(Ok(AcceptResult::Refused(refusal))) => return Outcome::reject(refusal.to_string()),
             Some(Ok(AcceptResult::New)) => Progress::default(),
             Some(Ok(AcceptResult::Repeat(progress))) if progress.outcome == Some(NotificationOutcome::Delivered) => {
-                tracing::debug!(event = event.id, "delivered before");
+                tracing::debug!(event = event.id, "already delivered, skipping");
                 return Outcome::DONE;
             }
             Some(Ok(AcceptResult::Repeat(progress))) => progress,
         };
-        let mut turn = DeliveryContext::recorded(attempt, deliveries, progress);
-        let outcome = self.deliver(event, &mut turn).await;
-        let end = match outcome {
+        let mut context = DeliveryContext::recorded(attempt, log, progress);
+        let outcome = self.deliver(event, &mut context).await;
+        let recorded = match outcome {
             Outcome::Done(()) => NotificationOutcome::Delivered,
             Outcome::Reject { .. } => NotificationOutcome::Failed,
             Outcome::Retry { .. } | Outcome::Defer { .. } | Outcome::Fatal { .. } => return outcome,
         };
-        match turn.conclude(event, end).await {
+        match context.record_outcome(event, recorded).await {
             Some(Ok(())) => outcome,
             Some(Err(reason)) => Outcome::Fatal { reason },
-            None => Outcome::retry("given up before the end was recorded"),
+            None => Outcome::retry("partition revoked before the outcome was recorded"),
         }
     }
 }
 
-/// One delivery is enough. Where there is none, the letter is worth a replay if any destination may yet take it.
-fn verdict(chains: &[&[usize]], results: &[Result<(), Undelivered>], shared: &SharedDeliveries<'_>) -> Outcome {
-    // Also where another route has delivered: this one's attempts are still to be made.
-    if results.contains(&Err(Undelivered::GivenUp)) {
-        return Outcome::retry("given up before every route was tried");
+/// The outcome of all chains: one delivery is enough. Without one, the dead letter is transient (worth a replay) where
+/// any destination may still take the notification.
+fn outcome(chains: &[&[usize]], results: &[Result<(), Undelivered>], shared: &SharedDeliveries<'_>) -> Outcome {
+    // Also where another chain has delivered: the revoked one has attempts left.
+    if results.contains(&Err(Undelivered::Revoked)) {
+        return Outcome::retry("partition revoked before all attempts were made");
     }
-    let crowded = |result: &Result<(), Undelivered>| match result {
-        Err(Undelivered::Crowded { queue }) => Some(*queue),
+    let deferred = |result: &Result<(), Undelivered>| match result {
+        Err(Undelivered::Deferred { queue }) => Some(*queue),
         _ => None,
     };
-    if let Some(queue) = results.iter().rev().find_map(crowded) {
-        let ended = chains.iter().zip(results).filter(|(_, result)| crowded(result).is_none());
-        let ended: Vec<_> = ended.map(|(&chain, _)| chain).collect();
-        return Outcome::Defer { queue, resume_token: shared.stages(&ended).bits() };
+    if let Some(queue) = results.iter().rev().find_map(deferred) {
+        let finished = chains.iter().zip(results).filter(|(_, result)| deferred(result).is_none());
+        let finished: Vec<_> = finished.map(|(&chain, _)| chain).collect();
+        return Outcome::Defer { queue, resume_token: shared.progress(&finished).bits() };
     }
     if results.iter().any(Result::is_ok) {
         return Outcome::DONE;
@@ -166,11 +167,11 @@ fn verdict(chains: &[&[usize]], results: &[Result<(), Undelivered>], shared: &Sh
     let transient = failed_before || shared.failures().any(|(_, failure)| failure.is_transient());
     let mut reasons: Vec<_> =
         shared.failures().map(|(destination, failure)| format!("{destination}: {failure}")).collect();
-    reasons.extend(failed_before.then(|| "others failed before it was postponed".to_owned()));
+    reasons.extend(failed_before.then(|| "others failed before the notification was deferred".to_owned()));
     Outcome::Reject {
         class: if transient { DeadLetterClass::Transient } else { DeadLetterClass::Permanent },
         reason: reasons.join("; "),
-        // Of several destinations, the one that was tried most often; that none was tried is in the reason.
+        // The most attempts at any destination; at least 1, and the reason tells where none was made.
         attempts: shared.failures().map(|(_, failure)| failure.attempts.max(1)).max(),
     }
 }
@@ -192,27 +193,26 @@ impl Processor for Notifier {
             message: &notification.message,
             value: document.root().raw(),
         };
-        match &self.deliveries {
+        match &self.log {
             None => self.deliver(&event, &mut DeliveryContext::unrecorded(attempt)).await,
-            Some(deliveries) => {
-                self.deliver_once(deliveries, &event, name(record, &envelope, &document), attempt).await
-            }
+            Some(log) => self.deliver_once(log, &event, id_origin(record, &envelope, &document), attempt).await,
         }
     }
 }
 
 impl DestinationQueues for Notifier {
     fn capacity(&self, queue: usize) -> usize {
-        self.destinations.get(queue).map_or(usize::MAX, Destination::room)
+        self.destinations.get(queue).map_or(usize::MAX, Destination::capacity)
     }
 
     /// Records the notification as accepted, so that `GET /notifications/{id}` finds it.
     fn on_queued(&self, record: &Record<'_>) {
-        if let Some(deliveries) = &self.deliveries
+        if let Some(log) = &self.log
             && let Ok((document, notification)) = read(record)
         {
             let envelope = record.envelope();
-            deliveries.announce(envelope.id.as_str(), &notification.user_id, name(record, &envelope, &document));
+            let origin = id_origin(record, &envelope, &document);
+            log.accept_in_background(envelope.id.as_str(), &notification.user_id, origin);
         }
     }
 }
@@ -222,7 +222,7 @@ pub(crate) fn order_key(record: &Record<'_>) -> Option<Vec<u8>> {
     read(record).ok().map(|(_, notification)| notification.user_id.into_owned().into_bytes())
 }
 
-/// The notification that a record is, or why it is none.
+/// Reads a record as a notification. The error is the reason of its dead letter.
 fn read<'r>(record: &'r Record<'_>) -> Result<(Document<'r>, Notification<'r>), String> {
     let document = Document::parse(record.value().unwrap_or_default()).map_err(|error| format!("not JSON: {error}"))?;
     let notification = if record.topic() == payment::TOPIC {
@@ -233,13 +233,13 @@ fn read<'r>(record: &'r Record<'_>) -> Result<(Document<'r>, Notification<'r>), 
     notification.map(|notification| (document, notification))
 }
 
-fn name(record: &Record<'_>, envelope: &Envelope<'_>, document: &Document<'_>) -> Name {
+fn id_origin(record: &Record<'_>, envelope: &Envelope<'_>, document: &Document<'_>) -> IdOrigin {
     let digest = digest::of_json(&envelope.event_type, &envelope.time, document);
     let digest = record.digest_under(&envelope.id, digest);
-    if record.is_synthetic_id(&envelope.id) { Name::Place(digest) } else { Name::Given(digest) }
+    if record.is_synthetic_id(&envelope.id) { IdOrigin::Position(digest) } else { IdOrigin::Producer(digest) }
 }
 
-/// The event's time; where other producers wrote something else, the record's.
+/// The event's time; the record's timestamp where `ce_time` is not a time.
 fn time_of(text: &str, record: &Record<'_>) -> UtcDateTime {
     let of_record = || Timestamp::from_millisecond(record.timestamp().max(0)).unwrap_or_default();
     UtcDateTime::read(text).unwrap_or_else(|| of_record().into())

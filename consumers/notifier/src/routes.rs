@@ -1,4 +1,4 @@
-//! What goes where: a notification takes every route that matches it. Pure.
+//! Routing: a notification takes every route that matches it. Pure.
 
 use std::collections::HashSet;
 
@@ -9,36 +9,36 @@ pub(crate) struct Routes(Vec<Route>);
 /// One route.
 #[derive(Debug)]
 pub(crate) struct Route {
-    /// The users it is for; `None` is all.
+    /// The user ids it matches; `None` matches all.
     pub(crate) users: Option<HashSet<String>>,
-    /// The event types it is for; `None` is all.
+    /// The event types it matches; `None` matches all.
     pub(crate) types: Option<Vec<TypePattern>>,
-    /// The destinations, by their place.
+    /// The indexes of its destinations.
     pub(crate) to: Vec<usize>,
 }
 
-/// An event type, or the beginning of some.
+/// An event type, or a prefix of event types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TypePattern {
     /// This type.
-    Exactly(String),
-    /// Every type that begins so.
-    Beginning(String),
+    Exact(String),
+    /// Every type with this prefix.
+    Prefix(String),
 }
 
 impl TypePattern {
     /// Reads `millrace.notification.requested`, or `millrace.*`.
     pub(crate) fn parse(text: &str) -> Self {
         match text.strip_suffix('*') {
-            Some(beginning) => Self::Beginning(beginning.to_owned()),
-            None => Self::Exactly(text.to_owned()),
+            Some(prefix) => Self::Prefix(prefix.to_owned()),
+            None => Self::Exact(text.to_owned()),
         }
     }
 
     fn matches(&self, event_type: &str) -> bool {
         match self {
-            Self::Exactly(name) => name == event_type,
-            Self::Beginning(beginning) => event_type.starts_with(beginning),
+            Self::Exact(name) => name == event_type,
+            Self::Prefix(prefix) => event_type.starts_with(prefix),
         }
     }
 }
@@ -55,7 +55,7 @@ impl Routes {
         Self(routes)
     }
 
-    /// The destinations of a notification, each once.
+    /// The indexes of a notification's destinations, each once.
     pub(crate) fn destinations(&self, user_id: &str, event_type: &str) -> Vec<usize> {
         let mut found = Vec::new();
         for route in self.0.iter().filter(|route| route.matches(user_id, event_type)) {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn every_matching_route_counts_and_every_destination_once() {
+    fn all_matching_routes_apply_and_destinations_are_distinct() {
         let routes = Routes::new(vec![
             route(&["ann", "bob"], &[], &[1, 2]),
             route(&[], &["millrace.notification.alert.*"], &[3]),

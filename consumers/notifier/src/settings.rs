@@ -1,14 +1,14 @@
-//! What a user can set of the notifier, wherever it runs.
+//! The notifier's settings, for every host.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The notifier's own settings.
+/// The notifier's settings.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Notifier")]
 pub struct Settings {
-    /// Destinations and routes, a TOML file [default: every notification on stdout]
+    /// TOML file with destinations and routes [default: every notification on stdout]
     #[arg(long, value_name = "FILE")]
     pub notifier_config: Option<PathBuf>,
 

@@ -1,4 +1,4 @@
-//! Payments as a program.
+//! Start-up of payments, for every host.
 
 use millrace_consumer::Subscription;
 use millrace_host::app::{AppEnv, AppError, ConsumerApp, DatabaseUse, SettingsContext, Started};
@@ -15,9 +15,9 @@ Examples:
   millrace-payments --kafka localhost:9092
       pays every order up to 10000
   millrace-payments --kafka localhost:9092 --payment-delay 1s --decline-above 99.50
-      a slow and careful gateway
+      a slow gateway that declines amounts above 99.50
   millrace-payments --kafka localhost:9092 --group-instance-id payments-1
-      an instance that completes at once, after a crash, the transaction that its last process left open
+      after a crash, the instance resolves the open transaction of its last process at once
   KAFKA_BOOTSTRAP_SERVERS=broker:9092 MILLRACE_PAYMENT_DELAY=1s millrace-payments
       the same settings from the environment";
     const DATABASE: DatabaseUse = DatabaseUse::None;

@@ -1,15 +1,15 @@
-//! The consumer that takes payments: topic `orders` → topic `payments`, exactly once.
+//! The consumer that charges orders: topic `orders` → topic `payments`, exactly once.
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `payments` | the processor: an order record in, a payment out |
-//! | `carried` | what of an order's headers its payment carries on |
-//! | `gateway` | the way to the money, and one that simulates it |
+//! | `payments` | the processor: charges each order, and makes its payment |
+//! | `order_context` | the payment id and trace context from an order's headers |
+//! | `gateway` | the payment gateway's port, and a simulated gateway |
+//! | `app` | start-up, for every host |
 //!
-//! Payments, dead letters and the orders' offsets are committed in one Kafka transaction: whoever reads what is
-//! committed sees one payment for each order record, however often a process dies. Charges themselves are at least once:
-//! a charge may be asked for again after a crash, under the same payment id, which a gateway takes as its idempotency
-//! key.
+//! Payments, dead letters and the orders' offsets are committed in one Kafka transaction: a `read_committed` reader sees
+//! one payment for each order record, through any crash. Charges are at least once: a charge may be repeated after a
+//! crash, under the same payment id, which is the gateway's idempotency key.
 
 mod app;
 pub mod gateway;
@@ -25,7 +25,7 @@ use millrace_consumer::Subscription;
 /// The consumer's name.
 pub const NAME: &str = "payments";
 
-/// What it reads, and as which group.
+/// The topics it reads, and its consumer group.
 pub fn subscription() -> Subscription {
     Subscription::new(NAME, &[millrace_domain::event::ORDER.topic])
 }

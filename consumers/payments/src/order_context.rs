@@ -1,4 +1,4 @@
-//! What of an order's headers its payment carries on.
+//! The payment id and the trace context, from an order's headers.
 
 use millrace_domain::EventId;
 use millrace_domain::envelope::REPLAY_TIMESTAMP;
@@ -7,7 +7,7 @@ use millrace_domain::traceparent::TraceParent;
 use millrace_kafka::Record;
 use millrace_kafka::record::replay_timestamp;
 
-/// A payment's id, and the trace that its order is part of.
+/// What a payment takes from its order's headers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct OrderContext {
     pub(crate) payment_id: EventId,
@@ -15,7 +15,7 @@ pub(crate) struct OrderContext {
 }
 
 impl OrderContext {
-    /// Reads an order's headers as [`Record::envelope`] does, and only what is needed of them.
+    /// Reads the headers as [`Record::envelope`] does, and only the needed ones.
     pub(crate) fn from(order: &Record<'_>) -> Self {
         let (mut id, mut replayed, mut trace) = (None, None, None);
         for (name, value) in order.headers() {
@@ -27,14 +27,14 @@ impl OrderContext {
                 _ => {}
             }
         }
-        // In another life of its topic, another order stands at this place.
-        let at_place = |place: &str, timestamp: i64| payment_id(&format!("{place}@{timestamp}"));
+        // With the timestamp: a recreated topic has another order at the same position.
+        let from_position = |position: &str, timestamp: i64| payment_id(&format!("{position}@{timestamp}"));
         let payment_id = match (id, replayed) {
-            (Some(id), Some(timestamp)) if id.starts_with(order.topic()) => at_place(id, timestamp),
+            (Some(id), Some(timestamp)) if id.starts_with(order.topic()) => from_position(id, timestamp),
             (Some(id), _) => payment_id(id),
             (None, _) => {
-                let place = EventId::from_position(order.topic(), order.partition(), order.offset());
-                at_place(place.as_str(), order.timestamp())
+                let position = EventId::from_position(order.topic(), order.partition(), order.offset());
+                from_position(position.as_str(), order.timestamp())
             }
         };
         Self { payment_id, trace: trace.and_then(TraceParent::parse) }
@@ -59,13 +59,13 @@ mod tests {
     }
 
     #[test]
-    fn an_order_without_an_id_is_named_by_its_place_and_time() {
-        let carried = OrderContext::from(&order(&[]));
-        assert_eq!(carried, OrderContext { payment_id: payment_id("orders-3-42@0"), trace: None });
+    fn an_order_without_an_id_is_named_by_position_and_timestamp() {
+        let context = OrderContext::from(&order(&[]));
+        assert_eq!(context, OrderContext { payment_id: payment_id("orders-3-42@0"), trace: None });
     }
 
     #[test]
-    fn a_replayed_order_has_the_payment_of_the_position_it_had() {
+    fn a_replayed_order_keeps_the_payment_id_of_its_position() {
         let replayed =
             |id: &'static [u8]| OrderContext::from(&order(&[("ce_id", Some(id)), ("replay.timestamp", Some(b"7"))]));
         assert_eq!(replayed(b"orders-1-2").payment_id, payment_id("orders-1-2@7"));
@@ -77,15 +77,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn headers_say_what_the_envelope_says(
+        fn the_context_agrees_with_the_envelope(
             headers in prop::collection::vec((prop::sample::select(NAMES), prop::sample::select(VALUES)), 0..6),
         ) {
             let order = order(&headers);
-            let (carried, envelope) = (OrderContext::from(&order), order.envelope());
+            let (context, envelope) = (OrderContext::from(&order), order.envelope());
             let is_synthetic_id = order.is_synthetic_id(&envelope.id);
             let name = if is_synthetic_id { "orders-3-42@0" } else { envelope.id.as_str() };
-            prop_assert_eq!(carried.payment_id, payment_id(name));
-            prop_assert_eq!(carried.trace, envelope.traceparent.as_deref().and_then(TraceParent::parse));
+            prop_assert_eq!(context.payment_id, payment_id(name));
+            prop_assert_eq!(context.trace, envelope.traceparent.as_deref().and_then(TraceParent::parse));
         }
     }
 }

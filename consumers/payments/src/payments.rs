@@ -1,4 +1,4 @@
-//! The processor: an order record in, a payment out.
+//! The processor: charges each order, and makes its payment.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use crate::gateway::{Charge, Gateway, GatewayError, SimulatedGateway};
 use crate::order_context::OrderContext;
 use crate::settings::Settings;
 
-/// Pays orders: what the consumer runtime calls for each record, and for each transaction.
+/// Pays orders. The consumer runtime calls it for each record and each transaction.
 pub struct Payments<G = SimulatedGateway> {
     gateway: G,
     topic: Cow<'static, str>,
-    charges: Charges,
+    metrics: ChargeMetrics,
 }
 
 impl Payments {
-    /// Payments as the settings say, with the simulated gateway.
+    /// Payments with these settings, by the simulated gateway.
     ///
-    /// Metrics must have been installed before, or its own are not recorded.
+    /// The metrics recorder must be installed before: handles are created here.
     pub fn from_settings(settings: &Settings) -> Self {
         let rules = DeclineRules { above: settings.decline_above };
         Self::new(SimulatedGateway { delay: settings.payment_delay, rules }, payment::TOPIC)
@@ -32,14 +32,14 @@ impl Payments {
 }
 
 impl<G: Gateway> Payments<G> {
-    /// Payments by way of this gateway, written to this topic.
+    /// Payments by this gateway, written to this topic.
     pub fn new(gateway: G, topic: impl Into<Cow<'static, str>>) -> Self {
-        Self { gateway, topic: topic.into(), charges: Charges::new() }
+        Self { gateway, topic: topic.into(), metrics: ChargeMetrics::new() }
     }
 }
 
 impl<G: Gateway> Processor for Payments<G> {
-    /// In a box: what is made of a record passes many hands on its way into a transaction.
+    /// Boxed: a product is moved several times on its way into a transaction.
     type Product = Box<Payment>;
 
     async fn process(&self, record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome<Box<Payment>> {
@@ -49,20 +49,20 @@ impl<G: Gateway> Processor for Payments<G> {
         };
         let OrderContext { payment_id, trace } = OrderContext::from(record);
         let charge = Charge { payment_id: &payment_id, order_id: &order.id, amount: order.amount };
-        let answer = self.gateway.charge(&charge).await;
-        self.charges.count(&answer);
-        match answer {
+        let result = self.gateway.charge(&charge).await;
+        self.metrics.count(&result);
+        match result {
             Ok(settlement) => {
                 let trace = TraceParent::next_hop(trace, &mut rand::rng());
                 Outcome::Done(Box::new(Payment::settled(payment_id, order, settlement, Timestamp::now(), trace)))
             }
-            Err(error) => unsettled(&error),
+            Err(error) => failed(&error),
         }
     }
 }
 
 impl<G: Gateway> Transformer for Payments<G> {
-    /// As soon as it is made.
+    /// All payments at once: none waits for a batch.
     fn batch_size(&self, ready: usize, _age: Duration) -> usize {
         ready
     }
@@ -78,8 +78,8 @@ impl<G: Gateway> Transformer for Payments<G> {
     }
 }
 
-/// What becomes of an order that was neither paid nor declined.
-fn unsettled(error: &GatewayError) -> Outcome<Box<Payment>> {
+/// The outcome of an order whose charge failed.
+fn failed(error: &GatewayError) -> Outcome<Box<Payment>> {
     let reason = error.to_string();
     match error {
         GatewayError::Unavailable { retry_after, .. } => Outcome::Retry { after: *retry_after, reason },
@@ -87,15 +87,15 @@ fn unsettled(error: &GatewayError) -> Outcome<Box<Payment>> {
     }
 }
 
-/// Charges by what came of them.
-struct Charges {
+/// Counts charges by outcome.
+struct ChargeMetrics {
     paid: Counter,
     declined: Counter,
     unavailable: Counter,
     refused: Counter,
 }
 
-impl Charges {
+impl ChargeMetrics {
     fn new() -> Self {
         let charges =
             |outcome: &'static str| metrics::counter!("millrace_payments_charges_total", "outcome" => outcome);
@@ -107,8 +107,8 @@ impl Charges {
         }
     }
 
-    fn count(&self, answer: &Result<Settlement, GatewayError>) {
-        let counter = match answer {
+    fn count(&self, result: &Result<Settlement, GatewayError>) {
+        let counter = match result {
             Ok(Settlement::Paid) => &self.paid,
             Ok(Settlement::Declined { .. }) => &self.declined,
             Err(GatewayError::Unavailable { .. }) => &self.unavailable,

@@ -1,4 +1,4 @@
-//! What a user can set of payments, wherever they run.
+//! The settings of payments, for every host.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use millrace_host::settings::duration;
 #[group(skip)] // clap names groups after types, and each consumer has `Settings`
 #[command(next_help_heading = "Payments")]
 pub struct Settings {
-    /// How long the simulated gateway takes for a payment, such as 250ms
+    /// Delay of each charge in the simulated gateway, such as 250ms
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     pub payment_delay: Duration,
 
-    /// The largest amount that the simulated gateway pays; above it, payments are declined
+    /// Largest amount that the simulated gateway accepts; larger ones are declined
     #[arg(long, value_name = "AMOUNT", default_value = "10000", value_parser = amount)]
     pub decline_above: f64,
 }
@@ -22,7 +22,7 @@ pub struct Settings {
 fn amount(text: &str) -> Result<f64, String> {
     let amount: Option<f64> = text.parse().ok();
     let is_amount = |amount: &f64| amount.is_finite() && *amount >= 0.0;
-    amount.filter(is_amount).ok_or_else(|| "write a number, like 99.50, and not a negative one".to_owned())
+    amount.filter(is_amount).ok_or_else(|| "expected a non-negative number, such as 99.50".to_owned())
 }
 
 impl Default for Settings {
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_of_the_command_line_are_those_of_the_type() {
+    fn command_line_defaults_equal_the_types_defaults() {
         assert_eq!(parse(&[]).unwrap(), Settings::default());
     }
 

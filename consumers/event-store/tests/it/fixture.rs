@@ -1,4 +1,4 @@
-//! A Kafka with the topics that the event store reads, and a database.
+//! A Kafka with the topics that the event store reads, and databases.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord};
 use millrace_testkit::postgres::{Database, Postgres};
 use tempfile::TempDir;
 
-pub(crate) const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A Kafka of its own: the topics have their fixed names.
+/// A dedicated Kafka: the topics have fixed names.
 pub(crate) async fn kafka_with_topics(partitions: i32) -> Option<Kafka> {
     let kafka = kafka::dedicated(|cluster| cluster).await?;
     let topics = ["events", "payments"]
@@ -46,16 +46,16 @@ impl AnyDatabase {
 
 /// The event of this id, once it is stored.
 pub(crate) async fn stored(store: &Store, id: &str) -> StoredEvent {
-    eventually(BOUND, &format!("{id} is stored"), async || store.event(id).await.unwrap()).await
+    eventually(WAIT_TIMEOUT, &format!("{id} is stored"), async || store.event(id).await.unwrap()).await
 }
 
-/// The dead letters of a topic, once there are so many.
-pub(crate) async fn letters(kafka: &Kafka, topic: &str, count: usize) -> Vec<OwnedRecord> {
+/// The dead letters of a topic, once there are this many.
+pub(crate) async fn dead_letters(kafka: &Kafka, topic: &str, count: usize) -> Vec<OwnedRecord> {
     let topic = format!("{topic}.dlq");
-    eventually(BOUND, "the dead letters are there", async || {
-        let letters = kafka.read_all(&topic, Isolation::Committed).await;
-        assert!(letters.len() <= count, "more letters than refused records: {letters:?}");
-        (letters.len() == count).then_some(letters)
+    eventually(WAIT_TIMEOUT, "the dead letters are written", async || {
+        let dead_letters = kafka.read_all(&topic, Isolation::Committed).await;
+        assert!(dead_letters.len() <= count, "more dead letters than expected: {dead_letters:?}");
+        (dead_letters.len() == count).then_some(dead_letters)
     })
     .await
 }

@@ -1,8 +1,8 @@
 //! The event store on a real Kafka and a real PostgreSQL.
-#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+#![allow(clippy::unwrap_used)] // a test may panic
 
 mod fixture;
-mod kept;
-mod killed;
+mod kills;
 mod process;
 mod stops;
+mod stored;

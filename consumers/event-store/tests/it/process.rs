@@ -1,4 +1,4 @@
-//! The container's binary as a process that can be killed.
+//! The container's binary as a process.
 
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -18,17 +18,17 @@ impl Running {
         Self(child.unwrap())
     }
 
-    /// Ends it as the kernel does: nothing of it runs any more.
+    /// Kills it (`SIGKILL`).
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
 
-    /// Asks it to stop, and waits for its end.
+    /// Stops it (`SIGTERM`), and waits for its exit.
     pub(crate) async fn terminate(mut self) -> ExitStatus {
         let pid = self.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        eventually(Duration::from_secs(25), "it ends", async || self.0.try_wait().unwrap()).await
+        eventually(Duration::from_secs(25), "the event store has exited", async || self.0.try_wait().unwrap()).await
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
@@ -38,28 +38,28 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails when it has ended, which is well.
+        // Fails when it has exited already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-fn refused(args: &[&str]) -> (Option<i32>, String) {
+fn run(args: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_millrace-event-store")).env_clear().args(args).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 #[test]
-fn a_setting_that_is_missing_names_itself() {
-    let (code, told) = refused(&["--kafka", "127.0.0.1:9"]);
-    assert_eq!(code, Some(2), "{told}");
-    assert!(told.contains("--database"), "{told}");
+fn a_missing_setting_is_named() {
+    let (code, stderr) = run(&["--kafka", "127.0.0.1:9"]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("--database"), "{stderr}");
 }
 
 #[tokio::test]
-async fn a_url_of_no_database_is_named_without_its_password() {
+async fn an_invalid_database_url_is_named_without_its_password() {
     let Some(kafka) = crate::fixture::kafka_with_topics(1).await else { return };
-    let (code, told) = refused(&[
+    let (code, stderr) = run(&[
         "--kafka",
         kafka.bootstrap_servers(),
         "--admin-listen",
@@ -67,6 +67,6 @@ async fn a_url_of_no_database_is_named_without_its_password() {
         "--database",
         "mysql://ann:secret@localhost/db",
     ]);
-    assert_eq!(code, Some(2), "{told}");
-    assert!(told.contains("--database") && told.contains("postgres://") && !told.contains("secret"), "{told}");
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("--database") && stderr.contains("postgres://") && !stderr.contains("secret"), "{stderr}");
 }

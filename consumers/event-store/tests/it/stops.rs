@@ -1,4 +1,4 @@
-//! Event stores that are told to stop while they store, as a deployment does.
+//! Graceful stops under load, as in a deployment.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use millrace_testkit::{Postgres, eventually};
 use sqlx::{Connection as _, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{BOUND, kafka_with_topics, stored};
+use crate::fixture::{WAIT_TIMEOUT, kafka_with_topics, stored};
 use crate::process::Running;
 
 const BURST: u32 = 10_000;
 
 async fn produce(kafka: &Kafka, over: &CancellationToken) {
-    let mut pace = tokio::time::interval(Duration::from_millis(50));
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
     for burst in 0.. {
-        pace.tick().await;
+        ticks.tick().await;
         if over.is_cancelled() {
             return;
         }
@@ -27,8 +27,9 @@ async fn produce(kafka: &Kafka, over: &CancellationToken) {
     }
 }
 
+/// Each exits with 0 in time, and the next process resumes at the stored offset.
 #[tokio::test(flavor = "multi_thread")]
-async fn five_stops_under_load_end_in_time_with_0_and_the_next_life_begins_where_the_last_one_ended() {
+async fn five_stops_under_load_lose_and_repeat_no_event() {
     let Some(kafka) = kafka_with_topics(3).await else { return };
     let Some(postgres) = Postgres::shared().await else { return };
     let database = postgres.database().await;
@@ -38,8 +39,8 @@ async fn five_stops_under_load_end_in_time_with_0_and_the_next_life_begins_where
         let mut before = 0;
         for _ in 0..5 {
             let running = Running::start(kafka.bootstrap_servers(), database.url());
-            eventually(BOUND, "this life stores events", async || {
-                // Before the first life's migrations there is no table.
+            eventually(WAIT_TIMEOUT, "this process stores events", async || {
+                // The table is missing until the first process has migrated.
                 let count: i64 =
                     sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&mut connection).await.unwrap_or(0);
                 (count > before + 2_000).then_some(())
@@ -48,9 +49,9 @@ async fn five_stops_under_load_end_in_time_with_0_and_the_next_life_begins_where
             assert!(running.terminate().await.success());
 
             let query = r#"SELECT partition, count(*), max("offset") + 1 FROM events GROUP BY partition"#;
-            let kept: Vec<(i32, i64, i64)> = sqlx::query_as(query).fetch_all(&mut connection).await.unwrap();
-            assert!(kept.iter().all(|(_, rows, next)| rows == next), "each event once, none left out: {kept:?}");
-            let next: BTreeMap<_, _> = kept.iter().map(|&(partition, _, next)| (partition, next)).collect();
+            let ranges: Vec<(i32, i64, i64)> = sqlx::query_as(query).fetch_all(&mut connection).await.unwrap();
+            assert!(ranges.iter().all(|(_, rows, next)| rows == next), "each event once, none lost: {ranges:?}");
+            let next: BTreeMap<_, _> = ranges.iter().map(|&(partition, _, next)| (partition, next)).collect();
             let query = "SELECT partition, next_offset FROM consumer_offsets WHERE topic = 'events'";
             let stored: Vec<(i32, i64)> = sqlx::query_as(query).fetch_all(&mut connection).await.unwrap();
             assert_eq!(stored.into_iter().collect::<BTreeMap<_, _>>(), next);
@@ -67,9 +68,9 @@ async fn five_stops_under_load_end_in_time_with_0_and_the_next_life_begins_where
     tokio::join!(produce(&kafka, &over), stopping);
 }
 
-/// Events that come, and then a broker that answers nothing any more: what was stored is stored.
+/// A paused broker answers nothing: the stop does not wait for it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_while_the_broker_hangs_ends_in_time_with_0() {
+async fn a_stop_while_the_broker_hangs_exits_in_time_with_0() {
     let Some(kafka) = kafka_with_topics(3).await else { return };
     let folder = tempfile::tempdir().unwrap();
     let url = sqlite_url(&folder.path().join("events.db"));
@@ -79,7 +80,7 @@ async fn a_stop_while_the_broker_hangs_ends_in_time_with_0() {
     let store = Store::connect(&url).await.unwrap();
     stored(&store, "id-0").await;
     kafka.broker(1).pause().unwrap();
-    let end = running.terminate().await;
+    let status = running.terminate().await;
     kafka.broker(1).resume().unwrap();
-    assert!(end.success(), "{end}");
+    assert!(status.success(), "{status}");
 }

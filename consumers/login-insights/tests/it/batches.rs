@@ -1,4 +1,4 @@
-//! When batches close, on a real Kafka and topics of their own.
+//! When batches close, on a real Kafka.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::logins::{Logins, record};
 
-const BOUND: Duration = Duration::from_secs(40);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Longer than any test.
 const NEVER: Duration = Duration::from_secs(3_600);
@@ -39,11 +39,11 @@ impl Member {
 }
 
 impl Fixture {
-    async fn set() -> Option<Self> {
+    async fn new() -> Option<Self> {
         let kafka = kafka::shared().await?;
         let (logins, insights) = (kafka::unique("logins"), kafka::unique("insights"));
-        let letters = TopicSpec::new(format!("{logins}.dlq"), 1);
-        kafka.create_topics(&[TopicSpec::new(&logins, 3), TopicSpec::new(&insights, 1), letters]).await;
+        let dlq = TopicSpec::new(format!("{logins}.dlq"), 1);
+        kafka.create_topics(&[TopicSpec::new(&logins, 3), TopicSpec::new(&insights, 1), dlq]).await;
         Some(Self { kafka, logins, insights })
     }
 
@@ -54,14 +54,14 @@ impl Fixture {
 
     async fn member(&self, batch_age: Duration) -> Member {
         let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
-        let letters = Producer::new(&settings, &ProducerSettings::default()).unwrap();
+        let dead_letters = Producer::new(&settings, &ProducerSettings::default()).unwrap();
         let group = format!("millrace-{}", self.logins);
         let subscription = Subscription { group, ..Subscription::new("test", &[&self.logins]) };
         let options = consumer_options(ConsumerOptions::default());
-        let consumer = Consumer::new(settings.clone(), subscription, options, letters);
+        let consumer = Consumer::new(settings.clone(), subscription, options, dead_letters);
         let id = kafka::unique("millrace-test");
         let producer = TransactionalProducer::new(&settings, &ProducerSettings::default(), &id).unwrap();
-        producer.init_transactions(BOUND).await.unwrap();
+        producer.init_transactions(WAIT_TIMEOUT).await.unwrap();
         let (insights, stop) = (Insights::new(self.insights.clone(), batch_age), CancellationToken::new());
         let task = tokio::spawn({
             let stop = stop.clone();
@@ -77,7 +77,7 @@ impl Fixture {
     }
 
     async fn until_sizes(&self, expected: &[u64]) {
-        eventually(BOUND, &format!("the insights are of {expected:?} logins"), async || {
+        eventually(WAIT_TIMEOUT, &format!("the insights are of {expected:?} logins"), async || {
             (self.sizes().await == expected).then_some(())
         })
         .await;
@@ -85,8 +85,8 @@ impl Fixture {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_batch_closes_at_once_and_the_rest_when_its_member_stops() {
-    let Some(fixture) = Fixture::set().await else { return };
+async fn a_full_batch_closes_at_once_and_the_rest_on_a_stop() {
+    let Some(fixture) = Fixture::new().await else { return };
     let member = fixture.member(NEVER).await;
     fixture.produce(1, 150).await;
     fixture.until_sizes(&[100]).await;
@@ -95,8 +95,8 @@ async fn a_full_batch_closes_at_once_and_the_rest_when_its_member_stops() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_is_not_full_closes_at_its_age_and_not_before() {
-    let Some(fixture) = Fixture::set().await else { return };
+async fn a_batch_that_is_not_full_closes_at_its_age() {
+    let Some(fixture) = Fixture::new().await else { return };
     let age = Duration::from_secs(2);
     let (member, start) = (fixture.member(age).await, Instant::now());
     fixture.produce(2, 150).await;
@@ -107,17 +107,17 @@ async fn a_batch_that_is_not_full_closes_at_its_age_and_not_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logins_that_wait_become_an_insight_when_their_partitions_leave_for_another_member() {
-    let Some(fixture) = Fixture::set().await else { return };
+async fn a_batch_closes_when_its_partitions_are_revoked() {
+    let Some(fixture) = Fixture::new().await else { return };
     let first = fixture.member(NEVER).await;
     fixture.produce(3, 90).await;
     fixture.produce(4, 110).await;
     fixture.until_sizes(&[100, 100]).await;
     fixture.produce(5, 99).await;
     let second = fixture.member(NEVER).await;
-    // At least one of the three partitions leaves, with the logins that wait in it.
-    let left = async || (fixture.sizes().await.iter().sum::<u64>() > 200).then_some(());
-    eventually(BOUND, "logins of a partition that left are in an insight", left).await;
+    // At least one of the three partitions is revoked, with the logins that wait in it.
+    let closed = async || (fixture.sizes().await.iter().sum::<u64>() > 200).then_some(());
+    eventually(WAIT_TIMEOUT, "logins of a revoked partition are in an insight", closed).await;
     first.stop().await;
     second.stop().await;
     assert_eq!(fixture.sizes().await.iter().sum::<u64>(), 299);

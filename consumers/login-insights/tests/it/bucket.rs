@@ -1,4 +1,4 @@
-//! Files in a bucket of something that speaks S3's protocol.
+//! Files in an S3-compatible bucket.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use crate::program::{Program, command};
 
 type Requests = Arc<Mutex<Vec<(Method, String, Bytes)>>>;
 
-/// The first three requests are to be tried again.
+/// Answers 503 to the first three requests.
 async fn answer(State(requests): State<Requests>, method: Method, uri: Uri, body: Bytes) -> Response {
     let mut requests = requests.lock().unwrap();
     requests.push((method, uri.path().to_owned(), body));
@@ -28,7 +28,7 @@ async fn answer(State(requests): State<Requests>, method: Method, uri: Uri, body
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_is_an_object_in_the_bucket_once_the_bucket_can_be_reached() {
+async fn a_file_is_written_once_the_bucket_is_available() {
     let requests = Requests::default();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

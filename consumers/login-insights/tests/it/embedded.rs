@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use crate::program::Program;
 
-/// An embedded broker with the topics that logins need.
+/// An embedded broker with the topics of logins and insights.
 pub(crate) fn broker() -> Embedded {
     Embedded::start(&[("user-login", 3), ("user-login.dlq", 1), ("processed-data", 3)]).unwrap()
 }
 
-/// Writes as many logins, of four users and without a time.
+/// Produces this many logins, of four users and without a timestamp.
 pub(crate) async fn produce(broker: &Embedded, count: u32) {
     let kafka = KafkaSettings::plaintext(broker.bootstrap_servers());
     let producer = Producer::new(&kafka, &ProducerSettings::default()).unwrap();
@@ -29,7 +29,7 @@ pub(crate) async fn produce(broker: &Embedded, count: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_makes_an_insight_and_its_file_of_the_logins_that_wait_also_on_the_embedded_broker() {
+async fn a_stop_closes_the_batch_and_writes_its_file() {
     let (broker, folder) = (broker(), tempfile::tempdir().unwrap());
     let program = Program::start(broker.bootstrap_servers(), folder.path(), &["--batch-age", "1h"]).await;
     program.joined().await;

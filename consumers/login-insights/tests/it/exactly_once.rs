@@ -1,4 +1,4 @@
-//! The real program on a real Kafka: killed, stopped and started while logins come.
+//! The container's binary on a real Kafka, killed, stopped and restarted under load.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,13 +14,13 @@ use serde_json::Value;
 use crate::logins::{Counts, Logins, count, record, sum, time, user};
 use crate::program::Program;
 
-const BOUND: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 const LOGINS: &str = "user-login";
-const LETTERS: &str = "user-login.dlq";
+const DLQ: &str = "user-login.dlq";
 const INSIGHTS: &str = "processed-data";
 
-/// What is on a topic from some time on.
+/// The records of a topic since a point in time.
 struct Since<'k> {
     kafka: &'k Kafka,
     topic: &'static str,
@@ -43,9 +43,9 @@ impl<'k> Since<'k> {
     }
 }
 
-/// Waits until the group has committed all of a topic.
+/// Waits until the group has no lag on a topic.
 async fn until_no_lag(kafka: &Kafka, group: &str, topic: &str) {
-    eventually(BOUND, &format!("{group} has no lag"), async || {
+    eventually(WAIT_TIMEOUT, &format!("{group} has no lag"), async || {
         let committed = kafka.committed_offsets(group, topic).await;
         let ends = kafka.end_offsets(topic).await;
         ends.iter().all(|(partition, end)| committed[partition].unwrap_or(0) == *end).then_some(())
@@ -58,12 +58,13 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
 }
 
+/// Each of ten thousand logins is in one insight, and each insight in one file, through kills and restarts.
 #[tokio::test(flavor = "multi_thread")]
-async fn each_of_ten_thousand_logins_is_in_one_insight_and_each_insight_in_one_file_through_kills_and_restarts() {
+async fn each_login_is_in_exactly_one_insight_and_file() {
     let Some(kafka) = kafka::shared().await else { return };
-    kafka.create_topics(&[TopicSpec::new(LOGINS, 3), TopicSpec::new(INSIGHTS, 3), TopicSpec::new(LETTERS, 1)]).await;
+    kafka.create_topics(&[TopicSpec::new(LOGINS, 3), TopicSpec::new(INSIGHTS, 3), TopicSpec::new(DLQ, 1)]).await;
     let insights = Since::now(kafka, INSIGHTS).await;
-    let letters = Since::now(kafka, LETTERS).await;
+    let dead_letters = Since::now(kafka, DLQ).await;
     let folder = tempfile::tempdir().unwrap();
     let start = async |instance: &str| {
         let options = ["--group-instance-id", instance, "--batch-age", "2s"];
@@ -84,10 +85,12 @@ async fn each_of_ten_thousand_logins_is_in_one_insight_and_each_insight_in_one_f
             kafka.produce(LOGINS, poison.clone()).await;
         }
         kafka.produce(LOGINS, second.iter().map(record)).await;
-        // Each restart meets a member that is at work, with logins that wait for their batch.
+        // Each restart hits a busy member, with logins that wait for their batch.
         let before = insights.insights().await.len();
-        eventually(BOUND, "there are more insights", async || (insights.insights().await.len() > before).then_some(()))
-            .await;
+        eventually(WAIT_TIMEOUT, "there are more insights", async || {
+            (insights.insights().await.len() > before).then_some(())
+        })
+        .await;
         match round % 3 {
             0 => {
                 a.kill();
@@ -111,7 +114,7 @@ async fn each_of_ten_thousand_logins_is_in_one_insight_and_each_insight_in_one_f
 
     let records = insights.records().await;
     let found = insights.insights().await;
-    agree(&found, &logins);
+    assert_aggregates(&found, &logins);
 
     let mut expected = BTreeMap::new();
     for (record, insight) in records.iter().zip(&found) {
@@ -128,11 +131,11 @@ async fn each_of_ten_thousand_logins_is_in_one_insight_and_each_insight_in_one_f
     assert_eq!(files.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     assert!(files == expected, "the files hold what the topic does");
 
-    refused(&letters.records().await, &poison);
+    assert_dead_letters(&dead_letters.records().await, &poison);
 }
 
-/// The insights are of these logins, each of them once.
-fn agree(insights: &[Value], logins: &[Value]) {
+/// Asserts that the insights aggregate these logins, each once.
+fn assert_aggregates(insights: &[Value], logins: &[Value]) {
     let sizes: Vec<_> = insights.iter().map(|insight| insight["batch_size"].as_u64().unwrap()).collect();
     assert!(sizes.iter().all(|size| (1..=100).contains(size)), "{sizes:?}");
     assert_eq!(usize::try_from(sizes.iter().sum::<u64>()), Ok(logins.len()));
@@ -162,20 +165,21 @@ fn agree(insights: &[Value], logins: &[Value]) {
     }
 }
 
-/// The letters are these records, byte for byte, and no others.
-fn refused(letters: &[OwnedRecord], poison: &[RawRecord]) {
-    type Told = (Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, Option<Vec<u8>>)>);
-    let of_letter = |letter: &OwnedRecord| -> Told {
-        let own = letter.headers.iter().filter(|(name, _)| !name.starts_with("dlq."));
-        (letter.key.clone(), letter.value.clone(), own.cloned().collect())
+/// Asserts that the dead letters are these records, byte for byte, and no others.
+fn assert_dead_letters(dead_letters: &[OwnedRecord], poison: &[RawRecord]) {
+    type Content = (Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, Option<Vec<u8>>)>);
+    let of_dead_letter = |record: &OwnedRecord| -> Content {
+        let own = record.headers.iter().filter(|(name, _)| !name.starts_with("dlq."));
+        (record.key.clone(), record.value.clone(), own.cloned().collect())
     };
-    let of_poison = |record: &RawRecord| -> Told { (record.key.clone(), record.value.clone(), record.headers.clone()) };
-    let found: BTreeSet<Told> = letters.iter().map(of_letter).collect();
+    let of_poison =
+        |record: &RawRecord| -> Content { (record.key.clone(), record.value.clone(), record.headers.clone()) };
+    let found: BTreeSet<Content> = dead_letters.iter().map(of_dead_letter).collect();
     assert_eq!(found, poison.iter().map(of_poison).collect());
-    assert_eq!(letters.len(), poison.len(), "each once");
-    for letter in letters {
-        assert_eq!(letter.header("dlq.topic"), Some(LOGINS));
-        assert_eq!(letter.header("dlq.group"), Some("millrace-login-insights"));
-        assert_eq!(letter.header("dlq.error.class"), Some("permanent"));
+    assert_eq!(dead_letters.len(), poison.len(), "each once");
+    for dead_letter in dead_letters {
+        assert_eq!(dead_letter.header("dlq.topic"), Some(LOGINS));
+        assert_eq!(dead_letter.header("dlq.group"), Some("millrace-login-insights"));
+        assert_eq!(dead_letter.header("dlq.error.class"), Some("permanent"));
     }
 }

@@ -1,4 +1,4 @@
-//! The half that writes files, without Kafka between.
+//! The consumer that writes files, without Kafka.
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_insight_is_a_file_of_the_same_bytes_however_often_it_comes() {
+async fn writing_a_file_again_is_idempotent() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("not there yet");
     let files = files(&data_dir);
@@ -44,7 +44,7 @@ async fn an_insight_is_a_file_of_the_same_bytes_however_often_it_comes() {
 }
 
 #[tokio::test]
-async fn what_is_no_insight_is_passed_over() {
+async fn a_record_that_is_not_an_insight_is_skipped() {
     let folder = tempfile::tempdir().unwrap();
     let files = files(folder.path());
     for value in ["plain text", "{}", r#"{"id":"../../x","start_time":"2026-01-31T12:00:00Z","end_time":"…"}"#] {
@@ -54,14 +54,14 @@ async fn what_is_no_insight_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_written_is_tried_again_until_it_can() {
+async fn a_failed_write_is_retried() {
     let folder = tempfile::tempdir().unwrap();
     let files = files(folder.path());
     let obstacle = folder.path().join("insights");
     fs::write(&obstacle, "a file where the folder should be").unwrap();
     match process(&files, INSIGHT).await {
         Outcome::Retry { reason, .. } => assert!(reason.contains("insights"), "{reason}"),
-        other => panic!("not to be tried again: {other:?}"),
+        other => panic!("not retried: {other:?}"),
     }
     fs::remove_file(&obstacle).unwrap();
     assert_eq!(process(&files, INSIGHT).await, Outcome::DONE);

@@ -1,4 +1,4 @@
-//! Logins as they are in real life: few users and places often, most seldom, and what older clients leave out.
+//! Generated logins: a skewed distribution of users and locales, all forms of times, and missing optional fields.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-/// As many as the longest of an insight's rankings shows: in the sum over all insights, none is missing.
+/// As many as the longest ranking of an insight, so that the sum over all insights is complete.
 const LOCALES: [&str; 10] = ["en-US", "en-GB", "de-DE", "es-ES", "fr-FR", "pt-BR", "en-IN", "ja-JP", "it-IT", "cs-CZ"];
 
 const DEVICES: [&str; 6] = ["android", "ios", "windows", "macos", "linux", "smart-tv"];
@@ -24,7 +24,7 @@ impl Logins {
         Self(StdRng::seed_from_u64(seed))
     }
 
-    /// Low ranks are drawn far more often than high ones.
+    /// A random rank: low ranks are far more frequent.
     fn rank(&mut self, ranks: usize) -> usize {
         let below = self.0.random_range(1..=ranks);
         self.0.random_range(0..below)
@@ -59,7 +59,7 @@ impl Iterator for Logins {
     }
 }
 
-/// Whose login it is, as text.
+/// The user id of a login, as text.
 pub(crate) fn user(login: &Value) -> String {
     login["user_id"].as_str().map_or_else(|| login["user_id"].to_string(), str::to_owned)
 }
@@ -69,7 +69,7 @@ pub(crate) fn record(login: &Value) -> RawRecord {
     RawRecord::new(login.to_string()).key(user(login))
 }
 
-/// When it was.
+/// The time of a login.
 pub(crate) fn time(login: &Value) -> Timestamp {
     match &login["timestamp"] {
         Value::Number(second) => Timestamp::from_second(second.as_i64().unwrap()).unwrap(),

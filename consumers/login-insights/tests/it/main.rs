@@ -1,4 +1,4 @@
-//! Login insights from records to insights and files.
+//! Login insights: from login records to insights and files.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

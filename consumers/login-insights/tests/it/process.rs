@@ -1,4 +1,4 @@
-//! The container's binary: its help, and what it says of wrong settings.
+//! The container's binary: its help, and its errors for invalid settings.
 
 use std::process::Output;
 
@@ -13,36 +13,36 @@ fn last_line(output: &Output) -> String {
 }
 
 #[test]
-fn wrong_settings_exit_with_2_and_are_named_as_they_were_written() {
+fn invalid_settings_exit_with_2_and_are_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let folder = file.path().join("in a file").display().to_string();
     let kafka = ["--kafka", "127.0.0.1:1"];
     for (arguments, expected) in [
         (vec!["--batch-age", "10"], "write a number and its unit"),
-        (vec!["--insights-to", "gs://lake"], "write a folder, or s3://BUCKET/PREFIX"),
-        (vec!["--insights-to", &folder], "error: --insights-to: cannot make the folder"),
+        (vec!["--insights-to", "gs://lake"], "expected a folder, or s3://BUCKET/PREFIX"),
+        (vec!["--insights-to", &folder], "error: --insights-to: cannot create the folder"),
     ] {
         let output = run(&[&kafka[..], &arguments].concat());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(expected) && said.contains(arguments[0]), "{said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(expected) && stderr.contains(arguments[0]), "{stderr}");
     }
     let output = command().args(kafka).env("MILLRACE_INSIGHTS_TO", &folder).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(last_line(&output).starts_with("error: MILLRACE_INSIGHTS_TO: cannot make"), "{}", last_line(&output));
+    assert!(last_line(&output).starts_with("error: MILLRACE_INSIGHTS_TO: cannot create"), "{}", last_line(&output));
 }
 
 #[test]
 #[cfg(not(feature = "s3"))]
-fn a_build_without_buckets_says_so() {
+fn a_bucket_without_the_feature_s3_is_refused() {
     let output = run(&["--kafka", "127.0.0.1:1", "--insights-to", "s3://lake/logins"]);
     assert_eq!(output.status.code(), Some(2));
-    let expected = "error: --insights-to: this program was built without buckets";
+    let expected = "error: --insights-to: S3 is not in this build";
     assert!(last_line(&output).starts_with(expected), "{}", last_line(&output));
 }
 
 #[test]
-fn help_shows_examples_and_the_variables_of_settings() {
+fn help_shows_examples_and_environment_variables() {
     let output = run(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();

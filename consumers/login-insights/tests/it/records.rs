@@ -1,4 +1,4 @@
-//! Single records: which are logins, and what is said of those that are not.
+//! Single records: logins, and the rejection reasons of others.
 
 use std::time::Duration;
 
@@ -29,12 +29,12 @@ fn insights() -> Insights {
 async fn login(insights: &Insights, value: &Value, offset: i64) -> SeenLogin {
     match process(insights, value.to_string().as_bytes(), offset).await {
         Outcome::Done(login) => login,
-        other => panic!("no login: {other:?}"),
+        other => panic!("not a login: {other:?}"),
     }
 }
 
 #[tokio::test]
-async fn what_is_no_login_is_poison_and_says_what_is_wrong() {
+async fn a_record_that_is_not_a_login_is_rejected_with_a_reason() {
     let large = json!({"user_id": "u", "locale": "x".repeat(500_000)}).to_string();
     for (value, expected) in [
         (&b"plain text"[..], "not JSON"),
@@ -50,13 +50,13 @@ async fn what_is_no_login_is_poison_and_says_what_is_wrong() {
             Outcome::Reject { class: DeadLetterClass::Permanent, reason, .. } => {
                 assert!(reason.starts_with(expected), "{reason}");
             }
-            other => panic!("no dead letter: {other:?}"),
+            other => panic!("not a dead letter: {other:?}"),
         }
     }
 }
 
 #[tokio::test]
-async fn a_login_without_a_time_has_that_of_its_record() {
+async fn a_login_without_a_time_has_its_records_timestamp() {
     let insights = insights();
     let batch = [
         login(&insights, &json!({"user_id": 7}), 500).await,
@@ -69,7 +69,7 @@ async fn a_login_without_a_time_has_that_of_its_record() {
 }
 
 #[tokio::test]
-async fn an_insight_made_again_of_the_same_logins_is_the_same_and_of_others_is_another() {
+async fn equal_batches_have_equal_insights_and_others_do_not() {
     let insights = insights();
     let mut logins = Vec::new();
     for offset in 0..250 {
@@ -79,20 +79,20 @@ async fn an_insight_made_again_of_the_same_logins_is_the_same_and_of_others_is_a
         let records = insights.to_records(logins.iter()).into_iter();
         records.map(|record| String::from_utf8(record.value.unwrap()).unwrap()).collect()
     };
-    let made = values(&logins);
+    let first = values(&logins);
     let sizes: Vec<_> =
-        made.iter().map(|json| serde_json::from_str::<Value>(json).unwrap()["batch_size"].clone()).collect();
+        first.iter().map(|json| serde_json::from_str::<Value>(json).unwrap()["batch_size"].clone()).collect();
     assert_eq!(sizes, [100, 100, 50]);
-    assert_eq!(values(&logins), made);
+    assert_eq!(values(&logins), first);
     assert_ne!(values(&logins[1..101]), values(&logins[..100]));
-    // The same places of a topic that was made anew.
-    let mut anew = logins[..100].to_vec();
-    anew[50].recorded += 1;
-    assert_ne!(values(&anew), made[..1]);
+    // The same positions of a recreated topic.
+    let mut recreated = logins[..100].to_vec();
+    recreated[50].recorded += 1;
+    assert_ne!(values(&recreated), first[..1]);
 }
 
 #[tokio::test]
-async fn logins_with_names_beyond_all_measure_become_insights_that_the_topic_takes() {
+async fn insights_of_very_long_names_fit_the_topics_limit() {
     let insights = insights();
     let mut logins = Vec::new();
     for offset in 0..20 {

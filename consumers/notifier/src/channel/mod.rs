@@ -1,7 +1,5 @@
-//! The ways a notification goes out.
-//!
-//! A channel makes one attempt, and says what became of it; time-outs, retries and all other limits are its
-//! [destination's](crate::delivery).
+//! Channels: console, webhook, Slack, Teams, mail, SNS. A channel makes one attempt; time-outs, retries and all other
+//! limits are its [destination's](crate::delivery).
 
 mod console;
 pub(crate) mod hello;
@@ -33,7 +31,7 @@ use crate::failure::Failure;
 use crate::network::{AddressPolicy, Endpoint, Proxies};
 use crate::notifier::StartError;
 
-/// A way out.
+/// A channel.
 pub(crate) enum Channel {
     Console(Console),
     Webhook(Webhook),
@@ -45,7 +43,7 @@ pub(crate) enum Channel {
 }
 
 impl Channel {
-    /// The channel that a plan asks for. It connects when it is first used.
+    /// Builds the channel of a plan. It connects at the first delivery.
     pub(crate) fn build(plan: ChannelPlan, policy: AddressPolicy, proxies: &Proxies) -> Result<Self, StartError> {
         let endpoint = |url| -> Result<Endpoint, StartError> {
             let proxy = proxies.of(&url).map_err(StartError::Setting)?;
@@ -56,13 +54,13 @@ impl Channel {
             ChannelPlan::Webhook { url, secrets } => Self::Webhook(Webhook::new(endpoint(url)?, secrets)),
             ChannelPlan::Slack { url } => Self::Slack(Slack::new(endpoint(url)?)),
             ChannelPlan::Teams { url } => Self::Teams(Teams::new(endpoint(url)?)),
-            ChannelPlan::Smtp { server, letterhead } => Self::Smtp(Box::new(Smtp::new(*server, *letterhead, policy)?)),
+            ChannelPlan::Smtp { server, template } => Self::Smtp(Box::new(Smtp::new(*server, *template, policy)?)),
             #[cfg(feature = "sns")]
             ChannelPlan::Sns { topic_arn, endpoint_url } => Self::Sns(Sns::new(topic_arn, endpoint_url)),
         })
     }
 
-    /// Whether it stays on this machine, where waiting is back-pressure and not a failure.
+    /// Whether it writes to this machine: a slow write is back-pressure there, not a time-out.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self, Self::Console(_))
     }
@@ -70,7 +68,7 @@ impl Channel {
     /// Makes one attempt.
     ///
     /// # Errors
-    /// What went wrong.
+    /// The failure of the attempt.
     pub(crate) async fn send(&self, event: &Event<'_>) -> Result<(), Failure> {
         match self {
             Self::Console(console) => console.send(event).await,

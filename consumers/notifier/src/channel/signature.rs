@@ -1,4 +1,4 @@
-//! Signatures as Standard Webhooks says (specification 1.0.0): `v1`, HMAC-SHA256 of `id.timestamp.body`.
+//! Signatures by Standard Webhooks (specification 1.0.0): `v1`, HMAC-SHA256 of `id.timestamp.body`.
 
 use std::fmt;
 
@@ -14,18 +14,18 @@ const PREFIX: &str = "whsec_";
 #[derive(Clone)]
 pub(crate) struct Secret(Hmac<Sha256>);
 
-/// Why a text is no secret. It is not quoted: it may be one all the same.
+/// An invalid secret. The text is not quoted: it may still be secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "must be whsec_ and the Base64 of 24 to 64 random bytes, as this makes it: echo whsec_$(openssl rand -base64 32)"
+    "must be whsec_ and the Base64 of 24 to 64 random bytes; generate one with: echo whsec_$(openssl rand -base64 32)"
 )]
 pub(crate) struct SecretError;
 
 impl Secret {
-    /// Reads `whsec_…`.
+    /// Parses `whsec_…`.
     ///
     /// # Errors
-    /// [`SecretError`] where the text is anything else.
+    /// [`SecretError`] for anything else.
     pub(crate) fn parse(text: &str) -> Result<Self, SecretError> {
         let encoded = text.trim().strip_prefix(PREFIX).ok_or(SecretError)?;
         let key = STANDARD.decode(encoded).map_err(|_| SecretError)?;
@@ -49,7 +49,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The header `webhook-signature`: a signature for each secret, so that a receiver may have either while they change.
+/// The header `webhook-signature`: one signature for each secret, so that secrets can be rotated.
 pub(super) fn signatures(secrets: &[Secret], id: &str, timestamp: i64, body: &str) -> String {
     let signatures: Vec<_> = secrets.iter().map(|secret| secret.sign(id, timestamp, body)).collect();
     signatures.join(" ")
@@ -62,7 +62,7 @@ mod tests {
     const BODY: &str = r#"{"test": "é"}"#;
 
     #[test]
-    fn signatures_are_those_of_the_reference_implementation() {
+    fn signatures_equal_those_of_the_reference_implementation() {
         let texts = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="];
         let secrets = texts.map(|text| Secret::parse(text).unwrap());
         let expected = texts.map(|text| {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused_without_being_quoted() {
+    fn an_invalid_secret_is_refused_and_not_quoted() {
         for text in ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_not base64 at all!"] {
             let error = Secret::parse(text).unwrap_err().to_string();
             assert!(text.is_empty() || text == "whsec_" || !error.contains(text), "{error}");

@@ -1,17 +1,17 @@
-//! Slack, by an incoming webhook.
+//! Slack, by incoming webhook.
 
 use reqwest::header::HeaderMap;
 use serde_json::json;
 
-use super::truncate::{LONGEST_USER_ID, truncate};
+use super::truncate::{USER_ID_LIMIT, truncate};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::network::Endpoint;
 
-/// The longest text that Slack shows whole, in characters (counted as UTF-16 code units, which are never fewer).
-const LIMIT: usize = 40_000;
+/// The longest text that Slack does not truncate, in characters (counted as UTF-16 code units, which are never fewer).
+const TEXT_LIMIT: usize = 40_000;
 
-/// See the module's text.
+/// The channel for Slack.
 pub(crate) struct Slack(Endpoint);
 
 impl Slack {
@@ -25,19 +25,19 @@ impl Slack {
 }
 
 fn body(event: &Event<'_>) -> String {
-    let user = format!("*{}*: ", escape(&truncate(event.user_id, LONGEST_USER_ID, |_| 1)));
-    let room = LIMIT.saturating_sub(user.encode_utf16().count());
-    let text = user + &escape(&truncate(event.message, room, escaped_length));
+    let user = format!("*{}*: ", escape(&truncate(event.user_id, USER_ID_LIMIT, |_| 1)));
+    let limit = TEXT_LIMIT.saturating_sub(user.encode_utf16().count());
+    let text = user + &escape(&truncate(event.message, limit, escaped_length));
     json!({ "text": text, "unfurl_links": false }).to_string()
 }
 
-/// Slack's three control characters, as its "Formatting text for app surfaces" says: with them escaped, text can
-/// neither mention people nor hide where a link leads.
+/// Escapes Slack's three control characters ("Formatting text for app surfaces"), so that text can neither mention people
+/// nor hide a link's target.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// How long a character is once it is [escaped](escape).
+/// The length of a character after [`escape`].
 fn escaped_length(character: char) -> usize {
     match character {
         '&' => "&amp;".len(),
@@ -59,8 +59,9 @@ mod tests {
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(body["text"], "*&lt;@U1&gt;*: &lt;!channel&gt; a &amp; b \"&lt;http://x|y&gt;\"");
     }
+
     #[test]
-    fn a_long_message_is_cut_with_a_mark_to_what_slack_takes() {
+    fn a_long_message_is_cut_to_slacks_limit_and_marked() {
         for message in ["x".repeat(50_000), "<&>".repeat(20_000), "😀".repeat(30_000)] {
             let user_id = "&".repeat(10_000);
             let body = body(&Event { user_id: &user_id, message: &message, ..EXAMPLE });
@@ -73,7 +74,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_length_of_what_is_escaped_is_known(text: String) {
+        fn escaped_length_is_the_length_after_escape(text: String) {
             prop_assert_eq!(escape(&text).encode_utf16().count(), text.chars().map(escaped_length).sum::<usize>());
         }
     }

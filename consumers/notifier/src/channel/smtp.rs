@@ -1,4 +1,4 @@
-//! Mail, by SMTP: over a connection to an address that was checked, kept for the next mail.
+//! Mail by SMTP, over pooled connections to checked addresses.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,16 +15,16 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::network::{AddressPolicy, ResolveError, resolve};
 
-/// How long a connection without a mail is kept: less than the 5 minutes that servers must wait (RFC 5321, 4.5.3.2.7).
-const IDLE: Duration = Duration::from_mins(1);
+/// How long an idle connection is kept: less than the 5 minutes that servers must wait (RFC 5321, 4.5.3.2.7).
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A connection idle for longer than this is asked whether it is still there.
-const DOUBT: Duration = Duration::from_secs(1);
+/// A connection idle for longer than this is tested (NOOP) before it is used.
+const TEST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How a connection is encrypted.
+/// The encryption of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encryption {
-    /// Not at all (`smtp://`).
+    /// None (`smtp://`).
     None,
     /// After `STARTTLS`, which the server must offer (`smtp+starttls://`).
     StartTls,
@@ -32,20 +32,20 @@ pub(crate) enum Encryption {
     Tls,
 }
 
-/// Where mails are handed in.
+/// A mail submission server.
 pub(crate) struct MailServer {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) encryption: Encryption,
     pub(crate) credentials: Option<Credentials>,
-    /// What it is greeted with.
+    /// The client identity in EHLO.
     pub(crate) hello: ClientId,
 }
 
-/// See the module's text.
+/// The channel for mail.
 pub(crate) struct Smtp {
     server: MailServer,
-    letterhead: MailTemplate,
+    template: MailTemplate,
     policy: AddressPolicy,
     tls: TlsParameters,
     idle: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
@@ -54,26 +54,26 @@ pub(crate) struct Smtp {
 impl Smtp {
     pub(super) fn new(
         server: MailServer,
-        letterhead: MailTemplate,
+        template: MailTemplate,
         policy: AddressPolicy,
     ) -> Result<Self, lettre::transport::smtp::Error> {
         let tls = TlsParameters::new(server.host.clone())?;
-        Ok(Self { server, letterhead, policy, tls, idle: Mutex::default() })
+        Ok(Self { server, template, policy, tls, idle: Mutex::default() })
     }
 
     pub(super) async fn send(&self, event: &Event<'_>) -> Result<(), Failure> {
-        let mail = self.letterhead.write(event).map_err(|error| Failure::refused(error.to_string()))?;
+        let mail = self.template.build(event).map_err(|error| Failure::refused(error.to_string()))?;
         let mut connection = self.connection().await?;
-        hand_in(&mut connection, &mail).await?;
+        submit(&mut connection, &mail).await?;
         self.idle().push((connection, Instant::now()));
         Ok(())
     }
 
-    /// A connection that works: one that is idle, or a new one.
+    /// A working connection: a pooled or a new one.
     async fn connection(&self) -> Result<AsyncSmtpConnection, Failure> {
         loop {
             let Some((mut connection, since)) = self.take_idle() else { return self.connect().await };
-            if since.elapsed() < DOUBT || connection.test_connected().await {
+            if since.elapsed() < TEST_INTERVAL || connection.test_connected().await {
                 return Ok(connection);
             }
         }
@@ -81,7 +81,7 @@ impl Smtp {
 
     fn take_idle(&self) -> Option<(AsyncSmtpConnection, Instant)> {
         let mut idle = self.idle();
-        idle.retain(|(_, since)| since.elapsed() < IDLE);
+        idle.retain(|(_, since)| since.elapsed() < IDLE_TIMEOUT);
         idle.pop()
     }
 
@@ -91,7 +91,7 @@ impl Smtp {
             ResolveError::Private(..) => Failure::refused(describe(&error)),
             ResolveError::Lookup(..) => Failure::unavailable(describe(&error)),
         })?;
-        // The certificate is checked against the name, whatever address it has.
+        // The certificate is verified against the name, not the address.
         let tls = (*encryption == Encryption::Tls).then(|| self.tls.clone());
         let mut connection = AsyncSmtpConnection::connect_tokio1(&*addresses, None, hello, tls, None)
             .await
@@ -113,12 +113,12 @@ impl Smtp {
     }
 }
 
-async fn hand_in(connection: &mut AsyncSmtpConnection, mail: &Message) -> Result<(), Failure> {
+async fn submit(connection: &mut AsyncSmtpConnection, mail: &Message) -> Result<(), Failure> {
     connection.send(mail.envelope(), &mail.formatted()).await.map_err(|error| failure(&error))?;
     Ok(())
 }
 
-/// A 5xx reply is a refusal, and so is what this client cannot do; all else may pass (RFC 5321, section 4.2.1).
+/// A 5xx reply is a rejection, and so is a client error; all else is transient (RFC 5321, section 4.2.1).
 fn failure(error: &lettre::transport::smtp::Error) -> Failure {
     let reason = describe(error);
     if error.is_permanent() || error.is_client() { Failure::refused(reason) } else { Failure::unavailable(reason) }

@@ -1,7 +1,7 @@
 //! Amazon SNS: publishes to a topic, with the event's id as a message attribute.
 //!
-//! Credentials and region are the environment's, as for every AWS client. Addresses are not checked: AWS's own
-//! endpoints may be private ones of the VPC, and a topic is named by its ARN and not by an address.
+//! Credentials and region come from the environment, as for every AWS client. Addresses are not checked: VPC endpoints
+//! are private, and a topic is named by its ARN, not by an address.
 
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use crate::event::{Event, fingerprint};
 use crate::failure::{Failure, FailureKind};
 
-/// See the module's text.
+/// The channel for SNS.
 pub(crate) struct Sns {
     topic_arn: String,
     endpoint_url: Option<String>,
@@ -35,7 +35,7 @@ impl Sns {
             .message_attributes("event_id", attribute(&event.id_for_header())?)
             .message_attributes("event_type", attribute(event.kind)?)
             .message_attributes("user_id", attribute(event.user_id)?);
-        // Order in a FIFO topic is that of a group.
+        // A FIFO topic keeps order within a message group.
         if self.topic_arn.rsplit('.').next() == Some("fifo") {
             request = request.message_group_id(fifo_id(event.user_id)).message_deduplication_id(fifo_id(event.id));
         }
@@ -44,7 +44,7 @@ impl Sns {
 
     async fn client(&self) -> &Client {
         let connect = || async {
-            // Attempts are the destination's affair.
+            // The destination retries.
             let mut config = aws_config::defaults(BehaviorVersion::latest()).retry_config(RetryConfig::disabled());
             if let Some(url) = &self.endpoint_url {
                 config = config.endpoint_url(url);
@@ -60,7 +60,7 @@ fn attribute(text: &str) -> Result<MessageAttributeValue, Failure> {
     value.map_err(|error| Failure::refused(error.to_string()))
 }
 
-/// Ids of FIFO topics are at most 128 letters, digits and marks: what is anything else is known by its fingerprint.
+/// A message group or deduplication id: at most 128 visible ASCII characters, else the fingerprint.
 fn fifo_id(text: &str) -> String {
     if text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return text.to_owned();

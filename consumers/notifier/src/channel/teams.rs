@@ -1,17 +1,17 @@
-//! Microsoft Teams, by the webhook of a workflow ("When a Teams webhook request is received"): an Adaptive Card.
+//! Microsoft Teams, by a workflow's webhook ("When a Teams webhook request is received"): an Adaptive Card.
 
 use reqwest::header::HeaderMap;
 use serde_json::json;
 
-use super::truncate::{LONGEST_USER_ID, truncate};
+use super::truncate::{USER_ID_LIMIT, truncate};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::network::Endpoint;
 
 /// The longest body in bytes: Teams refuses more than 28 KB.
-const LIMIT: usize = 28_000;
+const BODY_LIMIT: usize = 28_000;
 
-/// See the module's text.
+/// The channel for Teams.
 pub(crate) struct Teams(Endpoint);
 
 impl Teams {
@@ -24,14 +24,14 @@ impl Teams {
     }
 }
 
-/// The card, with as much of the message as Teams takes.
+/// The card, its message truncated to the limit.
 fn body(event: &Event<'_>) -> String {
-    let user_id = truncate(event.user_id, LONGEST_USER_ID, |_| 1);
-    let room = LIMIT.saturating_sub(card(&user_id, "").len());
-    card(&user_id, &truncate(event.message, room, json_length))
+    let user_id = truncate(event.user_id, USER_ID_LIMIT, |_| 1);
+    let limit = BODY_LIMIT.saturating_sub(card(&user_id, "").len());
+    card(&user_id, &truncate(event.message, limit, json_length))
 }
 
-/// How many bytes a character takes in a JSON string.
+/// The bytes of a character in a JSON string.
 fn json_length(character: char) -> usize {
     match character {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
@@ -40,7 +40,7 @@ fn json_length(character: char) -> usize {
     }
 }
 
-/// A card of text runs: they show text as it is, where a text block would read it as Markdown.
+/// A card of text runs, which show plain text; a text block would render Markdown.
 fn card(user_id: &str, message: &str) -> String {
     let line = |text: &str, weight: &str| {
         json!({
@@ -69,7 +69,7 @@ mod tests {
     use crate::event::tests::EXAMPLE;
 
     #[test]
-    fn a_card_shows_the_user_and_the_message_as_they_are() {
+    fn a_card_shows_user_and_message_as_plain_text() {
         let body = body(&Event { message: "**not bold** [no](http://link) \"<b>\"\nsecond", ..EXAMPLE });
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         let card = &body["attachments"][0]["content"];
@@ -78,13 +78,14 @@ mod tests {
         assert_eq!(card["body"][1]["inlines"][0]["text"], "**not bold** [no](http://link) \"<b>\"\nsecond");
         assert!(card["body"].as_array().unwrap().iter().all(|block| block["type"] == "RichTextBlock"));
     }
+
     #[test]
-    fn a_message_stands_once_in_a_card() {
+    fn a_message_occurs_once_in_a_card() {
         assert_eq!(body(&EXAMPLE).matches(EXAMPLE.message).count(), 1);
     }
 
     #[test]
-    fn a_long_message_is_cut_with_a_mark_to_what_teams_takes() {
+    fn a_long_message_is_cut_to_teams_limit_and_marked() {
         for message in ["x".repeat(30_000), "\u{1}\n\"".repeat(10_000), "日本".repeat(10_000)] {
             let user_id = "\0".repeat(10_000);
             let body = body(&Event { user_id: &user_id, message: &message, ..EXAMPLE });
@@ -99,7 +100,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_length_of_json_is_known(text: String) {
+        fn json_length_is_the_length_in_json(text: String) {
             let json = serde_json::to_string(&text).unwrap();
             prop_assert_eq!(json.len(), 2 + text.chars().map(json_length).sum::<usize>());
         }

@@ -1,10 +1,10 @@
-//! Text with placeholders for what a notification says: `{user_id}`, `{id}`, `{type}`.
+//! Text with placeholders for fields of the event: `{user_id}`, `{id}`, `{type}`.
 
 use thiserror::Error;
 
 use crate::event::Event;
 
-/// A template, read once.
+/// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Part>);
 
@@ -16,22 +16,22 @@ enum Part {
     Type,
 }
 
-/// A placeholder that nobody fills in.
+/// An unknown placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0} is no placeholder: there are {{user_id}}, {{id}} and {{type}}")]
+#[error("unknown placeholder {0}, expected {{user_id}}, {{id}} or {{type}}")]
 pub(crate) struct TemplateError(String);
 
 impl Template {
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
     /// [`TemplateError`] where a brace begins anything but a placeholder.
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
-        while let Some((before, behind)) = rest.split_once('{') {
-            let unknown = || TemplateError(format!("{{{behind}"));
-            let (name, after) = behind.split_once('}').ok_or_else(unknown)?;
+        while let Some((before, tail)) = rest.split_once('{') {
+            let unknown = || TemplateError(format!("{{{tail}"));
+            let (name, after) = tail.split_once('}').ok_or_else(unknown)?;
             parts.push(Part::Text(before.to_owned()));
             parts.push(match name {
                 "user_id" => Part::UserId,
@@ -51,7 +51,7 @@ impl Template {
         self.0 == [Part::UserId]
     }
 
-    /// The text for this event.
+    /// Fills in the fields of this event.
     pub(crate) fn fill(&self, event: &Event<'_>) -> String {
         self.0
             .iter()
@@ -64,8 +64,8 @@ impl Template {
             .collect()
     }
 
-    /// What placeholders put into the text for this event.
-    pub(crate) fn filled_in<'a>(&'a self, event: &'a Event<'_>) -> impl Iterator<Item = &'a str> {
+    /// The values of the placeholders for this event.
+    pub(crate) fn values<'a>(&'a self, event: &'a Event<'_>) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter_map(|part| match part {
             Part::Text(_) => None,
             Part::UserId => Some(event.user_id),
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(fill("for {user_id}: {type}").unwrap(), "for 12345: millrace.notification.requested");
         assert_eq!(fill("plain").unwrap(), "plain");
         assert_eq!(fill("{user_id}{user_id}").unwrap(), "1234512345");
-        assert!(fill("{name}").unwrap_err().to_string().starts_with("{name} is no placeholder"));
-        assert!(fill("open {user_id").unwrap_err().to_string().starts_with("{user_id is no placeholder"));
+        assert!(fill("{name}").unwrap_err().to_string().starts_with("unknown placeholder {name}"));
+        assert!(fill("open {user_id").unwrap_err().to_string().starts_with("unknown placeholder {user_id"));
     }
 }

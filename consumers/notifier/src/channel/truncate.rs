@@ -1,19 +1,19 @@
-//! Text that is longer than a channel takes: its beginning, and a mark that says so. Pure.
+//! Truncation of text to a channel's limit, with a mark at its end. Pure.
 
 use std::borrow::Cow;
 
-/// Stands where a text was cut.
+/// Ends a truncated text.
 const MARK: &str = "… [truncated]";
 
-/// The longest user id that stands above a message, in characters.
-pub(super) const LONGEST_USER_ID: usize = 256;
+/// The longest user id above a message, in characters.
+pub(super) const USER_ID_LIMIT: usize = 256;
 
 /// `text`, or its beginning and a mark where its characters cost more than `limit`.
 pub(super) fn truncate(text: &str, limit: usize, cost: impl Fn(char) -> usize) -> Cow<'_, str> {
-    let room = limit.saturating_sub(MARK.chars().map(&cost).sum());
+    let available = limit.saturating_sub(MARK.chars().map(&cost).sum());
     let (mut spent, mut end) = (0, 0);
     for (at, character) in text.char_indices() {
-        if spent <= room {
+        if spent <= available {
             end = at;
         }
         spent += cost(character);
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_fits_stays_and_a_longer_one_is_marked() {
+    fn a_text_within_the_limit_stays_and_a_longer_one_is_marked() {
         assert_eq!(truncate("twenty characters...", 20, |_| 1), "twenty characters...");
         assert_eq!(truncate("twenty-one characters", 20, |_| 1), "twenty-… [truncated]");
         assert_eq!(truncate("ééééééééé", 17, char::len_utf8), "é… [truncated]");
@@ -40,7 +40,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_left_fits_and_no_more_is_cut_than_must_be(text: String, limit in 13usize..60) {
+        fn the_result_fits_and_no_more_is_cut_than_needed(text: String, limit in 13usize..60) {
             let cut = truncate(&text, limit, |_| 1);
             let (length, kept) = (text.chars().count(), cut.chars().count());
             prop_assert_eq!(kept, length.min(limit));

@@ -1,4 +1,4 @@
-//! A webhook as Standard Webhooks says: signed, with the event's id.
+//! Webhooks by the Standard Webhooks specification: signed, with the event's id.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// See the module's text.
+/// The channel for webhooks.
 pub(crate) struct Webhook {
     endpoint: Endpoint,
     secrets: Vec<Secret>,
@@ -35,7 +35,7 @@ impl Webhook {
 
     fn headers(&self, id: &str, timestamp: i64, body: &str) -> Result<HeaderMap, Failure> {
         let value = |text: Cow<'_, str>| {
-            HeaderValue::from_str(&text).map_err(|_| Failure::refused(format!("{text:?} cannot fixture in a header")))
+            HeaderValue::from_str(&text).map_err(|_| Failure::refused(format!("{text:?} is not a valid header value")))
         };
         Ok(HeaderMap::from_iter([
             (ID, value(id.into())?),
@@ -45,7 +45,7 @@ impl Webhook {
     }
 }
 
-/// `{"type", "timestamp", "data"}`, where `data` is the record's value as it was sent.
+/// `{"type", "timestamp", "data"}`, where `data` is the record's value as sent.
 fn body(event: &Event<'_>) -> String {
     let mut body = String::with_capacity(event.value.len() + 128);
     let Event { kind, time, value, .. } = event;
@@ -60,7 +60,7 @@ mod tests {
     use crate::event::tests::EXAMPLE;
 
     #[test]
-    fn the_body_holds_the_value_as_it_was_sent() {
+    fn the_body_has_the_value_as_sent() {
         let body = body(&Event { kind: "quoted \" type", ..EXAMPLE });
         assert_eq!(
             body,

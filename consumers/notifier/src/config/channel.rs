@@ -15,7 +15,7 @@ use super::source::{self, Environment};
 use crate::channel::{Encryption, MailServer, MailTemplate, Secret, Template, hello};
 use crate::event::Event;
 
-/// A channel, ready to be built. URLs and passwords are left out when it is shown.
+/// A validated channel. `Debug` leaves out URLs and passwords.
 pub(crate) enum ChannelPlan {
     Console,
     Webhook {
@@ -30,7 +30,7 @@ pub(crate) enum ChannelPlan {
     },
     Smtp {
         server: Box<MailServer>,
-        letterhead: Box<MailTemplate>,
+        template: Box<MailTemplate>,
     },
     #[cfg(feature = "sns")]
     Sns {
@@ -102,7 +102,7 @@ struct SnsTable {
 }
 
 impl ChannelPlan {
-    /// Reads what a destination of this type has beside the settings common to all.
+    /// Reads the settings of this type of destination.
     pub(super) fn read(
         kind: &str,
         table: Table,
@@ -120,17 +120,17 @@ impl ChannelPlan {
             #[cfg(not(feature = "sns"))]
             "sns" => Err(ConfigProblem::at(
                 format!("{key}.type"),
-                "this notifier was built without SNS; build it with: cargo build -p millrace-notifier --features sns",
+                "SNS is not in this build; build with: cargo build -p millrace-notifier --features sns",
             )),
             other => Err(ConfigProblem::at(
                 format!("{key}.type"),
-                format!("{other:?} is no type: there are console, webhook, slack, teams, smtp and sns"),
+                format!("unknown type {other:?}, expected console, webhook, slack, teams, smtp or sns"),
             )),
         }
     }
 }
 
-/// What a table that was taken out of its file at this key says.
+/// Deserializes the table at this key.
 pub(super) fn read<T: DeserializeOwned>(table: Table, key: &str) -> Result<T, ConfigProblem> {
     serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| ConfigProblem::table(key, &error))
 }
@@ -138,30 +138,30 @@ pub(super) fn read<T: DeserializeOwned>(table: Table, key: &str) -> Result<T, Co
 fn webhook(table: WebhookTable, key: &str, environment: Environment<'_>) -> Result<ChannelPlan, ConfigProblem> {
     let WebhookTable { url, url_env, secrets, secrets_env } = table;
     let url = secret_url(UrlTable { url, url_env }, key, environment)?;
-    let parse = |text: &str, place: String| Secret::parse(text).map_err(|error| ConfigProblem::at(place, error));
+    let parse = |text: &str, location: String| Secret::parse(text).map_err(|error| ConfigProblem::at(location, error));
     let mut parsed = Vec::new();
     for (index, secret) in secrets.iter().enumerate() {
         parsed.push(parse(secret, format!("{key}.secrets[{index}]"))?);
     }
     for (index, variable) in secrets_env.iter().enumerate() {
-        let place = format!("{key}.secrets_env[{index}]");
-        let secret = source::look_up(&place, variable, environment)?;
-        parsed.push(parse(&secret, format!("{place} ({variable})"))?);
+        let location = format!("{key}.secrets_env[{index}]");
+        let secret = source::look_up(&location, variable, environment)?;
+        parsed.push(parse(&secret, format!("{location} ({variable})"))?);
     }
     if parsed.is_empty() {
-        let hint = "is missing (secrets or secrets_env): receivers check the signature that it makes";
+        let hint = "is missing (secrets or secrets_env): receivers verify the signature with it";
         return Err(ConfigProblem::at(format!("{key}.secrets"), hint));
     }
     Ok(ChannelPlan::Webhook { url, secrets: parsed })
 }
 
-/// A URL of HTTP. It may hold a secret, so that errors do not quote it.
+/// An HTTP URL. It may hold a secret, so errors do not quote it.
 fn secret_url(table: UrlTable, key: &str, environment: Environment<'_>) -> Result<Url, ConfigProblem> {
     let text = source::required(key, "url", table.url, table.url_env, environment)?;
-    let fault = |problem: &dyn Display| ConfigProblem::at(format!("{key}.url"), problem);
-    let url = Url::parse(text.trim()).map_err(|error| fault(&format_args!("is no URL: {error}")))?;
+    let invalid = |problem: &dyn Display| ConfigProblem::at(format!("{key}.url"), problem);
+    let url = Url::parse(text.trim()).map_err(|error| invalid(&format_args!("is not a URL: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(fault(&format_args!("must begin with https:// or http://, not {}:", url.scheme())));
+        return Err(invalid(&format_args!("must begin with https:// or http://, not {}:", url.scheme())));
     }
     Ok(url)
 }
@@ -183,44 +183,44 @@ fn smtp(table: SmtpTable, key: &str, environment: Environment<'_>) -> Result<Cha
     };
     let server = mail_server(&server, credentials, hello)
         .map_err(|problem| ConfigProblem::at(format!("{key}.server"), problem))?;
-    let from: Mailbox = from
-        .parse()
-        .map_err(|error| ConfigProblem::at(format!("{key}.from"), format!("{from:?} is no mail address: {error}")))?;
-    let template = |name: &str, text: &str| {
+    let from: Mailbox = from.parse().map_err(|error| {
+        ConfigProblem::at(format!("{key}.from"), format!("{from:?} is not a mail address: {error}"))
+    })?;
+    let parse = |name: &str, text: &str| {
         Template::parse(text).map_err(|error| ConfigProblem::at(format!("{key}.{name}"), error))
     };
-    let letterhead = MailTemplate { from, to: template("to", &to)?, subject: template("subject", &subject)? };
-    try_out(&letterhead).map_err(|error| ConfigProblem::at(format!("{key}.to"), error))?;
-    Ok(ChannelPlan::Smtp { server: Box::new(server), letterhead: Box::new(letterhead) })
+    let template = MailTemplate { from, to: parse("to", &to)?, subject: parse("subject", &subject)? };
+    check(&template).map_err(|error| ConfigProblem::at(format!("{key}.to"), error))?;
+    Ok(ChannelPlan::Smtp { server: Box::new(server), template: Box::new(template) })
 }
 
 fn mail_server(text: &str, credentials: Option<Credentials>, hello: ClientId) -> Result<MailServer, String> {
-    let url = Url::parse(text).map_err(|error| format!("{text:?} is no URL: {error}"))?;
+    let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
     let (encryption, port) = match url.scheme() {
         "smtps" => (Encryption::Tls, 465),
         "smtp+starttls" => (Encryption::StartTls, 587),
         "smtp" => (Encryption::None, 25),
         other => return Err(format!("must begin with smtps://, smtp+starttls:// or smtp://, not {other}:")),
     };
-    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| format!("{text:?} names no host"))?;
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| format!("{text:?} has no host"))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not hold a password: use username and password_env".to_owned());
+        return Err("must not contain credentials: use username and password_env".to_owned());
     }
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("{text:?} has something behind its host and port"));
+        return Err(format!("{text:?} must end after its host and port"));
     }
     if credentials.is_some() && encryption == Encryption::None {
-        return Err("sends no password without encryption: use smtps:// or smtp+starttls://".to_owned());
+        return Err("must begin with smtps:// or smtp+starttls:// when a password is set".to_owned());
     }
     Ok(MailServer { host: host.to_owned(), port: url.port().unwrap_or(port), encryption, credentials, hello })
 }
 
-/// Writes a mail to a user whose id is as good as any, to find out whether the settings make one.
-fn try_out(letterhead: &MailTemplate) -> Result<(), crate::channel::RecipientError> {
-    let user_id = if letterhead.to.is_user_id() { "user@example.com" } else { "user" };
+/// Checks the template with a sample user id.
+fn check(template: &MailTemplate) -> Result<(), crate::channel::RecipientError> {
+    let user_id = if template.to.is_user_id() { "user@example.com" } else { "user" };
     let event =
         Event { id: "id", kind: "type", time: jiff::Timestamp::UNIX_EPOCH.into(), user_id, message: "", value: "{}" };
-    letterhead.write(&event).map(drop)
+    template.build(&event).map(drop)
 }
 
 #[cfg(feature = "sns")]
@@ -234,7 +234,7 @@ fn sns(table: SnsTable, key: &str) -> Result<ChannelPlan, ConfigProblem> {
     }
     if let Some(text) = &endpoint_url {
         Url::parse(text)
-            .map_err(|error| ConfigProblem::at(format!("{key}.endpoint_url"), format!("is no URL: {error}")))?;
+            .map_err(|error| ConfigProblem::at(format!("{key}.endpoint_url"), format!("is not a URL: {error}")))?;
     }
     Ok(ChannelPlan::Sns { topic_arn, endpoint_url })
 }

@@ -1,4 +1,4 @@
-//! One `[destinations.NAME]`: what all types have, and what its own type adds.
+//! One table `[destinations.NAME]`: the settings common to all types, and those of its type.
 
 use serde::Deserialize;
 use toml::Table;
@@ -9,16 +9,16 @@ use super::limits::LimitsTable;
 use super::source::Environment;
 use crate::delivery::Limits;
 
-/// A destination, ready to be built.
+/// A validated destination.
 #[derive(Debug)]
 pub(crate) struct DestinationPlan {
     /// Its name.
     pub(crate) name: String,
-    /// How it is reached.
+    /// Its channel.
     pub(crate) channel: ChannelPlan,
-    /// Names of the destinations to try when it fails.
+    /// The names of its fallbacks.
     pub(super) fallback: Vec<String>,
-    /// What it may take.
+    /// Its limits.
     pub(crate) limits: Limits,
 }
 

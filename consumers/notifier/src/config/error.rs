@@ -1,54 +1,54 @@
-//! What is wrong with a configuration, and where.
+//! Configuration errors: the file, the key and the problem.
 
 use std::fmt::Display;
 use std::io;
 
 use thiserror::Error;
 
-/// What is wrong with a configuration.
+/// An invalid configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{file}: {place}{separator}{problem}", separator = if place.is_empty() { "" } else { ": " })]
+#[error("{file}: {location}{separator}{problem}", separator = if location.is_empty() { "" } else { ": " })]
 pub struct ConfigError {
-    /// The file, as it was named.
+    /// The file, as the user named it.
     pub file: String,
     /// The key, such as `destinations.ops.url`, or the line; empty for the file as a whole.
-    pub place: String,
-    /// What is wrong there.
+    pub location: String,
+    /// The problem.
     pub problem: String,
 }
 
-/// What is wrong in a file that has no name yet.
+/// A problem at a key, without the file's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConfigProblem {
-    place: String,
+    location: String,
     problem: String,
 }
 
 impl ConfigError {
     pub(super) fn unreadable(file: &str, error: &io::Error) -> Self {
-        Self { file: file.to_owned(), place: String::new(), problem: format!("cannot be read: {error}") }
+        Self { file: file.to_owned(), location: String::new(), problem: format!("cannot be read: {error}") }
     }
 }
 
 impl ConfigProblem {
-    pub(super) fn at(place: impl Into<String>, problem: impl Display) -> Self {
-        Self { place: place.into(), problem: problem.to_string() }
+    pub(super) fn at(location: impl Into<String>, problem: impl Display) -> Self {
+        Self { location: location.into(), problem: problem.to_string() }
     }
 
-    /// A fault of the TOML itself.
+    /// An error of the TOML parser.
     pub(super) fn toml(text: &str, error: &toml::de::Error) -> Self {
         let line = error.span().map(|span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1);
         Self::at(line.map(|line| format!("line {line}")).unwrap_or_default(), error.message().trim_end())
     }
 
-    /// A fault of a table that was taken out of its file at this key.
+    /// An error in the table at this key.
     pub(super) fn table(key: &str, error: &serde_path_to_error::Error<toml::de::Error>) -> Self {
         let path = error.path();
-        let place = if path.iter().len() == 0 { key.to_owned() } else { format!("{key}.{path}") };
-        Self::at(place, error.inner().message().trim_end())
+        let location = if path.iter().len() == 0 { key.to_owned() } else { format!("{key}.{path}") };
+        Self::at(location, error.inner().message().trim_end())
     }
 
-    pub(super) fn of(self, file: &str) -> ConfigError {
-        ConfigError { file: file.to_owned(), place: self.place, problem: self.problem }
+    pub(super) fn in_file(self, file: &str) -> ConfigError {
+        ConfigError { file: file.to_owned(), location: self.location, problem: self.problem }
     }
 }

@@ -1,32 +1,32 @@
-//! Who is tried after whom: fallbacks, and theirs, in order, and nobody twice.
+//! Fallback chains: a destination's fallbacks and theirs, depth first, each once.
 
 use super::destination::DestinationPlan;
 use super::error::ConfigProblem;
-use super::file::{place, unknown};
+use super::file::{index_of, unknown};
 
-/// For each destination, itself and its fallbacks in the order they are tried.
+/// The chain of each destination: itself, then its fallbacks in order.
 pub(super) fn chains(destinations: &[DestinationPlan]) -> Result<Vec<Vec<usize>>, ConfigProblem> {
-    let fallbacks = destinations.iter().map(|destination| places(destination, destinations));
+    let fallbacks = destinations.iter().map(|destination| indexes(destination, destinations));
     let fallbacks = fallbacks.collect::<Result<Vec<_>, _>>()?;
     (0..destinations.len())
         .map(|first| {
             let mut chain = Vec::new();
-            follow(first, &fallbacks, &mut Vec::new(), &mut chain).map_err(|path| loops(&path, destinations))?;
+            follow(first, &fallbacks, &mut Vec::new(), &mut chain).map_err(|path| cycle(&path, destinations))?;
             Ok(chain)
         })
         .collect()
 }
 
-fn places(destination: &DestinationPlan, destinations: &[DestinationPlan]) -> Result<Vec<usize>, ConfigProblem> {
+fn indexes(destination: &DestinationPlan, destinations: &[DestinationPlan]) -> Result<Vec<usize>, ConfigProblem> {
     let key = || format!("destinations.{}.fallback", destination.name);
     destination
         .fallback
         .iter()
-        .map(|name| place(name, destinations).ok_or_else(|| unknown(key(), name, destinations)))
+        .map(|name| index_of(name, destinations).ok_or_else(|| unknown(key(), name, destinations)))
         .collect()
 }
 
-/// Depth first. The error is the path that leads back to where it has been.
+/// Appends a destination and its fallbacks to the chain, depth first. The error is the cycle.
 fn follow(
     at: usize,
     fallbacks: &[Vec<usize>],
@@ -49,8 +49,8 @@ fn follow(
     Ok(())
 }
 
-fn loops(path: &[usize], destinations: &[DestinationPlan]) -> ConfigProblem {
-    let names: Vec<_> = path.iter().map(|&place| destinations[place].name.as_str()).collect();
+fn cycle(path: &[usize], destinations: &[DestinationPlan]) -> ConfigProblem {
+    let names: Vec<_> = path.iter().map(|&index| destinations[index].name.as_str()).collect();
     let key = format!("destinations.{}.fallback", names.first().copied().unwrap_or_default());
-    ConfigProblem::at(key, format!("leads back to itself: {}", names.join(" -> ")))
+    ConfigProblem::at(key, format!("is a cycle: {}", names.join(" -> ")))
 }

@@ -1,4 +1,4 @@
-//! The file's shape: destinations by name, and a list of routes.
+//! The file's structure: destinations by name, and a list of routes.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::destination::DestinationPlan;
 use super::error::ConfigProblem;
 use crate::routes::{Route, Routes, TypePattern};
 
-/// The file as it was written.
+/// The file as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -33,10 +33,10 @@ impl File {
     }
 }
 
-/// The routes, with destinations by their place.
+/// The routes, with destinations by index.
 pub(super) fn routes(tables: Vec<RouteTable>, destinations: &[DestinationPlan]) -> Result<Routes, ConfigProblem> {
     if tables.is_empty() {
-        return Err(ConfigProblem::at("routes", "there is none, so no notification would go anywhere"));
+        return Err(ConfigProblem::at("routes", "is missing: at least one route is required"));
     }
     let routes = tables.into_iter().enumerate().map(|(index, table)| table.read(index, destinations));
     Ok(Routes::new(routes.collect::<Result<_, _>>()?))
@@ -54,21 +54,23 @@ impl RouteTable {
                 return Err(ConfigProblem::at(key(name), "is empty"));
             }
         }
-        let to =
-            self.to.iter().map(|name| place(name, destinations).ok_or_else(|| unknown(key("to"), name, destinations)));
+        let to = self
+            .to
+            .iter()
+            .map(|name| index_of(name, destinations).ok_or_else(|| unknown(key("to"), name, destinations)));
         let to = to.collect::<Result<_, _>>()?;
         let types = self.types.map(|types| types.iter().map(|text| TypePattern::parse(text)).collect());
         Ok(Route { users: self.users.map(|users| users.into_iter().collect()), types, to })
     }
 }
 
-/// Where the destination of that name stands.
-pub(super) fn place(name: &str, destinations: &[DestinationPlan]) -> Option<usize> {
+/// The index of the destination with this name.
+pub(super) fn index_of(name: &str, destinations: &[DestinationPlan]) -> Option<usize> {
     destinations.iter().position(|destination| destination.name == name)
 }
 
-/// The fault that a name is nobody's.
+/// The problem of a name that no destination has.
 pub(super) fn unknown(key: String, name: &str, destinations: &[DestinationPlan]) -> ConfigProblem {
     let names: Vec<_> = destinations.iter().map(|destination| destination.name.as_str()).collect();
-    ConfigProblem::at(key, format!("{name:?} is no destination; there are: {}", names.join(", ")))
+    ConfigProblem::at(key, format!("unknown destination {name:?}, expected one of: {}", names.join(", ")))
 }

@@ -1,4 +1,4 @@
-//! The settings of `limits`.
+//! The table `limits` of a destination.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error as _};
 use super::error::ConfigProblem;
 use crate::delivery::{Limits, RetryPolicy};
 
-/// The table as it was written.
+/// The table as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct LimitsTable {
@@ -32,11 +32,11 @@ pub(super) struct LimitsTable {
 
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    duration(&text).map(Some).map_err(|problem| D::Error::custom(format!("{text:?} is no time: {problem}")))
+    duration(&text).map(Some).map_err(|problem| D::Error::custom(format!("invalid duration {text:?}: {problem}")))
 }
 
-/// An attempt that takes longer than this is no attempt any more.
-const LONGEST_TIMEOUT: Duration = Duration::from_mins(1);
+/// The largest `timeout`.
+const MAX_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl LimitsTable {
     /// The limits, with `default` for what is not given.
@@ -61,7 +61,7 @@ impl LimitsTable {
     }
 
     fn check(&self, key: &str) -> Result<(), ConfigProblem> {
-        let fault = |name: &str, problem: &str| Err(ConfigProblem::at(format!("{key}.{name}"), problem));
+        let invalid = |name: &str, problem: &str| Err(ConfigProblem::at(format!("{key}.{name}"), problem));
         for (name, given) in [
             ("attempts", self.attempts),
             ("concurrency", self.concurrency),
@@ -70,20 +70,22 @@ impl LimitsTable {
             ("burst", self.burst),
         ] {
             if given == Some(0) {
-                return fault(name, "must be at least 1");
+                return invalid(name, "must be at least 1");
             }
         }
         for (name, given) in [("timeout", self.timeout), ("breaker_cool_down", self.breaker_cool_down)] {
             if given == Some(Duration::ZERO) {
-                return fault(name, "must be longer than 0s");
+                return invalid(name, "must be longer than 0s");
             }
         }
-        if self.timeout.is_some_and(|timeout| timeout > LONGEST_TIMEOUT) {
-            return fault("timeout", "must be at most 60s");
+        if self.timeout.is_some_and(|timeout| timeout > MAX_TIMEOUT) {
+            return invalid("timeout", "must be at most 60s");
         }
         match self.rate {
-            Some(rate) if !(0.001..=1e6).contains(&rate) => fault("rate", "must be between 0.001 and 1000000 a second"),
-            None if self.burst.is_some() => fault("burst", "needs a rate"),
+            Some(rate) if !(0.001..=1e6).contains(&rate) => {
+                invalid("rate", "must be between 0.001 and 1000000 a second")
+            }
+            None if self.burst.is_some() => invalid("burst", "needs a rate"),
             _ => Ok(()),
         }
     }

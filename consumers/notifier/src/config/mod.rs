@@ -1,14 +1,4 @@
-//! `notifier.toml`: read, checked as a whole, and made into a plan.
-//!
-//! | file | its one idea |
-//! |---|---|
-//! | `file` | the file's shape |
-//! | `destination` | one `[destinations.NAME]` |
-//! | `channel` | the settings of each type of destination |
-//! | `limits` | the settings of `limits` |
-//! | `source` | what a setting may come from: the file or the environment |
-//! | `fallback` | who is tried after whom |
-//! | `error` | what is wrong, and where |
+//! `notifier.toml`: parsed, validated as a whole, and resolved into a [`Plan`].
 
 mod channel;
 mod destination;
@@ -31,30 +21,31 @@ use crate::routes::Routes;
 /// The default configuration, which is also the documentation of all settings.
 pub const DEFAULT_CONFIG: &str = include_str!("../../notifier.toml");
 
-/// Everything the notifier does, ready to be built.
+/// The validated configuration, from which the notifier is built.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The destinations; routes and chains know them by their place here.
+    /// The destinations. Routes and chains refer to them by index.
     pub(crate) destinations: Vec<DestinationPlan>,
-    /// For each destination: itself and its fallbacks, in the order they are tried.
+    /// The fallback chain of each destination: itself, then its fallbacks in order.
     pub(crate) chains: Vec<Vec<usize>>,
-    /// What goes where.
+    /// The routes.
     pub(crate) routes: Routes,
 }
 
 impl Plan {
-    /// Reads the file, or the default where there is none.
+    /// Loads the file, or the default without one.
     ///
     /// # Errors
-    /// [`ConfigError`] names the file, the key and what is wrong.
+    /// [`ConfigError`] names the file, the key and the problem.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let environment: Environment<'_> = &|name| std::env::var(name).ok();
         let Some(path) = path else {
-            return Self::parse(DEFAULT_CONFIG, environment).map_err(|fault| fault.of("notifier.toml (the default)"));
+            return Self::parse(DEFAULT_CONFIG, environment)
+                .map_err(|problem| problem.in_file("notifier.toml (the default)"));
         };
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(&file, &error))?;
-        Self::parse(&text, environment).map_err(|fault| fault.of(&file))
+        Self::parse(&text, environment).map_err(|problem| problem.in_file(&file))
     }
 
     fn parse(text: &str, environment: Environment<'_>) -> Result<Self, error::ConfigProblem> {

@@ -1,11 +1,11 @@
-//! What a setting may come from: the file, or an environment variable that the file names.
+//! Sources of a setting: its value in the file, or an environment variable that the file names.
 
 use super::error::ConfigProblem;
 
-/// Where environment variables are looked up.
+/// Looks up environment variables.
 pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
-/// The value of the setting `name`, given as itself or by its `…_env`; `None` where neither is there.
+/// The value of the setting `name`, given directly or by its `…_env`; `None` where neither is set.
 pub(super) fn optional(
     key: &str,
     name: &str,
@@ -23,7 +23,7 @@ pub(super) fn optional(
     }
 }
 
-/// As [`optional`], for a setting that must be there.
+/// As [`optional`], for a required setting.
 pub(super) fn required(
     key: &str,
     name: &str,
@@ -35,7 +35,7 @@ pub(super) fn required(
     value.ok_or_else(|| ConfigProblem::at(format!("{key}.{name}"), format!("is missing ({name} or {name}_env)")))
 }
 
-/// The value of an environment variable. An empty one counts as not set.
+/// The value of an environment variable. An empty one counts as unset.
 pub(super) fn look_up(key: &str, variable: &str, environment: Environment<'_>) -> Result<String, ConfigProblem> {
     environment(variable)
         .filter(|value| !value.is_empty())

@@ -14,11 +14,11 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn parse(text: &str) -> Result<Plan, ConfigError> {
-    Plan::parse(text, &environment).map_err(|fault| fault.of("notifier.toml"))
+    Plan::parse(text, &environment).map_err(|problem| problem.in_file("notifier.toml"))
 }
 
 fn problem(text: &str) -> String {
-    parse(text).map(|_| "nothing is wrong").unwrap_err().to_string()
+    parse(text).map(|_| "the configuration is valid").unwrap_err().to_string()
 }
 
 /// The default file with its examples uncommented.
@@ -30,7 +30,7 @@ fn with_all_examples() -> String {
     DEFAULT_CONFIG.lines().map(|line| uncomment(line) + "\n").collect()
 }
 
-/// The same without the one that needs a feature.
+/// As [`with_all_examples`], without SNS, which needs a cargo feature.
 fn with_examples() -> String {
     let all = with_all_examples();
     let (before, rest) = all.split_once("[destinations.fan-out]").unwrap();
@@ -39,14 +39,14 @@ fn with_examples() -> String {
 }
 
 #[test]
-fn without_a_file_every_notification_goes_to_the_console() {
+fn the_default_sends_every_notification_to_the_console() {
     let plan = Plan::load(None).unwrap();
     assert!(matches!(&plan.destinations[..], [only] if matches!(only.channel, ChannelPlan::Console)));
     assert_eq!(plan.routes.destinations("anybody", "millrace.notification.requested"), [0]);
 }
 
 #[test]
-fn the_examples_in_the_default_file_are_right_and_show_the_defaults() {
+fn the_examples_are_valid_and_show_the_defaults() {
     let text = with_examples();
     let plan = parse(&text).unwrap();
 
@@ -60,7 +60,7 @@ fn the_examples_in_the_default_file_are_right_and_show_the_defaults() {
 
 #[cfg(feature = "sns")]
 #[test]
-fn the_sns_example_is_right() {
+fn the_sns_example_is_valid() {
     let all = with_all_examples();
     let (_, rest) = all.split_once("[destinations.fan-out]").unwrap();
     let (example, _) = rest.split_once("\n\n").unwrap();
@@ -70,7 +70,7 @@ fn the_sns_example_is_right() {
 
 #[cfg(not(feature = "sns"))]
 #[test]
-fn sns_without_its_feature_says_how_to_get_it() {
+fn sns_without_its_feature_names_the_feature() {
     let problem = problem(
         "[destinations.fan]\ntype = \"sns\"\ntopic_arn = \"arn:aws:sns:eu-central-1:1:t\"\n[[routes]]\nto = [\"fan\"]",
     );
@@ -78,22 +78,22 @@ fn sns_without_its_feature_says_how_to_get_it() {
     assert!(problem.contains("--features sns"), "{problem}");
 }
 
-/// What is wrong, after a destination `a` of this type with these settings.
+/// The problem of a destination `a` of this type with these settings.
 fn problem_with(kind: &str, settings: &str) -> String {
     problem(&format!("[destinations.a]\ntype = \"{kind}\"\n{settings}\n[[routes]]\nto = [\"a\"]"))
 }
 
 #[test]
-fn each_fault_is_named_with_its_file_and_key() {
+fn each_problem_names_the_file_and_the_key() {
     let secret = "secrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]";
     let mail = "from = \"a@b.org\"\nto = \"{user_id}@b.org\"";
     for (kind, settings, expected) in [
-        ("pigeon", "", "destinations.a.type: \"pigeon\" is no type"),
+        ("pigeon", "", "destinations.a.type: unknown type \"pigeon\""),
         ("console", "colour = true", "destinations.a.colour: unknown field `colour`"),
-        ("console", "fallback = [\"b\"]", "destinations.a.fallback: \"b\" is no destination; there are: a"),
-        ("console", "fallback = [\"a\"]", "destinations.a.fallback: leads back to itself: a -> a"),
+        ("console", "fallback = [\"b\"]", "destinations.a.fallback: unknown destination \"b\", expected one of: a"),
+        ("console", "fallback = [\"a\"]", "destinations.a.fallback: is a cycle: a -> a"),
         ("webhook", secret, "destinations.a.url: is missing (url or url_env)"),
-        ("webhook", &format!("url = \"x\"\n{secret}"), "destinations.a.url: is no URL"),
+        ("webhook", &format!("url = \"x\"\n{secret}"), "destinations.a.url: is not a URL"),
         ("webhook", &format!("url = \"ftp://x\"\n{secret}"), "destinations.a.url: must begin with https://"),
         (
             "webhook",
@@ -114,7 +114,7 @@ fn each_fault_is_named_with_its_file_and_key() {
         ),
         ("slack", "url = \"https://x\"\nchannel = \"#a\"", "destinations.a.channel: unknown field `channel`"),
         ("smtp", mail, "destinations.a: missing field `server`"),
-        ("smtp", &format!("server = \"mail.b.org\"\n{mail}"), "destinations.a.server: \"mail.b.org\" is no URL"),
+        ("smtp", &format!("server = \"mail.b.org\"\n{mail}"), "destinations.a.server: \"mail.b.org\" is not a URL"),
         (
             "smtp",
             &format!("server = \"https://mail.b.org\"\n{mail}"),
@@ -123,7 +123,7 @@ fn each_fault_is_named_with_its_file_and_key() {
         (
             "smtp",
             &format!("server = \"smtps://u:p@mail.b.org\"\n{mail}"),
-            "destinations.a.server: must not hold a password",
+            "destinations.a.server: must not contain credentials",
         ),
         (
             "smtp",
@@ -133,17 +133,17 @@ fn each_fault_is_named_with_its_file_and_key() {
         (
             "smtp",
             &format!("server = \"smtp://mail.b.org\"\nusername = \"u\"\npassword = \"p\"\n{mail}"),
-            "destinations.a.server: sends no password without",
+            "destinations.a.server: must begin with smtps:// or smtp+starttls:// when a password is set",
         ),
         (
             "smtp",
             "server = \"smtps://b.org\"\nfrom = \"nobody\"\nto = \"a@b.org\"",
-            "destinations.a.from: \"nobody\" is no mail address",
+            "destinations.a.from: \"nobody\" is not a mail address",
         ),
         (
             "smtp",
             "server = \"smtps://b.org\"\nfrom = \"a@b.org\"\nto = \"{name}@b.org\"",
-            "destinations.a.to: {name} is no placeholder",
+            "destinations.a.to: unknown placeholder {name}",
         ),
         (
             "smtp",
@@ -160,7 +160,7 @@ fn each_fault_is_named_with_its_file_and_key() {
             &format!("server = \"smtps://b.org\"\nhello = \"192.0.2.1\"\n{mail}"),
             "destinations.a.hello: an address is written in brackets",
         ),
-        ("console", "limits = { timeout = \"5\" }", "destinations.a.limits.timeout: \"5\" is no time"),
+        ("console", "limits = { timeout = \"5\" }", "destinations.a.limits.timeout: invalid duration \"5\""),
         ("console", "limits = { timeout = \"0s\" }", "destinations.a.limits.timeout: must be longer"),
         ("console", "limits = { timeout = \"5m\" }", "destinations.a.limits.timeout: must be at most 60s"),
         ("console", "limits = { queue = -1 }", "destinations.a.limits.queue: invalid value"),
@@ -175,14 +175,17 @@ fn each_fault_is_named_with_its_file_and_key() {
 }
 
 #[test]
-fn faults_of_the_whole_file_name_their_line_or_route() {
+fn problems_outside_of_destinations_name_the_line_or_route() {
     let console = "[destinations.a]\ntype = \"console\"\n";
     for (text, expected) in [
-        (format!("{console}[[routes]]\nto = [\"a\", \"b\"]"), "routes[0].to: \"b\" is no destination; there are: a"),
+        (
+            format!("{console}[[routes]]\nto = [\"a\", \"b\"]"),
+            "routes[0].to: unknown destination \"b\", expected one of: a",
+        ),
         (format!("{console}[[routes]]\nto = []"), "routes[0].to: is empty"),
         (format!("{console}[[routes]]\nto = [\"a\"]\nusers = []"), "routes[0].users: is empty"),
         (format!("{console}[[routes]]\nto = [\"a\"]\nuser = \"x\""), "line 5: unknown field `user`"),
-        (console.to_owned(), "routes: there is none"),
+        (console.to_owned(), "routes: is missing"),
         (format!("{console}[[route]]\nto = [\"a\"]"), "line 3: unknown field `route`"),
         (format!("{console}to = ["), "line 3: "),
     ] {
@@ -194,7 +197,7 @@ fn faults_of_the_whole_file_name_their_line_or_route() {
 }
 
 #[test]
-fn fallbacks_are_followed_in_order_and_loops_are_shown() {
+fn fallbacks_are_followed_in_order_and_cycles_are_named() {
     let destination =
         |name: &str, fallback: &str| format!("[destinations.{name}]\ntype = \"console\"\nfallback = {fallback}\n");
     let routes = "[[routes]]\nto = [\"a\"]\n";
@@ -206,13 +209,13 @@ fn fallbacks_are_followed_in_order_and_loops_are_shown() {
     ];
     assert_eq!(parse(&format!("{}{routes}", diamond.concat())).unwrap().chains[0], [0, 1, 3, 2]);
 
-    let circle = [destination("a", r#"["b"]"#), destination("b", r#"["c"]"#), destination("c", r#"["b"]"#)];
-    let found = problem(&format!("{}{routes}", circle.concat()));
-    assert_eq!(found, "notifier.toml: destinations.b.fallback: leads back to itself: b -> c -> b");
+    let cycle = [destination("a", r#"["b"]"#), destination("b", r#"["c"]"#), destination("c", r#"["b"]"#)];
+    let found = problem(&format!("{}{routes}", cycle.concat()));
+    assert_eq!(found, "notifier.toml: destinations.b.fallback: is a cycle: b -> c -> b");
 }
 
 #[test]
-fn secrets_are_not_shown() {
+fn debug_output_has_no_secrets() {
     let plan = parse(&with_examples()).unwrap();
     let shown = format!("{:?}", plan.destinations);
     assert!(!shown.contains("whsec_") && !shown.contains("secret\""), "{shown}");

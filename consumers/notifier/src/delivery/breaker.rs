@@ -1,11 +1,11 @@
-//! A circuit breaker: a destination that keeps failing is left alone for a while.
+//! A circuit breaker: a destination that keeps failing gets no attempts for a cool-down.
 //!
 //! Closed, it counts failures in a row; enough of them open it. After the cool-down one attempt may probe: a success
-//! closes it, a failure opens it again. Pure: the caller says what time it is.
+//! closes it, a failure opens it again. Pure: the caller passes the time.
 
 use std::time::{Duration, Instant};
 
-/// See the module's text.
+/// The state of one destination's circuit breaker.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     threshold: u32,
@@ -21,7 +21,7 @@ enum State {
     Open {
         until: Instant,
     },
-    /// A probe is under way. One that is never heard of again is given up at `until`.
+    /// A probe is in flight. One without a result expires at `until`.
     Probing {
         until: Instant,
     },
@@ -33,7 +33,7 @@ impl Breaker {
         Self { threshold, cool_down, state: State::Closed { failures: 0 } }
     }
 
-    /// Whether an attempt may be made now. After the cool-down the first to ask becomes the probe.
+    /// Whether an attempt is admitted now. The first one after the cool-down is the probe.
     pub(crate) fn admit(&mut self, now: Instant) -> bool {
         match self.state {
             State::Closed { .. } => true,
@@ -45,12 +45,12 @@ impl Breaker {
         }
     }
 
-    /// Whether an attempt would be turned away now.
+    /// Whether an attempt would be rejected now.
     pub(crate) fn is_open(&self, now: Instant) -> bool {
         self.remaining(now) > Duration::ZERO
     }
 
-    /// How long attempts will be turned away from now on; zero where one is admitted.
+    /// How long attempts are rejected from now on; zero where one is admitted.
     pub(crate) fn remaining(&self, now: Instant) -> Duration {
         match self.state {
             State::Closed { .. } => Duration::ZERO,
@@ -58,7 +58,7 @@ impl Breaker {
         }
     }
 
-    /// An attempt got through.
+    /// An attempt succeeded.
     pub(crate) fn succeeded(&mut self) {
         self.state = State::Closed { failures: 0 };
     }
@@ -68,7 +68,7 @@ impl Breaker {
         let failures = match self.state {
             State::Closed { failures } => failures + 1,
             State::Probing { .. } => self.threshold,
-            // An attempt from before it opened: known already.
+            // Started before the breaker opened: already counted.
             State::Open { .. } => return false,
         };
         let opens = failures >= self.threshold;
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_in_a_row_open_it_and_a_success_between_them_does_not() {
+    fn only_failures_in_a_row_open_it() {
         let now = Instant::now();
         let mut breaker = Breaker::new(3, COOL_DOWN);
         breaker.failed(now);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_is_never_heard_of_again_does_not_keep_it_open() {
+    fn a_probe_without_a_result_expires() {
         let now = Instant::now();
         let mut breaker = opened(now);
         assert!(breaker.admit(now + COOL_DOWN));
@@ -128,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_turns_attempts_away_only_within_a_cool_down_of_a_failure_or_probe(
+        fn it_rejects_only_within_a_cool_down_of_a_failure_or_probe(
             steps in prop::collection::vec((0u8..3, 0u64..4_000), 1..200), threshold in 1u32..5,
         ) {
             let mut now = Instant::now();

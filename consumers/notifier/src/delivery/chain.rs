@@ -1,4 +1,4 @@
-//! A destination and its fallbacks: the first that takes a notification is enough.
+//! A fallback chain: a destination and its fallbacks. The first delivery is enough.
 
 use super::shared::SharedDeliveries;
 use crate::delivery_log::DeliveryContext;
@@ -8,37 +8,37 @@ use crate::failure::FailureKind;
 /// Why no destination of a chain took a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Undelivered {
-    /// Every one of them failed.
+    /// Every destination failed.
     Failed,
-    /// Too many wait for one of them, in this queue.
-    Crowded {
+    /// A destination's queue is full: the notification is deferred.
+    Deferred {
         /// The destination's queue.
         queue: usize,
     },
-    /// It ended early, because the record is somebody else's now.
-    GivenUp,
+    /// The record's partition was revoked.
+    Revoked,
 }
 
-/// Delivers to the first destination of the chain that takes the event, unless one has it already. `turn` says when to
-/// stop waiting.
+/// Delivers to the first destination of the chain that takes the event, unless one has it already. `context` ends
+/// waiting when the record's partition is revoked.
 ///
 /// # Errors
-/// Why none took it.
+/// Why no destination took it.
 pub(crate) async fn deliver(
     chain: &[usize],
     shared: &SharedDeliveries<'_>,
     event: &Event<'_>,
-    turn: &DeliveryContext<'_>,
+    context: &DeliveryContext<'_>,
 ) -> Result<(), Undelivered> {
     let deliveries = shared.of(chain);
-    if deliveries.clone().any(|delivery| delivery.has_ended_its_chain(turn)) {
+    if deliveries.clone().any(|delivery| delivery.completes_its_chain(context)) {
         return Ok(());
     }
     for delivery in deliveries {
-        let Err(failure) = delivery.result(event, turn).await else { return Ok(()) };
+        let Err(failure) = delivery.result(event, context).await else { return Ok(()) };
         match failure.kind {
-            FailureKind::Crowded { queue } => return Err(Undelivered::Crowded { queue }),
-            FailureKind::GivenUp => return Err(Undelivered::GivenUp),
+            FailureKind::Deferred { queue } => return Err(Undelivered::Deferred { queue }),
+            FailureKind::Revoked => return Err(Undelivered::Revoked),
             _ => {}
         }
     }

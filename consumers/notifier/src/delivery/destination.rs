@@ -1,4 +1,4 @@
-//! One destination: its channel, and the limits that keep its troubles its own.
+//! A destination: a channel within limits, so that a slow or failing one delays no other.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,64 +9,64 @@ use tokio::time::Instant;
 use super::breaker::Breaker;
 use super::limits::Limits;
 use super::metrics::DeliveryMetrics;
-use super::rate::RateCap;
+use super::rate::RateLimit;
 use crate::channel::Channel;
 use crate::delivery_log::DeliveryContext;
 use crate::event::Event;
 use crate::failure::{Failure, FailureKind};
 
-/// See the module's text.
+/// A channel with its queue, concurrency limit, rate limit and circuit breaker.
 pub(crate) struct Destination {
-    /// Its place in the configuration.
-    number: usize,
+    /// Its index in the configuration; also the number of its queue.
+    index: usize,
     name: String,
     channel: Channel,
     limits: Limits,
     queue: Semaphore,
-    /// How long the value is that one place of the queue is for. A longer one takes several.
-    bytes_per_place: usize,
-    slots: Semaphore,
-    rate: Option<Mutex<RateCap>>,
+    /// The bytes of a value that one slot of the queue allows for. A longer value takes several slots.
+    bytes_per_slot: usize,
+    concurrency: Semaphore,
+    rate: Option<Mutex<RateLimit>>,
     breaker: Mutex<Breaker>,
-    /// Why the last attempt failed that the breaker counted.
+    /// The reason of the last failure that the breaker counted.
     last_failure: Mutex<String>,
-    journal: DeliveryMetrics,
+    metrics: DeliveryMetrics,
 }
 
-/// A place in a destination's queue, given back when dropped.
+/// A slot in a destination's queue, released when dropped.
 pub(crate) struct QueueSlot<'d>(#[allow(dead_code, reason = "held for its drop")] SemaphorePermit<'d>);
 
-/// What is left when a destination fails.
+/// Whether another destination follows in the chain when this one fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// A fallback: there is no use in waiting for a destination that is down.
-    HasFallback,
-    /// Nothing: every attempt counts.
-    LastResort,
+pub(crate) enum Fallback {
+    /// A fallback follows: a destination that is down is not waited for.
+    Available,
+    /// The last of its chain: it gets all its attempts.
+    None,
 }
 
 impl Destination {
-    pub(crate) fn new(number: usize, name: &str, channel: Channel, limits: Limits) -> Self {
+    pub(crate) fn new(index: usize, name: &str, channel: Channel, limits: Limits) -> Self {
         Self {
-            number,
+            index,
             name: name.to_owned(),
             channel,
             limits,
             queue: Semaphore::new(limits.queue),
-            bytes_per_place: usize::MAX,
-            slots: Semaphore::new(limits.concurrency),
-            rate: limits.rate.map(|(per_second, burst)| Mutex::new(RateCap::new(per_second, burst))),
+            bytes_per_slot: usize::MAX,
+            concurrency: Semaphore::new(limits.concurrency),
+            rate: limits.rate.map(|(per_second, burst)| Mutex::new(RateLimit::new(per_second, burst))),
             breaker: Mutex::new(Breaker::new(limits.breaker_failures, limits.breaker_cool_down)),
             last_failure: Mutex::default(),
-            journal: DeliveryMetrics::new(name),
+            metrics: DeliveryMetrics::new(name),
         }
     }
 
-    /// Keeps its queue within so many records and bytes.
+    /// Limits its queue to this many records and bytes.
     pub(crate) fn within(self, records: usize, bytes: usize) -> Self {
         let queue = self.limits.queue.min(records).max(1);
         let limits = Limits { queue, ..self.limits };
-        Self { limits, queue: Semaphore::new(queue), bytes_per_place: (bytes / queue).max(1), ..self }
+        Self { limits, queue: Semaphore::new(queue), bytes_per_slot: (bytes / queue).max(1), ..self }
     }
 
     /// Its name in the configuration.
@@ -74,127 +74,127 @@ impl Destination {
         &self.name
     }
 
-    /// A place in the queue.
+    /// Acquires a slot in the queue.
     ///
-    /// A full queue sends a notification on to its fallback. Without one it waits, as long as the destination is well; it
-    /// does so on its topic where too many wait in memory. Where the destination is down, those in the queue are as many
-    /// as may wait for it.
+    /// When the queue is full, the notification goes to its fallback. Without a fallback it waits, and is deferred under
+    /// memory pressure. When the circuit breaker is open as well, it fails: no more wait for a destination that is down
+    /// than its queue holds.
     ///
     /// # Errors
-    /// Why there is none.
-    pub(crate) async fn enter(
+    /// Why there is no slot.
+    pub(crate) async fn acquire_slot(
         &self,
         event: &Event<'_>,
-        standing: Standing,
-        turn: &DeliveryContext<'_>,
+        fallback: Fallback,
+        context: &DeliveryContext<'_>,
     ) -> Result<QueueSlot<'_>, Failure> {
         let open = self.is_open();
-        if open && standing == Standing::HasFallback {
-            self.journal.skipped();
+        if open && fallback == Fallback::Available {
+            self.metrics.skipped();
             return Err(self.circuit_open());
         }
-        let places = self.places_for(event);
-        if !turn.has_predecessor(self.number)
-            && let Ok(permit) = self.queue.try_acquire_many(places)
+        let slots = self.slots_for(event);
+        if !context.has_predecessor(self.index)
+            && let Ok(permit) = self.queue.try_acquire_many(slots)
         {
             return Ok(QueueSlot(permit));
         }
-        if standing == Standing::HasFallback {
-            self.journal.skipped();
-            return Err(Failure::unavailable("not tried, because its queue is full"));
+        if fallback == Fallback::Available {
+            self.metrics.skipped();
+            return Err(Failure::unavailable("not attempted, queue full"));
         }
         if open {
             let failure = self.circuit_open();
-            self.journal.failed(event, 0, &failure);
+            self.metrics.failed(event, 0, &failure);
             return Err(failure);
         }
-        let place =
-            turn.place(self.number, self.queue.acquire_many(places)).await.map_err(|no_turn| match no_turn {
-                AcquireError::Revoked => Failure::given_up(),
-                AcquireError::MemoryPressure => Failure::crowded(self.number),
-            })?;
+        let acquired = context.acquire_slot(self.index, self.queue.acquire_many(slots)).await;
+        let permit = acquired.map_err(|error| match error {
+            AcquireError::Revoked => Failure::revoked(),
+            AcquireError::MemoryPressure => Failure::deferred(self.index),
+        })?;
         // The semaphore is never closed.
-        place.map(QueueSlot).map_err(|_| Failure::unavailable("its queue is closed"))
+        permit.map(QueueSlot).map_err(|_| Failure::unavailable("queue closed"))
     }
 
-    /// For how many postponed notifications there is room: for some of those in the queue at once, so that the topic is
-    /// not read for every single one.
-    pub(crate) fn room(&self) -> usize {
+    /// How many deferred notifications the queue has capacity for. Zero until a quarter of the queue is free, so that
+    /// the topic is read for many at once.
+    pub(crate) fn capacity(&self) -> usize {
         let free = self.queue.available_permits();
         if free * 4 >= self.limits.queue { free } else { 0 }
     }
 
-    /// How many places a notification takes.
-    fn places_for(&self, event: &Event<'_>) -> u32 {
-        let places = (event.value.len() / self.bytes_per_place + 1).min(self.limits.queue);
-        u32::try_from(places).unwrap_or(u32::MAX)
+    /// How many slots a notification takes.
+    fn slots_for(&self, event: &Event<'_>) -> u32 {
+        let slots = (event.value.len() / self.bytes_per_slot + 1).min(self.limits.queue);
+        u32::try_from(slots).unwrap_or(u32::MAX)
     }
 
-    /// Whether earlier turns made all attempts that there are.
-    pub(crate) fn has_had_its_attempts(&self, turn: &DeliveryContext<'_>) -> bool {
-        turn.attempts_before(&self.name) >= self.limits.retry.attempts
+    /// Whether all attempts were made before the record was read again.
+    pub(crate) fn has_exhausted_attempts(&self, context: &DeliveryContext<'_>) -> bool {
+        context.attempts_before(&self.name) >= self.limits.retry.attempts
     }
 
-    /// Delivers, with as many attempts as it takes and the limits allow.
+    /// Delivers, with as many attempts as needed and the limits allow.
     ///
     /// # Errors
     /// The last attempt's failure.
     pub(crate) async fn deliver(
         &self,
-        _place: QueueSlot<'_>,
+        _slot: QueueSlot<'_>,
         event: &Event<'_>,
-        standing: Standing,
-        turn: &DeliveryContext<'_>,
+        fallback: Fallback,
+        context: &DeliveryContext<'_>,
     ) -> Result<(), Failure> {
-        let mut attempt = turn.attempts_before(&self.name) + 1;
+        let mut attempt = context.attempts_before(&self.name) + 1;
         loop {
-            let Err(failure) = self.attempt(event, turn).await else {
-                self.journal.delivered();
+            let Err(failure) = self.attempt(event, context).await else {
+                self.metrics.delivered();
                 return Ok(());
             };
-            if failure.kind == FailureKind::GivenUp {
+            if failure.kind == FailureKind::Revoked {
                 return Err(failure);
             }
             let delay = self.limits.retry.delay(attempt, &failure, &mut rand::rng());
-            let go_on = standing == Standing::LastResort || !self.is_open();
-            let Some(delay) = delay.filter(|_| go_on) else {
-                self.journal.failed(event, attempt, &failure);
+            let may_retry = fallback == Fallback::None || !self.is_open();
+            let Some(delay) = delay.filter(|_| may_retry) else {
+                self.metrics.failed(event, attempt, &failure);
                 return Err(Failure { attempts: attempt, ..failure });
             };
-            // An attempt that the breaker turns away is an attempt lost.
+            // An attempt that the open breaker rejects would count.
             let delay = delay.max(self.breaker().remaining(Instant::now().into_std()));
-            self.journal.will_retry(event, attempt, &failure, delay);
-            turn.until_revoked(tokio::time::sleep(delay)).await.ok_or_else(Failure::given_up)?;
+            self.metrics.will_retry(event, attempt, &failure, delay);
+            context.until_revoked(tokio::time::sleep(delay)).await.ok_or_else(Failure::revoked)?;
             attempt += 1;
         }
     }
 
-    async fn attempt(&self, event: &Event<'_>, turn: &DeliveryContext<'_>) -> Result<(), Failure> {
+    async fn attempt(&self, event: &Event<'_>, context: &DeliveryContext<'_>) -> Result<(), Failure> {
         if let Some(rate) = &self.rate {
-            let wait = lock(rate).book(Instant::now().into_std());
-            turn.at(tokio::time::sleep(wait)).await.ok_or_else(Failure::given_up)?;
+            let delay = lock(rate).reserve(Instant::now().into_std());
+            context.acquire(tokio::time::sleep(delay)).await.ok_or_else(Failure::revoked)?;
         }
         // The semaphore is never closed.
-        let _slot = turn.at(self.slots.acquire()).await.ok_or_else(Failure::given_up)?;
+        let _permit = context.acquire(self.concurrency.acquire()).await.ok_or_else(Failure::revoked)?;
         let start = Instant::now();
         if !self.breaker().admit(start.into_std()) {
             return Err(self.circuit_open());
         }
-        turn.begin();
+        context.attempt_started();
         let result = self.send(event).await;
-        turn.note(event, &self.name, &result);
-        self.journal.attempt_ended(start.elapsed());
+        context.record_attempt(event, &self.name, &result);
+        self.metrics.attempt_ended(start.elapsed());
         match &result {
             Err(failure) if failure.kind == FailureKind::Unavailable => {
                 lock(&self.last_failure).clone_from(&failure.reason);
                 if self.breaker().failed(Instant::now().into_std()) {
-                    self.journal.breaker_opened(self.limits.breaker_cool_down);
+                    self.metrics.breaker_opened(self.limits.breaker_cool_down);
                 }
             }
-            // Whoever answers is there, also when the answer is no.
+            // Any answer, a rejection too, shows that the destination is up.
             _ => {
                 self.breaker().succeeded();
-                self.journal.breaker_closed();
+                self.metrics.breaker_closed();
             }
         }
         result

@@ -1,4 +1,4 @@
-//! What one destination may take of time, attempts and places.
+//! Limits of one destination: time-out, attempts, queue, concurrency, rate, circuit breaker.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ pub(crate) struct Limits {
     pub(crate) timeout: Duration,
     /// Attempts and the delays between them.
     pub(crate) retry: RetryPolicy,
-    /// How many notifications may be with this destination: waiting, being sent or backing off.
+    /// How many notifications the destination may hold: queued, in flight or backing off.
     pub(crate) queue: usize,
     /// How many attempts are made at the same time.
     pub(crate) concurrency: usize,
-    /// Attempts a second, and how many of them at once; `None` is no cap.
+    /// Attempts a second, and the burst; `None` is no limit.
     pub(crate) rate: Option<(f64, u32)>,
     /// How many failures in a row open the circuit breaker.
     pub(crate) breaker_failures: u32,
@@ -26,7 +26,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Those of a destination on this machine, which gathers what comes at the same time.
+    /// The defaults of a destination on this machine, which writes concurrent notifications in one batch.
     pub(crate) fn local() -> Self {
         let remote = Self::default();
         Self { concurrency: remote.queue, ..remote }

@@ -1,4 +1,4 @@
-//! What is told of deliveries: metrics of all, log lines of those that fail.
+//! Metrics of deliveries, and log lines of failed ones.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use metrics::{Counter, Gauge, Histogram};
 use crate::event::Event;
 use crate::failure::Failure;
 
-/// The journal of one destination.
+/// The metrics of one destination.
 pub(crate) struct DeliveryMetrics {
     destination: String,
     delivered: Counter,
@@ -38,25 +38,32 @@ impl DeliveryMetrics {
         self.delivered.increment(1);
     }
 
-    /// One attempt ended, well or not.
-    pub(crate) fn attempt_ended(&self, took: Duration) {
-        self.attempt_seconds.record(took);
+    /// One attempt succeeded or failed.
+    pub(crate) fn attempt_ended(&self, duration: Duration) {
+        self.attempt_seconds.record(duration);
     }
 
     /// An attempt failed and another one follows.
     pub(crate) fn will_retry(&self, event: &Event<'_>, attempt: u32, failure: &Failure, delay: Duration) {
         let Self { destination, .. } = self;
-        tracing::debug!(destination, event = event.id, attempt, ?delay, reason = failure.reason, "trying again");
+        tracing::debug!(
+            destination,
+            event = event.id,
+            attempt,
+            ?delay,
+            reason = failure.reason,
+            "delivery attempt failed, retrying"
+        );
     }
 
     /// The destination did not take the notification.
     pub(crate) fn failed(&self, event: &Event<'_>, attempts: u32, failure: &Failure) {
         self.failed.increment(1);
         let Self { destination, .. } = self;
-        tracing::warn!(destination, event = event.id, attempts, reason = failure.reason, "a delivery failed");
+        tracing::warn!(destination, event = event.id, attempts, reason = failure.reason, "delivery failed");
     }
 
-    /// The destination was passed over in favour of its fallback.
+    /// The destination was skipped for its fallback.
     pub(crate) fn skipped(&self) {
         self.skipped.increment(1);
     }
@@ -65,10 +72,10 @@ impl DeliveryMetrics {
     pub(crate) fn breaker_opened(&self, cool_down: Duration) {
         self.breaker.set(1.0);
         let Self { destination, .. } = self;
-        tracing::warn!(destination, ?cool_down, "the last attempts all failed: leaving the destination alone");
+        tracing::warn!(destination, ?cool_down, "circuit breaker opened");
     }
 
-    /// An attempt got through: the circuit breaker is closed.
+    /// An attempt succeeded: the circuit breaker is closed.
     pub(crate) fn breaker_closed(&self) {
         self.breaker.set(0.0);
     }
@@ -77,8 +84,12 @@ impl DeliveryMetrics {
 fn describe() {
     metrics::describe_counter!(
         "millrace_notifier_deliveries_total",
-        "Notifications by destination: delivered, failed, or skipped in favour of a fallback"
+        "Notifications by destination: delivered, failed, or skipped for a fallback"
     );
-    metrics::describe_histogram!("millrace_notifier_attempt_seconds", metrics::Unit::Seconds, "How long attempts take");
+    metrics::describe_histogram!(
+        "millrace_notifier_attempt_seconds",
+        metrics::Unit::Seconds,
+        "Duration of delivery attempts"
+    );
     metrics::describe_gauge!("millrace_notifier_breaker_open", "1 while the destination's circuit breaker is open");
 }

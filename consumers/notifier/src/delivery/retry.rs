@@ -1,4 +1,4 @@
-//! Whether a failed attempt is followed by another one, and when. Pure.
+//! The retry policy: whether a failed attempt is followed by another one, and after which delay. Pure.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use rand::Rng;
 
 use crate::failure::Failure;
 
-/// The longest `Retry-After` that is honoured; one that asks for more gets this.
-pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
+/// The longest `Retry-After` that is honoured; a longer one is cut to it.
+pub(crate) const RETRY_AFTER_LIMIT: Duration = Duration::from_mins(1);
 
-/// How often a delivery is tried, and how long it waits between.
+/// How many attempts a delivery has, and the back-off between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RetryPolicy {
     /// Attempts in all.
@@ -20,12 +20,12 @@ pub(crate) struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The delay before the next attempt after `attempt` of them (counted from 1) have failed; `None` ends it.
+    /// The delay before the next attempt after `attempt` attempts (counted from 1) failed; `None` where none follows.
     pub(crate) fn delay(&self, attempt: u32, failure: &Failure, random: &mut impl Rng) -> Option<Duration> {
         if !failure.is_transient() || attempt >= self.attempts {
             return None;
         }
-        let at_least = failure.retry_after.map(|asked| asked.min(LONGEST_RETRY_AFTER));
+        let at_least = failure.retry_after.map(|requested| requested.min(RETRY_AFTER_LIMIT));
         Some(self.backoff.delay(attempt, at_least, random))
     }
 }
@@ -45,18 +45,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_asked_for_is_waited_for_and_not_more_than_a_minute(
-            attempt in 1u32..5, asked in prop::option::of(0u64..100_000), seed: u64,
+        fn retry_after_is_honoured_up_to_a_minute(
+            attempt in 1u32..5, requested in prop::option::of(0u64..100_000), seed: u64,
         ) {
-            let failure = Failure { retry_after: asked.map(Duration::from_secs), ..Failure::unavailable("503") };
+            let failure = Failure { retry_after: requested.map(Duration::from_secs), ..Failure::unavailable("503") };
             let delay = POLICY.delay(attempt, &failure, &mut SmallRng::seed_from_u64(seed)).unwrap();
-            let asked = Duration::from_secs(asked.unwrap_or(0)).min(LONGEST_RETRY_AFTER);
-            prop_assert!(delay >= asked && delay <= asked.max(POLICY.backoff.ceiling(attempt)));
+            let requested = Duration::from_secs(requested.unwrap_or(0)).min(RETRY_AFTER_LIMIT);
+            prop_assert!(delay >= requested && delay <= requested.max(POLICY.backoff.ceiling(attempt)));
         }
     }
 
     #[test]
-    fn the_last_attempt_and_a_refusal_end_it() {
+    fn the_last_attempt_and_a_rejection_are_not_retried() {
         let mut random = SmallRng::seed_from_u64(1);
         assert!(POLICY.delay(4, &Failure::unavailable("503"), &mut random).is_some());
         assert!(POLICY.delay(5, &Failure::unavailable("503"), &mut random).is_none());

@@ -1,12 +1,8 @@
-//! What the database remembers of deliveries, so that nothing recorded as delivered is delivered again.
+//! The delivery log: accepted notifications, attempts and outcomes in the database, so that nothing recorded as delivered
+//! is delivered again.
 //!
-//! | file | its one idea |
-//! |---|---|
-//! | `group_commit` | many notifications share a transaction |
-//! | `turn` | one notification on its way: what is known of it, and what it adds |
-//!
-//! A notification is taken up before it is delivered and concluded after, both committed before anything follows from
-//! it. Between a delivery and its record a crash may fall: then it is delivered again, under the same id.
+//! A notification is recorded as accepted before its first attempt, and its outcome is recorded before the offset is
+//! committed. After a crash between a delivery and its record the notification is delivered again, under the same id.
 
 mod context;
 mod group_commit;
@@ -17,39 +13,39 @@ use millrace_store::{AcceptResult, Delivery, NewNotification, NotificationOutcom
 use tokio::sync::oneshot;
 
 pub(crate) use self::context::DeliveryContext;
-use self::group_commit::{GroupCommit, Tries};
+use self::group_commit::{GroupCommit, Retries};
 
-/// The deliveries table, and those who wait for it.
+/// Writes to the tables of notifications and deliveries, each by group commit.
 pub(crate) struct DeliveryLog {
-    accepting: GroupCommit<NotificationRecord>,
-    recording: GroupCommit<Note>,
+    accepting: GroupCommit<AcceptRequest>,
+    recording: GroupCommit<LogEntry>,
 }
 
-/// Where a notification's id is from, with the digest of what it names.
+/// The origin of a notification's id, with the digest of the payload that it names.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Name {
-    /// From its producer.
-    Given(Digest),
-    /// From its record's place, at which another record may have stood.
-    Place(Digest),
+pub(crate) enum IdOrigin {
+    /// The producer's `ce_id`.
+    Producer(Digest),
+    /// The record's position, which another record of a recreated topic may have had.
+    Position(Digest),
 }
 
-/// A notification that wants to be taken up.
-struct NotificationRecord {
+/// A notification to be recorded as accepted.
+struct AcceptRequest {
     id: String,
     user_id: String,
-    name: Name,
+    origin: IdOrigin,
     at: Timestamp,
-    answer: oneshot::Sender<Result<AcceptResult, String>>,
+    reply: oneshot::Sender<Result<AcceptResult, String>>,
 }
 
-/// What is to be written down.
-enum Note {
+/// An entry to be written.
+enum LogEntry {
     Attempt(AttemptRecord),
-    NotificationResult { event_id: String, outcome: NotificationOutcome, answer: oneshot::Sender<Result<(), String>> },
+    Outcome { event_id: String, outcome: NotificationOutcome, reply: oneshot::Sender<Result<(), String>> },
 }
 
-/// An attempt that ended.
+/// A finished attempt.
 pub(crate) struct AttemptRecord {
     pub(crate) event_id: String,
     pub(crate) user_id: String,
@@ -60,61 +56,61 @@ pub(crate) struct AttemptRecord {
 }
 
 impl DeliveryLog {
-    /// The table in this store. Writes run in tasks of the current runtime, and end with it.
-    pub(crate) fn of(store: Store) -> Self {
+    /// A log in this store. Writes run in tasks of the current runtime, and end with it.
+    pub(crate) fn new(store: Store) -> Self {
         let recording = store.clone();
         Self {
-            accepting: GroupCommit::start(move |arrivals| accept(store.clone(), arrivals)),
-            recording: GroupCommit::start(move |notes| record(recording.clone(), notes)),
+            accepting: GroupCommit::start(move |requests| accept(store.clone(), requests)),
+            recording: GroupCommit::start(move |entries| record(recording.clone(), entries)),
         }
     }
 
-    /// Takes a notification up. Waits for as long as the database is away.
+    /// Records a notification as accepted. Waits while the database is unavailable.
     ///
     /// # Errors
-    /// What a person must mend.
-    pub(crate) async fn accept(&self, id: &str, user_id: &str, name: Name) -> Result<AcceptResult, String> {
-        self.submit(id, user_id, name).await.unwrap_or_else(|_| Err(ENDED.to_owned()))
+    /// The store's error, where it is not transient.
+    pub(crate) async fn accept(&self, id: &str, user_id: &str, origin: IdOrigin) -> Result<AcceptResult, String> {
+        self.submit(id, user_id, origin).await.unwrap_or_else(|_| Err(SHUTTING_DOWN.to_owned()))
     }
 
-    /// Takes a notification up that is not to be delivered yet. It is taken up again then.
-    pub(crate) fn announce(&self, id: &str, user_id: &str, name: Name) {
-        drop(self.submit(id, user_id, name));
+    /// Records a notification as accepted, in the background. It is accepted again when it is processed.
+    pub(crate) fn accept_in_background(&self, id: &str, user_id: &str, origin: IdOrigin) {
+        drop(self.submit(id, user_id, origin));
     }
 
-    fn submit(&self, id: &str, user_id: &str, name: Name) -> oneshot::Receiver<Result<AcceptResult, String>> {
-        let (answer, accepted) = oneshot::channel();
+    fn submit(&self, id: &str, user_id: &str, origin: IdOrigin) -> oneshot::Receiver<Result<AcceptResult, String>> {
+        let (reply, accepted) = oneshot::channel();
         let (id, user_id) = (id.to_owned(), user_id.to_owned());
-        self.accepting.submit(NotificationRecord { id, user_id, name, at: Timestamp::now(), answer });
+        self.accepting.submit(AcceptRequest { id, user_id, origin, at: Timestamp::now(), reply });
         accepted
     }
 
-    /// Writes an attempt down, with whatever comes next.
-    pub(crate) fn note(&self, attempt: AttemptRecord) {
-        self.recording.submit(Note::Attempt(attempt));
+    /// Records an attempt, in the background.
+    pub(crate) fn record_attempt(&self, attempt: AttemptRecord) {
+        self.recording.submit(LogEntry::Attempt(attempt));
     }
 
-    /// Writes down how a notification ended, after its attempts. Waits for as long as the database is away.
+    /// Records a notification's outcome, after its attempts. Waits while the database is unavailable.
     ///
     /// # Errors
-    /// What a person must mend.
-    pub(crate) async fn conclude(&self, event_id: &str, outcome: NotificationOutcome) -> Result<(), String> {
-        let (answer, written) = oneshot::channel();
-        self.recording.submit(Note::NotificationResult { event_id: event_id.to_owned(), outcome, answer });
-        written.await.unwrap_or_else(|_| Err(ENDED.to_owned()))
+    /// The store's error, where it is not transient.
+    pub(crate) async fn record_outcome(&self, event_id: &str, outcome: NotificationOutcome) -> Result<(), String> {
+        let (reply, written) = oneshot::channel();
+        self.recording.submit(LogEntry::Outcome { event_id: event_id.to_owned(), outcome, reply });
+        written.await.unwrap_or_else(|_| Err(SHUTTING_DOWN.to_owned()))
     }
 }
 
-const ENDED: &str = "the process is ending";
+const SHUTTING_DOWN: &str = "the process is shutting down";
 
-async fn accept(store: Store, arrivals: Vec<NotificationRecord>) {
-    let new: Vec<_> = arrivals.iter().map(NotificationRecord::as_new).collect();
-    let mut tries = Tries::default();
+async fn accept(store: Store, requests: Vec<AcceptRequest>) {
+    let new: Vec<_> = requests.iter().map(AcceptRequest::as_new).collect();
+    let mut retries = Retries::default();
     let accepted = loop {
         match store.accept_notifications(&new).await {
             Ok(accepted) => break Ok(accepted),
             Err(error) => {
-                if let Err(reason) = tries.after(error).await {
+                if let Err(reason) = retries.after(error).await {
                     break Err(reason);
                 }
             }
@@ -122,53 +118,53 @@ async fn accept(store: Store, arrivals: Vec<NotificationRecord>) {
     };
     match accepted {
         Ok(accepted) => {
-            for (arrival, accepted) in arrivals.into_iter().zip(accepted) {
-                // Whoever waited may have given up.
-                let _ = arrival.answer.send(Ok(accepted));
+            for (request, accepted) in requests.into_iter().zip(accepted) {
+                // The receiver may be dropped: its partition was revoked.
+                let _ = request.reply.send(Ok(accepted));
             }
         }
         Err(error) => {
-            for arrival in arrivals {
-                let _ = arrival.answer.send(Err(error.clone()));
+            for request in requests {
+                let _ = request.reply.send(Err(error.clone()));
             }
         }
     }
 }
 
-async fn record(store: Store, notes: Vec<Note>) {
-    let (mut attempts, mut conclusions) = (Vec::new(), Vec::new());
-    for note in &notes {
-        match note {
-            Note::Attempt(ended) => attempts.push(ended.as_delivery()),
-            Note::NotificationResult { event_id, outcome, .. } => {
-                conclusions.push(NotificationResult { event_id, outcome: *outcome });
+async fn record(store: Store, entries: Vec<LogEntry>) {
+    let (mut attempts, mut results) = (Vec::new(), Vec::new());
+    for entry in &entries {
+        match entry {
+            LogEntry::Attempt(attempt) => attempts.push(attempt.as_delivery()),
+            LogEntry::Outcome { event_id, outcome, .. } => {
+                results.push(NotificationResult { event_id, outcome: *outcome });
             }
         }
     }
-    let mut tries = Tries::default();
+    let mut retries = Retries::default();
     let written = loop {
-        match store.record_deliveries(&attempts, &conclusions).await {
+        match store.record_deliveries(&attempts, &results).await {
             Ok(()) => break Ok(()),
             Err(error) => {
-                if let Err(reason) = tries.after(error).await {
+                if let Err(reason) = retries.after(error).await {
                     break Err(reason);
                 }
             }
         }
     };
-    for note in notes {
-        if let Note::NotificationResult { answer, .. } = note {
-            // Whoever waited may have given up.
-            let _ = answer.send(written.clone());
+    for entry in entries {
+        if let LogEntry::Outcome { reply, .. } = entry {
+            // The receiver may be dropped: its partition was revoked.
+            let _ = reply.send(written.clone());
         }
     }
 }
 
-impl NotificationRecord {
+impl AcceptRequest {
     fn as_new(&self) -> NewNotification<'_> {
-        let (digest, is_synthetic_id) = match self.name {
-            Name::Given(digest) => (digest, false),
-            Name::Place(digest) => (digest, true),
+        let (digest, is_synthetic_id) = match self.origin {
+            IdOrigin::Producer(digest) => (digest, false),
+            IdOrigin::Position(digest) => (digest, true),
         };
         NewNotification { id: &self.id, user_id: &self.user_id, digest, accepted_at: self.at, is_synthetic_id }
     }

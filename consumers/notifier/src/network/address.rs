@@ -1,8 +1,7 @@
-//! Which addresses a destination may have: those of the public internet, unless the user allows others.
+//! The addresses that a destination may have: those of the public internet, unless the user allows others.
 //!
-//! Whoever may choose a destination's name could otherwise make this process talk to what only it can reach: other
-//! machines of its network, or a cloud's metadata service. The lists are IANA's registries of special-purpose
-//! addresses (RFC 6890).
+//! Guards against server-side request forgery (SSRF): a destination's name must not lead to other machines of this
+//! network, or to a cloud's metadata service. The lists are IANA's registries of special-purpose addresses (RFC 6890).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,4 @@
-//! POST to a URL: checked addresses or a proxy, verified certificates, no redirects, connections kept.
+//! HTTP POST to a URL: checked addresses or a proxy, verified certificates, no redirects, a connection pool.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,19 +19,20 @@ use super::resolver::{CheckedResolver, ResolveError};
 use super::{response, retry_after};
 use crate::failure::Failure;
 
-/// How long a connection without a request is kept.
-const IDLE: Duration = Duration::from_mins(1);
+/// How long an idle connection is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How much of an answer's body is read, in bytes. A connection whose answer is longer is not used again.
-const BODY: usize = 16 * 1024;
+/// How much of a response body is read, in bytes. After a longer one the connection is not reused.
+const BODY_LIMIT: usize = 16 * 1024;
 
-/// How long a body may take: the status has decided already, and a slow body must not make a failure of a success.
-const BODY_PATIENCE: Duration = Duration::from_millis(500);
+/// How long reading a body may take: the status has decided already, and a slow body must not turn a success into a
+/// failure.
+const BODY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Why there is no HTTP client.
 #[derive(Debug, Error)]
 pub enum HttpError {
-    /// The system's certificates cannot be read, or do not go together.
+    /// The system's certificates cannot be loaded, or the TLS configuration is inconsistent.
     #[error("cannot set up TLS")]
     Tls(#[from] rustls::Error),
     /// The client cannot be built.
@@ -39,27 +40,27 @@ pub enum HttpError {
     Client(#[from] reqwest::Error),
 }
 
-/// A URL that JSON is posted to.
+/// A URL to which JSON is posted.
 pub(crate) struct Endpoint {
     url: Url,
     client: Client,
     policy: AddressPolicy,
-    /// The host of the proxy that it is reached through.
+    /// The proxy's host, for failure reasons.
     proxy: Option<String>,
 }
 
 impl Endpoint {
-    /// An endpoint with connections of its own: direct ones, or through this proxy.
+    /// An endpoint with its own connection pool: direct, or through this proxy.
     pub(crate) fn new(url: Url, policy: AddressPolicy, proxy: Option<Url>) -> Result<Self, HttpError> {
         let client = Client::builder()
             .tls_backend_preconfigured(tls()?)
             .redirect(redirect::Policy::none())
-            .pool_idle_timeout(IDLE)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .user_agent(concat!("millrace/", env!("CARGO_PKG_VERSION")));
         let host = proxy.as_ref().and_then(Url::host_str).map(str::to_owned);
         let client = match proxy {
             None => client.no_proxy().dns_resolver(CheckedResolver(policy)),
-            // The only name that is resolved here is the proxy's, which may well be private; it resolves the URL's.
+            // Only the proxy's name is resolved here, and it may be private; the proxy resolves the URL's.
             Some(proxy) => client.proxy(Proxy::all(proxy)?).dns_resolver(CheckedResolver(AddressPolicy::Any)),
         };
         Ok(Self { url, client: client.build()?, policy, proxy: host })
@@ -68,19 +69,19 @@ impl Endpoint {
     /// Posts a JSON text.
     ///
     /// # Errors
-    /// What went wrong, as the destination's failure.
+    /// The failure of the attempt.
     pub(crate) async fn post(&self, body: String, mut headers: HeaderMap) -> Result<(), Failure> {
         self.check_literal()?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let request = self.client.post(self.url.clone()).headers(headers).body(body);
         let response = request.send().await.map_err(|error| self.failure(error))?;
         let status = response.status();
-        let asked = response.headers().get(RETRY_AFTER).and_then(|header| header.to_str().ok());
-        let retry_after = asked.and_then(|header| retry_after::parse(header, Timestamp::now()));
-        response::judge(status, retry_after, &beginning(response).await)
+        let header = response.headers().get(RETRY_AFTER).and_then(|header| header.to_str().ok());
+        let retry_after = header.and_then(|header| retry_after::parse(header, Timestamp::now()));
+        response::classify(status, retry_after, &read_body(response).await)
     }
 
-    /// An address in the URL is not resolved, so the resolver does not see it.
+    /// Checks a literal address in the URL: it is not resolved, so the resolver does not check it.
     fn check_literal(&self) -> Result<(), Failure> {
         let address = match self.url.host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
@@ -90,7 +91,7 @@ impl Endpoint {
         self.policy.check(address).map_err(|error| Failure::refused(error.to_string()))
     }
 
-    /// The failure of a request that got no answer. The URL may hold a secret, so it is left out.
+    /// The failure of a request without a response. The URL is left out: it may hold a secret.
     fn failure(&self, error: reqwest::Error) -> Failure {
         let error = error.without_url();
         let mut reason = describe(&error);
@@ -108,20 +109,20 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
     Ok(builder.with_safe_default_protocol_versions()?.with_platform_verifier()?.with_no_client_auth())
 }
 
-/// The beginning of the body: reading it to its end is what lets the connection be used again.
-async fn beginning(mut response: Response) -> Vec<u8> {
+/// Reads the beginning of the body. A connection is only reused once its body was read to the end.
+async fn read_body(mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
     let read = async {
-        // A body that breaks off changes nothing either.
+        // A truncated body is no failure.
         while let Ok(Some(chunk)) = response.chunk().await {
             body.extend_from_slice(&chunk);
-            if body.len() > BODY {
+            if body.len() > BODY_LIMIT {
                 break;
             }
         }
     };
-    // What came by then is enough.
-    let _ = tokio::time::timeout(BODY_PATIENCE, read).await;
+    // On a time-out, what was read is enough.
+    let _ = tokio::time::timeout(BODY_TIMEOUT, read).await;
     body
 }
 
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
     use crate::failure::FailureKind;
 
-    /// An endpoint that may not be private, through a proxy that is.
+    /// Posts with private addresses refused, through a proxy that has one.
     async fn post_through(proxy: &WebhookReceiver, url: &str) -> Result<(), Failure> {
         let proxy = Some(proxy.url("/").parse().unwrap());
         let endpoint = Endpoint::new(url.parse().unwrap(), AddressPolicy::PublicOnly, proxy).unwrap();
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_private_address_is_refused_behind_a_proxy_too() {
+    async fn a_private_address_is_refused_behind_a_proxy() {
         let proxy = WebhookReceiver::start().await.unwrap();
         let failure = post_through(&proxy, "http://10.0.0.1/hook").await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Refused);
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_proxy_that_opens_no_tunnel_is_named() {
+    async fn a_proxy_that_refuses_a_tunnel_is_named() {
         let proxy = WebhookReceiver::start().await.unwrap();
         let failure = post_through(&proxy, "https://hooks.example.test/secret").await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unavailable);

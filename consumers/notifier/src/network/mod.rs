@@ -1,4 +1,4 @@
-//! How channels reach the network: which addresses they may connect to, and HTTP.
+//! Network access of the channels: HTTP, proxies, and the check for private addresses.
 
 mod address;
 mod http;

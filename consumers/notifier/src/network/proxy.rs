@@ -1,4 +1,4 @@
-//! Which proxy a URL is reached through: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+//! Proxy selection: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use millrace_host::exit::SettingError;
 use url::{Host, Url};
 
-/// The proxies of the environment. They are checked when a URL is to be reached through them.
+/// The proxies of the environment. Each is validated when a URL first needs it.
 pub(crate) struct Proxies {
     https: Option<Variable>,
     http: Option<Variable>,
@@ -14,14 +14,14 @@ pub(crate) struct Proxies {
     none: Option<Variable>,
 }
 
-/// A variable that is set. Its value may hold a password.
+/// An environment variable. Its value may hold a password.
 struct Variable {
     name: String,
     value: String,
 }
 
 impl Proxies {
-    /// Reads the variables, in upper case or else in lower case. An empty one counts as not set.
+    /// Reads the variables, in upper case or else in lower case. An empty one counts as unset.
     pub(crate) fn read(environment: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name: &str| {
             [name.to_owned(), name.to_lowercase()].into_iter().find_map(|name| {
@@ -33,10 +33,10 @@ impl Proxies {
         Self { https, http, all, none }
     }
 
-    /// The proxy for this URL; `None` where it is reached directly, as what is on this machine always is.
+    /// The proxy for this URL; `None` where it is reached directly, as this machine always is.
     ///
     /// # Errors
-    /// The variable that names no proxy.
+    /// The variable whose value is not a proxy URL.
     pub(crate) fn of(&self, url: &Url) -> Result<Option<Url>, SettingError> {
         let own = if url.scheme() == "https" { &self.https } else { &self.http };
         let exceptions = self.none.as_ref().map_or("", |none| &none.value);
@@ -51,28 +51,28 @@ impl Proxies {
 
 impl Variable {
     fn proxy(&self, destination: &Url) -> Result<Url, SettingError> {
-        let wrong = |problem: String| SettingError::new(&self.name, problem);
+        let invalid = |problem: String| SettingError::new(&self.name, problem);
         let text = if self.value.contains("://") { self.value.clone() } else { format!("http://{}", self.value) };
-        let url = Url::parse(&text).map_err(|error| wrong(format!("is no URL of a proxy: {error}")))?;
+        let url = Url::parse(&text).map_err(|error| invalid(format!("is not a proxy URL: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong(format!("must begin with http:// or https://, not {}:", url.scheme())));
+            return Err(invalid(format!("must begin with http:// or https://, not {}:", url.scheme())));
         }
-        // The client would pass it over without a word, and connect directly.
+        // reqwest would silently ignore it, and connect directly.
         if !intercepts(url.as_str(), "", destination) {
-            return Err(wrong("is no URL of a proxy".to_owned()));
+            return Err(invalid("is not a proxy URL".to_owned()));
         }
         Ok(url)
     }
 }
 
-/// Whether a client with this proxy and these exceptions reaches a URL through it.
+/// Whether a client with this proxy and these exceptions connects to a URL through it.
 fn intercepts(proxy: &str, exceptions: &str, url: &Url) -> bool {
-    // A URL that it cannot read it does not connect to either.
+    // The client cannot connect to a URL that it cannot parse.
     let Ok(uri) = url.as_str().parse() else { return true };
     Matcher::builder().all(proxy).no(exceptions).build().intercept(&uri).is_some()
 }
 
-/// Whether a URL names this machine. To a proxy it would name the proxy's.
+/// Whether a URL names this machine. For a proxy it would name the proxy's machine.
 fn is_local(url: &Url) -> bool {
     let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
     match url.host() {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn each_scheme_has_its_variable_and_all_have_one() {
+    fn each_scheme_has_its_variable_and_all_proxy_is_the_default() {
         let each = [("HTTPS_PROXY", "http://s:3128"), ("http_proxy", "p:3129"), ("ALL_PROXY", "https://a")];
         assert_eq!(of(&each, "https://b.org").unwrap(), "http://s:3128/");
         assert_eq!(of(&each, "http://b.org").unwrap(), "http://p:3129/");
@@ -134,17 +134,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_refused_where_it_would_be_used() {
+    fn an_invalid_proxy_is_refused_where_it_would_be_used() {
         for (value, problem) in [
             ("socks5://user:secret@s:1080", "must begin with http:// or https://, not socks5:"),
-            ("http://", "is no URL of a proxy: empty host"),
-            ("user:secret@", "is no URL of a proxy: empty host"),
-            (&format!("http://{}@s", "x".repeat(70_000)), "is no URL of a proxy"),
+            ("http://", "is not a proxy URL: empty host"),
+            ("user:secret@", "is not a proxy URL: empty host"),
+            (&format!("http://{}@s", "x".repeat(70_000)), "is not a proxy URL"),
         ] {
-            let wrong = proxies(&[("https_proxy", value)]);
-            let error = wrong.of(&"https://b.org".parse().unwrap()).unwrap_err();
+            let invalid = proxies(&[("https_proxy", value)]);
+            let error = invalid.of(&"https://b.org".parse().unwrap()).unwrap_err();
             assert_eq!(error.to_string(), format!("https_proxy: {problem}"));
-            assert_eq!(wrong.of(&"http://b.org".parse().unwrap()).unwrap(), None);
+            assert_eq!(invalid.of(&"http://b.org".parse().unwrap()).unwrap(), None);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Names to addresses that may be connected to. Asked on every connect, so that a name cannot move to a private
-//! address after it was checked.
+//! Name resolution to allowed addresses. Runs on every connect, so that a name cannot move to a private address after
+//! it was checked (DNS rebinding).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,18 +9,18 @@ use thiserror::Error;
 
 use super::address::{AddressPolicy, PrivateAddress};
 
-/// Why a name leads nowhere.
+/// Why a name has no allowed address.
 #[derive(Debug, Error)]
 pub(crate) enum ResolveError {
-    /// The name has no address, or nobody could be asked.
+    /// The name has no address, or the lookup failed.
     #[error("cannot resolve {0}")]
     Lookup(String, #[source] io::Error),
-    /// The name has no address but private ones.
+    /// All its addresses are private.
     #[error("{0} resolves to a private address")]
     Private(String, #[source] PrivateAddress),
 }
 
-/// The addresses of `host`, a name or an address itself, that may be connected to.
+/// The allowed addresses of `host`, a name or a literal address.
 ///
 /// # Errors
 /// [`ResolveError`] where there is none.
@@ -37,19 +37,19 @@ pub(crate) async fn resolve(host: &str, port: u16, policy: AddressPolicy) -> Res
         .collect();
     match refused {
         Some(refused) if allowed.is_empty() => Err(ResolveError::Private(host.to_owned(), refused)),
-        None if allowed.is_empty() => Err(lookup_failed(io::Error::other("it has no address"))),
+        None if allowed.is_empty() => Err(lookup_failed(io::Error::other("no address found"))),
         _ => Ok(allowed),
     }
 }
 
-/// [`resolve`] as reqwest asks for it.
+/// [`resolve`] as reqwest's DNS resolver.
 pub(super) struct CheckedResolver(pub(super) AddressPolicy);
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let policy = self.0;
         Box::pin(async move {
-            // reqwest puts the URL's port in.
+            // reqwest fills in the URL's port.
             let addresses = resolve(name.as_str(), 0, policy).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
@@ -61,14 +61,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_name_of_this_machine_is_refused_and_allowed_on_demand() {
+    async fn localhost_is_refused_unless_private_addresses_are_allowed() {
         let error = resolve("localhost", 80, AddressPolicy::PublicOnly).await.unwrap_err();
         assert!(matches!(error, ResolveError::Private(..)), "{error}");
         assert!(!resolve("localhost", 80, AddressPolicy::Any).await.unwrap().is_empty());
     }
 
     #[tokio::test]
-    async fn an_address_is_checked_as_a_name_is() {
+    async fn a_literal_address_is_checked_like_a_name() {
         for host in ["127.0.0.1", "[::1]", "::1", "169.254.169.254"] {
             let error = resolve(host, 25, AddressPolicy::PublicOnly).await.unwrap_err();
             assert!(matches!(error, ResolveError::Private(..)), "{host}: {error}");

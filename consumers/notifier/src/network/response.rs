@@ -1,4 +1,4 @@
-//! What an HTTP answer means for a delivery. Pure.
+//! Classification of HTTP responses: delivered, to be retried, or rejected. Pure.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use reqwest::StatusCode;
 
 use crate::failure::{Failure, FailureKind};
 
-/// The longest part of an answer's body that is quoted in a reason, in characters.
-const QUOTED: usize = 200;
+/// The longest part of a response body that is quoted in a reason, in characters.
+const QUOTE_LIMIT: usize = 200;
 
-/// Success for 2xx. 408, 429 and 5xx may be tried again; other answers are refusals, redirects among them, since
-/// they would lead to where nobody configured.
+/// 2xx is a success. 408, 429 and 5xx are retried; all else is a rejection. Redirects too: they would lead to a URL
+/// that is not configured.
 ///
 /// # Errors
-/// What the answer means, where it is no success.
-pub(super) fn judge(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<(), Failure> {
+/// The failure that a status other than 2xx means.
+pub(super) fn classify(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<(), Failure> {
     if status.is_success() {
         return Ok(());
     }
@@ -24,15 +24,15 @@ pub(super) fn judge(status: StatusCode, retry_after: Option<Duration>, body: &[u
         _ if status.is_server_error() => FailureKind::Unavailable,
         _ => FailureKind::Refused,
     };
-    let told = if status.is_redirection() { "a redirect, which is not followed".to_owned() } else { quote(body) };
-    let separator = if told.is_empty() { "" } else { ": " };
-    Err(Failure { kind, retry_after, reason: format!("answered {status}{separator}{told}"), attempts: 0 })
+    let detail = if status.is_redirection() { "a redirect, which is not followed".to_owned() } else { quote(body) };
+    let separator = if detail.is_empty() { "" } else { ": " };
+    Err(Failure { kind, retry_after, reason: format!("answered {status}{separator}{detail}"), attempts: 0 })
 }
 
-/// The beginning of a body, as text on one line.
+/// The beginning of a body, on one line.
 fn quote(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
-    let line: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(QUOTED).collect();
+    let line: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(QUOTE_LIMIT).collect();
     line
 }
 
@@ -41,11 +41,11 @@ mod tests {
     use super::*;
 
     fn kind(status: u16) -> Option<FailureKind> {
-        judge(StatusCode::from_u16(status).unwrap(), None, b"").err().map(|failure| failure.kind)
+        classify(StatusCode::from_u16(status).unwrap(), None, b"").err().map(|failure| failure.kind)
     }
 
     #[test]
-    fn every_status_is_a_success_a_reason_to_try_again_or_a_refusal() {
+    fn every_status_is_a_success_a_retry_or_a_rejection() {
         for status in [200, 201, 202, 204, 299] {
             assert_eq!(kind(status), None, "{status}");
         }
@@ -59,10 +59,10 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_quotes_the_answer_on_one_line() {
-        let failure = judge(StatusCode::BAD_REQUEST, None, b"\ninvalid\r\npayload\x1b[31m").unwrap_err();
+    fn the_reason_quotes_the_body_on_one_line() {
+        let failure = classify(StatusCode::BAD_REQUEST, None, b"\ninvalid\r\npayload\x1b[31m").unwrap_err();
         assert_eq!(failure.reason, "answered 400 Bad Request: invalid  payload [31m");
-        let failure = judge(StatusCode::BAD_GATEWAY, None, &[b'x'; 10_000]).unwrap_err();
+        let failure = classify(StatusCode::BAD_GATEWAY, None, &[b'x'; 10_000]).unwrap_err();
         assert!(failure.reason.len() < 300);
     }
 }

@@ -1,15 +1,15 @@
-//! The header `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
+//! The header `Retry-After` (RFC 9110, section 10.2.3): seconds or a date.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
-/// The time to wait that a header asks for at `now`; `None` where it is neither seconds nor a date.
+/// The delay that a header requests at `now`; `None` where it is neither seconds nor a date.
 pub(super) fn parse(header: &str, now: Timestamp) -> Option<Duration> {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a long time all the same.
+        // A number out of range still requests a long delay.
         return Some(Duration::from_secs(header.parse().unwrap_or(u64::from(u32::MAX))));
     }
     let at = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(header).ok()?;
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_and_dates_are_understood_and_nothing_else() {
+    fn seconds_and_dates_are_parsed_and_nothing_else() {
         let now: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
         for (header, seconds) in [
             ("0", Some(0)),

@@ -1,4 +1,4 @@
-//! Private addresses: refused on every connect, by name and by number, and never tried again.
+//! Private addresses: refused on every connect, by name and by literal address, and never retried.
 
 use millrace_consumer::Outcome;
 use millrace_domain::DeadLetterClass;
@@ -7,7 +7,7 @@ use millrace_testkit::{SmtpSink, WebhookReceiver};
 use crate::setup::{dead_letter, guarded_notifier, notifier, process, record, route, webhook};
 
 #[tokio::test]
-async fn a_webhook_to_a_private_address_is_refused_by_name_and_by_number() {
+async fn a_webhook_to_a_private_address_is_refused() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let url = receiver.url("/hook");
     let (_, port) = url.strip_suffix("/hook").unwrap().rsplit_once(':').unwrap();
@@ -25,7 +25,7 @@ async fn a_webhook_to_a_private_address_is_refused_by_name_and_by_number() {
 }
 
 #[tokio::test]
-async fn a_private_address_is_allowed_on_demand() {
+async fn a_private_address_is_allowed_by_the_setting() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let url = receiver.url("/hook").replace("127.0.0.1", "localhost");
     let notifier = notifier(&(webhook("hook", &url) + &route("hook")));
@@ -33,7 +33,7 @@ async fn a_private_address_is_allowed_on_demand() {
 }
 
 #[tokio::test]
-async fn a_mail_server_at_a_private_address_is_refused_by_name_and_by_number() {
+async fn a_mail_server_at_a_private_address_is_refused() {
     let sink = SmtpSink::start().await.unwrap();
     let port = sink.address().port();
     for host in ["127.0.0.1", "localhost", "[::1]"] {

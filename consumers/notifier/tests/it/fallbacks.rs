@@ -1,4 +1,4 @@
-//! Routes and fallbacks that lead to the same destination: a notification reaches it once.
+//! Routes and fallbacks with the same destination: a notification is sent to it once.
 
 use http::StatusCode;
 use millrace_consumer::Outcome;
@@ -8,7 +8,7 @@ use millrace_testkit::webhook::Answer;
 use millrace_testkit::{SmtpSink, WebhookReceiver, eventually};
 
 use crate::recorded::store;
-use crate::running::BOUND;
+use crate::running::WAIT_TIMEOUT;
 use crate::setup::{dead_letter, notifier, process, record, webhook};
 
 /// A webhook on the path of its name, with these fallbacks.
@@ -20,16 +20,16 @@ fn routes(to: &str) -> String {
     format!("[[routes]]\nto = {to}\n")
 }
 
-/// Destination, attempt and whether it was a delivery, as they are recorded.
+/// The recorded attempts: destination, attempt, whether delivered.
 async fn recorded(store: &Store) -> Vec<(String, i32, bool)> {
     let deliveries = store.notification("event-1").await.unwrap().map_or_else(Vec::new, |stored| stored.deliveries);
-    let told = deliveries.into_iter().map(|delivery| {
-        let is_delivery = delivery.status == DeliveryStatus::Delivered;
-        (delivery.destination, delivery.attempt, is_delivery)
+    let attempts = deliveries.into_iter().map(|delivery| {
+        let is_delivered = delivery.status == DeliveryStatus::Delivered;
+        (delivery.destination, delivery.attempt, is_delivered)
     });
-    let mut told: Vec<_> = told.collect();
-    told.sort();
-    told
+    let mut attempts: Vec<_> = attempts.collect();
+    attempts.sort();
+    attempts
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn a_fallback_of_two_routes_is_sent_once() {
 }
 
 #[tokio::test]
-async fn where_all_fail_each_has_its_attempts_once_and_one_reason() {
+async fn a_shared_destination_that_fails_has_its_attempts_once() {
     let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
     let store = store(&folder).await;
     receiver.answer("/hook", [Answer::status(StatusCode::NOT_FOUND)]);
@@ -89,9 +89,9 @@ async fn where_all_fail_each_has_its_attempts_once_and_one_reason() {
     assert_eq!(store.notification("event-1").await.unwrap().unwrap().status, NotificationStatus::Failed);
 }
 
-/// What its fallback was sent on the fallback's own route does not end the route of the one that still tries.
+/// A delivery to the fallback on its own route does not end the route of the destination that still retries.
 #[tokio::test]
-async fn after_a_restart_each_route_goes_on_and_none_repeats() {
+async fn after_a_restart_each_route_resumes_and_none_repeats() {
     let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
     let busy = Answer::retry_after(StatusCode::SERVICE_UNAVAILABLE, "60");
     receiver.answer("/hook", [busy, Answer::status(StatusCode::OK)]);
@@ -100,11 +100,12 @@ async fn after_a_restart_each_route_goes_on_and_none_repeats() {
     let store = store(&folder).await;
     let started = || notifier(&config).recording_in(store.clone());
     let first = [("hook".to_owned(), 1, false), ("last".to_owned(), 1, true)];
-    let written = eventually(BOUND, "both are recorded", async || (recorded(&store).await == first).then_some(()));
+    let written =
+        eventually(WAIT_TIMEOUT, "both are recorded", async || (recorded(&store).await == first).then_some(()));
     tokio::select! {
         () = written => {}
         outcome = async { process(&started(), record("event-1", "12345", "hello")).await } => {
-            panic!("it ended: {outcome:?}")
+            panic!("not interrupted: {outcome:?}")
         }
     }
 
@@ -115,7 +116,7 @@ async fn after_a_restart_each_route_goes_on_and_none_repeats() {
     assert_eq!(recorded(&store).await, all);
 }
 
-/// `a` is left alone at once, so that its route is the first at `b`, where it could go on to `c`.
+/// The circuit breaker of `a` opens at once, so that its route is the first to reach `b`, with `c` as a fallback.
 #[tokio::test]
 async fn the_last_destination_of_a_route_gets_all_its_attempts() {
     let receiver = WebhookReceiver::start().await.unwrap();

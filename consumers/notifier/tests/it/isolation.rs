@@ -1,4 +1,4 @@
-//! One destination's troubles are its own.
+//! Isolation: a slow or failing destination delays no other.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -14,13 +14,13 @@ use crate::setup::{notifier, process, record, route, webhook};
 const USERS: usize = 20;
 const EACH: usize = 10;
 
-/// The webhook ids that a path received, in the order in which it did.
+/// The webhook ids that a path received, in order.
 fn ids(requests: &[Received]) -> Vec<String> {
     requests.iter().map(|request| request.headers["webhook-id"].to_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
-async fn a_hanging_and_a_dead_webhook_delay_nobody_elses_notifications() {
+async fn hanging_and_dead_webhooks_delay_no_other_destination() {
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/hanging", [Answer::hang()]);
     receiver.answer("/healthy", [Answer::status(StatusCode::OK).after(Duration::from_millis(20))]);
@@ -42,7 +42,7 @@ async fn a_hanging_and_a_dead_webhook_delay_nobody_elses_notifications() {
         + &users(3);
     let notifier = notifier(&config);
 
-    // As the consumer runtime does it: a user's one after the other, users at the same time.
+    // Like the consumer runtime: one user's notifications in order, users concurrently.
     let start = Instant::now();
     let user = async |user: usize| {
         for number in 0..EACH {
@@ -66,7 +66,7 @@ async fn a_hanging_and_a_dead_webhook_delay_nobody_elses_notifications() {
     assert_eq!(latencies.len(), expected);
     let p99 = latencies[expected * 99 / 100];
     assert!(p99 < Duration::from_secs(2), "p99 is {p99:?}");
-    assert!(!receiver.received_at("/hanging").is_empty(), "the hanging destination was not tried");
+    assert!(!receiver.received_at("/hanging").is_empty(), "the hanging destination was not attempted");
 
     let mut next: HashMap<String, usize> = HashMap::new();
     for id in ids(&healthy) {
@@ -78,7 +78,7 @@ async fn a_hanging_and_a_dead_webhook_delay_nobody_elses_notifications() {
 }
 
 #[tokio::test]
-async fn a_destination_that_keeps_failing_is_left_alone_and_probed_after_the_cool_down() {
+async fn an_open_circuit_breaker_probes_after_the_cool_down() {
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/hook", [Answer::status(StatusCode::BAD_GATEWAY)]);
     let config = webhook("hook", &receiver.url("/hook"))
@@ -95,7 +95,7 @@ async fn a_destination_that_keeps_failing_is_left_alone_and_probed_after_the_coo
     assert_eq!(receiver.received_at("/second").len(), 10);
 
     receiver.answer("/hook", [Answer::status(StatusCode::OK)]);
-    let back = eventually(Duration::from_secs(10), "a probe got through", async || {
+    let back = eventually(Duration::from_secs(10), "a probe succeeded", async || {
         send(10).await;
         receiver.received_at("/hook").get(3).cloned()
     });
@@ -106,7 +106,7 @@ async fn a_destination_that_keeps_failing_is_left_alone_and_probed_after_the_coo
 }
 
 #[tokio::test]
-async fn a_full_queue_goes_to_the_fallback_and_without_one_it_waits() {
+async fn a_full_queue_uses_the_fallback_and_else_waits() {
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/slow", [Answer::status(StatusCode::OK).after(Duration::from_millis(50))]);
     let limits = "limits.queue = 2\nlimits.concurrency = 1\n";

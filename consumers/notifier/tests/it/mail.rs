@@ -1,4 +1,4 @@
-//! Mail, as a server gets it.
+//! Mail, as a server receives it.
 
 use std::process::Command;
 
@@ -18,7 +18,7 @@ fn config(sink: &SmtpSink) -> String {
 }
 
 #[tokio::test]
-async fn a_mail_is_text_with_the_events_id_to_the_user_alone() {
+async fn a_mail_is_plain_text_with_the_events_id() {
     let sink = SmtpSink::start().await.unwrap();
     let notifier = notifier(&(config(&sink) + &route("mail")));
 
@@ -41,7 +41,7 @@ async fn a_mail_is_text_with_the_events_id_to_the_user_alone() {
 }
 
 #[tokio::test]
-async fn the_server_is_greeted_with_the_name_that_is_set() {
+async fn ehlo_sends_the_configured_name() {
     let sink = SmtpSink::start().await.unwrap();
     let notifier = notifier(&(config(&sink) + "hello = \"notifier.example.com\"\n" + &route("mail")));
     assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
@@ -49,7 +49,7 @@ async fn the_server_is_greeted_with_the_name_that_is_set() {
 }
 
 #[tokio::test]
-async fn without_a_setting_the_server_is_greeted_with_the_hosts_name() {
+async fn ehlo_sends_the_host_name_by_default() {
     let sink = SmtpSink::start().await.unwrap();
     let notifier = notifier(&(config(&sink) + &route("mail")));
     assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
@@ -58,7 +58,7 @@ async fn without_a_setting_the_server_is_greeted_with_the_hosts_name() {
 }
 
 #[tokio::test]
-async fn what_a_relay_would_refuse_in_a_text_arrives_encoded() {
+async fn characters_that_a_relay_refuses_are_encoded() {
     let sink = SmtpSink::start().await.unwrap();
     let notifier = notifier(&(config(&sink) + &route("mail")));
     assert_eq!(process(&notifier, record("event-1", "12345", r"one\rtwo\u0000three\nfour")).await, Outcome::DONE);
@@ -69,7 +69,7 @@ async fn what_a_relay_would_refuse_in_a_text_arrives_encoded() {
 }
 
 #[tokio::test]
-async fn a_4xx_reply_is_tried_again_and_a_5xx_reply_goes_to_the_fallback() {
+async fn a_4xx_reply_is_retried_and_a_5xx_reply_uses_the_fallback() {
     let sink = SmtpSink::start().await.unwrap();
     let receiver = WebhookReceiver::start().await.unwrap();
     let config = config(&sink) + "fallback = [\"hook\"]\n" + &webhook("hook", &receiver.url("/hook")) + &route("mail");
@@ -85,13 +85,13 @@ async fn a_4xx_reply_is_tried_again_and_a_5xx_reply_goes_to_the_fallback() {
 }
 
 #[tokio::test]
-async fn a_user_id_that_makes_no_address_is_a_permanent_dead_letter() {
+async fn a_user_id_without_an_address_is_a_permanent_dead_letter() {
     let sink = SmtpSink::start().await.unwrap();
     let notifier = notifier(&(config(&sink) + &route("mail")));
 
     let (class, reason) = dead_letter(process(&notifier, record("event-1", "x@evil.org, y", "hello")).await);
 
     assert_eq!(class, DeadLetterClass::Permanent);
-    assert!(reason.contains("cannot fixture in a mail address"), "{reason}");
+    assert!(reason.contains("cannot be part of a mail address"), "{reason}");
     assert!(sink.mails().is_empty());
 }

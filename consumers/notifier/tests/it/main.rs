@@ -1,4 +1,4 @@
-//! The notifier from records to what arrives at the other end, without Kafka between.
+//! The notifier: from records to what destinations receive. Most tests need no broker.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

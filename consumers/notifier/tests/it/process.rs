@@ -1,4 +1,4 @@
-//! The container's binary: its help, and what it says of wrong settings.
+//! The container's binary: its help, and its errors for invalid settings.
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -16,10 +16,10 @@ fn last_line(output: &Output) -> String {
 }
 
 #[test]
-fn a_wrong_configuration_exits_with_2_and_names_setting_file_and_key() {
+fn an_invalid_configuration_exits_with_2_and_names_the_key() {
     let file = config_file("[destinations.a]\ntype = \"pigeon\"\n[[routes]]\nto = [\"a\"]");
     let path = file.path().to_str().unwrap();
-    let problem = format!("{path}: destinations.a.type: \"pigeon\" is no type");
+    let problem = format!("{path}: destinations.a.type: unknown type \"pigeon\"");
 
     let output = run(&["--kafka", "127.0.0.1:1", "--notifier-config", path], &[]);
     assert_eq!(output.status.code(), Some(2));
@@ -36,7 +36,7 @@ fn a_wrong_configuration_exits_with_2_and_names_setting_file_and_key() {
 }
 
 #[test]
-fn a_proxy_that_cannot_be_used_exits_with_2_and_is_named() {
+fn an_invalid_proxy_exits_with_2_and_is_named() {
     let file = config_file("[destinations.a]\ntype = \"slack\"\nurl = \"https://b.org\"\n[[routes]]\nto = [\"a\"]");
     let arguments = ["--kafka", "127.0.0.1:1", "--notifier-config", file.path().to_str().unwrap()];
     let output = run(&arguments, &[("https_proxy", "socks5://user:secret@localhost:1080")]);
@@ -45,7 +45,7 @@ fn a_proxy_that_cannot_be_used_exits_with_2_and_is_named() {
 }
 
 #[test]
-fn kafka_settings_that_are_missing_or_incomplete_exit_with_2() {
+fn missing_or_incomplete_kafka_settings_exit_with_2() {
     let output = run(&[], &[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--kafka"));
@@ -56,25 +56,25 @@ fn kafka_settings_that_are_missing_or_incomplete_exit_with_2() {
 }
 
 #[test]
-fn a_wrong_database_is_named_before_a_broker_is_waited_for() {
-    let began = Instant::now();
+fn an_invalid_database_url_exits_before_the_broker_is_contacted() {
+    let start = Instant::now();
     let output = run(&["--kafka", "127.0.0.1:1", "--database", "xx"], &[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(last_line(&output).starts_with("error: --database: "), "{}", last_line(&output));
-    assert!(began.elapsed() < Duration::from_secs(20), "it waited for the broker");
+    assert!(start.elapsed() < Duration::from_secs(20), "it waited for the broker");
 }
 
 #[test]
-fn a_broker_that_does_not_answer_ends_it_with_1_within_30_seconds_and_is_named() {
-    let began = Instant::now();
+fn an_unreachable_broker_exits_with_1_within_30_s_and_is_named() {
+    let start = Instant::now();
     let output = run(&["--kafka", "127.0.0.1:1"], &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(last_line(&output).contains("no broker answers at 127.0.0.1:1"), "{}", last_line(&output));
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 #[test]
-fn help_shows_examples_and_the_variables_of_settings() {
+fn help_shows_examples_and_environment_variables() {
     let output = run(&["--help"], &[]);
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();

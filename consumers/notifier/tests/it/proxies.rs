@@ -1,4 +1,4 @@
-//! A proxy: webhooks go through it, and it resolves their names.
+//! Webhooks through a proxy, which resolves their names.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -10,15 +10,15 @@ use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::running::{BOUND, produce, producer, start_with};
+use crate::running::{WAIT_TIMEOUT, produce, producer, start_with};
 use crate::setup::{config_file, route, webhook};
 use crate::tls::self_signed;
 
 /// A name that only the proxy knows.
 const HOST: &str = "hooks.example.test";
 
-/// A server that puts TLS before a receiver: where it listens, and its certificate for [`HOST`].
-async fn tls_before(receiver: SocketAddr) -> (SocketAddr, NamedTempFile) {
+/// A TLS terminator in front of a receiver: its address, and its certificate for [`HOST`].
+async fn tls_terminator(receiver: SocketAddr) -> (SocketAddr, NamedTempFile) {
     let (acceptor, pem) = self_signed(HOST);
     let mut certificate = NamedTempFile::new().unwrap();
     certificate.write_all(pem.as_bytes()).unwrap();
@@ -29,7 +29,7 @@ async fn tls_before(receiver: SocketAddr) -> (SocketAddr, NamedTempFile) {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 let mut stream = acceptor.accept(stream).await.unwrap();
-                // Ends with an error where one side is simply gone.
+                // Fails when one side disconnects.
                 let _ = copy_bidirectional(&mut stream, &mut TcpStream::connect(receiver).await.unwrap()).await;
             });
         }
@@ -37,7 +37,7 @@ async fn tls_before(receiver: SocketAddr) -> (SocketAddr, NamedTempFile) {
     (address, certificate)
 }
 
-/// A proxy that leads every tunnel to `target`: where it listens, and the heads of the requests it had.
+/// A proxy that connects every tunnel to `target`: its address, and the heads of its requests.
 async fn proxy(target: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -53,7 +53,7 @@ async fn proxy(target: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
                 }
                 seen.lock().unwrap().push(head);
                 client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
-                // Ends with an error where one side is simply gone.
+                // Fails when one side disconnects.
                 let _ = copy_bidirectional(&mut client, &mut TcpStream::connect(target).await.unwrap()).await;
             });
         }
@@ -61,11 +61,11 @@ async fn proxy(target: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     (address, heads)
 }
 
-/// Private addresses are not allowed: the proxy has one, and the webhook a name that nobody else resolves.
+/// With private addresses refused: the proxy has one, and only the proxy resolves the webhook's name.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_goes_through_a_tunnel_of_the_proxy() {
     let receiver = WebhookReceiver::start().await.unwrap();
-    let (server, certificate) = tls_before(receiver.url("").trim_start_matches("http://").parse().unwrap()).await;
+    let (server, certificate) = tls_terminator(receiver.url("").trim_start_matches("http://").parse().unwrap()).await;
     let (proxy, heads) = proxy(server).await;
     let config = config_file(&(webhook("hook", &format!("https://{HOST}/hook")) + &route("hook")));
     let broker = Embedded::start(&[("notifications", 1), ("notifications.dlq", 1)]).unwrap();
@@ -78,7 +78,8 @@ async fn a_webhook_goes_through_a_tunnel_of_the_proxy() {
 
     produce(&producer(&broker), "event-1", r#"{"user_id": "12345", "message": "hello"}"#).await;
 
-    eventually(BOUND, "the webhook arrived", async || (receiver.received_at("/hook").len() == 1).then_some(())).await;
+    eventually(WAIT_TIMEOUT, "the webhook arrived", async || (receiver.received_at("/hook").len() == 1).then_some(()))
+        .await;
     let heads = heads.lock().unwrap();
     assert!(heads[0].starts_with(&format!("CONNECT {HOST}:443 HTTP/1.1\r\n")), "{}", heads[0]);
     assert!(heads[0].to_lowercase().contains("proxy-authorization: basic "), "{}", heads[0]);

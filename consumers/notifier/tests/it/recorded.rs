@@ -1,4 +1,4 @@
-//! What a database remembers of deliveries, and what follows from it.
+//! The delivery log: what is recorded, and what is not repeated.
 
 use http::StatusCode;
 use millrace_consumer::Outcome;
@@ -9,14 +9,14 @@ use millrace_testkit::webhook::Answer;
 use millrace_testkit::{WebhookReceiver, eventually};
 use tempfile::TempDir;
 
-use crate::running::BOUND;
+use crate::running::WAIT_TIMEOUT;
 use crate::setup::{dead_letter, notifier, process, record, route, webhook};
 
 pub(crate) async fn store(folder: &TempDir) -> Store {
     Store::connect(&sqlite_url(&folder.path().join("deliveries.db"))).await.unwrap()
 }
 
-/// A notifier with one webhook, as a process that has just started.
+/// A notifier with one webhook, as after a process start.
 async fn started(receiver: &WebhookReceiver, folder: &TempDir) -> (Notifier, Store) {
     let store = store(folder).await;
     let config = webhook("hook", &receiver.url("/hook")) + &route("hook");
@@ -24,7 +24,7 @@ async fn started(receiver: &WebhookReceiver, folder: &TempDir) -> (Notifier, Sto
 }
 
 #[tokio::test]
-async fn what_is_recorded_as_delivered_is_not_delivered_again_after_a_restart_either() {
+async fn a_recorded_delivery_is_not_repeated_after_a_restart() {
     let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
     for _ in 0..2 {
         let (notifier, store) = started(&receiver, &folder).await;
@@ -39,34 +39,34 @@ async fn what_is_recorded_as_delivered_is_not_delivered_again_after_a_restart_ei
 }
 
 #[tokio::test]
-async fn every_attempt_is_recorded_with_what_went_wrong() {
+async fn every_attempt_is_recorded_with_its_error() {
     let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
     let (notifier, store) = started(&receiver, &folder).await;
     receiver.answer("/hook", [Answer::status(StatusCode::SERVICE_UNAVAILABLE), Answer::status(StatusCode::OK)]);
     assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);
     let deliveries = store.notification("event-1").await.unwrap().unwrap().deliveries;
-    let told: Vec<_> = deliveries
+    let attempts: Vec<_> = deliveries
         .iter()
         .map(|delivery| (&*delivery.destination, delivery.attempt, delivery.status, delivery.error.is_some()))
         .collect();
-    assert_eq!(told, [("hook", 1, DeliveryStatus::Failed, true), ("hook", 2, DeliveryStatus::Delivered, false)]);
+    assert_eq!(attempts, [("hook", 1, DeliveryStatus::Failed, true), ("hook", 2, DeliveryStatus::Delivered, false)]);
     assert!(deliveries[0].error.as_ref().unwrap().contains("503"), "{deliveries:?}");
 }
 
 #[tokio::test]
-async fn what_is_interrupted_has_the_attempts_that_are_left() {
+async fn an_interrupted_notification_has_its_remaining_attempts() {
     let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
     let refused = Answer::status(StatusCode::SERVICE_UNAVAILABLE);
     let later = Answer::retry_after(StatusCode::SERVICE_UNAVAILABLE, "60");
     receiver.answer("/hook", [refused.clone(), later, refused]);
     let (notifier, store) = started(&receiver, &folder).await;
-    let recorded = eventually(BOUND, "two attempts are recorded", async || {
+    let recorded = eventually(WAIT_TIMEOUT, "two attempts are recorded", async || {
         let stored = store.notification("event-1").await.unwrap();
         stored.filter(|stored| stored.deliveries.len() == 2)
     });
     tokio::select! {
         _ = recorded => {}
-        outcome = process(&notifier, record("event-1", "12345", "hello")) => panic!("it ended: {outcome:?}"),
+        outcome = process(&notifier, record("event-1", "12345", "hello")) => panic!("not interrupted: {outcome:?}"),
     }
 
     let (notifier, store) = started(&receiver, &folder).await;
@@ -77,7 +77,7 @@ async fn what_is_interrupted_has_the_attempts_that_are_left() {
 }
 
 #[tokio::test]
-async fn what_failed_may_come_back_and_be_delivered_then() {
+async fn a_failed_notification_can_be_replayed() {
     let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
     let (notifier, store) = started(&receiver, &folder).await;
     receiver.answer("/hook", [Answer::status(StatusCode::GONE), Answer::status(StatusCode::OK)]);
@@ -92,7 +92,7 @@ async fn what_failed_may_come_back_and_be_delivered_then() {
 }
 
 #[tokio::test]
-async fn another_body_under_a_known_id_is_refused() {
+async fn another_payload_under_a_known_id_is_rejected() {
     let (receiver, folder) = (WebhookReceiver::start().await.unwrap(), tempfile::tempdir().unwrap());
     let (notifier, _) = started(&receiver, &folder).await;
     assert_eq!(process(&notifier, record("event-1", "12345", "hello")).await, Outcome::DONE);

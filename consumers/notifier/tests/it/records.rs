@@ -1,4 +1,4 @@
-//! Records of all kinds: other producers' are welcome, and what is no notification says why.
+//! Records of other producers, and records that are not notifications.
 
 use millrace_consumer::Outcome;
 use millrace_domain::DeadLetterClass;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::setup::{dead_letter, notifier, process, record, record_of, route, webhook};
 
 #[tokio::test]
-async fn a_record_without_headers_is_named_by_its_place_and_timed_by_its_timestamp() {
+async fn a_record_without_headers_has_position_and_timestamp() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let notifier = notifier(&(webhook("hook", &receiver.url("/hook")) + &route("hook")));
 
@@ -23,7 +23,7 @@ async fn a_record_without_headers_is_named_by_its_place_and_timed_by_its_timesta
 }
 
 #[tokio::test]
-async fn what_is_no_notification_is_poison_and_says_what_is_wrong() {
+async fn an_invalid_record_is_a_permanent_dead_letter() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let notifier = notifier(&(webhook("hook", &receiver.url("/hook")) + &route("hook")));
     for (value, expected) in [
@@ -43,7 +43,7 @@ async fn what_is_no_notification_is_poison_and_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_notification_that_no_route_matches_is_a_dead_letter_that_says_so() {
+async fn a_notification_without_a_route_is_a_dead_letter() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let config = webhook("hook", &receiver.url("/hook")) + &route("hook") + "users = [\"12345\"]\n";
 

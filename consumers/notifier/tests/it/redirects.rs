@@ -1,4 +1,4 @@
-//! Redirects: a receiver that answers with one is not followed to where nobody configured.
+//! Redirects: not followed, since they lead to URLs that are not configured.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! The container's binary at work, on the embedded broker: records in, lines out, metrics, and a clean end.
+//! The container's binary on the embedded broker: deliveries, metrics, a clean exit.
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,29 +19,29 @@ use tokio::task::spawn_blocking;
 
 use crate::setup::{config_file, route, webhook};
 
-pub(crate) const BOUND: Duration = Duration::from_secs(30);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A notifier as a process. It is killed if the test ends before it does.
+/// A notifier process. Killed on drop.
 pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails when it has ended, which is well.
+        // Fails when it has exited already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The status line, headers and body of an answer; empty where there is none yet.
+/// The status line, headers and body of a response; empty without one.
 fn get(address: SocketAddr, path: &str) -> String {
-    let ask = || -> std::io::Result<String> {
+    let request = || -> std::io::Result<String> {
         let mut connection = TcpStream::connect(address)?;
         write!(connection, "GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer)?;
-        Ok(answer)
+        let mut response = String::new();
+        connection.read_to_string(&mut response)?;
+        Ok(response)
     };
-    ask().unwrap_or_default()
+    request().unwrap_or_default()
 }
 
 pub(crate) async fn produce(producer: &Producer, id: &str, value: &str) {
@@ -56,7 +56,7 @@ async fn produce_for(producer: &Producer, id: &str, key: &str, value: &str) {
     producer.send(record).await.unwrap();
 }
 
-/// A notifier on this broker, with lines on stdout, and where it can be asked for its health.
+/// Starts a notifier on this broker: the process, its stdout, and its admin address.
 pub(crate) async fn start(
     bootstrap_servers: &str,
     more: &[&str],
@@ -64,7 +64,7 @@ pub(crate) async fn start(
     start_with(bootstrap_servers, more, &[]).await
 }
 
-/// The same with environment variables.
+/// As [`start`], with environment variables.
 pub(crate) async fn start_with(
     bootstrap_servers: &str,
     more: &[&str],
@@ -85,12 +85,12 @@ pub(crate) async fn start_with(
     let started = spawn_blocking(move || {
         let mut line = String::new();
         logs.read_line(&mut line).unwrap();
-        // Whoever logs into a full pipe waits.
+        // A full pipe would block the process.
         std::thread::spawn(move || std::io::copy(&mut logs, &mut std::io::sink()));
         serde_json::from_str::<Value>(&line).unwrap()
     });
     let admin: SocketAddr = started.await.unwrap()["admin"].as_str().unwrap().parse().unwrap();
-    eventually(BOUND, "it has joined its group", async || {
+    eventually(WAIT_TIMEOUT, "the notifier has joined its group", async || {
         get(admin, "/health").starts_with("HTTP/1.1 200").then_some(())
     })
     .await;
@@ -102,8 +102,8 @@ impl Running {
         assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
     }
 
-    pub(crate) async fn exit_code(&mut self, bound: Duration) -> Option<i32> {
-        eventually(bound, "it has ended", async || self.0.try_wait().unwrap()).await.code()
+    pub(crate) async fn exit_code(&mut self, timeout: Duration) -> Option<i32> {
+        eventually(timeout, "the notifier has exited", async || self.0.try_wait().unwrap()).await.code()
     }
 }
 
@@ -112,33 +112,36 @@ pub(crate) fn producer(broker: &Embedded) -> Producer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_becomes_a_line_on_stdout_and_a_signal_ends_it_with_0() {
+async fn a_record_becomes_a_line_and_a_signal_exits_with_0() {
     let broker = Embedded::start(&[("notifications", 1), ("notifications.dlq", 1)]).unwrap();
     let (mut running, mut lines, admin) = start(broker.bootstrap_servers(), &[]).await;
     let producer = producer(&broker);
     produce(&producer, "bad-1", r#"{"user_id": "12345"}"#).await;
     produce(&producer, "event-1", r#"{"user_id": "12345", "message": "Your order has shipped"}"#).await;
 
-    let line =
-        tokio::time::timeout(BOUND, spawn_blocking(move || lines.next().unwrap().unwrap())).await.unwrap().unwrap();
+    let line = tokio::time::timeout(WAIT_TIMEOUT, spawn_blocking(move || lines.next().unwrap().unwrap()))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(line.ends_with("  12345  Your order has shipped  event-1"), "{line}");
     let expected = [
         r#"millrace_notifier_deliveries_total{destination="console",status="delivered"} 1"#,
         r#"millrace_notifier_attempt_seconds_count{destination="console"} 1"#,
         r#"millrace_notifier_breaker_open{destination="console"} 0"#,
     ];
-    eventually(BOUND, "the delivery is counted", async || {
+    eventually(WAIT_TIMEOUT, "the delivery is counted", async || {
         let metrics = get(admin, "/metrics");
         expected.iter().all(|line| metrics.lines().any(|found| found == *line)).then_some(())
     })
     .await;
 
     running.terminate();
-    assert_eq!(running.exit_code(BOUND).await, Some(0));
+    assert_eq!(running.exit_code(WAIT_TIMEOUT).await, Some(0));
 }
 
+/// What was not delivered is delivered after the restart.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_waits_for_no_back_off_and_what_was_not_delivered_is_after_the_restart() {
+async fn a_stop_does_not_wait_for_a_back_off() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let later = Answer::retry_after(StatusCode::SERVICE_UNAVAILABLE, "60");
     receiver.answer("/hook", [later, Answer::status(StatusCode::OK)]);
@@ -149,21 +152,21 @@ async fn a_stop_waits_for_no_back_off_and_what_was_not_delivered_is_after_the_re
     let (mut running, _lines, _) = start(broker.bootstrap_servers(), &options).await;
     produce(&producer(&broker), "event-1", r#"{"user_id": "12345", "message": "hello"}"#).await;
     let arrived = async |count| {
-        eventually(BOUND, "the webhook is called", async || {
+        eventually(WAIT_TIMEOUT, "the webhook is called", async || {
             (receiver.received_at("/hook").len() == count).then_some(())
         })
         .await;
     };
     arrived(1).await;
     running.terminate();
-    assert_eq!(running.exit_code(BOUND).await, Some(0));
+    assert_eq!(running.exit_code(WAIT_TIMEOUT).await, Some(0));
 
     let (_running, _lines, _) = start(broker.bootstrap_servers(), &options).await;
     arrived(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_behind_an_earlier_notification_of_its_user_is_found_accepted() {
+async fn a_queued_notification_is_found_as_accepted() {
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/hook", [Answer::hang()]);
     let config = config_file(&(webhook("hook", &receiver.url("/hook")) + &route("hook")));
@@ -180,14 +183,14 @@ async fn what_waits_behind_an_earlier_notification_of_its_user_is_found_accepted
     let store = Store::connect(&url).await.unwrap();
     for id in ["first", "second", "third"] {
         let found = async || store.notification(id).await.unwrap();
-        let found = eventually(BOUND, "the notification is found", found).await;
+        let found = eventually(WAIT_TIMEOUT, "the notification is found", found).await;
         assert_eq!((found.status, found.deliveries.len()), (NotificationStatus::Accepted, 0));
     }
     assert_eq!(receiver.received_at("/hook").len(), 1);
 }
 
-/// Other producers may write without keys. In one partition a user's notifications are in order all the same, also where
-/// the first one has to be tried again.
+/// Other producers may write records without keys. Within a partition a user's notifications stay in order, through
+/// retries too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_users_notifications_without_keys_stay_in_order() {
     const EACH: usize = 20;
@@ -207,27 +210,27 @@ async fn a_users_notifications_without_keys_stay_in_order() {
 
     let options = ["--allow-private-destinations", "--notifier-config", config_path];
     let (mut running, _lines, _) = start(broker.bootstrap_servers(), &options).await;
-    let received = eventually(BOUND, "all are delivered", async || {
+    let received = eventually(WAIT_TIMEOUT, "all are delivered", async || {
         let received = receiver.received_at("/hook");
         (received.len() > 2 * EACH).then_some(received)
     })
     .await;
     running.terminate();
-    assert_eq!(running.exit_code(BOUND).await, Some(0));
+    assert_eq!(running.exit_code(WAIT_TIMEOUT).await, Some(0));
 
     let ids = received.iter().map(|request| request.headers["webhook-id"].to_str().unwrap().to_owned());
     let offsets: Vec<usize> = ids.map(|id| id.strip_prefix("notifications-0-").unwrap().parse().unwrap()).collect();
     let (first, second): (Vec<_>, Vec<_>) = offsets.into_iter().partition(|&offset| offset < EACH);
-    // Either user's first one may have met the refusal.
+    // The retried notification is either user's first one.
     for (user, mut of_user) in [first, second].into_iter().enumerate() {
         of_user.dedup();
         assert_eq!(of_user, (user * EACH..(user + 1) * EACH).collect::<Vec<_>>());
     }
 }
 
-/// A destination that is slow and well is not failed, and what waits for it does not fill the notifier.
+/// A slow destination is not a failed one: its notifications are deferred, delivered once and in order, and others pass.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_a_slow_destination_lets_others_pass_and_is_delivered_once_and_in_order() {
+async fn notifications_for_a_slow_destination_are_deferred() {
     const SLOW: usize = 300;
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/slow", [Answer::status(StatusCode::OK).after(Duration::from_millis(20))]);
@@ -253,18 +256,18 @@ async fn what_waits_for_a_slow_destination_lets_others_pass_and_is_delivered_onc
         let requests = receiver.received_at(path);
         requests.iter().map(|request| request.headers["webhook-id"].to_str().unwrap().to_owned()).collect()
     };
-    let before = eventually(BOUND, "the last one has passed the others", async || {
+    let before = eventually(WAIT_TIMEOUT, "the last one has passed the deferred ones", async || {
         ids("/all").contains(&"last".to_owned()).then(|| ids("/slow").len())
     });
-    assert!(before.await < SLOW / 2, "it has waited for them");
-    eventually(BOUND, "all are delivered", async || (ids("/slow").len() >= SLOW).then_some(())).await;
+    assert!(before.await < SLOW / 2, "the last one waited for the deferred ones");
+    eventually(WAIT_TIMEOUT, "all are delivered", async || (ids("/slow").len() >= SLOW).then_some(())).await;
     running.terminate();
-    assert_eq!(running.exit_code(BOUND).await, Some(0));
+    assert_eq!(running.exit_code(WAIT_TIMEOUT).await, Some(0));
 
     let mut to_all = ids("/all");
     to_all.sort_by_key(|id| id.parse().unwrap_or(SLOW));
     let expected: Vec<_> = (0..SLOW).map(|number| number.to_string()).chain(["last".to_owned()]).collect();
-    assert_eq!(to_all, expected, "each once, though it waited for the other route");
+    assert_eq!(to_all, expected, "each once, though its other route was deferred");
     for user in 0..3 {
         let numbers = ids("/slow").into_iter().map(|id| id.parse::<usize>().unwrap());
         let of_user: Vec<_> = numbers.filter(|number| number % 3 == user).collect();

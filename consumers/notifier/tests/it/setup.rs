@@ -1,4 +1,4 @@
-//! A notifier from a configuration's text, and records for it.
+//! Notifiers from a configuration's text, and records for them.
 
 use std::io::Write as _;
 
@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub(crate) const OLD_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-/// A notifier with this configuration, which may deliver to this machine.
+/// A notifier with this configuration, private addresses allowed.
 pub(crate) fn notifier(config: &str) -> Notifier {
     build(config, true)
 }
@@ -36,7 +36,7 @@ pub(crate) fn config_file(config: &str) -> NamedTempFile {
     file
 }
 
-/// A webhook of this name whose attempts follow each other quickly. What else it has may be appended.
+/// A webhook with a short back-off. Further settings may be appended.
 pub(crate) fn webhook(name: &str, url: &str) -> String {
     format!(
         "[destinations.{name}]\ntype = \"webhook\"\nurl = \"{url}\"\nsecrets = [\"{SECRET}\", \"{OLD_SECRET}\"]\n\
@@ -75,11 +75,11 @@ pub(crate) async fn process(notifier: &Notifier, record: Record<'static>) -> Out
     notifier.process(&record, &Attempt::first()).await
 }
 
-/// The class and the reason of a dead letter.
+/// The class and reason of a dead letter.
 #[track_caller]
 pub(crate) fn dead_letter(outcome: Outcome) -> (DeadLetterClass, String) {
     match outcome {
         Outcome::Reject { class, reason, .. } => (class, reason),
-        other => panic!("no dead letter: {other:?}"),
+        other => panic!("not a dead letter: {other:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Notifiers that are told to stop while they deliver, as a deployment does.
+//! Graceful stops under load, as in a deployment.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,17 +10,17 @@ use millrace_testkit::kafka::{self, Kafka, RawRecord};
 use millrace_testkit::webhook::Answer;
 use millrace_testkit::{WebhookReceiver, eventually};
 
-use crate::running::{BOUND, start};
+use crate::running::{WAIT_TIMEOUT, start};
 use crate::setup::{config_file, webhook};
 
-/// How many notifications come every [`PACE`]: more than the webhook takes, so that there is always something in flight.
+/// Notifications every [`BURST_INTERVAL`]: more than the webhook takes, so that some are always in flight.
 const BURST: usize = 500;
-const PACE: Duration = Duration::from_millis(500);
+const BURST_INTERVAL: Duration = Duration::from_millis(500);
 
 async fn produce(kafka: &Kafka, produced: &AtomicUsize, over: &AtomicBool) {
-    let mut pace = tokio::time::interval(PACE);
+    let mut ticks = tokio::time::interval(BURST_INTERVAL);
     while !over.load(Ordering::Relaxed) {
-        pace.tick().await;
+        ticks.tick().await;
         let first = produced.load(Ordering::Relaxed);
         let records = (first..first + BURST).map(|number| {
             let value = format!(r#"{{"user_id": "{}", "message": "hello"}}"#, number % USERS);
@@ -33,18 +33,19 @@ async fn produce(kafka: &Kafka, produced: &AtomicUsize, over: &AtomicBool) {
 
 const USERS: usize = 50;
 
+/// Each exits with 0 in time.
 #[tokio::test(flavor = "multi_thread")]
-async fn five_stops_under_load_end_in_time_with_0_and_nothing_is_delivered_again() {
+async fn five_stops_under_load_repeat_no_delivery() {
     stop_under_load(None).await;
 }
 
-/// What stands before them in their partition is never done, so the committed offset stays where it is.
+/// One user's notifications are never done, so the low watermark stays where it is.
 #[tokio::test(flavor = "multi_thread")]
-async fn five_stops_repeat_nothing_of_others_where_a_user_cannot_be_reached() {
+async fn five_stops_repeat_no_delivery_behind_an_unreachable_user() {
     stop_under_load(Some(7)).await;
 }
 
-/// Without a database: what it would hide is seen.
+/// Without a database, which would hide repeated deliveries.
 async fn stop_under_load(unreachable: Option<usize>) {
     let Some(kafka) = kafka::dedicated(|cluster| cluster).await else { return };
     let topics = ["notifications", "payments"];
@@ -54,21 +55,22 @@ async fn stop_under_load(unreachable: Option<usize>) {
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/hook", [Answer::status(StatusCode::OK).after(Duration::from_millis(100))]);
     receiver.answer("/busy", [Answer::retry_after(StatusCode::SERVICE_UNAVAILABLE, "60")]);
-    let (out, well): (Vec<_>, Vec<_>) = (0..USERS).partition(|&user| Some(user) == unreachable);
+    let (unreached, reached): (Vec<_>, Vec<_>) = (0..USERS).partition(|&user| Some(user) == unreachable);
     let route = |to: &str, users: &[usize]| {
         let users: Vec<_> = users.iter().map(ToString::to_string).collect();
         format!("[[routes]]\nusers = {users:?}\nto = [\"{to}\"]\n")
     };
     let mut config = webhook("hook", &receiver.url("/hook")) + &webhook("busy", &receiver.url("/busy"));
-    config += &route("hook", &well);
-    if !out.is_empty() {
-        config += &route("busy", &out);
+    config += &route("hook", &reached);
+    if !unreached.is_empty() {
+        config += &route("busy", &unreached);
     }
     let config = config_file(&config);
     let options = ["--allow-private-destinations", "--notifier-config", config.path().to_str().unwrap()];
     let arrived = || receiver.received_at("/hook");
     let until = async |count: usize| {
-        eventually(BOUND, &format!("{count} are delivered"), async || (arrived().len() >= count).then_some(())).await;
+        eventually(WAIT_TIMEOUT, &format!("{count} are delivered"), async || (arrived().len() >= count).then_some(()))
+            .await;
     };
 
     let (produced, over) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -84,22 +86,22 @@ async fn stop_under_load(unreachable: Option<usize>) {
     };
     tokio::join!(produce(&kafka, &produced, &over), stopping);
     let (mut running, _lines, _) = start(kafka.bootstrap_servers(), &options).await;
-    let deliverable = produced.load(Ordering::Relaxed) / USERS * well.len();
+    let deliverable = produced.load(Ordering::Relaxed) / USERS * reached.len();
     until(deliverable).await;
     running.terminate();
     assert_eq!(running.exit_code(Duration::from_secs(25)).await, Some(0));
 
-    let begun = Instant::now();
+    let now = Instant::now();
     let mut first_at = BTreeMap::new();
-    let mut again = Vec::new();
+    let mut repeated = Vec::new();
     for request in arrived() {
         let id = request.headers["webhook-id"].to_str().unwrap().to_owned();
         if let Some(before) = first_at.insert(id.clone(), request.at) {
-            again.push((id, begun - before, begun - request.at));
+            repeated.push((id, now - before, now - request.at));
         }
     }
 
-    assert!(again.is_empty(), "delivered again, after: {again:?}");
+    assert!(repeated.is_empty(), "delivered twice: {repeated:?}");
     assert_eq!(first_at.len(), deliverable);
     assert_eq!(receiver.received_at("/busy").is_empty(), unreachable.is_none());
 }

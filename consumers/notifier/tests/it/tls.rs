@@ -1,4 +1,4 @@
-//! Certificates: a server that proves nothing gets nothing.
+//! Certificates: a server with an untrusted one receives nothing.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::setup::{dead_letter, notifier, process, record, route, webhook};
 
-/// What accepts connections with a certificate of its own for this name, and that certificate in PEM.
+/// A TLS acceptor with a self-signed certificate for this name, and the certificate in PEM.
 pub(crate) fn self_signed(name: &str) -> (TlsAcceptor, String) {
     let pair = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(pair.signing_key.serialize_der()).unwrap();
@@ -30,13 +30,13 @@ pub(crate) fn self_signed(name: &str) -> (TlsAcceptor, String) {
     (TlsAcceptor::from(Arc::new(config)), pem)
 }
 
-/// A server whose certificate for `localhost` nobody vouches for, and how many handshakes were completed with it.
+/// A server with a self-signed certificate for `localhost`, and the number of completed handshakes.
 async fn self_signed_server() -> (SocketAddr, Arc<AtomicUsize>) {
     let (acceptor, _) = self_signed("localhost");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let trusted = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&trusted);
+    let handshakes = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&handshakes);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             if acceptor.accept(stream).await.is_ok() {
@@ -44,12 +44,12 @@ async fn self_signed_server() -> (SocketAddr, Arc<AtomicUsize>) {
             }
         }
     });
-    (address, trusted)
+    (address, handshakes)
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused_by_webhooks_and_mail() {
-    let (address, trusted) = self_signed_server().await;
+async fn webhooks_and_mail_refuse_a_self_signed_certificate() {
+    let (address, handshakes) = self_signed_server().await;
     let port = address.port();
     let hook = webhook("a", &format!("https://localhost:{port}/hook"));
     let mail = format!(
@@ -63,5 +63,5 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_by_webhooks_and_mail()
         assert_eq!(class, DeadLetterClass::Transient, "a certificate may be renewed");
         assert!(reason.to_lowercase().contains("certificate"), "{reason}");
     }
-    assert_eq!(trusted.load(Ordering::SeqCst), 0);
+    assert_eq!(handshakes.load(Ordering::SeqCst), 0);
 }

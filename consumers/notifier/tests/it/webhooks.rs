@@ -1,4 +1,4 @@
-//! Webhooks: what a receiver sees, and what its answers lead to.
+//! Webhooks: what a receiver sees, and how its responses are handled.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ fn config(receiver: &WebhookReceiver) -> String {
 }
 
 #[tokio::test]
-async fn a_receiver_can_verify_a_webhook_with_the_new_secret_and_with_the_old_one() {
+async fn a_webhook_verifies_with_the_new_and_the_old_secret() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let notifier = notifier(&config(&receiver));
 
@@ -37,7 +37,7 @@ async fn a_receiver_can_verify_a_webhook_with_the_new_secret_and_with_the_old_on
 }
 
 #[tokio::test]
-async fn ids_that_differ_have_webhook_ids_that_differ() {
+async fn different_ids_have_different_webhook_ids() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let notifier = notifier(&config(&receiver));
     for id in ["x y", "x%20y"] {
@@ -48,7 +48,7 @@ async fn ids_that_differ_have_webhook_ids_that_differ() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_under_the_same_id() {
+async fn a_transient_failure_is_retried_under_the_same_id() {
     for status in [408, 429, 500, 503] {
         let receiver = WebhookReceiver::start().await.unwrap();
         let failing = Answer::status(StatusCode::from_u16(status).unwrap());
@@ -65,7 +65,7 @@ async fn what_may_pass_is_tried_again_under_the_same_id() {
 }
 
 #[tokio::test]
-async fn after_five_attempts_the_notification_is_a_transient_dead_letter() {
+async fn after_five_attempts_it_is_a_transient_dead_letter() {
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/hook", [Answer::status(StatusCode::SERVICE_UNAVAILABLE)]);
 
@@ -78,7 +78,7 @@ async fn after_five_attempts_the_notification_is_a_transient_dead_letter() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_a_transient_dead_letter_that_does_not_tell_the_url() {
+async fn a_refused_connection_is_transient_and_hides_the_url() {
     let gone = WebhookReceiver::start().await.unwrap().url("/secret-token");
     let notifier = notifier(&(webhook("hook", &gone) + &route("hook")));
 
@@ -90,7 +90,7 @@ async fn nobody_there_is_a_transient_dead_letter_that_does_not_tell_the_url() {
 }
 
 #[tokio::test]
-async fn retry_after_is_waited_for() {
+async fn retry_after_is_honoured() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let limited = Answer::retry_after(StatusCode::TOO_MANY_REQUESTS, "1");
     receiver.answer("/hook", [limited, Answer::status(StatusCode::OK)]);
@@ -103,7 +103,7 @@ async fn retry_after_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_refusal_goes_to_the_fallback_at_once() {
+async fn a_rejection_uses_the_fallback_at_once() {
     for status in [400, 401, 404, 410, 413] {
         let receiver = WebhookReceiver::start().await.unwrap();
         receiver.answer("/hook", [Answer::status(StatusCode::from_u16(status).unwrap())]);
@@ -121,7 +121,7 @@ async fn a_refusal_goes_to_the_fallback_at_once() {
 }
 
 #[tokio::test]
-async fn when_all_have_refused_the_dead_letter_is_permanent_and_names_each() {
+async fn when_all_reject_the_dead_letter_is_permanent() {
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/hook", [Answer::status(StatusCode::NOT_FOUND)]);
     receiver.answer("/second", [Answer::status(StatusCode::FORBIDDEN)]);
@@ -137,7 +137,7 @@ async fn when_all_have_refused_the_dead_letter_is_permanent_and_names_each() {
 }
 
 #[tokio::test]
-async fn one_delivery_of_several_is_enough_and_all_are_tried() {
+async fn one_delivery_is_enough_and_all_routes_are_attempted() {
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/second", [Answer::status(StatusCode::NOT_FOUND)]);
     let config = webhook("hook", &receiver.url("/hook"))
@@ -146,12 +146,12 @@ async fn one_delivery_of_several_is_enough_and_all_are_tried() {
 
     assert_eq!(process(&notifier(&config), record("event-1", "12345", "hello")).await, Outcome::DONE);
 
-    assert_eq!(receiver.received_at("/hook").len(), 1, "once, though on two routes");
+    assert_eq!(receiver.received_at("/hook").len(), 1, "once, though two routes have it");
     assert_eq!(receiver.received_at("/second").len(), 1);
 }
 
 #[tokio::test]
-async fn a_receiver_that_hangs_is_given_up_after_the_time_out() {
+async fn an_attempt_at_a_hanging_receiver_times_out() {
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/hook", [Answer::hang()]);
     let config =
@@ -167,7 +167,7 @@ async fn a_receiver_that_hangs_is_given_up_after_the_time_out() {
 }
 
 #[tokio::test]
-async fn a_rate_cap_is_kept() {
+async fn the_rate_limit_is_kept() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let config = webhook("hook", &receiver.url("/hook")) + "limits.rate = 20\nlimits.burst = 2\n" + &route("hook");
     let notifier = notifier(&config);
@@ -182,7 +182,7 @@ async fn a_rate_cap_is_kept() {
 }
 
 #[tokio::test]
-async fn slack_gets_its_text_escaped() {
+async fn text_for_slack_is_escaped() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let config = format!("[destinations.ops]\ntype = \"slack\"\nurl = \"{}\"\n{}", receiver.url("/s"), route("ops"));
 

@@ -1,4 +1,4 @@
-//! The way to the money.
+//! The payment gateway's port, and a simulated gateway.
 
 mod simulated;
 
@@ -10,43 +10,43 @@ use thiserror::Error;
 
 pub use simulated::SimulatedGateway;
 
-/// What is to be charged.
+/// A charge.
 #[derive(Debug, Clone, Copy)]
 pub struct Charge<'a> {
-    /// The payment's id, the same whenever this order is charged again: the idempotency key.
+    /// The payment's id, the same for every charge of this order: the idempotency key.
     pub payment_id: &'a EventId,
-    /// The order.
+    /// The order's id.
     pub order_id: &'a str,
-    /// How much; `None` where the order does not say.
+    /// The amount; `None` where the order has none.
     pub amount: Option<Amount<'a>>,
 }
 
-/// Takes payments.
+/// A payment gateway.
 pub trait Gateway: Send + Sync {
-    /// Charges an order, or finds that it was charged under the same id.
+    /// Charges an order, or returns the settlement of an earlier charge under the same id.
     ///
-    /// The future may be dropped before it is ready, when its process must stop; the charge is then asked for again.
+    /// The future may be dropped before it is ready, when the process stops; the charge is then repeated.
     ///
     /// # Errors
-    /// [`GatewayError`] where nobody knows whether the payment is paid or declined.
+    /// [`GatewayError`] where the settlement is unknown.
     fn charge(&self, charge: &Charge<'_>) -> impl Future<Output = Result<Settlement, GatewayError>> + Send;
 }
 
-/// Why a charge has no result.
+/// Why a charge has no settlement.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum GatewayError {
-    /// Transient: the gateway is away or busy, and the charge is tried again.
+    /// Transient: the gateway is unreachable or busy; the charge is retried.
     #[error("the payment gateway is unavailable: {reason}")]
     Unavailable {
-        /// What happened.
+        /// The cause.
         reason: String,
         /// The least time to wait, where the gateway named one.
         retry_after: Option<Duration>,
     },
-    /// Permanent: the gateway will never take this charge, and has not declined it either.
+    /// Permanent: the gateway refuses to process this charge. It has not declined the payment.
     #[error("the payment gateway refuses the charge: {reason}")]
     Refused {
-        /// What is wrong with it.
+        /// The cause.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! A gateway that takes its time and nobody's money.
+//! A simulated gateway, for demonstration and tests.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use millrace_domain::payment::{DeclineRules, Settlement};
 
 use super::{Charge, Gateway, GatewayError};
 
-/// Settles by amount, after a set delay.
+/// Settles by amount, after a delay.
 #[derive(Debug, Clone, Copy)]
 pub struct SimulatedGateway {
-    /// How long each charge takes; any number of them at the same time.
+    /// The delay of each charge. Charges are concurrent.
     pub delay: Duration,
     /// Which charges are declined.
     pub rules: DeclineRules,

@@ -1,4 +1,4 @@
-//! Topics and a group of one test's own, and members that pay orders in this process.
+//! A test's own topics and group, and members that pay orders in this process.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Fixture {
     pub(crate) kafka: &'static Kafka,
@@ -25,14 +25,14 @@ pub(crate) struct Fixture {
     group: String,
 }
 
-/// A consumer that runs in this process.
+/// A consumer in this process.
 pub(crate) struct Member {
     task: JoinHandle<Result<(), ConsumerError>>,
     stop: CancellationToken,
 }
 
 impl Fixture {
-    pub(crate) async fn set() -> Option<Self> {
+    pub(crate) async fn new() -> Option<Self> {
         let kafka = kafka::shared().await?;
         let (orders, payments) = (kafka::unique("orders"), kafka::unique("payments"));
         let topics = [(orders.clone(), 3), (payments.clone(), 3), (format!("{orders}.dlq"), 1)];
@@ -41,7 +41,7 @@ impl Fixture {
         Some(Self { kafka, orders, payments, group: kafka::unique("millrace-test") })
     }
 
-    /// A member of the group that pays by way of this gateway, once it has its partitions.
+    /// Starts a member of the group with this gateway, and waits until it has joined.
     pub(crate) async fn member(&self, gateway: impl Gateway + 'static) -> Member {
         let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
         let options = ConsumerOptions {
@@ -49,17 +49,17 @@ impl Fixture {
             ..ConsumerOptions::default()
         };
         let producer = TransactionalProducer::of_instance(&settings, millrace_payments::NAME, None).await.unwrap();
-        let letters = Producer::new(&settings, &ProducerSettings::default()).unwrap();
+        let dead_letters = Producer::new(&settings, &ProducerSettings::default()).unwrap();
         let subscription = Subscription::new(millrace_payments::NAME, &[&self.orders]);
         let subscription = Subscription { group: self.group.clone(), ..subscription };
-        let consumer = Consumer::new(settings, subscription, options, letters);
+        let consumer = Consumer::new(settings, subscription, options, dead_letters);
         let (payments, progress) = (Payments::new(gateway, self.payments.clone()), consumer.progress());
         let stop = CancellationToken::new();
         let task = tokio::spawn({
             let stop = stop.clone();
             async move { consumer.run_transactional(&payments, &producer, stop).await }
         });
-        tokio::time::timeout(BOUND, progress.joined()).await.expect("the member joins its group");
+        tokio::time::timeout(WAIT_TIMEOUT, progress.joined()).await.expect("the member joins its group");
         Member { task, stop }
     }
 
@@ -67,12 +67,13 @@ impl Fixture {
         self.kafka.produce(&self.orders, records).await;
     }
 
-    /// Waits until every order is paid, declined or refused.
+    /// Waits until every order's offset is committed.
     pub(crate) async fn settled(&self) {
         let orders: i64 = self.kafka.end_offsets(&self.orders).await.values().sum();
         let committed =
             async || -> i64 { self.kafka.committed_offsets(&self.group, &self.orders).await.values().flatten().sum() };
-        eventually(BOUND, "all orders are settled", async || (committed().await == orders).then_some(())).await;
+        eventually(WAIT_TIMEOUT, "all orders are committed", async || (committed().await == orders).then_some(()))
+            .await;
     }
 
     /// The payments, by partition and offset.
@@ -80,7 +81,7 @@ impl Fixture {
         self.kafka.read_all(&self.payments, Isolation::Committed).await
     }
 
-    /// The values of the payments by their orders' ids, in the order of each.
+    /// The payments' values by order id, in order.
     pub(crate) async fn values(&self) -> BTreeMap<String, Vec<Value>> {
         let mut values: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for payment in self.payments().await {
@@ -91,7 +92,7 @@ impl Fixture {
         values
     }
 
-    pub(crate) async fn letters(&self) -> Vec<OwnedRecord> {
+    pub(crate) async fn dead_letters(&self) -> Vec<OwnedRecord> {
         self.kafka.read_all(&format!("{}.dlq", self.orders), Isolation::Committed).await
     }
 }

@@ -1,4 +1,4 @@
-//! Instances of the container's program, on a broker of their own.
+//! Instances of the container's binary, on a broker of their own.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -12,15 +12,14 @@ use millrace_testkit::kafka::{self, Isolation, Kafka};
 use millrace_testkit::{Journal, eventually};
 use serde_json::Value;
 
-use crate::fixture::BOUND;
+use crate::fixture::WAIT_TIMEOUT;
 use crate::live_reader::LiveReader;
 use crate::load;
 
-/// Of the topics `orders` and `payments`.
+/// Partitions of the topics `orders` and `payments`.
 pub(crate) const PARTITIONS: i32 = 6;
 
-/// A broker with the catalogue's topics. It looks every second for transactions that were left behind, and not every
-/// ten.
+/// A broker with the catalogue's topics. It aborts timed-out transactions every second, not every ten.
 pub(crate) async fn broker() -> Option<Kafka> {
     let property = "transaction.abort.timed.out.transaction.cleanup.interval.ms";
     let kafka = kafka::dedicated(|broker| broker.property(property, "1000")).await?;
@@ -29,8 +28,8 @@ pub(crate) async fn broker() -> Option<Kafka> {
     Some(kafka)
 }
 
-/// Where everything stands, for a test that waits in vain.
-pub(crate) async fn account(kafka: &Kafka) -> String {
+/// All offsets, for the message of a time-out.
+pub(crate) async fn describe_offsets(kafka: &Kafka) -> String {
     let (orders, paid) = (kafka.end_offsets("orders").await, kafka.end_offsets("payments").await);
     let group = kafka.committed_offsets("millrace-payments", "orders").await;
     let committed = kafka.read_all("payments", Isolation::Committed).await.len();
@@ -41,21 +40,21 @@ pub(crate) async fn account(kafka: &Kafka) -> String {
     )
 }
 
-/// Every order is paid once and in the order of its id: as the reader saw it live, and as the topic has it.
+/// Asserts that every order is paid once, and in order by order id: as read live, and as on the topic.
 pub(crate) async fn assert_paid_exactly_once(kafka: &Kafka, journal: &Journal, reader: LiveReader) {
     let payments = kafka.read_all("payments", Isolation::Committed).await;
     let entries = payments.iter().map(|payment| load::entry(payment.value.as_deref().unwrap_or_default()));
-    for (whose, read) in [("on the topic", entries.collect()), ("live", reader.end())] {
-        let verdict = journal.check(read);
-        eprintln!("{whose}: {verdict}");
-        verdict.assert_exactly_once_in_order();
-        assert_eq!((verdict.read, verdict.unacknowledged), (journal.len(), 0), "{whose}");
+    for (source, read) in [("on the topic", entries.collect()), ("live", reader.stop())] {
+        let result = journal.check(read);
+        eprintln!("{source}: {result}");
+        result.assert_exactly_once_in_order();
+        assert_eq!((result.read, result.unacknowledged), (journal.len(), 0), "{source}");
     }
 }
 
-/// A running instance. It is killed if the test ends before it does, and what it said is shown if the test fails.
+/// An instance. Killed on drop; its log is printed if the test fails.
 pub(crate) struct Instance {
-    /// Its `group.instance.id`, which is its own to keep across restarts.
+    /// Its `group.instance.id`, kept across restarts.
     pub(crate) name: Option<String>,
     process: Child,
     log: Arc<Mutex<Vec<String>>>,
@@ -82,7 +81,7 @@ impl Instance {
         self.process.id()
     }
 
-    /// What it has said so far.
+    /// Its log so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
@@ -94,15 +93,15 @@ impl Instance {
             let first: Value = serde_json::from_str(log.first()?).ok()?;
             first["admin"].as_str()?.parse::<SocketAddr>().ok()
         };
-        let is_well = |address: SocketAddr| -> std::io::Result<bool> {
+        let is_healthy = |address: SocketAddr| -> std::io::Result<bool> {
             let mut connection = TcpStream::connect(address)?;
             write!(connection, "GET /health HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")?;
-            let mut answer = String::new();
-            connection.read_to_string(&mut answer)?;
-            Ok(answer.starts_with("HTTP/1.1 200"))
+            let mut response = String::new();
+            connection.read_to_string(&mut response)?;
+            Ok(response.starts_with("HTTP/1.1 200"))
         };
-        let joined = async || is_well(admin()?).ok()?.then_some(());
-        eventually(BOUND, "the instance has joined its group", joined).await;
+        let joined = async || is_healthy(admin()?).ok()?.then_some(());
+        eventually(WAIT_TIMEOUT, "the instance has joined its group", joined).await;
     }
 
     /// Sends it a signal by its name, such as `STOP`.
@@ -111,32 +110,32 @@ impl Instance {
         assert!(status.success(), "kill -{name}");
     }
 
-    /// Kills it as a crash would: it has no time to say goodbye.
+    /// Kills it (`SIGKILL`), as a crash: it cannot leave its group.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// How it ended, if it has.
-    pub(crate) fn end(&mut self) -> Option<ExitStatus> {
+    /// Its exit status, if it has exited.
+    pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().unwrap()
     }
 
-    /// Waits until it has ended.
-    pub(crate) async fn ended(&mut self, bound: Duration) -> ExitStatus {
-        eventually(bound, "the instance has ended", async || self.end()).await
+    /// Waits until it has exited.
+    pub(crate) async fn exited(&mut self, timeout: Duration) -> ExitStatus {
+        eventually(timeout, "the instance has exited", async || self.exit_status()).await
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // Fails when it has ended, which is well.
+        // Fails when it has exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
         if thread::panicking() {
             let log = self.log();
             let last = log.len().saturating_sub(40);
-            eprintln!("instance {:?} said:\n{}", self.name, log[last..].join("\n"));
+            eprintln!("log of instance {:?}:\n{}", self.name, log[last..].join("\n"));
         }
     }
 }

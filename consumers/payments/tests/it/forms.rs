@@ -1,4 +1,4 @@
-//! Orders as all sorts of producers write them, and what is none.
+//! The forms of orders that producers write, and records that are not orders.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ fn gateway() -> SimulatedGateway {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_form_of_an_order_is_paid_under_its_id_and_its_trace() {
-    let Some(fixture) = Fixture::set().await else { return };
+async fn every_form_of_an_order_is_paid_under_its_id_and_trace() {
+    let Some(fixture) = Fixture::new().await else { return };
     let forms = [
         (r#""101""#, "101"),
         ("102", "102"),
@@ -54,9 +54,10 @@ async fn every_form_of_an_order_is_paid_under_its_id_and_its_trace() {
     }
 }
 
+/// A repeated event has a second payment record under the same payment id.
 #[tokio::test(flavor = "multi_thread")]
-async fn each_record_has_a_payment_of_its_own_and_a_repeated_event_one_under_the_same_id() {
-    let Some(fixture) = Fixture::set().await else { return };
+async fn each_order_record_has_one_payment_record() {
+    let Some(fixture) = Fixture::new().await else { return };
     let bare = RawRecord::new("101").key("101");
     fixture.order([bare.clone(), bare, order("101", "event-1", "101"), order("101", "event-1", "101")]).await;
     let member = fixture.member(gateway()).await;
@@ -65,9 +66,9 @@ async fn each_record_has_a_payment_of_its_own_and_a_repeated_event_one_under_the
 
     let values = fixture.values().await;
     let ids: Vec<_> = values["101"].iter().map(|value| value["payment_id"].as_str().unwrap().to_owned()).collect();
-    let placed = fixture.kafka.read_all(&fixture.orders, Isolation::Committed).await;
+    let orders = fixture.kafka.read_all(&fixture.orders, Isolation::Committed).await;
     let from_position = |index: usize| {
-        let OwnedRecord { partition, offset, timestamp, .. } = &placed[index];
+        let OwnedRecord { partition, offset, timestamp, .. } = &orders[index];
         let time = timestamp.expect("the broker's or the producer's");
         payment_id(&format!("{}-{partition}-{offset}@{time}", fixture.orders)).to_string()
     };
@@ -75,9 +76,10 @@ async fn each_record_has_a_payment_of_its_own_and_a_repeated_event_one_under_the
     assert_eq!(ids, [from_position(0), from_position(1), of_event.clone(), of_event]);
 }
 
+/// The dead letters are equal byte for byte, and the orders between them are paid.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_order_is_dead_lettered_byte_for_byte_and_the_orders_around_it_are_paid() {
-    let Some(fixture) = Fixture::set().await else { return };
+async fn a_record_that_is_not_an_order_is_dead_lettered() {
+    let Some(fixture) = Fixture::new().await else { return };
     let poison = [
         ("101.5", "not an order: the value must be an object"),
         ("null", "not null"),
@@ -100,13 +102,13 @@ async fn what_is_no_order_is_dead_lettered_byte_for_byte_and_the_orders_around_i
     fixture.settled().await;
     member.stop().await;
 
-    let letters = fixture.letters().await;
-    assert_eq!(letters.len(), poison.len());
-    for ((letter, sent), (value, reason)) in letters.iter().zip(&sent).zip(poison) {
-        assert_eq!((&letter.key, &letter.value), (&sent.key, &sent.value));
-        assert_eq!(letter.headers[..sent.headers.len()], sent.headers);
-        assert_eq!(letter.header("dlq.error.class"), Some("permanent"));
-        let found = letter.header("dlq.error.reason").unwrap();
+    let dead_letters = fixture.dead_letters().await;
+    assert_eq!(dead_letters.len(), poison.len());
+    for ((dead_letter, sent), (value, reason)) in dead_letters.iter().zip(&sent).zip(poison) {
+        assert_eq!((&dead_letter.key, &dead_letter.value), (&sent.key, &sent.value));
+        assert_eq!(dead_letter.headers[..sent.headers.len()], sent.headers);
+        assert_eq!(dead_letter.header("dlq.error.class"), Some("permanent"));
+        let found = dead_letter.header("dlq.error.reason").unwrap();
         assert!(found.contains(reason), "{value}: {found}");
     }
     let ids: Vec<_> = fixture.values().await["7"].iter().map(|value| value["payment_id"].clone()).collect();
@@ -115,8 +117,8 @@ async fn what_is_no_order_is_dead_lettered_byte_for_byte_and_the_orders_around_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn amounts_above_the_limit_are_declined_and_say_why() {
-    let Some(fixture) = Fixture::set().await else { return };
+async fn amounts_above_the_limit_are_declined_with_a_reason() {
+    let Some(fixture) = Fixture::new().await else { return };
     let amounts = [("paid", "100"), ("text", r#""100.01""#), ("large", "1e5"), ("negative", "-1")];
     fixture
         .order(amounts.map(|(id, amount)| order(id, id, &format!(r#"{{"order_id": "{id}", "amount": {amount}}}"#))))
@@ -132,5 +134,5 @@ async fn amounts_above_the_limit_are_declined_and_say_why() {
     });
     let above = ("declined", Some("the amount is above 100"));
     assert_eq!(found, [("paid", None), above, above, ("declined", Some("the amount is negative"))]);
-    assert!(fixture.letters().await.is_empty());
+    assert!(fixture.dead_letters().await.is_empty());
 }

@@ -1,4 +1,4 @@
-//! Gateways that are away, and gateways that refuse.
+//! Gateways that are unavailable, and gateways that refuse.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -8,13 +8,13 @@ use millrace_payments::gateway::{Charge, Gateway, GatewayError};
 
 use crate::fixture::{Fixture, order};
 
-/// Is away for the first calls about each order, for all of those about `down`, and refuses `forged`.
+/// Unavailable for the first two calls of each order and for all calls of `down`; refuses `forged`.
 #[derive(Default)]
-struct Moody {
+struct FlakyGateway {
     calls: Mutex<HashMap<String, u32>>,
 }
 
-impl Gateway for &Moody {
+impl Gateway for &FlakyGateway {
     async fn charge(&self, charge: &Charge<'_>) -> Result<Settlement, GatewayError> {
         let mut calls = self.calls.lock().unwrap();
         let call = calls.entry(format!("{} {}", charge.order_id, charge.payment_id)).or_default();
@@ -28,26 +28,27 @@ impl Gateway for &Moody {
     }
 }
 
+/// After the last attempt, or a refusal, the order is dead-lettered.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_charge_is_tried_again_under_the_same_id_and_dead_lettered_where_that_does_not_help() {
-    let Some(fixture) = Fixture::set().await else { return };
-    let moody: &'static Moody = Box::leak(Box::default());
+async fn a_charge_is_retried_under_the_same_payment_id() {
+    let Some(fixture) = Fixture::new().await else { return };
+    let gateway: &'static FlakyGateway = Box::leak(Box::default());
     fixture.order(["101", "down", "forged", "102"].map(|id| order("key", id, &format!("\"{id}\"")))).await;
-    let member = fixture.member(moody).await;
+    let member = fixture.member(gateway).await;
     fixture.settled().await;
     member.stop().await;
 
     assert_eq!(fixture.values().await.keys().collect::<Vec<_>>(), ["101", "102"]);
-    let calls = |id: &str| moody.calls.lock().unwrap()[&format!("{id} {}", payment_id(id))];
+    let calls = |id: &str| gateway.calls.lock().unwrap()[&format!("{id} {}", payment_id(id))];
     assert_eq!(["101", "102", "down", "forged"].map(calls), [3, 3, 5, 1]);
 
-    let letters = fixture.letters().await;
-    let found: Vec<_> = letters
+    let dead_letters = fixture.dead_letters().await;
+    let found: Vec<_> = dead_letters
         .iter()
-        .map(|letter| {
-            let header = |name| letter.header(name).unwrap();
+        .map(|dead_letter| {
+            let header = |name| dead_letter.header(name).unwrap();
             (
-                letter.value_text().unwrap(),
+                dead_letter.value_text().unwrap(),
                 header("dlq.error.class"),
                 header("dlq.attempts"),
                 header("dlq.error.reason"),

@@ -1,4 +1,4 @@
-//! Instances die at any moment.
+//! Instances are killed at any moment.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::fixture::BOUND;
-use crate::fleet::{Instance, account, assert_paid_exactly_once, broker};
+use crate::fixture::WAIT_TIMEOUT;
+use crate::fleet::{Instance, assert_paid_exactly_once, broker, describe_offsets};
 use crate::live_reader::LiveReader;
 use crate::load::Load;
 
@@ -15,8 +15,9 @@ const SEED: u64 = 7;
 const ORDERS: u64 = 10_000;
 const KILLS: usize = 12;
 
+/// Ten thousand orders, while instances are killed and others join.
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_orders_are_paid_exactly_once_while_instances_are_killed_and_others_join() {
+async fn orders_are_paid_exactly_once_through_kills() {
     let Some(kafka) = broker().await else { return };
     let start = |name| Instance::start(kafka.bootstrap_servers(), name, &["--payment-delay", "10ms"]);
     let named = |name: &str| start(Some(name.to_owned()));
@@ -28,14 +29,14 @@ async fn ten_thousand_orders_are_paid_exactly_once_while_instances_are_killed_an
     let killed = AtomicBool::new(false);
     let killing = async {
         for kill in 1..=KILLS {
-            // At any moment of the work, which goes on from the last kill.
-            reader.until(BOUND, reader.count() + random.random_range(100..400)).await;
+            // At a random point of progress since the last kill.
+            reader.until(WAIT_TIMEOUT, reader.count() + random.random_range(100..400)).await;
             tokio::time::sleep(Duration::from_millis(random.random_range(0..100))).await;
             let mut victim = fleet.swap_remove(random.random_range(0..fleet.len()));
             victim.kill();
             eprintln!("killed {:?} after {} payments", victim.name, reader.count());
             match kill % 6 {
-                // Nobody comes in its place, and the group has to find out by itself that it is gone.
+                // No instance takes its static membership: the group evicts it after the session time-out.
                 3 => fleet.push(named(&format!("after-{kill}"))),
                 4 => fleet.extend([victim.name.clone(), None].map(start)),
                 _ => fleet.push(start(victim.name.clone())),
@@ -43,11 +44,11 @@ async fn ten_thousand_orders_are_paid_exactly_once_while_instances_are_killed_an
         }
         killed.store(true, Ordering::Relaxed);
     };
-    // Orders come until the last kill, however long that takes.
+    // Orders are produced until the last kill.
     let enough = |written| written >= ORDERS && killed.load(Ordering::Relaxed);
     tokio::join!(load.write(Duration::from_millis(60), enough), killing);
-    let all_seen = reader.until(BOUND * 2, load.journal.len());
+    let all_seen = reader.until(WAIT_TIMEOUT * 2, load.journal.len());
     let all_seen = tokio::time::timeout(Duration::from_secs(90), all_seen).await;
-    assert!(all_seen.is_ok(), "only {} payments were seen: {}", reader.count(), account(&kafka).await);
+    assert!(all_seen.is_ok(), "only {} payments were read: {}", reader.count(), describe_offsets(&kafka).await);
     assert_paid_exactly_once(&kafka, &load.journal, reader).await;
 }

@@ -1,4 +1,4 @@
-//! Somebody who reads payments as they are committed, and sees each once.
+//! A `read_committed` consumer that reads payments as they are committed.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::load;
 
 pub(crate) struct LiveReader {
     seen: Arc<Mutex<Vec<Entry>>>,
-    ends: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -35,37 +35,37 @@ impl LiveReader {
             assignment.add_partition_offset("payments", partition, Offset::Beginning).unwrap();
         }
         consumer.assign(&assignment).unwrap();
-        let (seen, ends) = (Arc::<Mutex<Vec<Entry>>>::default(), Arc::new(AtomicBool::new(false)));
+        let (seen, stop) = (Arc::<Mutex<Vec<Entry>>>::default(), Arc::new(AtomicBool::new(false)));
         let thread = std::thread::spawn({
-            let (seen, ends) = (Arc::clone(&seen), Arc::clone(&ends));
+            let (seen, stop) = (Arc::clone(&seen), Arc::clone(&stop));
             move || {
-                while !ends.load(Ordering::Relaxed) {
-                    // The client mends errors by itself: a broker that is away comes back.
+                while !stop.load(Ordering::Relaxed) {
+                    // Errors are transient: the client reconnects to a restarted broker.
                     if let Some(Ok(payment)) = consumer.poll(Duration::from_millis(100)) {
                         seen.lock().unwrap().push(load::entry(payment.payload().unwrap()));
                     }
                 }
             }
         });
-        Self { seen, ends, thread: Some(thread) }
+        Self { seen, stop, thread: Some(thread) }
     }
 
-    /// How many payments it has seen.
+    /// How many payments it has read.
     pub(crate) fn count(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
 
-    /// Waits until it has seen this many different payments.
-    pub(crate) async fn until(&self, bound: Duration, count: usize) {
-        let what = format!("{count} payments are seen");
-        let different = || self.seen.lock().unwrap().iter().map(|entry| entry.id.clone()).collect::<HashSet<_>>().len();
-        // Counting is dear, and only worth it when there are enough.
-        eventually(bound, &what, async || (self.count() >= count && different() >= count).then_some(())).await;
+    /// Waits until it has read this many distinct payments.
+    pub(crate) async fn until(&self, timeout: Duration, count: usize) {
+        let what = format!("{count} payments are read");
+        let distinct = || self.seen.lock().unwrap().iter().map(|entry| entry.id.clone()).collect::<HashSet<_>>().len();
+        // Counting distinct ones is expensive: only when there are enough.
+        eventually(timeout, &what, async || (self.count() >= count && distinct() >= count).then_some(())).await;
     }
 
-    /// What it has seen, in the order in which it came.
-    pub(crate) fn end(mut self) -> Vec<Entry> {
-        self.ends.store(true, Ordering::Relaxed);
+    /// Stops it, and returns what it has read, in order.
+    pub(crate) fn stop(mut self) -> Vec<Entry> {
+        self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the reader does not fail");
         }
@@ -75,6 +75,6 @@ impl LiveReader {
 
 impl Drop for LiveReader {
     fn drop(&mut self) {
-        self.ends.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
     }
 }

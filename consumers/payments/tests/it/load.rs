@@ -1,4 +1,4 @@
-//! Numbered orders, produced at a steady pace, and what became of each.
+//! Load: numbered orders at a constant rate, recorded in a journal.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::Value;
 use tokio::time::MissedTickBehavior;
 
-use crate::fixture::BOUND;
+use crate::fixture::WAIT_TIMEOUT;
 
-/// Different orders; each is ordered again and again, with rising amounts.
+/// Distinct order ids. Each is ordered repeatedly, with increasing amounts.
 const IDS: u64 = 500;
 
-/// How many orders are written at a time.
-const CHUNK: u64 = 20;
+/// Orders in one batch.
+const BATCH: u64 = 20;
 
-/// Writes orders, and writes down which are acknowledged.
+/// Produces orders, and records the acknowledged ones.
 pub(crate) struct Load {
     producer: Producer,
     written: u64,
@@ -28,34 +28,34 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn on(kafka: &Kafka) -> Self {
-        let settings = ProducerSettings { delivery_timeout: BOUND, ..ProducerSettings::default() };
+        let settings = ProducerSettings { delivery_timeout: WAIT_TIMEOUT, ..ProducerSettings::default() };
         let producer = Producer::new(&KafkaSettings::plaintext(kafka.bootstrap_servers()), &settings).unwrap();
         Self { producer, written: 0, journal: Journal::new() }
     }
 
-    /// Writes 20 orders at each `interval`, until so many are `enough`.
+    /// Produces a batch at each `interval`, until `enough` returns true for the count.
     pub(crate) async fn write(&mut self, interval: Duration, enough: impl Fn(u64) -> bool) {
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !enough(self.written) {
             ticks.tick().await;
-            let chunk: Vec<_> = (self.written..self.written + CHUNK).map(Order::new).collect();
-            for report in self.producer.send_all(chunk.iter().map(Order::record).collect()).await {
+            let batch: Vec<_> = (self.written..self.written + BATCH).map(Order::new).collect();
+            for report in self.producer.send_all(batch.iter().map(Order::record).collect()).await {
                 report.unwrap();
             }
-            for order in chunk {
+            for order in batch {
                 self.journal.acknowledge(order.into_entry());
             }
-            self.written += CHUNK;
+            self.written += BATCH;
         }
     }
 }
 
-/// An order that somebody places.
+/// An order.
 struct Order {
     id: String,
     event: String,
-    /// Its place among the orders of its id, and its amount.
+    /// Its sequence number among the orders of its id; also its amount.
     sequence: u64,
     value: String,
 }
@@ -77,13 +77,13 @@ impl Order {
         }
     }
 
-    /// How its payment is read.
+    /// The journal entry of its payment.
     fn into_entry(self) -> Entry {
         Entry::new(payment_id(&self.event).as_str(), self.id, self.sequence)
     }
 }
 
-/// A payment's value as the journal's entry.
+/// The journal entry of a payment's value.
 pub(crate) fn entry(payment: &[u8]) -> Entry {
     let value: Value = serde_json::from_slice(payment).unwrap();
     assert_eq!(value["status"], "paid");

@@ -1,4 +1,4 @@
-//! Payments on a real Kafka: as a library, and as processes that are killed, frozen and stopped.
+//! Payments on a real Kafka: as a library, and as processes that are killed, paused and stopped.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,7 +10,7 @@ mod gateway;
 mod kills;
 mod live_reader;
 mod load;
-mod pace;
 mod process;
+mod slow_gateway;
 mod stop;
 mod zombie;

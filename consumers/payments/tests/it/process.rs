@@ -1,4 +1,4 @@
-//! The container's binary: its help, what it says of wrong settings, and its work on the embedded broker.
+//! The container's binary: its help, its errors for invalid settings, and a run on the embedded broker.
 
 use std::process::{Command, Output};
 
@@ -11,7 +11,7 @@ use millrace_testkit::kafka;
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 
-use crate::fixture::BOUND;
+use crate::fixture::WAIT_TIMEOUT;
 use crate::fleet::{Instance, PARTITIONS};
 use crate::live_reader::LiveReader;
 
@@ -22,7 +22,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 }
 
 #[test]
-fn wrong_settings_exit_with_2_and_are_named_as_the_user_wrote_them() {
+fn invalid_settings_exit_with_2_and_are_named() {
     let kafka = ["--kafka", "127.0.0.1:1"];
     for (arguments, variables, named) in [
         (&[][..], &[][..], "--kafka"),
@@ -32,13 +32,13 @@ fn wrong_settings_exit_with_2_and_are_named_as_the_user_wrote_them() {
         (&kafka, &[("MILLRACE_DECLINE_ABOVE", "much")], "MILLRACE_DECLINE_ABOVE"),
     ] {
         let output = run(arguments, variables);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(2) && said.contains(named), "{named}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && stderr.contains(named), "{named}: {stderr}");
     }
 }
 
 #[test]
-fn help_shows_examples_and_the_variables_of_settings() {
+fn help_shows_examples_and_environment_variables() {
     let output = run(&["--help"], &[]);
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
@@ -51,8 +51,9 @@ fn help_shows_examples_and_the_variables_of_settings() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("millrace-payments {}\n", env!("CARGO_PKG_VERSION")));
 }
 
+/// The log warns that processing is at least once there. A signal ends the process with 0.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_embedded_broker_does_for_orders_and_a_signal_ends_the_process_with_0() {
+async fn orders_are_paid_on_the_embedded_broker() {
     let broker = Embedded::start(&[("orders", 1), ("orders.dlq", 1), ("payments", PARTITIONS)]).unwrap();
     let mut instance = Instance::start(broker.bootstrap_servers(), None, &[]);
     instance.joined().await;
@@ -65,21 +66,21 @@ async fn the_embedded_broker_does_for_orders_and_a_signal_ends_the_process_with_
 
     let mut client = ClientConfig::new();
     let reader = LiveReader::start(client.set("bootstrap.servers", broker.bootstrap_servers()));
-    reader.until(BOUND, 1).await;
+    reader.until(WAIT_TIMEOUT, 1).await;
     instance.signal("TERM");
-    assert_eq!(instance.ended(BOUND).await.code(), Some(0));
-    assert_eq!(reader.end(), [Entry::new(payment_id("event-1").as_str(), "101", 7)]);
-    let said = instance.log().join("\n");
-    assert!(said.contains("at least once here, not exactly once"), "{said}");
+    assert_eq!(instance.exited(WAIT_TIMEOUT).await.code(), Some(0));
+    assert_eq!(reader.stop(), [Entry::new(payment_id("event-1").as_str(), "101", 7)]);
+    let log = instance.log().join("\n");
+    assert!(log.contains("at least once here, not exactly once"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_coordinates_no_transactions_is_waited_for_and_named() {
-    // The topic of the coordinators' state cannot be made: there are not enough brokers for its copies.
+async fn a_missing_transaction_coordinator_exits_with_1() {
+    // The coordinators' state topic cannot be created: there are fewer brokers than replicas.
     let setting = "transaction.state.log.replication.factor";
     let Some(kafka) = kafka::dedicated(|broker| broker.property(setting, "3")).await else { return };
     let mut instance = Instance::start(kafka.bootstrap_servers(), Some("a-1".to_owned()), &[]);
-    assert_eq!(instance.ended(BOUND).await.code(), Some(1));
+    assert_eq!(instance.exited(WAIT_TIMEOUT).await.code(), Some(1));
     let last = instance.log().pop().unwrap_or_default();
     let expected = format!(
         "no broker answers at {}: waited 30 s for the coordinator of transactions as millrace-payments-a-1",

@@ -1,4 +1,4 @@
-//! A notification as a line for a person.
+//! The console line of a notification.
 
 use std::fmt::Write as _;
 
@@ -6,16 +6,16 @@ use anstyle::Style as Ansi;
 
 use crate::event::Event;
 
-/// Whether lines have colours.
+/// The style of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     /// Plain text.
     Plain,
-    /// ANSI colours: for a terminal.
+    /// ANSI colours, for a terminal.
     Coloured,
 }
 
-/// Time, user, message and id, with the line's end.
+/// Formats time, user id, message and id as a line, with its line break.
 pub(super) fn format(event: &Event<'_>, style: Style) -> String {
     let (dim, bold) = match style {
         Style::Plain => (Ansi::new(), Ansi::new()),
@@ -33,11 +33,12 @@ pub(super) fn format(event: &Event<'_>, style: Style) -> String {
     line
 }
 
-/// Text of somebody else's: what would move the cursor, break the line or reorder it is written as an escape.
+/// Appends untrusted text. Characters that move the cursor, break the line or reorder it are escaped.
 fn visible(text: &str, line: &mut String) {
     for character in text.chars() {
-        let misleads = matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || misleads {
+        let is_misleading =
+            matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || is_misleading {
             line.extend(character.escape_default());
         } else {
             line.push(character);
@@ -51,7 +52,7 @@ mod tests {
     use crate::event::tests::EXAMPLE;
 
     #[test]
-    fn a_line_tells_when_whom_what_and_which() {
+    fn a_line_has_time_user_message_and_id() {
         assert_eq!(
             format(&EXAMPLE, Style::Plain),
             "2026-01-31T12:00:00.000Z  12345  Your order has shipped  0198c5a0-0000-7000-8000-000000000001\n"
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_cannot_break_its_line_or_speak_to_the_terminal() {
+    fn a_message_cannot_break_its_line_or_control_the_terminal() {
         let line = format(&Event { message: "a\r\nb\u{1b}[2Jc\u{9b}d\u{202e}é 日本", ..EXAMPLE }, Style::Plain);
         assert_eq!(line.lines().count(), 1);
         assert!(line.contains(r"a\r\nb\u{1b}[2Jc\u{9b}d\u{202e}é 日本"), "{line}");

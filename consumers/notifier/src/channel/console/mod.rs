@@ -1,8 +1,8 @@
 //! The console: one line on stdout for each notification.
 //!
-//! A thread writes, because stdout may block, and a whole batch at once, so that lines never interleave. A line after
-//! a pause appears at once; under load, what came since the last write shares one. A notification counts as delivered
-//! when its line was written.
+//! A thread writes, because stdout may block. It writes whole batches, so that lines never interleave: an idle console
+//! writes at once, under load the lines since the last write share one. A notification is delivered when its line is
+//! written.
 
 mod line;
 
@@ -16,13 +16,13 @@ use self::line::Style;
 use crate::event::Event;
 use crate::failure::Failure;
 
-/// From one write to the next.
-const PACE: Duration = Duration::from_micros(500);
+/// The least time between two writes.
+const WRITE_INTERVAL: Duration = Duration::from_micros(500);
 
-/// How many lines may wait to be written.
-const WAITING: usize = 4_096;
+/// The most lines that wait to be written.
+const QUEUE_LIMIT: usize = 4_096;
 
-/// See the module's text.
+/// The channel for stdout.
 pub(crate) struct Console {
     lines: mpsc::Sender<Line>,
     style: Style,
@@ -30,12 +30,12 @@ pub(crate) struct Console {
 
 struct Line {
     text: String,
-    /// Told whether the line was written; the error is stdout's.
+    /// Receives the result of the write; the error is stdout's.
     written: oneshot::Sender<Result<(), String>>,
 }
 
 impl Console {
-    /// The console on this process's stdout: in colours on a terminal, unless `NO_COLOR` is set.
+    /// The console on stdout: coloured on a terminal, unless `NO_COLOR` is set.
     pub(super) fn stdout() -> io::Result<Self> {
         let stdout = io::stdout();
         let colours = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -43,29 +43,29 @@ impl Console {
     }
 
     fn new(out: impl Write + Send + 'static, style: Style) -> io::Result<Self> {
-        let (lines, queue) = mpsc::channel(WAITING);
+        let (lines, queue) = mpsc::channel(QUEUE_LIMIT);
         thread::Builder::new().name("console".to_owned()).spawn(move || write_all(queue, out))?;
         Ok(Self { lines, style })
     }
 
     pub(super) async fn send(&self, event: &Event<'_>) -> Result<(), Failure> {
-        let gone = || Failure::unavailable("the console's thread has ended");
+        let closed = || Failure::unavailable("the console thread has ended");
         let (written, outcome) = oneshot::channel();
         let line = Line { text: line::format(event, self.style), written };
-        self.lines.send(line).await.map_err(|_| gone())?;
-        outcome.await.map_err(|_| gone())?.map_err(Failure::unavailable)
+        self.lines.send(line).await.map_err(|_| closed())?;
+        outcome.await.map_err(|_| closed())?.map_err(Failure::unavailable)
     }
 }
 
-/// Writes lines until nobody can send any more.
+/// Writes lines until all senders are dropped.
 fn write_all(mut queue: mpsc::Receiver<Line>, mut out: impl Write) {
     let mut last_write: Option<Instant> = None;
     let mut batch = Vec::new();
-    while queue.blocking_recv_many(&mut batch, WAITING) > 0 {
-        let pause = last_write.map_or(Duration::ZERO, |last| PACE.saturating_sub(last.elapsed()));
+    while queue.blocking_recv_many(&mut batch, QUEUE_LIMIT) > 0 {
+        let pause = last_write.map_or(Duration::ZERO, |last| WRITE_INTERVAL.saturating_sub(last.elapsed()));
         if !pause.is_zero() {
             thread::sleep(pause);
-            while batch.len() < WAITING
+            while batch.len() < QUEUE_LIMIT
                 && let Ok(line) = queue.try_recv()
             {
                 batch.push(line);
@@ -76,7 +76,7 @@ fn write_all(mut queue: mpsc::Receiver<Line>, mut out: impl Write) {
             out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| format!("stdout: {error}"));
         last_write = Some(Instant::now());
         for line in batch.drain(..) {
-            // Whoever no longer waits for it need not be told.
+            // The receiver may be dropped: its delivery was cancelled.
             let _ = line.written.send(result.clone());
         }
     }

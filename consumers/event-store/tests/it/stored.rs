@@ -1,4 +1,4 @@
-//! What is kept of which record, and what is not.
+//! Stored rows, and dead letters.
 
 use millrace_broker::topics::TopicSpec;
 use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions};
@@ -11,7 +11,7 @@ use millrace_testkit::kafka::{Kafka, RawRecord};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{AnyDatabase, BOUND, kafka_with_topics, letters, stored};
+use crate::fixture::{AnyDatabase, WAIT_TIMEOUT, dead_letters, kafka_with_topics, stored};
 
 struct Consuming {
     task: JoinHandle<Result<(), ConsumerError>>,
@@ -21,10 +21,10 @@ struct Consuming {
 impl Consuming {
     async fn start(kafka: &Kafka, store: &Store) -> Self {
         let settings = KafkaSettings::plaintext(kafka.bootstrap_servers());
-        let events = EventStore::of(store.clone(), &AdminClient::new(&settings).unwrap(), BOUND).await.unwrap();
-        let letters = Producer::new(&settings, &ProducerSettings::default()).unwrap();
+        let events = EventStore::of(store.clone(), &AdminClient::new(&settings).unwrap(), WAIT_TIMEOUT).await.unwrap();
+        let dead_letters = Producer::new(&settings, &ProducerSettings::default()).unwrap();
         let consumer =
-            Consumer::new(settings, millrace_event_store::subscription(), ConsumerOptions::default(), letters);
+            Consumer::new(settings, millrace_event_store::subscription(), ConsumerOptions::default(), dead_letters);
         let stop = CancellationToken::new();
         let shutdown = stop.clone();
         Self { task: tokio::spawn(async move { consumer.run_batches(&events, shutdown).await }), stop }
@@ -48,12 +48,12 @@ fn event(id: &str, value: &str) -> RawRecord {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_is_kept_with_all_that_is_known_of_it() {
+async fn an_event_is_stored_with_all_its_columns() {
     let Some(kafka) = kafka_with_topics(1).await else { return };
     let Some(postgres) = AnyDatabase::postgres().await else { return };
     kafka.produce("events", [event("whole", r#"{"n":12345678901234567890.50,"é":"ß"}"#)]).await;
-    let never = event("paid", r#"{"order_id":"101"}"#).header("ce_time", "9999-12-31T23:59:59Z");
-    kafka.produce("payments", [never]).await;
+    let payment = event("paid", r#"{"order_id":"101"}"#).header("ce_time", "9999-12-31T23:59:59Z");
+    kafka.produce("payments", [payment]).await;
     for database in [postgres, AnyDatabase::sqlite()] {
         let store = Store::connect(&database.url()).await.unwrap();
         let consuming = Consuming::start(&kafka, &store).await;
@@ -81,7 +81,7 @@ async fn an_event_is_kept_with_all_that_is_known_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_of_other_producers_are_kept_too() {
+async fn records_of_other_producers_are_stored() {
     let Some(kafka) = kafka_with_topics(1).await else { return };
     let database = AnyDatabase::sqlite();
     let store = Store::connect(&database.url()).await.unwrap();
@@ -101,8 +101,9 @@ async fn records_of_other_producers_are_kept_too() {
     consuming.stop().await;
 }
 
+/// The other rows of the batch are stored. Dead letters are equal byte for byte.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_batch_only_what_cannot_be_kept_is_dead_lettered_byte_for_byte() {
+async fn only_the_refused_records_of_a_batch_are_dead_lettered() {
     let Some(kafka) = kafka_with_topics(1).await else { return };
     let Some(database) = AnyDatabase::postgres().await else { return };
     let store = Store::connect(&database.url()).await.unwrap();
@@ -123,28 +124,31 @@ async fn of_a_batch_only_what_cannot_be_kept_is_dead_lettered_byte_for_byte() {
     let consuming = Consuming::start(&kafka, &store).await;
     stored(&store, "after").await;
     assert!(stored(&store, "before").await.data.contains('1'));
-    let letters = letters(&kafka, "events", 3).await;
-    let told: Vec<_> = letters
+    let dead_letters = dead_letters(&kafka, "events", 3).await;
+    let found: Vec<_> = dead_letters
         .iter()
-        .map(|letter| {
-            let header = |name| letter.header(name).unwrap();
+        .map(|dead_letter| {
+            let header = |name| dead_letter.header(name).unwrap();
             (header("ce_id"), header("dlq.offset"), header("dlq.error.class"), header("dlq.error.reason"))
         })
         .collect();
-    assert!(matches!(told[0], ("poison", "1", "permanent", reason) if reason.starts_with("not JSON")), "{told:?}");
-    assert_eq!(told[1], ("before", "3", "permanent", "idempotency_conflict"));
-    assert!(matches!(told[2], ("nul", "4", "permanent", reason) if reason.contains("cannot be stored")), "{told:?}");
-    assert_eq!((letters[0].value.as_deref(), letters[0].header("x")), (Some(&b"{\"broken\": \n"[..]), Some("y")));
+    assert!(matches!(found[0], ("poison", "1", "permanent", reason) if reason.starts_with("not JSON")), "{found:?}");
+    assert_eq!(found[1], ("before", "3", "permanent", "idempotency_conflict"));
+    assert!(matches!(found[2], ("nul", "4", "permanent", reason) if reason.contains("cannot be stored")), "{found:?}");
+    assert_eq!(
+        (dead_letters[0].value.as_deref(), dead_letters[0].header("x")),
+        (Some(&b"{\"broken\": \n"[..]), Some("y"))
+    );
     consuming.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_was_made_anew_meanwhile_is_kept_from_its_beginning() {
+async fn a_recreated_topic_is_stored_from_its_beginning() {
     let Some(kafka) = kafka_with_topics(1).await else { return };
     let database = AnyDatabase::sqlite();
     let store = Store::connect(&database.url()).await.unwrap();
-    let produce = async |life: &str, count: usize| {
-        let events = (0..count).map(|number| event(&format!("{life}-{number}"), r#"{"n":1}"#));
+    let produce = async |prefix: &str, count: usize| {
+        let events = (0..count).map(|number| event(&format!("{prefix}-{number}"), r#"{"n":1}"#));
         kafka.produce("events", events).await;
     };
     produce("first", 20).await;
@@ -154,7 +158,7 @@ async fn a_topic_that_was_made_anew_meanwhile_is_kept_from_its_beginning() {
 
     kafka.delete_topic("events").await;
     kafka.create_topics(&[TopicSpec::new("events", 1)]).await;
-    // More than there were before: the old offset lies in the middle.
+    // More than before: the stored offset is within the new topic.
     produce("second", 30).await;
     let consuming = Consuming::start(&kafka, &store).await;
     for number in 0..30 {

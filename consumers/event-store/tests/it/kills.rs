@@ -1,4 +1,4 @@
-//! Processes that are killed, and a database that goes away, while events come in.
+//! Event stores are killed, and the database crashes, under load.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,15 +16,15 @@ const EVENTS: u32 = 100_000;
 const PARTITIONS: i32 = 6;
 const KILLS: u32 = 10;
 
-/// From one kill to the next, in milliseconds: long enough to join and store something, most times.
-const BETWEEN: std::ops::Range<u64> = 500..3_500;
+/// From one kill to the next, in milliseconds: mostly long enough to join and store something.
+const KILL_INTERVAL_MS: std::ops::Range<u64> = 500..3_500;
 
-/// Produces all events, over about as much time as the kills take.
+/// Produces all events, in about the time of all kills.
 async fn produce(kafka: &Kafka) {
-    let mut pace = tokio::time::interval(Duration::from_millis(400));
-    for chunk in (0..EVENTS).collect::<Vec<_>>().chunks(2_500) {
-        pace.tick().await;
-        let events = chunk.iter().map(|number| {
+    let mut ticks = tokio::time::interval(Duration::from_millis(400));
+    for batch in (0..EVENTS).collect::<Vec<_>>().chunks(2_500) {
+        ticks.tick().await;
+        let events = batch.iter().map(|number| {
             let value = format!(r#"{{"number":{number},"text":"{}"}}"#, "x".repeat(100));
             RawRecord::new(value).key(format!("{}", number % 1_000)).header("ce_id", format!("id-{number}"))
         });
@@ -37,8 +37,9 @@ async fn count(url: &str) -> Option<i64> {
     sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&mut connection).await.ok()
 }
 
+/// Event stores are killed, and PostgreSQL crashes and restarts.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_event_is_kept_once_while_event_stores_are_killed_and_postgresql_restarts() {
+async fn every_event_is_stored_once_through_kills_and_crashes() {
     let Some(kafka) = kafka_with_topics(PARTITIONS).await else { return };
     let Some(postgres) = Postgres::dedicated().await else { return };
     let database = postgres.database().await;
@@ -50,7 +51,7 @@ async fn every_event_is_kept_once_while_event_stores_are_killed_and_postgresql_r
     let producing = produce(&kafka);
     let killing = async {
         for kill in 1..=KILLS {
-            tokio::time::sleep(Duration::from_millis(random.random_range(BETWEEN))).await;
+            tokio::time::sleep(Duration::from_millis(random.random_range(KILL_INTERVAL_MS))).await;
             running.swap_remove(random.random_range(0..running.len())).kill();
             match kill {
                 3 => {
@@ -67,9 +68,9 @@ async fn every_event_is_kept_once_while_event_stores_are_killed_and_postgresql_r
         }
     };
     tokio::join!(producing, killing);
-    assert!(running.iter_mut().all(Running::is_running), "an outage of the database ended an event store");
+    assert!(running.iter_mut().all(Running::is_running), "an event store exited during a database outage");
 
-    eventually(Duration::from_secs(120), "all events are kept", async || {
+    eventually(Duration::from_secs(120), "all events are stored", async || {
         (count(url).await? >= i64::from(EVENTS)).then_some(())
     })
     .await;
@@ -91,8 +92,8 @@ async fn every_event_is_kept_once_while_event_stores_are_killed_and_postgresql_r
     let ends = kafka.end_offsets("events").await;
     assert_eq!(offsets.into_iter().collect::<std::collections::BTreeMap<_, _>>(), ends);
     for (partition, end) in ends {
-        let mut kept: Vec<_> = rows.iter().filter(|row| row.1 == partition).map(|row| row.2).collect();
-        kept.sort_unstable();
-        assert_eq!(kept, (0..end).collect::<Vec<_>>(), "partition {partition}");
+        let mut stored: Vec<_> = rows.iter().filter(|row| row.1 == partition).map(|row| row.2).collect();
+        stored.sort_unstable();
+        assert_eq!(stored, (0..end).collect::<Vec<_>>(), "partition {partition}");
     }
 }
