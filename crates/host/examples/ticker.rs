@@ -1,5 +1,5 @@
-//! The smallest consumer: it counts time instead of records. Its shape is that of every consumer's `main.rs`, and the
-//! tests of this crate run it as a process.
+//! A minimal consumer that counts ticks instead of records, built like every consumer's `main.rs`. The tests of this
+//! crate run it as a process.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use millrace_host::settings::duration;
 #[derive(Parser)]
 #[command(name = "ticker", version, after_help = "Examples:\n  ticker --every 100ms")]
 struct Settings {
-    /// The time from tick to tick
+    /// Interval between ticks
     #[arg(long, value_parser = duration, default_value = "1s")]
     every: Duration,
 
@@ -21,7 +21,7 @@ struct Settings {
     #[arg(long, value_name = "TICKS")]
     fail_after: Option<u64>,
 
-    /// How long it takes to stop
+    /// How long the drain takes
     #[arg(long, value_parser = duration, default_value = "0s")]
     last_tick: Duration,
 }

@@ -1,4 +1,4 @@
-//! The main function of every consumer: settings, telemetry, the admin listener, signals and the exit code.
+//! The main function of every consumer: settings, telemetry, admin listener, signals and exit code.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -17,25 +17,26 @@ use crate::telemetry::metrics;
 use crate::worker::on_worker;
 use crate::{exit, listen, shutdown};
 
-/// How long after the first signal a consumer that has not drained is given up: later than its own deadline
-/// ([`shutdown::DRAIN`]), and early enough to end within 30 s.
-const GIVE_UP: Duration = Duration::from_secs(28);
+/// How long after the first signal the process exits without having drained: after the consumer's own drain time-out
+/// ([`shutdown::DRAIN_TIMEOUT`]), and within the 30 s of a container's host.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(28);
 
-/// How long blocking work may hold up the end of the process after the consumer has returned.
-const RUNTIME_END: Duration = Duration::from_secs(1);
+/// How long blocking work may delay the exit after the consumer has returned.
+const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the host gives a consumer beside its settings.
+/// What the host passes to a consumer besides its settings.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Cancelled when the consumer must drain: finish what is in flight within [`shutdown::DRAIN`], then return.
+    /// Cancelled when the consumer must drain: finish what is in flight within [`shutdown::DRAIN_TIMEOUT`],
+    /// then return.
     pub shutdown: CancellationToken,
-    /// Where the consumer says how it is. Until it says something, the process counts as starting.
+    /// The consumer's health. Until it is set, the process is starting.
     pub health: Health,
-    /// How the user wrote each setting, for errors that name it.
+    /// Where each setting came from, for errors that name it.
     pub origins: Origins,
 }
 
-/// Runs a consumer as this process: all of its `main`.
+/// Runs a consumer as this process: the whole body of its `main`.
 ///
 /// `T` holds the consumer's own settings; the host adds `--log`, `--log-format` and `--admin-listen`. `run` returns
 /// once the consumer has drained, or with the error that stops it.
@@ -95,17 +96,17 @@ where
         let context = Context { shutdown: shutdown.clone(), health: health.clone(), origins };
         tokio::select! {
             outcome = on_worker(run(args.own, context)) => outcome?,
-            () = give_up(&shutdown, &health, GIVE_UP) => return Err(NotDrained(GIVE_UP).into()),
+            () = drain_timed_out(&shutdown, &health, EXIT_TIMEOUT) => return Err(NotDrained(EXIT_TIMEOUT).into()),
         }
         tracing::info!("ended");
         Ok(())
     });
-    runtime.shutdown_timeout(RUNTIME_END);
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
     outcome
 }
 
-/// Marks the process as draining at the signal, and ends `limit` later.
-async fn give_up(shutdown: &CancellationToken, health: &Health, limit: Duration) {
+/// Marks the process as draining at the signal, and resolves `limit` later.
+async fn drain_timed_out(shutdown: &CancellationToken, health: &Health, limit: Duration) {
     shutdown.cancelled().await;
     health.drain();
     tokio::time::sleep(limit).await;
@@ -135,7 +136,7 @@ impl<T: CommandFactory> CommandFactory for ConsumerProcess<T> {
 }
 
 fn with_host_settings(own: Command) -> Command {
-    // clap takes the documentation of added settings for that of the command.
+    // clap would replace the command's documentation with that of the added settings.
     let about = Resettable::from(own.get_about().cloned());
     let long_about = Resettable::from(own.get_long_about().cloned());
     AdminSettings::augment_args(LogSettings::augment_args(own)).about(about).long_about(long_about)
@@ -166,11 +167,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_signal_marks_the_process_as_draining_before_it_is_given_up() {
+    async fn the_signal_marks_the_process_as_draining() {
         let shutdown = CancellationToken::new();
         let health = Health::default();
         shutdown.cancel();
-        give_up(&shutdown, &health, Duration::ZERO).await;
+        drain_timed_out(&shutdown, &health, Duration::ZERO).await;
         assert_eq!(health.report().status, "draining");
     }
 }

@@ -1,7 +1,7 @@
 //! What every Millrace process shares: settings, telemetry, health and shutdown.
 //!
-//! A consumer's `main.rs` needs [`consumer::main`] alone, and its process [`kafka_consumer`]. Other processes compose the
-//! same pieces: [`settings::parse`], [`telemetry`], [`shutdown::on_signals`], [`listen::bind`] and [`exit::report`].
+//! A consumer's `main.rs` calls [`consumer::main`], and its process uses [`kafka_consumer`]. Other processes compose
+//! the same parts: [`settings::parse`], [`telemetry`], [`shutdown::on_signals`], [`listen::bind`] and [`exit::report`].
 
 pub mod admin;
 pub mod consumer;
@@ -18,13 +18,13 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod worker;
 
-/// A record or a request is dozens of small allocations, made on one thread and freed on another, thousands at once:
-/// glibc's allocator spends a tenth to a fifth of the CPU on them.
+/// mimalloc: a record or a request makes dozens of small allocations, often freed on another thread, and glibc's
+/// allocator spends 10 to 20 % of the CPU on them.
 #[cfg(feature = "allocator")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The version of this Millrace, which all its binaries share: `0.1.0`.
+/// The version of all binaries: `0.1.0`.
 pub const fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
