@@ -1,4 +1,4 @@
-//! A dead letter, and the record it was.
+//! A dead letter, and the record to replay from it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,87 +15,87 @@ use crate::terminal_text::one_line;
 
 /// A record read from a dead-letter topic.
 #[derive(Debug, Clone)]
-pub(super) struct Letter {
-    /// Its partition on the dead-letter topic.
+pub(super) struct DeadLetterRecord {
+    /// Partition of the dead-letter topic.
     pub(super) partition: i32,
-    /// Its offset there.
+    /// Offset in the dead-letter topic.
     pub(super) offset: i64,
-    /// When it was written there, in milliseconds since the Unix epoch.
+    /// Timestamp on the dead-letter topic, in milliseconds since the Unix epoch.
     pub(super) written: i64,
     /// The event's id.
     pub(super) id: EventId,
-    /// Where the record came from and why it was refused, at last where that was more than once.
-    pub(super) about: DeadLetter,
-    /// Why it cannot go back; `None` where it can.
-    pub(super) stuck: Option<NoSource>,
+    /// The record's source position, and its last rejection.
+    pub(super) source: DeadLetter,
+    /// Why it cannot be replayed; `None` if it can.
+    pub(super) no_source: Option<NoSource>,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
     headers: OwnedHeaders,
-    /// The partition to write it to; `None` leaves it to the key.
+    /// The partition to write to; `None` leaves it to the partitioner.
     target: Option<i32>,
 }
 
-/// A record on a dead-letter topic that is no letter of ours.
+/// Why a record of a dead-letter topic is no dead letter of Millrace.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(super) enum NoLetter {
-    /// Somebody else's.
+pub(super) enum NotADeadLetter {
+    /// Written by another framework.
     #[error("is a dead letter of {} and stays: only Millrace's own can be replayed", listed(.0))]
     Foreign(Vec<Convention>),
     /// Its headers are missing or malformed.
     #[error("is no dead letter and stays: {0}")]
     Malformed(#[from] DeadLetterError),
-    /// It was refused more than once, and what was written last is missing or malformed.
+    /// It was rejected more than once, and the newest headers are missing or malformed.
     #[error(
-        "is no whole dead letter and stays: in the newest of its {sets} sets of {HEADER_PREFIX}* headers, {source}"
+        "is an incomplete dead letter and stays: in the newest of its {sets} sets of {HEADER_PREFIX}* headers, {source}"
     )]
     MalformedSet {
-        /// How many there are.
+        /// Number of header sets.
         sets: usize,
-        /// What is wrong with the newest.
+        /// The error of the newest set.
         source: DeadLetterError,
     },
 }
 
-/// A dead letter of a dead letter that does not say which topic the record came from.
+/// Why the source topic of a dead letter of a dead letter is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum NoSource {
-    /// There is no older one.
+    /// There are no older headers.
     #[error(
-        "it came from the dead-letter topic {0:?}, and no older {HEADER_PREFIX}* headers say where that had it from"
+        "it came from the dead-letter topic {0:?}, and has no older {HEADER_PREFIX}* headers that name the source topic"
     )]
     Unknown(String),
-    /// An older one cannot be read.
+    /// Older headers cannot be parsed.
     #[error("it came from the dead-letter topic {topic:?}, and in its older {HEADER_PREFIX}* headers, {source}")]
     Malformed {
-        /// The topic of the newest.
+        /// The topic in the newest set.
         topic: String,
-        /// What is wrong with the older.
+        /// The error of the older set.
         source: DeadLetterError,
     },
 }
 
-impl Letter {
-    /// Reads a dead letter; the error says what it is instead.
-    pub(super) fn read(record: &Record<'_>) -> Result<Self, NoLetter> {
+impl DeadLetterRecord {
+    /// Parses a dead letter; the error says what the record is instead.
+    pub(super) fn read(record: &Record<'_>) -> Result<Self, NotADeadLetter> {
         let mut sets = sets(record.headers());
         let count = sets.len();
         let newest = sets.pop().unwrap_or(Err(DeadLetterError::Missing("dlq.topic")));
-        let newest = newest.map_err(|error| no_letter(record, count, error))?;
-        let (taken_off, source) = source(newest.clone(), sets);
-        let (source, stuck) = match source {
+        let newest = newest.map_err(|error| not_a_dead_letter(record, count, error))?;
+        let (kept_sets, source) = source(newest.clone(), sets);
+        let (source, no_source) = match source {
             Ok(source) => (source, None),
-            Err(stuck) => (newest.clone(), Some(stuck)),
+            Err(no_source) => (newest.clone(), Some(no_source)),
         };
         let DeadLetter { topic, partition, offset, timestamp, .. } = source;
-        let about = DeadLetter { topic, partition, offset, timestamp, ..newest };
-        let (id, own_headers) = named(record, &about, headers_before(record, taken_off));
+        let source = DeadLetter { topic, partition, offset, timestamp, ..newest };
+        let (id, own_headers) = with_identity(record, &source, headers_before(record, kept_sets));
         Ok(Self {
             partition: record.partition(),
             offset: record.offset(),
             written: record.timestamp(),
             id,
-            about,
-            stuck,
+            source,
+            no_source,
             key: record.key().map(<[u8]>::to_vec),
             value: record.value().map(<[u8]>::to_vec),
             headers: own_headers,
@@ -103,17 +103,17 @@ impl Letter {
         })
     }
 
-    /// The letter for a topic of so many partitions: back to the one that it came from while that is there, so that it
-    /// stays with the other records of its key whoever wrote them; else its key finds one.
-    pub(super) fn addressed(self, partitions: i32) -> Self {
-        let target = Some(self.about.partition).filter(|partition| (0..partitions).contains(partition));
+    /// Sets the partition, for a topic with `partitions`: the source partition if it exists, so that the record stays
+    /// with the others of its key whichever partitioner wrote them; else the partitioner chooses by key.
+    pub(super) fn to_partition_of(self, partitions: i32) -> Self {
+        let target = Some(self.source.partition).filter(|partition| (0..partitions).contains(partition));
         Self { target, ..self }
     }
 
-    /// The record as it was before it was refused, for the topic it was read from.
+    /// The original record, for its source topic.
     pub(super) fn record(&self) -> ProducerRecord<'_> {
         ProducerRecord {
-            topic: &self.about.topic,
+            topic: &self.source.topic,
             partition: self.target,
             key: self.key.as_deref(),
             value: self.value.as_deref(),
@@ -121,40 +121,40 @@ impl Letter {
         }
     }
 
-    /// How much memory its key and value take, in bytes.
+    /// Size of key and value in bytes.
     pub(super) fn size(&self) -> usize {
         self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len)
     }
 }
 
-impl fmt::Display for Letter {
-    /// One line: where it stands, what it was, and why it is there.
+impl fmt::Display for DeadLetterRecord {
+    /// One line: position, source, id, key and reason.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { partition, offset, id, about, .. } = self;
-        let topic = one_line(about.topic.as_bytes());
+        let Self { partition, offset, id, source, .. } = self;
+        let topic = one_line(source.topic.as_bytes());
         let time = jiff::Timestamp::from_millisecond(self.written).unwrap_or_default();
-        write!(f, "{partition}@{offset} {time:.3} from {topic}/{}@{} ", about.partition, about.offset)?;
+        write!(f, "{partition}@{offset} {time:.3} from {topic}/{}@{} ", source.partition, source.offset)?;
         write!(f, "id={} ", one_line(id.as_str().as_bytes()))?;
         if let Some(key) = &self.key {
             write!(f, "key={} ", one_line(key))?;
         }
-        let attempts = if about.attempts == 1 { "attempt" } else { "attempts" };
-        write!(f, "{} after {} {attempts}: {}", about.class, about.attempts, one_line(about.reason.as_bytes()))
+        let attempts = if source.attempts == 1 { "attempt" } else { "attempts" };
+        write!(f, "{} after {} {attempts}: {}", source.class, source.attempts, one_line(source.reason.as_bytes()))
     }
 }
 
-fn no_letter(record: &Record<'_>, sets: usize, error: DeadLetterError) -> NoLetter {
+fn not_a_dead_letter(record: &Record<'_>, sets: usize, error: DeadLetterError) -> NotADeadLetter {
     let names: Vec<&str> = record.headers().map(|(name, _)| name).collect();
     let foreign = if names.contains(&"dlq.topic") { Vec::new() } else { Convention::of_headers(&names) };
     match sets {
-        _ if !foreign.is_empty() => NoLetter::Foreign(foreign),
-        1 => NoLetter::Malformed(error),
-        sets => NoLetter::MalformedSet { sets, source: error },
+        _ if !foreign.is_empty() => NotADeadLetter::Foreign(foreign),
+        1 => NotADeadLetter::Malformed(error),
+        sets => NotADeadLetter::MalformedSet { sets, source: error },
     }
 }
 
-/// Which set of headers says where the record goes, by its index, and that set: the newest whose topic is no dead-letter
-/// topic. A letter of a letter came from there by way of dead-letter topics, which nobody reads but a replay.
+/// Index and content of the header set that names the source topic: the newest whose topic is no dead-letter topic. A
+/// dead letter of a dead letter passed through dead-letter topics, which only a replay reads.
 fn source(
     newest: DeadLetter,
     mut older: Vec<Result<DeadLetter, DeadLetterError>>,
@@ -164,7 +164,7 @@ fn source(
     loop {
         match set {
             Err(source) => return (index, Err(NoSource::Malformed { topic, source })),
-            Ok(letter) if !is_dead_letter_topic(&letter.topic) => return (older.len(), Ok(letter)),
+            Ok(dead_letter) if !is_dead_letter_topic(&dead_letter.topic) => return (older.len(), Ok(dead_letter)),
             Ok(_) => match older.pop() {
                 Some(before) => set = before,
                 None => return (index, Err(NoSource::Unknown(topic))),
@@ -173,7 +173,7 @@ fn source(
     }
 }
 
-/// The record's headers without those of dead letters, of which it keeps the first `sets` of each name, at the end.
+/// The record's headers without `dlq.*`, except the first `sets` of each name, which are kept at the end.
 fn headers_before(record: &Record<'_>, sets: usize) -> OwnedHeaders {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let older = record.headers().filter(|(name, _)| {
@@ -186,20 +186,20 @@ fn headers_before(record: &Record<'_>, sets: usize) -> OwnedHeaders {
     older.fold(record.detach_headers_without(HEADER_PREFIX), |kept, (key, value)| kept.insert(Header { key, value }))
 }
 
-/// The event's id, and headers that name it: a record without an id or a time of its own gets those that it was read
-/// by, which its new position and its new timestamp would change.
-fn named(record: &Record<'_>, about: &DeadLetter, own: OwnedHeaders) -> (EventId, OwnedHeaders) {
+/// The event's id, and headers that keep its identity: a record without `ce_id` or `ce_time` gets those derived from
+/// its source position and timestamp, which a replay changes.
+fn with_identity(record: &Record<'_>, source: &DeadLetter, own: OwnedHeaders) -> (EventId, OwnedHeaders) {
     let (id, time) = own_id_and_time(record.headers());
     let mut missing = Vec::new();
-    let place = EventId::from_position(&about.topic, about.partition, about.offset);
+    let position_id = EventId::from_position(&source.topic, source.partition, source.offset);
     if id.is_none() {
-        missing.push(("ce_id", place.as_str().to_owned()));
-        missing.push((REPLAY_TIMESTAMP, about.timestamp.to_string()));
+        missing.push(("ce_id", position_id.as_str().to_owned()));
+        missing.push((REPLAY_TIMESTAMP, source.timestamp.to_string()));
     }
     if time.is_none() {
-        missing.push(("ce_time", time_of_record(about.timestamp)));
+        missing.push(("ce_time", time_of_record(source.timestamp)));
     }
-    (id.map_or(place, EventId::new), headers::append(own, missing))
+    (id.map_or(position_id, EventId::new), headers::append(own, missing))
 }
 
 fn listed(conventions: &[Convention]) -> String {
@@ -228,16 +228,23 @@ mod tests {
         }
     }
 
-    fn read(headers: Vec<(&'static str, String)>) -> Result<Letter, NoLetter> {
+    fn read(headers: Vec<(&'static str, String)>) -> Result<DeadLetterRecord, NotADeadLetter> {
         let headers = headers::append(OwnedHeaders::new(), headers);
         let (value, time) = (b"1".to_vec(), Timestamp::CreateTime(5));
         let message = OwnedMessage::new(Some(value), None, "orders.dlq.dlq".to_owned(), time, 0, 7, Some(headers));
-        Letter::read(&Record::from(message))
+        DeadLetterRecord::read(&Record::from(message))
     }
 
-    fn names(letter: &Letter) -> Vec<(String, String)> {
-        let record =
-            OwnedMessage::new(None, None, String::new(), Timestamp::NotAvailable, 0, 0, Some(letter.headers.clone()));
+    fn names(dead_letter: &DeadLetterRecord) -> Vec<(String, String)> {
+        let record = OwnedMessage::new(
+            None,
+            None,
+            String::new(),
+            Timestamp::NotAvailable,
+            0,
+            0,
+            Some(dead_letter.headers.clone()),
+        );
         let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap().to_vec()).unwrap();
         Record::from(record).headers().map(|(name, value)| (name.to_owned(), text(value))).collect()
     }
@@ -247,29 +254,31 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_of_a_letter_goes_to_the_topic_that_the_record_came_from() {
+    fn a_dead_letter_of_a_dead_letter_goes_to_the_source_topic() {
         let headers = [set("orders", 2).headers(), set("orders.dlq", 0).headers()].concat();
-        let letter = read([vec![("ce_id", "a".to_owned()), ("ce_time", "b".to_owned())], headers].concat()).unwrap();
-        assert_eq!((letter.stuck.clone(), letter.record().topic), (None, "orders"));
-        assert_eq!((letter.about.partition, letter.about.reason.as_str()), (2, "refused on orders.dlq"));
-        assert_eq!(names(&letter), [pair("ce_id", "a"), pair("ce_time", "b")]);
+        let dead_letter =
+            read([vec![("ce_id", "a".to_owned()), ("ce_time", "b".to_owned())], headers].concat()).unwrap();
+        assert_eq!((dead_letter.no_source.clone(), dead_letter.record().topic), (None, "orders"));
+        assert_eq!((dead_letter.source.partition, dead_letter.source.reason.as_str()), (2, "refused on orders.dlq"));
+        assert_eq!(names(&dead_letter), [pair("ce_id", "a"), pair("ce_time", "b")]);
     }
 
     #[test]
-    fn only_the_newest_set_comes_off() {
+    fn only_the_newest_header_set_is_removed() {
         let headers = [set("orders", 1).headers(), set("orders", 2).headers()].concat();
-        let letter = read([headers, vec![("ce_id", "a".to_owned()), ("ce_time", "b".to_owned())]].concat()).unwrap();
-        assert_eq!(letter.about.partition, 2);
+        let dead_letter =
+            read([headers, vec![("ce_id", "a".to_owned()), ("ce_time", "b".to_owned())]].concat()).unwrap();
+        assert_eq!(dead_letter.source.partition, 2);
         let older = set("orders", 1).headers().map(|(name, value)| (name.to_owned(), value));
-        assert_eq!(names(&letter), [&[pair("ce_id", "a"), pair("ce_time", "b")][..], &older[..]].concat());
+        assert_eq!(names(&dead_letter), [&[pair("ce_id", "a"), pair("ce_time", "b")][..], &older[..]].concat());
     }
 
     #[test]
-    fn a_letter_that_no_topic_but_a_dead_letter_topic_is_named_for_stays() {
-        let stuck = |headers| read(headers).unwrap().stuck.map(|reason| reason.to_string()).unwrap_or_default();
-        assert!(stuck(set("orders.dlq", 0).headers().to_vec()).contains("no older dlq.* headers"));
+    fn a_dead_letter_without_a_source_topic_stays() {
+        let no_source = |headers| read(headers).unwrap().no_source.map(|reason| reason.to_string()).unwrap_or_default();
+        assert!(no_source(set("orders.dlq", 0).headers().to_vec()).contains("no older dlq.* headers"));
         let half = [vec![("dlq.topic", "orders".to_owned())], set("orders.dlq", 0).headers().to_vec()].concat();
-        // By their order the parts of the second set are those of the first.
+        // Headers are grouped by order: those of the second set count as the first's.
         let error = read(half).unwrap_err().to_string();
         assert!(
             error.contains("in the newest of its 2 sets of dlq.* headers, the header dlq.partition is missing"),
@@ -278,30 +287,30 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_id_and_time_gets_those_it_was_read_by() {
-        let letter = read(set("orders", 2).headers().to_vec()).unwrap();
+    fn a_record_without_id_and_time_keeps_its_identity() {
+        let dead_letter = read(set("orders", 2).headers().to_vec()).unwrap();
         let expected = [
             pair("ce_id", "orders-2-42"),
             pair("replay.timestamp", "1769860800000"),
             pair("ce_time", "2026-01-31T12:00:00Z"),
         ];
-        assert_eq!((letter.id.as_str(), names(&letter)), ("orders-2-42", expected.to_vec()));
+        assert_eq!((dead_letter.id.as_str(), names(&dead_letter)), ("orders-2-42", expected.to_vec()));
     }
 
     #[test]
-    fn a_letter_of_another_writer_is_named() {
+    fn a_dead_letter_of_another_framework_is_named() {
         let error = read(vec![("kafka_dlt-original-topic", "orders".to_owned())]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "is a dead letter of Spring Kafka (kafka_dlt-original-topic) and stays: only Millrace's own can be replayed"
         );
-        assert_eq!(read(Vec::new()).unwrap_err(), NoLetter::Malformed(DeadLetterError::Missing("dlq.topic")));
+        assert_eq!(read(Vec::new()).unwrap_err(), NotADeadLetter::Malformed(DeadLetterError::Missing("dlq.topic")));
     }
 
     #[test]
-    fn a_letter_goes_to_its_partition_while_the_topic_has_it() {
-        let letter = read(set("orders", 2).headers().to_vec()).unwrap();
-        assert_eq!(letter.clone().addressed(3).record().partition, Some(2));
-        assert_eq!(letter.addressed(2).record().partition, None);
+    fn a_dead_letter_goes_to_its_partition_if_that_exists() {
+        let dead_letter = read(set("orders", 2).headers().to_vec()).unwrap();
+        assert_eq!(dead_letter.clone().to_partition_of(3).record().partition, Some(2));
+        assert_eq!(dead_letter.to_partition_of(2).record().partition, None);
     }
 }
