@@ -65,7 +65,7 @@ where
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if exit::code(&*error) == exit::WRONG_SETTING => exit::report(&*error),
         Err(error) => {
-            tracing::error!(error = exit::describe(&*error), "stopped");
+            tracing::error!(error = exit::describe(&*error), "consumer failed");
             ExitCode::from(exit::FAILURE)
         }
     }
@@ -98,7 +98,7 @@ where
             outcome = on_worker(run(args.own, context)) => outcome?,
             () = drain_timed_out(&shutdown, &health, EXIT_TIMEOUT) => return Err(NotDrained(EXIT_TIMEOUT).into()),
         }
-        tracing::info!("ended");
+        tracing::info!("consumer stopped");
         Ok(())
     });
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);

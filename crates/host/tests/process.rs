@@ -156,8 +156,9 @@ fn a_signal_drains_and_exits_with_0() {
     }
 }
 
+/// A second signal exits at once.
 #[test]
-fn health_is_503_while_draining_until_a_second_signal() {
+fn health_is_503_while_draining() {
     for (signal, expected) in [("TERM", 143), ("INT", 130)] {
         let ticker = Running::start(ticker().args(["--last-tick", "1m"]));
         ticker.wait_for("/health", |answer| answer.starts_with("HTTP/1.1 200"));

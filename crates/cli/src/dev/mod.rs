@@ -187,8 +187,8 @@ async fn drain_broker(cluster: &AdminClient, consumers: &Consumers, deadline: De
         Err(_) => {
             let left = consumers.unprocessed(cluster).await.map_or_else(|_| "some".to_owned(), |left| left.to_string());
             tracing::error!(
-                "drain timed out: {left} accepted records were not processed and are lost, because the embedded broker \
-                 keeps nothing"
+                "drain timed out: {left} accepted records were not processed; they and the dead letters are lost with the \
+                 embedded broker"
             );
         }
     }

@@ -14,7 +14,7 @@ impl Bound {
     }
 
     /// Advances past a record that was read. Returns whether it is within the bound.
-    pub(super) fn contains_next(&mut self, partition: i32, offset: i64) -> bool {
+    pub(super) fn advance(&mut self, partition: i32, offset: i64) -> bool {
         let Some(&end) = self.0.get(&partition) else { return false };
         if offset >= end - 1 {
             self.0.remove(&partition);
@@ -42,17 +42,17 @@ mod tests {
     fn a_bound_is_reached_when_all_partitions_are_read() {
         let start = BTreeMap::from([(0, 0), (1, 7), (2, 3)]);
         let mut bound = Bound::between(&start, &BTreeMap::from([(0, 2), (1, 7), (2, 9)]));
-        assert!(!bound.contains_next(1, 7), "a later record is beyond the bound");
-        assert!(bound.contains_next(0, 0) && bound.contains_next(0, 1) && !bound.contains_next(0, 2));
-        assert!(bound.contains_next(2, 3) && !bound.is_reached());
+        assert!(!bound.advance(1, 7), "a later record is beyond the bound");
+        assert!(bound.advance(0, 0) && bound.advance(0, 1) && !bound.advance(0, 2));
+        assert!(bound.advance(2, 3) && !bound.is_reached());
         bound.ended(2);
-        assert!(bound.is_reached() && !bound.contains_next(2, 8));
+        assert!(bound.is_reached() && !bound.advance(2, 8));
     }
 
     #[test]
     fn a_record_beyond_a_marker_closes_its_partition() {
         let mut bound = Bound::between(&BTreeMap::from([(0, 0)]), &BTreeMap::from([(0, 3)]));
-        assert!(bound.contains_next(0, 1) && !bound.contains_next(0, 3) && bound.is_reached());
+        assert!(bound.advance(0, 1) && !bound.advance(0, 3) && bound.is_reached());
     }
 
     #[test]

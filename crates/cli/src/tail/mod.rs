@@ -126,7 +126,7 @@ async fn follow(reader: &Reader, mut bound: Option<&mut Bound>, printer: &mut Pr
         };
         match read? {
             Read::Record(record) => {
-                if bound.as_deref_mut().is_none_or(|bound| bound.contains_next(record.partition(), record.offset())) {
+                if bound.as_deref_mut().is_none_or(|bound| bound.advance(record.partition(), record.offset())) {
                     let line = printer.line(&record);
                     printer.print(&line)?;
                 }

@@ -82,7 +82,7 @@ async fn read(
         match reader.next().await? {
             Read::End(partition) => bound.ended(partition),
             Read::Record(record) => {
-                if bound.contains_next(record.partition(), record.offset()) {
+                if bound.advance(record.partition(), record.offset()) {
                     each(&record);
                 }
             }

@@ -222,8 +222,8 @@ mod tests {
                 }
             });
             let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
-            let lines_of = ["before the banner", "after the banner", "chatter", "a warning"];
-            assert_eq!(lines_of.map(|text| lines.matches(text).count()), [0, 1, 0, 2], "{lines}");
+            let texts = ["before the banner", "after the banner", "chatter", "a warning"];
+            assert_eq!(texts.map(|text| lines.matches(text).count()), [0, 1, 0, 2], "{lines}");
         }
     }
 
