@@ -28,7 +28,7 @@ pub(crate) struct Broker {
 impl Broker {
     /// Discovers the broker and fetches its metadata.
     ///
-    /// Fails with a [`SettingError`] where a setting is wrong, and with the broker's address where it does not answer.
+    /// Fails with a [`SettingError`] for a wrong setting, and with the broker's address if it does not answer.
     pub(crate) async fn connect(args: &BrokerArgs, origins: &Origins) -> anyhow::Result<Self> {
         let settings = args.settings()?;
         let cluster = AdminClient::new(&settings).map_err(|failure| in_the_users_words(failure, origins))?;

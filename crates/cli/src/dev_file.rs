@@ -32,7 +32,7 @@ pub(crate) enum DevFileError {
     /// No `millrace dev` uses this data directory.
     #[error("there is no {}", .0.display())]
     Missing(PathBuf),
-    /// The file is there and cannot be used.
+    /// The file cannot be read or parsed.
     #[error("{} cannot be read: {reason}", path.display())]
     Unreadable {
         /// The file.
@@ -45,7 +45,7 @@ pub(crate) enum DevFileError {
     Stale {
         /// The file.
         path: PathBuf,
-        /// The process that is gone.
+        /// The process that ended.
         pid: i32,
     },
 }
@@ -79,7 +79,7 @@ impl DevFile {
     }
 }
 
-/// Locks the data directory for as long as the file is open; `None` where another process has it.
+/// Locks the data directory for as long as the file is open; `None` if another process holds it.
 pub(crate) fn lock(data_dir: &Path) -> io::Result<Option<File>> {
     let file = File::options().create(true).truncate(false).write(true).open(data_dir.join(LOCK))?;
     match file.try_lock() {

@@ -22,7 +22,7 @@ pub(crate) struct BrokerArgs {
     /// The broker [default: that of the millrace dev which uses the data directory]
     #[arg(long, value_name = "HOST:PORT,…", value_parser = bootstrap_servers)]
     pub(crate) kafka: Option<String>,
-    /// Where a running millrace dev keeps its files
+    /// Data directory of a running millrace dev
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
     #[command(flatten)]

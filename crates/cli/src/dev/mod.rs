@@ -53,13 +53,13 @@ Examples:
   millrace dev --listen :9000 --kafka apache  a real Kafka, all addresses
   millrace dev --kafka localhost:9092 --notifier-config notifier.toml
 
-While it serves, DIR/dev.json says where it is: tail, order, replay, topology, serve and consume find its \
-broker by that, and load its edge.";
+While it serves, DIR/dev.json holds its addresses: tail, order, replay, topology, serve and consume use its \
+broker, and load its edge.";
 
 /// Run everything in one process: edge, broker, consumers
 ///
-/// With the embedded broker nothing else is needed, and nothing is kept: it lives in memory. --kafka apache starts a
-/// real Apache Kafka from its jars (a JDK and Maven must be there) and keeps its data in the data directory.
+/// The embedded broker needs no installation and keeps records in memory only. --kafka apache starts a
+/// real Apache Kafka from its jars (needs a JDK and Maven) and keeps its data in the data directory.
 /// Notifications may go to this machine and to private networks, as with --allow-private-destinations.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
@@ -73,7 +73,7 @@ pub(crate) struct Args {
     /// The database [default: a SQLite file in the data directory]
     #[arg(long, value_name = "URL", hide_env_values = true)]
     database: Option<String>,
-    /// Where dev.json is written, Apache Kafka keeps its data, and the database is where none is named
+    /// Directory of dev.json, Apache Kafka's data and the default database
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]

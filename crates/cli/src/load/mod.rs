@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     url: Option<Target>,
 
-    /// Where a running millrace dev keeps its files
+    /// Data directory of a running millrace dev
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
 

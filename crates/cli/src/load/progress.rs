@@ -1,4 +1,4 @@
-//! The progress bar: on stderr, and only where that is a terminal.
+//! Progress bar on stderr, if that is a terminal.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

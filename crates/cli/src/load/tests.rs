@@ -114,7 +114,7 @@ async fn a_closed_loop_bounded_by_time_ends_by_itself() {
     assert_eq!(report["sent"], report["accepted"]);
 }
 
-/// The exit status is 1, and the file is written all the same.
+/// The exit status is 1, and the JSON file is written.
 #[tokio::test]
 async fn failures_are_counted_by_status() {
     let calls = Arc::new(AtomicUsize::new(0));

@@ -48,7 +48,7 @@ struct Window {
 }
 
 impl Window {
-    /// Up to `width` offsets before `end`, not before `first`; `None` where there are none.
+    /// Up to `width` offsets before `end`, not before `first`; `None` if there are none.
     fn ending(end: i64, width: i64, first: i64) -> Option<Self> {
         let start = end.saturating_sub(width).max(first);
         (start < end).then_some(Self { start, end })

@@ -64,7 +64,7 @@ impl Snapshot {
     /// Queries `broker`; `is_dev` when it is that of a running `millrace dev`.
     ///
     /// # Errors
-    /// [`KafkaError::Unreachable`] where it does not answer in time.
+    /// [`KafkaError::Unreachable`] if it does not answer in time.
     pub(super) async fn take(broker: &Broker, is_dev: bool) -> Result<Self, KafkaError> {
         let topics = &broker.overview.topics;
         let in_memory = broker.cluster.is_in_memory(BROKER_TIMEOUT).await?;

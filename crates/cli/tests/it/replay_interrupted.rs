@@ -7,13 +7,13 @@ use millrace_testkit::{Kafka, eventually};
 
 use crate::replay::{Topics, replay};
 
-const LETTERS: usize = 300;
+const DEAD_LETTERS: usize = 300;
 
 async fn dead_letters(kafka: &Kafka, prefix: &str) -> Topics {
     let topics = Topics::create(kafka, prefix, 2).await;
     let dead_letter =
         |n: usize| topics.dead_letter(RawRecord::new(format!("{n}")).key(format!("{n}")), n, "permanent", "no");
-    kafka.produce(&topics.dead_letters, (0..LETTERS).map(dead_letter)).await;
+    kafka.produce(&topics.dead_letters, (0..DEAD_LETTERS).map(dead_letter)).await;
     topics
 }
 
@@ -26,7 +26,7 @@ async fn some_are_back(kafka: &Kafka, topics: &Topics) {
 
 async fn each_is_back_once(kafka: &Kafka, topics: &Topics) {
     let replayed = topics.replayed(kafka).await;
-    assert_eq!(replayed.len(), LETTERS);
+    assert_eq!(replayed.len(), DEAD_LETTERS);
     assert!(replayed.values().all(|&count| count == 1), "{replayed:?}");
 }
 
@@ -41,13 +41,13 @@ async fn a_stop_commits_exactly_what_was_replayed() {
     let summary = running.end().await.ok();
 
     let back = topics.replayed(kafka).await.len();
-    assert!(back < LETTERS, "the replay ended before it was stopped");
-    assert_eq!(summary, format!("replayed {back}, skipped 0, failed 0, remaining {}\n", LETTERS - back));
+    assert!(back < DEAD_LETTERS, "the replay ended before it was stopped");
+    assert_eq!(summary, format!("replayed {back}, skipped 0, failed 0, remaining {}\n", DEAD_LETTERS - back));
     let frontier = kafka.committed_offsets("millrace-replay", &topics.dead_letters).await[&0];
     assert_eq!(frontier, Some(i64::try_from(back).unwrap()));
 
     let summary = replay(kafka, &topics, &[]).run().await.ok();
-    assert_eq!(summary, format!("replayed {}, skipped 0, failed 0, remaining 0\n", LETTERS - back));
+    assert_eq!(summary, format!("replayed {}, skipped 0, failed 0, remaining 0\n", DEAD_LETTERS - back));
     each_is_back_once(kafka, &topics).await;
 }
 
@@ -60,7 +60,7 @@ async fn after_kills_each_dead_letter_is_replayed_once() {
         let before = topics.replayed(kafka).await.len();
         eventually(Duration::from_secs(30), "more letters are back", async || {
             let back = topics.replayed(kafka).await.len();
-            (back > before + 20 || back == LETTERS).then_some(())
+            (back > before + 20 || back == DEAD_LETTERS).then_some(())
         })
         .await;
         running.signal("KILL");
