@@ -112,7 +112,7 @@ async fn catch_up(kafka: &KafkaSettings) {
     match tokio::time::timeout(CATCH_UP_TIMEOUT, files_written(kafka)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!(%error, "reading committed offsets failed: some insights may have no file yet")
+            tracing::warn!(%error, "reading committed offsets failed: some insights may have no file yet");
         }
         Err(_) => tracing::warn!("waiting for insights' files timed out: the rest is written after the restart"),
     }

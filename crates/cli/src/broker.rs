@@ -1,4 +1,4 @@
-//! A broker that answered.
+//! The broker that a command talks to: its settings, an admin client and its topics.
 
 use std::time::Duration;
 
@@ -12,24 +12,23 @@ use rdkafka::error::KafkaError as RdKafkaError;
 
 use crate::discovery::BrokerArgs;
 
-/// How long one question to the broker may take. Two of them in a row stay under the 30 s after which a command that
-/// cannot reach its broker has ended.
+/// Time-out of one admin request. Two in a row stay under the 30 s within which a command without its broker exits.
 pub(crate) const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A broker, and what it held when it was asked first.
+/// A reachable broker and its metadata at the time of the connection.
 pub(crate) struct Broker {
-    /// How to reach it.
+    /// Client settings.
     pub(crate) settings: KafkaSettings,
-    /// For further questions.
+    /// Admin client.
     pub(crate) cluster: AdminClient,
-    /// Its topics.
+    /// Topics and brokers.
     pub(crate) overview: ClusterMetadata,
 }
 
 impl Broker {
-    /// Finds the broker and asks it for its topics.
+    /// Discovers the broker and fetches its metadata.
     ///
-    /// Fails with a [`SettingError`] where a setting is wrong, and with the broker's address where it does not answer.
+    /// Fails with a [`SettingError`] for a wrong setting, and with the broker's address if it does not answer.
     pub(crate) async fn connect(args: &BrokerArgs, origins: &Origins) -> anyhow::Result<Self> {
         let settings = args.settings()?;
         let cluster = AdminClient::new(&settings).map_err(|failure| in_the_users_words(failure, origins))?;
@@ -52,14 +51,14 @@ impl Broker {
     }
 }
 
-/// A setting that librdkafka refuses is a setting of the user's: it is named as they wrote it.
+/// Maps a setting that librdkafka rejects to a [`SettingError`] that names the flag or variable as the user wrote it.
 pub(crate) fn in_the_users_words(failure: KafkaError, origins: &Origins) -> anyhow::Error {
     match failure {
         KafkaError::Setting { name, value, reason } => {
             let problem = if value.is_empty() { reason } else { format!("cannot be {value:?}: {reason}") };
             SettingError::new(setting_of(&name, origins), problem).into()
         }
-        // Files are looked into only when a client is made; librdkafka's account begins with the property.
+        // librdkafka reads files only when a client is created; its reason begins with the property.
         KafkaError::Call { source: ClientError(RdKafkaError::ClientCreation(reason)), .. }
             if reason.starts_with("ssl.") =>
         {
@@ -70,7 +69,7 @@ pub(crate) fn in_the_users_words(failure: KafkaError, origins: &Origins) -> anyh
     }
 }
 
-/// The setting behind one of librdkafka's properties.
+/// The flag or variable of a librdkafka property.
 fn setting_of(property: &str, origins: &Origins) -> String {
     match property {
         "bootstrap.servers" => origins.name("kafka"),

@@ -1,4 +1,4 @@
-//! The commands, and which part of the program each one is.
+//! The subcommands and what each one runs.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ Examples:
   millrace load --rate 2000 --duration 60s     2,000 notifications a second
   seq 1 10 | millrace order                    ten orders, and see them paid
   millrace tail notifications --from -5        the last five, then what comes
-  millrace replay notifications.dlq --dry-run  what would go back to its topic
+  millrace replay notifications.dlq --dry-run  list what would be replayed
   millrace topology --format svg > flow.svg    what the broker holds, drawn
   millrace consume notifier                    deliver notifications from here
 
@@ -44,28 +44,28 @@ pub(crate) enum Command {
     Consume(Box<consume::Args>),
 }
 
-/// How a command is seen by whoever runs it, which decides what it logs.
+/// What kind of program a command is; its default log level follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Presence {
-    /// It does something and ends.
+pub(crate) enum CommandKind {
+    /// Does its work and exits.
     Tool,
-    /// It serves or consumes until it is stopped; its logs are the account of what it does.
+    /// Serves or consumes until it is stopped; its logs are its only output.
     Service,
-    /// The same, for a person: what is to be known of the start is on its first screen.
-    Screen,
+    /// A service that a person starts on a terminal: its banner replaces the log lines of the start.
+    Interactive,
 }
 
 impl Command {
-    /// How it is seen.
-    pub(crate) fn presence(&self) -> Presence {
+    /// The kind of the command.
+    pub(crate) fn kind(&self) -> CommandKind {
         match self {
-            Self::Dev(_) => Presence::Screen,
-            Self::Serve(_) | Self::Consume(_) => Presence::Service,
-            Self::Load(_) | Self::Order(_) | Self::Tail(_) | Self::Replay(_) | Self::Topology(_) => Presence::Tool,
+            Self::Dev(_) => CommandKind::Interactive,
+            Self::Serve(_) | Self::Consume(_) => CommandKind::Service,
+            Self::Load(_) | Self::Order(_) | Self::Tail(_) | Self::Replay(_) | Self::Topology(_) => CommandKind::Tool,
         }
     }
 
-    /// Runs the command until it is done, or until `shutdown` and the end of what is in flight.
+    /// Runs the command to its end, or until `shutdown` is cancelled and what is in flight is drained.
     pub(crate) async fn run(self, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
         match self {
             Self::Dev(args) => dev::run(*args, origins, shutdown).await,
@@ -80,7 +80,7 @@ impl Command {
     }
 }
 
-/// Runs a command that may be left at any moment.
+/// Runs a command that may be cancelled at any point.
 async fn until<F>(shutdown: &CancellationToken, command: F) -> anyhow::Result<ExitCode>
 where
     F: Future<Output = anyhow::Result<ExitCode>>,

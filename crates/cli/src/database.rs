@@ -1,4 +1,4 @@
-//! Which database a command uses.
+//! The `--database` setting and its default.
 
 use std::path::Path;
 
@@ -9,11 +9,12 @@ use millrace_store::sqlite_url;
 use crate::dev_file::DevFile;
 use crate::discovery::BrokerArgs;
 
-/// The file in the data directory where nothing else is named.
+/// SQLite file in the data directory, the default of `millrace dev`.
 const FILE: &str = "millrace.db";
 
-/// The setting of every command that uses a database.
+/// `--database`, for every command that uses one.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Database")]
 pub(crate) struct DatabaseArgs {
     /// PostgreSQL or SQLite, such as `postgres://USER@HOST/NAME` [default: that of the millrace dev in use]
     #[arg(long, value_name = "URL", hide_env_values = true)]
@@ -21,7 +22,7 @@ pub(crate) struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
-    /// The URL that is named, or that of the `millrace dev` whose broker is used.
+    /// The given URL, else that of the `millrace dev` whose broker is used.
     pub(crate) fn or_that_of_dev(&self, broker: &BrokerArgs) -> Option<String> {
         let of_dev = || {
             let dev = DevFile::read(&broker.data_dir).ok()?;
@@ -32,8 +33,8 @@ impl DatabaseArgs {
     }
 }
 
-/// The URL of the file in the data directory.
+/// URL of the SQLite file in the data directory.
 pub(crate) fn in_data_dir(data_dir: &Path) -> anyhow::Result<String> {
     let path = std::path::absolute(data_dir.join(FILE));
-    Ok(sqlite_url(&path.with_context(|| format!("the path of {FILE} in {}", data_dir.display()))?))
+    Ok(sqlite_url(&path.with_context(|| format!("resolving the path of {FILE} in {}", data_dir.display()))?))
 }

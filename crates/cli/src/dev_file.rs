@@ -1,4 +1,4 @@
-//! `dev.json`: where a running `millrace dev` is found.
+//! `dev.json`: the addresses of a running `millrace dev`.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The file's name in the data directory.
+/// File name in the data directory.
 pub(crate) const NAME: &str = "dev.json";
 
 /// The file that a running `millrace dev` holds locked: unlike a process id, a lock ends with its process.
 const LOCK: &str = "dev.lock";
 
-/// What `millrace dev` writes down about itself while it serves.
+/// The content of `dev.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DevFile {
     /// The URL of its edge.
@@ -26,13 +26,13 @@ pub(crate) struct DevFile {
     pub(crate) pid: i32,
 }
 
-/// Why there is nothing to be learned from the file.
+/// Why `dev.json` cannot be used.
 #[derive(Debug, Error)]
 pub(crate) enum DevFileError {
     /// No `millrace dev` uses this data directory.
     #[error("there is no {}", .0.display())]
     Missing(PathBuf),
-    /// The file is there and cannot be used.
+    /// The file cannot be read or parsed.
     #[error("{} cannot be read: {reason}", path.display())]
     Unreadable {
         /// The file.
@@ -45,13 +45,13 @@ pub(crate) enum DevFileError {
     Stale {
         /// The file.
         path: PathBuf,
-        /// The process that is gone.
+        /// The process that ended.
         pid: i32,
     },
 }
 
 impl DevFile {
-    /// Reads the file in `data_dir`, and makes sure that its writer still runs.
+    /// Reads the file in `data_dir`; [`DevFileError::Stale`] when its process no longer runs.
     pub(crate) fn read(data_dir: &Path) -> Result<Self, DevFileError> {
         let path = data_dir.join(NAME);
         let unreadable = |path: PathBuf, reason: String| DevFileError::Unreadable { path, reason };
@@ -69,7 +69,7 @@ impl DevFile {
 }
 
 impl DevFile {
-    /// Writes the file into `data_dir`, whole or not at all: whoever finds it can read it.
+    /// Writes the file into `data_dir` atomically (write, then rename).
     pub(crate) fn write(&self, data_dir: &Path) -> io::Result<PathBuf> {
         let path = data_dir.join(NAME);
         let draft = data_dir.join(format!("{NAME}.{}", self.pid));
@@ -79,7 +79,7 @@ impl DevFile {
     }
 }
 
-/// Locks the data directory for as long as the file is open; `None` where another process has it.
+/// Locks the data directory for as long as the file is open; `None` if another process holds it.
 pub(crate) fn lock(data_dir: &Path) -> io::Result<Option<File>> {
     let file = File::options().create(true).truncate(false).write(true).open(data_dir.join(LOCK))?;
     match file.try_lock() {
@@ -89,7 +89,8 @@ pub(crate) fn lock(data_dir: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Whether a process holds the lock. A shared one suffices to ask, so that those who ask do not see each other.
+/// Whether a process holds the exclusive lock. The check takes a shared lock, so that concurrent checks do not
+/// conflict.
 fn is_locked(data_dir: &Path) -> bool {
     let file = File::open(data_dir.join(LOCK));
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
@@ -104,18 +105,19 @@ mod tests {
 
     fn written(text: &str) -> Result<DevFile, String> {
         let folder = tempfile::tempdir().unwrap();
-        let _held = lock(folder.path()).unwrap().expect("nobody else has it");
+        let _held = lock(folder.path()).unwrap().expect("the lock is free");
         fs::write(folder.path().join(NAME), text).unwrap();
         DevFile::read(folder.path()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn the_file_of_a_running_process_says_where_the_broker_is() {
+    fn the_file_of_a_running_process_names_its_broker() {
         assert_eq!(written(FILE).unwrap().kafka, "127.0.0.1:9092");
     }
 
+    /// Another process may have the pid by now: the lock decides.
     #[test]
-    fn a_file_left_behind_is_told_with_its_pid_whatever_process_has_that_now() {
+    fn a_stale_file_is_reported_with_its_pid() {
         let folder = tempfile::tempdir().unwrap();
         let pid = std::process::id();
         fs::write(folder.path().join(NAME), FILE.replace("4711", &pid.to_string())).unwrap();
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_such_file_is_unreadable() {
+    fn a_malformed_file_is_unreadable() {
         for text in [
             "",
             "{}",

@@ -1,4 +1,4 @@
-//! Where the broker is: `--kafka`, else `KAFKA_BOOTSTRAP_SERVERS`, else the `millrace dev` of the data directory.
+//! Broker discovery: `--kafka`, else `KAFKA_BOOTSTRAP_SERVERS`, else the `millrace dev` of the data directory.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use millrace_kafka::settings::Security;
 
 use crate::dev_file::{DevFile, DevFileError};
 
-/// The data directory where none is named.
+/// Default data directory.
 pub(crate) const DATA_DIR: &str = ".millrace";
 
-/// How often it is looked whether the `millrace dev` is still there.
+/// How often to check that `millrace dev` still runs.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The settings of every command that needs a broker.
@@ -22,7 +22,7 @@ pub(crate) struct BrokerArgs {
     /// The broker [default: that of the millrace dev which uses the data directory]
     #[arg(long, value_name = "HOST:PORT,…", value_parser = bootstrap_servers)]
     pub(crate) kafka: Option<String>,
-    /// Where a running millrace dev keeps its files
+    /// Data directory of a running millrace dev
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     pub(crate) data_dir: PathBuf,
     #[command(flatten)]
@@ -30,9 +30,9 @@ pub(crate) struct BrokerArgs {
 }
 
 impl BrokerArgs {
-    /// How to reach the broker.
+    /// Client settings of the broker.
     ///
-    /// Fails where none is named and no `millrace dev` runs, naming the three ways to say where it is.
+    /// Fails when none is given and no `millrace dev` runs; the error names the three ways to set it.
     pub(crate) fn settings(&self) -> Result<KafkaSettings, SettingError> {
         let bootstrap_servers = match &self.kafka {
             Some(servers) => servers.clone(),
@@ -41,7 +41,7 @@ impl BrokerArgs {
         Ok(KafkaSettings { security: self.security.clone(), ..KafkaSettings::plaintext(bootstrap_servers) })
     }
 
-    /// Resolves when the `millrace dev` whose broker `found` is has ended; never where the broker was named.
+    /// Resolves when the `millrace dev` with the broker `found` has ended; never when the broker was given.
     pub(crate) async fn dev_gone(&self, found: &KafkaSettings) {
         if self.kafka.is_some() {
             return std::future::pending().await;
@@ -49,7 +49,7 @@ impl BrokerArgs {
         loop {
             match DevFile::read(&self.data_dir) {
                 Ok(dev) if dev.kafka == found.bootstrap_servers => {}
-                // It cannot be told.
+                // Unknown: treated as running.
                 Err(DevFileError::Unreadable { .. }) => {}
                 Ok(_) | Err(DevFileError::Missing(_) | DevFileError::Stale { .. }) => return,
             }
@@ -60,13 +60,13 @@ impl BrokerArgs {
     fn not_found(&self, error: &DevFileError) -> SettingError {
         let ways = "name it with --kafka HOST:PORT or KAFKA_BOOTSTRAP_SERVERS, or start millrace dev (with the same \
                     --data-dir)";
-        // Who names a data directory means the dev that uses it.
+        // A given data directory selects its dev.
         let setting = if self.data_dir == Path::new(DATA_DIR) { "--kafka" } else { "--data-dir" };
-        SettingError::new(setting, format!("no broker to talk to: {error}; {ways}"))
+        SettingError::new(setting, format!("no broker given: {error}; {ways}"))
     }
 }
 
-/// Reads bootstrap servers: `HOST:PORT`, separated by commas. librdkafka would pass over what it cannot read.
+/// Parses bootstrap servers: `HOST:PORT`, separated by commas. librdkafka ignores entries that it cannot parse.
 pub(crate) fn bootstrap_servers(text: &str) -> Result<String, String> {
     let servers: Vec<&str> = text.split(',').map(str::trim).collect();
     match servers.iter().find(|server| !is_address(server)) {
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_named_broker_wins_over_a_running_dev() {
         let folder = tempfile::tempdir().unwrap();
-        let _running = crate::dev_file::lock(folder.path()).unwrap().expect("nobody else has it");
+        let _running = crate::dev_file::lock(folder.path()).unwrap().expect("the lock is free");
         let dev = DevFile { http: String::new(), kafka: "127.0.0.1:1111".to_owned(), database: String::new(), pid: 1 };
         dev.write(folder.path()).unwrap();
         let found = |kafka| args(kafka, folder.path()).settings().unwrap().bootstrap_servers;
@@ -105,15 +105,16 @@ mod tests {
         assert_eq!(found(None), "127.0.0.1:1111");
     }
 
+    /// A given broker is never gone.
     #[tokio::test]
-    async fn a_dev_is_gone_when_its_file_or_its_lock_is_and_a_named_broker_never_is() {
+    async fn a_dev_without_its_file_or_lock_is_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let running = crate::dev_file::lock(folder.path()).unwrap().expect("nobody else has it");
+        let running = crate::dev_file::lock(folder.path()).unwrap().expect("the lock is free");
         let dev = DevFile { http: String::new(), kafka: "127.0.0.1:1111".to_owned(), database: String::new(), pid: 1 };
         dev.write(folder.path()).unwrap();
         let (found, named) = (args(None, folder.path()), args(Some("127.0.0.1:1111"), folder.path()));
         let settings = found.settings().unwrap();
-        // It looks at once.
+        // The first check is immediate.
         let is_gone = |args: &BrokerArgs| args.dev_gone(&settings).now_or_never().is_some();
         assert!(!is_gone(&found));
         drop(running);
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_broker_the_error_says_the_three_ways_to_name_one() {
+    fn without_a_broker_the_error_names_the_three_ways_to_set_it() {
         let folder = tempfile::tempdir().unwrap();
         let error = args(None, folder.path()).settings().unwrap_err().to_string();
         for way in ["--kafka HOST:PORT", "KAFKA_BOOTSTRAP_SERVERS", "millrace dev", "dev.json"] {

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a listener, with the patience a server needs on an open port, and a graceful stop.
+//! HTTP/1.1 server on a listener, with time-outs for slow clients and a graceful stop.
 
 mod connection;
 mod refusal;
@@ -21,21 +21,22 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Connection;
-use self::timeouts::{Timeouts, Turns};
+use self::timeouts::{ConnectionPhase, Timeouts};
 
-/// How long a client may take to send a request's head, from its first byte on.
+/// Time-out of a request's head, from its first byte to its end.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long requests in flight may take once the server stops: a little above the edge's own limit.
-const DRAIN: Duration = Duration::from_secs(16);
+/// How long requests in flight may take once the server stops: slightly above the edge's own time-out.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(16);
 
-/// How long to wait after the system refused a connection, as it does when file descriptors run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Back-off after a failed accept, as when file descriptors run out.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// How the HTTP server treats its clients.
+/// Settings of the HTTP server.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct HttpArgs {
-    /// How long an idle connection is kept: longer than the load balancer in front keeps it, else requests fail with 502
+    /// How long an idle connection is kept: longer than the load balancer in front keeps it, else requests fail with
+    /// 502
     #[arg(long, value_name = "TIME", default_value = "75s", value_parser = idle_timeout)]
     idle_timeout: Duration,
 }
@@ -58,19 +59,19 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, http: HttpArgs,
         };
         match accepted {
             Ok((stream, _)) => {
-                // Answers are small and written whole: waiting to fill a packet only delays them.
+                // Responses are small and written at once: Nagle's algorithm would only delay them.
                 let _ = stream.set_nodelay(true);
                 connect(stream, router.clone(), timeouts, &connections);
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                tracing::warn!(%error, "accept failed, retrying");
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
         }
     }
     drop(listener);
-    if timeout(DRAIN, connections.shutdown()).await.is_err() {
-        tracing::warn!("some requests did not end in time");
+    if timeout(DRAIN_TIMEOUT, connections.shutdown()).await.is_err() {
+        tracing::warn!("drain timed out with requests still in flight");
     }
 }
 
@@ -78,19 +79,19 @@ fn connect<S>(stream: S, router: Router, timeouts: Timeouts, connections: &Grace
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let turns = Turns::default();
+    let phase = ConnectionPhase::default();
     let router = TowerToHyperService::new(router);
-    let io = TokioIo::new(Connection::new(stream, timeouts, turns.clone()));
+    let io = TokioIo::new(Connection::new(stream, timeouts, phase.clone()));
     let service = service_fn(move |request| {
-        let turn = turns.begin();
-        let answer = router.call(request);
+        let guard = phase.begin_request();
+        let response = router.call(request);
         async move {
-            let answer = answer.await;
-            drop(turn);
-            answer
+            let response = response.await;
+            drop(guard);
+            response
         }
     });
-    // Time is kept by the connection: hyper has one limit for a head and for the time before it.
+    // The connection keeps the time-outs: hyper has one for both the idle time and the head.
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
@@ -98,7 +99,7 @@ where
     let connection = connections.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended early");
+            tracing::debug!(%error, "connection closed with an error");
         }
     });
 }

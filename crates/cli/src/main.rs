@@ -25,22 +25,22 @@ use millrace_host::settings::{self, Parsed};
 use millrace_host::telemetry::logs;
 use millrace_host::{exit, shutdown};
 
-use crate::command::{Millrace, Presence};
+use crate::command::{CommandKind, Millrace};
 
-/// How long a question to a broker may hold up the end of the process after its command has returned.
-const RUNTIME_END: Duration = Duration::from_secs(1);
+/// How long blocking work, such as an admin request, may delay the exit after the command has returned.
+const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let parsed = settings::parse::<Millrace>();
-    let install = match parsed.args.command.presence() {
-        Presence::Screen => logs::install_for_start,
-        Presence::Service => logs::install,
-        Presence::Tool => logs::install_quiet,
+    let install = match parsed.args.command.kind() {
+        CommandKind::Interactive => logs::install_for_start,
+        CommandKind::Service => logs::install,
+        CommandKind::Tool => logs::install_quiet,
     };
     install(&parsed.args.logs);
     match run(parsed) {
         Ok(code) => code,
-        // `millrace tail events | head -1` has got what it wanted.
+        // `millrace tail events | head -1` is no failure.
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => exit::report(error.as_ref()),
     }
@@ -52,6 +52,6 @@ fn run(parsed: Parsed<Millrace>) -> anyhow::Result<ExitCode> {
         let shutdown = shutdown::on_signals()?;
         parsed.args.command.run(&parsed.origins, shutdown).await
     });
-    runtime.shutdown_timeout(RUNTIME_END);
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
     outcome
 }

@@ -1,4 +1,4 @@
-//! `millrace serve`: the edge alone, on a broker.
+//! `millrace serve`: the edge alone, on an external broker.
 
 mod missing_topics;
 
@@ -23,8 +23,8 @@ use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
 use crate::http_server::{self, HttpArgs};
 
-/// How long the brokers may take to answer at the start.
-const REACHED_WITHIN: Duration = Duration::from_secs(20);
+/// Time-out of the first connection to the brokers.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,15 +33,15 @@ Examples:
 
 /// Serve the HTTP edge alone, on a broker
 ///
-/// A 2xx means that every in-sync replica has the record. GET /openapi.json describes all routes. The broker's topics must
-/// be there: millrace consume and millrace dev make those that are missing.
+/// A 2xx means that every in-sync replica has the record. GET /openapi.json describes all routes. The topics must
+/// exist: millrace consume and millrace dev create missing ones.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Where to listen for HTTP: an address of this machine's, or :PORT for all of them
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: SocketAddr,
-    /// How long records wait to share a batch: longer costs latency and saves CPU
+    /// How long records wait to form a batch (linger.ms): longer costs latency and saves CPU
     #[arg(long, value_name = "TIME", default_value = "2.5ms", value_parser = linger)]
     linger: Duration,
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     database: DatabaseArgs,
 }
 
-/// A duration that may have a fraction: batches wait for milliseconds and less.
+/// Parses milliseconds with a fraction.
 fn linger(text: &str) -> Result<Duration, String> {
     let millis: Option<f64> = text.strip_suffix("ms").and_then(|number| number.trim().parse().ok());
     match millis {
@@ -63,10 +63,10 @@ fn linger(text: &str) -> Result<Duration, String> {
 
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let kafka = args.broker.settings()?;
-    let reserved = BoundSocket::at(args.listen, &origins.name("listen"))?;
+    let socket = BoundSocket::at(args.listen, &origins.name("listen"))?;
     let settings = ProducerSettings { linger: args.linger, ..ProducerSettings::default() };
     let producer = Producer::new(&kafka, &settings).map_err(|failure| in_the_users_words(failure, origins))?;
-    let Some(reached) = shutdown.run_until_cancelled(producer.warm_up(REACHED_WITHIN)).await else {
+    let Some(reached) = shutdown.run_until_cancelled(producer.warm_up(CONNECT_TIMEOUT)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     reached.with_context(|| format!("the broker cannot be reached at {}", kafka.bootstrap_servers))?;
@@ -79,10 +79,10 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         let database = LazyDatabase::at(url).map_err(|error| origins.error("database", error.to_string()))?;
         edge = edge.with_lookup(Arc::new(database));
     }
-    let listener = reserved.listen()?;
+    let listener = socket.listen()?;
     tracing::info!(listen = %listener.local_addr()?, kafka = kafka.bootstrap_servers, "serving");
     tokio::select! {
         () = http_server::serve(listener, edge.router(), args.http, shutdown) => Ok(ExitCode::SUCCESS),
-        () = fatal.cancelled() => anyhow::bail!("the Kafka producer met an error that it cannot recover from"),
+        () = fatal.cancelled() => anyhow::bail!("the Kafka producer failed with a fatal error"),
     }
 }

@@ -1,12 +1,12 @@
-//! Text of others, shown on a terminal.
+//! Untrusted text, escaped for a terminal.
 
 use std::fmt::{self, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Shows bytes on one line: UTF-8 as it is with its control characters escaped, so that no record can steer the
-/// terminal; anything else as `base64:…`.
+/// Shows bytes on one line: UTF-8 with control characters escaped, so that no record can control the terminal; anything
+/// else as `base64:…`.
 pub(crate) fn one_line(bytes: &[u8]) -> impl fmt::Display {
     OneLine(bytes)
 }

@@ -1,4 +1,4 @@
-//! The catalogue's topics on a broker.
+//! Creates the catalogue's topics on a broker.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use millrace_kafka::error::{ClientError, describe};
 use millrace_kafka::{KafkaError, KafkaSettings};
 use rdkafka::client::DefaultClientContext;
 
-/// How long the creation of topics may take.
-const CREATION: Duration = Duration::from_secs(20);
+/// Time-out of topic creation.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Creates the catalogue's topics that do not exist yet, with the broker's default replication. Existing ones are
-/// taken as they are. Not for the embedded broker, which cannot be asked to. Gives the names of those it created.
+/// Creates the catalogue's missing topics with the broker's default replication, and returns their names. Existing
+/// topics are not changed. The embedded broker does not support it.
 pub(crate) async fn create(settings: &KafkaSettings) -> anyhow::Result<Vec<String>> {
     let topics: Vec<TopicSpec> = catalogue()
         .all()
@@ -25,12 +25,12 @@ pub(crate) async fn create(settings: &KafkaSettings) -> anyhow::Result<Vec<Strin
         })
         .collect();
     let config = settings.client_config("topics")?;
-    let created = create_missing(&config, DefaultClientContext, &topics, CREATION).await;
-    created.map_err(|error| in_plain_words(error, &settings.bootstrap_servers))
+    let created = create_missing(&config, DefaultClientContext, &topics, CREATE_TIMEOUT).await;
+    created.map_err(|error| creation_error(error, &settings.bootstrap_servers))
 }
 
-/// What failed, said once, with the broker's address.
-fn in_plain_words(error: Error, bootstrap_servers: &str) -> anyhow::Error {
+/// The error with the broker's address, and without repeated causes.
+fn creation_error(error: Error, bootstrap_servers: &str) -> anyhow::Error {
     let creating = |reason: String| anyhow!("creating topics on {bootstrap_servers}: {reason}");
     match error {
         Error::Unreachable { bootstrap_servers, source, .. } => {

@@ -1,4 +1,4 @@
-//! The admin listener of a process without HTTP routes of its own: `GET /health` and `GET /metrics`.
+//! The admin listener: `GET /health` and `GET /metrics`.
 
 use std::net::SocketAddr;
 
@@ -13,17 +13,17 @@ use crate::health::Health;
 use crate::settings::listen_address;
 use crate::telemetry::metrics;
 
-/// The type of Prometheus's text format.
+/// Media type of the Prometheus text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The setting of the admin listener: `--admin-listen`.
+/// The admin listener's setting, `--admin-listen`.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Admin")]
 pub struct AdminSettings {
     /// Where /health and /metrics are served
     ///
-    /// All addresses by default, because a container's health check and Prometheus come from outside of it. Nothing
-    /// can be changed here and no event is shown; outside a container, 127.0.0.1:9090 keeps it to the machine.
+    /// All addresses by default, because a container's health check and Prometheus connect from outside. It is
+    /// read-only and shows no event; outside a container, 127.0.0.1:9090 restricts it to the machine.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9090", value_parser = listen_address)]
     pub admin_listen: SocketAddr,
 }
@@ -36,7 +36,7 @@ pub fn router(health: Health) -> Router {
     Router::new().route("/health", get(report)).route("/metrics", get(render)).with_state(health)
 }
 
-/// Serves [`router`] on `listener` until the process ends: it answers while the process drains, too.
+/// Serves [`router`] on `listener` until the process exits, also while it drains.
 pub async fn serve(listener: TcpListener, health: Health) -> std::io::Result<()> {
     axum::serve(listener, router(health)).await
 }
@@ -72,8 +72,9 @@ mod tests {
         String::from_utf8(bytes.into()).unwrap()
     }
 
+    /// Otherwise it is 503 with the reason.
     #[tokio::test]
-    async fn health_is_200_while_the_process_serves_and_503_with_the_reason_else() {
+    async fn health_is_200_while_the_process_serves() {
         let health = Health::default();
         assert_eq!(get(&health, "/health").await.status(), 503);
 

@@ -1,4 +1,4 @@
-//! Opening the database that a setting names.
+//! Opens the database of the setting `--database`.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use tokio::time::{Instant, sleep};
 use crate::exit::SettingError;
 use crate::settings::Origins;
 
-/// How long a database may take to answer at the start: it may be starting as well.
+/// Time-out of the first connection: the database may be starting as well.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// From one try to the next.
-const PAUSE: Duration = Duration::from_millis(500);
+/// Back-off between connection attempts.
+const CONNECT_BACKOFF: Duration = Duration::from_millis(500);
 
-/// Why there is no database.
+/// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The setting names none that can be used.
+    /// The setting is wrong.
     #[error("{0}")]
     Setting(#[source] SettingError),
-    /// It does not answer.
+    /// It cannot be reached within the time-out.
     #[error(transparent)]
     Unreachable(StoreError),
 }
@@ -52,22 +52,22 @@ impl DatabaseArgs {
     }
 }
 
-/// Opens the database at `url`, the value of the setting `database`, and waits for one that is starting.
+/// Opens the database at `url`, the value of the setting `database`; retries while it is starting.
 ///
 /// # Errors
-/// [`OpenError::Setting`] names the setting as the user wrote it, where waiting is of no use.
+/// [`OpenError::Setting`] names the setting as the user wrote it, for errors that a retry cannot solve.
 pub async fn open(url: &str, origins: &Origins) -> Result<Store, OpenError> {
-    let give_up = Instant::now() + CONNECT_TIMEOUT;
+    let deadline = Instant::now() + CONNECT_TIMEOUT;
     loop {
         match Store::connect(url).await {
             Ok(store) => return Ok(store),
             Err(error) if error.class() != ErrorClass::Transient => {
                 return Err(OpenError::Setting(origins.error("database", error.to_string())));
             }
-            Err(error) if Instant::now() >= give_up => return Err(OpenError::Unreachable(error)),
+            Err(error) if Instant::now() >= deadline => return Err(OpenError::Unreachable(error)),
             Err(error) => {
-                tracing::debug!(%error, "waiting for the database");
-                sleep(PAUSE).await;
+                tracing::debug!(%error, "database connection failed, retrying");
+                sleep(CONNECT_BACKOFF).await;
             }
         }
     }

@@ -1,16 +1,16 @@
-//! How a process ends: 0 when it did its work, 1 when it failed, 2 when a setting is wrong.
+//! Exit codes: 0 for success, 1 for a failure, 2 for a wrong setting.
 
 use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-/// The exit code of a process that failed.
+/// Exit code of a failure.
 pub const FAILURE: u8 = 1;
 
-/// The exit code of a process that was started with a wrong setting.
+/// Exit code of a wrong setting.
 pub const WRONG_SETTING: u8 = 2;
 
-/// A setting that was well-formed and still cannot be used: a port in use, a file that is not there.
+/// A well-formed setting that cannot be used: a port in use, a missing file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{setting}: {problem}")]
 pub struct SettingError {
@@ -34,7 +34,7 @@ pub fn code(error: &(dyn Error + 'static)) -> u8 {
 
 /// Writes `error` and its causes to stderr, on one line, and gives the exit code for it.
 pub fn report(error: &(dyn Error + 'static)) -> ExitCode {
-    // Where nobody reads stderr any more, the exit code still tells.
+    // With a closed stderr, the exit code still reports it.
     let _ = writeln!(std::io::stderr(), "error: {}", describe(error));
     ExitCode::from(code(error))
 }
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_are_told_once() {
+    fn causes_are_not_repeated() {
         let wrong = || SettingError::new("--listen", "port 80 is in use");
         let expected = "cannot start: --listen: port 80 is in use";
         assert_eq!(describe(&Quiet(wrong())), expected);

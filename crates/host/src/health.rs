@@ -1,27 +1,27 @@
-//! The health of a process: the worst of its parts.
+//! Health of a process: the worst status of its parts.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-/// How a part of the process is, from the best to the worst.
+/// Status of a part, ordered from best to worst.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "status", content = "reason", rename_all = "lowercase")]
 pub enum Status {
-    /// It does its work.
+    /// Working.
     Ok,
-    /// It does not yet.
+    /// Not working yet.
     Starting,
-    /// It takes no new work and finishes what it has.
+    /// Accepts no new work and finishes what is in flight.
     Draining,
-    /// It cannot do its work, for this reason.
+    /// Not working, for this reason.
     Failed(String),
 }
 
-/// The health that the parts of a process report and [`admin`](crate::admin) shows. Clones share it.
+/// Status of all parts of a process, served by [`admin`](crate::admin). Clones share it.
 ///
-/// The process is as its worst part; without any part it is starting.
+/// The process has the status of its worst part; without any part it is starting.
 #[derive(Debug, Clone, Default)]
 pub struct Health(Arc<Mutex<State>>);
 
@@ -32,17 +32,17 @@ struct State {
 }
 
 impl Health {
-    /// Sets how `part` (`"kafka"`, `"console"`) is; a part not heard of before is added.
+    /// Sets the status of `part` (`"kafka"`, `"console"`); adds a new part.
     pub fn set(&self, part: &'static str, status: Status) {
         self.state().parts.insert(part, status);
     }
 
-    /// The whole process drains from now on.
+    /// Marks the whole process as draining.
     pub fn drain(&self) {
         self.state().draining = true;
     }
 
-    /// The health at this moment.
+    /// The current health.
     pub fn report(&self) -> Report {
         let state = self.state();
         let process = state.draining.then_some(("process", &Status::Draining));
@@ -68,25 +68,25 @@ impl Health {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Each change is a single insertion or assignment, so a panic elsewhere leaves nothing half done.
+        // Each change is a single insertion or assignment, so a poisoned lock holds a consistent state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The health of a process at one moment, as `GET /health` answers it.
+/// The health of a process at one point in time: the body of `GET /health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// `ok`, `starting`, `draining` or `failed`.
     pub status: &'static str,
-    /// The part that the status comes from and what is the matter with it; none when all is well.
+    /// The worst part and its problem; none if all parts are ok.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// How each part is.
+    /// Status of each part.
     pub parts: BTreeMap<&'static str, Status>,
 }
 
 impl Report {
-    /// Whether the process does its work: every part is [`Status::Ok`], and there is at least one.
+    /// Whether every part is [`Status::Ok`], and there is at least one.
     pub fn serves(&self) -> bool {
         self.reason.is_none()
     }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_as_its_worst_part() {
+    fn a_process_has_the_status_of_its_worst_part() {
         let health = Health::default();
         let now = || {
             let report = health.report();

@@ -1,4 +1,4 @@
-//! Listening on an address that a setting gave.
+//! Listens on the address of a setting.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -7,13 +7,13 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::exit::SettingError;
 
-/// How many connections may wait to be accepted.
+/// Listen backlog: connections that may wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
-/// An address that is this process's, at which nobody is answered yet: connections are refused.
+/// A bound socket that does not listen yet: connections are refused.
 ///
-/// A process that is starting must not take in what it cannot answer: a client that waits for minutes is worse off
-/// than one that is told at once to come again.
+/// A process that is starting must not accept requests that it cannot answer: a client that is refused at once retries
+/// sooner than one that waits.
 #[derive(Debug)]
 pub struct BoundSocket {
     socket: TcpSocket,
@@ -22,14 +22,14 @@ pub struct BoundSocket {
 }
 
 impl BoundSocket {
-    /// Reserves `address`, which `setting` gave (as [`Origins::name`](crate::settings::Origins::name) names it).
+    /// Binds `address`, the value of `setting` (as [`Origins::name`](crate::settings::Origins::name) names it).
     ///
     /// The error names the setting and the address: the port is in use, it needs a privilege, or the address is not
     /// one of this machine's.
     pub fn at(address: SocketAddr, setting: &str) -> Result<Self, SettingError> {
         let bound = || {
             let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-            // Connections of an earlier process that linger are in nobody's way; one that listens still is.
+            // Allows TIME_WAIT connections of an earlier process; a listening one still conflicts.
             socket.set_reuseaddr(true)?;
             socket.bind(address)?;
             Ok((socket.local_addr()?, socket))
@@ -38,19 +38,19 @@ impl BoundSocket {
         Ok(Self { socket, address, setting: setting.to_owned() })
     }
 
-    /// The address, its port chosen where 0 was given.
+    /// The bound address; port 0 is replaced by the chosen port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Begins to take connections. The error is as in [`at`](Self::at): another process may have reserved the address
-    /// as well, and was first.
+    /// Starts to listen. The error is as in [`at`](Self::at): another process may have bound the address as well and
+    /// listen already.
     pub fn listen(self) -> Result<TcpListener, SettingError> {
         self.socket.listen(BACKLOG).map_err(|error| refused(&error, self.address, &self.setting))
     }
 }
 
-/// Listens on `address`: reserves it, and takes connections at once.
+/// Binds `address` and listens at once.
 pub fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, SettingError> {
     BoundSocket::at(address, setting)?.listen()
 }
@@ -84,17 +84,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reserved_address_refuses_connections_until_it_listens() {
-        let reserved = BoundSocket::at("127.0.0.1:0".parse().unwrap(), "--listen").unwrap();
-        let connect = || tokio::net::TcpStream::connect(reserved.address());
+    async fn a_bound_socket_refuses_connections_until_it_listens() {
+        let socket = BoundSocket::at("127.0.0.1:0".parse().unwrap(), "--listen").unwrap();
+        let connect = || tokio::net::TcpStream::connect(socket.address());
         assert_eq!(connect().await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
-        let address = reserved.address();
-        let _listener = reserved.listen().unwrap();
+        let address = socket.address();
+        let _listener = socket.listen().unwrap();
         tokio::net::TcpStream::connect(address).await.unwrap();
     }
 
     #[tokio::test]
-    async fn an_address_of_another_machine_names_the_setting_and_the_address() {
+    async fn an_address_of_another_machine_is_a_setting_error() {
         // 192.0.2.0/24 is reserved for documentation (RFC 5737): no machine has it.
         let elsewhere = "192.0.2.1:8080".parse().unwrap();
 

@@ -1,4 +1,4 @@
-//! The main function of a process that serves: settings, telemetry, the admin listener, signals and the exit code.
+//! The main function of a process that serves: settings, telemetry, admin listener, signals and exit code.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -12,27 +12,28 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, AdminSettings};
 use crate::health::Health;
 use crate::settings::{self, Origins, Parsed};
-use crate::shutdown::{self, GIVE_UP};
+use crate::shutdown::{self, EXIT_TIMEOUT};
 use crate::telemetry::logs::{self, LogSettings};
 use crate::telemetry::metrics;
 use crate::worker::on_worker;
 use crate::{exit, listen};
 
-/// How long blocking work may hold up the end of the process after the consumer has returned.
+/// How long blocking work may delay the exit after the consumer has returned.
 const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the host gives a consumer beside its settings.
+/// What the host passes to a consumer besides its settings.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Cancelled when the consumer must drain: finish what is in flight within [`shutdown::DRAIN`], then return.
+    /// Cancelled when the consumer must drain: finish what is in flight within [`shutdown::DRAIN_TIMEOUT`],
+    /// then return.
     pub shutdown: CancellationToken,
-    /// Where the consumer says how it is. Until it says something, the process counts as starting.
+    /// The consumer's health. Until it is set, the process is starting.
     pub health: Health,
-    /// How the user wrote each setting, for errors that name it.
+    /// Where each setting came from, for errors that name it.
     pub origins: Origins,
 }
 
-/// Runs a consumer as this process: all of its `main`.
+/// Runs a consumer as this process: the whole body of its `main`.
 ///
 /// `T` holds the consumer's own settings; the host adds `--log`, `--log-format` and `--admin-listen`. `run` returns
 /// once the consumer has drained, or with the error that stops it.
@@ -61,7 +62,7 @@ where
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if exit::code(&*error) == exit::WRONG_SETTING => exit::report(&*error),
         Err(error) => {
-            tracing::error!(error = exit::describe(&*error), "stopped");
+            tracing::error!(error = exit::describe(&*error), "consumer failed");
             ExitCode::from(exit::FAILURE)
         }
     }
@@ -92,17 +93,17 @@ where
         let context = Context { shutdown: shutdown.clone(), health: health.clone(), origins };
         tokio::select! {
             outcome = on_worker(run(args.own, context)) => outcome?,
-            () = give_up(&shutdown, &health, GIVE_UP) => return Err(NotDrained(GIVE_UP).into()),
+            () = drain_timed_out(&shutdown, &health, EXIT_TIMEOUT) => return Err(NotDrained(EXIT_TIMEOUT).into()),
         }
-        tracing::info!("ended");
+        tracing::info!("consumer stopped");
         Ok(())
     });
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
     outcome
 }
 
-/// Marks the process as draining at the signal, and ends `limit` later.
-async fn give_up(shutdown: &CancellationToken, health: &Health, limit: Duration) {
+/// Marks the process as draining at the signal, and resolves `limit` later.
+async fn drain_timed_out(shutdown: &CancellationToken, health: &Health, limit: Duration) {
     shutdown.cancelled().await;
     health.drain();
     tokio::time::sleep(limit).await;
@@ -132,7 +133,7 @@ impl<T: CommandFactory> CommandFactory for ConsumerProcess<T> {
 }
 
 fn with_host_settings(own: Command) -> Command {
-    // clap takes the documentation of added settings for that of the command.
+    // clap would replace the command's documentation with that of the added settings.
     let about = Resettable::from(own.get_about().cloned());
     let long_about = Resettable::from(own.get_long_about().cloned());
     AdminSettings::augment_args(LogSettings::augment_args(own)).about(about).long_about(long_about)
@@ -167,7 +168,7 @@ mod tests {
         let shutdown = CancellationToken::new();
         let health = Health::default();
         shutdown.cancel();
-        give_up(&shutdown, &health, Duration::ZERO).await;
+        drain_timed_out(&shutdown, &health, Duration::ZERO).await;
         assert_eq!(health.report().status, "draining");
     }
 }

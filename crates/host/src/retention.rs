@@ -1,4 +1,4 @@
-//! Keeping rows for a limited time: old ones are deleted beside the consumer that writes them.
+//! Retention of database rows: a background task deletes old rows while the consumer runs.
 
 use std::time::Duration;
 
@@ -11,33 +11,33 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::exit::SettingError;
 use crate::settings::{Origins, duration};
 
-/// From one look for old rows to the next.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// How often old rows are deleted.
+const DELETE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The rows of a transaction: its locks are held for some milliseconds.
-const BATCH: u32 = 1_000;
+/// Rows per transaction: its locks are held for some milliseconds.
+const BATCH_LIMIT: u32 = 1_000;
 
-/// What `--retain` may be. An id is known only for as long as its row.
-const LIMITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(100 * 366 * 24 * 60 * 60)];
+/// Accepted range of `--retain`. An event id is known only as long as its row.
+const RETAIN_RANGE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(100 * 366 * 24 * 60 * 60)];
 
 /// How long rows are kept.
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Database")]
 pub struct Retention {
-    /// Delete rows of the database that are older, such as 30d [default: all are kept]
+    /// Delete database rows older than this, such as 30d [default: all are kept]
     #[arg(long, value_name = "TIME", value_parser = retain)]
     pub retain: Option<Duration>,
 }
 
 fn retain(text: &str) -> Result<Duration, String> {
-    let [least, most] = LIMITS;
+    let [least, most] = RETAIN_RANGE;
     let retain = duration(text)?;
     let is_within = (least..=most).contains(&retain);
     is_within.then_some(retain).ok_or_else(|| "must be from 1m to 100 years, such as 30d".to_owned())
 }
 
 impl Retention {
-    /// Whether there is a database for what is set.
+    /// Checks that `--retain` is used with a database.
     ///
     /// # Errors
     /// [`SettingError`] names the setting as the user wrote it.
@@ -48,38 +48,39 @@ impl Retention {
         }
     }
 
-    /// Deletes old rows of a table from now on, until what is returned is dropped. Needs a Tokio runtime.
+    /// Starts to delete old rows of a table, until the returned value is dropped. Needs a Tokio runtime.
     pub fn start(self, store: &Store, table: RetainedTable) -> Deletion {
         let store = store.clone();
-        let task =
-            self.retain.map(|retain| AbortOnDropHandle::new(tokio::spawn(delete_for_ever(store, table, retain))));
+        let task = self.retain.map(|retain| AbortOnDropHandle::new(tokio::spawn(delete_loop(store, table, retain))));
         Deletion { _task: task }
     }
 }
 
-/// The deletion of old rows, where there is any. It ends when this is dropped.
+/// The task that deletes old rows, if any; aborted on drop.
 #[derive(Debug)]
 #[must_use = "it ends when this is dropped"]
 pub struct Deletion {
     _task: Option<AbortOnDropHandle<()>>,
 }
 
-async fn delete_for_ever(store: Store, table: RetainedTable, retain: Duration) {
+async fn delete_loop(store: Store, table: RetainedTable, retain: Duration) {
     metrics::describe_counter!("millrace_database_deleted_rows_total", "Rows deleted because of --retain, by table");
-    let mut look = interval(INTERVAL);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(DELETE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let name = table.as_str();
     loop {
-        look.tick().await;
+        ticks.tick().await;
         match delete(&store, table, retain).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(table = name, rows, ?retain, "old rows deleted"),
-            Err(error) => tracing::warn!(table = name, %error, "old rows cannot be deleted, retrying in {INTERVAL:?}"),
+            Err(error) => {
+                tracing::warn!(table = name, %error, retry_in = ?DELETE_INTERVAL, "deleting old rows failed, retrying");
+            }
         }
     }
 }
 
-/// Deletes all rows that are older; returns how many.
+/// Deletes all rows older than `retain`; returns their number.
 async fn delete(store: &Store, table: RetainedTable, retain: Duration) -> Result<u64, StoreError> {
     let age = SignedDuration::try_from(retain).unwrap_or(SignedDuration::MAX);
     let before = Timestamp::now().checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -91,13 +92,13 @@ async fn delete(store: &Store, table: RetainedTable, retain: Duration) -> Result
     let mut all = 0;
     loop {
         let begin = Instant::now();
-        let rows = store.delete_older(table, before, BATCH).await?;
+        let rows = store.delete_older(table, before, BATCH_LIMIT).await?;
         deleted_rows.increment(rows);
         all += rows;
-        if rows < u64::from(BATCH) {
+        if rows < u64::from(BATCH_LIMIT) {
             return Ok(all);
         }
-        // Half of the time is everybody else's.
+        // Leaves half of the time to other writers.
         sleep(begin.elapsed()).await;
     }
 }
@@ -139,7 +140,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let recorder = PrometheusBuilder::new().build_recorder();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let old = usize::try_from(BATCH).unwrap() * 2 + 500;
+        let old = usize::try_from(BATCH_LIMIT).unwrap() * 2 + 500;
         let deleted = metrics::with_local_recorder(&recorder, || {
             runtime.block_on(async {
                 let store = Store::connect(&sqlite_url(&folder.path().join("rows.db"))).await.unwrap();

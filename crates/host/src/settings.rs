@@ -1,4 +1,4 @@
-//! Settings: a flag or an environment variable, and errors that name the one the user wrote.
+//! Settings from flags and environment variables, with errors that name the one the user set.
 //!
 //! A binary declares its settings once, with clap's derive, and calls [`parse`] instead of clap's own.
 //! Every flag, also those of subcommands, then has its environment variable:
@@ -15,9 +15,9 @@
 //! - An empty variable counts as not set.
 //! - A flag without a value (`--dry-run`) is set by `true`, `yes`, `on` or `1`, and left unset by `false`, `no`,
 //!   `off` or `0`, in any case; any other value is an error.
-//! - `-1` after a flag is its value, and no flag: what is wrong with it is said as of any other value.
+//! - `-1` after a flag is its value and no flag, with an error as for any other value.
 //! - An error about a variable names the command as well: flags of several commands may share a name.
-//! - A list takes its variable's value as one flag's value: with `value_delimiter` it is split there.
+//! - A list takes its variable's value as the value of one flag, split at `value_delimiter` if set.
 //! - clap's `requires`, `required_unless_present` and required groups look at flags only.
 //! - `--help` names the variables and never shows their values.
 //! - Positional arguments have no variable.
@@ -38,24 +38,24 @@ pub use environment::Environment;
 pub use origins::{Origin, Origins};
 pub use values::{duration, listen_address, whole_number};
 
-/// Settings as they were given, with where each came from.
+/// Parsed settings and their origins.
 #[derive(Debug)]
 pub struct Parsed<T> {
     /// The settings.
     pub args: T,
-    /// Where each came from.
+    /// Origin of each setting.
     pub origins: Origins,
 }
 
-/// Reads the settings of this process. A wrong one is written to stderr and ends the process with exit code 2;
-/// `--help` and `--version` are written to stdout and end it with 0.
+/// Parses the settings of this process. An error is written to stderr and exits with code 2; `--help` and `--version`
+/// are written to stdout and exit with 0.
 pub fn parse<T: Parser>() -> Parsed<T> {
     try_parse_from(std::env::args_os(), &Environment::of_process()).unwrap_or_else(|error| error.exit())
 }
 
-/// Reads settings from `args`, the program's name first, and `environment`.
+/// Parses settings from `args`, the program's name first, and `environment`.
 ///
-/// The error is what the user should see, also when that is the text of `--help`.
+/// The error is the text to show to the user, including that of `--help`.
 pub fn try_parse_from<T: Parser>(
     args: impl IntoIterator<Item = impl Into<OsString>>,
     environment: &Environment,
@@ -66,7 +66,7 @@ pub fn try_parse_from<T: Parser>(
     let (mut command, mut matches) = match read::<T>(&args, &environment) {
         Ok(read) => read,
         Err(error) if is_help(&error) => return Err(help::<T>(&args).unwrap_or(error)),
-        Err(error) => return Err(in_the_users_words::<T>(error, &args, &environment)),
+        Err(error) => return Err(with_setting_name::<T>(error, &args, &environment)),
     };
 
     let mut set = variables::set(&T::command(), &environment);
@@ -88,18 +88,18 @@ fn read<T: Parser>(args: &[OsString], environment: &Environment) -> Result<(Comm
     Ok((command, matches))
 }
 
-/// `error` with the setting as the user wrote it, and with what would be right.
-fn in_the_users_words<T: Parser>(error: clap::Error, args: &[OsString], environment: &Environment) -> clap::Error {
+/// `error` with the setting as the user wrote it, and with the accepted values.
+fn with_setting_name<T: Parser>(error: clap::Error, args: &[OsString], environment: &Environment) -> clap::Error {
     let variable = blame::variable(&error, environment, |other| read::<T>(args, other).err());
     if let (Some(variable), ErrorKind::InvalidUtf8) = (variable, error.kind()) {
         return clap::Error::raw(ErrorKind::InvalidUtf8, format!("the value of '{variable}' is not UTF-8\n"));
     }
-    let blamed = variable.map(|variable| wording::Blamed { variable, command: called(T::command(), args) });
-    wording::say_what_is_right(error, blamed.as_ref())
+    let blamed = variable.map(|variable| wording::Blamed { variable, command: invoked_command(T::command(), args) });
+    wording::explain(error, blamed.as_ref())
 }
 
-/// The program and the subcommand that `args` call, whatever else is wrong with them.
-fn called(command: Command, args: &[OsString]) -> String {
+/// The program and the subcommand of `args`, ignoring other errors.
+fn invoked_command(command: Command, args: &[OsString]) -> String {
     let mut name = command.get_name().to_owned();
     let matches = command.ignore_errors(true).try_get_matches_from(args).unwrap_or_default();
     let mut level = matches.subcommand();
@@ -110,7 +110,7 @@ fn called(command: Command, args: &[OsString]) -> String {
     name
 }
 
-/// The help that `args` ask for, with the names of the variables in it.
+/// The help text for `args`, with the names of the variables.
 fn help<T: Parser>(args: &[OsString]) -> Option<clap::Error> {
     variables::document(T::command()).try_get_matches_from(args).err().filter(is_help)
 }

@@ -1,4 +1,4 @@
-//! The end of a process: the first signal drains, the second one does not wait.
+//! Shutdown: the first signal drains, the second one exits at once.
 
 use std::future::pending;
 use std::process;
@@ -8,17 +8,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a process may take to finish what is in flight: under the 30 s after which a container's host kills it.
-pub const DRAIN: Duration = Duration::from_secs(25);
+/// How long a process may take to finish what is in flight: below the 30 s after which a container's host kills it.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// How long after the first signal a process ends that has not drained: later than [`DRAIN`], within 30 s.
-pub const GIVE_UP: Duration = Duration::from_secs(28);
+/// How long after the first signal a process exits without having drained: later than [`DRAIN_TIMEOUT`], and within the 30 s
+/// of a container's host.
+pub const EXIT_TIMEOUT: Duration = Duration::from_secs(28);
 
-/// Listens for SIGINT, SIGTERM and SIGHUP, which comes when a terminal is closed, and gives the token that the first of
-/// them cancels. A SIGHUP that the process was told to ignore (`nohup`) stays ignored.
+/// Handles SIGINT, SIGTERM and SIGHUP (sent when a terminal is closed), and returns the token that the first of them
+/// cancels. An ignored SIGHUP (`nohup`) stays ignored.
 ///
-/// A second signal ends the process at once, with 128 and its number as exit code. Needs a Tokio runtime, and fails when
-/// the signals cannot be listened for.
+/// A second signal exits at once, with 128 plus its number as exit code. Needs a Tokio runtime, and fails when the
+/// signal handlers cannot be installed.
 pub fn on_signals() -> std::io::Result<CancellationToken> {
     let token = CancellationToken::new();
     let mut signals = Signals {
@@ -46,7 +47,7 @@ struct Signals {
 
 struct Received {
     name: &'static str,
-    /// 128 and the signal's number, as shells have it.
+    /// 128 plus the signal's number, as in shells.
     exit_code: i32,
 }
 
@@ -67,15 +68,15 @@ async fn recv(signal: &mut Option<Signal>) {
     }
 }
 
-/// Whether whoever started this process made it ignore SIGHUP. Only Linux tells (proc(5)); elsewhere it counts as not.
+/// Whether the process was started with SIGHUP ignored. Known on Linux only (proc(5)); false elsewhere.
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // Signal 1 is the lowest bit.
+    // SIGHUP is signal 1, the lowest bit.
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
-/// The moment by which draining must have ended.
+/// The point in time by which the drain must have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
@@ -85,12 +86,12 @@ pub struct Deadline(Instant);
 pub struct DeadlinePassed;
 
 impl Deadline {
-    /// The deadline `limit` from now; [`DRAIN`] is the usual limit.
+    /// The deadline `limit` from now, usually [`DRAIN_TIMEOUT`].
     pub fn after(limit: Duration) -> Self {
         Self(Instant::now() + limit)
     }
 
-    /// What is left of the time; zero once it has passed.
+    /// Remaining time; zero once the deadline has passed.
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
@@ -108,8 +109,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_deadline_lets_finished_work_through_and_drops_what_is_late() {
-        assert_eq!(Deadline::after(DRAIN).limit(ready(7)).await, Ok(7));
+    async fn a_deadline_returns_finished_work_and_drops_late_work() {
+        assert_eq!(Deadline::after(DRAIN_TIMEOUT).limit(ready(7)).await, Ok(7));
         let passed = Deadline::after(Duration::ZERO);
         assert_eq!(passed.limit(pending::<()>()).await, Err(DeadlinePassed));
         assert_eq!(passed.remaining(), Duration::ZERO);

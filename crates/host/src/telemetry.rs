@@ -1,4 +1,4 @@
-//! What a process tells about itself: [`logs`] on stderr, [`metrics`] for Prometheus.
+//! Telemetry of a process: [`logs`] on stderr, [`metrics`] for Prometheus.
 
 pub mod logs;
 pub mod metrics;

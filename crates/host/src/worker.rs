@@ -1,4 +1,4 @@
-//! Sustained work on the runtime's own threads.
+//! Runs sustained work on the runtime's worker threads.
 
 use std::future::pending;
 use std::panic::resume_unwind;
@@ -6,10 +6,10 @@ use std::panic::resume_unwind;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Runs `work` on a worker thread of the runtime. The thread that blocks on the runtime is woken by way of a lock and
-/// a condition for each thing that happens, and a consumer on it handles a third fewer records.
+/// Runs `work` on a worker thread of the runtime. The thread inside `block_on` is woken through a mutex and a condition
+/// variable for each event, and a consumer on it processes a third fewer records.
 ///
-/// The work ends where nobody waits for it any more; if it panics, so does whoever waits.
+/// The work is aborted when the returned future is dropped; its panic is resumed in the caller.
 pub async fn on_worker<W>(work: W) -> W::Output
 where
     W: Future + Send + 'static,
@@ -18,7 +18,7 @@ where
     match AbortOnDropHandle::new(tokio::spawn(work)).await.map_err(JoinError::try_into_panic) {
         Ok(output) => output,
         Err(Ok(panic)) => resume_unwind(panic),
-        // It was aborted, which happens only where the runtime ends, and this with it.
+        // Aborted: the runtime shuts down, and this task with it.
         Err(Err(_)) => pending().await,
     }
 }

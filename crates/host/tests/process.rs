@@ -1,4 +1,4 @@
-//! What a user sees of a process on this host: `examples/ticker.rs`, run as a child.
+//! Tests of a host process from outside: `examples/ticker.rs`, run as a child.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The example's binary, which Cargo builds with the tests and puts beside their directory.
+/// The example's binary, which Cargo builds with the tests, next to their directory.
 fn ticker() -> Command {
     let tests = std::env::current_exe().unwrap();
     let target: PathBuf = tests.ancestors().nth(2).unwrap().into();
@@ -27,7 +27,7 @@ fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-/// A ticker that has started. It is killed if the test ends before it does.
+/// A running ticker, killed on drop.
 struct Running {
     child: Child,
     logs: BufReader<ChildStderr>,
@@ -73,7 +73,7 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Waits for the end, and gives the exit code and the rest of the logs.
+    /// Waits for the exit, and returns the exit code and the rest of the logs.
     fn end(mut self) -> (Option<i32>, String) {
         let start = Instant::now();
         let status = loop {
@@ -91,14 +91,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails when it has ended, which is well.
+        // Fails if it has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
+/// The error names it as the user wrote it.
 #[test]
-fn a_wrong_setting_exits_with_2_and_names_itself_as_it_was_written() {
+fn a_wrong_setting_exits_with_2() {
     let output = ticker().args(["--every", "soon"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("'soon' for '--every"), "{}", stderr(&output));
@@ -112,8 +113,9 @@ fn a_wrong_setting_exits_with_2_and_names_itself_as_it_was_written() {
     assert!(stderr(&output).contains("'a=loud' for 'MILLRACE_LOG'"), "{}", stderr(&output));
 }
 
+/// The error names the setting as the user wrote it.
 #[test]
-fn a_port_in_use_exits_with_2_and_names_the_setting_as_it_was_written() {
+fn a_port_in_use_exits_with_2() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let problem = format!("cannot listen on {address}: the port is in use by another process");
@@ -154,8 +156,9 @@ fn a_signal_drains_and_exits_with_0() {
     }
 }
 
+/// A second signal exits at once.
 #[test]
-fn health_is_503_while_draining_and_a_second_signal_exits_at_once() {
+fn health_is_503_while_draining() {
     for (signal, expected) in [("TERM", 143), ("INT", 130)] {
         let ticker = Running::start(ticker().args(["--last-tick", "1m"]));
         ticker.wait_for("/health", |answer| answer.starts_with("HTTP/1.1 200"));
@@ -184,7 +187,7 @@ fn a_fatal_error_is_logged_as_json_and_exits_with_1() {
 }
 
 #[test]
-fn logs_are_text_without_colours_when_asked_for_off_a_terminal() {
+fn text_logs_off_a_terminal_have_no_colours() {
     let output = ticker().args(["--log-format", "text", "--every", "1ms", "--fail-after", "1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let logs = stderr(&output);

@@ -210,15 +210,15 @@ async fn a_users_notifications_without_keys_stay_in_order() {
 
     let options = ["--allow-private-destinations", "--notifier-config", config_path];
     let (mut running, _lines, _) = start(broker.bootstrap_servers(), &options).await;
-    let received = eventually(WAIT_TIMEOUT, "all are delivered", async || {
-        let received = receiver.received_at("/hook");
-        (received.len() > 2 * EACH).then_some(received)
+    let delivered = eventually(WAIT_TIMEOUT, "all are delivered", async || {
+        let requests = receiver.received_at("/hook");
+        (requests.len() > 2 * EACH).then_some(requests)
     })
     .await;
     running.terminate();
     assert_eq!(running.exit_code(WAIT_TIMEOUT).await, Some(0));
 
-    let ids = received.iter().map(|request| request.headers["webhook-id"].to_str().unwrap().to_owned());
+    let ids = delivered.iter().map(|request| request.headers["webhook-id"].to_str().unwrap().to_owned());
     let offsets: Vec<usize> = ids.map(|id| id.strip_prefix("notifications-0-").unwrap().parse().unwrap()).collect();
     let (first, second): (Vec<_>, Vec<_>) = offsets.into_iter().partition(|&offset| offset < EACH);
     // The retried notification is either user's first one.

@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use millrace_consumer::ConsumerOptions;
 use millrace_host::app::{AppEnv, SettingsContext, Started};
 use millrace_host::settings::Origins;
-use millrace_host::shutdown::GIVE_UP;
+use millrace_host::shutdown::EXIT_TIMEOUT;
 use millrace_host::worker::on_worker;
 use millrace_kafka::Producer;
 use millrace_kafka::producer::ProducerSettings;
@@ -83,7 +83,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     }
     tokio::select! {
         outcome = try_join_all(running) => outcome.map(|_| ExitCode::SUCCESS),
-        () = give_up(&shutdown) => bail!("still draining {} s after the signal", GIVE_UP.as_secs()),
+        () = give_up(&shutdown) => bail!("still draining {} s after the signal", EXIT_TIMEOUT.as_secs()),
     }
 }
 
@@ -118,5 +118,5 @@ async fn run_one(name: &str, consumer: Started, shutdown: &CancellationToken) ->
 
 async fn give_up(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
-    tokio::time::sleep(GIVE_UP).await;
+    tokio::time::sleep(EXIT_TIMEOUT).await;
 }

@@ -1,8 +1,9 @@
-//! Keeps the embedded broker from losing records.
+//! Back-pressure for the embedded broker, so that it loses no unprocessed record.
 //!
-//! In memory a partition holds 5 MiB or 100,000 batches, and the broker silently drops the oldest when more come. What
-//! the consumers have not processed yet must therefore never grow that large: before it would, callers wait for the
-//! consumers, and where they do not get on, the edge refuses. Topics that nobody here consumes are not held back: dropping their oldest is retention.
+//! In memory a partition holds 5 MiB or 100,000 batches, and the broker silently drops the oldest beyond that. Before
+//! the unprocessed records of a partition reach this limit, writes wait for the consumers, and fail with a transient
+//! error (503) after a time-out. Topics without a consumer in this process are not limited: dropping their oldest is
+//! retention.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,20 +16,20 @@ use tokio::time::Instant;
 
 use super::consumers::Running;
 
-/// How many unprocessed bytes a partition may hold: well under the broker's 5 MiB, which counts its own overhead.
-const MOST_BYTES: usize = 3 << 20;
+/// Unprocessed bytes of a partition: well under the broker's 5 MiB, which include its own overhead.
+const PARTITION_BYTES_LIMIT: usize = 3 << 20;
 
-/// How many unprocessed records a partition may hold: each may be a batch of its own.
-const MOST_RECORDS: usize = 60_000;
+/// Unprocessed records of a partition: each may be a batch of its own.
+const PARTITION_RECORDS_LIMIT: usize = 60_000;
 
-/// How long a caller waits for the consumers, and how often it looks at them.
+/// How long a write waits for the consumers, and how often it checks their positions.
 const ENQUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// What a record takes besides key and value: its headers and the broker's bookkeeping.
-const OVERHEAD: usize = 400;
+/// Bytes of a record besides key and value: its headers and the broker's bookkeeping.
+const RECORD_OVERHEAD: usize = 400;
 
-/// A sink that refuses what the embedded broker could not hold.
+/// A sink that rejects writes beyond what the embedded broker can hold.
 pub(super) struct BoundedSink {
     inner: KafkaSink,
     topics: HashMap<&'static str, Topic>,
@@ -36,15 +37,15 @@ pub(super) struct BoundedSink {
 
 struct Topic {
     readers: Vec<Arc<Progress>>,
-    held: Mutex<Held>,
+    unprocessed: Mutex<Unprocessed>,
 }
 
 /// Unprocessed records of a topic.
 #[derive(Default)]
-struct Held {
+struct Unprocessed {
     partitions: HashMap<i32, Partition>,
-    /// Bytes and records on their way to the broker, whose partition is not known yet.
-    under_way: (usize, usize),
+    /// Bytes and records sent to the broker and not acknowledged: their partition is not known yet.
+    in_flight: (usize, usize),
 }
 
 #[derive(Default)]
@@ -59,25 +60,25 @@ impl BoundedSink {
         for consumer in running {
             for topic in consumer.catalogue_topics() {
                 let entry =
-                    topics.entry(topic).or_insert_with(|| Topic { readers: Vec::new(), held: Mutex::default() });
+                    topics.entry(topic).or_insert_with(|| Topic { readers: Vec::new(), unprocessed: Mutex::default() });
                 entry.readers.push(Arc::clone(&consumer.progress));
             }
         }
         Self { inner, topics }
     }
 
-    /// Waits until there is room for events, or refuses them.
-    async fn room(&self, events: &[EventRecord<'_>]) -> Result<Vec<UnderWay<'_>>, SinkError> {
-        let give_up = Instant::now() + ENQUEUE_TIMEOUT;
+    /// Reserves capacity for events; fails after [`ENQUEUE_TIMEOUT`].
+    async fn reserve(&self, events: &[EventRecord<'_>]) -> Result<Vec<InFlight<'_>>, SinkError> {
+        let deadline = Instant::now() + ENQUEUE_TIMEOUT;
         loop {
             match self.admit(events) {
-                Err(_) if Instant::now() < give_up => tokio::time::sleep(POLL_INTERVAL).await,
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(POLL_INTERVAL).await,
                 outcome => return outcome,
             }
         }
     }
 
-    fn admit(&self, events: &[EventRecord<'_>]) -> Result<Vec<UnderWay<'_>>, SinkError> {
+    fn admit(&self, events: &[EventRecord<'_>]) -> Result<Vec<InFlight<'_>>, SinkError> {
         let mut admitted = Vec::new();
         for (name, topic) in &self.topics {
             let sizes = events.iter().filter(|event| event.topic == *name).map(size);
@@ -91,58 +92,58 @@ impl BoundedSink {
 }
 
 impl Topic {
-    fn admit(&self, name: &str, bytes: usize, records: usize) -> Result<UnderWay<'_>, SinkError> {
-        let mut held = self.held();
-        for (&partition, waiting) in &mut held.partitions {
+    fn admit(&self, name: &str, bytes: usize, records: usize) -> Result<InFlight<'_>, SinkError> {
+        let mut unprocessed = self.unprocessed();
+        for (&partition, waiting) in &mut unprocessed.partitions {
             let slowest = self.readers.iter().map(|reader| reader.position(name, partition).unwrap_or(0)).min();
-            waiting.forget_below(slowest.unwrap_or(i64::MAX));
+            waiting.remove_below(slowest.unwrap_or(i64::MAX));
         }
-        // Whatever is under way may all go to the fullest partition.
-        let most_bytes = held.partitions.values().map(|partition| partition.bytes).max().unwrap_or(0);
-        let most_records = held.partitions.values().map(|partition| partition.records.len()).max().unwrap_or(0);
-        let (under_way_bytes, under_way_records) = held.under_way;
-        if most_bytes + under_way_bytes + bytes > MOST_BYTES
-            || most_records + under_way_records + records > MOST_RECORDS
+        // Everything in flight may go to the fullest partition.
+        let most_bytes = unprocessed.partitions.values().map(|partition| partition.bytes).max().unwrap_or(0);
+        let most_records = unprocessed.partitions.values().map(|partition| partition.records.len()).max().unwrap_or(0);
+        let (in_flight_bytes, in_flight_records) = unprocessed.in_flight;
+        if most_bytes + in_flight_bytes + bytes > PARTITION_BYTES_LIMIT
+            || most_records + in_flight_records + records > PARTITION_RECORDS_LIMIT
         {
             let reason = format!(
-                "the embedded broker is full: the consumers of {name} are behind, and it keeps records in memory only"
+                "the embedded broker is full: the consumers of {name} lag, and it keeps records in memory only"
             );
             return Err(SinkError::NotWritten { class: ErrorClass::Transient, reason });
         }
-        held.under_way = (under_way_bytes + bytes, under_way_records + records);
-        Ok(UnderWay { topic: self, bytes, records })
+        unprocessed.in_flight = (in_flight_bytes + bytes, in_flight_records + records);
+        Ok(InFlight { topic: self, bytes, records })
     }
 
-    fn arrived(&self, size: usize, receipt: Ack) {
-        let mut held = self.held();
-        let partition = held.partitions.entry(receipt.partition).or_default();
-        partition.records.push_back((receipt.offset, size));
+    fn acknowledged(&self, size: usize, ack: Ack) {
+        let mut unprocessed = self.unprocessed();
+        let partition = unprocessed.partitions.entry(ack.partition).or_default();
+        partition.records.push_back((ack.offset, size));
         partition.bytes += size;
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unprocessed(&self) -> MutexGuard<'_, Unprocessed> {
+        self.unprocessed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Events on their way to the broker; they no longer count as such when this goes, however the request ends.
-struct UnderWay<'a> {
+/// Capacity reserved for events in flight; released on drop, however the request ends.
+struct InFlight<'a> {
     topic: &'a Topic,
     bytes: usize,
     records: usize,
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        let mut held = self.topic.held();
-        held.under_way.0 -= self.bytes;
-        held.under_way.1 -= self.records;
+        let mut unprocessed = self.topic.unprocessed();
+        unprocessed.in_flight.0 -= self.bytes;
+        unprocessed.in_flight.1 -= self.records;
     }
 }
 
 impl Partition {
-    fn forget_below(&mut self, position: i64) {
-        // Acknowledgements may come a little out of order: at worst a record is counted for a moment longer.
+    fn remove_below(&mut self, position: i64) {
+        // Acknowledgements may arrive slightly out of order: at worst a record is counted for a moment longer.
         while let Some(&(offset, size)) = self.records.front()
             && offset < position
         {
@@ -153,23 +154,23 @@ impl Partition {
 }
 
 fn size(event: &EventRecord<'_>) -> usize {
-    event.key.len() + event.value.len() + OVERHEAD
+    event.key.len() + event.value.len() + RECORD_OVERHEAD
 }
 
 impl Sink for BoundedSink {
     fn write<'a>(&'a self, events: &'a [EventRecord<'a>]) -> BoxFuture<'a, Vec<Result<Ack, SinkError>>> {
         Box::pin(async move {
-            let under_way = match self.room(events).await {
-                Ok(under_way) => under_way,
+            let in_flight = match self.reserve(events).await {
+                Ok(in_flight) => in_flight,
                 Err(error) => return vec![Err(error); events.len()],
             };
             let reports = self.inner.write(events).await;
             for (event, report) in events.iter().zip(&reports) {
-                if let (Some(topic), Ok(receipt)) = (self.topics.get(event.topic), report) {
-                    topic.arrived(size(event), *receipt);
+                if let (Some(topic), Ok(ack)) = (self.topics.get(event.topic), report) {
+                    topic.acknowledged(size(event), *ack);
                 }
             }
-            drop(under_way);
+            drop(in_flight);
             reports
         })
     }

@@ -1,4 +1,4 @@
-//! The broker behind `millrace dev`.
+//! The broker of `millrace dev`: embedded, Apache Kafka started from its jars, or an external one.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -15,18 +15,18 @@ use super::producer_ids;
 use crate::discovery::bootstrap_servers;
 use crate::topics;
 
-/// Which broker to use.
+/// The value of `--kafka`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// librdkafka's, in memory.
+    /// librdkafka's mock broker, in memory.
     Embedded,
     /// Apache Kafka from its jars.
     Apache,
-    /// One that is there already.
+    /// An external broker at these bootstrap servers.
     At(String),
 }
 
-/// Reads a choice: a word, or bootstrap servers.
+/// Parses `embedded`, `apache` or bootstrap servers.
 pub(crate) fn choice(text: &str) -> Result<Choice, String> {
     match text {
         "embedded" => Ok(Choice::Embedded),
@@ -37,26 +37,26 @@ pub(crate) fn choice(text: &str) -> Result<Choice, String> {
     }
 }
 
-/// A broker that is up, with the catalogue's topics.
+/// A running broker with the catalogue's topics.
 pub(super) enum Broker {
     Embedded { settings: KafkaSettings, _broker: Embedded },
     Apache { settings: KafkaSettings, cluster: ApacheCluster },
     External { settings: KafkaSettings },
 }
 
-/// The in-memory broker answers a fetch without records only after half of `fetch.wait.max.ms`, however many come
-/// meanwhile.
+/// The in-memory broker answers a fetch that found no records only after half of `fetch.wait.max.ms`, even when records
+/// arrive meanwhile.
 const EMBEDDED_FETCH_WAIT_MS: &str = "40";
 
-/// How long a batch waits for company on its way to the in-memory broker.
+/// `linger.ms` of producers on the in-memory broker.
 const EMBEDDED_LINGER: Duration = Duration::from_millis(10);
 
 const EMBEDDED_COMMIT_INTERVAL: Duration = Duration::from_millis(100);
-const EMBEDDED_DRAIN: Duration = Duration::from_secs(1);
+const EMBEDDED_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a broker that has just started is given to hand out a producer id; what is amiss after that, the edge's
-/// own producer tells.
-const PRODUCER_IDS: Duration = Duration::from_secs(10);
+/// How long a broker that has just started may take to assign a producer id; after that the edge's own producer reports
+/// what is wrong.
+const PRODUCER_ID_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Broker {
     pub(super) async fn start(choice: &Choice, data_dir: &Path, security: Security) -> anyhow::Result<Self> {
@@ -71,19 +71,19 @@ impl Broker {
                 Ok(Self::Embedded { settings, _broker: broker })
             }
             Choice::Apache => {
-                tell("Starting Apache Kafka from its jars, which Maven fetches the first time.");
+                print_step("Starting Apache Kafka from its jars, which Maven fetches the first time.");
                 let cluster = Apache::builder(data_dir.join("kafka")).start().await?;
                 let settings = KafkaSettings::plaintext(cluster.bootstrap_servers());
                 topics::create(&settings).await?;
-                producer_ids::handed_out(&settings, PRODUCER_IDS).await?;
+                producer_ids::wait(&settings, PRODUCER_ID_TIMEOUT).await?;
                 Ok(Self::Apache { settings, cluster })
             }
             Choice::At(bootstrap_servers) => {
-                tell(&format!("Asking {bootstrap_servers} for its topics."));
+                print_step(&format!("Checking the topics on {bootstrap_servers}."));
                 let settings = KafkaSettings { security, ..KafkaSettings::plaintext(bootstrap_servers) };
                 let created = topics::create(&settings).await?;
                 if !created.is_empty() {
-                    tell(&format!("Created what was missing: {}.", created.join(", ")));
+                    print_step(&format!("Created the missing topics: {}.", created.join(", ")));
                 }
                 Ok(Self::External { settings })
             }
@@ -100,24 +100,24 @@ impl Broker {
         matches!(self, Self::Embedded { .. })
     }
 
-    /// How producers write. The in-memory broker looks a batch up by walking over all it holds: the fewer the better.
+    /// Producer settings. The in-memory broker finds a batch by a linear scan: the fewer batches the better.
     pub(super) fn producer_settings(&self) -> ProducerSettings {
         let settings = ProducerSettings::default();
         if self.is_embedded() { ProducerSettings { linger: EMBEDDED_LINGER, ..settings } } else { settings }
     }
 
-    /// How consumers run. In memory a commit costs nothing, and it makes room for more; and when such a broker stops,
-    /// everything was waited for before the consumers are asked to drain.
+    /// Consumer options. In memory a commit costs nothing and frees capacity; and the embedded broker is stopped only
+    /// after its consumers have caught up, so their drain is short.
     pub(super) fn consumer_options(&self, options: ConsumerOptions) -> ConsumerOptions {
         if self.is_embedded() {
-            let (commit_interval, drain_deadline) = (EMBEDDED_COMMIT_INTERVAL, EMBEDDED_DRAIN);
+            let (commit_interval, drain_deadline) = (EMBEDDED_COMMIT_INTERVAL, EMBEDDED_DRAIN_TIMEOUT);
             ConsumerOptions { commit_interval, drain_deadline, ..options }
         } else {
             options
         }
     }
 
-    /// Waits until a broker that was started here has ended by itself.
+    /// Resolves when a broker process started here exits unexpectedly.
     pub(super) async fn ended(&self) -> anyhow::Error {
         match self {
             Self::Apache { cluster, .. } => {
@@ -128,7 +128,7 @@ impl Broker {
         }
     }
 
-    /// What a user should know of it.
+    /// The broker's limits, for the banner.
     pub(super) fn describe(&self) -> &'static str {
         match self {
             Self::Embedded { .. } => {
@@ -151,8 +151,8 @@ impl Broker {
     }
 }
 
-/// Tells whoever started this process why the first screen takes a while.
-fn tell(step: &str) {
-    // Who closed stdout does not want it.
+/// Prints a step of a slow start before the banner.
+fn print_step(step: &str) {
+    // A closed stdout is no error here.
     let _ = writeln!(anstream::stdout(), "{step}");
 }

@@ -1,4 +1,4 @@
-//! The data directory of a running `millrace dev`: one process at a time, and a file that says where it is.
+//! The data directory of a running `millrace dev`: an exclusive lock, and `dev.json` with its addresses.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -13,30 +13,31 @@ use tokio::time::Instant;
 
 use crate::dev_file::{self, DevFile};
 
-/// The data directory, while this process has it to itself.
+/// Exclusive use of a data directory, until dropped.
 pub(super) struct DataDirLock {
     data_dir: PathBuf,
     _lock: File,
 }
 
-/// `dev.json` while it is there; it goes away with this.
+/// `dev.json`; removed on drop.
 pub(super) struct ReadyFile(PathBuf);
 
-/// Commands that only look lock the file for an instant too.
-const ENQUEUE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long to wait for the lock: commands that read `dev.json` hold a shared lock for an instant.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl DataDirLock {
-    /// Sees to it that no other process uses the data directory, and removes what one that was killed left behind.
-    pub(super) async fn of(data_dir: &Path, origins: &Origins) -> Result<Self, SettingError> {
+    /// Locks the data directory and removes the `dev.json` of a killed process.
+    pub(super) async fn acquire(data_dir: &Path, origins: &Origins) -> Result<Self, SettingError> {
         let wrong = |problem: String| SettingError::new(origins.name("data-dir"), problem);
         let shown = data_dir.display();
-        std::fs::create_dir_all(data_dir).map_err(|error| wrong(format!("cannot make the folder {shown}: {error}")))?;
+        std::fs::create_dir_all(data_dir)
+            .map_err(|error| wrong(format!("cannot create the folder {shown}: {error}")))?;
         let cannot_use = |error: io::Error| wrong(format!("cannot use the folder {shown}: {error}"));
-        let give_up = Instant::now() + ENQUEUE_TIMEOUT;
+        let deadline = Instant::now() + LOCK_TIMEOUT;
         let lock = loop {
             match dev_file::lock(data_dir).map_err(cannot_use)? {
                 Some(lock) => break lock,
-                None if Instant::now() < give_up => tokio::time::sleep(ENQUEUE_TIMEOUT / 20).await,
+                None if Instant::now() < deadline => tokio::time::sleep(LOCK_TIMEOUT / 20).await,
                 None => {
                     let pid =
                         DevFile::read(data_dir).map_or_else(|_| String::new(), |dev| format!(" (pid {})", dev.pid));
@@ -52,12 +53,12 @@ impl DataDirLock {
 }
 
 impl ReadyFile {
-    /// Says where this process is to be found.
-    pub(super) fn announce(claim: &DataDirLock, http: SocketAddr, kafka: &str, database: &str) -> anyhow::Result<Self> {
-        let pid = i32::try_from(std::process::id()).context("this process's id")?;
+    /// Writes `dev.json` with the addresses of this process.
+    pub(super) fn announce(lock: &DataDirLock, http: SocketAddr, kafka: &str, database: &str) -> anyhow::Result<Self> {
+        let pid = i32::try_from(std::process::id()).context("the process id is out of range")?;
         let file =
             DevFile { http: format!("http://{http}"), kafka: kafka.to_owned(), database: database.to_owned(), pid };
-        file.write(&claim.data_dir).map(Self).with_context(|| format!("writing into {}", claim.data_dir.display()))
+        file.write(&lock.data_dir).map(Self).with_context(|| format!("writing into {}", lock.data_dir.display()))
     }
 }
 
@@ -66,7 +67,7 @@ impl Drop for ReadyFile {
         if let Err(error) = std::fs::remove_file(&self.0)
             && error.kind() != ErrorKind::NotFound
         {
-            tracing::warn!(%error, path = %self.0.display(), "the file stays behind");
+            tracing::warn!(%error, path = %self.0.display(), "dev.json was not removed");
         }
     }
 }

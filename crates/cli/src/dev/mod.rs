@@ -40,13 +40,13 @@ use crate::discovery::DATA_DIR;
 use crate::http_server::{self, HttpArgs};
 
 /// How long the consumers may take to join their groups.
-const JOINED_WITHIN: Duration = Duration::from_secs(30);
+const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// When a stop has ended at the latest: two seconds before the 30 s that are promised.
-const STOPPED_WITHIN: Duration = Duration::from_secs(28);
+/// Time-out of a whole stop: two seconds below the promised 30 s.
+const STOP_TIMEOUT: Duration = Duration::from_secs(28);
 
-/// What a stop keeps of that for the consumers to commit and leave, once everything is processed.
-const LEAVING: Duration = Duration::from_secs(5);
+/// Part of it that is kept for the consumers to commit and leave their groups, once everything is processed.
+const LEAVE_BUDGET: Duration = Duration::from_secs(5);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,13 +54,13 @@ Examples:
   millrace dev --listen :9000 --kafka apache  a real Kafka, all addresses
   millrace dev --kafka localhost:9092 --notifier-config notifier.toml
 
-While it serves, DIR/dev.json says where it is: tail, order, replay, topology, serve and consume find its \
-broker by that, and load its edge.";
+While it serves, DIR/dev.json holds its addresses: tail, order, replay, topology, serve and consume use its \
+broker, and load its edge.";
 
 /// Run everything in one process: edge, broker, consumers
 ///
-/// With the embedded broker nothing else is needed, and nothing is kept: it lives in memory. --kafka apache starts a
-/// real Apache Kafka from its jars (a JDK and Maven must be there) and keeps its data in the data directory.
+/// The embedded broker needs no installation and keeps records in memory only. --kafka apache starts a
+/// real Apache Kafka from its jars (needs a JDK and Maven) and keeps its data in the data directory.
 /// Notifications may go to this machine and to private networks, as with --allow-private-destinations.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
@@ -74,7 +74,7 @@ pub(crate) struct Args {
     /// The database [default: a SQLite file in the data directory]
     #[arg(long, value_name = "URL", hide_env_values = true)]
     database: Option<String>,
-    /// Where dev.json is written, Apache Kafka keeps its data, and the database is where none is named
+    /// Directory of dev.json, Apache Kafka's data and the default database
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
     #[command(flatten)]
@@ -88,18 +88,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    // They are for speed and would double what this process keeps resident. A laptop has other uses for memory.
+    // Transparent huge pages would double the resident memory of this process, which matters on a laptop.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        tracing::debug!(%error, "transparent huge pages stay on");
+        tracing::debug!(%error, "transparent huge pages cannot be disabled");
     }
     security::refuse_where_unused(&args.kafka, origins)?;
-    // A wrong setting is found before anything is started for it.
-    let claim = DataDirLock::of(&args.data_dir, origins).await?;
+    // Wrong settings are reported before anything is started.
+    let lock = DataDirLock::acquire(&args.data_dir, origins).await?;
     let context = SettingsContext { data_dir: &args.data_dir, is_local: true, origins };
     let built = args.consumers.build(|_| true, &context)?;
-    let reserved = BoundSocket::at(args.listen, &origins.name("listen"))?;
-    let address = reserved.address();
+    let socket = BoundSocket::at(args.listen, &origins.name("listen"))?;
+    let address = socket.address();
     let database = args.database.map_or_else(|| database::in_data_dir(&args.data_dir), Ok)?;
     let Some(store) = shutdown.run_until_cancelled(millrace_host::database::open(&database, origins)).await else {
         return Ok(ExitCode::SUCCESS);
@@ -128,7 +128,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     };
     let mut consumers = Consumers::start(built, &env).await?;
     drop(env);
-    let joined = shutdown.run_until_cancelled(Deadline::after(JOINED_WITHIN).limit(consumers.joined())).await;
+    let joined = shutdown.run_until_cancelled(Deadline::after(JOIN_TIMEOUT).limit(consumers.joined())).await;
     joined
         .unwrap_or(Ok(()))
         .with_context(|| format!("the consumers did not join their groups on {}", kafka.bootstrap_servers))?;
@@ -140,35 +140,35 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     };
     let edge = Edge::new(sink, Arc::new(cluster.clone()), Limits::default()).with_lookup(Arc::new(store.clone()));
     let stop_serving = CancellationToken::new();
-    let listener = reserved.listen()?;
+    let listener = socket.listen()?;
     let mut serving = tokio::spawn(http_server::serve(listener, edge.router(), args.http, stop_serving.clone()));
-    let ready = ReadyFile::announce(&claim, address, &kafka.bootstrap_servers, store.display_url())?;
+    let ready = ReadyFile::announce(&lock, address, &kafka.bootstrap_servers, store.display_url())?;
     if !shutdown.is_cancelled() {
-        greet(address, &broker, &store);
+        print_banner(address, &broker, &store);
     }
     logs::started();
 
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
-        () = fatal.cancelled() => Err(anyhow::anyhow!("the Kafka producer met an error that it cannot recover from")),
+        () = fatal.cancelled() => Err(anyhow::anyhow!("the Kafka producer failed with a fatal error")),
         error = broker.ended() => Err(error),
         error = consumers.first_end() => Err(error),
-        ended = &mut serving => Err(anyhow::anyhow!("the HTTP server ended by itself: {ended:?}")),
+        ended = &mut serving => Err(anyhow::anyhow!("the HTTP server ended unexpectedly: {ended:?}")),
     };
-    let end = Deadline::after(STOPPED_WITHIN);
+    let end = Deadline::after(STOP_TIMEOUT);
     stop_serving.cancel();
     if !serving.is_finished() {
         let _ = serving.await;
     }
     if broker.is_embedded() {
-        // Where a consumer has ended, the rest is waited for in vain.
-        let time = if outcome.is_ok() { end.remaining().saturating_sub(LEAVING) } else { Duration::ZERO };
-        finish_everything(&cluster, &consumers, Deadline::after(time)).await;
+        // Without one of the consumers, the rest is never processed.
+        let time = if outcome.is_ok() { end.remaining().saturating_sub(LEAVE_BUDGET) } else { Duration::ZERO };
+        drain_broker(&cluster, &consumers, Deadline::after(time)).await;
     }
     stop_consuming.cancel();
     let stopped = end.limit(consumers.ended()).await;
     drop(ready);
-    // A client that outlives its broker complains of it.
+    // A client that outlives its broker logs errors.
     drop(cluster);
     broker.stop().await;
     store.close().await;
@@ -177,24 +177,24 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits until the consumers are done with all that the broker holds: it goes away with this process.
-async fn finish_everything(cluster: &AdminClient, consumers: &Consumers, deadline: Deadline) {
+/// Waits until the consumers have processed everything on the embedded broker, which ends with this process.
+async fn drain_broker(cluster: &AdminClient, consumers: &Consumers, deadline: Deadline) {
     match deadline.limit(consumers.caught_up(cluster)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "whether everything was processed before the exit is unknown"),
+        Ok(Err(error)) => tracing::error!(%error, "cannot tell whether all records were processed before exit"),
         Err(_) => {
             let left = consumers.unprocessed(cluster).await.map_or_else(|_| "some".to_owned(), |left| left.to_string());
             tracing::error!(
-                "{left} accepted records were not processed in time, and go with the embedded broker, as its dead letters \
-                 do: it keeps nothing"
+                "drain timed out: {left} accepted records were not processed; they and the dead letters are lost with the \
+                 embedded broker"
             );
         }
     }
 }
 
-fn greet(address: SocketAddr, broker: &Broker, store: &Store) {
+fn print_banner(address: SocketAddr, broker: &Broker, store: &Store) {
     let kafka = &broker.settings().bootstrap_servers;
-    // Who closed stdout does not want it.
+    // A closed stdout is no error here.
     let _ = writeln!(
         anstream::stdout(),
         "\nMillrace is up.\n\n  \

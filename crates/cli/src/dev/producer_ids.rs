@@ -1,9 +1,8 @@
-//! Waits until a broker hands out producer ids.
+//! Waits until a newly started broker assigns producer ids.
 //!
-//! A broker that has just started gets itself a block of ids from the controller only when a client asks for the first
-//! one, and answers that client that it is still loading. librdkafka warns of that, asks again after a moment and is
-//! served: a warning about nothing in front of everyone who starts the broker here. So a client that keeps it to itself
-//! asks first, and the edge's producer, with all its warnings, comes after it.
+//! Such a broker fetches a block of producer ids from the controller only on the first `InitProducerId` request, and
+//! answers that request with `COORDINATOR_LOAD_IN_PROGRESS`. librdkafka logs a warning, retries and succeeds: a false
+//! alarm on every start. So a client without log output sends the first request, before the edge's producer is created.
 
 use std::time::Duration;
 
@@ -17,19 +16,19 @@ use rdkafka::producer::{ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, Statistics};
 use tokio_util::sync::CancellationToken;
 
-/// What librdkafka calls an idempotent producer that has its id.
-const HAS_ID: &str = "Assigned";
+/// librdkafka's `idemp_state` of a producer that has its id.
+const ASSIGNED: &str = "Assigned";
 
-/// How often librdkafka tells the state of the client.
-const TELL_EVERY_MS: &str = "50";
+/// `statistics.interval.ms`: how often librdkafka reports the client's state.
+const STATISTICS_INTERVAL_MS: &str = "50";
 
-/// A client that wants an id and nothing else.
+/// A producer that requests an id and writes nothing.
 #[derive(Default)]
-struct Asking {
+struct ProducerIdProbe {
     has_id: CancellationToken,
 }
 
-impl ClientContext for Asking {
+impl ClientContext for ProducerIdProbe {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, line: &str) {
         tracing::debug!(target: "librdkafka", facility, "{line}");
     }
@@ -39,30 +38,31 @@ impl ClientContext for Asking {
     }
 
     fn stats(&self, statistics: Statistics) {
-        if statistics.eos.is_some_and(|state| state.idemp_state == HAS_ID) {
+        if statistics.eos.is_some_and(|state| state.idemp_state == ASSIGNED) {
             self.has_id.cancel();
         }
     }
 }
 
-impl ProducerContext for Asking {
+impl ProducerContext for ProducerIdProbe {
     type DeliveryOpaque = ();
 
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
-/// Whether the broker has handed out an id within `patience`.
+/// Whether the broker assigned a producer id within `timeout`.
 ///
-/// Fails where the settings are wrong.
-pub(super) async fn handed_out(settings: &KafkaSettings, patience: Duration) -> anyhow::Result<bool> {
-    let asking = Asking::default();
-    let has_id = asking.has_id.clone();
+/// Fails on wrong settings.
+pub(super) async fn wait(settings: &KafkaSettings, timeout: Duration) -> anyhow::Result<bool> {
+    let probe = ProducerIdProbe::default();
+    let has_id = probe.has_id.clone();
     let mut config = settings.client_config("producer-ids")?;
-    config.set("enable.idempotence", "true").set("statistics.interval.ms", TELL_EVERY_MS);
-    let client: ThreadedProducer<Asking> = config.create_with_context(asking).context("asking for a producer id")?;
-    let is_handed_out = tokio::time::timeout(patience, has_id.cancelled()).await.is_ok();
+    config.set("enable.idempotence", "true").set("statistics.interval.ms", STATISTICS_INTERVAL_MS);
+    let client: ThreadedProducer<ProducerIdProbe> =
+        config.create_with_context(probe).context("requesting a producer id")?;
+    let is_assigned = tokio::time::timeout(timeout, has_id.cancelled()).await.is_ok();
     drop(client);
-    Ok(is_handed_out)
+    Ok(is_assigned)
 }
 
 #[cfg(test)]
@@ -72,16 +72,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_broker_that_has_just_started_hands_out_an_id() {
+    async fn a_new_broker_assigns_a_producer_id() {
         let Some(kafka) = kafka::dedicated(|builder| builder).await else { return };
         let settings = KafkaSettings::plaintext(kafka.bootstrap_servers());
-        assert!(handed_out(&settings, Duration::from_secs(30)).await.unwrap());
+        assert!(wait(&settings, Duration::from_secs(30)).await.unwrap());
     }
 
     #[tokio::test]
-    async fn where_no_broker_answers_the_wait_ends() {
+    async fn without_a_broker_the_wait_times_out() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let settings = KafkaSettings::plaintext(silent.local_addr().unwrap().to_string());
-        assert!(!handed_out(&settings, Duration::from_millis(300)).await.unwrap());
+        assert!(!wait(&settings, Duration::from_millis(300)).await.unwrap());
     }
 }

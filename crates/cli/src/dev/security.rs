@@ -1,4 +1,4 @@
-//! Kafka's security settings, which only a broker of the user's own can need.
+//! Kafka's security settings with `millrace dev`: only an external broker uses them.
 
 use clap::{Args as _, Command};
 use millrace_host::exit::SettingError;
@@ -7,9 +7,9 @@ use millrace_kafka::settings::Security;
 
 use super::broker::Choice;
 
-/// Refuses security settings with a broker that this process starts: it listens on this machine only, without any.
+/// Rejects security settings with a broker that this process starts: it listens on loopback, without security.
 ///
-/// A variable may be meant for other commands, so one is let pass where `--kafka` itself was given as a flag.
+/// A variable may be meant for other commands, so it is ignored when `--kafka` itself was given as a flag.
 pub(super) fn refuse_where_unused(broker: &Choice, origins: &Origins) -> Result<(), SettingError> {
     let name = match broker {
         Choice::Embedded => "embedded",

@@ -1,4 +1,4 @@
-//! A connection as hyper sees it: to hyper, a client that keeps the server waiting for too long has hung up.
+//! The stream given to hyper: a client that times out looks to hyper like one that closed the connection.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -8,43 +8,43 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::refusal;
-use super::timeouts::{Timeouts, Turns, Wait};
+use super::timeouts::{ConnectionPhase, Timeouts, Wait};
 
-/// How long a client whose request was refused may go on sending it. To close before would reset the connection, and
-/// the client might never see the answer.
-const LINGER: Duration = Duration::from_secs(5);
+/// How long a client may go on sending a rejected request. Closing earlier would reset the connection, and the client
+/// might never see the response.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A stream with limits on the client's time, and problems in the place of hyper's own answers.
+/// A stream with client time-outs, which replaces hyper's own error responses with problem documents.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     stream: S,
     wait: Wait,
-    end: End,
+    close: CloseState,
 }
 
-/// How far the end of a connection is, where hyper has refused a head.
+/// Progress of closing a connection after hyper rejected a request head.
 #[derive(Debug)]
-enum End {
-    /// It has not.
+enum CloseState {
+    /// Not closing.
     Open,
-    /// The answer, and how much of it is written.
-    Answering(Vec<u8>, usize),
-    /// The server's side is shut down.
+    /// The response, and how many of its bytes are written.
+    Responding(Vec<u8>, usize),
+    /// The write side is shut down; remaining input is discarded.
     Lingering,
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(stream: S, timeouts: Timeouts, turns: Turns) -> Self {
-        Self { stream, wait: Wait::new(timeouts, turns), end: End::Open }
+    pub(super) fn new(stream: S, timeouts: Timeouts, phase: ConnectionPhase) -> Self {
+        Self { stream, wait: Wait::new(timeouts, phase), close: CloseState::Open }
     }
 }
 
 impl<S: AsyncRead + Unpin> Connection<S> {
-    /// Reads what still comes and forgets it, until the client has ended or its time is over.
+    /// Discards remaining input until the client closes or [`LINGER_TIMEOUT`] has passed.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut forgotten = [0; 4096];
+        let mut discarded = [0; 4096];
         loop {
-            let mut buffer = ReadBuf::new(&mut forgotten);
+            let mut buffer = ReadBuf::new(&mut discarded);
             match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(()),
@@ -60,10 +60,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
         if read.is_pending() {
-            return this.wait.poll_over(cx).map(Ok);
+            return this.wait.poll_timed_out(cx).map(Ok);
         }
         if buffer.filled().len() > before {
-            this.wait.heard();
+            this.wait.on_bytes();
         }
         read
     }
@@ -72,15 +72,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if let End::Open = this.end
-            && let Some(answer) = refusal::in_place_of(bytes)
+        if let CloseState::Open = this.close
+            && let Some(response) = refusal::problem_response(bytes)
         {
-            this.end = End::Answering(answer, 0);
+            this.close = CloseState::Responding(response, 0);
         }
-        let End::Answering(answer, written) = &mut this.end else {
+        let CloseState::Responding(response, written) = &mut this.close else {
             return Pin::new(&mut this.stream).poll_write(cx, bytes);
         };
-        while let Some(rest) = answer.get(*written..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = response.get(*written..).filter(|rest| !rest.is_empty()) {
             match ready!(Pin::new(&mut this.stream).poll_write(cx, rest))? {
                 0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
                 more => *written += more,
@@ -95,13 +95,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let End::Open | End::Answering(..) = this.end {
+        if let CloseState::Open | CloseState::Responding(..) = this.close {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-            if let End::Open = this.end {
+            if let CloseState::Open = this.close {
                 return Poll::Ready(Ok(()));
             }
-            this.end = End::Lingering;
-            this.wait.restart_for(LINGER);
+            this.close = CloseState::Lingering;
+            this.wait.restart_for(LINGER_TIMEOUT);
         }
         this.poll_linger(cx).map(Ok)
     }

@@ -1,15 +1,15 @@
-//! Heads that hyper cannot take.
+//! Problem documents (RFC 9457) for request heads that hyper rejects.
 //!
-//! hyper answers these before a service sees them, with a status and nothing else, and lets nobody change that. Every
-//! error here is a problem (RFC 9457), and so are these: the connection writes another answer in the place of hyper's.
+//! hyper answers these before a service sees them, with a bare status, and has no hook to change that. So the
+//! connection writes a problem in place of hyper's response, as for every other error of the edge.
 
 use http::StatusCode;
 use millrace_domain::EventId;
 use millrace_edge::Problem;
 
-/// What takes the place of an answer that hyper has made by itself; `None` for any other text.
-pub(super) fn in_place_of(answer: &[u8]) -> Option<Vec<u8>> {
-    let status = StatusCode::from_bytes(answer.strip_prefix(b"HTTP/1.1 ")?.get(..3)?).ok()?;
+/// The problem that replaces hyper's own error response; `None` for any other bytes.
+pub(super) fn problem_response(response: &[u8]) -> Option<Vec<u8>> {
+    let status = StatusCode::from_bytes(response.strip_prefix(b"HTTP/1.1 ")?.get(..3)?).ok()?;
     let detail = match status {
         StatusCode::BAD_REQUEST => {
             "the request's head is no HTTP/1.1: its method, its target, its version or a header field is malformed"
@@ -20,17 +20,17 @@ pub(super) fn in_place_of(answer: &[u8]) -> Option<Vec<u8>> {
         }
         _ => return None,
     };
-    let head = str::from_utf8(answer).ok()?.strip_suffix("\r\n\r\n")?;
-    // The router's answers have an id, and a problem as their body.
+    let head = str::from_utf8(response).ok()?.strip_suffix("\r\n\r\n")?;
+    // The router's responses have a request id, and a problem as their body.
     if head.contains("\r\nx-request-id: ") {
         return None;
     }
     let (before, behind) = head.split_once("\r\ncontent-length: 0")?;
     let body = serde_json::to_string(&Problem::new(status, detail).body()).ok()?;
-    let answer = format!(
+    let response = format!(
         "{before}\r\ncontent-type: application/problem+json\r\nx-request-id: {}\r\ncontent-length: {}{behind}\r\n\r\n{body}",
         EventId::random(),
         body.len(),
     );
-    Some(answer.into_bytes())
+    Some(response.into_bytes())
 }

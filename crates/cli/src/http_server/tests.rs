@@ -1,4 +1,4 @@
-//! The server as its clients see it.
+//! Tests of the server from its clients' side.
 
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -19,7 +19,7 @@ fn router() -> Router {
     Router::new().route("/", get("here")).route("/slow", get(slow)).route("/", post("taken"))
 }
 
-/// A client's side of a connection, which is open until the server's end is dropped.
+/// The client's side of a connection, open until the server's side is dropped.
 fn connected() -> (DuplexStream, GracefulShutdown) {
     let (client, server) = duplex(2 << 20);
     let connections = GracefulShutdown::new();
@@ -27,16 +27,16 @@ fn connected() -> (DuplexStream, GracefulShutdown) {
     (client, connections)
 }
 
-/// Sends a request and reads the whole answer, which ends with `body`.
+/// Sends a request and reads the whole response, which ends with `body`.
 async fn ask(client: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &[u8], body: &str) {
     client.write_all(request).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(body.as_bytes()) {
-        assert_ne!(client.read_buf(&mut answer).await.unwrap(), 0, "{}", String::from_utf8_lossy(&answer));
+    let mut response = Vec::new();
+    while !response.ends_with(body.as_bytes()) {
+        assert_ne!(client.read_buf(&mut response).await.unwrap(), 0, "{}", String::from_utf8_lossy(&response));
     }
 }
 
-/// What comes until the server hangs up, and how long that took.
+/// What is read until the server closes, and how long that took.
 async fn rest(client: &mut (impl AsyncRead + Unpin)) -> (String, Duration) {
     let started = Instant::now();
     let mut text = String::new();
@@ -45,7 +45,7 @@ async fn rest(client: &mut (impl AsyncRead + Unpin)) -> (String, Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_is_kept_for_its_own_time() {
+async fn an_idle_connection_is_closed_after_the_idle_timeout() {
     let (mut client, _connections) = connected();
     for idle in [0, 74, 61, 74] {
         sleep(idle * SECOND).await;
@@ -54,11 +54,11 @@ async fn an_idle_connection_is_kept_for_its_own_time() {
     let (text, waited) = rest(&mut client).await;
     assert_eq!((text.as_str(), waited.as_secs()), ("", 75));
     let (mut silent, _connections) = connected();
-    assert_eq!(rest(&mut silent).await.1.as_secs(), 75, "nor does one wait longer for the first request");
+    assert_eq!(rest(&mut silent).await.1.as_secs(), 75, "the idle time-out also holds before the first request");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_head_in_small_pieces_has_a_time_of_its_own() {
+async fn a_head_in_small_pieces_has_the_head_timeout() {
     let (mut client, _connections) = connected();
     ask(&mut client, REQUEST, "here").await;
     sleep(70 * SECOND).await;
@@ -73,21 +73,21 @@ async fn a_head_in_small_pieces_has_a_time_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_may_take_longer_than_a_client() {
+async fn a_response_may_take_longer_than_the_client_timeouts() {
     let (mut client, _connections) = connected();
     ask(&mut client, b"GET /slow HTTP/1.1\r\nhost: h\r\n\r\n", "late").await;
     ask(&mut client, REQUEST, "here").await;
 }
 
-/// A head with so many fields.
+/// A head with `count` fields.
 fn fields(count: usize) -> String {
     let fields: String = (0..count).map(|number| format!("x-{number}: 1\r\n")).collect::<Vec<_>>().concat();
     format!("POST / HTTP/1.1\r\n{fields}")
 }
 
-fn assert_problem(answer: &str, status: u16) {
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let problem: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+fn assert_problem(response: &str, status: u16) {
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    let problem: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {response}"));
     assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
     assert!(head.contains("\r\ncontent-type: application/problem+json\r\n"), "{head}");
     assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
@@ -97,7 +97,7 @@ fn assert_problem(answer: &str, status: u16) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn heads_that_are_refused_are_problems() {
+async fn rejected_heads_get_a_problem_document() {
     for (request, status) in [
         (format!("{}\r\n", fields(101)), 431),
         (format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(1_000_000)), 431),
@@ -113,9 +113,9 @@ async fn heads_that_are_refused_are_problems() {
     ask(&mut client, format!("{}content-length: 0\r\n\r\n", fields(99)).as_bytes(), "taken").await;
 }
 
-/// Its body is still on the way when the answer is written.
+/// The body is still being sent when the response is written.
 #[tokio::test]
-async fn a_refused_request_does_not_reset_its_connection() {
+async fn a_rejected_request_does_not_reset_its_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();

@@ -1,4 +1,4 @@
-//! How long a connection may keep the server waiting: the time before a request and that for its head are two.
+//! Time-outs of a connection: one for the idle time before a request and one for its head.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,97 +9,98 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Limits on what a client may take.
+/// Time-outs of a client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeouts {
-    /// From an answer to the first byte of the next request.
+    /// From a response to the first byte of the next request.
     pub(super) idle: Duration,
     /// From that byte to the end of the request's head.
     pub(super) head: Duration,
 }
 
-/// Whose turn it is on a connection: the client's, or the server's while it answers.
+/// Phase of a connection: reading from the client, or processing a request. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Turns(Arc<Shared>);
+pub(super) struct ConnectionPhase(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// Counts phases; in even ones the server waits for the client.
     number: AtomicU64,
-    /// Who waits for the client's next turn. hyper reads ahead while a request is answered, and not again after the
-    /// answer: without a call the time for an idle client would never begin.
+    /// The reader to wake for the next client phase. hyper reads ahead while a request is processed, and does not poll
+    /// again after the response: without a wake-up the idle time-out would never start.
     waiting: AtomicWaker,
 }
 
-/// The server's turn, until this is dropped.
+/// Guard of a request being processed; the next client phase begins when it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn(Turns);
+pub(super) struct ServerPhase(ConnectionPhase);
 
-impl Turns {
-    /// A request has come.
-    pub(super) fn begin(&self) -> Turn {
+impl ConnectionPhase {
+    /// A request was received.
+    pub(super) fn begin_request(&self) -> ServerPhase {
         self.next();
-        Turn(self.clone())
+        ServerPhase(self.clone())
     }
 
     fn next(&self) {
         self.0.number.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The number of the turn. The client's are even.
+    /// The number of the phase. The client's are even.
     fn number(&self) -> u64 {
         self.0.number.load(Ordering::Acquire)
     }
 }
 
-impl Drop for Turn {
+impl Drop for ServerPhase {
     fn drop(&mut self) {
         self.0.next();
         self.0.0.waiting.wake();
     }
 }
 
-/// The wait for a client.
+/// The time-out that runs while the server waits for the client.
 #[derive(Debug)]
 pub(super) struct Wait {
     timeouts: Timeouts,
-    turns: Turns,
-    /// The turn that the timer runs for, and whether the client has said something in it.
+    phase: ConnectionPhase,
+    /// The phase that the timer runs for, and whether the client has sent bytes in it.
     running: Option<(u64, bool)>,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Wait {
-    pub(super) fn new(timeouts: Timeouts, turns: Turns) -> Self {
-        Self { timeouts, turns, running: None, timer: Box::pin(sleep(timeouts.idle)) }
+    pub(super) fn new(timeouts: Timeouts, phase: ConnectionPhase) -> Self {
+        Self { timeouts, phase, running: None, timer: Box::pin(sleep(timeouts.idle)) }
     }
 
-    /// The client has sent bytes: of a head, where it is its turn.
-    pub(super) fn heard(&mut self) {
-        let turn = self.turns.number();
-        if is_clients(turn) && self.running != Some((turn, true)) {
-            self.restart((turn, true), self.timeouts.head);
+    /// Bytes were received: in a client phase they belong to a request head.
+    pub(super) fn on_bytes(&mut self) {
+        let phase = self.phase.number();
+        if is_client_phase(phase) && self.running != Some((phase, true)) {
+            self.restart((phase, true), self.timeouts.head);
         }
     }
 
-    /// Whether the client, which is silent now, has kept the server waiting for too long.
-    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.turns.0.waiting.register(cx.waker());
-        let turn = self.turns.number();
-        if !is_clients(turn) {
+    /// Ready when the client has timed out. Called while no bytes are available.
+    pub(super) fn poll_timed_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.phase.0.waiting.register(cx.waker());
+        let phase = self.phase.number();
+        if !is_client_phase(phase) {
             return Poll::Pending;
         }
-        if self.running.is_none_or(|(running, _)| running != turn) {
-            self.restart((turn, false), self.timeouts.idle);
+        if self.running.is_none_or(|(running, _)| running != phase) {
+            self.restart((phase, false), self.timeouts.idle);
         }
         self.timer.as_mut().poll(cx)
     }
 
-    /// Whether `time` has passed since the last [`Self::restart_for`].
+    /// Ready when the time of the last [`Self::restart_for`] has passed.
     pub(super) fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.timer.as_mut().poll(cx)
     }
 
-    /// Uses the timer for something else from now on.
+    /// Restarts the timer, for closing from now on.
     pub(super) fn restart_for(&mut self, time: Duration) {
         self.timer.as_mut().reset(Instant::now() + time);
     }
@@ -110,6 +111,6 @@ impl Wait {
     }
 }
 
-fn is_clients(turn: u64) -> bool {
-    turn.is_multiple_of(2)
+fn is_client_phase(phase: u64) -> bool {
+    phase.is_multiple_of(2)
 }

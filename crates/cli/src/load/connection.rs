@@ -1,4 +1,4 @@
-//! One keep-alive HTTP/1.1 connection, opened again when it was lost.
+//! A keep-alive HTTP/1.1 connection that reconnects when it was closed.
 
 use std::error::Error as _;
 use std::net::SocketAddr;
@@ -21,12 +21,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::request::Payload;
 use super::target::{Target, Tls};
 
-/// The largest answer that is read: the verdicts on a full batch stay well below.
-const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// Largest response body that is read: the results of a full batch stay well below.
+const RESPONSE_SIZE_LIMIT: usize = 16 * 1024 * 1024;
 
 const X_SERVICE: HeaderName = HeaderName::from_static("x-service");
 
-/// Where connections lead and what each of their requests carries.
+/// The address of the server, and what every request to it has in common.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     addresses: Vec<SocketAddr>,
@@ -36,26 +36,26 @@ pub(super) struct Endpoint {
     content_type: HeaderValue,
 }
 
-/// What the server said.
+/// A response: status and body.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct HttpResponse {
     pub(super) status: StatusCode,
     pub(super) body: Bytes,
 }
 
-/// Why there is no answer: the connection failed, in the words of what failed last.
+/// A failed connection, with the reason of the last error.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Broken(String);
+pub(super) struct ConnectionError(String);
 
 /// A connection that carries one request at a time.
 #[derive(Debug)]
 pub(super) struct Connection {
-    peer: Arc<Endpoint>,
+    endpoint: Arc<Endpoint>,
     open: Option<Open>,
 }
 
-/// An open connection; its task ends with it.
+/// An open connection; its task is aborted on drop.
 #[derive(Debug)]
 struct Open {
     sender: SendRequest<Full<Bytes>>,
@@ -65,7 +65,7 @@ struct Open {
 impl Endpoint {
     /// Resolves `target`, for requests to `route`'s path with bodies of `content_type`.
     ///
-    /// Fails when the host has no address or the machine no certificates to verify it with.
+    /// Fails when the host does not resolve, or the machine has no trusted certificates.
     pub(super) async fn resolve(target: &Target, path: &str, content_type: &'static str) -> anyhow::Result<Self> {
         let addresses: Vec<_> = tokio::net::lookup_host((target.host(), target.port()))
             .await
@@ -93,28 +93,30 @@ impl Endpoint {
         request
     }
 
-    async fn open(&self) -> Result<Open, Broken> {
-        let stream =
-            TcpStream::connect(self.addresses.as_slice()).await.map_err(|error| Broken(format!("connect: {error}")))?;
-        stream.set_nodelay(true).map_err(|error| Broken(format!("connect: {error}")))?;
+    async fn open(&self) -> Result<Open, ConnectionError> {
+        let stream = TcpStream::connect(self.addresses.as_slice())
+            .await
+            .map_err(|error| ConnectionError(format!("connect: {error}")))?;
+        stream.set_nodelay(true).map_err(|error| ConnectionError(format!("connect: {error}")))?;
         let Some(tls) = &self.tls else {
-            return shake_hands(stream).await;
+            return handshake(stream).await;
         };
         let stream = TlsConnector::from(tls.config.clone())
             .connect(tls.server.clone(), stream)
             .await
-            .map_err(|error| Broken(format!("TLS: {error}")))?;
-        shake_hands(stream).await
+            .map_err(|error| ConnectionError(format!("TLS: {error}")))?;
+        handshake(stream).await
     }
 }
 
-async fn shake_hands<S>(stream: S) -> Result<Open, Broken>
+async fn handshake<S>(stream: S) -> Result<Open, ConnectionError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    let (sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| connection_error(&error))?;
     let task = tokio::spawn(async move {
-        // What ends a connection is told to the request that was on it.
+        // The request in flight gets the error of the connection.
         let _ = connection.await;
     });
     Ok(Open { sender, _task: AbortOnDropHandle::new(task) })
@@ -122,22 +124,22 @@ where
 
 impl Connection {
     /// A connection that opens with its first request, or with [`open`](Self::open).
-    pub(super) fn new(peer: Arc<Endpoint>) -> Self {
-        Self { peer, open: None }
+    pub(super) fn new(endpoint: Arc<Endpoint>) -> Self {
+        Self { endpoint, open: None }
     }
 
-    /// Opens the connection ahead of its first request.
-    pub(super) async fn open(&mut self) -> Result<(), Broken> {
-        self.open = Some(self.peer.open().await?);
+    /// Opens the connection before its first request.
+    pub(super) async fn open(&mut self) -> Result<(), ConnectionError> {
+        self.open = Some(self.endpoint.open().await?);
         Ok(())
     }
 
-    /// Sends one request and reads the whole answer.
+    /// Sends one request and reads the whole response.
     ///
-    /// A request that found its kept-alive connection closed, before a byte of it was sent, goes
-    /// out once more on a new one. A dropped call closes the connection.
-    pub(super) async fn exchange(&mut self, payload: &Payload) -> Result<Answer, Broken> {
-        let mut request = self.peer.request(payload);
+    /// A request whose keep-alive connection was closed before a byte was sent is retried once on a new one. Cancelling
+    /// the call closes the connection.
+    pub(super) async fn exchange(&mut self, payload: &Payload) -> Result<HttpResponse, ConnectionError> {
+        let mut request = self.endpoint.request(payload);
         if let Some(mut open) = self.open.take() {
             match send(&mut open, request).await {
                 Ok(response) => return self.read(open, response).await,
@@ -145,39 +147,39 @@ impl Connection {
                 Err((error, None)) => return Err(error),
             }
         }
-        let mut open = self.peer.open().await?;
+        let mut open = self.endpoint.open().await?;
         match send(&mut open, request).await {
             Ok(response) => self.read(open, response).await,
             Err((error, _)) => Err(error),
         }
     }
 
-    async fn read(&mut self, open: Open, response: Response<Incoming>) -> Result<Answer, Broken> {
+    async fn read(&mut self, open: Open, response: Response<Incoming>) -> Result<HttpResponse, ConnectionError> {
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, LARGEST_ANSWER)
+        let body = Limited::new(body, RESPONSE_SIZE_LIMIT)
             .collect()
             .await
-            .map_err(|error| Broken(format!("answer: {error}")))?
+            .map_err(|error| ConnectionError(format!("response: {error}")))?
             .to_bytes();
         self.open = (!open.sender.is_closed()).then_some(open);
-        Ok(Answer { status: head.status, body })
+        Ok(HttpResponse { status: head.status, body })
     }
 }
 
-/// Sends on an open connection; gives a request back of which nothing was sent.
+/// Sends on an open connection; the error returns a request of which nothing was sent.
 async fn send(
     open: &mut Open,
     request: Request<Full<Bytes>>,
-) -> Result<Response<Incoming>, (Broken, Option<Request<Full<Bytes>>>)> {
+) -> Result<Response<Incoming>, (ConnectionError, Option<Request<Full<Bytes>>>)> {
     if let Err(error) = open.sender.ready().await {
-        return Err((broken(&error), Some(request)));
+        return Err((connection_error(&error), Some(request)));
     }
     open.sender.try_send_request(request).await.map_err(|mut failed| {
         let unsent = failed.take_message();
-        (broken(failed.error()), unsent)
+        (connection_error(failed.error()), unsent)
     })
 }
 
-fn broken(error: &hyper::Error) -> Broken {
-    Broken(error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")))
+fn connection_error(error: &hyper::Error) -> ConnectionError {
+    ConnectionError(error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")))
 }

@@ -1,4 +1,4 @@
-//! The kinds of event the generator sends, and where each goes.
+//! The kinds of event the generator sends, and the route of each.
 
 use clap::ValueEnum;
 
@@ -22,25 +22,25 @@ pub(crate) enum Kind {
     Log,
 }
 
-/// Where a request goes and what its body is.
+/// Path and body format of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     /// The path below the edge's base URL.
     pub(super) path: &'static str,
     /// The body's media type.
     pub(super) content_type: &'static str,
-    /// How the body holds its events.
+    /// The body's format.
     pub(super) framing: Framing,
 }
 
-/// How a body holds its events.
+/// Format of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// One event, a JSON object.
     Single,
     /// A JSON array of structured `CloudEvents`.
     CloudEvents,
-    /// A JSON object a line.
+    /// One JSON object a line.
     Lines,
 }
 
@@ -67,12 +67,12 @@ impl Kind {
         Route { path, content_type: "application/json", framing: Framing::Single }
     }
 
-    /// Whether its events say when they happened.
+    /// Whether its events carry a timestamp.
     pub(super) fn has_time(self) -> bool {
         matches!(self, Self::Event | Self::Login | Self::Log)
     }
 
-    /// The kind's name, as on the command line.
+    /// The name on the command line.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Notification => "notification",
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_is_the_one_of_the_command_line() {
+    fn kind_names_match_the_command_line() {
         for kind in Kind::value_variants() {
             let value = kind.to_possible_value().expect("no kind is hidden");
             assert_eq!(value.get_name(), kind.name());

@@ -1,7 +1,7 @@
 //! `millrace load`: a load generator for the edge.
 //!
-//! Open loop: a request is due when the schedule says so, and its latency counts from then, so
-//! that a slow server cannot hide behind a client that waits for it.
+//! Open loop: a request is due at its scheduled time and its latency counts from then, so that a slow server cannot
+//! hide behind a client that waits for it (coordinated omission).
 
 mod connection;
 mod drive;
@@ -45,8 +45,8 @@ use crate::discovery::DATA_DIR;
 /// How long a run lasts when neither --count nor --duration is given.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
-/// The longest run, and the longest wait for an answer: clocks can still be added to it.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Longest run and longest time-out: added to a clock they do not overflow.
+const DURATION_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,9 +60,9 @@ Exit status: 0 when every event was accepted, 1 when any failed.";
 
 /// Send events to the edge and measure how it answers
 ///
-/// Events are due at even distances in time whether or not the server keeps up. A request waits for
-/// a free connection if it must, and its latency counts from when it was due to the end of its
-/// answer. Latencies are those of accepted requests; failures are counted by their status.
+/// Events are due at a constant rate whether or not the server keeps up. A request waits for a free connection
+/// if necessary, and its latency counts from when it was due to the end of its response. Latencies are those of
+/// accepted requests; failures are counted by status.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     url: Option<Target>,
 
-    /// Where a running millrace dev keeps its files
+    /// Data directory of a running millrace dev
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
 
@@ -79,16 +79,16 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Kind::Notification)]
     kind: Kind,
 
-    /// Events a second; 0 sends as fast as answers come, a request at a time on each connection
+    /// Events a second; 0 sends as fast as responses arrive, one request at a time on each connection
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = whole_number::<u32>(0..=10_000_000))]
     rate: u32,
 
-    /// End after this many events, or after --duration where that is given and sooner
+    /// End after this many events, or after --duration if that is sooner
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroU64>(1..=u64::MAX))]
     count: Option<NonZeroU64>,
 
-    /// End after this time, such as 60s or 10m, or after --count events where that is given and sooner [default: 10s,
-    /// unless --count is given]
+    /// End after this time, such as 60s or 10m, or after --count events if that is sooner [default: 10s, unless
+    /// --count is given]
     #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     duration: Option<Duration>,
 
@@ -96,27 +96,27 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "64", value_parser = whole_number::<NonZeroUsize>(1..=65_535))]
     connections: NonZeroUsize,
 
-    /// Events in a request; more than 1 go to /events as a batch
+    /// Events per request; more than 1 are sent to /events as a batch
     #[arg(long, value_name = "N", default_value = "1", value_parser = whole_number::<NonZeroU32>(1..=100_000))]
     batch: NonZeroU32,
 
-    /// What to draw the events from: a seed stands for the same events every time, but for their times, which are now
+    /// Seed of the generated events: the same seed gives the same events, except for their timestamps, which are now
     /// [default: random]
     #[arg(long, value_name = "N", value_parser = whole_number::<u64>(0..=u64::MAX))]
     seed: Option<u64>,
 
-    /// How long one request may take
+    /// Time-out of a request
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = positive_duration)]
     timeout: Duration,
 
-    /// Write the report to this file, too, as JSON
+    /// Also write the report to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
     let duration = settings::duration(text)?;
-    if duration.is_zero() || duration > LONGEST {
+    if duration.is_zero() || duration > DURATION_LIMIT {
         return Err("must be longer than 0s, and 365 days at most".to_owned());
     }
     Ok(duration)
@@ -124,8 +124,8 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
 
 /// Runs the load and reports on stdout.
 ///
-/// Exits 1 if any event failed. Ends early, with a report, when `shutdown` is cancelled. Fails when
-/// the target's host has no address or the report cannot be written.
+/// Exits 1 if any event failed. Ends early, with a report, when `shutdown` is cancelled. Fails when the target's host
+/// does not resolve or the report cannot be written.
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     run_with_output(&args, &shutdown, &mut std::io::stdout()).await
 }
@@ -145,7 +145,7 @@ async fn run_with_output(
         target,
         args.connections
     )
-    .context("could not print the report")?;
+    .context("cannot print the report")?;
     if let Some(path) = &args.json {
         write_json(path, &report)?;
     }
@@ -161,7 +161,7 @@ async fn measure(args: &Args, target: &Target, seed: u64, stop: &CancellationTok
     let requests = Requests::new(args.kind, args.batch.get(), seed, jiff::Timestamp::now);
     let route = requests.route();
     let run = Run {
-        peer: Endpoint::resolve(target, route.path, route.content_type).await?,
+        endpoint: Endpoint::resolve(target, route.path, route.content_type).await?,
         requests,
         schedule,
         connections: args.connections,
@@ -169,17 +169,17 @@ async fn measure(args: &Args, target: &Target, seed: u64, stop: &CancellationTok
     };
 
     let progress = Progress::of(&schedule);
-    let tally = Arc::new(Mutex::new(Stats::new()));
+    let stats = Arc::new(Mutex::new(Stats::new()));
     let elapsed = tokio::select! {
-        elapsed = run.drive(tally.clone(), stop) => elapsed?,
-        never = progress.follow(&tally) => match never {},
+        elapsed = run.drive(stats.clone(), stop) => elapsed?,
+        never = progress.follow(&stats) => match never {},
     };
-    let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(Report::new(&tally, elapsed))
+    let stats = stats.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(Report::new(&stats, elapsed))
 }
 
 fn write_json(path: &Path, report: &Report) -> anyhow::Result<()> {
     let mut json = serde_json::to_vec_pretty(report)?;
     json.push(b'\n');
-    std::fs::write(path, json).with_context(|| format!("could not write {}", path.display()))
+    std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))
 }

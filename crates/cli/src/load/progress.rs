@@ -1,4 +1,4 @@
-//! The progress bar: on stderr, and only where that is a terminal.
+//! Progress bar on stderr, if that is a terminal.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,16 +8,16 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::schedule::Schedule;
 use super::stats::Stats;
 
-const REFRESH: Duration = Duration::from_millis(100);
+const REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Shows how far a run has come. Gone from the terminal when dropped.
+/// Progress bar of a run; cleared on drop.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
     measure: Measure,
 }
 
-/// What the bar's length stands for.
+/// Unit of the bar's length.
 #[derive(Clone, Copy, Debug)]
 enum Measure {
     Events,
@@ -25,7 +25,7 @@ enum Measure {
 }
 
 impl Progress {
-    /// A bar as long as the run has events, or as it lasts where their number is open.
+    /// A bar over the run's events, or over its duration when their number is unknown.
     pub(super) fn of(schedule: &Schedule) -> Self {
         let (length, measure) = match (schedule.events(), schedule.duration()) {
             (Some(events), _) => (Some(events), Measure::Events),
@@ -38,15 +38,15 @@ impl Progress {
         Self { bar, measure }
     }
 
-    /// Follows `tally` for as long as it is polled.
-    pub(super) async fn follow(&self, tally: &Mutex<Stats>) -> std::convert::Infallible {
+    /// Updates the bar from `stats` for as long as it is polled.
+    pub(super) async fn follow(&self, stats: &Mutex<Stats>) -> std::convert::Infallible {
         let start = Instant::now();
-        let mut ticks = tokio::time::interval(REFRESH);
+        let mut ticks = tokio::time::interval(REFRESH_INTERVAL);
         loop {
             ticks.tick().await;
             let (sent, failed) = {
-                let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                (tally.sent(), tally.failed())
+                let stats = stats.lock().unwrap_or_else(PoisonError::into_inner);
+                (stats.sent(), stats.failed())
             };
             self.bar.set_position(match self.measure {
                 Measure::Events => sent,

@@ -1,4 +1,4 @@
-//! What a run found, for people and for programs.
+//! The report of a run, as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,14 +10,14 @@ use serde::Serialize;
 use super::response::Failure;
 use super::stats::Stats;
 
-/// The outcome of a run. Serialised it is the file of `--json`.
+/// The outcome of a run; its JSON is the file of `--json`.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     /// Events sent, or due and not sent in time.
     sent: u64,
     accepted: u64,
     failures: BTreeMap<Failure, u64>,
-    /// Accepted events a second, from the start to the last answer.
+    /// Accepted events a second, from the start to the last response.
     rate: f64,
     latency_ms: Latency,
     #[serde(skip)]
@@ -26,8 +26,8 @@ pub(super) struct Report {
     elapsed: Duration,
 }
 
-/// Latencies of accepted requests in milliseconds, from when a request was due to the end of its
-/// answer. Null when none was accepted.
+/// Latencies of accepted requests in milliseconds, from when a request was due to the end of its response. Null when
+/// none was accepted.
 #[derive(Debug, Serialize)]
 struct Latency {
     p50: Option<f64>,
@@ -41,19 +41,19 @@ struct Latency {
 impl Report {
     /// The report of a run that took `elapsed`.
     #[allow(clippy::cast_precision_loss)] // a rate of 2^53 events is out of reach
-    pub(super) fn new(tally: &Stats, elapsed: Duration) -> Self {
-        let failures = tally.failures();
+    pub(super) fn new(stats: &Stats, elapsed: Duration) -> Self {
+        let failures = stats.failures();
         Self {
-            sent: tally.sent(),
-            accepted: tally.accepted(),
+            sent: stats.sent(),
+            accepted: stats.accepted(),
             failures: failures.iter().map(|(failure, failed)| (*failure, failed.events)).collect(),
-            rate: if elapsed.is_zero() { 0.0 } else { tally.accepted() as f64 / elapsed.as_secs_f64() },
+            rate: if elapsed.is_zero() { 0.0 } else { stats.accepted() as f64 / elapsed.as_secs_f64() },
             latency_ms: Latency {
-                p50: tally.percentile(50.0),
-                p90: tally.percentile(90.0),
-                p99: tally.percentile(99.0),
-                p99_9: tally.percentile(99.9),
-                max: tally.longest(),
+                p50: stats.percentile(50.0),
+                p90: stats.percentile(90.0),
+                p99: stats.percentile(99.0),
+                p99_9: stats.percentile(99.9),
+                max: stats.longest(),
             },
             reasons: failures.iter().filter_map(|(failure, failed)| Some((*failure, failed.reason.clone()?))).collect(),
             elapsed,
@@ -106,20 +106,20 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn tally(accepted: u64) -> Stats {
-        let mut tally = Stats::new();
-        let verdict = ResponseResult { accepted, ..ResponseResult::default() };
-        tally.record(Duration::from_millis(4), verdict);
-        tally
+    fn stats(accepted: u64) -> Stats {
+        let mut stats = Stats::new();
+        let outcome = ResponseResult { accepted, ..ResponseResult::default() };
+        stats.record(Duration::from_millis(4), outcome);
+        stats
     }
 
     #[test]
     fn the_json_has_the_members_that_programs_read() {
-        let mut tally = tally(1_500);
+        let mut stats = stats(1_500);
         for failure in [Failure::Status(503), Failure::Connection, Failure::Timeout, Failure::Unanswered] {
-            tally.record(Duration::from_millis(4), ResponseResult::failed(5, failure, None));
+            stats.record(Duration::from_millis(4), ResponseResult::failed(5, failure, None));
         }
-        let report = Report::new(&tally, Duration::from_secs(2));
+        let report = Report::new(&stats, Duration::from_secs(2));
         assert_eq!(
             serde_json::to_value(&report).expect("a report is JSON"),
             json!({
@@ -135,17 +135,17 @@ mod tests {
 
     #[test]
     fn a_run_without_failures_is_a_success() {
-        let report = Report::new(&tally(10), Duration::from_secs(1));
+        let report = Report::new(&stats(10), Duration::from_secs(1));
         assert!(report.is_success());
         assert_eq!(serde_json::to_value(&report).expect("a report is JSON")["failures"], json!({}));
     }
 
     #[test]
-    fn the_text_tells_each_failure_with_its_reason() {
-        let mut tally = tally(20_000);
+    fn the_text_lists_each_failure_with_its_reason() {
+        let mut stats = stats(20_000);
         let refused = ResponseResult::failed(3, Failure::Status(422), Some("user_id is missing".into()));
-        tally.record(Duration::from_millis(4), refused);
-        let text = Report::new(&tally, Duration::from_secs(10)).to_string();
+        stats.record(Duration::from_millis(4), refused);
+        let text = Report::new(&stats, Duration::from_secs(10)).to_string();
         assert!(text.contains("sent      20,003 in 10.0 s"), "{text}");
         assert!(text.contains("  422: 3 (user_id is missing)"), "{text}");
         assert!(text.contains("rate      2000.0 accepted/s"), "{text}");

@@ -1,7 +1,7 @@
-//! Requests out of samples.
+//! Builds requests from samples.
 //!
-//! A body is made when its request is due, by the connection that sends it: about a microsecond an
-//! event, a small part of what the request itself costs.
+//! A body is built when its request is due, by the connection that sends it: about a microsecond an event, a small part
+//! of the cost of the request.
 
 use std::io::Write as _;
 use std::ops::Range;
@@ -12,13 +12,13 @@ use serde::Serialize;
 use super::kind::{Framing, Kind, Route};
 use super::sample::{Clock, Sample, Samples};
 
-/// A `CloudEvents` source that names this generator.
+/// `source` of the generator's `CloudEvents`.
 const SOURCE: &str = "/millrace/load";
 
-/// What goes into one request besides the target's own headers.
+/// The body and the request-specific headers of one request.
 #[derive(Debug)]
 pub(super) struct Payload {
-    /// The service a log's lines belong to, for the header `X-Service`.
+    /// The header `X-Service` of log lines.
     pub(super) service: Option<&'static str>,
     pub(super) body: Bytes,
 }
@@ -42,7 +42,7 @@ struct CloudEvent<'a> {
 }
 
 impl Requests {
-    /// Requests of `batch` events of `kind`, as `seed` draws them at the times of `clock`.
+    /// Requests of `batch` events of `kind`, generated from `seed`, with timestamps of `clock`.
     pub(super) fn new(kind: Kind, batch: u32, seed: u64, clock: Clock) -> Self {
         Self { route: kind.route(batch), samples: Samples::new(kind, seed, clock) }
     }
@@ -96,7 +96,7 @@ impl Requests {
 }
 
 fn write_json(body: &mut Vec<u8>, value: &impl Serialize) {
-    serde_json::to_writer(body.by_ref(), value).expect("samples are JSON, and memory takes them");
+    serde_json::to_writer(body.by_ref(), value).expect("samples serialize to JSON");
 }
 
 #[cfg(test)]
@@ -114,8 +114,9 @@ mod tests {
         assert_eq!(payload.service, None);
     }
 
+    /// Their types are those that the edge routes by.
     #[test]
-    fn a_batch_is_an_array_of_cloud_events_with_the_types_the_edge_routes() {
+    fn a_batch_is_an_array_of_cloud_events() {
         for (kind, event_type) in [
             (Kind::Notification, "millrace.notification.requested"),
             (Kind::Order, "millrace.order.placed"),

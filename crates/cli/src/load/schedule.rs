@@ -1,8 +1,8 @@
-//! Which request is due when, and how many there are: the open loop's schedule.
+//! The open loop's schedule: due time and number of requests.
 //!
-//! Request `i` is due `i * batch / rate` seconds after the start, whatever became of the requests
-//! before it. A schedule that waits for answers would leave out just the requests which a slow
-//! server delays (coordinated omission), and the percentiles would flatter it.
+//! Request `i` is due `i * batch / rate` seconds after the start, whatever the outcome of the requests before it. A
+//! schedule that waits for responses would leave out exactly the requests that a slow server delays (coordinated
+//! omission), and understate the percentiles.
 
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -10,13 +10,13 @@ use std::time::Duration;
 
 const NANOS_A_SECOND: u128 = 1_000_000_000;
 
-/// The limits and the pace of a run.
+/// Rate and limits of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
-    /// Events a second; `None` sends as fast as answers come (closed loop).
+    /// Events a second; `None` sends as fast as responses arrive (closed loop).
     rate: Option<NonZeroU32>,
     batch: NonZeroU32,
-    /// All events of the run, where that is known ahead.
+    /// Number of events of the run, if known in advance.
     events: Option<u64>,
     duration: Option<Duration>,
 }
@@ -33,17 +33,17 @@ impl Schedule {
         Self { rate, batch, events: count.into_iter().chain(within_duration).min(), duration }
     }
 
-    /// All events of the run, where that is known ahead: not for a closed loop bounded by time.
+    /// Number of events of the run, if known in advance: not for a closed loop bounded by time.
     pub(super) fn events(&self) -> Option<u64> {
         self.events
     }
 
-    /// All requests of the run, where that is known ahead.
+    /// Number of requests of the run, if known in advance.
     pub(super) fn requests(&self) -> Option<u64> {
         self.events.map(|events| events.div_ceil(u64::from(self.batch.get())))
     }
 
-    /// How long the run may take, where it is bounded by time.
+    /// Duration of the run, if it is bounded by time.
     pub(super) fn duration(&self) -> Option<Duration> {
         self.duration
     }
@@ -61,7 +61,7 @@ impl Schedule {
         first..self.events.map_or(end, |events| end.min(events)).max(first)
     }
 
-    /// When request `request` is due, counted from the start. In a closed loop: at once.
+    /// When request `request` is due, relative to the start. In a closed loop: zero.
     pub(super) fn due(&self, request: u64) -> Duration {
         let Some(rate) = self.rate else {
             return Duration::ZERO;
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_due_at_even_distances_whatever_happens_to_those_before() {
+    fn requests_are_due_at_a_constant_rate() {
         let schedule = schedule(2_000, 1, None, Some(10));
         assert_eq!(schedule.events(), Some(20_000));
         assert_eq!(schedule.due(0), Duration::ZERO);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_counts_events_so_a_batch_is_due_less_often() {
+    fn the_rate_counts_events_and_not_requests() {
         let schedule = schedule(1_000, 100, Some(1_000), None);
         assert_eq!(schedule.requests(), Some(10));
         assert_eq!(schedule.due(1), Duration::from_millis(100));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_due_from_its_due_time_on_and_not_before() {
+    fn a_request_is_not_released_before_its_due_time() {
         for (rate, batch) in [(1, 1), (3, 1), (7, 2), (2_000, 1), (999_999, 64)] {
             let schedule = schedule(rate, batch, None, Some(3_600));
             for request in [0, 1, 2, 3, 10, 97] {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_due_than_the_run_has() {
+    fn no_more_requests_are_due_than_the_run_has() {
         let schedule = schedule(1_000, 1, Some(10), None);
         assert_eq!(schedule.due_by(Duration::from_hours(1)), 10);
     }

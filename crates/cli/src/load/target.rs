@@ -1,4 +1,4 @@
-//! The edge under load: its base URL, taken apart once.
+//! The edge under load: its base URL, parsed once.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ use url::Url;
 use crate::dev_file::DevFile;
 use crate::discovery::DATA_DIR;
 
-/// Where a `millrace dev` or `millrace serve` listens unless it is told otherwise.
+/// Default address of `millrace dev` and `millrace serve`.
 const DEFAULT: &str = "http://127.0.0.1:8080";
 
 /// The base URL of an edge, `http` or `https`.
@@ -47,16 +47,16 @@ pub(crate) enum InvalidTarget {
     Certificates(#[from] rustls::Error),
 }
 
-/// TLS for connections to a target: how to shake hands, and with whom.
+/// TLS settings of connections to a target, and the server name to verify.
 #[derive(Clone, Debug)]
 pub(super) struct Tls {
     pub(super) config: Arc<ClientConfig>,
     pub(super) server: ServerName<'static>,
 }
 
-/// The edge that is named, else that of the `millrace dev` which uses `data_dir`, else the one at the default address.
+/// The given edge, else that of the `millrace dev` which uses `data_dir`, else the one at the default address.
 ///
-/// Fails where a data directory is named and no `millrace dev` uses it.
+/// Fails when another data directory than the default is given and no `millrace dev` uses it.
 pub(super) fn find(named: Option<&Target>, data_dir: &Path) -> anyhow::Result<Target> {
     if let Some(target) = named {
         return Ok(target.clone());
@@ -65,7 +65,7 @@ pub(super) fn find(named: Option<&Target>, data_dir: &Path) -> anyhow::Result<Ta
         Ok(dev) => Ok(dev.http.parse()?),
         Err(_) if data_dir == Path::new(DATA_DIR) => Ok(DEFAULT.parse()?),
         Err(error) => {
-            let problem = format!("no edge to send to: {error}; name it with --url, or start millrace dev");
+            let problem = format!("no edge given: {error}; name it with --url, or start millrace dev");
             Err(SettingError::new("--data-dir", problem).into())
         }
     }
@@ -109,20 +109,20 @@ impl Target {
         self.url.port().unwrap_or(standard)
     }
 
-    /// The header `Host`: with the port only where it is not the scheme's own.
+    /// The header `Host`: with the port only if it is not the scheme's default.
     pub(super) fn host_header(&self) -> Result<HeaderValue, InvalidTarget> {
         let host = self.url.host_str().unwrap_or_default();
         let text = self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         HeaderValue::from_str(&text).map_err(|_| InvalidTarget::HostName(text))
     }
 
-    /// `path` below the base URL's own, as a request line has it.
+    /// `path` below the base URL's own path, for the request line.
     pub(super) fn path(&self, path: &str) -> Result<PathAndQuery, InvalidTarget> {
         let text = format!("{}{path}", self.url.path().trim_end_matches('/'));
         PathAndQuery::try_from(text).map_err(|_| InvalidTarget::Extra(self.url.clone()))
     }
 
-    /// TLS that trusts what the machine trusts; `None` for `http`.
+    /// TLS with the machine's trusted certificates; `None` for `http`.
     pub(super) fn tls(&self) -> Result<Option<Tls>, InvalidTarget> {
         if self.url.scheme() != "https" {
             return Ok(None);
@@ -148,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn the_edge_is_the_named_one_else_that_of_a_running_dev() {
+    fn the_edge_is_the_given_one_else_that_of_a_running_dev() {
         let folder = tempfile::tempdir().expect("a folder");
         let found =
             |named: Option<&str>| find(named.map(target).as_ref(), folder.path()).map(|target| target.to_string());
         let error = found(None).expect_err("no dev runs").to_string();
-        assert!(error.starts_with("--data-dir: no edge to send to") && error.contains("dev.json"), "{error}");
+        assert!(error.starts_with("--data-dir: no edge given") && error.contains("dev.json"), "{error}");
 
-        let _running = crate::dev_file::lock(folder.path()).expect("a lock").expect("nobody else has it");
+        let _running = crate::dev_file::lock(folder.path()).expect("a lock").expect("the lock is free");
         let http = "http://127.0.0.1:9000".to_owned();
         let dev = DevFile { http: http.clone(), kafka: String::new(), database: String::new(), pid: 1 };
         dev.write(folder.path()).expect("a file");
@@ -165,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_the_base_url_stays_before_the_route() {
+    fn the_path_of_the_base_url_precedes_the_route() {
         let path = |base: &str| target(base).path("/orders").expect("a path").to_string();
         assert_eq!(path("http://127.0.0.1:8080"), "/orders");
         assert_eq!(path("https://api.example.com/prod/"), "/prod/orders");
     }
 
     #[test]
-    fn the_host_header_names_the_port_only_where_it_is_not_the_schemes_own() {
+    fn the_host_header_omits_the_schemes_default_port() {
         let header = |base: &str| target(base).host_header().expect("a host");
         assert_eq!(header("http://localhost:8080"), "localhost:8080");
         assert_eq!(header("https://api.example.com:443"), "api.example.com");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base_url_is_refused_with_the_reason() {
+    fn an_invalid_base_url_is_rejected_with_the_reason() {
         for (text, reason) in [
             ("localhost:8080", "scheme must be http or https"),
             ("8080", "not a URL"),

@@ -1,4 +1,4 @@
-//! The generator against a small server.
+//! Tests of the generator against a small server.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ struct Command {
     args: Args,
 }
 
-/// A server on a port of its own, gone when dropped.
+/// A server on a free port, stopped on drop.
 struct Server {
     address: SocketAddr,
     _task: AbortOnDropHandle<()>,
@@ -58,7 +58,7 @@ async fn load(address: SocketAddr, flags: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_latency_counts_from_when_the_request_was_due_and_includes_its_waiting() {
+async fn a_latency_counts_from_when_the_request_was_due() {
     const DELAY: Duration = Duration::from_millis(50);
     let slow = post(|| async {
         tokio::time::sleep(DELAY).await;
@@ -76,7 +76,7 @@ async fn a_latency_counts_from_when_the_request_was_due_and_includes_its_waiting
 }
 
 #[tokio::test]
-async fn every_event_arrives_once_and_a_run_bounded_by_time_sends_all_that_was_due() {
+async fn every_event_that_was_due_is_sent_once() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let orders = post({
         let seen = seen.clone();
@@ -91,7 +91,7 @@ async fn every_event_arrives_once_and_a_run_bounded_by_time_sends_all_that_was_d
     for flags in [
         "--rate 400 --duration 500ms",
         "--rate 0 --count 200",
-        // Of both, what comes first.
+        // Whichever limit is reached first.
         "--rate 400 --duration 500ms --count 100000",
         "--rate 0 --duration 10m --count 200",
     ] {
@@ -114,8 +114,9 @@ async fn a_closed_loop_bounded_by_time_ends_by_itself() {
     assert_eq!(report["sent"], report["accepted"]);
 }
 
+/// The exit status is 1, and the JSON file is written.
 #[tokio::test]
-async fn failures_are_counted_by_status_and_make_the_exit_status_1_with_the_file_written() {
+async fn failures_are_counted_by_status() {
     let calls = Arc::new(AtomicUsize::new(0));
     let failing = post(move || async move {
         match calls.fetch_add(1, Ordering::Relaxed) % 4 {
@@ -154,7 +155,7 @@ async fn a_run_without_failures_exits_0() {
 }
 
 #[tokio::test]
-async fn events_of_a_batch_are_counted_by_their_own_verdicts() {
+async fn events_of_a_batch_are_counted_by_their_own_results() {
     let batches = post(|headers: HeaderMap, body: bytes::Bytes| async move {
         assert_eq!(headers[header::CONTENT_TYPE], "application/cloudevents-batch+json");
         let events: Vec<Value> = serde_json::from_slice(&body).expect("the body is an array");
@@ -186,7 +187,7 @@ async fn log_lines_come_with_the_name_of_their_service() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_every_event_fails_with_the_reason() {
+async fn without_a_server_every_event_fails_with_the_reason() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound address");
     drop(listener);
@@ -198,7 +199,7 @@ async fn where_nobody_listens_every_event_fails_with_the_reason() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_in_time_is_a_timeout() {
+async fn a_late_response_is_a_timeout() {
     let silent = post(|| async { std::future::pending::<StatusCode>().await });
     let server = Server::of(Router::new().route("/send-notification", silent)).await;
     let report = load(server.address, "--rate 0 --count 4 --connections 2 --timeout 50ms").await;
@@ -206,7 +207,7 @@ async fn an_answer_that_does_not_come_in_time_is_a_timeout() {
 }
 
 #[tokio::test]
-async fn what_was_due_and_not_answered_when_time_was_up_is_counted() {
+async fn requests_without_a_response_at_the_end_are_counted() {
     let silent = post(|| async { std::future::pending::<StatusCode>().await });
     let server = Server::of(Router::new().route("/send-notification", silent)).await;
     let flags = "--rate 100 --duration 100ms --connections 1 --timeout 500ms";
@@ -217,7 +218,7 @@ async fn what_was_due_and_not_answered_when_time_was_up_is_counted() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_server_closes_is_opened_again() {
+async fn a_connection_closed_by_the_server_is_reopened() {
     let closing = post(|| async { [(header::CONNECTION, "close")] });
     let server = Server::of(Router::new().route("/send-notification", closing)).await;
     let report = load(server.address, "--rate 0 --count 50 --connections 3").await;
@@ -248,7 +249,7 @@ async fn a_stopped_run_ends_early_and_reports_what_it_sent() {
 }
 
 #[test]
-fn flags_that_make_no_sense_are_refused_by_name() {
+fn invalid_flags_are_rejected_by_name() {
     for (flag, value) in [
         ("--url", "localhost"),
         ("--batch", "0"),

@@ -1,4 +1,4 @@
-//! Orders out, payments and notifications in.
+//! Sends orders and follows their payments and notifications.
 
 use std::time::{Duration, Instant};
 
@@ -19,22 +19,22 @@ use super::line::{Line, NewOrder};
 use super::pending::{Order, Pending};
 use super::printer::{Printer, Settled};
 
-/// `ce_source` of orders that are placed here.
+/// `ce_source` of the orders.
 const SOURCE: &str = "/millrace/order";
 
-/// How many orders may wait for their payment; more lines are read as they are settled.
-const MOST_PENDING: usize = 10_000;
+/// Orders that may wait for their payment; beyond it no more lines are read until some are settled.
+const PENDING_LIMIT: usize = 10_000;
 
-/// How often it is looked whether a notification was delivered, and how long.
-const REFRESH_INTERVAL: Duration = Duration::from_millis(100);
-const LOOKS: u32 = 100;
+/// How often and how many times to look up whether a notification was delivered.
+const LOOKUP_INTERVAL: Duration = Duration::from_millis(100);
+const LOOKUP_LIMIT: u32 = 100;
 
-/// See the module's text.
+/// Sends orders, reads `payments` and looks up notifications in the database.
 pub(super) struct OrderClient<'d> {
     producer: Producer,
     payments: &'d Reader,
     store: Option<Store>,
-    screen: &'d Printer,
+    printer: &'d Printer,
     timeout: Duration,
     pending: Pending,
     is_complete: bool,
@@ -52,14 +52,14 @@ impl<'d> OrderClient<'d> {
         producer: Producer,
         payments: &'d Reader,
         store: Option<Store>,
-        screen: &'d Printer,
+        printer: &'d Printer,
         timeout: Duration,
     ) -> Self {
         Self {
             producer,
             payments,
             store,
-            screen,
+            printer,
             timeout,
             pending: Pending::default(),
             is_complete: true,
@@ -68,7 +68,8 @@ impl<'d> OrderClient<'d> {
         }
     }
 
-    /// Takes orders until the last line, and then waits for their payments. Whether every one has its own.
+    /// Sends orders until the last line, then waits for their payments. Returns whether every line was an order and was
+    /// settled.
     pub(super) async fn run(
         &mut self,
         mut lines: mpsc::Receiver<std::io::Result<Line>>,
@@ -87,7 +88,7 @@ impl<'d> OrderClient<'d> {
                 }
             };
             tokio::select! {
-                line = lines.recv(), if is_open && self.pending.len() < MOST_PENDING => match line {
+                line = lines.recv(), if is_open && self.pending.len() < PENDING_LIMIT => match line {
                     Some(line) => is_open = self.take(line?)?,
                     None => is_open = false,
                 },
@@ -100,9 +101,9 @@ impl<'d> OrderClient<'d> {
                 Some((order, notification)) = self.notifying.next() => self.notified(&order, notification)?,
                 () = time_is_up => {
                     for order in self.pending.ids() {
-                        self.screen.unpaid(order, self.timeout)?;
+                        self.printer.unpaid(order, self.timeout)?;
                     }
-                    tracing::error!("payments did not come in time: does a consumer payments run?");
+                    tracing::error!("timed out waiting for payments: is the consumer payments running?");
                     return Ok(false);
                 }
                 () = shutdown.cancelled() => return Ok(self.is_complete && self.pending.len() == 0),
@@ -115,7 +116,7 @@ impl<'d> OrderClient<'d> {
         self.pending.len() > 0 || !self.sending.is_empty() || !self.notifying.is_empty()
     }
 
-    /// Whether there may be more lines.
+    /// Handles a line. Returns whether more may follow.
     fn take(&mut self, line: Line) -> std::io::Result<bool> {
         match line {
             Line::Blank => {}
@@ -123,7 +124,7 @@ impl<'d> OrderClient<'d> {
             Line::Order(order) => self.place(order),
             Line::Wrong { text, reason } => {
                 self.is_complete = false;
-                self.screen.refused(&text, &reason)?;
+                self.printer.refused(&text, &reason)?;
             }
         }
         Ok(true)
@@ -158,24 +159,24 @@ impl<'d> OrderClient<'d> {
     fn sent(&mut self, sent: &Sent) -> std::io::Result<()> {
         let event_id = sent.event_id.as_str();
         match &sent.report {
-            // A payment may be faster than the acknowledgement of its order.
+            // The payment may arrive before the acknowledgement of its order.
             Ok(ack) => match self.pending.of(event_id) {
-                Some(order) => self.screen.accepted(&order.id, *ack),
+                Some(order) => self.printer.accepted(&order.id, *ack),
                 None => Ok(()),
             },
-            // It may be on its way all the same; if not, the time-out says so.
+            // The order may be written all the same; if not, waiting for its payment times out.
             Err(error) if error.may_be_written() => Ok(()),
             Err(error) => {
                 self.is_complete = false;
                 match self.pending.withdraw(event_id) {
-                    Some(order) => self.screen.refused(&order.id, &self.reason_of(error)),
+                    Some(order) => self.printer.refused(&order.id, &self.reason_of(error)),
                     None => Ok(()),
                 }
             }
         }
     }
 
-    /// Why an order was not accepted; where the brokers are at fault, with where they were looked for.
+    /// Why an order was not accepted; for transient errors with the brokers' addresses.
     fn reason_of(&self, error: &ProduceError) -> String {
         match error.class() {
             ErrorClass::Transient => format!("{error} (brokers: {})", self.producer.bootstrap_servers()),
@@ -187,16 +188,16 @@ impl<'d> OrderClient<'d> {
         let id = record.envelope().id;
         let Some(order) = self.pending.settle(id.as_str()) else { return Ok(()) };
         let settled = settled(id.as_str(), record.value().unwrap_or_default());
-        self.screen.settled(&order.id, &settled, order.placed.elapsed())?;
+        self.printer.settled(&order.id, &settled, order.placed.elapsed())?;
         if let Some(store) = self.store.clone() {
             let payment_id = settled.payment_id;
-            self.notifying.push(async move { (order.id, concluded(&store, &payment_id).await) }.boxed());
+            self.notifying.push(async move { (order.id, final_notification(&store, &payment_id).await) }.boxed());
         }
         Ok(())
     }
 
     fn notified(&self, order: &str, notification: Option<StoredNotification>) -> std::io::Result<()> {
-        let Some(notification) = notification else { return self.screen.notified(order, "pending", "") };
+        let Some(notification) = notification else { return self.printer.notified(order, "pending", "") };
         let destinations: Vec<_> = notification
             .deliveries
             .iter()
@@ -208,7 +209,7 @@ impl<'d> OrderClient<'d> {
             NotificationStatus::Delivered => "delivered",
             NotificationStatus::Failed => "failed",
         };
-        self.screen.notified(order, status, &destinations.join(", "))
+        self.printer.notified(order, status, &destinations.join(", "))
     }
 }
 
@@ -222,18 +223,19 @@ fn settled(payment_id: &str, value: &[u8]) -> Settled {
     }
 }
 
-/// The notification about a payment once it has ended, or how far it came in the time there is.
-async fn concluded(store: &Store, payment_id: &str) -> Option<StoredNotification> {
+/// The notification of a payment once it is delivered or failed, else its last known state after [`LOOKUP_LIMIT`]
+/// lookups.
+async fn final_notification(store: &Store, payment_id: &str) -> Option<StoredNotification> {
     let mut known = None;
-    for _ in 0..LOOKS {
+    for _ in 0..LOOKUP_LIMIT {
         match store.notification(payment_id).await {
             Ok(found) => known = found.or(known),
-            Err(error) => tracing::debug!(%error, "the notification cannot be looked up"),
+            Err(error) => tracing::debug!(%error, "notification lookup failed, retrying"),
         }
         if known.as_ref().is_some_and(|known| known.status != NotificationStatus::Accepted) {
             break;
         }
-        tokio::time::sleep(REFRESH_INTERVAL).await;
+        tokio::time::sleep(LOOKUP_INTERVAL).await;
     }
     known
 }

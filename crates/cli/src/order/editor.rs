@@ -1,4 +1,4 @@
-//! Lines typed on a terminal, with editing and history; what is told meanwhile stands above the line being typed.
+//! Line editor for a terminal, with history; output is printed above the line being typed.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -9,18 +9,18 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::input::AHEAD;
+use super::input::READ_AHEAD_LIMIT;
 use super::line::{self, Line};
 
 const PROMPT: &str = "order> ";
 
-/// Whether a person types here and sees what is printed, on a terminal that can move its cursor.
+/// Whether stdin and stdout are a terminal that can move its cursor.
 pub(super) fn is_terminal() -> bool {
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
 }
 
-/// A terminal in the hands of the editor; it is as it was before after [`close`](Self::close).
+/// A terminal in raw mode under the editor; [`close`](Self::close) restores it.
 #[derive(Debug)]
 pub(super) struct Terminal {
     messages: UnboundedSender<String>,
@@ -28,26 +28,26 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Begins to read lines; Ctrl-C cancels `shutdown`.
+    /// Starts to read lines; Ctrl-C cancels `shutdown`.
     pub(super) fn open(shutdown: &CancellationToken) -> io::Result<(Self, mpsc::Receiver<io::Result<Line>>)> {
         let (readline, writer) = Readline::new(PROMPT.to_owned()).map_err(into_io)?;
-        end_lines_at_the_margin()?;
+        restore_output_processing()?;
         let (messages, to_print) = mpsc::unbounded_channel();
-        let (sender, lines) = mpsc::channel(AHEAD);
+        let (sender, lines) = mpsc::channel(READ_AHEAD_LIMIT);
         let editor = Editor { readline, writer, is_over: false };
         let editing = tokio::spawn(editor.run(to_print, sender, shutdown.clone()));
         Ok((Self { messages, editing }, lines))
     }
 
-    /// Prints whole lines, above the one being typed.
+    /// Prints whole lines above the one being typed.
     pub(super) fn print(&self, styled: &str) {
         let mut text = AutoStream::new(Vec::new(), AutoStream::choice(&io::stdout()));
-        // Writing to a vector cannot fail, and the editor prints for as long as this exists.
+        // Writing to a vector cannot fail, and the editor's task outlives this.
         let _ = text.write_all(styled.as_bytes());
         let _ = self.messages.send(String::from_utf8_lossy(&text.into_inner()).into_owned());
     }
 
-    /// Waits until everything is printed, and gives the terminal back.
+    /// Waits until everything is printed, and restores the terminal.
     pub(super) async fn close(self) {
         drop(self.messages);
         let _ = self.editing.await;
@@ -57,12 +57,12 @@ impl Terminal {
 struct Editor {
     readline: Readline,
     writer: SharedWriter,
-    /// Whether the last order was typed. What is typed after that is not looked at.
+    /// Whether input has ended (`exit` or Ctrl-D). Later input is ignored.
     is_over: bool,
 }
 
 impl Editor {
-    /// Reads lines and prints messages until no more of these can come.
+    /// Reads lines and prints messages until the message channel closes.
     async fn run(
         mut self,
         mut messages: UnboundedReceiver<String>,
@@ -73,7 +73,7 @@ impl Editor {
             tokio::select! {
                 event = self.readline.readline() => match event.map_err(into_io).and_then(|event| self.take(event)) {
                     Ok(Some(line)) => {
-                        // Where nobody takes it, the end is near.
+                        // Without a receiver the command is about to end.
                         let _ = lines.send(Ok(line)).await;
                     }
                     Ok(None) => shutdown.cancel(),
@@ -86,7 +86,7 @@ impl Editor {
                 },
             }
         };
-        // Takes the prompt away: the shell's own comes there.
+        // Removes the prompt: the shell prints its own there.
         let _ = self.readline.flush();
         drop(self.readline);
         if let Some(error) = failed {
@@ -94,7 +94,7 @@ impl Editor {
         }
     }
 
-    /// The line that is meant; `None` where everything is to end now.
+    /// The line of an event; `None` for Ctrl-C.
     fn take(&mut self, event: ReadlineEvent) -> io::Result<Option<Line>> {
         let line = match event {
             ReadlineEvent::Interrupted => return Ok(None),
@@ -120,8 +120,8 @@ impl Editor {
     }
 }
 
-/// The editor takes the terminal's own line ends away, which those who do not know of it need: the log.
-fn end_lines_at_the_margin() -> io::Result<()> {
+/// Restores the newline translation that the editor's raw mode turns off: log lines on stderr need it.
+fn restore_output_processing() -> io::Result<()> {
     let mut mode = tcgetattr(io::stdin())?;
     mode.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
     Ok(tcsetattr(io::stdin(), OptionalActions::Now, &mode)?)

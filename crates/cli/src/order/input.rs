@@ -1,4 +1,4 @@
-//! Lines from a pipe.
+//! Reads lines from a pipe.
 
 use std::io::{self, BufRead};
 
@@ -6,23 +6,23 @@ use tokio::sync::mpsc;
 
 use super::line::{self, Line};
 
-/// How many lines are read ahead: whoever writes into the pipe waits then.
-pub(super) const AHEAD: usize = 100;
+/// Lines read ahead; beyond it the writer of the pipe blocks.
+pub(super) const READ_AHEAD_LIMIT: usize = 100;
 
-/// A byte order mark in UTF-8: at the start of a stream it tells the encoding and is no part of the text.
+/// A byte order mark in UTF-8: at the start of a stream it marks the encoding and is no part of the text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// The lines of standard input, as they come; the channel closes at its end.
+/// The lines of standard input; the channel closes at its end.
 ///
-/// A thread reads them: no other way waits for a pipe without being in the way of everything else, and it may well be
-/// waiting when the process ends.
+/// A detached thread reads them: a blocking read of a pipe would occupy the runtime, and may still be pending when the
+/// process exits.
 pub(super) fn lines() -> mpsc::Receiver<io::Result<Line>> {
-    let (sender, receiver) = mpsc::channel(AHEAD);
+    let (sender, receiver) = mpsc::channel(READ_AHEAD_LIMIT);
     std::thread::spawn(move || read(io::stdin().lock(), |line| sender.blocking_send(line).is_ok()));
     receiver
 }
 
-/// Reads lines to the end, or until `take` wants no more.
+/// Reads lines to the end, or until `take` returns false.
 fn read(mut input: impl BufRead, mut take: impl FnMut(io::Result<Line>) -> bool) {
     for number in 1_u64.. {
         let mut bytes = Vec::new();
@@ -71,10 +71,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_not_utf_8_is_refused_by_its_number() {
+    fn a_line_that_is_not_utf_8_is_rejected_by_its_number() {
         let mut input: Vec<u8> = (1..=100).flat_map(|id| format!("{id}\n").into_bytes()).collect();
-        let place = input.windows(3).position(|bytes| bytes == b"57\n").unwrap();
-        input[place] = 0xff;
+        let position = input.windows(3).position(|bytes| bytes == b"57\n").unwrap();
+        input[position] = 0xff;
         let lines = lines(&input);
         assert_eq!(lines.len(), 100);
         let wrong: Vec<_> = lines.iter().filter(|line| !matches!(line, Line::Order(_))).collect();

@@ -1,28 +1,28 @@
-//! A typed line: an order's id, an order as JSON, or the wish to end.
+//! Parses an input line: an order id, an order as JSON, or `exit`.
 
 use millrace_domain::check_key;
 use millrace_domain::json::write_string;
 use millrace_domain::payment::Order;
 
-/// What a line says.
+/// A parsed line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
-    /// Nothing.
+    /// An empty line.
     Blank,
-    /// No more orders.
+    /// End of input (`exit`).
     End,
     /// An order.
     Order(NewOrder),
-    /// Something else.
+    /// Not an order.
     Wrong {
-        /// As it was typed, or which line it was.
+        /// The line's text, or its number.
         text: String,
         /// What is wrong with it.
         reason: String,
     },
 }
 
-/// An order as it goes to Kafka.
+/// An order to be written to Kafka.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NewOrder {
     /// The order's id: the record's key.
@@ -31,8 +31,8 @@ pub(super) struct NewOrder {
     pub(super) value: Vec<u8>,
 }
 
-/// Reads a line. What begins like JSON is an order as JSON and sent as it is; anything else is an order's id, if every
-/// character of it can be seen and none begins JSON: that would be an order with something in front of it.
+/// Parses a line. Text that begins like JSON is an order and sent unchanged. Anything else is an order id, which may
+/// hold no invisible character, and no `{` or `[`: that would be JSON with text before it.
 pub(super) fn read(line: &str) -> Line {
     let text = line.trim();
     let wrong = |reason: String| Line::Wrong { text: text.to_owned(), reason };
@@ -76,22 +76,22 @@ mod tests {
     }
 
     #[test]
-    fn a_line_may_say_nothing_or_that_it_was_the_last() {
+    fn a_line_may_be_blank_or_end_the_input() {
         assert_eq!((read("  \r\n"), read("exit")), (Line::Blank, Line::End));
     }
 
     #[test]
-    fn what_is_no_order_is_told_with_the_reason() {
-        for (line, told) in
+    fn a_line_that_is_no_order_is_rejected_with_the_reason() {
+        for (line, expected) in
             [("{}", "/order_id"), ("[1]", "an array"), (r#"{"order_id": 1.5}"#, "/order_id"), ("{", "JSON")]
         {
             let Line::Wrong { text, reason } = read(line) else { panic!("{line} is taken") };
-            assert!(text == line && reason.contains(told), "{line}: {reason}");
+            assert!(text == line && reason.contains(expected), "{line}: {reason}");
         }
     }
 
     #[test]
-    fn json_behind_something_is_no_id() {
+    fn json_after_other_text_is_no_id() {
         for line in [r#"x {"order_id": 1}"#, r#"1{"order_id": 1"#, "x [1]", "\u{feff}{\"order_id\": 203}"] {
             let Line::Wrong { reason, .. } = read(line) else { panic!("{line} is taken") };
             assert!(reason.contains("JSON has to begin its line"), "{line}: {reason}");
@@ -99,8 +99,8 @@ mod tests {
     }
 
     #[test]
-    fn an_id_with_a_character_that_nobody_sees_is_refused() {
-        for (line, told) in [
+    fn an_id_with_an_invisible_character_is_rejected() {
+        for (line, expected) in [
             ("10\u{200b}1", "U+200B"),
             ("\u{feff}101", "U+FEFF"),
             ("1\u{1b}[D0", "JSON"),
@@ -109,7 +109,7 @@ mod tests {
             (r#"{"order_id": "1\u200b"}"#, "U+200B"),
         ] {
             let Line::Wrong { reason, .. } = read(line) else { panic!("{line:?} is taken") };
-            assert!(reason.contains(told), "{line:?}: {reason}");
+            assert!(reason.contains(expected), "{line:?}: {reason}");
         }
     }
 }

@@ -1,13 +1,4 @@
-//! `millrace order`: orders from the terminal or a pipe, and what becomes of them.
-//!
-//! | file | its one idea |
-//! |---|---|
-//! | `line` | what a typed line says |
-//! | `input` | lines from a pipe |
-//! | `editor` | lines typed on a terminal |
-//! | `pending` | orders that wait for their payment |
-//! | `screen` | what is told, on a terminal and in a pipe |
-//! | `desk` | orders out, payments and notifications in |
+//! `millrace order`: places orders from a terminal or a pipe, and shows their payments and notifications.
 
 mod client;
 mod editor;
@@ -30,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::client::OrderClient;
 use self::editor::Terminal;
-use self::printer::{Printer, greet};
+use self::printer::{Printer, print_usage};
 use crate::broker::{BROKER_TIMEOUT, Broker, in_the_users_words};
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
@@ -41,19 +32,17 @@ Examples:
   seq 1 100 | millrace order                  a line each: paid or declined
   echo '{\"order_id\": 7, \"amount\": 12.50}' | millrace order --timeout 10s
 
-From a pipe it exits 0 once every order is paid or declined, and 1 where one is not when the time is up, or a line was \
-refused; the other lines are orders all the same. The consumers \
-payments and notifier do the work: millrace dev runs them.";
+From a pipe it exits 0 once every order is paid or declined, and 1 when a payment timed out or a line was refused; the \
+other lines are still placed. The consumers payments and notifier must run: millrace dev runs them.";
 
 /// Place orders, and see them paid
 ///
-/// Each line is an order: its id, or an order as JSON. On a terminal lines can be edited and called
-/// back, every step is shown above them as it happens, and exit or Ctrl-D ends it. An order counts as
-/// accepted once every in-sync replica has it.
+/// Each line is an order: its id, or an order as JSON. On a terminal lines can be edited and recalled, every step is
+/// shown above them as it happens, and exit or Ctrl-D ends it. An order is accepted once every in-sync replica has it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// How long payments are waited for after the last order
+    /// How long to wait for payments after the last order
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     timeout: Duration,
     #[command(flatten)]
@@ -62,12 +51,12 @@ pub(crate) struct Args {
     database: DatabaseArgs,
 }
 
-/// Places orders until there are no more, and waits for what becomes of them.
+/// Places orders until the input ends, and waits for their payments.
 pub(crate) async fn run(args: &Args, origins: &Origins, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
     let broker = Broker::connect(&args.broker, origins).await?;
     broker.partitions(ORDER.topic)?;
     let payments = BTreeMap::from([(payment::TOPIC.to_owned(), broker.partitions(payment::TOPIC)?)]);
-    // Payments of the orders to come are behind what is there now.
+    // Payments of new orders come after the current end offsets.
     let start = broker.cluster.end_offsets(&payments, BROKER_TIMEOUT).await?;
     let start = start.into_iter().map(|((_, partition), offset)| (partition, offset)).collect();
     let reader = Reader::new(&broker.settings, "order", payment::TOPIC, &start)?;
@@ -75,24 +64,24 @@ pub(crate) async fn run(args: &Args, origins: &Origins, shutdown: &CancellationT
         .map_err(|failure| in_the_users_words(failure, origins))?;
 
     let is_live = editor::is_terminal();
-    // Only who watches wants to see notifications.
+    // Notifications are shown on a terminal only.
     let store = match args.database.or_that_of_dev(&args.broker).filter(|_| is_live) {
         Some(url) => Some(millrace_host::database::open(&url, origins).await?),
         None => None,
     };
-    let (screen, lines) = if is_live {
-        greet(store.is_some())?;
+    let (printer, lines) = if is_live {
+        print_usage(store.is_some())?;
         let (terminal, lines) = Terminal::open(shutdown)?;
         (Printer::Live(terminal), lines)
     } else {
         (Printer::Plain, input::lines())
     };
-    let mut desk = OrderClient::new(producer, &reader, store, &screen, args.timeout);
+    let mut client = OrderClient::new(producer, &reader, store, &printer, args.timeout);
     let is_complete = tokio::select! {
-        is_complete = desk.run(lines, shutdown) => is_complete,
-        () = args.broker.dev_gone(&broker.settings) => Err(anyhow!("the millrace dev that takes these orders has ended")),
+        is_complete = client.run(lines, shutdown) => is_complete,
+        () = args.broker.dev_gone(&broker.settings) => Err(anyhow!("the millrace dev of this broker has ended")),
     };
-    drop(desk);
-    screen.close().await;
+    drop(client);
+    printer.close().await;
     Ok(if is_complete? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -5,48 +5,48 @@ use std::time::Instant;
 
 use millrace_domain::payment::payment_id;
 
-/// An order on its way.
+/// An order without a payment.
 #[derive(Debug)]
 pub(super) struct Order {
-    /// Its id, as whoever placed it knows it.
+    /// The order id.
     pub(super) id: String,
     /// When it was placed.
     pub(super) placed: Instant,
 }
 
-/// See the module's text.
+/// Orders that wait for their payment, by the payment's id.
 #[derive(Debug, Default)]
 pub(super) struct Pending(HashMap<String, Order>);
 
 impl Pending {
-    /// An order is placed under this event id, which says what its payment's id will be.
+    /// Adds an order with this event id, from which its payment's id is derived.
     pub(super) fn place(&mut self, event_id: &str, order: Order) {
         self.0.insert(payment_id(event_id).as_str().to_owned(), order);
     }
 
-    /// The order that was placed under this event id, while it waits.
+    /// The pending order with this event id.
     pub(super) fn of(&self, event_id: &str) -> Option<&Order> {
         self.0.get(payment_id(event_id).as_str())
     }
 
-    /// An order was not accepted: no payment will come.
+    /// Removes an order that was not accepted: it gets no payment.
     pub(super) fn withdraw(&mut self, event_id: &str) -> Option<Order> {
         self.0.remove(payment_id(event_id).as_str())
     }
 
-    /// A payment came. The order that it is for, the first time.
+    /// Removes and returns the order of this payment; `None` for a repeat or another order's payment.
     pub(super) fn settle(&mut self, payment_id: &str) -> Option<Order> {
         self.0.remove(payment_id)
     }
 
-    /// The ids of those that wait, the oldest first.
+    /// Ids of the pending orders, oldest first.
     pub(super) fn ids(&self) -> Vec<&str> {
         let mut orders: Vec<_> = self.0.values().collect();
         orders.sort_by_key(|order| order.placed);
         orders.into_iter().map(|order| order.id.as_str()).collect()
     }
 
-    /// How many wait.
+    /// Number of pending orders.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,4 +1,4 @@
-//! What is told: every step on a terminal, one line an order in a pipe.
+//! Output: every step on a terminal, one line an order in a pipe.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -10,12 +10,12 @@ use millrace_kafka::producer::Ack;
 use super::editor::Terminal;
 use crate::terminal_text::one_line;
 
-/// Where it is told.
+/// Where the output goes.
 #[derive(Debug)]
 pub(super) enum Printer {
-    /// To a person, above the line being typed.
+    /// A terminal: above the line being typed.
     Live(Terminal),
-    /// Into a pipe or a file.
+    /// A pipe or a file.
     Plain,
 }
 
@@ -23,17 +23,17 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 const PLAIN: Style = Style::new();
 
-/// How a payment ended.
+/// The outcome of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) payment_id: String,
     pub(super) status: String,
-    /// Why, where it was declined.
+    /// Why it was declined.
     pub(super) reason: Option<String>,
 }
 
-/// Tells a person what can be typed.
-pub(super) fn greet(shows_notifications: bool) -> std::io::Result<()> {
+/// Prints what can be typed.
+pub(super) fn print_usage(shows_notifications: bool) -> std::io::Result<()> {
     let notifications = if shows_notifications { "" } else { " Notifications are not shown without --database." };
     writeln!(anstream::stdout(), "A line is an order's id, or an order as JSON; exit or Ctrl-D ends.{notifications}")
 }
@@ -41,7 +41,7 @@ pub(super) fn greet(shows_notifications: bool) -> std::io::Result<()> {
 impl Printer {
     pub(super) fn accepted(&self, order: &str, ack: Ack) -> std::io::Result<()> {
         match self {
-            Self::Live(_) => self.tell(order, "accepted", PLAIN, &format!("orders/{}@{}", ack.partition, ack.offset)),
+            Self::Live(_) => self.print(order, "accepted", PLAIN, &format!("orders/{}@{}", ack.partition, ack.offset)),
             Self::Plain => Ok(()),
         }
     }
@@ -57,25 +57,25 @@ impl Printer {
             // Writing to a string cannot fail.
             let _ = write!(more, "  {reason}");
         }
-        self.tell(order, status, style, &more)
+        self.print(order, status, style, &more)
     }
 
     pub(super) fn notified(&self, order: &str, status: &str, destinations: &str) -> std::io::Result<()> {
         let style = if status == "delivered" { GOOD } else { BAD };
-        self.tell(order, &format!("notification {status}"), style, destinations)
+        self.print(order, &format!("notification {status}"), style, destinations)
     }
 
-    /// An order that is none, or was not accepted.
+    /// A line that is no order, or an order that was not accepted.
     pub(super) fn refused(&self, order: &str, reason: &str) -> std::io::Result<()> {
-        self.tell(order, "refused", BAD, reason)
+        self.print(order, "refused", BAD, reason)
     }
 
-    /// An order whose payment did not come in time.
+    /// An order whose payment timed out.
     pub(super) fn unpaid(&self, order: &str, timeout: Duration) -> std::io::Result<()> {
-        self.tell(order, "unpaid", BAD, &format!("no payment within {timeout:?}"))
+        self.print(order, "unpaid", BAD, &format!("no payment within {timeout:?}"))
     }
 
-    fn tell(&self, order: &str, what: &str, style: Style, more: &str) -> std::io::Result<()> {
+    fn print(&self, order: &str, what: &str, style: Style, more: &str) -> std::io::Result<()> {
         let (order, more) = (one_line(order.as_bytes()), one_line(more.as_bytes()));
         match self {
             Self::Live(terminal) => {
@@ -86,7 +86,7 @@ impl Printer {
         }
     }
 
-    /// Waits until everything is told.
+    /// Waits until everything is printed.
     pub(super) async fn close(self) {
         if let Self::Live(terminal) = self {
             terminal.close().await;

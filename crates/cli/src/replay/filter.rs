@@ -1,4 +1,4 @@
-//! Which letters are wanted.
+//! Filters that select dead letters.
 
 use clap::{Args, ValueEnum};
 use millrace_domain::DeadLetterClass;
@@ -7,26 +7,26 @@ use millrace_host::settings::whole_number;
 
 use super::time_arg::{self, TimeArg};
 
-/// The filters; a letter must pass all that are given.
+/// The filter flags; a dead letter must match all that are given.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct Filter {
-    /// Letters whose reason (dlq.error.reason) contains this text
+    /// Dead letters whose reason (dlq.error.reason) contains this text
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Letters of this class (dlq.error.class)
+    /// Dead letters of this class (dlq.error.class)
     #[arg(long, value_name = "CLASS")]
     class: Option<Class>,
-    /// Letters written to the dead-letter topic at this time or later: RFC 3339, or how long ago, like 2h or 90m
+    /// Dead letters written to the dead-letter topic at this time or later: RFC 3339, or how long ago, like 2h or 90m
     #[arg(long, value_name = "TIME", value_parser = time_arg::read)]
     since: Option<TimeArg>,
-    /// Letters written to the dead-letter topic before this time, written in the same ways
+    /// Dead letters written to the dead-letter topic before this time, in the same formats
     #[arg(long, value_name = "TIME", value_parser = time_arg::read)]
     until: Option<TimeArg>,
-    /// The letters of this event: its id, or topic-partition-offset where the record came without one
+    /// The dead letters of this event: its id, or topic-partition-offset for a record without one
     #[arg(long, value_name = "EVENT_ID")]
     id: Option<String>,
-    /// Letters from this partition of their own topic (dlq.partition)
+    /// Dead letters from this partition of their source topic (dlq.partition)
     #[arg(long, value_name = "N", value_parser = whole_number::<i32>(0..=i32::MAX as u64))]
     partition: Option<i32>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Filter {
 enum Class {
     /// The record itself was at fault
     Permanent,
-    /// Something else was at fault, for longer than the attempts lasted
+    /// A dependency was at fault, until the attempts were exhausted
     Transient,
 }
 
@@ -49,14 +49,15 @@ impl From<Class> for DeadLetterClass {
 }
 
 impl Filter {
-    /// Whether a letter passes; `written` is the time on the dead-letter topic in milliseconds, `id` the event's id.
-    pub(super) fn passes(&self, letter: &DeadLetter, written: i64, id: &str) -> bool {
-        self.reason.as_ref().is_none_or(|text| letter.reason.contains(text.as_str()))
-            && self.class.is_none_or(|class| letter.class == class.into())
+    /// Whether a dead letter matches; `written` is its timestamp on the dead-letter topic in milliseconds, `id` the
+    /// event's id.
+    pub(super) fn passes(&self, dead_letter: &DeadLetter, written: i64, id: &str) -> bool {
+        self.reason.as_ref().is_none_or(|text| dead_letter.reason.contains(text.as_str()))
+            && self.class.is_none_or(|class| dead_letter.class == class.into())
             && self.since.is_none_or(|since| written >= since.as_millis())
             && self.until.is_none_or(|until| written < until.as_millis())
             && self.id.as_ref().is_none_or(|wanted| wanted == id)
-            && self.partition.is_none_or(|partition| letter.partition == partition)
+            && self.partition.is_none_or(|partition| dead_letter.partition == partition)
     }
 }
 
@@ -76,7 +77,7 @@ mod tests {
         Program::try_parse_from([&["replay"], args].concat()).unwrap_or_else(|error| panic!("{error}")).filter
     }
 
-    fn letter() -> DeadLetter {
+    fn dead_letter() -> DeadLetter {
         DeadLetter {
             topic: "orders".to_owned(),
             partition: 3,
@@ -93,8 +94,8 @@ mod tests {
     const NOON: i64 = 1_769_860_800_000;
 
     #[test]
-    fn a_letter_must_pass_every_filter() {
-        let passes = |args: &[&str]| filter(args).passes(&letter(), NOON, "a1");
+    fn a_dead_letter_must_match_every_filter() {
+        let passes = |args: &[&str]| filter(args).passes(&dead_letter(), NOON, "a1");
         for args in [
             &[][..],
             &["--reason", "503"],

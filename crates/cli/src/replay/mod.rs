@@ -1,7 +1,7 @@
-//! `millrace replay`: dead letters back to the topic they came from, each once.
+//! `millrace replay`: writes dead letters back to their source topic, each exactly once.
 
+mod dead_letter_record;
 mod filter;
-mod letter;
 mod progress;
 mod rate_limit;
 mod replayed;
@@ -32,50 +32,51 @@ use crate::discovery::BrokerArgs;
 
 const EXAMPLES: &str = "\
 Examples:
-  millrace replay orders.dlq --dry-run  what would go back, and why it is there
+  millrace replay orders.dlq --dry-run  what would be replayed, with the reasons
   millrace replay orders.dlq            all of it
   millrace replay orders.dlq --class transient --since 2h
   millrace replay orders.dlq --reason \"bank answered 503\" --rate 50
   millrace replay orders.dlq --id 0198c5f2-6d1c-7e3a-9b5e-2f6d1c7e3a9b
 
-A letter that the filters pass over stays for a later run. A letter that is refused again comes back as a new letter. \
-A second replay of the same topic takes over from the first.
+A dead letter that does not match the filters stays for a later run. One that is rejected again becomes a new dead \
+letter. A second replay of the same topic fences the first.
 
-What was replayed is recorded in the transaction that writes it, under the group millrace-replay: a run that was \
-stopped or killed is simply run again, and no letter goes back twice. After a kill, consumers of the topic wait for \
-that next run, or 15 s. Where filters leave letters among more than about 24,000 replayed ones, the run ends before \
-it loses track, and says so.
+Replayed offsets are committed for the group millrace-replay, in the transaction that writes the records: a run that \
+was stopped or killed can be run again, and no dead letter is replayed twice. After a kill, read_committed consumers \
+wait for the next run, or 15 s. If filters leave dead letters among more than about 24,000 replayed ones, the run ends \
+with an error, because they no longer fit into the commit metadata.
 
-A record without ce_id or ce_time gets, as headers, the id and the time that it was known by: a replay changes neither. \
-It goes back to the partition that it came from while its topic has that, else to its key's. A letter of a letter goes to \
-the topic that the record came from first. Letters of other writers (Spring, Kafka Connect, ...) are named, and stay.
+A record without ce_id or ce_time gets as headers the id and time derived from its source position: a replay changes \
+neither. It is written to its source partition if that still exists, else to its key's. A dead letter of a dead letter \
+goes to the topic that the record came from first. Dead letters of other frameworks (Spring, Kafka Connect, ...) are \
+reported, and stay.
 
-Exit status: 0, or 1 when a letter could not be written back (it stays).";
+Exit status: 0, or 1 when a dead letter could not be replayed (it stays).";
 
-/// Put dead letters back on the topic they came from, each once
+/// Replay dead letters to their source topic, each once
 ///
-/// Key, value and own headers go back as they were; the dlq.* headers of the refusal go. The run ends at what was the
-/// end of the dead-letter topic when it began, or at Ctrl-C: what was acknowledged by then is recorded.
+/// Key, value and the record's own headers are kept byte for byte; the dlq.* headers are removed. The run ends at the
+/// end offsets of the dead-letter topic as of its start, or at Ctrl-C: records acknowledged by then are committed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The dead-letter topic
-    #[arg(value_name = "TOPIC.dlq", value_parser = letters_topic)]
+    #[arg(value_name = "TOPIC.dlq", value_parser = dead_letter_topic_name)]
     topic: String,
-    /// List what would be replayed; write and record nothing
+    /// List what would be replayed; write and commit nothing
     #[arg(long)]
     dry_run: bool,
-    /// Letters a second at most [default: as fast as it goes]
+    /// Maximum dead letters a second [default: unlimited]
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroU32>(1..=1_000_000))]
     rate: Option<NonZeroU32>,
-    // Before the filters, whose heading would hold for what follows.
+    // Before the filters: their help heading applies to all flags after them.
     #[command(flatten)]
     broker: BrokerArgs,
     #[command(flatten)]
     filter: Filter,
 }
 
-fn letters_topic(text: &str) -> Result<String, String> {
+fn dead_letter_topic_name(text: &str) -> Result<String, String> {
     let suffix = &catalogue().dead_letters.suffix;
     if text.strip_suffix(suffix.as_str()).is_some_and(|source| !source.is_empty()) {
         return Ok(text.to_owned());
@@ -89,45 +90,45 @@ pub(crate) async fn run(args: &Args, origins: &Origins, shutdown: &CancellationT
         return Ok(ExitCode::SUCCESS);
     };
     let mut run = prepared?;
-    let outcome = run.finish(shutdown).await;
-    let (tally, holds_letters) = (run.tally(), run.holds_letters());
+    let outcome = run.drive(shutdown).await;
+    let (stats, holds_dead_letters) = (run.stats(), run.holds_dead_letters());
     drop(run);
-    let summary = match tally.nothing_to_replay(&args.topic, holds_letters) {
+    let summary = match stats.nothing_to_replay(&args.topic, holds_dead_letters) {
         Some(line) => line,
-        None => tally.summary(args.dry_run).to_string(),
+        None => stats.summary(args.dry_run).to_string(),
     };
     writeln!(std::io::stdout(), "{summary}")?;
     outcome?;
-    Ok(if tally.failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if stats.failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Run> {
     let broker = Broker::connect(&args.broker, origins).await?;
     let (topic, partitions) = (args.topic.as_str(), broker.partitions(&args.topic)?);
     let offsets = GroupOffsets::new(&broker.settings, GROUP, topic)?;
-    let copier = if args.dry_run {
+    let replayer = if args.dry_run {
         None
     } else {
         let in_memory = broker.cluster.is_in_memory(BROKER_TIMEOUT).await?;
-        let copier = Replayer::init_transactions(&broker.settings, topic, offsets.clone(), in_memory).await;
-        Some(copier.with_context(|| format!("preparing to write on {}", broker.settings.bootstrap_servers))?)
+        let replayer = Replayer::init_transactions(&broker.settings, topic, offsets.clone(), in_memory).await;
+        Some(replayer.with_context(|| format!("initializing transactions on {}", broker.settings.bootstrap_servers))?)
     };
-    // Read after taking over: from now on nobody else moves them.
+    // Fetched after initTransactions: it fenced any other replay, so they no longer change.
     let committed = offsets.fetch(partitions, BROKER_TIMEOUT).await?;
     let topics = BTreeMap::from([(topic.to_owned(), partitions)]);
     let first = broker.cluster.first_offsets(&topics, BROKER_TIMEOUT).await?;
     let end = broker.cluster.end_offsets(&topics, BROKER_TIMEOUT).await?;
     let mut state = BTreeMap::new();
-    let mut holds_letters = false;
+    let mut holds_dead_letters = false;
     for ((_, number), end) in end {
         let first = first.get(&(topic.to_owned(), number)).copied().unwrap_or(0);
-        holds_letters |= first < end;
+        holds_dead_letters |= first < end;
         let resumed = replayed::resume(committed.get(&number), first);
-        let resumed = resumed.with_context(|| format!("the offsets of {GROUP}"))?;
+        let resumed = resumed.with_context(|| format!("reading the committed offsets of {GROUP}"))?;
         state.insert(number, Partition::new(resumed, end));
     }
     let scan = Scan::new(&broker.settings, topic, state)?;
-    Ok(Run::new(args, scan, copier, broker.overview.topics, holds_letters))
+    Ok(Run::new(args, scan, replayer, broker.overview.topics, holds_dead_letters))
 }
 
 #[cfg(test)]
@@ -135,9 +136,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_topic_that_holds_no_dead_letters_is_answered_with_the_one_that_does() {
-        assert_eq!(letters_topic("orders.dlq"), Ok("orders.dlq".to_owned()));
-        assert!(letters_topic("orders").unwrap_err().contains("orders.dlq"));
-        assert!(letters_topic(".dlq").is_err());
+    fn a_source_topic_is_rejected_with_its_dead_letter_topic() {
+        assert_eq!(dead_letter_topic_name("orders.dlq"), Ok("orders.dlq".to_owned()));
+        assert!(dead_letter_topic_name("orders").unwrap_err().contains("orders.dlq"));
+        assert!(dead_letter_topic_name(".dlq").is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! Writes letters back, each together with the record that it was replayed.
+//! Writes records back to their source topic and commits the replayed offsets, in one Kafka transaction.
 //!
-//! Both are one Kafka transaction: whatever ends a replay, a letter is either back on its topic and recorded as such, or
-//! neither. A replay that is killed leaves a transaction open; the next one aborts it before it begins.
+//! However a replay ends, a dead letter is either replayed and committed, or neither. A killed replay leaves a
+//! transaction open; `initTransactions` of the next one aborts it.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use millrace_kafka::producer::{ProducerSettings, TransactionError, Transactional
 use millrace_kafka::{Committed, GroupOffsets, KafkaError, KafkaSettings};
 use thiserror::Error;
 
-use super::letter::Letter;
-use super::replayed::{self, TooScattered};
+use super::dead_letter_record::DeadLetterRecord;
+use super::replayed::{self, MetadataTooLarge};
 use super::scan::Partition;
 use crate::broker::BROKER_TIMEOUT;
 
-/// The group whose offsets say what was replayed.
+/// The group whose committed offsets record what was replayed.
 pub(crate) const GROUP: &str = "millrace-replay";
 
-/// Why letters were not written.
+/// Why dead letters were not replayed.
 #[derive(Debug, Error)]
-pub(super) enum CopyError {
-    /// See [`TooScattered`].
+pub(super) enum ReplayError {
+    /// See [`MetadataTooLarge`].
     #[error(transparent)]
-    Progress(#[from] TooScattered),
+    Progress(#[from] MetadataTooLarge),
     /// See [`TransactionError`].
     #[error(transparent)]
     Transaction(#[from] TransactionError),
@@ -32,7 +32,7 @@ pub(super) enum CopyError {
     Kafka(#[from] KafkaError),
 }
 
-/// See the module's text.
+/// A transactional producer that replays the dead letters of one topic.
 #[derive(Debug)]
 pub(super) struct Replayer {
     producer: TransactionalProducer,
@@ -41,37 +41,37 @@ pub(super) struct Replayer {
 }
 
 impl Replayer {
-    /// Takes replaying `topic` over from any other process.
+    /// Initializes transactions for `topic`, which fences any other replay of it.
     pub(super) async fn init_transactions(
         settings: &KafkaSettings,
         topic: &str,
         offsets: GroupOffsets,
         in_memory: bool,
-    ) -> Result<Self, CopyError> {
+    ) -> Result<Self, ReplayError> {
         let id = format!("{GROUP}-{topic}");
         let producer = TransactionalProducer::new(settings, &ProducerSettings::default(), &id)?;
         producer.init_transactions(BROKER_TIMEOUT).await?;
         Ok(Self { producer, offsets, in_memory })
     }
 
-    /// Writes `letters` back to their topics and records it, in `partitions` as well.
-    pub(super) async fn copy(
+    /// Replays `dead_letters` in one transaction, and marks them as replayed in `partitions`.
+    pub(super) async fn replay(
         &self,
-        letters: &[Letter],
+        dead_letters: &[DeadLetterRecord],
         partitions: &mut BTreeMap<i32, Partition>,
-    ) -> Result<(), CopyError> {
+    ) -> Result<(), ReplayError> {
         let mut after: BTreeMap<i32, CompletedOffsets> = BTreeMap::new();
-        for letter in letters {
-            let Some(partition) = partitions.get(&letter.partition) else { continue };
-            let replayed = after.entry(letter.partition).or_insert_with(|| partition.replayed.clone());
-            replayed.insert(letter.offset, letter.offset + 1);
+        for dead_letter in dead_letters {
+            let Some(partition) = partitions.get(&dead_letter.partition) else { continue };
+            let replayed = after.entry(dead_letter.partition).or_insert_with(|| partition.replayed.clone());
+            replayed.insert(dead_letter.offset, dead_letter.offset + 1);
         }
         let commits = after.iter().map(|(&partition, replayed)| Ok((partition, replayed::commit(replayed)?)));
-        let commits: BTreeMap<i32, Committed> = commits.collect::<Result<_, TooScattered>>()?;
-        let records = letters.iter().map(Letter::record).collect();
+        let commits: BTreeMap<i32, Committed> = commits.collect::<Result<_, MetadataTooLarge>>()?;
+        let records = dead_letters.iter().map(DeadLetterRecord::record).collect();
         self.producer.write_for(records, &self.offsets, &commits).await?;
         if self.in_memory {
-            // The embedded broker takes transactions and forgets the offsets in them.
+            // The embedded broker accepts transactions but drops their offsets.
             self.offsets.commit(&commits).await?;
         }
         for (number, replayed) in after {

@@ -1,4 +1,4 @@
-//! One run: letters are read, filtered, gathered and written back.
+//! One run: reads, filters, batches and replays dead letters.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -12,60 +12,60 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Args;
+use super::dead_letter_record::DeadLetterRecord;
 use super::filter::Filter;
-use super::letter::Letter;
 use super::progress::Progress;
 use super::rate_limit::RateLimit;
-use super::replayer::{CopyError, Replayer};
+use super::replayer::{ReplayError, Replayer};
 use super::scan::Scan;
 use super::stats::Stats;
 
-/// How long a letter waits for others to go with it.
-const GATHER: Duration = Duration::from_millis(200);
+/// How long a batch waits to fill.
+const BATCH_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// How many bytes of letters go together.
-const BATCH_BYTES: usize = 4 << 20;
+/// Maximum bytes of a batch.
+const BATCH_BYTES_LIMIT: usize = 4 << 20;
 
-/// See the module's text.
+/// State of a run.
 pub(super) struct Run {
     topic: String,
     filter: Filter,
     scan: Scan,
     /// `None` in a dry run.
-    copier: Option<Replayer>,
-    /// The topics that exist, with their number of partitions.
+    replayer: Option<Replayer>,
+    /// The existing topics with their number of partitions.
     topics: BTreeMap<String, i32>,
-    pace: RateLimit,
-    batch: Vec<Letter>,
-    tally: Stats,
+    rate_limit: RateLimit,
+    batch: Vec<DeadLetterRecord>,
+    stats: Stats,
     progress: Progress,
-    holds_letters: bool,
+    holds_dead_letters: bool,
 }
 
 impl Run {
     pub(super) fn new(
         args: &Args,
         scan: Scan,
-        copier: Option<Replayer>,
+        replayer: Option<Replayer>,
         topics: BTreeMap<String, i32>,
-        holds_letters: bool,
+        holds_dead_letters: bool,
     ) -> Self {
         Self {
-            holds_letters,
+            holds_dead_letters,
             topic: args.topic.clone(),
             filter: args.filter.clone(),
             progress: Progress::new(scan.left()),
             scan,
-            copier,
+            replayer,
             topics,
-            pace: RateLimit::new(args.rate),
+            rate_limit: RateLimit::new(args.rate),
             batch: Vec::new(),
-            tally: Stats::default(),
+            stats: Stats::default(),
         }
     }
 
-    /// Goes on to the end of the pass, or until `shutdown`; letters that were read and not written stay.
-    pub(super) async fn finish(&mut self, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    /// Runs to the end of the scan, or until `shutdown`; dead letters that were read but not replayed stay.
+    pub(super) async fn drive(&mut self, shutdown: &CancellationToken) -> anyhow::Result<()> {
         let mut due = Instant::now();
         loop {
             let waiting = !self.batch.is_empty();
@@ -79,119 +79,122 @@ impl Run {
                 },
             };
             match found {
-                Some(Ok(letter)) => self.sort(letter)?,
+                Some(Ok(dead_letter)) => self.classify(dead_letter)?,
                 Some(Err(report)) => {
-                    self.tally.foreign += 1;
-                    self.progress.tell(format_args!("{}/{report}", self.topic));
+                    self.stats.foreign += 1;
+                    self.progress.print(format_args!("{}/{report}", self.topic));
                 }
                 None => self.write(shutdown).await?,
             }
             if !waiting {
-                due = Instant::now() + GATHER;
+                due = Instant::now() + BATCH_TIMEOUT;
             }
-            if self.batch.len() >= self.pace.batch()
-                || self.batch.iter().map(Letter::size).sum::<usize>() >= BATCH_BYTES
+            if self.batch.len() >= self.rate_limit.batch()
+                || self.batch.iter().map(DeadLetterRecord::size).sum::<usize>() >= BATCH_BYTES_LIMIT
             {
                 self.write(shutdown).await?;
             }
-            self.progress.update(self.scan.left(), self.tally.replayed);
+            self.progress.update(self.scan.left(), self.stats.replayed);
         }
         if shutdown.is_cancelled() { Ok(()) } else { self.write(shutdown).await }
     }
 
-    /// What became of the letters so far.
-    pub(super) fn tally(&self) -> Stats {
-        Stats { unread: self.scan.left() + self.batch.len() as u64, ..self.tally }
+    /// The counts so far.
+    pub(super) fn stats(&self) -> Stats {
+        Stats { unread: self.scan.left() + self.batch.len() as u64, ..self.stats }
     }
 
-    /// Whether there were letters when the run began, replayed before or not.
-    pub(super) fn holds_letters(&self) -> bool {
-        self.holds_letters
+    /// Whether the topic held dead letters at the start, replayed before or not.
+    pub(super) fn holds_dead_letters(&self) -> bool {
+        self.holds_dead_letters
     }
 
-    fn sort(&mut self, letter: Letter) -> anyhow::Result<()> {
-        if !self.filter.passes(&letter.about, letter.written, letter.id.as_str()) {
-            self.tally.passed_over += 1;
+    fn classify(&mut self, dead_letter: DeadLetterRecord) -> anyhow::Result<()> {
+        if !self.filter.passes(&dead_letter.source, dead_letter.written, dead_letter.id.as_str()) {
+            self.stats.skipped += 1;
             return Ok(());
         }
-        let partitions = match (&letter.stuck, self.topics.get(&letter.about.topic)) {
+        let partitions = match (&dead_letter.no_source, self.topics.get(&dead_letter.source.topic)) {
             (Some(reason), _) => Err(reason.to_string()),
-            (None, None) => Err(format!("there is no topic {:?}", letter.about.topic)),
+            (None, None) => Err(format!("there is no topic {:?}", dead_letter.source.topic)),
             (None, Some(&partitions)) => Ok(partitions),
         };
         match partitions {
-            Err(reason) => self.fail(&letter, &reason),
-            Ok(_) if self.copier.is_none() => {
-                self.tally.replayed += 1;
-                writeln!(std::io::stdout(), "{}/{letter}", self.topic)?;
+            Err(reason) => self.fail(&dead_letter, &reason),
+            Ok(_) if self.replayer.is_none() => {
+                self.stats.replayed += 1;
+                writeln!(std::io::stdout(), "{}/{dead_letter}", self.topic)?;
             }
-            Ok(partitions) => self.batch.push(letter.addressed(partitions)),
+            Ok(partitions) => self.batch.push(dead_letter.at_partition_of(partitions)),
         }
         Ok(())
     }
 
-    fn fail(&mut self, letter: &Letter, reason: &str) {
-        self.tally.failed += 1;
-        self.progress.tell(format_args!("{}/{letter}\n  not replayed: {reason}", self.topic));
+    fn fail(&mut self, dead_letter: &DeadLetterRecord, reason: &str) {
+        self.stats.failed += 1;
+        self.progress.print(format_args!("{}/{dead_letter}\n  not replayed: {reason}", self.topic));
     }
 
-    /// Writes the letters gathered so far, when the rate allows.
+    /// Replays the batch, once the rate limit allows.
     async fn write(&mut self, shutdown: &CancellationToken) -> anyhow::Result<()> {
-        let Some(copier) = &self.copier else { return Ok(()) };
+        let Some(replayer) = &self.replayer else { return Ok(()) };
         if self.batch.is_empty() {
             return Ok(());
         }
-        let due = self.pace.reserve(self.batch.len());
+        let due = self.rate_limit.reserve(self.batch.len());
         if shutdown.run_until_cancelled(tokio::time::sleep_until(due)).await.is_none() {
             return Ok(());
         }
         let batch = std::mem::take(&mut self.batch);
-        match copier.copy(&batch, &mut self.scan.partitions).await {
-            Ok(()) => self.tally.replayed += batch.len() as u64,
-            Err(error) if refusal(&error).is_some() => return self.write_one_by_one(batch).await,
+        match replayer.replay(&batch, &mut self.scan.partitions).await {
+            Ok(()) => self.stats.replayed += batch.len() as u64,
+            Err(error) if rejection(&error).is_some() => return self.write_one_by_one(batch).await,
             Err(error) => {
                 self.batch = batch;
-                return Err(error).context(self.explanation());
+                return Err(error).context(self.stopped());
             }
         }
         Ok(())
     }
 
-    /// After a letter was refused: the others go without it.
-    async fn write_one_by_one(&mut self, mut batch: Vec<Letter>) -> anyhow::Result<()> {
+    /// Replays one by one after a record of the batch was rejected, so that only that one fails.
+    async fn write_one_by_one(&mut self, mut batch: Vec<DeadLetterRecord>) -> anyhow::Result<()> {
         batch.reverse();
-        while let Some(letter) = batch.pop() {
-            let Some(copier) = &self.copier else { break };
-            let Err(error) = copier.copy(std::slice::from_ref(&letter), &mut self.scan.partitions).await else {
-                self.tally.replayed += 1;
+        while let Some(dead_letter) = batch.pop() {
+            let Some(replayer) = &self.replayer else { break };
+            let Err(error) = replayer.replay(std::slice::from_ref(&dead_letter), &mut self.scan.partitions).await
+            else {
+                self.stats.replayed += 1;
                 continue;
             };
-            if let Some(reason) = refusal(&error) {
-                self.fail(&letter, &reason.to_string());
+            if let Some(reason) = rejection(&error) {
+                self.fail(&dead_letter, &reason.to_string());
             } else {
-                batch.push(letter);
+                batch.push(dead_letter);
                 self.batch = batch;
-                return Err(error).context(self.explanation());
+                return Err(error).context(self.stopped());
             }
         }
         Ok(())
     }
 
-    fn explanation(&self) -> String {
-        format!("replaying {} stopped; what was replayed is recorded, run it again to go on", self.topic)
+    fn stopped(&self) -> String {
+        format!("replay of {} stopped; replayed offsets are committed, run it again to continue", self.topic)
     }
 }
 
-/// Reads a letter, or says what the record is that is none.
-fn read(record: &Record<'_>) -> Result<Letter, String> {
-    let place = format!("{}@{}", record.partition(), record.offset());
-    Letter::read(record).map_err(|error| format!("{place} {error}"))
+/// Parses a dead letter; the error has the record's position.
+fn read(record: &Record<'_>) -> Result<DeadLetterRecord, String> {
+    let position = format!("{}@{}", record.partition(), record.offset());
+    DeadLetterRecord::read(record).map_err(|error| format!("{position} {error}"))
 }
 
-/// Why the topic will not have one of the records, now or later; other errors are not a letter's fault.
-fn refusal(error: &CopyError) -> Option<&ProduceError> {
+/// The non-transient error of a record that the topic rejects; other errors do not concern a single dead letter.
+fn rejection(error: &ReplayError) -> Option<&ProduceError> {
     match error {
-        CopyError::Transaction(TransactionError::Record { source, .. }) if source.class() != ErrorClass::Transient => {
+        ReplayError::Transaction(TransactionError::Record { source, .. })
+            if source.class() != ErrorClass::Transient =>
+        {
             Some(source)
         }
         _ => None,

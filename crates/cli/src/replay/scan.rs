@@ -1,32 +1,32 @@
-//! One pass over a dead-letter topic: from the first letter that is left to what was its end when the pass began.
+//! One scan of a dead-letter topic: from the first dead letter not yet replayed to the end offsets as of its start.
 
 use std::collections::BTreeMap;
 
 use millrace_consumer::CompletedOffsets;
 use millrace_kafka::{KafkaError, KafkaSettings, Read, Reader, Record};
 
-/// A partition during the pass.
+/// A partition during the scan.
 #[derive(Debug)]
 pub(super) struct Partition {
-    /// What was replayed of it.
+    /// Its replayed offsets.
     pub(super) replayed: CompletedOffsets,
     scanned: i64,
     end: i64,
 }
 
 impl Partition {
-    /// A partition to be read up to `end`.
+    /// A partition to be read up to `end` (exclusive).
     pub(super) fn new(replayed: CompletedOffsets, end: i64) -> Self {
         Self { scanned: replayed.frontier(), replayed, end }
     }
 
-    /// Whether the pass is to stop at this record: within the pass, and not replayed before.
+    /// Advances past a record. Returns whether it is within the scan and not yet replayed.
     fn take(&mut self, offset: i64) -> bool {
         if offset >= self.end {
             self.finish();
             return false;
         }
-        // Between two records there are none: retention, compaction and transactions leave such gaps.
+        // Offsets between two records hold none: gaps of retention, compaction and transactions.
         self.replayed.insert(self.scanned, offset);
         self.scanned = offset + 1;
         !self.replayed.contains(offset)
@@ -42,7 +42,7 @@ impl Partition {
     }
 }
 
-/// See the module's text.
+/// A reader of the partitions, up to their end.
 #[derive(Debug)]
 pub(super) struct Scan {
     reader: Reader,
@@ -51,10 +51,10 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Begins a pass over `topic`.
+    /// Starts a scan of `topic`.
     ///
     /// # Errors
-    /// [`KafkaError`] where the client cannot be set up.
+    /// [`KafkaError`] when the client cannot be created.
     pub(super) fn new(
         settings: &KafkaSettings,
         topic: &str,
@@ -65,11 +65,10 @@ impl Scan {
         Ok(Self { reader: Reader::new(settings, "replay", topic, &from)?, partitions })
     }
 
-    /// The next record that was not replayed before; `None` at the end of the pass. Nothing is lost when the wait is
-    /// given up.
+    /// The next record not yet replayed; `None` at the end of the scan. Cancel-safe.
     ///
     /// # Errors
-    /// [`KafkaError`] where reading cannot go on.
+    /// [`KafkaError`] when the reader fails.
     pub(super) async fn next(&mut self) -> Result<Option<Record<'_>>, KafkaError> {
         while self.left() > 0 {
             match self.reader.next().await? {
@@ -89,7 +88,7 @@ impl Scan {
         Ok(None)
     }
 
-    /// How many offsets the pass has before it.
+    /// Number of offsets still to be scanned.
     pub(super) fn left(&self) -> u64 {
         self.partitions.values().map(Partition::left).sum()
     }
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_stops_at_what_was_the_end_when_it_began() {
+    fn a_scan_stops_at_the_end_offset_of_its_start() {
         let mut partition = Partition::new(CompletedOffsets::below(0), 2);
         assert!(partition.take(0));
         assert!(!partition.take(2));
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_replayed_before_are_passed() {
+    fn dead_letters_replayed_before_are_skipped() {
         let mut replayed = CompletedOffsets::below(0);
         replayed.insert(1, 2);
         let mut partition = Partition::new(replayed, 3);

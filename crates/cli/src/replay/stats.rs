@@ -1,31 +1,31 @@
-//! What became of the letters of one run.
+//! Counts of the dead letters of a run.
 
 use std::fmt;
 
-/// Counts of letters.
+/// Counts of dead letters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Stats {
-    /// Back on their topic, or, in a dry run, those that would be.
+    /// Replayed, or, in a dry run, would be.
     pub(super) replayed: u64,
-    /// Left, because a filter did not let them pass.
-    pub(super) passed_over: u64,
-    /// Left, because their topic would not take them.
+    /// Not matched by the filters.
+    pub(super) skipped: u64,
+    /// Rejected by their source topic, or without one.
     pub(super) failed: u64,
-    /// Records that are no dead letters, left as well.
+    /// Records that are no dead letters of Millrace.
     pub(super) foreign: u64,
-    /// Not looked at, because the run ended early.
+    /// Not read, because the run ended early.
     pub(super) unread: u64,
 }
 
 impl Stats {
-    /// What to say instead of a summary of zeros: nothing was to be replayed, and why.
-    pub(super) fn nothing_to_replay(&self, topic: &str, holds_letters: bool) -> Option<String> {
+    /// The line to print instead of a summary of zeros: why nothing is to be replayed.
+    pub(super) fn nothing_to_replay(&self, topic: &str, holds_dead_letters: bool) -> Option<String> {
         let why = match *self {
-            Self { replayed: 0, failed: 0, foreign: 0, unread: 0, passed_over } => match passed_over {
-                0 if holds_letters => format!("all letters of {topic} were replayed before"),
-                0 => format!("{topic} holds no letters"),
-                1 => format!("the one letter left in {topic} does not match"),
-                left => format!("none of the {left} letters left in {topic} matches"),
+            Self { replayed: 0, failed: 0, foreign: 0, unread: 0, skipped } => match skipped {
+                0 if holds_dead_letters => format!("all dead letters of {topic} were replayed before"),
+                0 => format!("{topic} holds no dead letters"),
+                1 => format!("the one dead letter left in {topic} does not match"),
+                left => format!("none of the {left} dead letters left in {topic} matches"),
             },
             _ => return None,
         };
@@ -34,21 +34,21 @@ impl Stats {
 
     /// The summary, in one line.
     pub(super) fn summary(&self, dry_run: bool) -> impl fmt::Display {
-        Summary { tally: *self, dry_run }
+        Summary { stats: *self, dry_run }
     }
 }
 
 struct Summary {
-    tally: Stats,
+    stats: Stats,
     dry_run: bool,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Stats { replayed, passed_over, failed, foreign, unread } = self.tally;
+        let Stats { replayed, skipped, failed, foreign, unread } = self.stats;
         let (verb, kept) = if self.dry_run { ("would replay", replayed) } else { ("replayed", 0) };
-        let remaining = kept + passed_over + failed + unread;
-        write!(f, "{verb} {replayed}, passed over {passed_over}, failed {failed}, remaining {remaining}")?;
+        let remaining = kept + skipped + failed + unread;
+        write!(f, "{verb} {replayed}, skipped {skipped}, failed {failed}, remaining {remaining}")?;
         if foreign > 0 {
             write!(f, ", not dead letters {foreign}")?;
         }
@@ -61,33 +61,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_with_nothing_to_do_says_why() {
-        let told = |tally: Stats, holds_letters| tally.nothing_to_replay("orders.dlq", holds_letters);
-        let passed_over = |passed_over| Stats { passed_over, ..Stats::default() };
+    fn a_run_without_matches_says_why() {
+        let line_of = |stats: Stats, holds_dead_letters| stats.nothing_to_replay("orders.dlq", holds_dead_letters);
+        let skipped = |skipped| Stats { skipped, ..Stats::default() };
         let line = |why: &str| Some(format!("nothing to replay: {why}"));
-        assert_eq!(told(Stats::default(), false), line("orders.dlq holds no letters"));
-        assert_eq!(told(Stats::default(), true), line("all letters of orders.dlq were replayed before"));
-        assert_eq!(told(passed_over(1), true), line("the one letter left in orders.dlq does not match"));
-        assert_eq!(told(passed_over(3), true), line("none of the 3 letters left in orders.dlq matches"));
+        assert_eq!(line_of(Stats::default(), false), line("orders.dlq holds no dead letters"));
+        assert_eq!(line_of(Stats::default(), true), line("all dead letters of orders.dlq were replayed before"));
+        assert_eq!(line_of(skipped(1), true), line("the one dead letter left in orders.dlq does not match"));
+        assert_eq!(line_of(skipped(3), true), line("none of the 3 dead letters left in orders.dlq matches"));
         for something in [
-            Stats { replayed: 1, ..passed_over(3) },
-            Stats { failed: 1, ..passed_over(3) },
+            Stats { replayed: 1, ..skipped(3) },
+            Stats { failed: 1, ..skipped(3) },
             Stats { foreign: 1, ..Stats::default() },
             Stats { unread: 1, ..Stats::default() },
         ] {
-            assert_eq!(told(something, true), None);
+            assert_eq!(line_of(something, true), None);
         }
     }
 
     #[test]
-    fn what_was_not_replayed_remains() {
-        let tally = Stats { replayed: 5, passed_over: 2, failed: 1, foreign: 0, unread: 3 };
-        assert_eq!(tally.summary(false).to_string(), "replayed 5, passed over 2, failed 1, remaining 6");
-        assert_eq!(tally.summary(true).to_string(), "would replay 5, passed over 2, failed 1, remaining 11");
-        let tally = Stats { foreign: 2, ..Stats::default() };
+    fn dead_letters_that_were_not_replayed_remain() {
+        let stats = Stats { replayed: 5, skipped: 2, failed: 1, foreign: 0, unread: 3 };
+        assert_eq!(stats.summary(false).to_string(), "replayed 5, skipped 2, failed 1, remaining 6");
+        assert_eq!(stats.summary(true).to_string(), "would replay 5, skipped 2, failed 1, remaining 11");
+        let stats = Stats { foreign: 2, ..Stats::default() };
         assert_eq!(
-            tally.summary(false).to_string(),
-            "replayed 0, passed over 0, failed 0, remaining 0, not dead letters 2"
+            stats.summary(false).to_string(),
+            "replayed 0, skipped 0, failed 0, remaining 0, not dead letters 2"
         );
     }
 }

@@ -1,10 +1,10 @@
-//! Times as a person writes them.
+//! The value of `--since` and `--until`: a time or an age.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use millrace_host::settings;
 
-/// A moment, in milliseconds since the Unix epoch.
+/// A point in time, in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TimeArg(i64);
 
@@ -15,7 +15,7 @@ impl TimeArg {
     }
 }
 
-/// Reads RFC 3339, or how long ago it was: `2h`, `90m ago`.
+/// Parses RFC 3339, or an age: `2h`, `90m ago`.
 pub(super) fn read(text: &str) -> Result<TimeArg, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     read_at(text, now)
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_a_time_or_an_age() {
+    fn the_value_is_a_time_or_an_age() {
         let now = Duration::from_millis(1_769_860_800_001);
         let read = |text| read_at(text, now).map(TimeArg::as_millis);
         assert_eq!(read("2026-01-31T12:00:00Z"), Ok(1_769_860_800_000));

@@ -1,4 +1,5 @@
-//! Topics that the edge writes to and the broker does not have: `serve` makes none, and says which command does.
+//! Reports topics that the edge writes to and the broker does not have: `serve` creates none, and names the commands
+//! that do.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,56 +11,57 @@ use millrace_kafka::admin::{AdminClient, ClusterMetadata};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How long the broker may take to tell its topics at the start.
+/// Time-out of the metadata request at the start.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long it may take after a write has failed. With the time for the write this stays below that for an answer.
+/// Time-out of the metadata request after a failed write. Together with the write it stays below the time-out of a
+/// response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long what it told holds: failed writes of many requests ask once.
-const OVERVIEW_AGE: Duration = Duration::from_secs(1);
+/// How long metadata is cached: many failed writes cause one request.
+const METADATA_MAX_AGE: Duration = Duration::from_secs(1);
 
-/// A sink that names the topic, and the way to it, where an event was not written because there is none.
+/// A sink whose errors name a missing topic, and the commands that create it.
 pub(super) struct TopicCheck {
     inner: KafkaSink,
     cluster: AdminClient,
     bootstrap_servers: String,
-    /// The missing topics, and when the broker told them.
-    known: Mutex<Option<(Instant, BTreeSet<&'static str>)>>,
+    /// The missing topics, and when they were fetched.
+    cached: Mutex<Option<(Instant, BTreeSet<&'static str>)>>,
 }
 
 impl TopicCheck {
     pub(super) fn new(inner: KafkaSink, cluster: AdminClient, bootstrap_servers: String) -> Self {
-        Self { inner, cluster, bootstrap_servers, known: Mutex::default() }
+        Self { inner, cluster, bootstrap_servers, cached: Mutex::default() }
     }
 
-    /// Logs the topics that are missing now.
+    /// Logs the missing topics.
     pub(super) async fn warn(&self) {
         let missing = self.missing(START_TIMEOUT).await;
         if !missing.is_empty() {
             let topics = missing.into_iter().collect::<Vec<_>>().join(", ");
-            tracing::warn!(topics, kafka = self.bootstrap_servers, "topics are missing: {}", self.way());
+            tracing::warn!(topics, kafka = self.bootstrap_servers, "topics are missing: {}", self.hint());
         }
     }
 
-    /// The topics that are missing; none where the broker does not tell.
+    /// The missing topics; none when the broker does not answer.
     async fn missing(&self, timeout: Duration) -> BTreeSet<&'static str> {
-        let mut known = self.known.lock().await;
-        match &*known {
-            Some((at, missing)) if at.elapsed() < OVERVIEW_AGE => missing.clone(),
+        let mut cached = self.cached.lock().await;
+        match &*cached {
+            Some((at, missing)) if at.elapsed() < METADATA_MAX_AGE => missing.clone(),
             _ => {
                 let overview = self.cluster.overview(timeout).await;
                 let missing = overview.as_ref().map_or_else(|_| BTreeSet::new(), missing_in);
-                *known = Some((Instant::now(), missing.clone()));
+                *cached = Some((Instant::now(), missing.clone()));
                 missing
             }
         }
     }
 
-    /// How topics are made.
-    fn way(&self) -> String {
+    /// The commands that create topics.
+    fn hint(&self) -> String {
         let kafka = &self.bootstrap_servers;
-        format!("millrace consume NAME… --kafka {kafka} and millrace dev --kafka {kafka} make those that are missing")
+        format!("millrace consume NAME… --kafka {kafka} and millrace dev --kafka {kafka} create missing topics")
     }
 }
 
@@ -76,7 +78,7 @@ impl Sink for TopicCheck {
                     if let Err(SinkError::NotWritten { reason, .. }) = report
                         && missing.contains(event.topic)
                     {
-                        *reason = format!("the broker has no topic {}: {}", event.topic, self.way());
+                        *reason = format!("the broker has no topic {}: {}", event.topic, self.hint());
                     }
                 }
             }
@@ -85,7 +87,7 @@ impl Sink for TopicCheck {
     }
 }
 
-/// The edge's topics that a broker does not have.
+/// The edge's topics that the broker does not have.
 fn missing_in(overview: &ClusterMetadata) -> BTreeSet<&'static str> {
     EVENT_TYPES.iter().map(|kind| kind.topic).filter(|topic| !overview.topics.contains_key(*topic)).collect()
 }

@@ -1,15 +1,15 @@
-//! Where in a topic to begin.
+//! The value of `tail --from`: where to start reading.
 
 use std::str::FromStr;
 
 /// `beginning`, `end`, or `-N` for the last N records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum From {
-    /// The oldest record that is there.
+    /// The oldest available record.
     Beginning,
-    /// What comes from now on.
+    /// New records only.
     End,
-    /// The last so many records of the topic, over all its partitions.
+    /// The last N records of the topic, over all its partitions.
     Last(u64),
 }
 
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_start_is_a_word_or_a_number_of_records_from_the_end() {
+    fn from_is_a_word_or_a_number_of_records() {
         assert_eq!("beginning".parse(), Ok(From::Beginning));
         assert_eq!("end".parse(), Ok(From::End));
         assert_eq!("-10".parse(), Ok(From::Last(10)));

@@ -1,4 +1,4 @@
-//! A record as one line of JSON.
+//! Formats a record as one line of JSON.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -8,8 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use millrace_domain::json::{Document, write_string};
 use millrace_kafka::Record;
 
-/// The record's JSON object and a newline. A value that is JSON is handed on as it was written: its numbers keep all
-/// their digits.
+/// The record's JSON object and a newline. A JSON value is copied verbatim: its numbers keep all digits.
 pub(super) fn of(record: &Record<'_>) -> Vec<u8> {
     let mut line = b"{\"topic\":".to_vec();
     write_string(&mut line, record.topic());
@@ -51,7 +50,7 @@ fn write_value(line: &mut Vec<u8>, value: Option<&[u8]>) {
     }
 }
 
-/// Valid JSON without line breaks: inside of strings there are none, so all of them are white space.
+/// Replaces the line breaks of valid JSON: strings hold none, so all of them are white space.
 fn on_one_line(json: &str) -> Cow<'_, str> {
     let is_break = |c: char| matches!(c, '\n' | '\r');
     if json.contains(is_break) { json.replace(is_break, " ").into() } else { json.into() }
@@ -70,14 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn json_is_handed_on_digit_for_digit() {
+    fn json_values_keep_all_digits() {
         assert_eq!(value(Some(b" {\"id\": 12345678901234567890123}\n")), "{\"id\": 12345678901234567890123}");
         assert_eq!(value(Some(b"101")), "101");
         assert_eq!(value(Some(b"\"101\"")), "\"101\"");
     }
 
     #[test]
-    fn line_breaks_between_the_parts_of_a_value_do_not_break_the_line() {
+    fn line_breaks_in_a_json_value_do_not_break_the_line() {
         let line = value(Some(b"{\r\n\"a\":\n[1,\n2],\"b\":\"x\\n\"}"));
         assert!(!line.contains(['\n', '\r']), "{line}");
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), json!({"a": [1, 2], "b": "x\n"}));

@@ -1,4 +1,4 @@
-//! `millrace tail`: the records of a topic as they come.
+//! `millrace tail`: prints the records of a topic as they arrive.
 
 mod bound;
 mod from;
@@ -26,35 +26,34 @@ use crate::output;
 
 const EXAMPLES: &str = "\
 Examples:
-  millrace tail notifications                       what comes, until Ctrl-C
+  millrace tail notifications                       new records, until Ctrl-C
   millrace tail notifications --from -10            the last ten, then new ones
-  millrace tail events --from beginning --count 1   the oldest that is there
-  millrace tail events --until-end --json           all there is, then exit
+  millrace tail events --from beginning --count 1   the oldest available
+  millrace tail events --until-end --json           all records, then exit
   millrace tail payments --json | jq .value.status  for other programs
 
 JSON: topic, partition, offset, timestamp (ms), key (text or null), headers (a list of [name, value]), value (the JSON \
-as it was written, else the text, else {\"base64\": …}; null for a tombstone). Keys and headers that are not UTF-8 have \
-U+FFFD for what is not; headers with such names are left out.";
+as it was written, else the text, else {\"base64\": …}; null for a tombstone). In keys and headers U+FFFD replaces bytes \
+that are not UTF-8; headers with such names are left out.";
 
-/// Show the records of a topic as they come
+/// Show the records of a topic as they arrive
 ///
-/// Reads outside of any consumer group: it takes nothing away from anybody. Records of transactions
-/// that were not committed are not shown. From the beginning, partitions come side by side; the last
-/// N are in the order of their timestamps. With --until-end it ends at what was the topic's end when it
-/// began; what comes meanwhile is not waited for.
+/// Reads without a consumer group, so it does not affect any consumer. Records of open or aborted transactions are not
+/// shown (read_committed). From the beginning, partitions are interleaved; the last N are ordered by timestamp. With
+/// --until-end it exits at the topic's end offsets as of its start.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The topic to read
     topic: String,
-    /// Where to begin: beginning, end, or -N for the last N records of the topic [default: end; with --until-end:
+    /// Where to start: beginning, end, or -N for the last N records of the topic [default: end; with --until-end:
     /// beginning]
     #[arg(long, value_name = "beginning|end|-N", allow_hyphen_values = true)]
     from: Option<From>,
-    /// End when everything is printed that the topic holds now
+    /// Exit after the records that the topic holds now
     #[arg(long)]
     until_end: bool,
-    /// End after this many records
+    /// Exit after this many records
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroU64>(1..=u64::MAX))]
     count: Option<NonZeroU64>,
     /// Print one JSON object a line
@@ -64,7 +63,7 @@ pub(crate) struct Args {
     broker: BrokerArgs,
 }
 
-/// Prints records until there were enough of them, or until nobody reads what is printed.
+/// Prints records until `--count` or `--until-end` is reached, or until the reader of stdout closes it.
 pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCode> {
     let broker = Broker::connect(&args.broker, origins).await?;
     let topics = BTreeMap::from([(args.topic.clone(), broker.partitions(&args.topic)?)]);
@@ -92,7 +91,7 @@ pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCo
     let mut bound = match (args.until_end, from) {
         (false, _) => None,
         (true, From::Beginning) => Some(Bound::between(&start, &end().await?)),
-        // What was there is printed, or is not asked for.
+        // Existing records are printed already, or not wanted.
         (true, From::End | From::Last(_)) => Some(Bound::between(&start, &start)),
     };
     if !printer.is_done() && !is_reached(bound.as_ref()) {
@@ -101,7 +100,7 @@ pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCo
             followed = follow(&reader, bound.as_mut(), &mut printer) => followed?,
             () = args.broker.dev_gone(&broker.settings) => {
                 printer.flush()?;
-                bail!("the millrace dev whose topic this is has ended");
+                bail!("the millrace dev of this broker has ended");
             }
         }
     }
@@ -118,7 +117,7 @@ async fn follow(reader: &Reader, mut bound: Option<&mut Bound>, printer: &mut Pr
         let read = if let Some(read) = reader.next().now_or_never() {
             read
         } else {
-            // Nothing more for now: what was printed is shown.
+            // No record is available now: flush what was printed.
             printer.flush()?;
             tokio::select! {
                 read = reader.next() => read,
@@ -127,7 +126,7 @@ async fn follow(reader: &Reader, mut bound: Option<&mut Bound>, printer: &mut Pr
         };
         match read? {
             Read::Record(record) => {
-                if bound.as_deref_mut().is_none_or(|bound| bound.takes(record.partition(), record.offset())) {
+                if bound.as_deref_mut().is_none_or(|bound| bound.advance(record.partition(), record.offset())) {
                     let line = printer.line(&record);
                     printer.print(&line)?;
                 }

@@ -17,7 +17,7 @@ pub(super) enum Format {
     Text,
 }
 
-/// Standard output, and how many records it is still to get.
+/// Standard output, and how many records remain to be printed.
 pub(super) struct Printer {
     out: Box<dyn Write + Send>,
     format: Format,
@@ -25,7 +25,7 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    /// Prints to standard output, for ever or `count` records.
+    /// Prints to standard output, without limit or `count` records.
     pub(super) fn new(format: Format, count: Option<NonZeroU64>) -> Self {
         let stdout = io::BufWriter::new(io::stdout());
         let out: Box<dyn Write + Send> = match format {
@@ -38,7 +38,7 @@ impl Printer {
         Self { out, format, left: count.map(NonZeroU64::get) }
     }
 
-    /// A record as it is printed.
+    /// Formats a record.
     pub(super) fn line(&self, record: &Record<'_>) -> Vec<u8> {
         match self.format {
             Format::Json => json_line::of(record),
@@ -46,18 +46,18 @@ impl Printer {
         }
     }
 
-    /// Prints what [`line`](Self::line) made of one record.
+    /// Prints a record formatted by [`line`](Self::line).
     pub(super) fn print(&mut self, line: &[u8]) -> io::Result<()> {
         self.left = self.left.map(|left| left.saturating_sub(1));
         self.out.write_all(line)
     }
 
-    /// Shows what was printed.
+    /// Flushes standard output.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
-    /// Whether as many records were printed as were asked for.
+    /// Whether `count` records were printed.
     pub(super) fn is_done(&self) -> bool {
         self.left == Some(0)
     }

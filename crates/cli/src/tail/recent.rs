@@ -8,7 +8,7 @@ use millrace_kafka::{KafkaError, KafkaSettings, Read, Reader, Record};
 use super::bound::Bound;
 use super::printer::Printer;
 
-/// A topic between two offsets of each partition.
+/// A topic and an offset range of each partition.
 pub(super) struct Range<'a> {
     pub(super) settings: &'a KafkaSettings,
     pub(super) topic: &'a str,
@@ -16,9 +16,9 @@ pub(super) struct Range<'a> {
     pub(super) end: &'a BTreeMap<i32, i64>,
 }
 
-/// The newest `wanted` records of the range, as `printer` writes them, in the order of their timestamps.
+/// The newest `wanted` records of the range, formatted by `printer`, ordered by timestamp.
 ///
-/// The last `wanted` of each partition are looked at, so that memory and time depend on that number and not on the
+/// Reads the last `wanted` records of each partition, so that memory and time depend on that number and not on the
 /// topic's size.
 pub(super) async fn lines(range: &Range<'_>, wanted: u64, printer: &Printer) -> Result<Vec<Vec<u8>>, KafkaError> {
     let mut newest = Newest::new(wanted);
@@ -30,7 +30,7 @@ pub(super) async fn lines(range: &Range<'_>, wanted: u64, printer: &Printer) -> 
             newest.offer(record, || printer.line(record));
         })
         .await?;
-        // Offsets may hold no record (compaction, transactions): look further back where there were too few.
+        // Offsets may hold no record (compaction, transactions): read further back where too few were found.
         windows = windows
             .into_iter()
             .filter(|(partition, _)| found.get(partition).is_none_or(|&found| found < wanted))
@@ -48,13 +48,13 @@ struct Window {
 }
 
 impl Window {
-    /// Up to `width` offsets before `end`, not before `first`; `None` where there are none.
+    /// Up to `width` offsets before `end`, not before `first`; `None` if there are none.
     fn ending(end: i64, width: i64, first: i64) -> Option<Self> {
         let start = end.saturating_sub(width).max(first);
         (start < end).then_some(Self { start, end })
     }
 
-    /// The offsets before this window, twice as many.
+    /// The window before this one, twice as wide.
     fn before(self, first: i64) -> Option<Self> {
         Self::ending(self.start, (self.end - self.start).saturating_mul(2), first)
     }
@@ -82,7 +82,7 @@ async fn read(
         match reader.next().await? {
             Read::End(partition) => bound.ended(partition),
             Read::Record(record) => {
-                if bound.takes(record.partition(), record.offset()) {
+                if bound.advance(record.partition(), record.offset()) {
                     each(&record);
                 }
             }

@@ -1,4 +1,4 @@
-//! A record for a person: where it stands, its key and its value; below, its headers.
+//! Formats a record as text: timestamp, partition and offset, key, value; its headers on a second line.
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,9 @@ use millrace_kafka::Record;
 
 use crate::terminal_text::one_line;
 
-const PLACE: Style = AnsiColor::Cyan.on_default();
+const POSITION: Style = AnsiColor::Cyan.on_default();
 const KEY: Style = Style::new().bold();
-const ASIDE: Style = Style::new().dimmed();
+const DIMMED: Style = Style::new().dimmed();
 
 /// The record's lines, with styles.
 pub(super) fn of(record: &Record<'_>) -> String {
@@ -19,7 +19,7 @@ pub(super) fn of(record: &Record<'_>) -> String {
     // Writing to a string cannot fail.
     let _ = write!(
         lines,
-        "{ASIDE}{time:.3}{ASIDE:#} {PLACE}{}@{}{PLACE:#} {KEY}{key}{KEY:#} ",
+        "{DIMMED}{time:.3}{DIMMED:#} {POSITION}{}@{}{POSITION:#} {KEY}{key}{KEY:#} ",
         record.partition(),
         record.offset()
     );
@@ -28,12 +28,12 @@ pub(super) fn of(record: &Record<'_>) -> String {
             let _ = writeln!(lines, "{}", one_line(value));
         }
         None => {
-            let _ = writeln!(lines, "{ASIDE}(null){ASIDE:#}");
+            let _ = writeln!(lines, "{DIMMED}(null){DIMMED:#}");
         }
     }
     let headers: Vec<String> = record.headers().map(header).collect();
     if !headers.is_empty() {
-        let _ = writeln!(lines, "  {ASIDE}{}{ASIDE:#}", headers.join(" "));
+        let _ = writeln!(lines, "  {DIMMED}{}{DIMMED:#}", headers.join(" "));
     }
     lines
 }

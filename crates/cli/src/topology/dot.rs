@@ -1,4 +1,4 @@
-//! The flow in Graphviz's language.
+//! The flow in Graphviz's DOT language.
 
 use std::fmt::Write as _;
 

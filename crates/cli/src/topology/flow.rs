@@ -1,4 +1,4 @@
-//! The flow as a graph: the edge, the topics it writes, the groups that read them, and where those write.
+//! The flow as a graph: the edge, the topics it writes, the groups that read them, and the topics those write.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use millrace_kafka::admin::GroupKind;
 use super::snapshot::{Group, Snapshot};
 use crate::replay;
 
-/// What a node stands for.
+/// Kind of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Where events come in.
+    /// The edge.
     Edge,
     /// A topic.
     Topic,
@@ -25,26 +25,26 @@ pub(super) enum Kind {
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
-    /// What it stands for.
+    /// Its kind.
     pub(super) kind: Kind,
     /// Its name.
     pub(super) name: String,
-    /// What else is to be said of it.
+    /// Second line of its label.
     pub(super) note: String,
 }
 
-/// An arrow between two nodes, by their places in [`Flow::nodes`].
+/// An arrow between two nodes, by their indices in [`Flow::nodes`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Arrow {
-    /// Where records come from.
+    /// Source of the records.
     pub(super) from: usize,
-    /// Where they go.
+    /// Target of the records.
     pub(super) to: usize,
-    /// What is to be said of it; empty for nothing.
+    /// Its label; may be empty.
     pub(super) note: String,
 }
 
-/// See the module's text.
+/// The graph of edge, topics and groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Flow {
     /// The nodes.
@@ -54,7 +54,7 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// The flow between what is there. Dead-letter topics that nobody there writes or reads are left out.
+    /// The graph of a snapshot. Dead-letter topics that no group writes or reads are left out.
     pub(super) fn of(snapshot: &Snapshot) -> Self {
         let mut flow = Self::default();
         let edge = flow.add(Kind::Edge, "edge", "HTTPS".to_owned());
@@ -87,7 +87,7 @@ impl Flow {
         self.nodes.len() - 1
     }
 
-    /// Adds an arrow where both ends are there.
+    /// Adds an arrow if both nodes exist.
     fn connect(&mut self, from: Option<&usize>, to: Option<&usize>, note: String) {
         if let (Some(&from), Some(&to)) = (from, to) {
             self.arrows.push(Arrow { from, to, note });
@@ -104,7 +104,7 @@ fn members(group: &Group) -> String {
     if group.kind == GroupKind::Classic { members } else { format!("{}: {members}", group.kind()) }
 }
 
-/// Where the edge writes.
+/// Topics that the edge writes.
 pub(super) fn edge_writes() -> impl Iterator<Item = &'static str> {
     let mut topics: Vec<_> = EVENT_TYPES.iter().map(|event_type| event_type.topic).collect();
     topics.sort_unstable();
@@ -112,7 +112,8 @@ pub(super) fn edge_writes() -> impl Iterator<Item = &'static str> {
     topics.into_iter()
 }
 
-/// Where a group writes: a consumer what it makes, as the catalogue says, and what it refuses; a replay what it puts back.
+/// Topics that a group writes: a consumer its outputs, as in the catalogue, and its dead-letter topics; a replay the
+/// source topics.
 pub(super) fn writes(group: &Group) -> Vec<String> {
     if group.name == replay::GROUP {
         return group.reads.keys().filter_map(|topic| source_topic(topic)).map(str::to_owned).collect();
@@ -132,7 +133,7 @@ fn touches(group: &Group, topic: &str) -> bool {
 pub(super) mod tests {
     use super::*;
 
-    /// A notifier one record behind, payments, a replay, and a topic nobody reads.
+    /// A notifier with lag 1, payments, a replay, and a topic without a group.
     pub(in super::super) fn snapshot() -> Snapshot {
         let group = |name: &str, members, topic: &str, lag| Group {
             name: name.to_owned(),
@@ -161,8 +162,9 @@ pub(super) mod tests {
         }
     }
 
+    /// From the edge over topics to groups, and back from dead-letter topics.
     #[test]
-    fn records_flow_from_the_edge_over_topics_to_groups_and_back_from_dead_letters() {
+    fn arrows_follow_the_flow_of_records() {
         let flow = Flow::of(&snapshot());
         let name = |index: usize| flow.nodes[index].name.as_str();
         let arrows: Vec<String> = flow

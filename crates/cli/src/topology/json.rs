@@ -1,4 +1,4 @@
-//! The snapshot for other programs.
+//! The snapshot as JSON.
 
 use serde::Serialize;
 
@@ -27,9 +27,9 @@ struct Topic<'a> {
 struct Group<'a> {
     name: &'a str,
     kind: &'a str,
-    /// Null where it is not known.
+    /// Null if unknown.
     members: Option<usize>,
-    /// Null where the group commits no offsets.
+    /// Null if the group commits no offsets.
     lag: Option<u64>,
     reads: Vec<&'a str>,
     writes: Vec<String>,
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_are_told_what_the_pictures_show() {
+    fn json_holds_what_the_graph_shows() {
         let topology: Value = serde_json::from_str(&of(&snapshot()).unwrap()).unwrap();
         assert_eq!(topology["edge"], json!({"writes": ["notifications", "orders"]}));
         let payments = json!({

@@ -1,20 +1,20 @@
-//! Where each node of the flow stands in a picture: in columns from left to right, by how many arrows lead there.
+//! Layout of the flow: columns from left to right, by the number of arrows that lead to a node.
 
 use std::collections::VecDeque;
 
 use super::flow::{Flow, Kind};
 
-/// The place of a node: its column, and its row within that column.
+/// The position of a node: its column, and its row within that column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) column: u32,
     pub(super) row: u32,
 }
 
-/// The places of the nodes, in the order of [`Flow::nodes`].
+/// The positions of the nodes, in the order of [`Flow::nodes`].
 ///
-/// Rows follow the rows of what leads to a node, so that arrows rarely cross.
-pub(super) fn places(flow: &Flow) -> Vec<Position> {
+/// Rows follow the rows of a node's predecessors, so that arrows rarely cross.
+pub(super) fn positions(flow: &Flow) -> Vec<Position> {
     let columns = columns(flow);
     let mut rows = vec![0; flow.nodes.len()];
     for column in 0..=columns.iter().copied().max().unwrap_or(0) {
@@ -30,12 +30,12 @@ pub(super) fn places(flow: &Flow) -> Vec<Position> {
     columns.into_iter().zip(rows).map(|(column, row)| Position { column, row }).collect()
 }
 
-/// The fewest arrows that lead to each node from where the flow begins: the edge, or a node that nothing leads to.
+/// The column of each node: the fewest arrows from the edge, or from a node without predecessors (breadth first).
 fn columns(flow: &Flow) -> Vec<u32> {
     let mut columns = vec![None; flow.nodes.len()];
     let begins = |node: usize| flow.arrows.iter().all(|arrow| arrow.to != node);
     let mut next: VecDeque<(usize, u32)> = VecDeque::new();
-    // Breadth first: what begins further to the left comes first.
+    // Sources further to the left come first.
     for (column, kinds) in [&[Kind::Edge][..], &[Kind::Topic], &[Kind::Group], &[Kind::DeadLetters]].iter().enumerate()
     {
         let column = u32::try_from(column).unwrap_or(0);
@@ -49,7 +49,7 @@ fn columns(flow: &Flow) -> Vec<u32> {
             next.extend(after.map(|arrow| (arrow.to, column + 1)));
         }
     }
-    // What only a circle leads to stands with the topics.
+    // Nodes reachable only through a cycle are placed with the topics.
     columns.into_iter().map(|column| column.unwrap_or(1)).collect()
 }
 
@@ -59,15 +59,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flow_goes_from_left_to_right_and_no_two_nodes_share_a_place() {
+    fn the_flow_goes_right_and_no_two_nodes_share_a_position() {
         let flow = Flow::of(&snapshot());
-        let places = places(&flow);
-        let column = |name: &str| places[flow.nodes.iter().position(|node| node.name == name).unwrap()].column;
+        let positions = positions(&flow);
+        let column = |name: &str| positions[flow.nodes.iter().position(|node| node.name == name).unwrap()].column;
         let names = ["edge", "notifications", "millrace-notifier", "notifications.dlq", "millrace-replay"];
         assert_eq!(names.map(column), [0, 1, 2, 3, 4]);
         assert_eq!(column("metrics"), 1);
-        for (index, place) in places.iter().enumerate() {
-            assert!(!places[..index].contains(place), "{place:?}");
+        for (index, position) in positions.iter().enumerate() {
+            assert!(!positions[..index].contains(position), "{position:?}");
         }
     }
 }

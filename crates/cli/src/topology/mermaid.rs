@@ -1,4 +1,4 @@
-//! The flow in Mermaid's language, which Markdown viewers draw.
+//! The flow in Mermaid's language, which Markdown viewers render.
 
 use std::fmt::Write as _;
 

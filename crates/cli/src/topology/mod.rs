@@ -1,4 +1,4 @@
-//! `millrace topology`: what the broker holds now, as text, as data and as a picture.
+//! `millrace topology`: topics, groups, members and lag of a broker, as text, JSON or a graph.
 
 mod dot;
 mod flow;
@@ -31,16 +31,16 @@ Examples:
 JSON: {\"topics\": [{\"name\", \"partitions\"}], \"groups\": [{\"name\", \"kind\", \"members\", \"lag\", \"reads\", \"writes\"}], \
 \"edge\": {\"writes\"}}.
 
-Lag is how many offsets lie between what a group has committed and the end. The kind of a group is classic or consumer \
-(group.protocol), streams, or \"share or streams\" where it commits no offsets: its members and its lag are then unknown \
-(? in the table, null in JSON). What groups of others write is not known. The embedded broker does not tell who is \
-in a group: there, the members are those of the millrace dev it lives in, and only Millrace's own groups are known.";
+Lag is the end offset minus the committed offset. The kind of a group is classic or consumer \
+(group.protocol), streams, or \"share or streams\" where it commits no offsets: its members and lag are then unknown \
+(? in the table, null in JSON). What groups of other applications write is unknown. The embedded broker does not \
+describe groups: there, members are those of its millrace dev, and only Millrace's own groups are shown.";
 
 /// Show what the broker holds now: topics, partitions, groups, members, lag
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// How to show it
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
     #[command(flatten)]
@@ -61,7 +61,7 @@ enum Format {
     Json,
 }
 
-/// Asks the broker and prints.
+/// Takes a snapshot and prints it.
 pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCode> {
     let broker = Broker::connect(&args.broker, origins).await?;
     let dev = DevFile::read(&args.broker.data_dir);

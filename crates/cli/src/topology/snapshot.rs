@@ -1,4 +1,4 @@
-//! What the broker held when it was asked.
+//! A snapshot of the broker's topics and consumer groups.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use millrace_kafka::admin::{self, GroupKind, Offsets};
 use crate::broker::{BROKER_TIMEOUT, Broker};
 use crate::consume::registry;
 
-/// How many groups are asked about at the same time: each takes a client of its own.
-const AT_ONCE: usize = 8;
+/// Concurrent requests for committed offsets: each group needs its own client.
+const CONCURRENCY_LIMIT: usize = 8;
 
-/// Topics and groups at one moment.
+/// Topics and groups at one point in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snapshot {
-    /// Where it was asked.
+    /// The bootstrap servers.
     pub(super) bootstrap_servers: String,
-    /// How many brokers there are.
+    /// Number of brokers.
     pub(super) brokers: usize,
     /// Topics with their number of partitions.
     pub(super) topics: BTreeMap<String, i32>,
@@ -30,22 +30,22 @@ pub(super) struct Snapshot {
 pub(super) struct Group {
     /// Its name.
     pub(super) name: String,
-    /// How its members share work.
+    /// Its group protocol.
     pub(super) kind: GroupKind,
-    /// How many members it has; `None` where that cannot be asked.
+    /// Number of members; `None` if it cannot be described.
     pub(super) members: Option<usize>,
-    /// The topics it reads, and how many offsets it is behind on each.
+    /// The topics it reads, with the lag of each.
     pub(super) reads: BTreeMap<String, u64>,
 }
 
 impl Group {
-    /// How many offsets it is behind on all its topics; `None` where it has no offsets to be behind of.
+    /// Lag over all its topics; `None` if it commits no offsets.
     pub(super) fn lag(&self) -> Option<u64> {
         (!self.is_without_offsets()).then(|| self.reads.values().sum())
     }
 
-    /// How its members share work, in a word. Of the kinds that cannot be asked for, streams groups commit offsets, and
-    /// share groups do not.
+    /// Name of its group protocol. Of the kinds that cannot be described, streams groups commit offsets and share
+    /// groups do not.
     pub(super) fn kind(&self) -> &'static str {
         match self.kind {
             GroupKind::Classic => "classic",
@@ -61,10 +61,10 @@ impl Group {
 }
 
 impl Snapshot {
-    /// Asks `broker`, which may be that of a running `millrace dev`.
+    /// Queries `broker`; `is_dev` when it is that of a running `millrace dev`.
     ///
     /// # Errors
-    /// [`KafkaError::Unreachable`] where it does not answer in time.
+    /// [`KafkaError::Unreachable`] if it does not answer in time.
     pub(super) async fn take(broker: &Broker, is_dev: bool) -> Result<Self, KafkaError> {
         let topics = &broker.overview.topics;
         let in_memory = broker.cluster.is_in_memory(BROKER_TIMEOUT).await?;
@@ -79,10 +79,10 @@ impl Snapshot {
                 let reads = reads((&name, members.unwrap_or(0)), topics, &committed, first, end);
                 Ok(Group { name, kind, members, reads })
             })
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(CONCURRENCY_LIMIT)
             .try_collect()
             .await?;
-        // Those that only might be there, have nobody in them and have read nothing, are not.
+        // In memory, groups without members and committed offsets do not exist.
         groups
             .retain(|group| !in_memory || group.members.is_some_and(|members| members > 0) || !group.reads.is_empty());
         groups.sort_by(|one, other| one.name.cmp(&other.name));
@@ -95,8 +95,8 @@ impl Snapshot {
     }
 }
 
-/// The groups with their members. The in-memory broker cannot tell, but the `millrace dev` it lives in has one member in
-/// the group of each consumer.
+/// The groups with their members. The in-memory broker cannot list them, but its `millrace dev` has one member in the
+/// group of each consumer.
 async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<admin::Group>, KafkaError> {
     if !in_memory {
         return broker.cluster.groups(BROKER_TIMEOUT).await;
@@ -108,7 +108,7 @@ async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<ad
     Ok(registry::groups().map(group).collect())
 }
 
-/// The topics a group has committed offsets of, or that its members read, and how far it is behind.
+/// The topics that a group has committed offsets of, or that its members read, with the lag of each.
 fn reads(
     (group, members): (&str, usize),
     topics: &BTreeMap<String, i32>,
@@ -116,20 +116,20 @@ fn reads(
     first: &Offsets,
     end: &Offsets,
 ) -> BTreeMap<String, u64> {
-    let has_begun =
+    let has_committed =
         |topic: &str| (0..topics[topic]).any(|partition| committed.contains_key(&(topic.to_owned(), partition)));
-    let behind = |topic: &str| -> u64 {
+    let lag_of = |topic: &str| -> u64 {
         let partitions = (0..topics[topic]).map(|partition| (topic.to_owned(), partition));
-        let distance = |place: (String, i32)| {
-            // Where nothing was committed yet, a consumer of ours begins at the first record.
-            let at = committed.get(&place).or(first.get(&place)).copied().unwrap_or(0);
-            u64::try_from(end.get(&place).copied().unwrap_or(0) - at).unwrap_or(0)
+        let distance = |partition: (String, i32)| {
+            // Without a committed offset, Millrace's consumers start at the first record (earliest).
+            let at = committed.get(&partition).or(first.get(&partition)).copied().unwrap_or(0);
+            u64::try_from(end.get(&partition).copied().unwrap_or(0) - at).unwrap_or(0)
         };
         partitions.map(distance).sum()
     };
     let subscribed = registry::topics_of_group(group);
-    let names = topics.keys().filter(|topic| has_begun(topic) || (members > 0 && subscribed.contains(topic)));
-    names.map(|topic| (topic.clone(), behind(topic))).collect()
+    let names = topics.keys().filter(|topic| has_committed(topic) || (members > 0 && subscribed.contains(topic)));
+    names.map(|topic| (topic.clone(), lag_of(topic))).collect()
 }
 
 #[cfg(test)]
@@ -141,10 +141,10 @@ mod tests {
     }
 
     #[test]
-    fn lag_counts_from_what_was_committed_else_from_the_first_record() {
+    fn lag_counts_from_the_committed_else_the_first_offset() {
         let topics = BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]);
         let reads = reads(
-            ("somebody", 1),
+            ("test-group", 1),
             &topics,
             &offsets(&[("a", 0, 7)]),
             &offsets(&[("a", 0, 0), ("a", 1, 2), ("b", 0, 0)]),
@@ -154,11 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_of_ours_reads_its_topics_before_it_has_committed_anything() {
+    fn a_consumer_reads_its_topics_before_its_first_commit() {
         let topics = BTreeMap::from([("orders".to_owned(), 1), ("events".to_owned(), 1)]);
         let (first, end) = (offsets(&[("orders", 0, 2)]), offsets(&[("orders", 0, 5), ("events", 0, 9)]));
         let of = |members| reads(("millrace-payments", members), &topics, &Offsets::new(), &first, &end);
         assert_eq!(of(1), BTreeMap::from([("orders".to_owned(), 3)]));
-        assert_eq!(of(0), BTreeMap::new(), "nobody reads");
+        assert_eq!(of(0), BTreeMap::new(), "no members, no commits");
     }
 }

@@ -1,9 +1,9 @@
-//! The flow as a picture.
+//! The flow as an SVG image.
 
 use std::fmt::Write as _;
 
 use super::flow::{Arrow, Flow, Kind};
-use super::layout::{Position, places};
+use super::layout::{Position, positions};
 
 const NODE_WIDTH: u32 = 190;
 const NODE_HEIGHT: u32 = 46;
@@ -17,10 +17,10 @@ const STYLE: &str = "text{font-family:system-ui,sans-serif;font-size:13px;fill:#
 
 /// An SVG document.
 pub(super) fn of(flow: &Flow) -> String {
-    let places = places(flow);
-    let columns = places.iter().map(|place| place.column + 1).max().unwrap_or(1);
-    let rows = places.iter().map(|place| place.row + 1).max().unwrap_or(1);
-    // Arrows that lead back run below the nodes.
+    let positions = positions(flow);
+    let columns = positions.iter().map(|position| position.column + 1).max().unwrap_or(1);
+    let rows = positions.iter().map(|position| position.row + 1).max().unwrap_or(1);
+    // Backward arrows run below the nodes.
     let width = 2 * MARGIN + (columns - 1) * COLUMN + NODE_WIDTH;
     let bottom = MARGIN + rows * ROW;
     let height = bottom + MARGIN;
@@ -32,10 +32,10 @@ pub(super) fn of(flow: &Flow) -> String {
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
     );
     for arrow in &flow.arrows {
-        write_arrow(&mut svg, arrow, &places, bottom);
+        write_arrow(&mut svg, arrow, &positions, bottom);
     }
-    for (node, &place) in flow.nodes.iter().zip(&places) {
-        let (x, y) = corner(place);
+    for (node, &position) in flow.nodes.iter().zip(&positions) {
+        let (x, y) = corner(position);
         let (class, radius) = match node.kind {
             Kind::Edge => ("edge", NODE_HEIGHT / 2),
             Kind::Topic => ("topic", 4),
@@ -59,12 +59,12 @@ pub(super) fn of(flow: &Flow) -> String {
 }
 
 /// The upper left corner of a node.
-fn corner(place: Position) -> (u32, u32) {
-    (MARGIN + place.column * COLUMN, MARGIN + place.row * ROW)
+fn corner(position: Position) -> (u32, u32) {
+    (MARGIN + position.column * COLUMN, MARGIN + position.row * ROW)
 }
 
-fn write_arrow(svg: &mut String, arrow: &Arrow, places: &[Position], bottom: u32) {
-    let (from, to) = (places[arrow.from], places[arrow.to]);
+fn write_arrow(svg: &mut String, arrow: &Arrow, positions: &[Position], bottom: u32) {
+    let (from, to) = (positions[arrow.from], positions[arrow.to]);
     let ((from_x, from_y), (to_x, to_y)) = (corner(from), corner(to));
     let (start_x, start_y) = (from_x + NODE_WIDTH, from_y + NODE_HEIGHT / 2);
     let end_y = to_y + NODE_HEIGHT / 2;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::snapshot::Snapshot;
 use crate::terminal_text::one_line;
 
-/// In the place of a number that is not known.
+/// Shown for an unknown number.
 const UNKNOWN: &str = "?";
 
 /// The tables, one below the other.

@@ -27,8 +27,8 @@ async fn ends_with_the_address(address: &str) {
 }
 
 #[tokio::test]
-async fn a_broker_that_is_not_there_ends_the_command_with_its_address() {
-    // Nobody listens on a port that was just given back.
+async fn an_unreachable_broker_ends_the_command_with_its_address() {
+    // No process listens on a port that was just released.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -36,7 +36,7 @@ async fn a_broker_that_is_not_there_ends_the_command_with_its_address() {
 }
 
 #[tokio::test]
-async fn a_broker_that_says_nothing_ends_the_command_with_its_address() {
+async fn a_silent_broker_ends_the_command_with_its_address() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     ends_with_the_address(&silent.local_addr().unwrap().to_string()).await;
 }

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::millrace::Millrace;
 
 #[tokio::test]
-async fn the_notifier_makes_its_topics_delivers_and_drains_at_a_signal() {
-    // The group is the notifier's own, so this broker is nobody else's.
+async fn the_notifier_creates_topics_delivers_and_drains() {
+    // The group id is fixed, so the test needs its own broker.
     let Some(kafka) = kafka::dedicated(|builder| builder).await else { return };
     let address = kafka.bootstrap_servers();
     let mut consume = Millrace::new(["consume", "notifier", "--kafka", address]).start();
@@ -58,14 +58,14 @@ async fn the_notifier_makes_its_topics_delivers_and_drains_at_a_signal() {
 }
 
 #[tokio::test]
-async fn an_unknown_name_is_answered_with_the_known_ones() {
+async fn an_unknown_name_is_rejected_with_the_known_ones() {
     let ended = Millrace::new(["consume", "notifer", "--kafka", "127.0.0.1:9"]).run().await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.stderr.contains("notifer") && ended.stderr.contains("possible values: notifier"), "{ended:?}");
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_not_there_is_a_wrong_setting() {
+async fn a_missing_configuration_file_is_a_wrong_setting() {
     let Some(kafka) = kafka::shared().await else { return };
     let consume = Millrace::new(["consume", "notifier", "--kafka", kafka.bootstrap_servers()]);
     let ended = consume.env("MILLRACE_NOTIFIER_CONFIG", "nowhere.toml").run().await;

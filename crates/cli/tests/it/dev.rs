@@ -12,36 +12,36 @@ use crate::millrace::{Millrace, Running};
 
 const ANYWHERE: [&str; 3] = ["dev", "--listen", "127.0.0.1:0"];
 
-/// The address that it prints once it serves.
+/// The edge's address, as the banner shows it.
 async fn edge_of(dev: &mut Running) -> String {
     loop {
-        if let Some(told) = dev.line().await.trim().strip_prefix("API ") {
-            let url = told.split_whitespace().next().unwrap();
+        if let Some(rest) = dev.line().await.trim().strip_prefix("API ") {
+            let url = rest.split_whitespace().next().unwrap();
             return url.strip_prefix("http://").unwrap().to_owned();
         }
     }
 }
 
-/// The bootstrap address that it prints once it serves.
+/// The broker's bootstrap address, as the banner shows it.
 async fn broker_of(dev: &mut Running) -> String {
     loop {
-        if let Some(told) = dev.line().await.trim().strip_prefix("Kafka ") {
-            return told.split_whitespace().next().unwrap().to_owned();
+        if let Some(rest) = dev.line().await.trim().strip_prefix("Kafka ") {
+            return rest.split_whitespace().next().unwrap().to_owned();
         }
     }
 }
 
-/// It prints its first screen into a terminal on which its log stands, too.
+/// Banner and logs share the terminal.
 #[tokio::test]
-async fn nothing_is_logged_before_the_first_screen() {
+async fn nothing_is_logged_before_the_banner() {
     let mut dev = Millrace::new(ANYWHERE).start();
-    let mut screen = String::new();
-    while !screen.ends_with("Ctrl-C stops it.") {
-        screen.push_str(dev.line().await.trim());
+    let mut banner = String::new();
+    while !banner.ends_with("Ctrl-C stops it.") {
+        banner.push_str(dev.line().await.trim());
     }
-    assert!(screen.starts_with("Millrace is up."), "{screen}");
+    assert!(banner.starts_with("Millrace is up."), "{banner}");
     for limit in ["no transactions", "Java clients: --kafka apache"] {
-        assert!(screen.contains(limit), "{screen}");
+        assert!(banner.contains(limit), "{banner}");
     }
     dev.signal("TERM");
     let ended = dev.end().await;
@@ -63,7 +63,7 @@ async fn load_finds_the_edge_of_a_running_dev() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_settings_of_consumers_are_taken() {
+async fn the_settings_of_consumers_apply() {
     let mut dev = Millrace::new(ANYWHERE).env("MILLRACE_DEAD_LETTER_LIMIT", "2").start();
     let kafka = KafkaSettings::plaintext(broker_of(&mut dev).await);
     let producer = Producer::new(&kafka, &ProducerSettings::default()).unwrap();
@@ -80,7 +80,7 @@ async fn the_settings_of_consumers_are_taken() {
 }
 
 #[tokio::test]
-async fn security_settings_are_refused_where_the_broker_has_none() {
+async fn security_settings_without_an_external_broker_are_rejected() {
     for (flags, named) in [
         (&["--kafka-security-protocol", "SSL"][..], "--kafka-security-protocol"),
         (&["--kafka-sasl-username", "ann", "--kafka", "apache"], "--kafka-sasl-username"),
@@ -95,8 +95,9 @@ async fn security_settings_are_refused_where_the_broker_has_none() {
     assert!(ended.stderr.starts_with("error: KAFKA_SASL_MECHANISM: "), "{ended:?}");
 }
 
+/// They may be meant for other commands.
 #[tokio::test]
-async fn security_variables_for_other_commands_do_not_hinder_a_chosen_broker() {
+async fn a_given_broker_ignores_security_variables() {
     let args = ANYWHERE.into_iter().chain(["--kafka", "embedded"]);
     let mut dev = Millrace::new(args).env("KAFKA_SECURITY_PROTOCOL", "SSL").start();
     broker_of(&mut dev).await;
@@ -104,8 +105,9 @@ async fn security_variables_for_other_commands_do_not_hinder_a_chosen_broker() {
     dev.end().await.ok();
 }
 
+/// The files of a killed one do not prevent a new start.
 #[tokio::test]
-async fn one_dev_has_a_data_directory_at_a_time_and_what_a_killed_one_left_is_in_nobodys_way() {
+async fn a_data_directory_is_used_by_one_dev_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().to_str().unwrap();
     let with_data_dir = || Millrace::new(ANYWHERE.into_iter().chain(["--data-dir", data_dir]));
@@ -118,7 +120,7 @@ async fn one_dev_has_a_data_directory_at_a_time_and_what_a_killed_one_left_is_in
 
     first.signal("KILL");
     assert_eq!(first.end().await.code, None);
-    // By now another process may have the id that the killed one wrote down.
+    // Another process may have the pid of the killed one by now.
     let file = folder.path().join("dev.json");
     let mut left: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     left["pid"] = std::process::id().into();
@@ -131,8 +133,9 @@ async fn one_dev_has_a_data_directory_at_a_time_and_what_a_killed_one_left_is_in
     third.end().await.ok();
 }
 
+/// Also by a client that writes the whole body before it reads.
 #[tokio::test]
-async fn a_client_that_writes_a_whole_body_before_it_reads_sees_why_it_is_too_large() {
+async fn a_too_large_body_is_answered_with_413() {
     let mut dev = Millrace::new(ANYWHERE).start();
     let edge = edge_of(&mut dev).await;
     let body = vec![b' '; 12 << 20];

@@ -1,4 +1,4 @@
-//! The commands on the embedded broker, which is no whole Kafka.
+//! The commands on the embedded broker, which supports only part of Kafka's protocol.
 
 use millrace_broker::Embedded;
 use millrace_kafka::producer::ProducerSettings;
@@ -34,7 +34,7 @@ async fn dead_letter(producer: &Producer, value: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replay_tail_and_topology_work_there_too() {
+async fn replay_tail_and_topology_work_on_the_embedded_broker() {
     let broker = Embedded::start(&[("notifications", 2), ("notifications.dlq", 1)]).unwrap();
     let kafka = ["--kafka", broker.bootstrap_servers()];
     let producer = Producer::new(&KafkaSettings::plaintext(kafka[1]), &ProducerSettings::default()).unwrap();
@@ -48,9 +48,9 @@ async fn replay_tail_and_topology_work_there_too() {
     };
     let listed = replay(&["--id", "2", "--dry-run"]).await;
     assert!(listed.contains("permanent after 1 attempt: no\n"), "{listed}");
-    assert_eq!(replay(&["--id", "2"]).await, "replayed 1, passed over 2, failed 0, remaining 2\n");
-    assert_eq!(replay(&[]).await, "replayed 2, passed over 0, failed 0, remaining 0\n");
-    assert_eq!(replay(&[]).await, "nothing to replay: all letters of notifications.dlq were replayed before\n");
+    assert_eq!(replay(&["--id", "2"]).await, "replayed 1, skipped 2, failed 0, remaining 2\n");
+    assert_eq!(replay(&[]).await, "replayed 2, skipped 0, failed 0, remaining 0\n");
+    assert_eq!(replay(&[]).await, "nothing to replay: all dead letters of notifications.dlq were replayed before\n");
 
     let args = ["tail", "notifications", "--from", "-5", "--count", "3", "--json"].into_iter().chain(kafka);
     let printed = Millrace::new(args).run().await.ok();

@@ -1,5 +1,5 @@
 //! The `millrace` command as its users run it: a process, on a real Kafka.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+#![allow(clippy::unwrap_used, reason = "a panic is a test failure")]
 
 mod broken_brokers;
 mod configuration;

@@ -1,4 +1,4 @@
-//! Running the command.
+//! Runs `millrace` as a child process.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -9,10 +9,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// How long a command may take that has its work before it.
-const BOUND: Duration = Duration::from_mins(1);
+/// Time-out of a command.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What a command left behind.
+/// Exit code and output of a command.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -21,14 +21,14 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// What it printed, of a run that ended well.
+    /// Standard output, after asserting that the exit code is 0.
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout
     }
 }
 
-/// A command about to be run, in an empty folder and without the environment's settings.
+/// A command to be run in an empty folder, without the environment's variables.
 pub(crate) struct Millrace {
     command: Command,
     folder: TempDir,
@@ -56,7 +56,7 @@ impl Millrace {
         self
     }
 
-    /// Gives it these bytes to read.
+    /// Standard input.
     pub(crate) fn input(mut self, bytes: &[u8]) -> Self {
         let path = self.folder.path().join("input");
         std::fs::write(&path, bytes).unwrap();
@@ -64,7 +64,7 @@ impl Millrace {
         self
     }
 
-    /// Starts it with its three streams on a terminal.
+    /// Starts it with all three standard streams on a terminal.
     pub(crate) fn start_on(mut self, terminal: &File) -> (Child, TempDir) {
         let stream = || terminal.try_clone().unwrap();
         self.command.stdin(stream()).stdout(stream()).stderr(stream());
@@ -89,7 +89,7 @@ impl Millrace {
     }
 }
 
-/// A command that runs. It is killed when this is dropped.
+/// A running command, killed on drop.
 pub(crate) struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -100,7 +100,7 @@ pub(crate) struct Running {
 impl Running {
     /// The next line it prints.
     pub(crate) async fn line(&mut self) -> String {
-        let line = timeout(BOUND, self.lines.next_line()).await;
+        let line = timeout(TIMEOUT, self.lines.next_line()).await;
         line.expect("a line in time").unwrap().expect("a line before the end")
     }
 
@@ -111,7 +111,7 @@ impl Running {
         assert!(status.success());
     }
 
-    /// Waits for its end and gives what it printed that was not taken line by line.
+    /// Waits for the exit; returns the output that was not yet read by [`line`](Self::line).
     pub(crate) async fn end(mut self) -> Ended {
         let rest = async {
             let mut stdout = String::new();
@@ -121,14 +121,14 @@ impl Running {
             }
             (stdout, self.child.wait().await.unwrap())
         };
-        let (stdout, status) = timeout(BOUND, rest).await.expect("the command ends in time");
+        let (stdout, status) = timeout(TIMEOUT, rest).await.expect("the command ends in time");
         Ended { code: status.code(), stdout, stderr: self.stderr.await.unwrap() }
     }
 
-    /// Stops reading what it prints, and waits for its end.
+    /// Closes its standard output, and waits for the exit.
     pub(crate) async fn close_stdout(self) -> Option<i32> {
         let Self { mut child, lines, .. } = self;
         drop(lines);
-        timeout(BOUND, child.wait()).await.expect("the command ends in time").unwrap().code()
+        timeout(TIMEOUT, child.wait()).await.expect("the command ends in time").unwrap().code()
     }
 }

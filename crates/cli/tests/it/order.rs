@@ -12,9 +12,9 @@ use rdkafka::message::{Header, OwnedHeaders};
 use crate::millrace::{Ended, Millrace};
 use crate::terminal::Terminal;
 
-const BOUND: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Settles orders as the consumer payments does, when it is told to.
+/// A stand-in for the consumer payments, which settles one order a call.
 struct Settling {
     _broker: Embedded,
     bootstrap_servers: String,
@@ -36,7 +36,7 @@ impl Settling {
         Millrace::new(["order", "--kafka", &self.bootstrap_servers])
     }
 
-    /// Pays the next order, or declines it where it is large, and gives its value.
+    /// Pays the next order, or declines a large one, and returns its value.
     async fn settle(&self) -> String {
         let next = async {
             loop {
@@ -45,7 +45,7 @@ impl Settling {
                 }
             }
         };
-        let (id, value) = tokio::time::timeout(BOUND, next).await.expect("an order in time");
+        let (id, value) = tokio::time::timeout(TIMEOUT, next).await.expect("an order in time");
         let id = payment_id(id.as_str());
         let status = if value.contains("99999") { "declined" } else { "paid" };
         let payment = format!(r#"{{"status": "{status}"}}"#);
@@ -58,7 +58,7 @@ impl Settling {
         value
     }
 
-    /// What becomes of these lines, of which so many are orders.
+    /// Runs the command with these input lines, of which `orders` are orders.
     async fn piped(&self, lines: &[u8], orders: usize) -> Ended {
         let settle = async {
             for _ in 0..orders {
@@ -74,32 +74,32 @@ fn ends_with_a_prompt(lines: &[String]) -> bool {
 }
 
 #[tokio::test]
-async fn a_byte_order_mark_before_the_first_order_does_no_harm() {
+async fn a_byte_order_mark_before_the_first_order_is_ignored() {
     let ended = Settling::start().piped("\u{feff}{\"order_id\": 203, \"amount\": 99999}\n".as_bytes(), 1).await;
     assert!(ended.stdout.starts_with("203 declined "), "{ended:?}");
     assert_eq!(ended.code, Some(0));
 }
 
 #[tokio::test]
-async fn a_line_that_is_no_order_does_not_hold_up_the_others() {
+async fn a_line_that_is_no_order_does_not_block_the_others() {
     let mut lines: Vec<u8> = (1..=100).flat_map(|id| format!("{id}\n").into_bytes()).collect();
-    let place = lines.windows(3).position(|bytes| bytes == b"57\n").unwrap();
-    lines[place] = 0xff;
+    let position = lines.windows(3).position(|bytes| bytes == b"57\n").unwrap();
+    lines[position] = 0xff;
     lines.extend_from_slice("x {\"order_id\": 1}\n10\u{200b}1\n".as_bytes());
 
     let ended = Settling::start().piped(&lines, 99).await;
 
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    let told = |what: &str| ended.stdout.lines().filter(|line| line.contains(what)).collect::<Vec<_>>();
-    assert_eq!(told(" paid ").len(), 99, "{ended:?}");
-    let refused = told(" refused ");
+    let lines_with = |what: &str| ended.stdout.lines().filter(|line| line.contains(what)).collect::<Vec<_>>();
+    assert_eq!(lines_with(" paid ").len(), 99, "{ended:?}");
+    let refused = lines_with(" refused ");
     assert_eq!(refused.len(), 3, "{ended:?}");
     assert!(refused[0].starts_with("line 57 refused ") && refused[0].contains("UTF-8"), "{refused:?}");
     assert!(refused[1].contains("JSON") && refused[2].contains("U+200B"), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_typed_stays_below_what_is_told_and_can_be_edited() {
+async fn the_typed_line_stays_below_the_output_and_can_be_edited() {
     let settling = Settling::start();
     let mut terminal = Terminal::start(settling.order());
     terminal.shows("the prompt", ends_with_a_prompt).await;
@@ -112,7 +112,7 @@ async fn what_is_typed_stays_below_what_is_told_and_can_be_edited() {
     let paid = |lines: &[String]| lines.iter().any(|line| line.contains("101  paid"));
     terminal.shows("the payment above", |lines| paid(lines) && lines.last().unwrap() == "order> 10").await;
 
-    // The rest of it, and the line before once more.
+    // The rest of the line, and the previous line again from the history.
     terminal.types("2\r\u{1b}[A\r");
     let orders = [settling.settle().await, settling.settle().await];
     assert_eq!(orders, [r#"{"order_id":"102"}"#; 2]);
@@ -120,11 +120,11 @@ async fn what_is_typed_stays_below_what_is_told_and_can_be_edited() {
     assert_eq!(terminal.ended().await, Some(0));
     let both = |lines: &[String]| lines.iter().filter(|line| line.contains("102  paid")).count() == 2;
     terminal.shows("both payments and no prompt", |lines| both(lines) && !ends_with_a_prompt(lines)).await;
-    assert!(terminal.is_cooked(), "the terminal is left as it was");
+    assert!(terminal.is_cooked(), "the terminal is restored");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_leaves_the_terminal_as_it_was() {
+async fn a_signal_restores_the_terminal() {
     let settling = Settling::start();
     let mut terminal = Terminal::start(settling.order());
     terminal.shows("the prompt", ends_with_a_prompt).await;
@@ -133,5 +133,5 @@ async fn a_signal_leaves_the_terminal_as_it_was() {
     terminal.signal("TERM");
     assert_eq!(terminal.ended().await, Some(0));
     terminal.shows("no prompt", |lines| !ends_with_a_prompt(lines)).await;
-    assert!(terminal.is_cooked(), "the terminal is left as it was");
+    assert!(terminal.is_cooked(), "the terminal is restored");
 }

@@ -1,4 +1,4 @@
-//! `--retain`: old rows of the database are deleted beside the consumers.
+//! `--retain`: old rows of the database are deleted while the consumers run.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use millrace_testkit::eventually;
 
 use crate::millrace::Millrace;
 
-/// A database with an event and a notification of an hour ago, and of now: `old` and `young`, `told` and `new`.
+/// A database with events of an hour ago and of now (`old`, `young`), and notifications (`delivered`, `new`).
 async fn database(url: &str) -> Store {
     let store = Store::connect(url).await.unwrap();
     let (now, hour) = (Timestamp::now(), SignedDuration::from_hours(1));
@@ -37,9 +37,9 @@ async fn database(url: &str) -> Store {
         accepted_at,
         is_synthetic_id: false,
     };
-    store.accept_notifications(&[notification("told", now - hour), notification("new", now)]).await.unwrap();
+    store.accept_notifications(&[notification("delivered", now - hour), notification("new", now)]).await.unwrap();
     let ended = |event_id| NotificationResult { event_id, outcome: NotificationOutcome::Delivered };
-    store.record_deliveries(&[], &[ended("told"), ended("new")]).await.unwrap();
+    store.record_deliveries(&[], &[ended("delivered"), ended("new")]).await.unwrap();
     store
 }
 
@@ -51,7 +51,7 @@ async fn dev_deletes_rows_that_are_older_than_retain() {
     let settings = ["--database", &url, "--retain", "30m", "--log", "info"];
     let dev = Millrace::new(["dev", "--listen", "127.0.0.1:0"].into_iter().chain(settings)).start();
     eventually(Duration::from_secs(60), "the old rows are gone", async || {
-        let left = (store.event("old").await.unwrap(), store.notification("told").await.unwrap());
+        let left = (store.event("old").await.unwrap(), store.notification("delivered").await.unwrap());
         (left == (None, None)).then_some(())
     })
     .await;
@@ -66,7 +66,7 @@ async fn dev_deletes_rows_that_are_older_than_retain() {
 }
 
 #[tokio::test]
-async fn a_time_to_keep_rows_that_is_too_short_is_refused() {
+async fn a_retention_time_that_is_too_short_is_rejected() {
     let ended = Millrace::new(["dev", "--retain", "5s"]).run().await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.stderr.contains("--retain") && ended.stderr.contains("from 1m to 100 years"), "{ended:?}");

@@ -12,7 +12,7 @@ use crate::millrace::Millrace;
 const ORDER: &str =
     "POST /orders HTTP/1.1\r\nhost: edge\r\nconnection: close\r\ncontent-length: 16\r\n\r\n{\"order_id\":\"1\"}";
 
-/// The answer to an order; `None` while nobody listens.
+/// The response to an order; `None` while the server does not listen.
 async fn order(address: &str) -> Option<String> {
     let mut connection = TcpStream::connect(address).await.ok()?;
     connection.write_all(ORDER.as_bytes()).await.unwrap();
@@ -22,14 +22,14 @@ async fn order(address: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_missing_topic_is_named_with_the_way_to_it() {
+async fn a_missing_topic_is_named_with_the_command_to_create_it() {
     let Some(kafka) = kafka::dedicated(|builder| builder).await else { return };
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let serve = Millrace::new(["serve", "--listen", &address, "--kafka", kafka.bootstrap_servers()]).start();
     let answer = eventually(Duration::from_mins(1), "it serves", async || order(&address).await).await;
-    let way = format!("millrace consume NAME… --kafka {}", kafka.bootstrap_servers());
+    let command = format!("millrace consume NAME… --kafka {}", kafka.bootstrap_servers());
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("the broker has no topic orders: "), "{answer}");
-    assert!(answer.contains(&way), "{answer}");
+    assert!(answer.contains(&command), "{answer}");
 
     let consume = Millrace::new(["consume", "notifier", "--kafka", kafka.bootstrap_servers()]).start();
     eventually(Duration::from_mins(1), "an order is accepted", async || {
@@ -40,6 +40,6 @@ async fn a_missing_topic_is_named_with_the_way_to_it() {
     consume.end().await.ok();
     serve.signal("TERM");
     let ended = serve.end().await;
-    assert!(ended.stderr.contains("topics are missing") && ended.stderr.contains(&way), "{ended:?}");
+    assert!(ended.stderr.contains("topics are missing") && ended.stderr.contains(&command), "{ended:?}");
     assert!(ended.stderr.contains("events, notifications, orders, raw-logs, user-login"), "{ended:?}");
 }

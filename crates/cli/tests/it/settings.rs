@@ -1,4 +1,4 @@
-//! Wrong settings: exit code 2, and their name as the user wrote it.
+//! Wrong settings: exit code 2, and an error that names the flag or variable as the user wrote it.
 
 use crate::millrace::Millrace;
 
@@ -23,7 +23,7 @@ async fn a_wrong_value_is_named_by_its_flag_or_its_variable() {
 }
 
 #[tokio::test]
-async fn a_wrong_number_is_told_what_is_right_by_every_flag() {
+async fn a_wrong_number_is_rejected_with_the_accepted_range() {
     let (load, tail, replay) = (&["load"][..], &["tail", "events"][..], &["replay", "events.dlq"][..]);
     let consume = &["consume", "notifier"][..];
     let flags = [
@@ -46,22 +46,22 @@ async fn a_wrong_number_is_told_what_is_right_by_every_flag() {
         (&["dev"], "--max-attempts", "must be a whole number"),
         (&["serve"], "--linger", "must be milliseconds"),
     ];
-    for (command, flag, told) in flags {
+    for (command, flag, expected) in flags {
         for wrong in ["many", "-1", "1.5", "99999999999999999999999"] {
             let args = command.iter().copied().chain([flag, wrong]);
             let ended = Millrace::new(args).run().await;
             assert_eq!(ended.code, Some(2), "{ended:?}");
             let blamed = format!("error: invalid value '{wrong}' for '{flag} <");
             assert!(ended.stderr.starts_with(&blamed), "no {blamed:?} in {ended:?}");
-            // Of a number that no computer takes, it is enough to say that it is too large.
-            let is_told = ended.stderr.contains(told) || ended.stderr.contains("must be a smaller number");
-            assert!(is_told, "no {told:?} in {ended:?}");
+            // A number beyond 64 bits is reported as too large.
+            let is_explained = ended.stderr.contains(expected) || ended.stderr.contains("must be a smaller number");
+            assert!(is_explained, "no {expected:?} in {ended:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_variable_that_means_another_thing_elsewhere_is_told_with_its_command() {
+async fn a_wrong_variable_is_reported_with_its_command() {
     let tail = Millrace::new(["tail", "events"]).env("MILLRACE_JSON", "report.json");
     refused(tail, &["'report.json' for 'MILLRACE_JSON' of 'millrace tail': must be true or false"]).await;
     let replay = Millrace::new(["replay", "events.dlq"]).env("MILLRACE_RATE", "0");
@@ -80,20 +80,20 @@ async fn kafkas_security_settings_are_named_by_kafkas_names() {
 }
 
 #[tokio::test]
-async fn without_a_broker_the_ways_to_name_one_are_told() {
+async fn without_a_broker_the_error_names_the_ways_to_set_it() {
     let ways = ["--kafka", "KAFKA_BOOTSTRAP_SERVERS", ".millrace/dev.json", "millrace dev"];
     refused(Millrace::new(["topology"]), &ways).await;
 }
 
 #[tokio::test]
-async fn a_dev_that_no_longer_runs_is_told() {
-    // Its process id is another process's by now.
+async fn a_dev_that_no_longer_runs_is_reported() {
+    // Another process has its pid by now.
     let pid = std::process::id();
     let file = format!(
         r#"{{"http": "http://127.0.0.1:1", "kafka": "127.0.0.1:1", "database": "sqlite:///m.db", "pid": {pid}}}"#
     );
-    let told = [&*format!("no longer runs (pid {pid})"), "here/dev.json"];
-    refused(Millrace::new(["tail", "events", "--data-dir", "here"]).file("here/dev.json", &file), &told).await;
+    let expected = [&*format!("no longer runs (pid {pid})"), "here/dev.json"];
+    refused(Millrace::new(["tail", "events", "--data-dir", "here"]).file("here/dev.json", &file), &expected).await;
 }
 
 #[tokio::test]

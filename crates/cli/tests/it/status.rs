@@ -1,4 +1,4 @@
-//! `GET /get_status`: what it counts, and what it says while brokers go away.
+//! `GET /get_status`: its counts, and its status while brokers are down.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::millrace::Millrace;
 
-/// The answer's status and body; `None` while nobody listens.
+/// Status and body of the response; `None` while the server does not listen.
 async fn get_status(address: &str) -> Option<(u16, Value)> {
     let started = Instant::now();
     let mut connection = TcpStream::connect(address).await.ok()?;
@@ -25,7 +25,7 @@ async fn get_status(address: &str) -> Option<(u16, Value)> {
     Some((status, serde_json::from_str(body).unwrap()))
 }
 
-/// Payments come out of transactions, whose markers take offsets; so do aborted events.
+/// Payments are written in transactions, whose markers take offsets; so do aborted events.
 #[tokio::test]
 async fn processed_counts_records_and_not_offsets_across_restarts() {
     let Some(kafka) = kafka::dedicated(|builder| builder).await else { return };
@@ -38,10 +38,10 @@ async fn processed_counts_records_and_not_offsets_across_restarts() {
     let processed = async |address: &str, what: &str, orders: u64, stored: u64| {
         eventually(Duration::from_mins(1), what, async || {
             let (_, status) = get_status(address).await?;
-            let told = |name: &str| {
+            let counts = |name: &str| {
                 (status["consumers"][name]["lag"].as_u64(), status["consumers"][name]["processed"].as_u64())
             };
-            (told("payments") == (Some(0), Some(orders)) && told("event-store") == (Some(0), Some(stored)))
+            (counts("payments") == (Some(0), Some(orders)) && counts("event-store") == (Some(0), Some(stored)))
                 .then_some(())
         })
         .await;
@@ -68,10 +68,11 @@ async fn processed_counts_records_and_not_offsets_across_restarts() {
     dev.end().await.ok();
 }
 
+/// The partitions of the broker that is down have no figures; 503 is for no broker at all.
 #[tokio::test]
-async fn a_broker_that_is_away_costs_its_own_figures_and_503_is_for_no_broker_at_all() {
+async fn the_status_is_degraded_while_a_broker_is_down() {
     let Some(kafka) = kafka::dedicated(|builder| builder.brokers(3)).await else { return };
-    // One partition on each broker, of which there is no other copy; and a topic that every broker has.
+    // One unreplicated partition on each broker, and a topic replicated to all brokers.
     let spread = TopicSpec { replication: Some(1), ..TopicSpec::new("spread", 3) };
     let copied = TopicSpec { replication: Some(3), ..TopicSpec::new("copied", 1) };
     kafka.create_topics(&[spread, copied]).await;
@@ -80,19 +81,19 @@ async fn a_broker_that_is_away_costs_its_own_figures_and_503_is_for_no_broker_at
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let serve = Millrace::new(["serve", "--listen", &address, "--kafka", kafka.bootstrap_servers()]).start();
 
-    let told = async |what: &str, wanted: fn(u16, &Value) -> bool| {
+    let status_when = async |what: &str, wanted: fn(u16, &Value) -> bool| {
         eventually(Duration::from_mins(1), what, async || {
             let (status, body) = get_status(&address).await?;
             wanted(status, &body).then_some(body)
         })
         .await
     };
-    let whole = told("all is well", |status, body| status == 200 && body["status"] == "ok").await;
+    let whole = status_when("all is well", |status, body| status == 200 && body["status"] == "ok").await;
     assert_eq!(whole["topics"]["spread"], json!({"partitions": 3, "end_offset": 3}));
     assert_eq!(whole["topics"]["copied"], json!({"partitions": 1, "end_offset": 2}));
 
     kafka.broker(3).kill().unwrap();
-    let degraded = told("a leader is missed", |status, body| {
+    let degraded = status_when("a partition has no leader", |status, body| {
         status == 200 && body["status"] == "degraded" && body["topics"]["copied"]["end_offset"] == 2
     })
     .await;
@@ -101,7 +102,7 @@ async fn a_broker_that_is_away_costs_its_own_figures_and_503_is_for_no_broker_at
 
     kafka.broker(1).kill().unwrap();
     kafka.broker(2).kill().unwrap();
-    let nothing = told("no broker answers", |status, _| status == 503).await;
+    let nothing = status_when("no broker answers", |status, _| status == 503).await;
     assert_eq!(nothing["kafka"], json!({"connected": false, "brokers": 0}));
     serve.signal("KILL");
     serve.end().await;

@@ -43,7 +43,7 @@ async fn a_json_line_has_the_whole_record() {
 }
 
 #[tokio::test]
-async fn the_last_records_of_all_partitions_come_in_the_order_of_their_timestamps() {
+async fn the_last_records_are_ordered_by_timestamp() {
     let Some(kafka) = kafka::shared().await else { return };
     let topic = kafka.create_unique_topic("tail-last", 3).await;
     let record = |n: i64| {
@@ -65,7 +65,7 @@ async fn the_last_records_of_all_partitions_come_in_the_order_of_their_timestamp
 }
 
 #[tokio::test]
-async fn from_the_end_only_new_records_come_and_a_signal_ends_it_well() {
+async fn from_the_end_only_new_records_are_shown_until_a_signal() {
     let Some(kafka) = kafka::shared().await else { return };
     let topic = kafka.create_unique_topic("tail-end", 2).await;
     kafka.produce(&topic, [RawRecord::new("\"old\"").partition(0), RawRecord::new("\"old\"").partition(1)]).await;
@@ -74,7 +74,7 @@ async fn from_the_end_only_new_records_come_and_a_signal_ends_it_well() {
     let first = {
         let line = tail.line();
         tokio::pin!(line);
-        // When it has begun cannot be seen from outside before the first record.
+        // Before its first record nothing shows that it has started to read.
         eventually(Duration::from_secs(30), "a new record is shown", async || {
             kafka.produce(&topic, [RawRecord::new("\"new\"").partition(1)]).await;
             tokio::time::timeout(Duration::from_millis(200), &mut line).await.ok()
@@ -89,9 +89,9 @@ async fn from_the_end_only_new_records_come_and_a_signal_ends_it_well() {
     ended.ok();
 }
 
-/// Partitions that end with a record, with markers of transactions, and with nothing at all.
+/// With partitions that end with a record, with transaction markers, and empty ones.
 #[tokio::test]
-async fn until_the_end_all_that_is_there_comes_and_it_exits() {
+async fn until_end_prints_all_records_and_exits() {
     let Some(kafka) = kafka::shared().await else { return };
     let topic = kafka.create_unique_topic("tail-until-end", 4).await;
     let until_end = async |more: &[&str]| {
@@ -108,7 +108,7 @@ async fn until_the_end_all_that_is_there_comes_and_it_exits() {
     kafka.produce_transaction(&topic, [record(3, 1)], TransactionEnd::Commit).await;
     kafka.produce_transaction(&topic, [record(4, 1), record(5, 2)], TransactionEnd::Abort).await;
 
-    // A broker answers a commit before the marker is in every partition.
+    // A broker acknowledges a commit before its marker is in every partition.
     eventually(Duration::from_secs(30), "what is committed is there", async || {
         (until_end(&[]).await == [1, 2, 3]).then_some(())
     })
@@ -119,7 +119,7 @@ async fn until_the_end_all_that_is_there_comes_and_it_exits() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_had_enough_ends_it_quietly() {
+async fn a_closed_pipe_ends_tail_without_an_error() {
     let Some(kafka) = kafka::shared().await else { return };
     let topic = kafka.create_unique_topic("tail-pipe", 1).await;
     kafka.produce(&topic, [RawRecord::new("1"), RawRecord::new("2")]).await;
@@ -127,12 +127,12 @@ async fn a_reader_that_has_had_enough_ends_it_quietly() {
     let args = ["tail", &topic, "--from", "beginning", "--json", "--kafka", kafka.bootstrap_servers()];
     let mut tail = Millrace::new(args).start();
     tail.line().await;
-    // No further record comes, so no write fails.
+    // No further record arrives, so no write fails.
     assert_eq!(tail.close_stdout().await, Some(0));
 }
 
 #[tokio::test]
-async fn text_has_no_colours_in_a_pipe_and_control_characters_do_no_harm() {
+async fn text_in_a_pipe_has_no_colours_or_control_characters() {
     let Some(kafka) = kafka::shared().await else { return };
     let topic = kafka.create_unique_topic("tail-text", 1).await;
     let mut record = RawRecord::new("hello\u{1b}[2J").key("k").header("ce_id", "a1");
@@ -146,7 +146,7 @@ async fn text_has_no_colours_in_a_pipe_and_control_characters_do_no_harm() {
 }
 
 #[tokio::test]
-async fn a_topic_that_is_not_there_is_an_error_that_names_it() {
+async fn an_unknown_topic_is_an_error_that_names_it() {
     let Some(kafka) = kafka::shared().await else { return };
     let ended = Millrace::new(["tail", "no-such-topic", "--kafka", kafka.bootstrap_servers()]).run().await;
     assert_eq!(ended.code, Some(1), "{ended:?}");

@@ -1,4 +1,4 @@
-//! A terminal for tests: what a person types into it and sees on it.
+//! A pseudo-terminal for tests: types keys and reads the screen.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -14,14 +14,14 @@ use tokio::process::Child;
 
 use crate::millrace::Millrace;
 
-const BOUND: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
 const COLUMNS: NonZeroU16 = NonZeroU16::new(100).unwrap();
 
-/// A terminal of 24 lines in which a command runs.
+/// A pseudo-terminal of 24 lines in which a command runs.
 pub(crate) struct Terminal {
     keys: File,
-    /// The side on which the command is.
+    /// The command's side.
     inner: File,
     screen: Arc<Mutex<vt100::Parser>>,
     child: Child,
@@ -51,7 +51,7 @@ impl Terminal {
         Self { keys, inner, screen, child, _folder: folder }
     }
 
-    /// The lines that are not empty, from the top, without the spaces at their ends.
+    /// The non-empty lines of the screen, without trailing spaces.
     pub(crate) fn lines(&self) -> Vec<String> {
         let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = screen.screen().rows(0, COLUMNS.get());
@@ -59,7 +59,7 @@ impl Terminal {
     }
 
     pub(crate) async fn shows(&self, what: &str, is_shown: impl Fn(&[String]) -> bool) {
-        eventually(BOUND, what, async || is_shown(&self.lines()).then_some(())).await;
+        eventually(TIMEOUT, what, async || is_shown(&self.lines()).then_some(())).await;
     }
 
     pub(crate) fn types(&mut self, keys: &str) {
@@ -73,10 +73,10 @@ impl Terminal {
     }
 
     pub(crate) async fn ended(&mut self) -> Option<i32> {
-        tokio::time::timeout(BOUND, self.child.wait()).await.expect("it ends in time").unwrap().code()
+        tokio::time::timeout(TIMEOUT, self.child.wait()).await.expect("it ends in time").unwrap().code()
     }
 
-    /// Whether it echoes what is typed and hands it on by the line, as terminals do.
+    /// Whether it is in cooked mode: echo and line by line.
     pub(crate) fn is_cooked(&self) -> bool {
         let modes = tcgetattr(&self.inner).unwrap().local_modes;
         modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)

@@ -70,7 +70,7 @@ async fn a_group_of_the_consumer_protocol_has_members_and_lag() {
 }
 
 #[tokio::test]
-async fn every_form_shows_the_topic() {
+async fn every_format_shows_the_topic() {
     let Some(kafka) = kafka::shared().await else { return };
     let topic = kafka.create_unique_topic("topology-forms", 2).await;
     for (format, start) in

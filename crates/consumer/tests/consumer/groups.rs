@@ -53,16 +53,16 @@ impl Processor for Process {
 }
 
 /// A group of processes that read two topics.
-struct Group<'k> {
+struct Processes<'k> {
     kafka: &'k Kafka,
     topics: [String; 2],
     group: String,
     options: ConsumerOptions,
     seen: Arc<Mutex<Seen>>,
-    processes: BTreeMap<usize, Member>,
+    running: BTreeMap<usize, Member>,
 }
 
-impl<'k> Group<'k> {
+impl<'k> Processes<'k> {
     async fn on(kafka: &'k Kafka, group_protocol: GroupProtocol) -> Self {
         let topics = ["notifications", "payments"].map(kafka::unique);
         kafka.create_topics(&topics.clone().map(|topic| TopicSpec::new(topic, PARTITIONS))).await;
@@ -72,7 +72,7 @@ impl<'k> Group<'k> {
             group: kafka::unique("millrace-test"),
             options: ConsumerOptions { group_protocol, ..Fixture::options() },
             seen: Arc::default(),
-            processes: BTreeMap::new(),
+            running: BTreeMap::new(),
         }
     }
 
@@ -89,16 +89,16 @@ impl<'k> Group<'k> {
             let stop = stop.clone();
             async move { consumer.run_keyed(&process, None, stop).await }
         });
-        self.processes.insert(number, Member { task, stop });
+        self.running.insert(number, Member { task, stop });
         progress
     }
 
     /// Starts or stops processes until these run, and waits until each topic is spread evenly over them.
     async fn become_spread_over(&mut self, numbers: &[usize]) {
         let wanted: BTreeSet<usize> = numbers.iter().copied().collect();
-        let running: BTreeSet<usize> = self.processes.keys().copied().collect();
+        let running: BTreeSet<usize> = self.running.keys().copied().collect();
         for leaving in running.difference(&wanted) {
-            self.processes.remove(leaving).unwrap().stop().await;
+            self.running.remove(leaving).unwrap().stop().await;
         }
         let progresses: Vec<_> = wanted.difference(&running).map(|&number| self.start(number)).collect();
         for progress in progresses {
@@ -156,7 +156,7 @@ impl<'k> Group<'k> {
         let (rounds, ()) = tokio::join!(load, changes);
         let total = rounds * KEYS * 2 * usize::try_from(PARTITIONS).unwrap();
         eventually(BOUND, "every record is processed", async || (self.processed() >= total).then_some(())).await;
-        for member in std::mem::take(&mut self.processes).into_values() {
+        for member in std::mem::take(&mut self.running).into_values() {
             member.stop().await;
         }
         let expected: Vec<_> = (0..rounds).collect();
@@ -170,7 +170,7 @@ impl<'k> Group<'k> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_topic_is_spread_evenly_over_the_processes() {
     let Some(kafka) = kafka::shared().await else { return };
-    Group::on(kafka, GroupProtocol::Classic).await.comes_and_goes().await;
+    Processes::on(kafka, GroupProtocol::Classic).await.comes_and_goes().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,14 +180,14 @@ async fn the_consumer_protocol_spreads_loses_and_repeats_nothing() {
         broker.property(heartbeat, "500").property("group.consumer.heartbeat.interval.ms", "500")
     });
     let Some(kafka) = cluster.await else { return };
-    Group::on(&kafka, GroupProtocol::Consumer).await.comes_and_goes().await;
+    Processes::on(&kafka, GroupProtocol::Consumer).await.comes_and_goes().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_without_the_consumer_protocol_is_told() {
     let cluster = kafka::dedicated(|broker| broker.property("group.coordinator.rebalance.protocols", "classic")).await;
     let Some(kafka) = cluster else { return };
-    let mut group = Group::on(&kafka, GroupProtocol::Consumer).await;
+    let mut group = Processes::on(&kafka, GroupProtocol::Consumer).await;
     group.start(1);
     let process = group.processes.remove(&1).unwrap();
     let ended = tokio::time::timeout(BOUND, process.task).await.expect("the consumer ends").unwrap();
@@ -198,7 +198,7 @@ async fn a_broker_without_the_consumer_protocol_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_topic_does_not_hold_up_the_others() {
     let Some(kafka) = kafka::shared().await else { return };
-    let mut group = Group::on(kafka, GroupProtocol::Classic).await;
+    let mut group = Processes::on(kafka, GroupProtocol::Classic).await;
     group.topics[1] = kafka::unique("missing");
     let progress = group.start(1);
     tokio::time::timeout(BOUND, progress.joined()).await.expect("the process counts as joined");

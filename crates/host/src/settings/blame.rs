@@ -1,13 +1,13 @@
-//! Whose value is wrong: clap names the flag, also where the value came from a variable.
+//! Finds the variable behind a clap error: clap names the flag, also for a value from a variable.
 
 use clap::error::{ContextKind, ErrorKind};
 
 use super::Environment;
 
-/// The variable whose value `error` is about, if it is a variable's.
+/// The variable whose value caused `error`, if any.
 ///
-/// It is the one without which reading the settings again (`attempt`) fails in another way or not at all. A value
-/// wrong on the command line is found before any variable is looked at, so it stays the same.
+/// It is the one without which parsing again (`attempt`) fails in another way or not at all. A wrong value on the
+/// command line is found before variables are read, so its error stays the same.
 pub(super) fn variable<'a>(
     error: &clap::Error,
     environment: &'a Environment,

@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
-    /// The environment of this process. A name that is not UTF-8 is nobody's setting and is left out.
+    /// The environment of this process. Names that are not UTF-8 cannot be settings and are ignored.
     pub fn of_process() -> Self {
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
     }

@@ -1,4 +1,4 @@
-//! Where settings came from, so that an error found later names them as the user wrote them.
+//! Origins of settings, so that later errors name a setting as the user wrote it.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use clap::{Arg, ArgMatches, Command};
 
 use crate::exit::SettingError;
 
-/// Where a setting's value came from.
+/// Origin of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The command line.
     Flag,
     /// The environment variable of this name.
     Variable(String),
-    /// Neither: the default holds.
+    /// The default.
     Default,
 }
 
-/// Where each setting's value came from, by the long flag without its dashes.
+/// Origin of each setting's value, by the long flag without its dashes.
 #[derive(Debug, Clone, Default)]
 pub struct Origins(BTreeMap<String, Origin>);
 
 impl Origins {
-    /// Where the settings in `matches` came from, given the variables that were `set`, by their flags.
+    /// Origins of the settings in `matches`, given the variables that were `set`, by their flags.
     pub(super) fn of(command: &Command, matches: &ArgMatches, set: &BTreeMap<String, String>) -> Self {
         let mut origins = BTreeMap::new();
         for level in levels(command, matches) {
@@ -39,13 +39,13 @@ impl Origins {
         Self(origins)
     }
 
-    /// Where the value of `setting` (`listen` for `--listen`) came from.
+    /// Origin of `setting` (`listen` for `--listen`).
     pub fn origin(&self, setting: &str) -> &Origin {
         self.0.get(setting).unwrap_or(&Origin::Default)
     }
 
-    /// `setting` in the form the user wrote it: `MILLRACE_LISTEN` for a value from the environment, `--listen` for one
-    /// from the command line or the default.
+    /// `setting` as the user wrote it: `MILLRACE_LISTEN` for a value from the environment, `--listen` for one from the
+    /// command line or the default.
     pub fn name(&self, setting: &str) -> String {
         match self.origin(setting) {
             Origin::Variable(variable) => variable.clone(),
@@ -53,14 +53,13 @@ impl Origins {
         }
     }
 
-    /// The error that `problem` is with `setting`.
+    /// A [`SettingError`] for `setting`.
     pub fn error(&self, setting: &str, problem: impl Into<String>) -> SettingError {
         SettingError::new(self.name(setting), problem)
     }
 }
 
-/// Of the variables `set`, by their flags, those that a flag on the command line overrules because their own flags
-/// conflict with it.
+/// The variables of `set` (by their flags) that are overridden by a conflicting flag on the command line.
 ///
 /// Two variables in conflict are an error that names both.
 pub(super) fn overruled_variables(
@@ -95,7 +94,7 @@ pub(super) fn overruled_variables(
     Ok(overruled)
 }
 
-/// A command of those that the command line went through: the program, its subcommand, and so on.
+/// One level of the command line: the program, its subcommand, and so on.
 struct Level<'a> {
     command: &'a Command,
     matches: &'a ArgMatches,

@@ -65,7 +65,7 @@ fn refusal(args: &[&str], environment: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_flag_wins_over_its_variable_and_a_variable_over_the_default() {
+fn a_flag_wins_over_its_variable_which_wins_over_the_default() {
     let environment = [("MILLRACE_BATCH_AGE", "20s")];
     assert_eq!(load(&[], &[]).batch_age, Duration::from_secs(10));
     assert_eq!(load(&[], &environment).batch_age, Duration::from_secs(20));
@@ -80,7 +80,7 @@ fn an_empty_variable_counts_as_not_set() {
 }
 
 #[test]
-fn kafka_and_the_database_have_the_variables_that_everybody_uses() {
+fn kafka_and_the_database_have_the_usual_variables() {
     let environment = [
         ("KAFKA_BOOTSTRAP_SERVERS", "broker:9092"),
         ("DATABASE_URL", "sqlite::memory:"),
@@ -121,14 +121,14 @@ fn a_required_flag_may_come_from_its_variable() {
 }
 
 #[test]
-fn a_missing_flag_is_named_whatever_the_variables_say() {
+fn a_missing_flag_is_named_whatever_variables_are_set() {
     let error = parsed(&[], &[("DATABASE_URL", "sqlite::memory:")]).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("--url <URL>"), "{error}");
 }
 
 #[test]
-fn a_flag_without_a_value_reads_yes_and_no_from_its_variable() {
+fn a_switch_reads_yes_and_no_from_its_variable() {
     for yes in ["true", "1", "yes", "on", "TRUE"] {
         assert!(load(&[], &[("MILLRACE_DRY_RUN", yes)]).dry_run, "{yes}");
     }
@@ -218,7 +218,7 @@ fn origins_name_each_setting_as_the_user_wrote_it() {
 }
 
 #[test]
-fn help_names_the_variables_and_keeps_their_values_to_itself() {
+fn help_names_the_variables_and_hides_their_values() {
     let environment = [("DATABASE_URL", "postgres://millrace:secret@db"), ("MILLRACE_BATCH_AGE", "")];
     let error = parsed(&["--help"], &environment).unwrap_err();
     assert_eq!(error.exit_code(), 0);
@@ -244,21 +244,22 @@ fn a_program_without_a_subcommand_is_shown_its_help() {
     assert!(error.to_string().contains("Usage: program"), "{error}");
 }
 
+/// Instead of the error of Rust's parser.
 #[test]
-fn a_wrong_number_is_told_what_is_right_and_not_how_rust_reads_numbers() {
-    for (args, told) in [
+fn a_wrong_number_is_rejected_with_what_is_accepted() {
+    for (args, expected) in [
         (["--count", "x"], "'x' for '--count <COUNT>': must be a whole number\n"),
         (["--count", "-1"], "'-1' for '--count <COUNT>': must be a whole number\n"),
         (["--count", "99999999999999999999"], "must be a smaller number"),
         (["--workers", "0"], "'0' for '--workers <WORKERS>': must be a whole number from 1 to 8\n"),
     ] {
         let error = refusal(&args, &[]);
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
 }
 
 #[test]
-fn a_wrong_variable_is_told_with_the_command_that_read_it() {
+fn a_wrong_variable_is_reported_with_its_command() {
     let error = refusal(&[], &[("MILLRACE_DRY_RUN", "report.json")]);
     assert!(error.contains("'report.json' for 'MILLRACE_DRY_RUN' of 'program load': must be true or false"), "{error}");
     let error = refusal(&[], &[("MILLRACE_WORKERS", "9")]);

@@ -1,16 +1,16 @@
-//! Value parsers that settings share. Each error says what would be accepted.
+//! Value parsers shared by settings. Each error says what is accepted.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Reads a time with its unit: `250ms`, `10s`, `1m`, `1h 30m`.
+/// Parses a duration with its unit: `250ms`, `10s`, `1m`, `1h 30m`.
 ///
 /// ```
 /// #[derive(clap::Args)]
 /// struct Batches {
-///     /// How long a batch may wait to be full
+///     /// How long a batch may wait to fill
 ///     #[arg(long, value_parser = millrace_host::settings::duration, default_value = "10s")]
 ///     batch_age: std::time::Duration,
 /// }
@@ -19,8 +19,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "write a number and its unit, like 250ms, 10s, 1m or 1h 30m".to_owned())
 }
 
-/// Reads an address to listen on: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` (which is 127.0.0.1), or `:8080`
-/// for all of the machine's IPv4 addresses. Port 0 takes a free one. Other names are not looked up.
+/// Parses an address to listen on: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` (which is 127.0.0.1), or `:8080`
+/// for all IPv4 addresses. Port 0 chooses a free port. Other host names are not resolved.
 pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -36,14 +36,14 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     Ok(SocketAddr::new(IpAddr::V4(ip), port))
 }
 
-/// Reads whole numbers of `range`, all of which `T` must have. Without an end of its own (`u64::MAX`) the range counts
-/// as open.
+/// A parser of whole numbers in `range`, all of which `T` must be able to hold. An end of `u64::MAX` means no upper
+/// limit.
 ///
 /// ```
 /// # use millrace_host::settings::whole_number;
 /// #[derive(clap::Args)]
 /// struct Batches {
-///     /// How many events a batch holds
+///     /// Events per batch
 ///     #[arg(long, value_parser = whole_number::<u32>(1..=1_000), default_value = "100")]
 ///     batch: u32,
 /// }
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_refused_with_their_range() {
+    fn whole_numbers_are_rejected_with_their_range() {
         let rate = whole_number::<u32>(1..=1_000);
         assert_eq!([rate("1"), rate("1000"), rate("007")], [Ok(1), Ok(1_000), Ok(7)]);
         for wrong in ["0", "1001", "x", "", "-1", "1.5", "1e3", "99999999999999999999"] {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn listen_addresses_may_leave_the_host_out_or_say_localhost() {
+    fn listen_addresses_may_omit_the_host_or_say_localhost() {
         for (text, address) in [
             ("127.0.0.1:8080", "127.0.0.1:8080"),
             ("[::1]:8080", "[::1]:8080"),

@@ -1,8 +1,8 @@
-//! Which variable belongs to which flag, and how its value reaches clap.
+//! Maps flags to environment variables, and passes their values to clap.
 //!
-//! clap can read variables itself, but only those of the process, empty ones too, and it gives a variable the rank
-//! of a flag, so that one in the environment would conflict with a flag on the command line. A variable is
-//! therefore handed to clap as the flag's default.
+//! clap can read variables itself, but only those of the process, including empty ones, and with the precedence of a
+//! flag, so that a variable would conflict with a flag on the command line. So a variable is passed to clap as the
+//! flag's default.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,7 @@ pub(super) fn names(command: &Command) -> BTreeSet<String> {
 
 /// The variables of `command` and all its subcommands that are set in `environment`, by their flags.
 ///
-/// `command` is as it was declared: [`fill`] takes from it the variables that it names itself.
+/// `command` is as declared: [`fill`] removes the variables that it names itself.
 pub(super) fn set(command: &Command, environment: &Environment) -> BTreeMap<String, String> {
     let own = command.get_arguments().filter_map(|arg| {
         let variable = of(arg).filter(|variable| environment.get(variable).is_some())?;
@@ -65,7 +65,7 @@ fn takes_a_value(arg: &Arg) -> bool {
     arg.get_long().is_some() && matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
 }
 
-/// Reads the variable of a flag that takes no value.
+/// Parses the variable of a flag without a value.
 fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),

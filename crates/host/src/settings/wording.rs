@@ -1,4 +1,4 @@
-//! Errors in words that say what is right: clap gives the account of Rust's own parsers, and names flags only.
+//! Rewrites clap's errors to say what is accepted: clap shows the errors of Rust's parsers, and names flags only.
 
 use std::error::Error as _;
 use std::num::{IntErrorKind, ParseIntError};
@@ -9,19 +9,19 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub(super) struct Blamed<'a> {
     /// Its name.
     pub(super) variable: &'a str,
-    /// The command that reads it, as it is called: `millrace tail`.
+    /// The command that reads it: `millrace tail`.
     pub(super) command: String,
 }
 
-/// `error` in such words; `blamed` where a variable's value is wrong rather than a flag's.
-pub(super) fn say_what_is_right(mut error: clap::Error, blamed: Option<&Blamed<'_>>) -> clap::Error {
+/// `error` rewritten; `blamed` is the variable whose value is wrong, if it is not a flag's.
+pub(super) fn explain(mut error: clap::Error, blamed: Option<&Blamed<'_>>) -> clap::Error {
     let reason = reason(&error);
     let (Some(flag), Some(value)) = (text(&error, ContextKind::InvalidArg), text(&error, ContextKind::InvalidValue))
     else {
         return error;
     };
     match (blamed, reason) {
-        // Variables of several commands may share a name: only the command tells what this one should be.
+        // Variables of several commands may share a name: the command shows which one is meant.
         (Some(Blamed { variable, command }), Some(reason)) => {
             refusal(error.kind(), &value, &format!("'{variable}' of '{command}'"), &reason.text)
         }
@@ -29,23 +29,23 @@ pub(super) fn say_what_is_right(mut error: clap::Error, blamed: Option<&Blamed<'
             error.insert(ContextKind::InvalidArg, ContextValue::String((*variable).to_owned()));
             error
         }
-        (None, Some(reason)) if reason.is_ours => refusal(error.kind(), &value, &format!("'{flag}'"), &reason.text),
+        (None, Some(reason)) if reason.is_reworded => refusal(error.kind(), &value, &format!("'{flag}'"), &reason.text),
         (None, _) => error,
     }
 }
 
-/// What is wrong with a value.
+/// Why a value is wrong.
 struct Reason {
     text: String,
-    /// Whether it is put better than clap does.
-    is_ours: bool,
+    /// Whether it differs from clap's text.
+    is_reworded: bool,
 }
 
 fn reason(error: &clap::Error) -> Option<Reason> {
     if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue)
         && !values.is_empty()
     {
-        return Some(Reason { text: format!("must be one of {}", values.join(", ")), is_ours: false });
+        return Some(Reason { text: format!("must be one of {}", values.join(", ")), is_reworded: false });
     }
     let source = error.source()?;
     let number = source.downcast_ref::<ParseIntError>().map(|error| match error.kind() {
@@ -54,12 +54,12 @@ fn reason(error: &clap::Error) -> Option<Reason> {
         _ => "must be a whole number".to_owned(),
     });
     let ours = number.or_else(|| range(&source.to_string()));
-    Some(Reason { is_ours: ours.is_some(), text: ours.unwrap_or_else(|| source.to_string()) })
+    Some(Reason { is_reworded: ours.is_some(), text: ours.unwrap_or_else(|| source.to_string()) })
 }
 
-/// A number out of its range, of which clap says `0 is not in 1..=9`.
-fn range(account: &str) -> Option<String> {
-    let (first, last) = account.split_once(" is not in ")?.1.split_once("..=")?;
+/// A number out of range, for which clap says `0 is not in 1..=9`.
+fn range(message: &str) -> Option<String> {
+    let (first, last) = message.split_once(" is not in ")?.1.split_once("..=")?;
     Some(format!("must be a whole number from {first} to {last}"))
 }
 

@@ -1,4 +1,4 @@
-//! Metrics: the `metrics` crate's, kept in this process for Prometheus to read.
+//! Metrics recorder for the `metrics` crate, rendered for Prometheus.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -6,26 +6,26 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-/// The upper bounds of the buckets of every histogram whose name ends in `_seconds`: from half a millisecond, the
-/// broker beside us, to the minute that a webhook may ask us to wait.
+/// Bucket bounds of every histogram whose name ends in `_seconds`: from 0.5 ms, a local broker, to 60 s, the longest
+/// `Retry-After` of a webhook that is honoured.
 const SECONDS: [f64; 16] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// How often samples are folded into their histograms, so that they do not pile up when nobody reads them.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// How often samples are drained into their histograms, so that they do not accumulate without a scrape.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
 /// Why metrics cannot be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
-    /// The recorder's settings are refused.
+    /// The recorder's settings are invalid.
     #[error("cannot set up the metrics recorder")]
     Recorder(#[from] BuildError),
-    /// The process already has a recorder of another kind.
-    #[error("this process already records its metrics elsewhere")]
+    /// The process already has another recorder.
+    #[error("another metrics recorder is already installed")]
     Taken,
-    /// The thread that keeps the histograms small does not start.
+    /// The upkeep thread cannot be started.
     #[error("cannot start the metrics thread")]
     Thread(#[from] std::io::Error),
 }
@@ -42,7 +42,7 @@ pub fn install() -> Result<(), MetricsError> {
     *installed = Some(handle.clone());
     thread::Builder::new().name("metrics".to_owned()).spawn(move || {
         loop {
-            thread::sleep(UPKEEP);
+            thread::sleep(UPKEEP_INTERVAL);
             handle.run_upkeep();
         }
     })?;
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_are_rendered_as_buckets_and_counters_with_their_labels() {
+    fn seconds_render_as_buckets_and_counters_with_labels() {
         let recorder = recorder().unwrap();
         ::metrics::with_local_recorder(&recorder, || {
             ::metrics::counter!("records_total", "topic" => "orders").increment(3);

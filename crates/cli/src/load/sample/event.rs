@@ -1,4 +1,4 @@
-//! What a shop's pages report: views, searches, carts.
+//! Events of a shop's pages: views, searches, carts.
 
 use jiff::Timestamp;
 use rand::RngExt as _;

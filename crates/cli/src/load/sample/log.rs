@@ -38,7 +38,7 @@ impl Log {
             6..=9 => ("WARN", "nothing found", 404),
             _ => ("INFO", "request served", 200),
         };
-        // Most answers are quick, few are slow: the product of two even draws.
+        // Most responses are fast, few are slow: the product of two uniform draws.
         let micros = draw.random.random_range(20_u32..600) * draw.random.random_range(20_u32..600);
         Self {
             timestamp: draw.time(),
@@ -60,7 +60,7 @@ mod tests {
     use crate::load::sample::{Samples, noon};
 
     #[test]
-    fn a_line_has_a_time_a_level_and_a_message_and_most_lines_are_good_news() {
+    fn a_line_has_timestamp_level_and_message_and_few_are_errors() {
         let samples = Samples::new(Kind::Log, 3, noon);
         let errors = (0..1_000)
             .filter(|number| {

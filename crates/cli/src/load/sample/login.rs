@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Draw, population};
 
-/// Logins in a hundred that lack `device_type`.
+/// Logins per hundred without `device_type`.
 const WITHOUT_DEVICE: u32 = 4;
 
 #[derive(Debug, Serialize)]
@@ -39,7 +39,7 @@ mod tests {
     use crate::load::sample::{Samples, noon};
 
     #[test]
-    fn about_four_logins_in_a_hundred_lack_the_device() {
+    fn about_four_percent_of_logins_lack_the_device() {
         let samples = Samples::new(Kind::Login, 3, noon);
         let lacking = (0..10_000)
             .filter(|number| {

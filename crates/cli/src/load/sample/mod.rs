@@ -1,8 +1,8 @@
-//! Realistic events out of a seed.
+//! Realistic events generated from a seed.
 //!
-//! Event `n` of a seed is the same, but for its time, whenever and by whichever connection it is sent,
-//! so two runs with one seed compare. Its time is that of the clock when it is drawn: what is counted by
-//! the events' own times is found where one looks for what happens now.
+//! Event `n` of a seed is the same, except for its timestamp, whenever and on whichever connection it is sent, so runs
+//! with one seed are comparable. Its timestamp is the time of generation, so that what is aggregated by event time
+//! shows up as current.
 
 mod event;
 mod log;
@@ -19,13 +19,13 @@ use serde::Serialize;
 use super::kind::Kind;
 use population::Population;
 
-/// How many seeds have orders of their own: larger ones share the order ids of smaller ones.
+/// Number of seeds with distinct order ids: larger seeds share those of smaller ones.
 pub(super) const SEEDS: u64 = order::SEEDS;
 
-/// Tells the time.
+/// Returns the current time.
 pub(super) type Clock = fn() -> Timestamp;
 
-/// One event's JSON, and what an envelope around it needs to know.
+/// The data of one event, serialized as JSON.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Sample {
@@ -56,11 +56,11 @@ pub(super) struct Samples {
     seed: u64,
     population: Population,
     clock: Clock,
-    /// Told in ids of events with times: in another run they are other events.
+    /// Part of the ids of events with timestamps: in another run these are other events.
     start: Timestamp,
 }
 
-/// What an event is drawn from: its number, its own random source, the population and the clock.
+/// Inputs of one event: its number, its random source, the population and the clock.
 struct Draw<'a> {
     seed: u64,
     number: u64,
@@ -70,7 +70,7 @@ struct Draw<'a> {
 }
 
 impl Samples {
-    /// The events of `kind` that `seed` stands for, at the times that `clock` tells.
+    /// The events of `kind` for `seed`, with timestamps of `clock`.
     pub(super) fn new(kind: Kind, seed: u64, clock: Clock) -> Self {
         Self { kind, seed, population: Population::new(), clock, start: clock() }
     }
@@ -87,8 +87,8 @@ impl Samples {
         }
     }
 
-    /// The id under which event `number` travels in an envelope: distinct across kinds and seeds, and for events with
-    /// times across runs. Two bodies under one id would be a conflict.
+    /// The `CloudEvents` id of event `number`: distinct across kinds and seeds, and for events with timestamps also
+    /// across runs. Two bodies under one id would be a conflict.
     pub(super) fn id(&self, number: u64) -> String {
         let (kind, seed) = (self.kind.name(), self.seed);
         if self.kind.has_time() {
@@ -98,7 +98,7 @@ impl Samples {
         }
     }
 
-    /// The service whose log a request beginning with line `number` carries.
+    /// The service of a request that begins with log line `number`.
     pub(super) fn service(&self, number: u64) -> &'static str {
         let mut draw = self.draw(number);
         self.population.service(&mut draw.random)
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_stands_for_the_same_events_every_time() {
+    fn a_seed_gives_the_same_events_every_time() {
         for kind in Kind::value_variants() {
             let (one, same, other) =
                 (Samples::new(*kind, 7, noon), Samples::new(*kind, 7, noon), Samples::new(*kind, 8, noon));
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_an_event_is_the_clocks() {
+    fn the_timestamp_of_an_event_is_the_clocks() {
         for (kind, field) in [(Kind::Login, "timestamp"), (Kind::Event, "timestamp"), (Kind::Log, "timestamp")] {
             let samples = Samples::new(kind, 1, noon);
             for number in [0, 5_000, u64::MAX] {

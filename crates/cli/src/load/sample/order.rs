@@ -7,8 +7,8 @@ use super::Draw;
 
 const CURRENCIES: [&str; 4] = ["USD", "EUR", "GBP", "SEK"];
 
-/// Seeds told apart by their order ids. Times [`ORDERS_A_SEED`] it stays below 2^53, so that
-/// readers who take an id for a double read it right.
+/// Number of seeds with distinct order ids. Times [`ORDERS_A_SEED`] it stays below 2^53, so that readers that parse an
+/// id as a double lose no digit.
 pub(super) const SEEDS: u64 = 9_000_000;
 
 const ORDERS_A_SEED: u64 = 1_000_000_000;
@@ -24,7 +24,7 @@ pub(in super::super) struct Order {
 
 impl Order {
     pub(super) fn draw(draw: &mut Draw<'_>) -> Self {
-        // Most orders are small, few are large: the product of two even draws.
+        // Most orders are small, few are large: the product of two uniform draws.
         let cents = draw.random.random_range(10_u32..400) * draw.random.random_range(10_u32..400);
         Self {
             id: ((draw.seed % SEEDS) * ORDERS_A_SEED + draw.number + 1).to_string(),

@@ -1,9 +1,9 @@
-//! Who and what events speak of: few appear often, most seldom, as in traffic of real life.
+//! Users, locales, devices and services of events: few are frequent, most rare, as in real traffic (Zipf's law).
 
 use rand::distr::{Distribution, weighted::WeightedIndex};
 use rand::{Rng, RngExt as _};
 
-/// How many users there are.
+/// Number of users.
 pub(super) const USERS: usize = 10_000;
 
 /// The first user's id. Ids are numbers of five digits.
@@ -36,7 +36,7 @@ impl Zipf {
     }
 }
 
-/// The users, places, devices and services that events are drawn from.
+/// Distributions of users, locales, devices and services.
 #[derive(Debug)]
 pub(super) struct Population {
     users: Zipf,
@@ -74,7 +74,7 @@ impl Population {
     }
 }
 
-/// An IPv4 address out of 198.18.0.0/15, which RFC 2544 sets aside for load tests.
+/// An IPv4 address in 198.18.0.0/15, which RFC 2544 reserves for benchmarks.
 pub(super) fn address(random: &mut impl Rng) -> String {
     let [a, b, c]: [u8; 3] = random.random();
     format!("198.{}.{b}.{c}", 18 + (a & 1))
@@ -88,7 +88,7 @@ mod tests {
     use std::collections::HashMap;
 
     #[test]
-    fn a_few_users_cause_much_of_the_traffic_and_most_users_some() {
+    fn few_users_are_frequent_and_most_appear() {
         let population = Population::new();
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
         let mut seen: HashMap<String, u32> = HashMap::new();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_belong_to_the_network_for_load_tests() {
+    fn addresses_are_in_the_benchmarking_network() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
         for _ in 0..100 {
             let address: std::net::Ipv4Addr = address(&mut random).parse().expect("an IPv4 address");
