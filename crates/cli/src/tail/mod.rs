@@ -39,7 +39,7 @@ that are not UTF-8; headers with such names are left out.";
 /// Show the records of a topic as they arrive
 ///
 /// Reads without a consumer group, so it does not affect any consumer. Records of open or aborted transactions are not
-/// shown (read_committed). From the beginning, partitions are interleaved; the last N are ordered by timestamp. With
+/// shown (`read_committed`). From the beginning, partitions are interleaved; the last N are ordered by timestamp. With
 /// --until-end it exits at the topic's end offsets as of its start.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -189,7 +189,7 @@ async fn a_broker_without_the_consumer_protocol_is_told() {
     let Some(kafka) = cluster else { return };
     let mut group = Processes::on(&kafka, GroupProtocol::Consumer).await;
     group.start(1);
-    let process = group.processes.remove(&1).unwrap();
+    let process = group.running.remove(&1).unwrap();
     let ended = tokio::time::timeout(BOUND, process.task).await.expect("the consumer ends").unwrap();
     assert!(matches!(ended, Err(ConsumerError::GroupProtocol)), "{ended:?}");
 }
@@ -204,5 +204,5 @@ async fn a_missing_topic_does_not_hold_up_the_others() {
     tokio::time::timeout(BOUND, progress.joined()).await.expect("the process counts as joined");
     kafka.produce(&group.topics[0], [RawRecord::new("0").key("a")]).await;
     eventually(BOUND, "the record is processed", async || (group.processed() == 1).then_some(())).await;
-    group.processes.remove(&1).unwrap().stop().await;
+    group.running.remove(&1).unwrap().stop().await;
 }
