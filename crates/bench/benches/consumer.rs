@@ -1,11 +1,11 @@
-//! The consumer runtime, beside a bare loop over librdkafka with the same settings.
+//! The consumer runtime, compared with a bare loop over librdkafka with the same settings.
 #![allow(missing_docs)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use millrace_bench::{Figures, Fixture, Process, Stretch, median};
+use millrace_bench::{Fixture, Measurement, Process, Sample, median};
 use millrace_consumer::{Attempt, Consumer, ConsumerOptions, Outcome, Processor, Subscription};
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, Producer, ProducerRecord, Record};
@@ -38,10 +38,10 @@ fn main() -> anyhow::Result<()> {
         println!("consumer, {RECORDS} records of 200 bytes and 7 headers, {KEYS} keys, median of {RUNS} runs");
         println!("  bare librdkafka loop            {bare}");
         println!(
-            "  runtime, nothing to do          {pass}   {:.0} % of the bare loop",
+            "  runtime, no-op processor        {pass}   {:.0} % of the bare loop",
             100.0 * pass.rate() / bare.rate()
         );
-        println!("  runtime, 1 ms a record, 1,000 at once {keyed}");
+        println!("  runtime, 1 ms a record, 1,000 in flight {keyed}");
         Ok(())
     })
 }
@@ -70,7 +70,7 @@ async fn fill(kafka: &KafkaSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn bare_loop(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Figures> {
+fn bare_loop(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Sample> {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &kafka.bootstrap_servers)
@@ -83,28 +83,28 @@ fn bare_loop(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Figures> {
     }
     let consumer: BaseConsumer = config.create()?;
     consumer.subscribe(&[TOPIC])?;
-    let mut stretch = None;
+    let mut measurement = None;
     let mut read = 0;
     while read < RECORDS {
         if let Some(message) = consumer.poll(Duration::from_millis(100)) {
             message?;
             if read == 0 {
-                stretch = Some(Stretch::begin(Process::This)?);
+                measurement = Some(Measurement::begin(Process::This)?);
             }
             read += 1;
         }
     }
-    stretch.ok_or_else(|| anyhow::anyhow!("nothing was read"))?.end(RECORDS)
+    measurement.ok_or_else(|| anyhow::anyhow!("nothing was read"))?.end(RECORDS)
 }
 
-struct Work {
+struct CountingProcessor {
     pause: Duration,
     done: AtomicU64,
     first: Notify,
     last: Notify,
 }
 
-impl Processor for &Work {
+impl Processor for &CountingProcessor {
     type Product = ();
 
     async fn process(&self, _record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome {
@@ -120,23 +120,27 @@ impl Processor for &Work {
     }
 }
 
-async fn runtime_run(kafka: &KafkaSettings, group: &str, pause: Duration) -> anyhow::Result<Figures> {
+async fn runtime_run(kafka: &KafkaSettings, group: &str, pause: Duration) -> anyhow::Result<Sample> {
     let producer = Producer::new(kafka, &ProducerSettings::default())?;
-    let work: &'static Work =
-        Box::leak(Box::new(Work { pause, done: AtomicU64::new(0), first: Notify::new(), last: Notify::new() }));
+    let processor: &'static CountingProcessor = Box::leak(Box::new(CountingProcessor {
+        pause,
+        done: AtomicU64::new(0),
+        first: Notify::new(),
+        last: Notify::new(),
+    }));
     let shutdown = CancellationToken::new();
     let consumer =
         Consumer::new(kafka.clone(), Subscription::new(group, &[TOPIC]), ConsumerOptions::default(), producer);
     let running = tokio::spawn({
         let shutdown = shutdown.clone();
-        let processor = Arc::new(work);
+        let processor = Arc::new(processor);
         async move { consumer.run_keyed(&*processor, None, shutdown).await }
     });
-    work.first.notified().await;
-    let stretch = Stretch::begin(Process::This)?;
-    work.last.notified().await;
-    let figures = stretch.end(RECORDS)?;
+    processor.first.notified().await;
+    let measurement = Measurement::begin(Process::This)?;
+    processor.last.notified().await;
+    let sample = measurement.end(RECORDS)?;
     shutdown.cancel();
     running.await??;
-    Ok(figures)
+    Ok(sample)
 }

@@ -1,8 +1,7 @@
-//! The consumers of the sustained core, each beside what the same records cost without it.
+//! event-store, payments and login-insights, compared with baselines for the same records.
 //!
-//! Each part runs in a process and on a broker of its own, so that none pays for what another left behind: its memory,
-//! its database that cleans up. `cargo bench -p millrace-bench --bench core -- payments` runs
-//! that part alone.
+//! Each part runs in its own process and on its own broker, so that none is slowed by the memory or the database
+//! clean-up of another. `cargo bench -p millrace-bench --bench core -- payments` runs one part.
 #![allow(missing_docs)]
 
 use std::fmt::Write as _;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use millrace_bench::{Figures, Fixture, Process, Stretch, median};
+use millrace_bench::{Fixture, Measurement, Process, Sample, median};
 use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription, Transformer};
 use millrace_domain::payment::DeclineRules;
 use millrace_event_store::EventStore;
@@ -38,14 +37,14 @@ const RUNS: usize = 3;
 const TIME: &str = "2026-01-31T12:00:00.250Z";
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many records a transaction of the bare loop holds, and a commit of COPY's rows.
+/// Records a transaction of the baseline producer, and rows a COPY.
 const BATCH: u64 = 5_000;
 
 const PARTS: [&str; 3] = ["events", "payments", "logins"];
 
 fn main() -> anyhow::Result<()> {
-    let asked: Vec<_> = std::env::args().filter(|argument| PARTS.contains(&argument.as_str())).collect();
-    if let [part] = &asked[..] {
+    let selected: Vec<_> = std::env::args().filter(|argument| PARTS.contains(&argument.as_str())).collect();
+    if let [part] = &selected[..] {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         return runtime.block_on(run(part));
     }
@@ -107,36 +106,36 @@ fn headers(id: &str) -> OwnedHeaders {
     fixed.into_iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(value) }))
 }
 
-/// The records of a topic that a consumer is done with.
-fn done(progress: &Progress, topic: &str) -> u64 {
+/// The records of a topic that a consumer has completed.
+fn completed(progress: &Progress, topic: &str) -> u64 {
     let positions = (0..PARTITIONS).filter_map(|partition| progress.position(topic, partition));
     positions.map(|offset| u64::try_from(offset).unwrap_or(0)).sum()
 }
 
-/// Measures a consumer from its first progress until it is done with `count` records.
+/// Measures a consumer from its first completed record until it has completed `count`.
 async fn measured(
     progress: Arc<Progress>,
     topic: &str,
     count: u64,
     running: impl Future<Output = Result<(), ConsumerError>> + Send + 'static,
     shutdown: CancellationToken,
-) -> anyhow::Result<Figures> {
+) -> anyhow::Result<Sample> {
     let watching = async {
         let until = async |wanted: u64| {
-            while done(&progress, topic) < wanted {
+            while completed(&progress, topic) < wanted {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
         until(1).await;
-        let (before, stretch) = (done(&progress, topic), Stretch::begin(Process::This)?);
+        let (before, measurement) = (completed(&progress, topic), Measurement::begin(Process::This)?);
         until(count).await;
-        let figures = stretch.end(count - before);
+        let sample = measurement.end(count - before);
         shutdown.cancel();
-        figures
+        sample
     };
-    let (end, figures) = tokio::join!(on_worker(running), watching);
+    let (end, sample) = tokio::join!(on_worker(running), watching);
     end?;
-    figures
+    sample
 }
 
 async fn events(kafka: &KafkaSettings) -> anyhow::Result<()> {
@@ -149,9 +148,9 @@ async fn events(kafka: &KafkaSettings) -> anyhow::Result<()> {
         let store = Store::connect(database.url()).await?;
         copies.push(copy(database.url(), &text).await?);
         let events = EventStore::of(store.clone(), &AdminClient::new(kafka)?, TIMEOUT).await?;
-        let letters = Producer::new(kafka, &ProducerSettings::default())?;
+        let dead_letters = Producer::new(kafka, &ProducerSettings::default())?;
         let group = Subscription::new(&format!("events-{run}"), &["events"]);
-        let consumer = Consumer::new(kafka.clone(), group, ConsumerOptions::default(), letters);
+        let consumer = Consumer::new(kafka.clone(), group, ConsumerOptions::default(), dead_letters);
         let (progress, shutdown) = (consumer.progress(), CancellationToken::new());
         let stop = shutdown.clone();
         let running = async move { consumer.run_batches(&events, stop).await };
@@ -165,11 +164,11 @@ async fn events(kafka: &KafkaSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The rows of the events, copied into a table like theirs.
-async fn copy(url: &str, text: &str) -> anyhow::Result<Figures> {
+/// Copies the rows of the events into a table like theirs.
+async fn copy(url: &str, text: &str) -> anyhow::Result<Sample> {
     let mut connection = PgConnection::connect(url).await?;
     connection.execute("CREATE TABLE copied (LIKE events INCLUDING ALL)").await?;
-    let stretch = Stretch::begin(Process::This)?;
+    let measurement = Measurement::begin(Process::This)?;
     for start in (0..RECORDS).step_by(usize::try_from(BATCH)?) {
         let mut lines = String::new();
         for number in start..start + BATCH {
@@ -184,7 +183,7 @@ async fn copy(url: &str, text: &str) -> anyhow::Result<Figures> {
         into.send(lines.as_bytes()).await?;
         into.finish().await?;
     }
-    stretch.end(RECORDS)
+    measurement.end(RECORDS)
 }
 
 async fn payments(kafka: &KafkaSettings) -> anyhow::Result<()> {
@@ -214,7 +213,7 @@ async fn paying(
     topic: &str,
     count: u64,
     delay: Duration,
-) -> anyhow::Result<Figures> {
+) -> anyhow::Result<Sample> {
     let payments = Payments::new(SimulatedGateway { delay, rules: DeclineRules { above: 10_000.0 } }, "payments");
     transforming(kafka, group, topic, count, payments).await
 }
@@ -225,21 +224,21 @@ async fn transforming(
     topic: &str,
     count: u64,
     transformer: impl Transformer + 'static,
-) -> anyhow::Result<Figures> {
+) -> anyhow::Result<Sample> {
     let settings = ProducerSettings::default();
     let producer = TransactionalProducer::new(kafka, &settings, &format!("millrace-{group}"))?;
     producer.init_transactions(TIMEOUT).await?;
-    let letters = Producer::new(kafka, &settings)?;
+    let dead_letters = Producer::new(kafka, &settings)?;
     let subscription = Subscription::new(group, &[topic]);
-    let consumer = Consumer::new(kafka.clone(), subscription, ConsumerOptions::default(), letters);
+    let consumer = Consumer::new(kafka.clone(), subscription, ConsumerOptions::default(), dead_letters);
     let (progress, shutdown) = (consumer.progress(), CancellationToken::new());
     let stop = shutdown.clone();
     let running = async move { consumer.run_transactional(&transformer, &producer, stop).await };
     measured(progress, topic, count, running, shutdown).await
 }
 
-/// Records of a payment's size, written in transactions by librdkafka and nothing else.
-fn bare_transactions(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Figures> {
+/// Baseline: records of a payment's size, written in transactions by librdkafka alone.
+fn bare_transactions(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Sample> {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &kafka.bootstrap_servers)
@@ -249,7 +248,7 @@ fn bare_transactions(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Figure
     let producer: BaseProducer = config.create()?;
     producer.init_transactions(TIMEOUT)?;
     let value = "x".repeat(170);
-    let stretch = Stretch::begin(Process::This)?;
+    let measurement = Measurement::begin(Process::This)?;
     for start in (0..ORDERS).step_by(usize::try_from(BATCH)?) {
         producer.begin_transaction()?;
         for number in start..start + BATCH {
@@ -260,7 +259,7 @@ fn bare_transactions(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Figure
         producer.flush(TIMEOUT)?;
         producer.commit_transaction(TIMEOUT)?;
     }
-    stretch.end(ORDERS)
+    measurement.end(ORDERS)
 }
 
 async fn logins(kafka: &KafkaSettings) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
-//! `millrace serve` under load, beside an HTTP server that does nothing and librdkafka's plain producer.
+//! `millrace serve` under load, compared with an idle HTTP server and librdkafka's plain producer.
 //!
-//! The programs are those of `cargo build --release -p millrace`; build them first.
+//! Runs the binary of `cargo build --release -p millrace`; build it first.
 #![allow(missing_docs)]
 
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use axum::Router;
 use axum::routing::any;
-use millrace_bench::{Figures, Fixture, Process, Stretch};
+use millrace_bench::{Fixture, Measurement, Process, Sample};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
         println!("  librdkafka's plain producer, same records               {plain}");
         let batch = load(&served.url, served.process(), "event", "16", "100")?;
         println!("  /events, batches of 100,            16 connections  {batch}");
-        println!("  batches reach {:.0} % of the plain producer", 100.0 * batch.figures.rate() / plain.rate());
+        println!("  batches reach {:.0} % of the plain producer", 100.0 * batch.sample.rate() / plain.rate());
         Ok(())
     })
 }
@@ -64,7 +64,7 @@ impl Served {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        anyhow::bail!("millrace serve does not serve")
+        anyhow::bail!("millrace serve is not ready")
     }
 
     fn process(&self) -> Process {
@@ -86,36 +86,36 @@ fn millrace() -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// What a load of `millrace load` took of the server.
+/// The result of one `millrace load`: CPU of the server, and latencies.
 struct Load {
-    figures: Figures,
+    sample: Sample,
     p50: f64,
     p99: f64,
 }
 
 impl std::fmt::Display for Load {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}   p50 {:.2} ms, p99 {:.2} ms", self.figures, self.p50, self.p99)
+        write!(f, "{}   p50 {:.2} ms, p99 {:.2} ms", self.sample, self.p50, self.p99)
     }
 }
 
 fn load(url: &str, process: Process, kind: &str, connections: &str, batch: &str) -> anyhow::Result<Load> {
     let report = tempfile::NamedTempFile::new()?;
-    let stretch = Stretch::begin(process)?;
+    let measurement = Measurement::begin(process)?;
     let status = Command::new(millrace()?)
         .args(["load", "--url", url, "--kind", kind, "--rate", "0", "--duration", SECONDS])
         .args(["--connections", connections, "--batch", batch, "--json"])
         .arg(report.path())
         .stdout(Stdio::null())
         .status()?;
-    ensure!(status.success(), "the load failed");
+    ensure!(status.success(), "millrace load failed");
     let report: Value = serde_json::from_slice(&std::fs::read(report.path())?)?;
     let latency = |name: &str| report["latency_ms"][name].as_f64().unwrap_or(f64::NAN);
-    let figures = stretch.end(report["accepted"].as_u64().context("accepted")?)?;
-    Ok(Load { figures, p50: latency("p50"), p99: latency("p99") })
+    let sample = measurement.end(report["accepted"].as_u64().context("accepted")?)?;
+    Ok(Load { sample, p50: latency("p50"), p99: latency("p99") })
 }
 
-/// A server that reads the request and answers as the edge would, without doing anything for it.
+/// Baseline: a server that reads the request and answers as the edge does.
 async fn idle_server() -> anyhow::Result<String> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -125,7 +125,7 @@ async fn idle_server() -> anyhow::Result<String> {
     Ok(url)
 }
 
-fn plain_producer(bootstrap: &str) -> anyhow::Result<Figures> {
+fn plain_producer(bootstrap: &str) -> anyhow::Result<Sample> {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("acks", "all")
@@ -135,7 +135,7 @@ fn plain_producer(bootstrap: &str) -> anyhow::Result<Figures> {
         .create()?;
     let value = "x".repeat(200);
     let headers = ["ce_id", "ce_type", "ce_source", "ce_time", "ce_specversion", "content-type", "traceparent"];
-    let stretch = Stretch::begin(Process::This)?;
+    let measurement = Measurement::begin(Process::This)?;
     for number in 0..PLAIN_RECORDS {
         let key = format!("user-{}", number % 10_000);
         let headers = headers.iter().fold(OwnedHeaders::new(), |all, key| {
@@ -151,5 +151,5 @@ fn plain_producer(bootstrap: &str) -> anyhow::Result<Figures> {
         }
     }
     producer.flush(Duration::from_secs(60))?;
-    stretch.end(PLAIN_RECORDS)
+    measurement.end(PLAIN_RECORDS)
 }

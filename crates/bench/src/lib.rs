@@ -1,7 +1,7 @@
-//! What Millrace's benchmarks share: a broker of their own, and an account of time and CPU.
+//! Shared parts of the benchmarks: a broker, and measurement of wall and CPU time.
 //!
-//! Each benchmark prints its figures beside a limit measured in the same run. CPU a record (user and system time of
-//! this process, from `/proc`) is the figure to trust on a machine that is shared; rates depend on who else is there.
+//! Each benchmark prints its results beside a baseline measured in the same run. On a shared machine trust CPU time a
+//! record (user and system time from `/proc`); rates depend on the other load.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use millrace_broker::{Apache, ApacheCluster};
 use rdkafka::ClientConfig;
 use rdkafka::client::DefaultClientContext;
 
-/// A broker of its own for one benchmark; it goes away with this.
+/// A broker for one benchmark; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Fixture {
     cluster: ApacheCluster,
@@ -24,7 +24,7 @@ impl Fixture {
     /// Starts one Apache Kafka broker from its jars, with these topics: names and numbers of partitions.
     ///
     /// # Errors
-    /// Where it does not start.
+    /// If it does not start.
     pub async fn start(topics: &[(&str, i32)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let cluster = Apache::builder(PathBuf::from(folder.path())).heap_mib(1024).scratch().start().await?;
@@ -35,22 +35,22 @@ impl Fixture {
         Ok(Self { cluster, _folder: folder })
     }
 
-    /// Where the broker is.
+    /// The bootstrap servers.
     pub fn bootstrap_servers(&self) -> String {
         self.cluster.bootstrap_servers()
     }
 }
 
-/// Whose CPU is counted.
+/// The process whose CPU time is measured.
 #[derive(Debug, Clone, Copy)]
 pub enum Process {
-    /// This process's.
+    /// This process.
     This,
-    /// That of the process with this id.
+    /// The process with this id.
     Other(u32),
 }
 
-/// CPU time of a process so far, user and system.
+/// User and system CPU time of a process so far.
 ///
 /// # Errors
 /// Where `/proc` cannot be read.
@@ -66,16 +66,16 @@ pub fn cpu_time(process: Process) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
 }
 
-/// A stretch of work being measured.
+/// A running measurement.
 #[derive(Debug)]
-pub struct Stretch {
+pub struct Measurement {
     process: Process,
     wall: Instant,
     cpu: Duration,
 }
 
-impl Stretch {
-    /// Begins to measure.
+impl Measurement {
+    /// Starts a measurement.
     ///
     /// # Errors
     /// Where `/proc` cannot be read.
@@ -83,45 +83,45 @@ impl Stretch {
         Ok(Self { process, wall: Instant::now(), cpu: cpu_time(process)? })
     }
 
-    /// Ends it after `records` were worked on.
+    /// Ends it after `records` were processed.
     ///
     /// # Errors
     /// Where `/proc` cannot be read.
-    pub fn end(self, records: u64) -> anyhow::Result<Figures> {
+    pub fn end(self, records: u64) -> anyhow::Result<Sample> {
         let wall = self.wall.elapsed();
-        Ok(Figures { records, wall, cpu: cpu_time(self.process)?.saturating_sub(self.cpu) })
+        Ok(Sample { records, wall, cpu: cpu_time(self.process)?.saturating_sub(self.cpu) })
     }
 }
 
-/// What a stretch of work took.
+/// The result of a measurement.
 #[derive(Debug, Clone, Copy)]
-pub struct Figures {
+pub struct Sample {
     records: u64,
     wall: Duration,
     cpu: Duration,
 }
 
-#[allow(clippy::cast_precision_loss)] // figures for people
-impl Figures {
+#[allow(clippy::cast_precision_loss)] // for display
+impl Sample {
     /// Records a second.
     pub fn rate(&self) -> f64 {
         self.records as f64 / self.wall.as_secs_f64()
     }
 
-    /// CPU a record, in microseconds.
+    /// CPU time a record, in microseconds.
     pub fn cpu_micros(&self) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / self.records as f64
     }
 }
 
-impl fmt::Display for Figures {
+impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:>9.0} records/s {:>7.2} µs CPU a record", self.rate(), self.cpu_micros())
     }
 }
 
-/// The middle one of some runs, by rate.
-pub fn median(mut runs: Vec<Figures>) -> Option<Figures> {
+/// The median of the runs by rate.
+pub fn median(mut runs: Vec<Sample>) -> Option<Sample> {
     runs.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
     runs.get(runs.len() / 2).copied()
 }

@@ -1,11 +1,11 @@
 //! Brokers on this machine, for development and for tests.
 //!
-//! - [`embedded`]: librdkafka's mock cluster, inside this process: nothing to install, bounded, forgetful.
-//! - [`apache`]: the real Apache Kafka, started from its Maven jars where a JDK is there: one broker or three, with
-//!   the faults a test wants (pause, kill, restart).
-//! - [`topics`]: makes the missing topics on any broker that has the admin API.
-//! - [`port`]: free ports that a restart finds free again.
-//! - [`supervise`]: child processes that end when this process does, however it ends.
+//! - [`embedded`]: librdkafka's mock cluster in this process: nothing to install, in memory, with limits.
+//! - [`apache`]: Apache Kafka from its Maven jars, where a JDK is installed: one broker or three, with fault injection
+//!   (pause, kill, restart).
+//! - [`topics`]: creates missing topics on any broker with the admin API.
+//! - [`port`]: free ports that stay free over a restart.
+//! - [`supervise`]: child processes that end with this process, however it ends.
 //!
 //! Everything listens on the loopback interface only.
 
@@ -19,9 +19,9 @@ pub mod topics;
 pub use apache::{Apache, ApacheCluster};
 pub use embedded::Embedded;
 
-/// Runs `work` where it may block: starting processes, reading files, and librdkafka's questions.
+/// Runs blocking `work` on a blocking thread: processes, files and librdkafka calls.
 ///
-/// Once begun it runs to its end, also when nobody waits for it any more; a panic of it is the caller's.
+/// It runs to its end also when the future is dropped; a panic of it resumes in the caller.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

@@ -1,4 +1,4 @@
-//! A quiet Kafka client that asks a broker what it knows.
+//! A Kafka client without logs that probes whether brokers are ready.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,12 +9,12 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult};
 
-/// How long one question may take. A client that waits for a broker to come up asks often.
-const QUESTION: Duration = Duration::from_millis(500);
+/// The time-out of one metadata request; probes repeat it.
+const METADATA_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Asks brokers that may not be there yet, so their refusals are no news for a log.
+/// Probes brokers that may not run yet, so errors are kept instead of logged.
 pub(crate) struct Probe {
-    client: BaseConsumer<LastWords>,
+    client: BaseConsumer<LastError>,
 }
 
 impl Probe {
@@ -24,33 +24,33 @@ impl Probe {
             .set("bootstrap.servers", bootstrap_servers)
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "200")
-            .create_with_context(LastWords::default())?;
+            .create_with_context(LastError::default())?;
         Ok(Self { client })
     }
 
-    /// The ids of the brokers that the cluster has now.
+    /// The ids of the brokers in the cluster.
     pub(crate) fn brokers(&self) -> KafkaResult<Vec<i32>> {
-        let metadata = self.client.fetch_metadata(None, QUESTION)?;
+        let metadata = self.client.fetch_metadata(None, METADATA_TIMEOUT)?;
         Ok(metadata.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect())
     }
 
-    /// What the client complained of last, which says more than a time-out does.
-    pub(crate) fn last_words(&self) -> String {
+    /// The last error of the client, which says more than a time-out.
+    pub(crate) fn last_error(&self) -> String {
         self.client.context().get()
     }
 }
 
-/// Keeps the last complaint instead of logging each.
+/// Keeps the last error instead of logging all.
 #[derive(Default)]
-struct LastWords(Mutex<String>);
+struct LastError(Mutex<String>);
 
-impl LastWords {
+impl LastError {
     fn get(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl ClientContext for LastWords {
+impl ClientContext for LastError {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn error(&self, _: RdKafkaError, reason: &str) {
@@ -58,4 +58,4 @@ impl ClientContext for LastWords {
     }
 }
 
-impl ConsumerContext for LastWords {}
+impl ConsumerContext for LastError {}

@@ -1,13 +1,12 @@
-//! Child processes that do not outlive this one.
+//! Supervised child processes: they do not outlive this process.
 //!
-//! A child is started by a shell that first leaves a watchdog behind and then turns into the child (`exec`), so the
-//! child is a direct child of this process and there is no moment at which it runs unwatched. The watchdog reads a
-//! pipe whose only writer is this process. The kernel closes that writer when this process ends, in whatever way,
-//! `SIGKILL` and a static that is never dropped included, and the watchdog then kills the child. An orderly end
-//! writes a line first, which sends the watchdog home.
+//! A shell first starts a watchdog in the background and then replaces itself by the child (`exec`), so the child is a
+//! direct child of this process and never runs without its watchdog. The watchdog reads a pipe whose only writer is
+//! this process. The kernel closes that writer however this process ends, `SIGKILL` and statics that are never dropped
+//! included, and the watchdog then kills the child. After a regular end of the child a line dismisses the watchdog.
 //!
-//! The child gets a process group of its own: a Ctrl-C on the terminal reaches this process and not its children,
-//! which must still be there while this process drains.
+//! The child has a process group of its own: a Ctrl-C on the terminal reaches this process and not its children, which
+//! must keep running while this process drains.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -21,9 +20,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// `$1` is the folder to remove after a kill by the watchdog (empty: none), the rest is the command.
 ///
-/// The watchdog is deaf to the signals that ask for an end: the kernel sends `SIGHUP` to a group that lost its parent
-/// while a process of it is stopped, so to the watchdog of a paused child just when it is needed.
-/// It says when it is in place, and keeps nothing open but the pipe, of which the child keeps nothing.
+/// The watchdog ignores termination signals: the kernel sends `SIGHUP` to an orphaned process group with a stopped
+/// process, and so to the watchdog of a paused child just when it is needed. It prints a line when it is ready, and
+/// keeps only the pipe open, which the child closes.
 const WATCHDOG: &str = r#"
 exec 3<&0
 watched=$$
@@ -46,8 +45,8 @@ exec 3<&-
 exec "$@" </dev/null >&2
 "#;
 
-/// How often an exit is looked for.
-const POLL: Duration = Duration::from_millis(10);
+/// The time between two checks for an exit.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A child process that is killed when this value is dropped or this process ends.
 #[derive(Debug)]
@@ -57,14 +56,13 @@ pub struct Supervised {
 }
 
 impl Supervised {
-    /// Starts `command` (its program, arguments, environment and working directory), its input empty and its output
+    /// Starts `command` (its program, arguments, environment and working directory) with empty input, and its output
     /// and errors appended to `output`.
     ///
-    /// `scratch` is removed with all that is in it after the child was killed because this process has ended; where
-    /// this process ends the child itself, the folder is left alone.
+    /// The watchdog removes the folder `scratch` after it has killed the child; nothing else removes it.
     ///
     /// # Errors
-    /// Where no process can be started. A program that does not exist is seen as an exit with status 127.
+    /// If no process can be started. A program that does not exist exits with status 127.
     pub fn spawn(command: &Command, output: File, scratch: Option<&Path>) -> io::Result<Self> {
         let mut shell = Command::new("/bin/sh");
         shell
@@ -88,7 +86,7 @@ impl Supervised {
         let mut child = shell.spawn()?;
         let ready = child.stdout.take();
         let supervised = Self { watchdog: child.stdin.take(), child };
-        // A child that was paused before its watchdog was in place would have none.
+        // Wait for the watchdog: a child paused before it is ready would not be watched.
         let mut line = String::new();
         if let Some(ready) = ready {
             BufReader::new(ready).read_line(&mut line)?;
@@ -104,7 +102,7 @@ impl Supervised {
         self.child.id()
     }
 
-    /// How the child ended, or `None` while it runs.
+    /// The exit status of the child, or `None` while it runs.
     ///
     /// # Errors
     /// Where the operating system cannot say.
@@ -116,7 +114,7 @@ impl Supervised {
         Ok(status)
     }
 
-    /// Sends `SIGSTOP`: the child keeps its memory and its connections, and answers nobody.
+    /// Sends `SIGSTOP`: the child keeps its memory and connections, and answers nothing.
     ///
     /// # Errors
     /// Where the child has ended.
@@ -132,7 +130,7 @@ impl Supervised {
         self.signal(Signal::CONT)
     }
 
-    /// Sends `SIGKILL` and waits for the end. A child that has ended already is fine.
+    /// Sends `SIGKILL` and waits for the exit. A no-op if the child has exited.
     ///
     /// # Errors
     /// Where the operating system refuses.
@@ -143,12 +141,12 @@ impl Supervised {
         Ok(status)
     }
 
-    /// Sends `SIGTERM` (after `SIGCONT`, as a paused child hears nothing), waits up to `patience`, then kills.
+    /// Sends `SIGTERM` (after `SIGCONT`, since a paused child handles no signal), waits up to `timeout`, then kills.
     ///
     /// # Errors
     /// Where the operating system refuses.
-    pub fn stop(&mut self, patience: Duration) -> io::Result<ExitStatus> {
-        let deadline = Instant::now() + patience;
+    pub fn stop(&mut self, timeout: Duration) -> io::Result<ExitStatus> {
+        let deadline = Instant::now() + timeout;
         if self.exited()?.is_none() {
             self.signal(Signal::CONT)?;
             self.signal(Signal::TERM)?;
@@ -160,11 +158,11 @@ impl Supervised {
             if Instant::now() >= deadline {
                 return self.kill();
             }
-            thread::sleep(POLL);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// A pid is only this child's until its exit was collected, so that is asked first.
+    /// The pid may be reused once the exit was collected, so that is checked first.
     fn signal(&mut self, signal: Signal) -> io::Result<()> {
         if self.exited()?.is_some() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the process has ended"));
@@ -174,7 +172,7 @@ impl Supervised {
 
     fn dismiss_watchdog(&mut self) {
         if let Some(mut watchdog) = self.watchdog.take() {
-            // It may be gone already, and then there is nobody to dismiss.
+            // Fails if the watchdog has exited already.
             let _ = watchdog.write_all(b"\n");
         }
     }
@@ -183,7 +181,7 @@ impl Supervised {
 impl Drop for Supervised {
     fn drop(&mut self) {
         if let Err(error) = self.kill() {
-            tracing::warn!(pid = self.pid(), %error, "a child process could not be killed");
+            tracing::warn!(pid = self.pid(), %error, "cannot kill a child process");
         }
     }
 }

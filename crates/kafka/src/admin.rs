@@ -1,4 +1,4 @@
-//! What a broker holds: brokers, topics, offsets, groups. For status pages and tools, not for hot paths.
+//! Admin client: brokers, topics, offsets and consumer groups of a cluster. For status pages and tools, not hot paths.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,9 +23,9 @@ pub type Commits = BTreeMap<(String, i32), Committed>;
 /// The brokers and topics of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterMetadata {
-    /// How many brokers there are.
+    /// The number of brokers.
     pub brokers: usize,
-    /// Topics with their number of partitions, internal ones left out.
+    /// Topics with their number of partitions, without internal topics.
     pub topics: BTreeMap<String, i32>,
 }
 
@@ -34,39 +34,39 @@ pub struct ClusterMetadata {
 pub struct Group {
     /// Its name.
     pub name: String,
-    /// How its members share work.
+    /// Its group protocol.
     pub kind: GroupKind,
-    /// How many members it has; `None` where this client cannot ask.
+    /// The number of members; `None` where librdkafka cannot query it.
     pub members: Option<usize>,
 }
 
-/// How the members of a group share work.
+/// The protocol by which the members of a group share partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupKind {
-    /// By the classic protocol: one of them assigns partitions. Groups of offsets without members are classic, too.
+    /// Classic protocol: a member assigns partitions. Groups with offsets and no members are classic too.
     Classic,
-    /// By the consumer protocol (KIP-848): the coordinator assigns partitions.
+    /// Consumer protocol (KIP-848): the coordinator assigns partitions.
     Consumer,
-    /// Otherwise: a share group (KIP-932) or a streams group (KIP-1071). librdkafka 2.12 cannot ask which.
+    /// A share group (KIP-932) or a streams group (KIP-1071); librdkafka 2.12 cannot tell which.
     Other,
 }
 
 type Client = Arc<BaseConsumer<LoggingContext>>;
 
-/// Asks a cluster questions. Clones share their connections; calls wait at most for the time given.
+/// A client for queries of a cluster. Clones share their connections; each call is bounded by its time-out.
 #[derive(Clone)]
 pub struct AdminClient {
     settings: KafkaSettings,
     client: Client,
-    /// One client a group: an offset is asked for in the group's own name.
+    /// One client a group: librdkafka fetches committed offsets of the client's own `group.id` only.
     by_group: Arc<Mutex<BTreeMap<String, Client>>>,
 }
 
-/// librdkafka's in-memory cluster names itself so.
+/// The prefix of the cluster id of librdkafka's mock cluster.
 const IN_MEMORY_CLUSTER: &str = "mockCluster";
 
 impl AdminClient {
-    /// A client for questions; it connects in the background.
+    /// An admin client; it connects in the background.
     ///
     /// # Errors
     /// [`KafkaError`] where the settings are wrong.
@@ -80,7 +80,7 @@ impl AdminClient {
     /// # Errors
     /// [`KafkaError::Unreachable`] where no broker answers in time.
     pub async fn overview(&self, timeout: Duration) -> Result<ClusterMetadata, KafkaError> {
-        let metadata = self.ask(move |client| client.fetch_metadata(None, timeout)).await?;
+        let metadata = self.query(move |client| client.fetch_metadata(None, timeout)).await?;
         let topics = metadata.topics().iter().filter(|topic| !topic.name().starts_with("__"));
         let count = |partitions: usize| i32::try_from(partitions).unwrap_or(i32::MAX);
         Ok(ClusterMetadata {
@@ -89,7 +89,7 @@ impl AdminClient {
         })
     }
 
-    /// Whether this is the in-memory broker, which knows no groups and no creation of topics.
+    /// Whether this is the in-memory broker, which cannot list groups or create topics.
     ///
     /// # Errors
     /// [`KafkaError::Unreachable`] where no broker answers in time.
@@ -97,8 +97,8 @@ impl AdminClient {
         Ok(self.fetch_id(timeout).await?.starts_with(IN_MEMORY_CLUSTER))
     }
 
-    /// What tells this cluster from any other, for those who keep its offsets elsewhere; `None` for the in-memory
-    /// broker, whose offsets mean nothing after its end.
+    /// The cluster id, for stores that keep offsets outside of Kafka; `None` for the in-memory broker, whose offsets
+    /// do not survive it.
     ///
     /// # Errors
     /// [`KafkaError::Unreachable`] where no broker answers in time.
@@ -106,20 +106,20 @@ impl AdminClient {
         Ok(Some(self.fetch_id(timeout).await?).filter(|id| !id.starts_with(IN_MEMORY_CLUSTER)))
     }
 
-    /// What tells a topic from any other that has had or will have its name, for those who keep its offsets elsewhere.
+    /// The topic id (KIP-516), for stores that keep offsets outside of Kafka: a topic created again has another one.
     ///
     /// # Errors
     /// [`KafkaError::Unreachable`] where no broker answers in time, or none has the topic.
     pub async fn topic_id(&self, topic: &str, timeout: Duration) -> Result<String, KafkaError> {
         let topic = topic.to_owned();
-        self.ask(move |client| retry::until_final(timeout, |left| ffi::topic_id(client, &topic, left))).await
+        self.query(move |client| retry::until_final(timeout, |left| ffi::topic_id(client, &topic, left))).await
     }
 
     async fn fetch_id(&self, timeout: Duration) -> Result<String, KafkaError> {
-        let id = self.ask(move |client| Ok(client.client().fetch_cluster_id(timeout))).await?;
+        let id = self.query(move |client| Ok(client.client().fetch_cluster_id(timeout))).await?;
         id.ok_or_else(|| KafkaError::Unreachable {
             bootstrap: self.settings.bootstrap_servers.clone(),
-            reason: "it did not say which cluster it is".to_owned(),
+            reason: "no cluster id in its answer".to_owned(),
         })
     }
 
@@ -131,7 +131,7 @@ impl AdminClient {
         self.offsets_at(topics, Offset::End, timeout).await
     }
 
-    /// The offset of the first record that is still there, of each partition.
+    /// The log start offset of each partition.
     ///
     /// # Errors
     /// [`KafkaError`] where the brokers do not answer in time.
@@ -153,17 +153,17 @@ impl AdminClient {
         if list.count() == 0 {
             return Ok(Offsets::new());
         }
-        // In place of a time, Kafka's ListOffsets takes the beginning or the end.
-        let ask = move |client: &BaseConsumer<LoggingContext>| {
+        // ListOffsets takes the beginning or the end in place of a timestamp.
+        let query = move |client: &BaseConsumer<LoggingContext>| {
             let mut list = list;
             list.set_all_offsets(at)?;
             let answer = retry::until_final(timeout, |left| client.offsets_for_times(list.clone(), left));
             answer.map(|list| offsets(&list))
         };
-        self.ask(ask).await
+        self.query(query).await
     }
 
-    /// The committed offsets of a group; partitions without one are left out.
+    /// The committed offsets of a group, without partitions that have none.
     ///
     /// # Errors
     /// [`KafkaError`] where the group's coordinator does not answer in time.
@@ -173,10 +173,10 @@ impl AdminClient {
         topics: &BTreeMap<String, i32>,
         timeout: Duration,
     ) -> Result<Offsets, KafkaError> {
-        self.ask_committed(group, topics, timeout, offsets).await
+        self.query_committed(group, topics, timeout, offsets).await
     }
 
-    /// The same, with the metadata of each.
+    /// The committed offsets of a group with their metadata.
     ///
     /// # Errors
     /// [`KafkaError`] where the group's coordinator does not answer in time.
@@ -186,30 +186,30 @@ impl AdminClient {
         topics: &BTreeMap<String, i32>,
         timeout: Duration,
     ) -> Result<Commits, KafkaError> {
-        self.ask_committed(group, topics, timeout, commits).await
+        self.query_committed(group, topics, timeout, commits).await
     }
 
-    async fn ask_committed<T: Default + Send + 'static>(
+    async fn query_committed<T: Default + Send + 'static>(
         &self,
         group: &str,
         topics: &BTreeMap<String, i32>,
         timeout: Duration,
         read: fn(&TopicPartitionList) -> T,
     ) -> Result<T, KafkaError> {
-        let client = self.of_group(group)?;
+        let client = self.group_client(group)?;
         let list = partitions(topics);
         if list.count() == 0 {
             return Ok(T::default());
         }
-        let ask = move |client: &BaseConsumer<LoggingContext>| {
+        let query = move |client: &BaseConsumer<LoggingContext>| {
             let answer = retry::until_final(timeout, |left| client.committed_offsets(list.clone(), left));
             answer.map(|list| read(&list))
         };
-        self.ask_with(client, ask).await
+        self.query_with(client, query).await
     }
 
-    /// All groups that read topics. The in-memory broker has no such list: asking it would end this process, so it is told
-    /// apart first and answers with none.
+    /// All consumer groups. Empty for the in-memory broker, which is never asked: listing its groups would abort this
+    /// process.
     ///
     /// # Errors
     /// [`KafkaError`] where the brokers do not answer in time.
@@ -217,10 +217,10 @@ impl AdminClient {
         if self.is_in_memory(timeout).await? {
             return Ok(Vec::new());
         }
-        self.ask(move |client| groups(client, timeout)).await
+        self.query(move |client| groups(client, timeout)).await
     }
 
-    fn of_group(&self, group: &str) -> Result<Client, KafkaError> {
+    fn group_client(&self, group: &str) -> Result<Client, KafkaError> {
         let mut clients = self.by_group.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(group) {
             return Ok(Arc::clone(client));
@@ -230,21 +230,21 @@ impl AdminClient {
         Ok(client)
     }
 
-    async fn ask<T, Q>(&self, question: Q) -> Result<T, KafkaError>
+    async fn query<T, Q>(&self, query: Q) -> Result<T, KafkaError>
     where
         T: Send + 'static,
         Q: FnOnce(&BaseConsumer<LoggingContext>) -> KafkaResult<T> + Send + 'static,
     {
-        self.ask_with(Arc::clone(&self.client), question).await
+        self.query_with(Arc::clone(&self.client), query).await
     }
 
-    /// librdkafka answers by blocking its caller.
-    async fn ask_with<T, Q>(&self, client: Client, question: Q) -> Result<T, KafkaError>
+    /// Runs a query on a blocking thread: librdkafka blocks its caller.
+    async fn query_with<T, Q>(&self, client: Client, query: Q) -> Result<T, KafkaError>
     where
         T: Send + 'static,
         Q: FnOnce(&BaseConsumer<LoggingContext>) -> KafkaResult<T> + Send + 'static,
     {
-        let answer = tokio::task::spawn_blocking(move || question(&client)).await;
+        let answer = tokio::task::spawn_blocking(move || query(&client)).await;
         answer
             .unwrap_or(Err(RdKafkaError::Canceled))
             .map_err(|error| KafkaError::unreachable(&self.settings.bootstrap_servers, error))
@@ -264,19 +264,19 @@ fn connect(settings: &KafkaSettings, group: Option<&str>) -> Result<Client, Kafk
     if let Some(group) = group {
         config.set("group.id", group).set("enable.auto.commit", "false");
     }
-    // Every question has a time-out of its own, whose error says more.
+    // Each query returns its own error.
     let context = LoggingContext::new(settings)?.quiet();
     config.create_with_context(context).map(Arc::new).map_err(KafkaError::call("creating a client"))
 }
 
-/// What the list of groups calls one that it knows only the name of: it tells of classic groups alone.
-const STATE_OF_OTHERS: &str = "Dead";
+/// The state that `ListGroups` has for groups of other protocols: it describes classic groups only.
+const NON_CLASSIC_STATE: &str = "Dead";
 
 fn groups(client: &BaseConsumer<LoggingContext>, timeout: Duration) -> KafkaResult<Vec<Group>> {
     let list = || retry::until_final(timeout, |left| client.fetch_group_list(None, left));
     let listed = list()?;
     let listed = listed.groups().iter().filter(|group| matches!(group.protocol_type(), "consumer" | ""));
-    let (others, classic): (Vec<_>, Vec<_>) = listed.partition(|group| group.state() == STATE_OF_OTHERS);
+    let (others, classic): (Vec<_>, Vec<_>) = listed.partition(|group| group.state() == NON_CLASSIC_STATE);
     let classic = classic.into_iter().map(|group| Group {
         name: group.name().to_owned(),
         kind: GroupKind::Classic,
@@ -288,10 +288,10 @@ fn groups(client: &BaseConsumer<LoggingContext>, timeout: Duration) -> KafkaResu
     }
     let names: Vec<String> = others.into_iter().map(|group| group.name().to_owned()).collect();
     let described = retry::until_final(timeout, |left| ffi::describe_groups(client, &names, left))?;
-    // A group that was deleted after it was listed looks like one of another kind, but is not listed again.
+    // A group that was deleted since looks like one of another kind: list again to leave it out.
     let listed = list()?;
-    let is_there = |name: &str| listed.groups().iter().any(|group| group.name() == name);
-    groups.extend(described.into_iter().filter(|group| is_there(&group.name)).map(|group| {
+    let still_exists = |name: &str| listed.groups().iter().any(|group| group.name() == name);
+    groups.extend(described.into_iter().filter(|group| still_exists(&group.name)).map(|group| {
         let kind = if group.is_of_consumer_protocol { GroupKind::Consumer } else { GroupKind::Other };
         let members = group.is_of_consumer_protocol.then_some(group.members);
         Group { name: group.name, kind, members }

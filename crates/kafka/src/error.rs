@@ -1,4 +1,4 @@
-//! What can go wrong between this process and a broker, by class.
+//! Errors of the Kafka client, and their classes.
 
 use std::fmt;
 
@@ -22,12 +22,12 @@ pub enum KafkaError {
     /// No broker answered in time.
     #[error("no broker answers at {bootstrap}: {reason}")]
     Unreachable {
-        /// Where it was looked for.
+        /// The bootstrap servers.
         bootstrap: String,
-        /// librdkafka's account.
+        /// librdkafka's reason.
         reason: String,
     },
-    /// A security set-up that does not work.
+    /// Authentication cannot work with these settings.
     #[error("cannot authenticate with Kafka: {0}")]
     Credentials(String),
     /// Anything else.
@@ -35,13 +35,13 @@ pub enum KafkaError {
     Call {
         /// What was being done.
         action: &'static str,
-        /// What came back.
+        /// The error of the client.
         source: ClientError,
     },
 }
 
-/// An error of librdkafka, which displays as what failed: without the name of the code, and without the kind of call,
-/// which whoever reports the error names in the user's terms.
+/// An error of librdkafka. It displays as its reason alone, without the name of the code and of the call: the caller
+/// names the call in the user's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientError(pub RdKafkaError);
 
@@ -66,8 +66,8 @@ impl fmt::Display for ClientError {
 
 impl std::error::Error for ClientError {}
 
-/// What an error code means, for a person. librdkafka's own descriptions of a failed connection are its jargon; for
-/// what a broker answers they are Kafka's terms, and stay.
+/// The description of an error code. Client-side errors are described in plain words instead of librdkafka's; those of
+/// a broker keep Kafka's terms.
 pub fn describe(code: Code) -> String {
     match code {
         Code::BrokerTransportFailure => "the connection failed".to_owned(),
@@ -84,7 +84,7 @@ pub fn describe(code: Code) -> String {
     }
 }
 
-/// librdkafka's text without whether a broker (`Broker: `) or the client itself (`Local: `) said so.
+/// librdkafka's text without its origin: a broker (`Broker: `) or the client (`Local: `).
 fn without_origin(text: &str) -> &str {
     text.strip_prefix("Broker: ").or_else(|| text.strip_prefix("Local: ")).unwrap_or(text)
 }
@@ -98,7 +98,7 @@ impl KafkaError {
         }
     }
 
-    /// No broker at `bootstrap` answered: `error` is what came instead.
+    /// No broker at `bootstrap` answered, because of `error`.
     pub fn unreachable(bootstrap: &str, error: RdKafkaError) -> Self {
         Self::Unreachable { bootstrap: bootstrap.to_owned(), reason: ClientError(error).to_string() }
     }
@@ -146,13 +146,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_that_failed_is_told_in_plain_words() {
+    fn a_failed_connection_is_described_in_plain_words() {
         let failed = KafkaError::unreachable("broker:9092", RdKafkaError::MetadataFetch(Code::BrokerTransportFailure));
         assert_eq!(failed.to_string(), "no broker answers at broker:9092: the connection failed");
     }
 
     #[test]
-    fn what_a_broker_answers_keeps_kafkas_term() {
+    fn a_broker_error_keeps_kafkas_term() {
         let text = |error| ClientError(error).to_string();
         let unknown = RdKafkaError::MessageConsumption(Code::UnknownTopicOrPartition);
         assert_eq!(text(unknown), "Unknown topic or partition");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_call_is_told_once_with_its_causes() {
+    fn a_failed_call_names_its_cause_once() {
         use std::error::Error as _;
 
         let failure = KafkaError::call("reading")(RdKafkaError::Global(Code::AllBrokersDown));

@@ -1,29 +1,29 @@
-//! Points at which a process can be made to end as in a crash, for tests of what is left then.
+//! Failpoints: places at which tests crash the process, to see what a restart finds.
 //!
-//! Only builds with the feature `failpoints` have them; in all others a point is nothing.
+//! Only builds with the feature `failpoints` have them; elsewhere the macro expands to nothing.
 //!
-//! | point | what is just over |
+//! | point | reached when |
 //! |---|---|
-//! | `record.taken` | nothing yet: it is about to be processed |
-//! | `record.processed` | it was processed, and its letter acknowledged where there is one; it does not count yet |
-//! | `letter.refused` | its record was refused |
-//! | `letter.acknowledged` | the broker has it; its record does not count yet |
-//! | `offsets.done` | records were counted as done |
-//! | `offsets.sent` | the commit is on its way |
-//! | `offsets.committed` | the broker has confirmed it |
-//! | `batch.taken` | nothing yet: it is about to be written |
-//! | `batch.written` | the rows and the offset were written |
-//! | `batch.lettered` | the letters were acknowledged |
-//! | `batch.committed` | the store has confirmed the transaction |
-//! | `transaction.taken` | its records were made |
+//! | `record.taken` | a record is about to be processed |
+//! | `record.processed` | it was processed and its dead letter, if any, acknowledged; not yet marked as completed |
+//! | `letter.refused` | a record was rejected; its dead letter is not written yet |
+//! | `letter.acknowledged` | its dead letter was acknowledged; the record is not yet marked as completed |
+//! | `offsets.done` | records were marked as completed |
+//! | `offsets.sent` | an offset commit was sent |
+//! | `offsets.committed` | the broker confirmed the commit |
+//! | `batch.taken` | a batch is about to be written |
+//! | `batch.written` | its rows and the offset were written |
+//! | `batch.lettered` | its dead letters were acknowledged |
+//! | `batch.committed` | the store confirmed the transaction |
+//! | `transaction.taken` | a transaction's records were made |
 //! | `transaction.produced` | they were acknowledged |
-//! | `transaction.complete` | the offsets were added |
-//! | `transaction.committed` | the broker has confirmed it |
+//! | `transaction.complete` | the offsets were added to the transaction |
+//! | `transaction.committed` | the broker confirmed the transaction |
 
 #[cfg(feature = "failpoints")]
 pub use armed::{arm, reached};
 
-/// Ends the process here, where `MILLRACE_CRASH_AT` names this point.
+/// Aborts the process here if `MILLRACE_CRASH_AT` names this point.
 #[cfg(feature = "failpoints")]
 #[macro_export]
 macro_rules! failpoint {
@@ -32,7 +32,7 @@ macro_rules! failpoint {
     };
 }
 
-/// Nothing: this build has no failpoints.
+/// Expands to nothing: this build has no failpoints.
 #[cfg(not(feature = "failpoints"))]
 #[macro_export]
 macro_rules! failpoint {
@@ -47,18 +47,18 @@ mod armed {
 
     use crate::error::KafkaError;
 
-    /// For [`failpoint!`](crate::failpoint): the process is at a point.
+    /// Called by [`failpoint!`](crate::failpoint): the process has reached a point.
     pub fn reached(name: &str) {
         ::fail::fail_point!(name);
     }
 
     const VARIABLE: &str = "MILLRACE_CRASH_AT";
 
-    /// Lets the process end at once when it comes to a point for the n-th time, if `MILLRACE_CRASH_AT=POINT:N` is set.
-    /// Nothing is closed or flushed then.
+    /// Arms the failpoint that `MILLRACE_CRASH_AT=POINT:N` names: the process aborts when it reaches it for the n-th
+    /// time. Nothing is closed or flushed.
     ///
     /// # Errors
-    /// [`KafkaError::Setting`] where the variable says anything else.
+    /// [`KafkaError::Setting`] where the variable has another format.
     pub fn arm() -> Result<(), KafkaError> {
         let Ok(value) = env::var(VARIABLE) else { return Ok(()) };
         let setting = |reason: &str| KafkaError::Setting {
@@ -67,7 +67,7 @@ mod armed {
             reason: reason.to_owned(),
         };
         let parsed = value.split_once(':').and_then(|(point, hit)| Some((point, hit.parse::<NonZeroUsize>().ok()?)));
-        let (point, hit) = parsed.ok_or_else(|| setting("it must be a point, a colon and a number from 1"))?;
+        let (point, hit) = parsed.ok_or_else(|| setting("expected POINT:N with N from 1"))?;
         let (name, hits) = (point.to_owned(), AtomicUsize::new(0));
         let crash = move || {
             if hits.fetch_add(1, Ordering::Relaxed) + 1 == hit.get() {

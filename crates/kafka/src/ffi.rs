@@ -1,4 +1,4 @@
-//! The calls into librdkafka that the `rdkafka` crate does not offer.
+//! Calls into librdkafka that the `rdkafka` crate does not wrap.
 #![allow(unsafe_code)]
 
 use std::collections::BTreeSet;
@@ -12,12 +12,12 @@ use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, OwnedHeaders};
 use rdkafka::types::RDKafkaHeaders;
 use rdkafka::{TopicPartitionList, bindings};
 
-/// What librdkafka knows of a message whose delivery failed.
+/// librdkafka's status of a message whose delivery failed (`rd_kafka_message_status`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Persistence {
     /// It was never sent: no broker has it.
     NotPersisted,
-    /// It was sent, but no answer came: a broker may have it.
+    /// It was sent, and no answer came: a broker may have it.
     PossiblyPersisted,
     /// A broker has it.
     Persisted,
@@ -36,8 +36,8 @@ pub(crate) fn persistence(message: &BorrowedMessage<'_>) -> Persistence {
     }
 }
 
-/// A record's headers in order. A name that is not UTF-8 is passed over: reading one through `rdkafka` panics, and
-/// anybody who can write to the topic can write one.
+/// A record's headers in order, without those whose name is not UTF-8: `rdkafka` panics on one, and any producer can
+/// write one.
 pub(crate) fn headers(headers: &BorrowedHeaders) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
     let native = ptr::from_ref(headers).cast::<RDKafkaHeaders>();
     (0..headers.count()).filter_map(move |index| {
@@ -56,8 +56,8 @@ pub(crate) fn headers(headers: &BorrowedHeaders) -> impl Iterator<Item = (&str, 
     })
 }
 
-/// Takes every header out of `own` whose name begins with `prefix`. The others stay byte for byte and in order, also
-/// those whose name is not UTF-8.
+/// Removes every header whose name begins with `prefix`. The others stay byte for byte and in order, those whose name
+/// is not UTF-8 included.
 pub(crate) fn remove_headers(own: OwnedHeaders, prefix: &str) -> OwnedHeaders {
     let names: BTreeSet<CString> = headers(own.as_borrowed())
         .filter(|(name, _)| name.starts_with(prefix))
@@ -65,28 +65,28 @@ pub(crate) fn remove_headers(own: OwnedHeaders, prefix: &str) -> OwnedHeaders {
         .collect();
     let native = ptr::from_ref(own.as_borrowed()).cast::<RDKafkaHeaders>().cast_mut();
     for name in &names {
-        // SAFETY: `own` is this function's, so nobody else reads the list while it changes, and `name` ends with a nul.
-        // The only error is that there is no such header.
+        // SAFETY: `own` is this function's, so the list has no other reader while it changes, and `name` ends with a
+        // nul. The only possible error: there is no such header.
         unsafe { bindings::rd_kafka_header_remove(native, name.as_ptr()) };
     }
     own
 }
 
-/// Commits offsets without waiting; the answer arrives as the context's `commit_callback` in a later poll.
+/// Commits offsets without waiting; the result arrives as the context's `commit_callback` in a later poll.
+///
+/// `Consumer::commit` in its asynchronous mode reports no result: librdkafka reports to a callback or a queue only, and
+/// `rdkafka` passes neither.
 ///
 /// # Errors
 /// The commit could not be enqueued.
-///
-/// `Consumer::commit` in its asynchronous mode never answers: librdkafka reports only to a callback or a queue, and
-/// `rdkafka` gives it neither.
 pub fn commit_async<C, X>(consumer: &C, offsets: &TopicPartitionList) -> KafkaResult<()>
 where
     C: Consumer<X>,
     X: ConsumerContext,
 {
     let client = consumer.client().native_ptr();
-    // SAFETY: client and list are valid while borrowed, and the list is copied. The queue is a reference of our own,
-    // given back after the call, which keeps one for as long as it needs it.
+    // SAFETY: client and list are valid while borrowed, and the list is copied. The queue is a reference of
+    // this function's, released after the call, which keeps its own.
     let code = unsafe {
         let queue = bindings::rd_kafka_queue_get_consumer(client);
         if queue.is_null() {
@@ -122,7 +122,7 @@ where
     }
 }
 
-/// The id that a cluster gave a topic when it was made: another topic of the same name has another (KIP-516). Waits for
+/// The id that a cluster gave a topic at its creation (KIP-516): a later topic of the same name has another. Waits for
 /// at most `timeout`.
 pub(crate) fn topic_id<C, X>(consumer: &C, topic: &str, timeout: Duration) -> KafkaResult<String>
 where
@@ -131,27 +131,27 @@ where
 {
     let name = CString::new(topic).map_err(|_| RdKafkaError::AdminOp(Code::InvalidTopic))?;
     let operation = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
-    let ask = |client, options, queue| {
+    let request = |client, options, queue| {
         let mut names = [name.as_ptr()];
         // SAFETY: client, options and queue are valid during the call. The names are copied by the collection, the
-        // collection by the question.
+        // collection by the request.
         unsafe {
             let topics = bindings::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
             bindings::rd_kafka_DescribeTopics(client, topics, options, queue);
             bindings::rd_kafka_TopicCollection_destroy(topics);
         }
     };
-    // SAFETY: it asks one question, whose answer is read as what it is.
-    unsafe { administer(consumer, operation, timeout, ask, |event| described_id(event)) }
+    // SAFETY: it sends one request, and its result is read by the matching function.
+    unsafe { administer(consumer, operation, timeout, request, |event| described_id(event)) }
 }
 
-/// What a coordinator says of a consumer group.
+/// A group as `DescribeConsumerGroups` describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DescribedGroup {
     /// Its name.
     pub(crate) name: String,
-    /// Whether its members use the consumer protocol of KIP-848. A name that is no consumer group's has a classic group
-    /// without members.
+    /// Whether its members use the consumer protocol (KIP-848). A name without a consumer group is described as a
+    /// classic group without members.
     pub(crate) is_of_consumer_protocol: bool,
     /// How many members it has.
     pub(crate) members: usize,
@@ -170,25 +170,29 @@ where
     let names: Result<Vec<_>, _> = names.iter().map(|name| CString::new(name.as_str())).collect();
     let names = names.map_err(|_| RdKafkaError::AdminOp(Code::InvalidGroupId))?;
     let operation = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
-    let ask = |client, options, queue| {
+    let request = |client, options, queue| {
         let mut names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
-        // SAFETY: client, options and queue are valid during the call, and the names are copied by the question.
+        // SAFETY: client, options and queue are valid during the call, and the names are copied by the request.
         unsafe { bindings::rd_kafka_DescribeConsumerGroups(client, names.as_mut_ptr(), names.len(), options, queue) };
     };
-    // SAFETY: it asks one question, whose answer is read as what it is.
-    unsafe { administer(consumer, operation, timeout, ask, |event| described_groups(event)) }
+    // SAFETY: it sends one request, and its result is read by the matching function.
+    unsafe { administer(consumer, operation, timeout, request, |event| described_groups(event)) }
 }
 
-/// Asks a question of librdkafka's admin API, and reads the answer.
+/// Sends a request of librdkafka's admin API, and reads the result.
 ///
 /// # Safety
-/// `ask` asks one question of this kind with the options and the queue that it is given, and `read` takes the event for
-/// an answer to it.
+/// `request` sends one request of this kind with the options and the queue that it is given, and `read` reads the event
+/// as a result of that kind.
 unsafe fn administer<C, X, T>(
     consumer: &C,
     operation: bindings::rd_kafka_admin_op_t,
     timeout: Duration,
-    ask: impl FnOnce(*mut bindings::rd_kafka_t, *const bindings::rd_kafka_AdminOptions_t, *mut bindings::rd_kafka_queue_t),
+    request: impl FnOnce(
+        *mut bindings::rd_kafka_t,
+        *const bindings::rd_kafka_AdminOptions_t,
+        *mut bindings::rd_kafka_queue_t,
+    ),
     read: impl FnOnce(*mut bindings::rd_kafka_event_t) -> Result<T, Code>,
 ) -> KafkaResult<T>
 where
@@ -198,13 +202,13 @@ where
     use bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
     let client = consumer.client().native_ptr();
     let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: the client is valid while borrowed. All else is made and destroyed here, and the question keeps copies of
-    // what it needs. What the event holds is read before it goes.
+    // SAFETY: the client is valid while borrowed. All else is created and destroyed here, and the request copies what
+    // it needs. The event is read before it is destroyed.
     unsafe {
         let options = bindings::rd_kafka_AdminOptions_new(client, operation);
         bindings::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, ptr::null_mut(), 0);
         let queue = bindings::rd_kafka_queue_new(client);
-        ask(client, options, queue);
+        request(client, options, queue);
         let event = bindings::rd_kafka_queue_poll(queue, milliseconds);
         let answer = if event.is_null() {
             Err(Code::OperationTimedOut)
@@ -222,10 +226,10 @@ where
     }
 }
 
-/// The id of the one topic that an answer describes.
+/// The id of the one topic in a result.
 ///
 /// # Safety
-/// The event is an answer to `rd_kafka_DescribeTopics` that is not destroyed yet.
+/// The event is a result of `rd_kafka_DescribeTopics` that is not destroyed yet.
 unsafe fn described_id(event: *mut bindings::rd_kafka_event_t) -> Result<String, Code> {
     use bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
     // SAFETY: the event is valid, and all that is reached from it lives as long.
@@ -246,15 +250,15 @@ unsafe fn described_id(event: *mut bindings::rd_kafka_event_t) -> Result<String,
     }
 }
 
-/// The groups that an answer describes.
+/// The groups in a result.
 ///
 /// # Safety
-/// The event is an answer to `rd_kafka_DescribeConsumerGroups` that is not destroyed yet.
+/// The event is a result of `rd_kafka_DescribeConsumerGroups` that is not destroyed yet.
 unsafe fn described_groups(event: *mut bindings::rd_kafka_event_t) -> Result<Vec<DescribedGroup>, Code> {
     use bindings::rd_kafka_consumer_group_type_t::RD_KAFKA_CONSUMER_GROUP_TYPE_CONSUMER;
     use bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
     // SAFETY: the event is valid, and all that is reached from it lives as long. The array holds as many groups as the
-    // answer says.
+    // result says.
     unsafe {
         let mut count = 0;
         let result = bindings::rd_kafka_event_DescribeConsumerGroups_result(event);

@@ -1,4 +1,4 @@
-//! Envelopes as record headers.
+//! `CloudEvents` envelopes as record headers.
 
 use millrace_domain::Envelope;
 use rdkafka::message::{Header, OwnedHeaders};

@@ -1,4 +1,4 @@
-//! Millrace's Kafka client: producer, transactions, admin client, group offsets, and how to reach a broker.
+//! Millrace's Kafka client: producer, transactions, admin client, group offsets and connection settings.
 
 pub mod admin;
 pub mod error;

@@ -1,4 +1,4 @@
-//! What every librdkafka client of this process does with its log lines, its errors and its tokens.
+//! Log lines, errors and OAUTHBEARER tokens of every librdkafka client of this process.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
 use crate::error::{ClientError, KafkaError};
 use crate::settings::KafkaSettings;
 
-/// The context of clients that need no more, and part of the contexts of producers and group members.
+/// A client context that logs. The contexts of producers and group members contain one.
 #[derive(Debug, Clone, Default)]
 pub struct LoggingContext {
     last_error: Arc<Mutex<Option<Instant>>>,
@@ -21,10 +21,10 @@ pub struct LoggingContext {
     tokens: Option<crate::msk::Tokens>,
 }
 
-/// From one error that is shown to the next.
-const ERROR_PAUSE: Duration = Duration::from_secs(5);
+/// The shortest time between two errors logged as warnings.
+const ERROR_LOG_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Whether clients are asked for tokens at all; it matters only where the mechanism is OAUTHBEARER.
+/// Whether librdkafka asks clients for tokens; it does so only with the mechanism OAUTHBEARER.
 pub const ASKS_FOR_TOKENS: bool = cfg!(feature = "msk");
 
 impl LoggingContext {
@@ -42,34 +42,34 @@ impl LoggingContext {
         })
     }
 
-    /// The same, for a client whose callers are told of its errors anyway.
+    /// Logs errors at debug level, for a client whose calls return them.
     #[must_use]
     pub fn quiet(self) -> Self {
         Self { is_quiet: true, ..self }
     }
 
-    /// Whether an error is to be shown. While brokers are away errors come many times a second, and one in a while
-    /// says as much.
-    fn shows_error(&self) -> bool {
+    /// Whether to log an error as a warning. While brokers are unreachable, errors come many times a second; one every
+    /// few seconds is enough.
+    fn should_warn(&self) -> bool {
         let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        let shows = !self.is_quiet && last.is_none_or(|last| last.elapsed() >= ERROR_PAUSE);
-        if shows {
+        let warns = !self.is_quiet && last.is_none_or(|last| last.elapsed() >= ERROR_LOG_INTERVAL);
+        if warns {
             *last = Some(Instant::now());
         }
-        shows
+        warns
     }
 
     #[cfg_attr(not(feature = "msk"), allow(clippy::unused_self))]
     /// An OAUTHBEARER token, for a context's `generate_oauth_token`.
     ///
     /// # Errors
-    /// There is no source of tokens, or it failed.
+    /// No token provider is configured, or it failed.
     pub fn token(&self) -> Result<OAuthToken, Box<dyn std::error::Error>> {
         #[cfg(feature = "msk")]
         if let Some(tokens) = &self.tokens {
             return tokens.generate();
         }
-        Err("no source of tokens is set up".into())
+        Err("no OAUTHBEARER token provider is configured".into())
     }
 }
 
@@ -90,13 +90,13 @@ impl ClientContext for LoggingContext {
     }
 
     fn error(&self, error: RdKafkaError, reason: &str) {
-        // The end of a partition is news for whoever asked to be told, and no error.
+        // Not an error: a consumer with `enable.partition.eof` receives it as a result.
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return;
         }
-        // librdkafka recovers from these by itself; what it cannot recover from arrives with a record or as a fatal error.
+        // librdkafka recovers from these by itself; others arrive with a record or as a fatal error.
         let error = ClientError(error);
-        if self.shows_error() {
+        if self.should_warn() {
             tracing::warn!(target: "librdkafka", %error, "{reason}");
         } else {
             tracing::debug!(target: "librdkafka", %error, "{reason}");

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::error::KafkaError;
 
-/// Signs tokens with the credentials of this process's environment.
+/// Signs tokens with the AWS credentials of the environment.
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens {
     region: Region,
@@ -16,16 +16,16 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Reads the region where AWS's own clients look for it first.
+    /// Reads the region from `AWS_REGION`, else `AWS_DEFAULT_REGION`.
     pub(crate) fn from_environment() -> Result<Self, KafkaError> {
         let region = std::env::var("AWS_REGION").or_else(|_| std::env::var("AWS_DEFAULT_REGION"));
-        let region =
-            region.map_err(|_| KafkaError::Credentials("AWS_REGION is not set, and IAM needs it".to_owned()))?;
+        let region = region
+            .map_err(|_| KafkaError::Credentials("AWS_REGION is not set; IAM authentication needs it".to_owned()))?;
         let runtime = Handle::try_current().map_err(|error| KafkaError::Credentials(error.to_string()))?;
         Ok(Self { region: Region::new(region), runtime })
     }
 
-    /// A fresh token. Runs on librdkafka's own polling thread, which may block.
+    /// A new token. Runs on librdkafka's polling thread, which may block.
     pub(crate) fn generate(&self) -> Result<OAuthToken, Box<dyn Error>> {
         let signed = aws_msk_iam_sasl_signer::generate_auth_token(self.region.clone());
         let (token, lifetime_ms) = self.runtime.block_on(signed)?;
@@ -36,7 +36,7 @@ impl Tokens {
 /// The bootstrap brokers of an MSK cluster for clients that authenticate with IAM.
 ///
 /// # Errors
-/// [`KafkaError::Unreachable`] where the cluster cannot be asked, or has no listener for IAM.
+/// [`KafkaError::Unreachable`] where AWS does not answer, or the cluster has no listener for IAM.
 pub async fn bootstrap_brokers(cluster_arn: &str) -> Result<String, KafkaError> {
     let unreachable = |reason: String| KafkaError::Unreachable { bootstrap: cluster_arn.to_owned(), reason };
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;

@@ -1,4 +1,4 @@
-//! A record that was made here and is still to be written.
+//! A record to be produced that owns its data.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use rdkafka::message::OwnedHeaders;
 
 use crate::producer::ProducerRecord;
 
-/// A record that owns what it is made of.
+/// A [`ProducerRecord`] that owns its data.
 #[derive(Debug, Clone)]
 pub struct OwnedProducerRecord {
     /// The topic.
@@ -20,12 +20,12 @@ pub struct OwnedProducerRecord {
 }
 
 impl OwnedProducerRecord {
-    /// The record as a producer takes it.
+    /// Borrows it for a producer.
     pub fn as_record(&self) -> ProducerRecord<'_> {
         self.with(self.headers.clone())
     }
 
-    /// The same with these headers, which were [taken](Self::take_headers) from it before.
+    /// Borrows it with these headers, [taken](Self::take_headers) from it before.
     pub fn with(&self, headers: OwnedHeaders) -> ProducerRecord<'_> {
         ProducerRecord {
             topic: &self.topic,
@@ -36,7 +36,7 @@ impl OwnedProducerRecord {
         }
     }
 
-    /// Takes the headers out, where the record is written once: librdkafka copies them one by one.
+    /// Takes the headers out, for a record that is produced once: a clone copies them one by one.
     pub fn take_headers(&mut self) -> OwnedHeaders {
         std::mem::replace(&mut self.headers, OwnedHeaders::new_with_capacity(0))
     }

@@ -1,4 +1,4 @@
-//! Reads a topic from given offsets and follows it, outside of any group: for tools that look at records.
+//! Reads a topic from given offsets, outside of any consumer group: for tools.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use crate::logging_context::LoggingContext;
 use crate::record::Record;
 use crate::settings::KafkaSettings;
 
-/// What a [`Reader`] came upon.
+/// What a [`Reader`] read.
 #[derive(Debug)]
 pub enum Read<'a> {
     /// A record.
     Record(Record<'a>),
-    /// For now there is nothing more in this partition.
+    /// The current end of this partition.
     End(i32),
 }
 
@@ -27,8 +27,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads `topic` in the partitions of `from`, each from its offset; an offset that is gone gives way to the first
-    /// one that is still there. `role` becomes part of the client id.
+    /// Reads `topic` in the partitions of `from`, each from its offset, or from the log start offset where that is
+    /// gone. `role` becomes part of the client id.
     ///
     /// # Errors
     /// [`KafkaError`] where the settings are wrong.
@@ -42,7 +42,7 @@ impl Reader {
         Self::with(settings, role, &fetch, topic, from)
     }
 
-    /// The same, with librdkafka settings for fetching.
+    /// The same with librdkafka properties for fetching.
     ///
     /// # Errors
     /// [`KafkaError`] where the settings are wrong.
@@ -55,7 +55,7 @@ impl Reader {
     ) -> Result<Self, KafkaError> {
         let mut config = settings.client_config(role)?;
         config
-            // librdkafka assigns nothing to a client without a group. This one is never joined.
+            // librdkafka assigns nothing to a client without a group. The client never joins it.
             .set("group.id", format!("millrace-{role}"))
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest")
@@ -72,7 +72,7 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Goes on in other places, as at the [beginning](Self::new).
+    /// Replaces the assignment, as in [`new`](Self::new).
     ///
     /// # Errors
     /// [`KafkaError::Call`] where the client cannot.
@@ -80,33 +80,33 @@ impl Reader {
         let mut list = TopicPartitionList::new();
         for (&partition, &offset) in from {
             list.add_partition_offset(topic, partition, Offset::Offset(offset))
-                .map_err(KafkaError::call("choosing where to read from"))?;
+                .map_err(KafkaError::call("assigning partitions"))?;
         }
-        self.client.assign(&list).map_err(KafkaError::call("choosing where to read from"))
+        self.client.assign(&list).map_err(KafkaError::call("assigning partitions"))
     }
 
-    /// Waits for the next record. Nothing is lost when the wait is given up. Brokers that cannot be reached are waited
-    /// for.
+    /// Waits for the next record, also while brokers are unreachable. Cancel safe: dropping the future loses no record.
     ///
     /// # Errors
-    /// [`KafkaError::Call`] where reading cannot go on: the topic is gone, or may not be read.
+    /// [`KafkaError::Call`] on a fatal error: the topic does not exist, or access is denied.
     pub async fn next(&self) -> Result<Read<'_>, KafkaError> {
         loop {
             match self.client.recv().await {
                 Ok(message) => return Ok(Read::Record(message.into())),
                 Err(RdKafkaError::PartitionEOF(partition)) => return Ok(Read::End(partition)),
-                Err(error) if ends_reading(&error) => return Err(KafkaError::call("reading")(error)),
-                Err(error) => tracing::warn!(error = %ClientError(error), "reading from Kafka, trying again"),
+                Err(error) if is_fatal(&error) => return Err(KafkaError::call("reading")(error)),
+                Err(error) => tracing::warn!(error = %ClientError(error), "fetch failed, retrying"),
             }
         }
     }
 }
 
-fn ends_reading(error: &RdKafkaError) -> bool {
+fn is_fatal(error: &RdKafkaError) -> bool {
     matches!(error, RdKafkaError::MessageConsumptionFatal(_))
         || error.rdkafka_error_code().is_some_and(|code| {
-            let gone = matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition);
-            gone || class_of(code) == ErrorClass::Fatal
+            let is_missing =
+                matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition);
+            is_missing || class_of(code) == ErrorClass::Fatal
         })
 }
 

@@ -1,4 +1,4 @@
-//! A record as a processor sees it.
+//! A consumed record.
 
 use millrace_domain::envelope::{REPLAY_TIMESTAMP, own_id_and_time, time_of_record};
 use millrace_domain::event::EventType;
@@ -8,8 +8,7 @@ use rdkafka::message::{BorrowedMessage, OwnedHeaders, OwnedMessage};
 
 use crate::ffi;
 
-/// A record read from a topic. It stands in the client's fetch buffer: nothing is copied, and headers are parsed only
-/// when asked for.
+/// A record read from a topic. It borrows the client's fetch buffer; headers are parsed on access.
 #[derive(Debug)]
 pub struct Record<'a>(Source<'a>);
 
@@ -59,21 +58,21 @@ impl Record<'_> {
         of_source!(self, message => message.payload())
     }
 
-    /// How much memory its key and value take, in bytes.
+    /// The size of its key and value in bytes.
     pub fn size(&self) -> usize {
         self.key().map_or(0, <[u8]>::len) + self.value().map_or(0, <[u8]>::len)
     }
 
-    /// Its headers in order, repeated and null ones as they are; those whose name is not UTF-8 left out.
+    /// Its headers in order, repeated and null ones included, without those whose name is not UTF-8.
     pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        let fetched = match &self.0 {
+        let headers = match &self.0 {
             Source::Fetched(message) => message.headers().map(ffi::headers),
             Source::Owned(message) => message.headers().map(|headers| ffi::headers(headers.as_borrowed())),
         };
-        fetched.into_iter().flatten()
+        headers.into_iter().flatten()
     }
 
-    /// The same with memory of its own.
+    /// Copies it out of the fetch buffer.
     pub fn into_owned(self) -> Record<'static> {
         match self.0 {
             Source::Fetched(message) => message.detach().into(),
@@ -95,25 +94,25 @@ impl Record<'_> {
         ffi::remove_headers(self.detach_headers(), prefix)
     }
 
-    /// The envelope, whoever produced the record: what its headers do not say follows from its place and its topic.
+    /// Its envelope. What the headers lack is derived from its topic and position.
     pub fn envelope(&self) -> Envelope<'static> {
-        Envelope::from_headers(self.headers(), || self.anonymous())
+        Envelope::from_headers(self.headers(), || self.default_envelope())
     }
 
-    /// Whether this id is no more than the record's place: its producer gave it none.
+    /// Whether this id is the record's position, `topic-partition-offset`, because its producer set none.
     pub fn is_synthetic_id(&self, id: &EventId) -> bool {
         id.as_str().starts_with(self.topic())
             && *id == EventId::from_position(self.topic(), self.partition(), self.offset())
     }
 
-    /// The digest of its event under this id. A position names other records in other lives of its topic: with a
-    /// position as id, the digest is one with the timestamp of the record that stood there when it got its name.
+    /// The digest of its event under this id. After a topic is created again, a position names another record, so the
+    /// digest under a synthetic id includes the timestamp of the record that got it.
     pub fn digest_under(&self, id: &EventId, event: Digest) -> Digest {
         let timestamp = if self.is_synthetic_id(id) { Some(self.timestamp()) } else { self.replay_timestamp(id) };
         timestamp.map_or(event, |timestamp| digest::at_place(event, timestamp))
     }
 
-    /// The timestamp that it had at the position that names it, where a replay has put it back from there.
+    /// The timestamp of the original record, for a record that a replay wrote.
     fn replay_timestamp(&self, id: &EventId) -> Option<i64> {
         if !id.as_str().starts_with(self.topic()) {
             return None;
@@ -124,7 +123,7 @@ impl Record<'_> {
             .last()
     }
 
-    /// When its event happened, in milliseconds since the Unix epoch: its `ce_time`, or else its timestamp.
+    /// The time of its event in milliseconds since the Unix epoch: its `ce_time`, else its timestamp.
     pub fn event_time(&self) -> i64 {
         let (_, time) = own_id_and_time(self.headers());
         let time = time.and_then(|time| time.parse().ok());
@@ -132,7 +131,7 @@ impl Record<'_> {
     }
 
     /// The envelope of a record without headers.
-    fn anonymous(&self) -> Envelope<'static> {
+    fn default_envelope(&self) -> Envelope<'static> {
         let topic = self.topic();
         let kind = millrace_domain::event::EVENT_TYPES.iter().find(|kind| kind.topic == topic);
         Envelope {
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replayed_record_is_the_event_that_it_was() {
+    fn a_replayed_record_keeps_its_id_and_digest() {
         let first = record(42, 1_000, &[]);
         let replayed = record(50, 9_000, &[("ce_id", "orders-3-42"), ("replay.timestamp", "1000")]);
         assert_eq!(digest(&first), digest::at_place(EVENT, 1_000));
@@ -196,13 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_the_producers_stands_for_itself() {
+    fn a_digest_under_the_producers_id_has_no_timestamp() {
         assert_eq!(digest(&record(42, 1_000, &[("ce_id", "a")])), EVENT);
         assert_eq!(digest(&record(42, 1_000, &[("ce_id", "orders-3-7")])), EVENT, "it only looks like a position");
     }
 
     #[test]
-    fn an_event_has_its_own_time_before_that_of_its_record() {
+    fn the_event_time_comes_before_the_record_timestamp() {
         assert_eq!(record(42, 1_000, &[("ce_time", "1970-01-01T00:00:07Z")]).event_time(), 7_000);
         assert_eq!(record(42, 1_000, &[("ce_time", "yesterday")]).event_time(), 1_000);
         assert_eq!(record(42, 1_000, &[]).event_time(), 1_000);

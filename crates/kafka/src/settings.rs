@@ -1,4 +1,4 @@
-//! How to reach a broker, in Kafka's own names.
+//! Connection and security settings, under Kafka's names.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub enum SecurityProtocol {
 /// How a client authenticates, as Kafka's `sasl.mechanism` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SaslMechanism {
-    /// User name and password in the clear: only over TLS.
+    /// User name and password in clear text: only over TLS.
     #[value(name = "PLAIN")]
     Plain,
     /// Salted challenge response with SHA-256.
@@ -33,7 +33,7 @@ pub enum SaslMechanism {
     /// Salted challenge response with SHA-512.
     #[value(name = "SCRAM-SHA-512")]
     ScramSha512,
-    /// IAM, as Amazon MSK does it.
+    /// IAM authentication of Amazon MSK.
     #[cfg(feature = "msk")]
     #[value(name = "AWS_MSK_IAM")]
     AwsMskIam,
@@ -69,10 +69,10 @@ pub struct Security {
     /// User name for PLAIN and SCRAM
     #[arg(long = "kafka-sasl-username", env = "KAFKA_SASL_USERNAME", value_name = "NAME")]
     pub sasl_username: Option<String>,
-    /// Password for PLAIN and SCRAM: better given by its variable than as a flag
+    /// Password for PLAIN and SCRAM; prefer the environment variable to the flag
     #[arg(long = "kafka-sasl-password", env = "KAFKA_SASL_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     pub sasl_password: Option<String>,
-    /// File or folder of CA certificates [default: where the system keeps them]
+    /// File or folder of CA certificates [default: the system's]
     #[arg(long = "kafka-ssl-ca-location", env = "KAFKA_SSL_CA_LOCATION", value_name = "PATH")]
     pub ssl_ca_location: Option<PathBuf>,
     /// This client's certificate (PEM), for mutual TLS
@@ -91,16 +91,16 @@ pub struct Security {
     pub ssl_key_password: Option<String>,
 }
 
-/// Where the brokers are and how to talk to them.
+/// Bootstrap brokers, security settings and further client properties.
 #[derive(Debug, Clone, Default)]
 pub struct KafkaSettings {
     /// Bootstrap brokers, `HOST:PORT` separated by commas.
     pub bootstrap_servers: String,
     /// Security settings.
     pub security: Security,
-    /// Further librdkafka properties for every client, which win over all others.
+    /// librdkafka properties for every client; they override all others.
     pub overrides: Vec<(String, String)>,
-    /// The same for consumers only.
+    /// librdkafka properties for consumers only.
     pub consumer_overrides: Vec<(String, String)>,
 }
 
@@ -110,7 +110,7 @@ impl KafkaSettings {
         Self { bootstrap_servers: bootstrap_servers.into(), ..Self::default() }
     }
 
-    /// What every client is configured with. `role` becomes part of the client id.
+    /// The configuration that all clients share. `role` becomes part of the client id.
     ///
     /// # Errors
     /// [`KafkaError::Setting`] where settings contradict each other, or need TLS and this build has none.
@@ -119,11 +119,11 @@ impl KafkaSettings {
         config
             .set("bootstrap.servers", &self.bootstrap_servers)
             .set("client.id", format!("millrace-{role}"))
-            // A topic that was missing is found again this soon after somebody made it.
+            // How soon a topic that was missing is found after its creation.
             .set("topic.metadata.refresh.interval.ms", "10000")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "2000")
-            // A broker that hangs is left for another one before a caller's patience ends.
+            // Another broker is tried before the caller's own time-out.
             .set("socket.connection.setup.timeout.ms", "5000")
             .set("log.connection.close", "false");
         self.security.apply(&mut config, cfg!(feature = "tls"))?;
@@ -131,7 +131,7 @@ impl KafkaSettings {
         Ok(config)
     }
 
-    /// Lets the overrides win over what a role has set since [`Self::client_config`].
+    /// Applies the overrides again, over what a role has set since [`Self::client_config`].
     pub fn override_in(&self, config: &mut ClientConfig) {
         for (name, value) in &self.overrides {
             config.set(name, value);
@@ -212,12 +212,12 @@ impl Security {
 }
 
 fn needs_tls(name: &str, value: &str) -> KafkaError {
-    let reason = "this build has no TLS to Kafka; build it with `--features tls`";
+    let reason = "this build has no TLS for Kafka; build with `--features tls`";
     KafkaError::Setting { name: name.to_owned(), value: value.to_owned(), reason: reason.to_owned() }
 }
 
 fn missing(name: &str, reason: &str) -> KafkaError {
-    KafkaError::Setting { name: name.to_owned(), value: String::new(), reason: format!("{reason}, and it is not set") }
+    KafkaError::Setting { name: name.to_owned(), value: String::new(), reason: format!("{reason}; it is not set") }
 }
 
 #[cfg(test)]
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn scram_over_tls_is_what_a_mechanism_alone_asks_for() {
+    fn a_mechanism_alone_implies_tls() {
         let config = configured(&with_mechanism(SaslMechanism::ScramSha512), true).unwrap();
         assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
         assert_eq!(config.get("sasl.mechanism"), Some("SCRAM-SHA-512"));
@@ -247,14 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_password_is_named_as_the_user_sets_it() {
+    fn a_missing_password_is_named_by_its_variable() {
         let security = Security { sasl_password: None, ..with_mechanism(SaslMechanism::Plain) };
         let error = configured(&security, true).unwrap_err().to_string();
         assert!(error.contains("KAFKA_SASL_PASSWORD"), "{error}");
     }
 
     #[test]
-    fn what_needs_tls_is_refused_without_it_naming_the_feature() {
+    fn settings_that_need_tls_are_refused_without_it() {
         let plain = SecurityProtocol::SaslPlaintext;
         let over_plain = |mechanism| Security { security_protocol: Some(plain), ..with_mechanism(mechanism) };
         let ssl = Security { security_protocol: Some(SecurityProtocol::Ssl), ..Security::default() };

@@ -1,5 +1,5 @@
-//! What the producer says of records whose broker went away, on a real Kafka.
-#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+//! Delivery reports of records whose broker hangs, on a real Kafka.
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use tokio::task::JoinSet;
 const TOPIC: &str = "records";
 const PARTITIONS: i32 = 3;
 
-/// Records for each partition, twice: just after the broker hung, and once it is given up.
+/// Records for each partition, twice: just after the broker hangs, and after the cluster has removed it.
 const EACH: usize = 40;
 
-/// Longer than it takes the cluster to give up a broker that hangs, which is when librdkafka forgets what it has sent.
-const DELIVERY: Duration = Duration::from_secs(16);
+/// Longer than the cluster takes to remove a hung broker, after which librdkafka forgets what it has sent.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(16);
 
 async fn send(producer: Producer, partition: i32, value: String) -> (String, Result<(), ProduceError>) {
     let record = ProducerRecord {
@@ -38,22 +38,26 @@ async fn written(kafka: &Kafka) -> HashSet<String> {
     records.iter().filter_map(|record| Some(record.value_text()?.to_owned())).collect()
 }
 
+/// A record reported as not written stays unwritten, even where a broker that the cluster has removed resumes and
+/// writes what it had received.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_said_not_to_be_written_is_not_written_even_where_a_broker_that_was_given_up_writes_it_later() {
+async fn a_record_reported_as_not_written_is_not_written() {
     let Some(kafka) = kafka::dedicated(|cluster| cluster.brokers(3)).await else { return };
     kafka.create_topics(&[TopicSpec { replication: Some(1), ..TopicSpec::new(TOPIC, PARTITIONS) }]).await;
     let settings = KafkaSettings {
         overrides: vec![("topic.metadata.refresh.interval.ms".to_owned(), "500".to_owned())],
         ..KafkaSettings::plaintext(kafka.bootstrap_servers())
     };
-    let producer =
-        Producer::new(&settings, &ProducerSettings { delivery_timeout: DELIVERY, ..ProducerSettings::default() })
-            .unwrap();
+    let producer = Producer::new(
+        &settings,
+        &ProducerSettings { delivery_timeout: DELIVERY_TIMEOUT, ..ProducerSettings::default() },
+    )
+    .unwrap();
     for partition in 0..PARTITIONS {
         send(producer.clone(), partition, format!("first-{partition}")).await.1.unwrap();
     }
 
-    // Two of three go on: the cluster lives, and each of the three leads one partition.
+    // Two of three stay up: the cluster serves, and each of the three led one partition.
     kafka.broker(3).pause().unwrap();
     let mut sent = JoinSet::new();
     for number in 0..EACH {
@@ -62,7 +66,7 @@ async fn what_is_said_not_to_be_written_is_not_written_even_where_a_broker_that_
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // The cluster has given the broker up, and so has the producer.
+    // By now the cluster and the producer have removed the broker.
     tokio::time::sleep(Duration::from_secs(12)).await;
     for number in 0..EACH {
         for partition in 0..PARTITIONS {
@@ -78,17 +82,17 @@ async fn what_is_said_not_to_be_written_is_not_written_even_where_a_broker_that_
     .await;
 
     let written = written(&kafka).await;
-    let (mut early_unknown, mut late_refused) = (0, 0);
+    let (mut early_unknown, mut late_not_written) = (0, 0);
     for (value, report) in &reports {
         match report {
-            Ok(()) => assert!(written.contains(value), "{value} was acknowledged and is lost"),
+            Ok(()) => assert!(written.contains(value), "{value} was acknowledged and is missing"),
             Err(error) if error.may_be_written() => early_unknown += usize::from(value.starts_with("early")),
             Err(error) => {
-                assert!(!written.contains(value), "{value} is written, and the caller was told: {error}");
-                late_refused += usize::from(value.starts_with("late"));
+                assert!(!written.contains(value), "{value} is written, and its report was: {error}");
+                late_not_written += usize::from(value.starts_with("late"));
             }
         }
     }
-    assert!(early_unknown > 0, "the broker that hung leads no partition");
-    assert_eq!(late_refused, EACH, "what was never sent is known not to be written");
+    assert!(early_unknown > 0, "the hung broker led no partition");
+    assert_eq!(late_not_written, EACH, "records that were never sent are reported as not written");
 }

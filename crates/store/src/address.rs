@@ -1,4 +1,4 @@
-//! Which database a URL names, and how it is shown.
+//! Database URLs: parsing, and their form without the password.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
@@ -10,8 +10,8 @@ use url::Url;
 
 use crate::StoreError;
 
-/// What would end a path in a URL, or be taken for an escape.
-const NOT_IN_PATHS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?');
+/// Characters that a path in a URL must escape.
+const PATH_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?');
 
 /// A database to connect to.
 #[derive(Debug)]
@@ -20,39 +20,39 @@ pub(crate) enum Address {
     Sqlite(PathBuf),
 }
 
-/// The URL of a SQLite file, with what a URL has no place for escaped: `sqlite:///absolute/path`.
+/// The URL of a SQLite file, percent-encoded: `sqlite:///absolute/path`.
 pub fn sqlite_url(path: &Path) -> String {
-    format!("sqlite://{}", utf8_percent_encode(&path.to_string_lossy(), NOT_IN_PATHS))
+    format!("sqlite://{}", utf8_percent_encode(&path.to_string_lossy(), PATH_ESCAPES))
 }
 
-/// Sees whether a URL names a database, without connecting to it.
+/// Checks that a URL names a database, without connecting to it.
 ///
 /// # Errors
-/// [`StoreError::Url`] says what is wrong with it.
+/// [`StoreError::Url`] with the reason.
 pub fn check_url(url: &str) -> Result<(), StoreError> {
     Address::parse(url).map(drop)
 }
 
 impl Address {
-    /// Reads a URL; the text beside the address is the URL for people, without a password.
+    /// Parses a URL. Also returns the URL to display, without a password.
     pub(crate) fn parse(url: &str) -> Result<(Self, String), StoreError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         match scheme {
             "postgres" | "postgresql" => postgres(url),
             "sqlite" => sqlite(url),
-            _ => Err(wrong("must begin with postgres://, postgresql:// or sqlite://")),
+            _ => Err(invalid("must begin with postgres://, postgresql:// or sqlite://")),
         }
     }
 }
 
 fn postgres(text: &str) -> Result<(Address, String), StoreError> {
-    let mut url = Url::parse(text).map_err(|error| wrong(format!("is none: {error}")))?;
-    let options = PgConnectOptions::from_str(text).map_err(|error| wrong(format!("is refused: {error}")))?;
+    let mut url = Url::parse(text).map_err(|error| invalid(format!("is not valid: {error}")))?;
+    let options = PgConnectOptions::from_str(text).map_err(|error| invalid(format!("is not valid: {error}")))?;
     let options = match options.get_application_name() {
         Some(_) => options,
         None => options.application_name("millrace"),
     };
-    // It cannot fail where there is a password to be removed.
+    // It fails only for a URL that cannot have a password.
     let _ = url.set_password(None);
     if url.query_pairs().any(|(name, _)| name == "password") {
         let others: Vec<_> = url.query_pairs().into_owned().filter(|(name, _)| name != "password").collect();
@@ -68,21 +68,21 @@ fn sqlite(text: &str) -> Result<(Address, String), StoreError> {
     let rest = text.strip_prefix("sqlite:").unwrap_or(text);
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if path.contains('?') {
-        return Err(wrong("takes no parameters for SQLite; a ? in a path is written %3F"));
+        return Err(invalid("takes no parameters for SQLite; a ? in a path is written %3F"));
     }
-    let path = percent_decode_str(path).decode_utf8().map_err(|_| wrong("is not UTF-8"))?;
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| invalid("is not UTF-8"))?;
     if path.is_empty() {
-        return Err(wrong("names no file: sqlite:///absolute/path or sqlite://relative"));
+        return Err(invalid("names no file: sqlite:///absolute/path or sqlite://relative"));
     }
     if path == ":memory:" {
-        return Err(wrong("must name a file: connections do not share a database in memory"));
+        return Err(invalid("must name a file: connections do not share a database in memory"));
     }
-    let path = std::path::absolute(&*path).map_err(|error| wrong(format!("names no file: {error}")))?;
-    let shown = sqlite_url(&path);
-    Ok((Address::Sqlite(path), shown))
+    let path = std::path::absolute(&*path).map_err(|error| invalid(format!("names no file: {error}")))?;
+    let display_url = sqlite_url(&path);
+    Ok((Address::Sqlite(path), display_url))
 }
 
-fn wrong(reason: impl Into<String>) -> StoreError {
+fn invalid(reason: impl Into<String>) -> StoreError {
     StoreError::Url { reason: reason.into() }
 }
 
@@ -90,7 +90,7 @@ fn wrong(reason: impl Into<String>) -> StoreError {
 mod tests {
     use super::*;
 
-    fn shown(url: &str) -> String {
+    fn display_url(url: &str) -> String {
         Address::parse(url).unwrap().1
     }
 
@@ -101,31 +101,31 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_not_shown() {
+    fn the_display_url_has_no_password() {
         assert_eq!(
-            shown("postgres://ann:secret@db:5433/mill?sslmode=require"),
+            display_url("postgres://ann:secret@db:5433/mill?sslmode=require"),
             "postgres://ann@db:5433/mill?sslmode=require"
         );
-        assert_eq!(shown("postgresql://db/mill?user=ann&password=secret"), "postgresql://db/mill?user=ann");
-        assert_eq!(shown("postgres://db/mill?password=secret"), "postgres://db/mill");
+        assert_eq!(display_url("postgresql://db/mill?user=ann&password=secret"), "postgresql://db/mill?user=ann");
+        assert_eq!(display_url("postgres://db/mill?password=secret"), "postgres://db/mill");
     }
 
     #[test]
-    fn a_sqlite_path_is_shown_absolute() {
-        assert_eq!(shown("sqlite:///var/lib/mill.db"), "sqlite:///var/lib/mill.db");
+    fn a_sqlite_path_is_displayed_as_absolute() {
+        assert_eq!(display_url("sqlite:///var/lib/mill.db"), "sqlite:///var/lib/mill.db");
         let here = std::env::current_dir().unwrap();
-        assert_eq!(shown("sqlite://mill.db"), sqlite_url(&here.join("mill.db")));
+        assert_eq!(display_url("sqlite://mill.db"), sqlite_url(&here.join("mill.db")));
     }
 
     #[test]
-    fn any_path_survives_its_url() {
+    fn any_path_round_trips_through_its_url() {
         let path = Path::new("/a b/100%/#?ü.db");
         let (Address::Sqlite(read), again) = Address::parse(&sqlite_url(path)).unwrap() else { panic!("not SQLite") };
         assert_eq!((read.as_path(), again), (path, sqlite_url(path)));
     }
 
     #[test]
-    fn a_wrong_url_says_what_is_wrong_and_tells_no_password() {
+    fn an_invalid_url_is_an_error_without_its_password() {
         assert!(error("mysql://db").contains("must begin with postgres://"));
         assert!(error("").contains("must begin with"));
         assert!(error("sqlite://").contains("names no file"));

@@ -1,4 +1,4 @@
-//! What can go wrong between this process and its database, by class.
+//! Errors of the store, and their classes.
 
 use std::error::Error;
 
@@ -8,51 +8,51 @@ mod codes;
 
 pub(crate) use codes::{class_of, is_lock_contention, is_lock_timeout, unstorable};
 
-/// A call to the database failed. What it was to write is not written, but for a commit whose answer was lost: after
-/// any failure of a write ask for [`next_offset`](crate::Store::next_offset) again. No password is in any of them.
+/// A call to the database failed. Nothing was written, except where the answer to a commit was lost: after a failed
+/// write read [`next_offset`](crate::Store::next_offset) again. No error contains a password.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A URL that names no database.
     #[error("the database URL {reason}")]
     Url {
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// No database answers, or not yet.
+    /// No database answers.
     #[error("no database answers at {url}: {reason}")]
     Unreachable {
         /// The URL without its password.
         url: String,
-        /// What was seen instead.
+        /// The reason.
         reason: String,
     },
-    /// The database is there and cannot be used: a wrong password, no such database, no permission, another schema.
+    /// The database answers and cannot be used: wrong password, no such database, no permission, another schema.
     #[error("the database {url} cannot be used: {reason}")]
     Unusable {
         /// The URL without its password.
         url: String,
-        /// What it says.
+        /// The reason.
         reason: String,
     },
-    /// The database answers, and somebody else kept it locked for longer than the migrations wait.
+    /// Another session held the migration lock for longer than the migrations wait.
     #[error("the database {url} cannot be migrated yet: {reason}")]
     NotMigrated {
         /// The URL without its password.
         url: String,
-        /// Who holds the lock, or what the database says.
+        /// The holder of the lock, or the database's reason.
         reason: String,
     },
-    /// The offset of a partition is not what the writer believes: another owner of the partition has moved it, or the
-    /// writer's own last commit did so and its answer was lost. Nothing was written.
-    #[error("{consumer} has moved on in {topic}/{partition}: its offset is no longer {}", offset(*expected))]
+    /// The stored offset of a partition is not the expected one: another owner of the partition has moved it, or the
+    /// writer's own last commit has and its answer was lost. Nothing was written.
+    #[error("the stored offset of {consumer} in {topic}/{partition} is not the expected {}", offset(*expected))]
     Superseded {
-        /// Whose offset.
+        /// The consumer.
         consumer: String,
         /// The topic.
         topic: String,
         /// The partition.
         partition: i32,
-        /// What the writer believed.
+        /// The offset that the writer expected.
         expected: Option<i64>,
     },
     /// Anything else.
@@ -62,7 +62,7 @@ pub enum StoreError {
         action: &'static str,
         /// What a host should do about it.
         class: ErrorClass,
-        /// What came back.
+        /// The error of the database.
         source: Box<dyn Error + Send + Sync>,
     },
 }
@@ -98,7 +98,7 @@ impl StoreError {
         }
     }
 
-    /// A row that this program did not write so.
+    /// A row with a value that this program does not write.
     pub(crate) fn unreadable(action: &'static str, reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Call { action, class: ErrorClass::Fatal, source: reason.into() }
     }

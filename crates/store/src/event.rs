@@ -1,23 +1,23 @@
-//! Events as they are written and as they are read.
+//! Events: rows to be written, and stored rows.
 
 use jiff::Timestamp;
 use millrace_domain::{Digest, UtcDateTime};
 use thiserror::Error;
 
-/// Events of one partition, and the offset that is reached with them.
+/// Events of one partition, and the offset after them.
 #[derive(Clone, Copy, Debug)]
 pub struct EventBatch<'a> {
-    /// Whose offset moves.
+    /// The consumer whose offset moves.
     pub consumer: &'a str,
     /// The topic of all the rows.
     pub topic: &'a str,
     /// The partition of all the rows.
     pub partition: i32,
-    /// The offset that is stored, as the writer believes; `None`: none yet.
+    /// The stored offset that the writer expects; `None`: none yet.
     pub expected: Option<i64>,
     /// The offset to resume from after this batch.
     pub next: i64,
-    /// The rows in their order; none is fine, the offset moves all the same.
+    /// The rows in their order; may be empty, the offset moves all the same.
     pub rows: &'a [EventRow<'a>],
 }
 
@@ -38,16 +38,16 @@ pub struct EventRow<'a> {
     pub time: UtcDateTime,
     /// When it was received. Kept to the microsecond.
     pub received_at: Timestamp,
-    /// Its payload: JSON, which the caller has checked. SQLite keeps the text, PostgreSQL the value (`jsonb`): spaces
-    /// and the order of names are lost, digits are not.
+    /// Its payload: JSON that the caller has validated. SQLite keeps the text; PostgreSQL keeps the value (`jsonb`),
+    /// with all digits and without spaces and the order of names.
     pub data: &'a str,
-    /// What tells its payload from another under the same id.
+    /// The digest of its payload, to detect another one under the same id.
     pub digest: Digest,
-    /// Whether the id is only the record's place: whatever else stood there before has gone with its topic.
+    /// Whether the id is the record's position: a row from a deleted topic of that name is replaced.
     pub is_synthetic_id: bool,
 }
 
-/// An event as it is stored.
+/// A stored event.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredEvent {
     /// Its id.
@@ -81,14 +81,14 @@ pub struct Refused {
     pub refusal: Refusal,
 }
 
-/// Why something will never be stored. As text it is the reason of a dead letter.
+/// Why a row is never stored. Its text is the reason in the dead letter.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum Refusal {
     /// The id names another payload already.
     #[error("idempotency_conflict")]
     IdempotencyConflict,
-    /// The database has no place for a value of it: text with a NUL, or, in PostgreSQL, JSON text with `\u0000` or half
-    /// a surrogate pair, an id of several kilobytes.
+    /// The database cannot store a value: text with a NUL, or, in PostgreSQL, JSON text with `\u0000` or an unpaired
+    /// surrogate, or an id of several kilobytes.
     #[error("cannot be stored: {0}")]
     Unstorable(String),
 }

@@ -1,8 +1,8 @@
-//! Which of several payloads an id belongs to, decided over a batch in which ids may repeat.
+//! Conflicts of ids in a batch: which of several payloads an id belongs to.
 //!
-//! The first payload that the database keeps under an id has it; the same payload again is a repeat, any other a
-//! conflict. A database is asked in rounds, each with one row an id: where the database cannot store a row, the next
-//! payload under its id gets its turn.
+//! An id belongs to the first payload stored under it; the same payload again is a repeat, any other a conflict. Rows
+//! are inserted in rounds of one row an id: where a row cannot be stored, the next round tries the next payload of its
+//! id.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,30 +10,30 @@ use millrace_domain::Digest;
 
 use crate::Refusal;
 
-/// What became of a row that was not simply inserted.
+/// The result of a row that was not inserted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum InsertResult {
-    /// The id is stored, with this digest: another writer's, or this very row from before.
+    /// The id is stored with this digest, by another writer or as this row before.
     Stored(Digest),
-    /// The database cannot hold it.
+    /// The database cannot store it.
     Unstorable(String),
 }
 
-/// The fates of the rows of a round, by index; a row that is not named was inserted.
-pub(crate) type Fates = HashMap<usize, InsertResult>;
+/// The results of a round by row index; rows without one were inserted.
+pub(crate) type InsertResults = HashMap<usize, InsertResult>;
 
-/// What a row says it is.
+/// The id and payload digest of a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IdClaim<'a> {
     pub(crate) id: &'a str,
     pub(crate) digest: Digest,
 }
 
-/// The rows of a batch, and which of them are still to be decided.
+/// The rows of a batch, and which of them are undecided.
 #[derive(Debug)]
 pub(crate) struct IdConflicts<'a> {
     rows: Vec<IdClaim<'a>>,
-    /// Indexes, by id and then in the batch's order. Writers that insert ids in one order cannot lock each other out.
+    /// Row indexes by id, then in the batch's order: writers that insert in the order of ids do not deadlock.
     open: Vec<usize>,
     refused: BTreeMap<usize, Refusal>,
 }
@@ -46,7 +46,7 @@ impl<'a> IdConflicts<'a> {
         Self { rows, open, refused: BTreeMap::new() }
     }
 
-    /// Takes rows out before a database sees them.
+    /// Refuses rows before they are inserted.
     pub(crate) fn refuse(&mut self, refusal: impl Fn(usize, &IdClaim<'a>) -> Option<Refusal>) {
         let (rows, refused) = (&self.rows, &mut self.refused);
         self.open.retain(|&row| {
@@ -57,30 +57,30 @@ impl<'a> IdConflicts<'a> {
         });
     }
 
-    /// The ids, each once.
+    /// The undecided ids, each once.
     pub(crate) fn ids(&self) -> Vec<&'a str> {
         self.round().into_iter().map(|row| self.rows[row].id).collect()
     }
 
-    /// Takes rows out whose ids name another payload elsewhere.
-    pub(crate) fn refuse_taken(&mut self, elsewhere: &HashMap<String, Digest>) {
-        let is_taken = |claim: &IdClaim<'_>| elsewhere.get(claim.id).is_some_and(|digest| *digest != claim.digest);
+    /// Refuses rows whose ids have another payload in the other table.
+    pub(crate) fn refuse_taken(&mut self, stored: &HashMap<String, Digest>) {
+        let is_taken = |claim: &IdClaim<'_>| stored.get(claim.id).is_some_and(|digest| *digest != claim.digest);
         self.refuse(|_, claim| is_taken(claim).then_some(Refusal::IdempotencyConflict));
     }
 
-    /// The rows to try next: the first open one of each id, ordered by id. Empty when all is decided.
+    /// The rows to insert next: the first undecided one of each id, ordered by id. Empty when all are decided.
     pub(crate) fn round(&self) -> Vec<usize> {
         self.open.chunk_by(|&a, &b| self.rows[a].id == self.rows[b].id).map(|same_id| same_id[0]).collect()
     }
 
-    /// Decides the rows that were tried, and those of the same ids as far as that decides them.
-    pub(crate) fn settle(&mut self, fates: &Fates) {
+    /// Decides the rows of a round, and the rows of the same ids as far as the results allow.
+    pub(crate) fn settle(&mut self, results: &InsertResults) {
         let mut left = Vec::new();
         for same_id in self.open.chunk_by(|&a, &b| self.rows[a].id == self.rows[b].id) {
             let tried = self.rows[same_id[0]].digest;
             for &row in same_id {
                 let digest = self.rows[row].digest;
-                let refusal = match fates.get(&same_id[0]) {
+                let refusal = match results.get(&same_id[0]) {
                     None if digest == tried => continue,
                     Some(InsertResult::Stored(stored)) if digest == *stored => continue,
                     None | Some(InsertResult::Stored(_)) => Refusal::IdempotencyConflict,
@@ -102,7 +102,7 @@ impl<'a> IdConflicts<'a> {
     }
 }
 
-/// Refuses text that PostgreSQL has no place for, in SQLite too, so that both keep the same rows.
+/// Refuses text with a NUL, which PostgreSQL cannot store; in SQLite too, so that both store the same rows.
 pub(crate) fn nul_in(fields: &[(&str, Option<&str>)]) -> Option<Refusal> {
     let (name, _) = fields.iter().find(|(_, text)| text.is_some_and(|text| text.contains('\0')))?;
     Some(Refusal::Unstorable(format!("{name} contains a NUL character")))
@@ -121,39 +121,39 @@ mod tests {
     }
 
     #[test]
-    fn a_round_tries_the_first_row_of_each_id_in_the_order_of_ids() {
+    fn a_round_has_the_first_row_of_each_id_ordered_by_id() {
         assert_eq!(claims(&[("b", 1), ("a", 1), ("b", 2), ("c", 1)]).round(), [1, 0, 3]);
     }
 
     #[test]
-    fn the_first_payload_of_an_id_has_it() {
+    fn an_id_belongs_to_its_first_payload() {
         let mut claims = claims(&[("a", 1), ("a", 1), ("a", 2)]);
-        claims.settle(&Fates::new());
+        claims.settle(&InsertResults::new());
         assert!(claims.round().is_empty());
         assert_eq!(claims.into_refused(), BTreeMap::from([conflict(2)]));
     }
 
     #[test]
-    fn a_stored_payload_has_the_id_before_any_of_the_batch() {
+    fn an_id_belongs_to_its_stored_payload_before_the_batchs() {
         let mut claims = claims(&[("a", 1), ("a", 2), ("a", 3)]);
-        claims.settle(&Fates::from([(0, InsertResult::Stored([2; 32]))]));
+        claims.settle(&InsertResults::from([(0, InsertResult::Stored([2; 32]))]));
         assert!(claims.round().is_empty());
         assert_eq!(claims.into_refused(), BTreeMap::from([conflict(0), conflict(2)]));
     }
 
     #[test]
-    fn a_payload_that_cannot_be_stored_leaves_its_id_to_the_next() {
+    fn an_unstorable_payload_leaves_its_id_to_the_next() {
         let mut claims = claims(&[("a", 1), ("a", 2), ("a", 1), ("a", 3), ("b", 1)]);
-        claims.settle(&Fates::from([(0, InsertResult::Unstorable("odd".to_owned()))]));
+        claims.settle(&InsertResults::from([(0, InsertResult::Unstorable("odd".to_owned()))]));
         assert_eq!(claims.round(), [1]);
-        claims.settle(&Fates::new());
+        claims.settle(&InsertResults::new());
         assert!(claims.round().is_empty());
         let odd = Refusal::Unstorable("odd".to_owned());
         assert_eq!(claims.into_refused(), BTreeMap::from([(0, odd.clone()), (2, odd), conflict(3)]));
     }
 
     #[test]
-    fn rows_refused_beforehand_are_not_tried() {
+    fn rows_refused_beforehand_are_not_inserted() {
         let mut claims = claims(&[("a\0", 1), ("b", 1)]);
         claims.refuse(|row, _| nul_in(&[("id", Some(["a\0", "b"][row]))]));
         assert_eq!(claims.round(), [1]);

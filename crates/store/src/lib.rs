@@ -1,16 +1,15 @@
-//! Events, notifications and consumers' offsets, kept in PostgreSQL or in a SQLite file behind one port: [`Store`].
+//! Events, notifications and consumers' offsets in PostgreSQL or a SQLite file, behind one port: [`Store`].
 //!
-//! - A batch of events and the offset it ends at are one transaction ([`Store::write_events`]), so a partition resumes
-//!   exactly behind its rows. Whoever writes says which offset it believes to be stored; where that is wrong, somebody
-//!   else has moved on, and nothing is written ([`StoreError::Superseded`]).
-//! - An id names one payload, known by its digest, be it a row's or a notification's (a payment's is both). The same
-//!   payload again changes nothing; another one is refused ([`Refusal::IdempotencyConflict`]).
-//! - A notification is accepted once ([`Store::accept_notifications`]), and what was delivered is remembered
+//! - A batch of events and the offset after it are one transaction ([`Store::write_events`]), so a partition resumes
+//!   exactly after its rows. The writer states the stored offset that it expects; if another owner has moved it, nothing
+//!   is written ([`StoreError::Superseded`]).
+//! - An id names one payload, identified by its digest, in events and notifications together (a payment is both). The
+//!   same payload again changes nothing; another one is refused ([`Refusal::IdempotencyConflict`]).
+//! - A notification is accepted once ([`Store::accept_notifications`]), and its deliveries are recorded
 //!   ([`Store::record_deliveries`]).
-//! - Old rows can be deleted, in batches ([`Store::delete_older`]).
+//! - Old rows are deleted in batches ([`Store::delete_older`]).
 //!
-//! Migrations are in the program and run when it connects. The SQL is plain, and the tests run all of it on both
-//! databases.
+//! Migrations are compiled in and run on connect. The tests run all SQL on both databases.
 
 mod accept;
 mod address;

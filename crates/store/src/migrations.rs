@@ -1,7 +1,7 @@
-//! The schema, as migrations in the program.
+//! The schema migrations, compiled in.
 //!
-//! They are only ever added to, and each leaves what older programs use: in a rolling deployment programs of both ages
-//! write at once, and an older one that starts takes a newer schema as it is.
+//! Migrations are only added, and each keeps what older versions use: in a rolling deployment both versions write at
+//! once, and an older version accepts a newer schema.
 
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
@@ -22,9 +22,9 @@ pub(crate) fn sqlite() -> Migrator {
     ])
 }
 
-/// Runs those that a database lacks.
+/// Runs the migrations that a database lacks.
 pub(crate) async fn run<C: Migrate + Send>(migrator: &Migrator, connection: &mut C) -> Result<(), sqlx::Error> {
-    // Not `run`: of a future that borrows a connection through `Acquire` the compiler cannot tell that it is `Send`.
+    // Not `run`: its future borrows the connection through `Acquire`, and the compiler cannot prove that it is `Send`.
     let migrated = migrator.run_direct(None, connection, false).await;
     migrated.map_err(|error| sqlx::Error::Migrate(Box::new(error)))
 }
@@ -48,7 +48,7 @@ mod tests {
         migrator.iter().map(|migration| format!("{:016x}", begin(migration))).collect()
     }
 
-    /// A database that has applied a migration refuses to start with another text of it, be it a comment's.
+    /// sqlx rejects a database whose applied migration has another checksum, even if only a comment changed.
     #[test]
     fn migrations_keep_their_bytes() {
         assert_eq!(checksums(&postgres()), ["fa2e43f1c218b8d7", "310a2f713183800a"]);

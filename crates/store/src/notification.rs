@@ -1,4 +1,4 @@
-//! Notifications: taken up, attempted, concluded.
+//! Notifications: acceptance, delivery attempts, result.
 
 use jiff::Timestamp;
 
@@ -10,56 +10,56 @@ mod rows;
 
 pub(crate) use rows::{AttemptRow, ProgressRow};
 
-/// A notification that the notifier takes up.
+/// A notification that the notifier accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct NewNotification<'a> {
     /// The event's id.
     pub id: &'a str,
-    /// Whom it is for.
+    /// The recipient.
     pub user_id: &'a str,
-    /// What tells its payload from another under the same id.
+    /// The digest of its payload, to detect another one under the same id.
     pub digest: Digest,
-    /// When it was taken up. Kept to the microsecond.
+    /// When it was accepted. Kept to the microsecond.
     pub accepted_at: Timestamp,
-    /// Whether the id is only the record's place: whatever else stood there before has gone with its topic.
+    /// Whether the id is the record's position: a notification from a deleted topic of that name is replaced.
     pub is_synthetic_id: bool,
 }
 
-/// What the store knows of a notification that is taken up.
+/// The result of accepting a notification.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum AcceptResult {
-    /// Nothing: it is new, and whoever was told so delivers it.
+    /// It is new: the caller that gets this delivers it.
     New,
-    /// It was taken up before; this is how far it came.
+    /// It was accepted before; its progress.
     Repeat(Progress),
     /// Its id names another payload, or it cannot be stored.
     Refused(Refusal),
 }
 
-/// How far the delivery of a notification came.
+/// The progress of a notification.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Progress {
-    /// How it ended; `None`: it was taken up, and its deliveries are not known to have ended.
+    /// Its outcome; `None`: accepted, with no outcome recorded.
     pub outcome: Option<NotificationOutcome>,
     /// The destinations that were attempted, by name.
     pub destinations: Vec<DestinationProgress>,
 }
 
-/// How far the delivery to one destination came.
+/// The progress of the delivery to one destination.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DestinationProgress {
     /// The destination's name.
     pub destination: String,
-    /// The highest number of an attempt on record.
+    /// The highest recorded attempt number.
     pub attempts: i32,
     /// Whether one of them delivered it.
     pub delivered: bool,
 }
 
-/// How the delivery of a notification ended.
+/// The outcome of a notification.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NotificationOutcome {
-    /// At least one destination has it, and none is left to try.
+    /// Delivered to at least one destination, and none is left to try.
     Delivered,
     /// All destinations failed.
     Failed,
@@ -70,73 +70,73 @@ pub enum NotificationOutcome {
 pub struct Delivery<'a> {
     /// The event's id.
     pub event_id: &'a str,
-    /// Whom it was for.
+    /// The recipient.
     pub user_id: &'a str,
     /// The destination's name.
     pub destination: &'a str,
     /// The number of the attempt at this destination, from 1.
     pub attempt: i32,
-    /// How it ended.
+    /// Its status.
     pub status: DeliveryStatus,
     /// When it ended. Kept to the microsecond.
     pub at: Timestamp,
-    /// What went wrong, for people.
+    /// The error, as text.
     pub error: Option<&'a str>,
 }
 
-/// How an attempt ended.
+/// The status of an attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DeliveryStatus {
-    /// The destination has it.
+    /// Delivered to the destination.
     Delivered,
-    /// It does not, as far as is known.
+    /// Not delivered, as far as is known.
     Failed,
 }
 
-/// The end of a notification's deliveries: no destination is left to try.
+/// The result of a notification that has no destination left to try.
 #[derive(Clone, Copy, Debug)]
 pub struct NotificationResult<'a> {
     /// The event's id.
     pub event_id: &'a str,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: NotificationOutcome,
 }
 
-/// A notification as it is stored.
+/// A stored notification.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredNotification {
     /// The event's id.
     pub id: String,
-    /// Whom it is for.
+    /// The recipient.
     pub user_id: String,
-    /// Where it stands.
+    /// Its status.
     pub status: NotificationStatus,
     /// The attempts in the order they ended.
     pub deliveries: Vec<StoredDelivery>,
 }
 
-/// Where a notification stands.
+/// The status of a notification.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NotificationStatus {
-    /// Taken up, and not delivered yet.
+    /// Accepted, and not delivered yet.
     Accepted,
-    /// At least one destination has it.
+    /// Delivered to at least one destination.
     Delivered,
     /// All destinations failed.
     Failed,
 }
 
-/// An attempt as it is stored.
+/// A stored attempt.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredDelivery {
     /// The destination's name.
     pub destination: String,
     /// The number of the attempt at this destination, from 1.
     pub attempt: i32,
-    /// How it ended.
+    /// Its status.
     pub status: DeliveryStatus,
     /// When it ended.
     pub at: Timestamp,
-    /// What went wrong.
+    /// The error, as text.
     pub error: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The port: one store over the two databases.
+//! [`Store`], the port over both databases.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::{
 };
 
 const READING: &str = "cannot read from the database";
-const WRITING: &str = "cannot begin to write";
+const WRITING: &str = "cannot begin a transaction";
 
-/// How long connections may take to be given back.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
+/// How long closing waits for connections in use.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A database. Clones are cheap and share its connections, which are made anew when they break.
+/// A database. Clones share its connections, which are replaced when they break.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
@@ -37,16 +37,16 @@ pub(crate) enum Database {
 }
 
 impl Store {
-    /// Whether a URL names a database that can be connected to.
+    /// Checks that a URL names a database, without connecting to it.
     ///
     /// # Errors
-    /// What is wrong with it, without its password.
+    /// [`StoreError::Url`] with the reason, without the password.
     pub fn check_url(url: &str) -> Result<(), StoreError> {
         Address::parse(url).map(drop)
     }
 
     /// Connects to `postgres://…`, `postgresql://…`, `sqlite:///absolute/path` or `sqlite://relative`, and runs the
-    /// migrations that are missing; many processes may do so at once. A SQLite file is made in a folder that is there.
+    /// migrations that are missing; many processes may do so at once. A SQLite file is created in an existing folder.
     ///
     /// For PostgreSQL the URL's parameters and the `PG…` environment variables are those of libpq, `sslmode` included.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
@@ -62,7 +62,7 @@ impl Store {
         &self.0.database
     }
 
-    /// The URL without its password, for people and files; a SQLite path is absolute in it.
+    /// The URL without its password; a SQLite path in it is absolute.
     pub fn display_url(&self) -> &str {
         &self.0.display_url
     }
@@ -82,9 +82,9 @@ impl Store {
         .map_err(StoreError::call("cannot read an offset"))
     }
 
-    /// Writes events of one partition and the offset behind them, to last when the caller commits them. An id that is
-    /// stored with the same digest is a repeat and changes nothing; rows that cannot be stored are
-    /// [`refused`](PendingWrite::refused), and the others stored.
+    /// Writes events of one partition and the offset after them, in a transaction that the caller commits. An id stored
+    /// with the same digest is a repeat and changes nothing; conflicts and rows that cannot be stored are
+    /// [`refused`](PendingWrite::refused), the others stored.
     pub async fn write_events(&self, batch: EventBatch<'_>) -> Result<PendingWrite, StoreError> {
         match &self.0.database {
             Database::Postgres(pool) => {
@@ -100,7 +100,7 @@ impl Store {
         }
     }
 
-    /// The event of this id; `None`: none is stored.
+    /// The event with this id, if stored.
     pub async fn event(&self, id: &str) -> Result<Option<StoredEvent>, StoreError> {
         if cannot_be_stored(id) {
             return Ok(None);
@@ -111,7 +111,7 @@ impl Store {
         }
     }
 
-    /// The notification of this id with its deliveries; `None`: none was accepted.
+    /// The notification with this id and its deliveries, if accepted.
     pub async fn notification(&self, id: &str) -> Result<Option<StoredNotification>, StoreError> {
         if cannot_be_stored(id) {
             return Ok(None);
@@ -124,8 +124,8 @@ impl Store {
         }
     }
 
-    /// Takes notifications up, many in one transaction; answers in their order. Of all who take up one id, at once or
-    /// later, exactly one is told [`AcceptResult::New`].
+    /// Accepts notifications in one transaction; results are in their order. Of all callers that accept one id,
+    /// concurrently or later, exactly one gets [`AcceptResult::New`].
     pub async fn accept_notifications(
         &self,
         notifications: &[NewNotification<'_>],
@@ -146,32 +146,32 @@ impl Store {
         }
     }
 
-    /// Writes down attempts, and which notifications have no destination left to try, in one transaction.
+    /// Records attempts, and the results of notifications that have no destination left to try, in one transaction.
     ///
-    /// An attempt whose number is on record takes the place of the older one, but a delivery stays a delivery; the same
-    /// holds for how a notification ended. So a notification that failed and was replayed may still become delivered.
+    /// An attempt with a recorded number replaces it, except that a delivery stays delivered; the same holds for the
+    /// outcome of a notification. So a notification that failed and was replayed may still become delivered.
     pub async fn record_deliveries(
         &self,
         deliveries: &[Delivery<'_>],
-        conclusions: &[NotificationResult<'_>],
+        results: &[NotificationResult<'_>],
     ) -> Result<(), StoreError> {
         match &self.0.database {
             Database::Postgres(pool) => {
                 let mut transaction = pool.begin().await.map_err(StoreError::call(WRITING))?;
-                accept::record(&mut *transaction, deliveries, conclusions).await?;
+                accept::record(&mut *transaction, deliveries, results).await?;
                 transaction.commit().await
             }
             Database::Sqlite(sqlite) => {
                 let mut transaction = sqlite.begin().await.map_err(StoreError::call(WRITING))?;
-                accept::record(&mut *transaction, deliveries, conclusions).await?;
+                accept::record(&mut *transaction, deliveries, results).await?;
                 transaction.commit().await
             }
         }
         .map_err(StoreError::call(accept::RECORDING))
     }
 
-    /// Closes the connections once they are given back; does not wait for long where the database hangs. For the end of
-    /// a process: afterwards the store fails.
+    /// Closes the connections, and waits a bounded time for those in use. For the end of a process: afterwards all
+    /// calls fail.
     pub async fn close(&self) {
         let closing = async {
             match &self.0.database {
@@ -179,8 +179,8 @@ impl Store {
                 Database::Sqlite(sqlite) => sqlite.close().await,
             }
         };
-        // What is not given back in time, the database closes when it finds the other end gone.
-        drop(tokio::time::timeout(CLOSE_WAIT, closing).await);
+        // The database closes the others when this process has ended.
+        drop(tokio::time::timeout(CLOSE_TIMEOUT, closing).await);
     }
 }
 
@@ -191,7 +191,7 @@ impl fmt::Debug for Store {
     }
 }
 
-/// PostgreSQL refuses even to look for what it has no place for.
+/// PostgreSQL rejects text with a NUL also in a query.
 fn cannot_be_stored(id: &str) -> bool {
     nul_in(&[("id", Some(id))]).is_some()
 }

@@ -1,15 +1,15 @@
-//! What a database must be able to do; both do it alike.
+//! The operations that each database implements.
 
 use std::collections::HashMap;
 
 use millrace_domain::Digest;
 
-use crate::id_conflicts::Fates;
+use crate::id_conflicts::InsertResults;
 use crate::{
     Delivery, EventBatch, NewNotification, NotificationResult, Progress, StoreError, StoredEvent, StoredNotification,
 };
 
-/// A table whose ids are those of events.
+/// A table with event ids.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum IdTable {
     Events,
@@ -25,60 +25,58 @@ impl IdTable {
     }
 }
 
-/// The statements, run on a connection. Those that write belong into a transaction, which the caller ends.
+/// Statements on a connection. Those that write run in a transaction of the caller's.
 pub(crate) trait Tables: Send {
-    /// Moves a batch's offset from what its writer expects to what follows it; `false`: it is not what was expected.
-    /// Another writer of the same offset waits from here on until this transaction ends.
+    /// Moves the offset from what the batch's writer expects to the offset after it; `false`: another offset is stored.
+    /// From here on, other writers of the same offset wait until this transaction ends.
     fn move_offset(&mut self, batch: &EventBatch<'_>) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 
-    /// Forgets the events of these ids that have another digest.
-    fn forget_events(&mut self, others_than: &[(&str, Digest)])
-    -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    /// Deletes stale events: those with one of these ids and another digest.
+    fn delete_stale_events(&mut self, new: &[(&str, Digest)]) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Forgets the notifications of these ids that have another digest, and their attempts.
-    fn forget_notifications(
+    /// Deletes stale notifications, those with one of these ids and another digest, and their attempts.
+    fn delete_stale_notifications(
         &mut self,
-        others_than: &[(&str, Digest)],
+        new: &[(&str, Digest)],
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Keeps those who name rows of the other table out until this transaction ends, so that nobody takes an id between
-    /// a look at that table and what is written here.
-    fn begin_naming(&mut self, table: IdTable) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    /// Locks out writers of the other table until this transaction ends, so that none takes an id between the check of
+    /// that table and the insert.
+    fn lock_ids(&mut self, table: IdTable) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// The digests of what a table has under these ids.
+    /// The digests stored in a table under these ids.
     fn digests(
         &mut self,
         table: IdTable,
         ids: &[&str],
     ) -> impl Future<Output = Result<HashMap<String, Digest>, sqlx::Error>> + Send;
 
-    /// Inserts these rows of a batch, whose ids all differ. Named in the answer are at least the rows that cannot be
-    /// stored and those whose id is stored with another digest.
+    /// Inserts these rows of a batch, whose ids all differ. Returns at least the rows that cannot be stored and those
+    /// whose id is stored with another digest.
     fn insert_events(
         &mut self,
         batch: &EventBatch<'_>,
         rows: &[usize],
-    ) -> impl Future<Output = Result<Fates, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<InsertResults, sqlx::Error>> + Send;
 
-    /// Inserts these notifications, whose ids all differ. Named in the answer are exactly those that were not inserted.
+    /// Inserts these notifications, whose ids all differ. Returns exactly those that were not inserted.
     fn insert_notifications(
         &mut self,
         notifications: &[NewNotification<'_>],
         rows: &[usize],
-    ) -> impl Future<Output = Result<Fates, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<InsertResults, sqlx::Error>> + Send;
 
-    /// How far notifications came, by id.
+    /// The progress of notifications by id.
     fn progress(&mut self, ids: &[&str]) -> impl Future<Output = Result<HashMap<String, Progress>, StoreError>> + Send;
 
-    /// Writes attempts down, each (event, destination, attempt) at most once, and then the ends, each event at most
-    /// once.
+    /// Records attempts, each (event, destination, attempt) at most once, then results, each event at most once.
     fn record(
         &mut self,
         deliveries: &[Delivery<'_>],
-        conclusions: &[NotificationResult<'_>],
+        results: &[NotificationResult<'_>],
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// The offset that is stored.
+    /// The stored offset.
     fn next_offset(
         &mut self,
         consumer: &str,
@@ -86,10 +84,10 @@ pub(crate) trait Tables: Send {
         partition: i32,
     ) -> impl Future<Output = Result<Option<i64>, sqlx::Error>> + Send;
 
-    /// The event of this id.
+    /// The event with this id.
     fn event(&mut self, id: &str) -> impl Future<Output = Result<Option<StoredEvent>, StoreError>> + Send;
 
-    /// The notification of this id, with its attempts.
+    /// The notification with this id, and its attempts.
     fn notification(&mut self, id: &str)
     -> impl Future<Output = Result<Option<StoredNotification>, StoreError>> + Send;
 }

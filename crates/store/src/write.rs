@@ -1,20 +1,20 @@
-//! Writing a batch of events: the offset first, then the rows, then the caller's word.
+//! Writing a batch of events: first the offset, then the rows, then the caller's commit.
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use crate::id_conflicts::{IdClaim, IdConflicts, nul_in};
-use crate::id_uniqueness::name;
+use crate::id_uniqueness::refuse_taken;
 use crate::tables::{IdTable, Tables};
 use crate::{EventBatch, EventRow, Refused, StoreError};
 
 const STORING: &str = "cannot store events";
 
-/// A batch that is written and not yet committed. Dropped, it is rolled back.
+/// A batch that is written and not yet committed; dropping it rolls it back.
 ///
-/// It holds locks, and in SQLite the only writer: commit or drop it soon. PostgreSQL ends a transaction that is quiet
-/// for 30 s, so that a frozen process does not keep the next owner of its partition waiting.
+/// It holds locks, and in SQLite the only writer: commit or drop it soon. PostgreSQL ends a transaction that is idle
+/// for 30 s, so that a frozen process does not block the next owner of its partition.
 #[derive(Debug)]
-#[must_use = "what is not committed is rolled back"]
+#[must_use = "dropping it rolls the batch back"]
 pub struct PendingWrite {
     transaction: Open,
     refused: Vec<Refused>,
@@ -31,13 +31,13 @@ impl PendingWrite {
         Self { transaction, refused }
     }
 
-    /// The rows that will not be there after the commit, in their order: the caller's to keep elsewhere before it
-    /// commits, since the offset moves past them.
+    /// The rows that the commit does not store, in their order. The caller dead-letters them before it commits, since
+    /// the offset moves past them.
     pub fn refused(&self) -> &[Refused] {
         &self.refused
     }
 
-    /// Makes the rows and the offset last. Where this fails the answer may be what was lost, not the commit.
+    /// Commits the rows and the offset. After an error the commit may still have happened, with its answer lost.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.transaction {
             Open::Postgres(transaction) => transaction.commit().await,
@@ -47,9 +47,9 @@ impl PendingWrite {
     }
 }
 
-/// Moves the offset and inserts the rows, in a transaction that the caller has begun; returns the refused ones.
+/// Moves the offset and inserts the rows in the caller's transaction; returns the refused rows.
 pub(crate) async fn write_events(tables: &mut impl Tables, batch: &EventBatch<'_>) -> Result<Vec<Refused>, StoreError> {
-    // The offset's row is the partition's lock: of two writers one waits here, and then finds the offset moved.
+    // The offset's row locks the partition: a second writer waits here, and then finds the offset moved.
     if !tables.move_offset(batch).await.map_err(StoreError::call("cannot move an offset"))? {
         return Err(StoreError::Superseded {
             consumer: batch.consumer.to_owned(),
@@ -58,25 +58,26 @@ pub(crate) async fn write_events(tables: &mut impl Tables, batch: &EventBatch<'_
             expected: batch.expected,
         });
     }
-    let places: Vec<_> = batch.rows.iter().filter(|row| row.is_synthetic_id).map(|row| (row.id, row.digest)).collect();
-    if !places.is_empty() {
-        tables.forget_events(&places).await.map_err(StoreError::call(STORING))?;
+    let synthetic_ids: Vec<_> =
+        batch.rows.iter().filter(|row| row.is_synthetic_id).map(|row| (row.id, row.digest)).collect();
+    if !synthetic_ids.is_empty() {
+        tables.delete_stale_events(&synthetic_ids).await.map_err(StoreError::call(STORING))?;
     }
     let mut claims = IdConflicts::new(batch.rows.iter().map(|row| IdClaim { id: row.id, digest: row.digest }));
-    claims.refuse(|row, _| nul_in(&text_of(&batch.rows[row])));
-    name(tables, IdTable::Events, &mut claims).await.map_err(StoreError::call(STORING))?;
+    claims.refuse(|row, _| nul_in(&text_fields(&batch.rows[row])));
+    refuse_taken(tables, IdTable::Events, &mut claims).await.map_err(StoreError::call(STORING))?;
     loop {
         let round = claims.round();
         if round.is_empty() {
             break;
         }
-        let fates = tables.insert_events(batch, &round).await.map_err(StoreError::call(STORING))?;
-        claims.settle(&fates);
+        let results = tables.insert_events(batch, &round).await.map_err(StoreError::call(STORING))?;
+        claims.settle(&results);
     }
     Ok(claims.into_refused().into_iter().map(|(row, refusal)| Refused { row, refusal }).collect())
 }
 
-fn text_of<'a>(row: &EventRow<'a>) -> [(&'static str, Option<&'a str>); 5] {
+fn text_fields<'a>(row: &EventRow<'a>) -> [(&'static str, Option<&'a str>); 5] {
     [
         ("id", Some(row.id)),
         ("type", Some(row.event_type)),

@@ -1,6 +1,6 @@
-//! Blocking work beside a test's own.
+//! Blocking work on a blocking thread.
 
-/// Runs what starts processes, reads files or asks a blocking client. A panic of it is the caller's.
+/// Runs blocking `work`: processes, files, blocking clients. A panic of it resumes in the caller.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

@@ -1,4 +1,4 @@
-//! Servers in containers, by the `docker` program.
+//! Servers in containers, run by the `docker` program.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -12,15 +12,16 @@ use uuid::Uuid;
 
 use crate::blocking::blocking;
 
-/// An engine that is there answers at once.
-const START_TIMEOUT: Duration = Duration::from_secs(10);
-/// Images are up to 400 MB.
-const PULL: Duration = Duration::from_mins(5);
+/// How long a query of the Docker engine may take.
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(10);
 
-const POLL: Duration = Duration::from_millis(20);
+/// How long a pull or a first run may take; images are up to 400 MB.
+const PULL_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// Removes the container `$1` with the program `$0` when the other end of its input is closed, which the kernel does
-/// when this process ends, in whatever way. It is deaf to the signals that ask for an end.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Removes the container `$1` with the program `$0` when its input is closed, which the kernel does however this
+/// process ends. It ignores termination signals.
 const REMOVAL: &str = r#"
 trap '' HUP INT TERM
 read -r _
@@ -33,20 +34,20 @@ pub(crate) struct Docker {
     program: PathBuf,
 }
 
-/// What to run.
+/// A server to run.
 #[derive(Debug)]
 pub(crate) struct Service {
     /// The image, with its tag.
     pub(crate) image: String,
-    /// The port it listens on inside.
+    /// Its port in the container.
     pub(crate) port: u16,
     /// Its environment.
     pub(crate) environment: Vec<(&'static str, String)>,
-    /// What follows the image on the command line.
+    /// Its arguments.
     pub(crate) arguments: Vec<&'static str>,
 }
 
-/// A container with a server; it is removed when this is dropped or this process ends.
+/// A running container; it is removed when this is dropped or this process ends.
 #[derive(Debug)]
 pub(crate) struct Container {
     port: u16,
@@ -59,26 +60,28 @@ impl Docker {
         Self { program: program.into() }
     }
 
-    /// Starts a server, which is then coming up on a port of 127.0.0.1; or says why there is none. `service` is told
-    /// that port.
+    /// Starts a server on a free port of 127.0.0.1, which is passed to `service`. The server may not be ready yet.
+    ///
+    /// # Errors
+    /// The reason, if the engine, a port or the image is missing.
     pub(crate) async fn run(&self, service: impl FnOnce(u16) -> Service + Send + 'static) -> Result<Container, String> {
         let docker = self.clone();
         blocking(move || docker.run_blocking(service)).await
     }
 
     fn run_blocking(&self, service: impl FnOnce(u16) -> Service) -> Result<Container, String> {
-        if !self.succeeds(&["info"], START_TIMEOUT) {
+        if !self.succeeds(&["info"], ENGINE_TIMEOUT) {
             return Err("no Docker engine answers".to_owned());
         }
         let port = port::free(1, &[]).and_then(|ports| ports.first().copied()).ok_or("no port is free")?;
         let Service { image, port: inside, environment, arguments } = service(port);
-        if !self.succeeds(&["image", "inspect", &image], START_TIMEOUT)
-            && !self.succeeds(&["pull", "--quiet", &image], PULL)
+        if !self.succeeds(&["image", "inspect", &image], ENGINE_TIMEOUT)
+            && !self.succeeds(&["pull", "--quiet", &image], PULL_TIMEOUT)
         {
             return Err(format!("Docker has no image {image} and cannot pull it"));
         }
         let name = format!("millrace-test-{}", Uuid::now_v7().simple());
-        // Before the container: there is no moment at which it would stay.
+        // Starts before the container, so that the container is always removed.
         let container = Container::new(&self.program, &name, port).map_err(|error| format!("no shell: {error}"))?;
         let mut run: Vec<String> = ["run", "--detach", "--rm", "--name", &name].map(str::to_owned).to_vec();
         run.extend(["--publish".to_owned(), format!("127.0.0.1:{port}:{inside}")]);
@@ -88,11 +91,11 @@ impl Docker {
         run.push(image);
         run.extend(arguments.into_iter().map(str::to_owned));
         let run: Vec<&str> = run.iter().map(String::as_str).collect();
-        if self.succeeds(&run, PULL) { Ok(container) } else { Err("Docker cannot run a container".to_owned()) }
+        if self.succeeds(&run, PULL_TIMEOUT) { Ok(container) } else { Err("Docker cannot run a container".to_owned()) }
     }
 
-    /// Runs the program; a late end is none.
-    fn succeeds(&self, arguments: &[&str], bound: Duration) -> bool {
+    /// Whether the program succeeds before the time-out.
+    fn succeeds(&self, arguments: &[&str], timeout: Duration) -> bool {
         let running = Command::new(&self.program)
             .args(arguments)
             .stdin(Stdio::null())
@@ -100,15 +103,15 @@ impl Docker {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut running) = running else { return false };
-        let deadline = Instant::now() + bound;
+        let deadline = Instant::now() + timeout;
         while Instant::now() < deadline {
             match running.try_wait() {
                 Ok(Some(status)) => return status.success(),
-                Ok(None) => std::thread::sleep(POLL),
+                Ok(None) => std::thread::sleep(POLL_INTERVAL),
                 Err(_) => break,
             }
         }
-        // It may have ended by now.
+        // Fails if it has exited since.
         let _ = running.kill();
         let _ = running.wait();
         false
@@ -130,7 +133,7 @@ impl Container {
         Ok(Self { port, removal, alive })
     }
 
-    /// The port of 127.0.0.1 that leads to it.
+    /// Its published port of 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -139,7 +142,7 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         self.alive = None;
-        // A container that cannot be removed is Docker's to tell.
+        // Docker itself reports a container that cannot be removed.
         let _ = self.removal.wait();
     }
 }
@@ -153,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    /// A program that writes down how it is called, and fails where `failing` begins its arguments.
+    /// A program that logs its arguments, and fails if they begin with `failing`.
     fn docker_that_fails(failing: &str) -> (Docker, TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("docker");
@@ -178,8 +181,9 @@ mod tests {
         }
     }
 
+    /// On a port of the loopback interface.
     #[tokio::test]
-    async fn a_container_is_run_on_a_loopback_port_and_removed_when_it_is_dropped() {
+    async fn a_container_is_run_and_removed_when_dropped() {
         let (docker, folder) = docker_that_fails("nothing");
         let container = docker.run(service).await.unwrap();
         let port = container.port();
@@ -193,14 +197,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_image_that_is_not_there_is_pulled() {
+    async fn a_missing_image_is_pulled() {
         let (docker, folder) = docker_that_fails("image");
         drop(docker.run(service).await.unwrap());
         assert!(calls(&folder).contains(&"pull --quiet server:1".to_owned()));
     }
 
     #[tokio::test]
-    async fn without_an_engine_or_a_program_there_is_no_container() {
+    async fn a_missing_engine_or_program_is_an_error() {
         let (docker, folder) = docker_that_fails("info");
         assert_eq!(docker.run(service).await.unwrap_err(), "no Docker engine answers");
         assert_eq!(calls(&folder), ["info"]);
@@ -209,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_container_that_does_not_run_is_removed_all_the_same() {
+    async fn a_container_that_fails_to_run_is_removed() {
         let (docker, folder) = docker_that_fails("run");
         assert_eq!(docker.run(service).await.unwrap_err(), "Docker cannot run a container");
         assert!(calls(&folder).pop().unwrap().starts_with("rm --force"));

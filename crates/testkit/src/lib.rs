@@ -1,8 +1,8 @@
-//! What tests stand on: a real Kafka and a real PostgreSQL, servers that misbehave when told to, and a checker of what
-//! became of each event.
+//! Test support: a real Kafka and PostgreSQL, servers with scripted failures, AWS Lambda, and a check for lost,
+//! duplicated and reordered events.
 //!
-//! Nothing here is retried to be green, and nothing sleeps to be right: [`wait::eventually`] waits for a condition
-//! with a bound. What fails panics with its reason, as it is a test that calls.
+//! No test is retried and none depends on a sleep: [`wait::eventually`] waits for a condition with a time-out. Failures
+//! panic with their reason, since the callers are tests.
 
 mod blocking;
 mod docker;

@@ -1,20 +1,20 @@
-//! What a test needs and the machine does not have.
+//! Skipping tests whose server is not available.
 
 use std::env;
 use std::io::{self, Write as _};
 use std::thread;
 
-/// Says on the terminal which test is skipped for want of a `server`, and why there is none. The test harness keeps
-/// what a passing test prints, so this goes past it.
+/// Prints which test is skipped without a `server`, and the reason, to standard error: the test harness captures what a
+/// passing test prints by `eprintln!`.
 ///
 /// # Panics
-/// Where `CI` is set: there nothing is skipped.
+/// If `CI` is set: there no test is skipped.
 pub(crate) fn skip(server: &str, reason: &str) {
     let current = thread::current();
     let test = current.name().unwrap_or("a test");
     let is_ci = env::var_os("CI").is_some_and(|ci| !ci.is_empty());
     assert!(!is_ci, "{test} needs a {server}, and CI is set: {reason}");
-    // Where nobody listens, nobody can be told.
+    // Standard error may be closed.
     let _ = writeln!(io::stderr(), "\nSKIPPED {test}: no {server}: {reason}\n");
 }
 
@@ -25,13 +25,13 @@ mod tests {
     use super::*;
 
     #[test]
-    #[ignore = "is the other process of a_test_without_its_server_is_skipped_out_loud_and_fails_in_ci"]
+    #[ignore = "runs in the process that a_skipped_test_is_printed_and_fails_in_ci starts"]
     fn a_test_without_its_server() {
-        skip("Quux", "nobody installed one");
+        skip("Quux", "not installed");
     }
 
     #[test]
-    fn a_test_without_its_server_is_skipped_out_loud_and_fails_in_ci() {
+    fn a_skipped_test_is_printed_and_fails_in_ci() {
         let run = |ci: &str| {
             let test = "missing::tests::a_test_without_its_server";
             let mut process = Command::new(env::current_exe().unwrap());
@@ -39,9 +39,9 @@ mod tests {
             (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
         };
         let (passed, report) = run("");
-        let expected = "SKIPPED missing::tests::a_test_without_its_server: no Quux: nobody installed one";
+        let expected = "SKIPPED missing::tests::a_test_without_its_server: no Quux: not installed";
         assert!(passed && report.contains(expected), "{report}");
         let (passed, report) = run("true");
-        assert!(!passed && report.contains("needs a Quux, and CI is set: nobody installed one"), "{report}");
+        assert!(!passed && report.contains("needs a Quux, and CI is set: not installed"), "{report}");
     }
 }

@@ -1,6 +1,7 @@
-//! An SMTP server that keeps the mails it is given, and refuses what a test tells it to.
+//! An SMTP server that records mails, with scripted refusals.
 //!
-//! Enough of RFC 5321 for a client without TLS or authentication: EHLO, HELO, MAIL, RCPT, DATA, RSET, NOOP, QUIT.
+//! The part of RFC 5321 that a client without TLS or authentication needs: EHLO, HELO, MAIL, RCPT, DATA, RSET, NOOP,
+//! QUIT.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// The moments of a session at which a server may refuse.
+/// The steps of a session at which a server may refuse.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Moment {
     /// The connection was made.
@@ -20,9 +21,9 @@ pub enum Moment {
     Mail,
     /// `RCPT TO`.
     Rcpt,
-    /// `DATA`, before the mail.
+    /// `DATA`, before the content.
     Data,
-    /// The end of the mail.
+    /// The end of the content.
     End,
 }
 
@@ -31,17 +32,17 @@ pub enum Moment {
 pub struct Mail {
     /// When it was accepted.
     pub at: Instant,
-    /// What the client called itself in EHLO or HELO.
+    /// The client's name in EHLO or HELO.
     pub hello: String,
     /// The envelope's sender, without the brackets.
     pub from: String,
     /// The envelope's recipients, without the brackets.
     pub to: Vec<String>,
-    /// Headers, blank line and body as they were sent, the dots that the transfer adds removed.
+    /// Headers, blank line and body as sent, without dot-stuffing.
     pub content: Vec<u8>,
 }
 
-/// A server on a port of its own; it ends, open sessions included, when this is dropped.
+/// A server on a port of its own; dropping it ends it and its open sessions.
 #[derive(Debug)]
 pub struct SmtpSink {
     address: SocketAddr,
@@ -59,7 +60,7 @@ struct State {
 struct Refusal {
     moment: Moment,
     reply: String,
-    /// `None`: for ever.
+    /// `None`: unlimited.
     times: Option<usize>,
 }
 
@@ -72,10 +73,10 @@ impl State {
 }
 
 impl SmtpSink {
-    /// Starts it on 127.0.0.1. It accepts everything until told otherwise.
+    /// Starts it on 127.0.0.1. It accepts everything until [`refuse`](Self::refuse).
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// If no port is free.
     pub async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -84,12 +85,12 @@ impl SmtpSink {
         Ok(Self { address, state, server })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Refuses at this moment, so many times (`None`: until [`accept`](Self::accept)), with a reply as
+    /// Refuses at this step `times` times (`None`: until [`accept`](Self::accept)), with a reply such as
     /// `451 4.3.0 try again later`.
     pub fn refuse(&self, moment: Moment, reply: &str, times: Option<usize>) {
         self.state().refusals.push(Refusal { moment, reply: reply.to_owned(), times });
@@ -123,12 +124,12 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
     let mut sessions = JoinSet::new();
     loop {
-        // A connection that is gone before it is accepted is the client's affair.
+        // An error means that the client closed the connection before it was accepted.
         let Ok((stream, _)) = listener.accept().await else { continue };
         while sessions.try_join_next().is_some() {}
         let session =
             Session { stream: BufStream::new(stream), state: Arc::clone(&state), hello: String::new(), envelope: None };
-        // An error is a client that went away.
+        // An error means that the client disconnected.
         sessions.spawn(session.run());
     }
 }
@@ -205,7 +206,7 @@ impl Session {
         let Some(envelope) = self.envelope.take_if(|envelope| !envelope.to.is_empty()) else {
             return self.reply("503 5.5.1 RCPT first").await;
         };
-        self.reply("354 go on, end with a dot").await?;
+        self.reply("354 start mail input, end with a dot").await?;
         let mut content = Vec::new();
         loop {
             let Some(line) = self.line().await? else { return Ok(()) };
@@ -228,7 +229,7 @@ impl Session {
         lock(&self.state).refusal(moment)
     }
 
-    /// A line without its end; `None` at the end of the connection.
+    /// A line without its line ending; `None` at the end of the connection.
     async fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         if self.stream.read_until(b'\n', &mut line).await? == 0 {
@@ -246,7 +247,7 @@ impl Session {
     }
 }
 
-/// The address in `FROM:<ann@example.org> BODY=8BITMIME`; the empty one of a bounce is one too.
+/// The address in `FROM:<ann@example.org> BODY=8BITMIME`; may be empty, as in a bounce.
 fn address(argument: &str, keyword: &str) -> Option<String> {
     let start = argument.get(..keyword.len())?;
     let rest = argument.get(keyword.len()..)?.trim_start();

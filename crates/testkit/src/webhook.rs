@@ -1,4 +1,4 @@
-//! A webhook receiver that answers as a test tells it to.
+//! A webhook receiver with scripted responses.
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// How one request is answered.
+/// The scripted response to one request.
 #[derive(Clone, Debug)]
 pub struct Answer {
     delay: Duration,
@@ -41,23 +41,23 @@ impl Answer {
     /// This status with a `Retry-After` header: seconds or an HTTP date.
     ///
     /// # Panics
-    /// Where the text is no header value.
+    /// If the text is not a header value.
     pub fn retry_after(status: StatusCode, retry_after: &str) -> Self {
         let value = HeaderValue::from_str(retry_after).unwrap_or_else(|error| panic!("{retry_after:?}: {error}"));
         Self { delay: Duration::ZERO, ending: Ending::Status { status, retry_after: Some(value) } }
     }
 
-    /// None, ever: the connection stays open.
+    /// No response: the connection stays open.
     pub fn hang() -> Self {
         Self { delay: Duration::ZERO, ending: Ending::Hang }
     }
 
-    /// None: the connection is closed.
+    /// No response: the connection is closed.
     pub fn disconnect() -> Self {
         Self { delay: Duration::ZERO, ending: Ending::Disconnect }
     }
 
-    /// The same, so much later.
+    /// Delays the response.
     #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
@@ -65,7 +65,7 @@ impl Answer {
     }
 }
 
-/// A request as it came in.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Received {
     /// When its last byte was read.
@@ -80,7 +80,7 @@ pub struct Received {
     pub body: Bytes,
 }
 
-/// A receiver on a port of its own; it ends, open connections included, when this is dropped.
+/// A receiver on a port of its own; dropping it ends it and its open connections.
 #[derive(Debug)]
 pub struct WebhookReceiver {
     address: SocketAddr,
@@ -95,7 +95,7 @@ struct State {
 }
 
 impl State {
-    /// The last answer of a path stays.
+    /// The next response of a path; the last one repeats.
     fn next_answer(&mut self, path: &str) -> Answer {
         match self.answers.get_mut(path) {
             Some(answers) if answers.len() > 1 => answers.pop_front(),
@@ -107,10 +107,10 @@ impl State {
 }
 
 impl WebhookReceiver {
-    /// Starts it on 127.0.0.1. Every path answers 200 until told otherwise.
+    /// Starts it on 127.0.0.1. Every path answers 200 until [`answer`](Self::answer).
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// If no port is free.
     pub async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -119,12 +119,12 @@ impl WebhookReceiver {
         Ok(Self { address, state, server })
     }
 
-    /// The URL of a path, which begins with `/`.
+    /// The URL of a path that begins with `/`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Tells the path how to answer from now on: one request after the other, and all further ones as the last.
+    /// Sets the responses of a path: one for each request, the last one for all further requests.
     pub fn answer(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
         self.state().answers.insert(path.to_owned(), answers.into_iter().collect());
     }
@@ -150,23 +150,23 @@ impl Drop for WebhookReceiver {
     }
 }
 
-/// Connections live in a set of this task's, so that they end with it.
+/// The connections are tasks in a set of this task, so that they end with it.
 async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
     let mut connections = JoinSet::new();
     loop {
-        // A connection that is gone before it is accepted is the client's affair.
+        // An error means that the client closed the connection before it was accepted.
         let Ok((stream, _)) = listener.accept().await else { continue };
         while connections.try_join_next().is_some() {}
         let state = Arc::clone(&state);
         connections.spawn(async move {
             let service = service_fn(move |request| respond(request, Arc::clone(&state)));
-            // An error is a client that went away, or a disconnection that was asked for.
+            // An error means that the client disconnected, or a scripted disconnect.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-/// An error makes hyper close the connection without an answer.
+/// An error makes hyper close the connection without a response.
 async fn respond(
     request: Request<Incoming>,
     state: Arc<Mutex<State>>,
@@ -191,6 +191,6 @@ async fn respond(
             Ok(response)
         }
         Ending::Hang => match std::future::pending::<Infallible>().await {},
-        Ending::Disconnect => Err("told to disconnect".into()),
+        Ending::Disconnect => Err("scripted disconnect".into()),
     }
 }

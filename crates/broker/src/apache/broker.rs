@@ -1,4 +1,4 @@
-//! One broker of a local cluster, and the faults it can be made to have.
+//! One broker of a local cluster, with fault injection: pause, kill, restart.
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -8,21 +8,21 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::jvm::Jvm;
-use super::{Error, READY_BOUND, log, storage};
+use super::{Error, READY_TIMEOUT, log, storage};
 use crate::blocking;
 use crate::probe::Probe;
 use crate::supervise::Supervised;
 
-/// How long a graceful stop may take. A broker that finds no quorum to say goodbye to would try for minutes.
-const STOP_BOUND: Duration = Duration::from_secs(15);
+/// How long a graceful stop may take. Without a quorum a broker would retry its controlled shutdown for minutes.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Between two looks at a broker that is coming up.
-const POLL: Duration = Duration::from_millis(20);
+/// The time between two checks of a broker that is starting.
+const READY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Between two looks at one that is up.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// The time between two checks of a running broker.
+const LIVENESS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A broker, running or not. Clones are handles of the same broker, which ends with its cluster.
+/// A broker, running or not. Clones share it; it ends with its cluster.
 #[derive(Clone, Debug)]
 pub struct Broker(Arc<State>);
 
@@ -47,7 +47,7 @@ impl Broker {
         self.0.id
     }
 
-    /// Where it listens, as `127.0.0.1:port`; the same after a restart.
+    /// Its address, `127.0.0.1:port`; the same after a restart.
     pub fn address(&self) -> &str {
         &self.0.address
     }
@@ -57,7 +57,7 @@ impl Broker {
         self.running().as_ref().map(Supervised::pid)
     }
 
-    /// Freezes it (`SIGSTOP`): connections stay open, and nothing is answered.
+    /// Freezes it (`SIGSTOP`): connections stay open, and requests get no answer.
     ///
     /// # Errors
     /// [`Error::NotRunning`].
@@ -65,7 +65,7 @@ impl Broker {
         self.signal(Supervised::pause)
     }
 
-    /// Thaws it (`SIGCONT`).
+    /// Resumes it (`SIGCONT`).
     ///
     /// # Errors
     /// [`Error::NotRunning`].
@@ -73,8 +73,8 @@ impl Broker {
         self.signal(Supervised::resume)
     }
 
-    /// Kills it (`SIGKILL`), as a crash of its process: what it had written is there after a restart, connections
-    /// are reset. Fine if it does not run.
+    /// Kills it (`SIGKILL`), like a crash of its process: connections are reset, and a restart finds what it had
+    /// written. A no-op if it does not run.
     ///
     /// # Errors
     /// Where the operating system refuses.
@@ -85,8 +85,8 @@ impl Broker {
         }
     }
 
-    /// Stops it gracefully (`SIGTERM`): it hands its partitions over first. After 15 s it is killed. Fine if it does
-    /// not run.
+    /// Stops it gracefully (`SIGTERM`): it first moves its partition leaderships. After 15 s it is killed. A no-op if
+    /// it does not run.
     ///
     /// # Errors
     /// Where the operating system refuses.
@@ -96,7 +96,7 @@ impl Broker {
     }
 
     /// Starts it again on its port and its files after [`kill`](Self::kill) or [`stop`](Self::stop), and returns
-    /// when a client can use it. After a kill the cluster lets it in only when its old session has ended.
+    /// when a client can use it. After a kill it can register only when its old session has expired.
     ///
     /// # Errors
     /// [`Error::Running`], [`Error::Exited`] and [`Error::NotReady`].
@@ -104,16 +104,16 @@ impl Broker {
         let broker = self.clone();
         blocking(move || {
             broker.launch()?;
-            broker.wait_until_ready(&[broker.id()], Instant::now() + READY_BOUND)
+            broker.wait_until_ready(&[broker.id()], Instant::now() + READY_TIMEOUT)
         })
         .await
     }
 
-    /// Waits until it has ended by itself, or does not run.
+    /// Waits until it has exited, or does not run.
     pub async fn ended(&self) -> Error {
-        let mut look = tokio::time::interval(POLL_INTERVAL);
+        let mut interval = tokio::time::interval(LIVENESS_INTERVAL);
         loop {
-            look.tick().await;
+            interval.tick().await;
             if let Err(error) = self.check_alive() {
                 return error;
             }
@@ -123,7 +123,7 @@ impl Broker {
     pub(super) fn stop_blocking(&self) -> Result<(), Error> {
         let process = self.process().take();
         match process {
-            Some(mut process) => process.stop(STOP_BOUND).map(drop).map_err(self.cannot("stop")),
+            Some(mut process) => process.stop(STOP_TIMEOUT).map(drop).map_err(self.cannot("stop")),
             None => Ok(()),
         }
     }
@@ -142,8 +142,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Waits until a client that knows only this broker is told of all of `expected`. A broker answers clients only
-    /// after the cluster has let it in, so its own answer is the proof that it is in.
+    /// Waits until this broker's metadata names all brokers in `expected`. A broker answers clients only after it has
+    /// registered with the cluster, so its answer proves that it is ready.
     pub(super) fn wait_until_ready(&self, expected: &[i32], deadline: Instant) -> Result<(), Error> {
         let probe = Probe::new(self.address()).map_err(Error::Client)?;
         loop {
@@ -154,9 +154,14 @@ impl Broker {
             if Instant::now() >= deadline {
                 let log = log::tail(&self.0.folder.join(storage::BROKER_LOG));
                 self.kill()?;
-                return Err(Error::NotReady { broker: self.id(), bound: READY_BOUND, client: probe.last_words(), log });
+                return Err(Error::NotReady {
+                    broker: self.id(),
+                    timeout: READY_TIMEOUT,
+                    client: probe.last_error(),
+                    log,
+                });
             }
-            thread::sleep(POLL);
+            thread::sleep(READY_INTERVAL);
         }
     }
 
@@ -166,7 +171,7 @@ impl Broker {
         let Some(status) = running.exited().map_err(self.cannot("wait for"))? else { return Ok(()) };
         *process = None;
         let [output, broker_log] = [storage::JVM_OUTPUT, storage::BROKER_LOG].map(|name| self.0.folder.join(name));
-        Err(self.0.jvm.ended(self.id(), status, &output, Some(&broker_log)))
+        Err(self.0.jvm.exit_error(self.id(), status, &output, Some(&broker_log)))
     }
 
     fn signal(&self, send: impl FnOnce(&mut Supervised) -> std::io::Result<()>) -> Result<(), Error> {
@@ -179,7 +184,7 @@ impl Broker {
         Error::io(format!("cannot {verb} broker {}", self.id()))
     }
 
-    /// The process, forgotten if it has ended by itself.
+    /// The process; `None` if it has exited.
     fn running(&self) -> MutexGuard<'_, Option<Supervised>> {
         let mut process = self.process();
         if process.as_mut().is_some_and(|process| matches!(process.exited(), Ok(Some(_)))) {
@@ -188,7 +193,7 @@ impl Broker {
         process
     }
 
-    /// A panic elsewhere leaves a process that can still be killed, and must be.
+    /// Ignores poisoning: after a panic the process must still be killed.
     fn process(&self) -> MutexGuard<'_, Option<Supervised>> {
         self.0.process.lock().unwrap_or_else(PoisonError::into_inner)
     }

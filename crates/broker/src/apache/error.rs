@@ -1,4 +1,4 @@
-//! Why a local Apache Kafka did not start or did not do as told.
+//! Errors of a local Apache Kafka.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use rdkafka::error::KafkaError as RdKafkaError;
 
-/// What can go wrong with a local Apache Kafka; all of it is for a person to mend.
+/// A local Apache Kafka failed; all of these need a person.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// `java` or `mvn` is not on this machine.
+    /// `java` or `mvn` was not found.
     #[error(
         "`{program}`, which a local Apache Kafka needs, was not found: install {install}, \
          or use a running broker with --kafka HOST:PORT"
     )]
     ProgramMissing {
-        /// The program looked for.
+        /// The name of the program.
         program: String,
-        /// What would bring it.
+        /// The package that has it.
         install: &'static str,
     },
     /// The JVM found cannot run this Kafka.
@@ -29,26 +29,26 @@ pub enum Error {
         /// The Kafka version to run.
         version: &'static str,
     },
-    /// Maven did not bring the jars.
+    /// Maven could not fetch the jars.
     #[error("Maven could not fetch the jars of Apache Kafka ({status}):\n{output}")]
     Jars {
-        /// How Maven ended.
+        /// The exit status of Maven.
         status: ExitStatus,
-        /// The end of what it printed.
+        /// The end of its output.
         output: String,
     },
-    /// Maven, here or in another process, did not bring the jars in time.
-    #[error("the jars of Apache Kafka were not fetched within {bound:?} (into {})", folder.display())]
-    JarsLate {
-        /// How long they were waited for.
-        bound: Duration,
+    /// Maven, in this or another process, did not fetch the jars in time.
+    #[error("the jars of Apache Kafka were not fetched within {timeout:?} (into {})", folder.display())]
+    JarsTimeout {
+        /// The time-out.
+        timeout: Duration,
         /// The cache folder.
         folder: PathBuf,
     },
     /// No folder to keep the jars in.
     #[error("no folder to keep the jars of Apache Kafka in: set MILLRACE_CACHE_DIR, XDG_CACHE_HOME or HOME")]
     NoCacheFolder,
-    /// A file or process could not be handled.
+    /// An operation on a file or process failed.
     #[error("{what}: {source}")]
     Io {
         /// What was tried, with its path.
@@ -62,14 +62,14 @@ pub enum Error {
         /// The cluster's folder.
         folder: PathBuf,
     },
-    /// The files belong to a cluster of another size, whose quorum this one cannot join.
+    /// The files belong to a cluster of another size, and so to another quorum.
     #[error("{} holds a cluster of {found} brokers, {asked} were asked for: use another folder", folder.display())]
     OtherSize {
         /// The cluster's folder.
         folder: PathBuf,
         /// Brokers found in it.
         found: usize,
-        /// Brokers asked for.
+        /// Brokers requested.
         asked: usize,
     },
     /// A number of brokers other than one or three.
@@ -78,47 +78,47 @@ pub enum Error {
     /// No free port was found.
     #[error("no free port was found on 127.0.0.1")]
     NoPort,
-    /// A broker ended by itself, while its files were formatted or while it started.
-    #[error("broker {broker} ended by itself ({status}); the end of its log:\n{log}")]
+    /// A broker exited while its storage was formatted, during its start, or later.
+    #[error("broker {broker} exited ({status}); the end of its log:\n{log}")]
     Exited {
         /// The broker's node id.
         broker: i32,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
         /// The end of its log.
         log: String,
     },
-    /// A broker runs, but no client can use it in time.
-    #[error("broker {broker} was not ready within {bound:?} ({client}); the end of its log:\n{log}")]
+    /// A broker runs, but no client could use it in time.
+    #[error("broker {broker} was not ready within {timeout:?} ({client}); the end of its log:\n{log}")]
     NotReady {
         /// The broker's node id.
         broker: i32,
-        /// How long it was waited for.
-        bound: Duration,
-        /// What the client that asked it complained of last.
+        /// The time-out.
+        timeout: Duration,
+        /// The last error of the client that probed it.
         client: String,
         /// The end of its log.
         log: String,
     },
-    /// A broker was told something that only a running one can do.
-    #[error("broker {broker} does not run")]
+    /// The operation needs a running broker.
+    #[error("broker {broker} is not running")]
     NotRunning {
         /// The broker's node id.
         broker: i32,
     },
-    /// A broker was started that runs already.
-    #[error("broker {broker} runs already")]
+    /// A broker was started that is running.
+    #[error("broker {broker} is already running")]
     Running {
         /// The broker's node id.
         broker: i32,
     },
-    /// The Kafka client that looks for the brokers could not be made.
-    #[error("the Kafka client was refused: {0}")]
+    /// The Kafka client that probes the brokers could not be created.
+    #[error("cannot create a Kafka client: {0}")]
     Client(#[source] RdKafkaError),
 }
 
 impl Error {
-    /// For `map_err`: what was tried, beside the operating system's reason.
+    /// For `map_err`: what was tried, with the operating system's reason.
     pub(super) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }

@@ -1,4 +1,4 @@
-//! Kafka's jars, fetched by Maven once and kept in a cache folder for all projects of the user.
+//! Kafka's jars, fetched once by Maven into a cache folder of the user.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 use super::{Error, KAFKA_VERSION};
 use crate::supervise::Supervised;
 
-/// The broker, and the binding without which its log would go nowhere (the one Kafka's own distribution has).
+/// The broker, and the logging binding of Kafka's own distribution, without which it logs nothing.
 const POM: &str = include_str!("pom.xml");
 
-/// A first fetch is about 45 MB.
-const FETCH_BOUND: Duration = Duration::from_mins(10);
+/// The first fetch is about 45 MB.
+const FETCH_TIMEOUT: Duration = Duration::from_mins(10);
 
-const POLL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The class path of all the jars, which are fetched into `cache` (default: see [`default_cache`]) if they are not
-/// there. Processes that do so at once wait for one of them.
+/// The class path of the jars, which are fetched into `cache` (default: see [`default_cache`]) if they are missing.
+/// Concurrent processes wait for the one that fetches.
 pub(super) fn class_path(cache: Option<&Path>) -> Result<OsString, Error> {
     let cache = match cache {
         Some(cache) => cache.to_owned(),
@@ -41,27 +41,29 @@ fn default_cache(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf>
         .or_else(|| folder("HOME").map(|home| home.join(".cache").join("millrace")))
 }
 
-/// The folder appears whole, by a rename, or not at all.
+/// Fetches into a temporary folder and renames it: the folder is complete or missing.
 fn fetch(cache: &Path, folder: &Path) -> Result<(), Error> {
-    let deadline = Instant::now() + FETCH_BOUND;
-    fs::create_dir_all(cache).map_err(Error::io(format!("cannot make the cache folder {}", cache.display())))?;
+    let deadline = Instant::now() + FETCH_TIMEOUT;
+    fs::create_dir_all(cache).map_err(Error::io(format!("cannot create the cache folder {}", cache.display())))?;
     let lock_path = cache.join(format!("kafka-{KAFKA_VERSION}.lock"));
     let lock = File::create(&lock_path).map_err(Error::io(format!("cannot write {}", lock_path.display())))?;
-    while let Err(refusal) = lock.try_lock() {
-        match refusal {
-            TryLockError::WouldBlock if Instant::now() < deadline => thread::sleep(POLL),
-            TryLockError::WouldBlock => return Err(late(folder)),
-            TryLockError::Error(error) => return Err(Error::io(format!("cannot lock {}", lock_path.display()))(error)),
+    while let Err(error) = lock.try_lock() {
+        match error {
+            TryLockError::WouldBlock if Instant::now() < deadline => thread::sleep(POLL_INTERVAL),
+            TryLockError::WouldBlock => return Err(timed_out(folder)),
+            TryLockError::Error(source) => {
+                return Err(Error::io(format!("cannot lock {}", lock_path.display()))(source));
+            }
         }
     }
     if folder.is_dir() {
         return Ok(());
     }
-    tracing::info!(folder = %folder.display(), "fetching the jars of Apache Kafka {KAFKA_VERSION} with Maven, once");
+    tracing::info!(folder = %folder.display(), "fetching the jars of Apache Kafka {KAFKA_VERSION} with Maven");
     let partial = tempfile::Builder::new()
         .prefix("partial-")
         .tempdir_in(cache)
-        .map_err(Error::io(format!("cannot make a folder in {}", cache.display())))?;
+        .map_err(Error::io(format!("cannot create a folder in {}", cache.display())))?;
     let jars = partial.path().join("jars");
     copy_dependencies(partial.path(), &jars, deadline, folder)?;
     fs::rename(&jars, folder).map_err(Error::io(format!("cannot move the jars to {}", folder.display())))
@@ -90,9 +92,9 @@ fn copy_dependencies(work: &Path, jars: &Path, deadline: Instant, folder: &Path)
             break status;
         }
         if Instant::now() >= deadline {
-            return Err(late(folder));
+            return Err(timed_out(folder));
         }
-        thread::sleep(POLL);
+        thread::sleep(POLL_INTERVAL);
     };
     if status.success() {
         return Ok(());
@@ -103,8 +105,8 @@ fn copy_dependencies(work: &Path, jars: &Path, deadline: Instant, folder: &Path)
     Err(Error::Jars { status, output: super::log::tail(&log_path) })
 }
 
-fn late(folder: &Path) -> Error {
-    Error::JarsLate { bound: FETCH_BOUND, folder: folder.to_owned() }
+fn timed_out(folder: &Path) -> Error {
+    Error::JarsTimeout { timeout: FETCH_TIMEOUT, folder: folder.to_owned() }
 }
 
 #[cfg(test)]
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_folder_is_the_users_choice_before_the_desktops_before_the_homes() {
+    fn the_cache_folder_is_the_first_one_that_is_set() {
         let [own, desktop, home] = [("MILLRACE_CACHE_DIR", "/own"), ("XDG_CACHE_HOME", "/xdg"), ("HOME", "/home/ann")];
         assert_eq!(cache_with(&[own, desktop, home]), Some("/own".into()));
         assert_eq!(cache_with(&[desktop, home]), Some("/xdg/millrace".into()));
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn jars_that_are_there_are_used_without_maven() {
+    fn cached_jars_are_used_without_maven() {
         let cache = tempfile::tempdir().unwrap();
         let folder = cache.path().join(format!("kafka-{KAFKA_VERSION}"));
         fs::create_dir(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! The JVM that runs a broker or one of Kafka's tools.
+//! JVM commands for a broker and for Kafka's tools.
 
 use std::env;
 use std::ffi::OsString;
@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus};
 
 use super::{Error, KAFKA_VERSION, NO_SUCH_PROGRAM, log};
 
-/// What is printed where class files are newer than the JVM.
+/// The error of a JVM that is older than the class files.
 const TOO_OLD: &str = "UnsupportedClassVersionError";
 
 /// A Java program, its class path and its flags.
@@ -20,7 +20,7 @@ pub(super) struct Jvm {
 }
 
 impl Jvm {
-    /// The `java` of `JAVA_HOME`, else of the path.
+    /// The `java` of `JAVA_HOME`, else of `PATH`.
     pub(super) fn new(class_path: OsString, heap_mib: u32, short_lived: bool) -> Self {
         let java = match env::var_os("JAVA_HOME").filter(|home| !home.is_empty()) {
             Some(home) => Path::new(&home).join("bin").join("java"),
@@ -29,14 +29,14 @@ impl Jvm {
         Self { java, class_path, heap_mib, short_lived }
     }
 
-    /// The broker of the `server.properties` in `folder`.
+    /// The command of a broker with the `server.properties` in `folder`.
     pub(super) fn broker(&self, folder: &Path) -> Command {
         let mut command = Command::new(&self.java);
         command.arg(format!("-Xmx{}m", self.heap_mib));
         if self.short_lived {
             command.args(QUICK);
         } else {
-            // As Kafka's own start script has them.
+            // The flags of Kafka's start script.
             command.args([
                 "-server",
                 "-XX:+UseG1GC",
@@ -54,7 +54,7 @@ impl Jvm {
         command
     }
 
-    /// Kafka's tool that makes a broker's folder one of the cluster with this id.
+    /// The command of Kafka's storage tool, which formats a broker's folder for the cluster with this id.
     pub(super) fn format(&self, folder: &Path, cluster_id: &str) -> Command {
         let mut command = Command::new(&self.java);
         command
@@ -68,8 +68,14 @@ impl Jvm {
         command
     }
 
-    /// The error for a JVM of this broker that ended by itself, having printed to `output`.
-    pub(super) fn ended(&self, broker: i32, status: ExitStatus, output: &Path, broker_log: Option<&Path>) -> Error {
+    /// The error for a JVM of this broker that exited; `output` is the file it printed to.
+    pub(super) fn exit_error(
+        &self,
+        broker: i32,
+        status: ExitStatus,
+        output: &Path,
+        broker_log: Option<&Path>,
+    ) -> Error {
         let program = self.java.display().to_string();
         if status.code() == Some(NO_SUCH_PROGRAM) {
             return Error::ProgramMissing { program, install: "a JDK 17 or newer (or set JAVA_HOME to one)" };
@@ -83,5 +89,5 @@ impl Jvm {
     }
 }
 
-/// Compiles fast rather than well, and collects garbage in one thread.
+/// Fast start: C1 only, serial garbage collector.
 const QUICK: [&str; 3] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"];

@@ -1,4 +1,4 @@
-//! The end of a log file, for an error that has to say why.
+//! The end of a log file, for error messages.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -8,7 +8,7 @@ use std::path::Path;
 const TAIL_BYTES: u64 = 16 * 1024;
 const TAIL_LINES: usize = 20;
 
-/// The last lines of the file, or why there are none.
+/// The last lines of the file, or why it has none.
 pub(super) fn tail(path: &Path) -> String {
     match last_lines(path) {
         Ok(lines) if lines.is_empty() => format!("({} is empty)", path.display()),

@@ -1,11 +1,11 @@
-//! The real Apache Kafka on this machine, without Docker.
+//! Apache Kafka on this machine, without Docker.
 //!
-//! The brokers run in `KRaft` mode, each as broker and controller in one JVM, on 127.0.0.1, plaintext. Jars come from
-//! Maven once (see [`ApacheBuilder::cache`]); a JDK 17 or newer runs them, `$JAVA_HOME/bin/java` or the `java` of the
-//! path. A cluster's folder has a folder for each broker with its settings, its log and its partitions; started
-//! again on the same folder, a cluster has its id, its records and, where they are still free, its ports again.
+//! The brokers run in `KRaft` mode, each as broker and controller in one JVM, on 127.0.0.1, plaintext. Maven fetches
+//! the jars once (see [`ApacheBuilder::cache`]); a JDK 17 or newer runs them, `$JAVA_HOME/bin/java` or the `java` of
+//! `PATH`. A cluster's folder has a folder for each broker with its settings, log and partitions. Started again on the
+//! same folder, a cluster keeps its id, its records and, where they are free, its ports.
 //!
-//! No broker outlives this process, see [`supervise`](crate::supervise).
+//! No broker outlives this process: a watchdog kills it (see [`supervise`](crate::supervise)).
 
 mod broker;
 mod error;
@@ -28,21 +28,21 @@ use self::jvm::Jvm;
 use self::settings::{Ports, Shared};
 use crate::{blocking, port};
 
-/// The Apache Kafka that is run.
+/// The version of Apache Kafka.
 pub const KAFKA_VERSION: &str = "4.1.0";
 
-/// How long a start or restart may take until a client can use the brokers, jars and formatting not counted.
-pub const READY_BOUND: Duration = Duration::from_secs(30);
+/// How long a start or restart may take until clients can use the brokers, without fetching jars and formatting.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A shell's exit status for a program that is not there.
+/// A shell's exit status for a program that does not exist.
 const NO_SUCH_PROGRAM: i32 = 127;
 
-/// Entry to [`Apache::builder`].
+/// Namespace of [`Apache::builder`].
 #[derive(Debug)]
 pub enum Apache {}
 
 impl Apache {
-    /// A cluster of one broker in `folder`, which is made if it is not there.
+    /// A cluster of one broker in `folder`, which is created if it is missing.
     pub fn builder(folder: impl Into<PathBuf>) -> ApacheBuilder {
         ApacheBuilder {
             folder: folder.into(),
@@ -58,7 +58,7 @@ impl Apache {
     }
 }
 
-/// How a cluster is to be.
+/// Configuration of a cluster.
 #[derive(Clone, Debug)]
 pub struct ApacheBuilder {
     folder: PathBuf,
@@ -73,30 +73,29 @@ pub struct ApacheBuilder {
 }
 
 impl ApacheBuilder {
-    /// One broker (the default) or three. With three, topics have three copies unless they say otherwise.
+    /// One broker (the default) or three. With three, topics have three replicas by default.
     #[must_use]
     pub fn brokers(mut self, brokers: usize) -> Self {
         self.brokers = brokers;
         self
     }
 
-    /// Copies that must have a record before `acks=all` acknowledges it, for topics that do not say (default 1).
+    /// The default `min.insync.replicas` of topics (default 1).
     #[must_use]
     pub fn min_insync_replicas(mut self, replicas: usize) -> Self {
         self.min_insync_replicas = replicas;
         self
     }
 
-    /// How long a silent broker is still counted as there (default 4 s, Kafka's own is 9 s).
-    ///
-    /// So long its partitions wait for another leader, and so long it waits to be let in again after a kill.
+    /// `broker.session.timeout.ms` (default 4 s, Kafka's is 9 s): after it, a silent broker's partitions get other
+    /// leaders, and a killed broker can register again.
     #[must_use]
     pub fn session_timeout(mut self, timeout: Duration) -> Self {
         self.session_timeout = timeout;
         self
     }
 
-    /// A broker setting by Kafka's name; it wins over what this crate sets.
+    /// A broker setting by Kafka's name; it overrides this crate's.
     #[must_use]
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.properties.insert(name.into(), value.into());
@@ -110,32 +109,32 @@ impl ApacheBuilder {
         self
     }
 
-    /// Tunes the JVM for a life of seconds: up sooner and with less memory, and slower under a lasting load.
+    /// Tunes the JVM for short runs: a faster start and less memory, and less throughput under sustained load.
     #[must_use]
     pub fn short_lived(mut self) -> Self {
         self.short_lived = true;
         self
     }
 
-    /// The folder is worth nothing after this process: it is removed when this process ends with brokers running.
+    /// The folder is temporary: it is removed if this process ends with brokers running.
     #[must_use]
     pub fn scratch(mut self) -> Self {
         self.scratch = true;
         self
     }
 
-    /// Where the jars are kept, instead of `$MILLRACE_CACHE_DIR`, else `$XDG_CACHE_HOME/millrace`, else
-    /// `$HOME/.cache/millrace`. They are fetched by `mvn` if they are not there, once for all processes.
+    /// The cache folder of the jars, instead of `$MILLRACE_CACHE_DIR`, else `$XDG_CACHE_HOME/millrace`, else
+    /// `$HOME/.cache/millrace`. `mvn` fetches missing jars, once for all processes.
     #[must_use]
     pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
         self
     }
 
-    /// Starts the brokers, and returns when a client can use all of them.
+    /// Starts the brokers, and returns when clients can use all of them.
     ///
     /// # Errors
-    /// [`Error`] names the cases; nothing runs then.
+    /// [`Error`]; then no broker is left running.
     pub async fn start(self) -> Result<ApacheCluster, Error> {
         blocking(move || self.start_blocking()).await
     }
@@ -145,7 +144,7 @@ impl ApacheBuilder {
             return Err(Error::Size(self.brokers));
         }
         fs::create_dir_all(&self.folder)
-            .map_err(Error::io(format!("cannot make the folder {}", self.folder.display())))?;
+            .map_err(Error::io(format!("cannot create the folder {}", self.folder.display())))?;
         let folder = self
             .folder
             .canonicalize()
@@ -174,13 +173,13 @@ impl ApacheBuilder {
             .zip(1..)
             .map(|((folder, ports), id)| Broker::new(id, folder, ports.clients, jvm.clone(), scratch.clone()))
             .collect();
-        let deadline = Instant::now() + READY_BOUND;
+        let deadline = Instant::now() + READY_TIMEOUT;
         for broker in &brokers {
             broker.launch()?;
         }
-        let everybody: Vec<i32> = brokers.iter().map(Broker::id).collect();
+        let ids: Vec<i32> = brokers.iter().map(Broker::id).collect();
         for broker in &brokers {
-            broker.wait_until_ready(&everybody, deadline)?;
+            broker.wait_until_ready(&ids, deadline)?;
         }
         Ok(ApacheCluster { brokers, folder, _lock: lock })
     }
@@ -195,7 +194,7 @@ pub struct ApacheCluster {
 }
 
 impl ApacheCluster {
-    /// Where clients find the cluster: `127.0.0.1:port` of each broker, separated by commas.
+    /// The bootstrap servers: `127.0.0.1:port` of each broker, separated by commas.
     pub fn bootstrap_servers(&self) -> String {
         let addresses: Vec<&str> = self.brokers.iter().map(Broker::address).collect();
         addresses.join(",")
@@ -211,12 +210,12 @@ impl ApacheCluster {
         self.brokers.iter().find(|broker| broker.id() == id)
     }
 
-    /// The cluster's files.
+    /// The cluster's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Stops all brokers gracefully and at once; see [`Broker::stop`].
+    /// Stops all brokers gracefully and concurrently, as [`Broker::stop`] does.
     ///
     /// # Errors
     /// Where the operating system refuses. The brokers are killed then.
@@ -239,13 +238,13 @@ impl Drop for ApacheCluster {
     fn drop(&mut self) {
         for broker in &self.brokers {
             if let Err(error) = broker.kill() {
-                tracing::warn!(broker = broker.id(), %error, "a broker could not be killed");
+                tracing::warn!(broker = broker.id(), %error, "cannot kill a broker");
             }
         }
     }
 }
 
-/// Two clusters on the same files would spoil them; the operating system frees the lock with the process.
+/// Locks the folder: two clusters would corrupt its files. The operating system releases the lock with the process.
 fn lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join("cluster.lock");
     let file = File::create(&path).map_err(Error::io(format!("cannot write {}", path.display())))?;
@@ -256,11 +255,11 @@ fn lock(folder: &Path) -> Result<File, Error> {
     }
 }
 
-/// The ports of the last run where they are free, so that clients outside find the broker where it was.
+/// The ports of the last run where they are free, so that other clients find the broker again.
 fn choose_ports(folders: &[PathBuf]) -> Result<Vec<Ports>, Error> {
-    let earlier: Vec<Ports> =
+    let last: Vec<Ports> =
         folders.iter().filter_map(|folder| settings::ports(&storage::read_settings(folder)?)).collect();
-    let preferred: Vec<u16> = earlier.iter().flat_map(|ports| [ports.clients, ports.controller]).collect();
+    let preferred: Vec<u16> = last.iter().flat_map(|ports| [ports.clients, ports.controller]).collect();
     let ports = port::free(2 * folders.len(), &preferred).ok_or(Error::NoPort)?;
     Ok(ports.chunks_exact(2).map(|pair| Ports { clients: pair[0], controller: pair[1] }).collect())
 }

@@ -1,13 +1,13 @@
 //! A broker's `server.properties`.
 //!
-//! Keys are those of Kafka's broker and topic configuration reference. Paths are relative to the broker's folder,
-//! which is its working directory.
+//! Keys are those of Kafka's broker and topic configuration. Paths are relative to the broker's folder, its working
+//! directory.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// Where a broker keeps its partitions, in its own folder.
+/// `log.dirs` in a broker's folder.
 pub(super) const PARTITIONS: &str = "partitions";
 
 /// The ports of one broker.
@@ -19,14 +19,14 @@ pub(super) struct Ports {
     pub(super) controller: u16,
 }
 
-/// What all brokers of a cluster share.
+/// Settings that all brokers of a cluster share.
 #[derive(Debug)]
 pub(super) struct Shared<'a> {
     /// Ports by broker; node ids count from 1 in the same order.
     pub(super) ports: &'a [Ports],
     pub(super) session_timeout: Duration,
     pub(super) min_insync_replicas: usize,
-    /// Settings of the caller's, which win.
+    /// Settings of the caller; they override all others.
     pub(super) extra: &'a BTreeMap<String, String>,
 }
 
@@ -47,7 +47,7 @@ impl Shared<'_> {
 
     fn defaults(&self, id: i32, Ports { clients, controller }: Ports) -> BTreeMap<&str, String> {
         let size = self.ports.len();
-        // A majority of the copies, so that a transaction or a commit survives the loss of one of three brokers.
+        // A majority of the replicas, so that transactions and commits survive the loss of one of three brokers.
         let majority = size / 2 + 1;
         let voters: Vec<String> =
             self.ports.iter().zip(1..).map(|(ports, id)| format!("{id}@127.0.0.1:{}", ports.controller)).collect();
@@ -66,7 +66,7 @@ impl Shared<'_> {
             ("default.replication.factor", size.to_string()),
             ("min.insync.replicas", self.min_insync_replicas.to_string()),
             ("offsets.topic.replication.factor", size.to_string()),
-            // Kafka makes 50 of each, sized for a data centre; fewer start and restart faster.
+            // Kafka's default is 50 of each; fewer start and restart faster.
             ("offsets.topic.num.partitions", "8".to_owned()),
             ("transaction.state.log.num.partitions", "8".to_owned()),
             ("transaction.state.log.replication.factor", size.to_string()),
@@ -80,7 +80,7 @@ impl Shared<'_> {
     }
 }
 
-/// The ports that a broker had when `properties` was written for it.
+/// The ports in `properties` written for a broker.
 pub(super) fn ports(properties: &str) -> Option<Ports> {
     let listeners = properties.lines().find_map(|line| line.strip_prefix("listeners="))?;
     let (clients, controller) = listeners.split_once(',')?;
@@ -90,7 +90,7 @@ pub(super) fn ports(properties: &str) -> Option<Ports> {
     })
 }
 
-/// As `java.util.Properties.load` reads it back: that takes ISO 8859-1, trims, and gives `\` a meaning.
+/// Escapes for `java.util.Properties.load`, which reads ISO 8859-1, trims, and treats `\` as an escape.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for unit in text.encode_utf16() {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn one_broker_keeps_its_internal_topics_once() {
+    fn one_broker_has_one_replica_of_internal_topics() {
         let text = properties(1, &[]);
         for line in [
             "controller.quorum.voters=1@127.0.0.1:2001",
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn three_brokers_keep_their_internal_topics_thrice_and_work_with_two() {
+    fn three_brokers_have_three_replicas_of_internal_topics() {
         let text = properties(3, &[]);
         for line in [
             "controller.quorum.voters=1@127.0.0.1:2001,2@127.0.0.1:2002,3@127.0.0.1:2003",
@@ -153,20 +153,20 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_of_the_callers_replaces_ours() {
+    fn a_setting_of_the_caller_overrides_the_default() {
         let text = properties(1, &[("auto.create.topics.enable", "true")]);
         assert!(text.contains("auto.create.topics.enable=true"));
         assert!(!text.contains("auto.create.topics.enable=false"));
     }
 
     #[test]
-    fn a_value_cannot_smuggle_in_another_setting() {
+    fn a_value_cannot_inject_another_setting() {
         let text = properties(1, &[("log.message.format", "a\nnode.id=9\\")]);
         assert!(text.contains("log.message.format=a\\u000anode.id=9\\u005c\n"), "{text}");
     }
 
     #[test]
-    fn the_ports_are_found_again_in_a_file_we_wrote() {
+    fn the_ports_are_read_back_from_the_settings() {
         assert_eq!(ports(&properties(1, &[])), Some(PORTS[0]));
         assert_eq!(ports("listeners=SSL://0.0.0.0:9093\n"), None);
     }

@@ -1,4 +1,4 @@
-//! A broker's folder: its settings, and the partitions' folder that Kafka wants formatted once.
+//! A broker's folder: settings files, and the log directory, which is formatted once.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,27 +16,27 @@ use crate::supervise::Supervised;
 const SETTINGS: &str = "server.properties";
 const LOG_SETTINGS: &str = "log4j2.properties";
 
-/// What Kafka writes last into a formatted folder.
+/// The file that Kafka writes last when it formats a folder.
 const FORMATTED: &str = "meta.properties";
 
-/// The broker's own log, as `log4j2.properties` says.
+/// The broker's log, as in `log4j2.properties`.
 pub(super) const BROKER_LOG: &str = "broker.log";
-/// What a JVM prints by itself: a crash, a wrong flag.
+/// The output of the JVM itself: a crash, an invalid flag.
 pub(super) const JVM_OUTPUT: &str = "jvm.out";
 
-/// One JVM start and a few small files.
-const FORMAT_BOUND: Duration = Duration::from_mins(1);
+/// Formatting is one JVM start and a few small files.
+const FORMAT_TIMEOUT: Duration = Duration::from_mins(1);
 
-const POLL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The settings written for the last run, if there was one.
+/// The settings of the last run, if any.
 pub(super) fn read_settings(folder: &Path) -> Option<String> {
     fs::read_to_string(folder.join(SETTINGS)).ok()
 }
 
-/// Writes a broker's settings, its log's included.
+/// Writes a broker's settings and logging configuration.
 pub(super) fn write_settings(folder: &Path, properties: &str) -> Result<(), Error> {
-    fs::create_dir_all(folder).map_err(Error::io(format!("cannot make the folder {}", folder.display())))?;
+    fs::create_dir_all(folder).map_err(Error::io(format!("cannot create the folder {}", folder.display())))?;
     for (name, text) in [(SETTINGS, properties), (LOG_SETTINGS, include_str!("log4j2.properties"))] {
         let path = folder.join(name);
         fs::write(&path, text).map_err(Error::io(format!("cannot write {}", path.display())))?;
@@ -44,7 +44,7 @@ pub(super) fn write_settings(folder: &Path, properties: &str) -> Result<(), Erro
     Ok(())
 }
 
-/// A cluster's quorum is fixed by its files, so its size is too.
+/// Checks the size of an existing cluster: its files fix the quorum.
 pub(super) fn check_size(cluster: &Path, asked: usize) -> Result<(), Error> {
     let found = (1..=3).filter(|id| is_formatted(&cluster.join(format!("broker-{id}")))).count();
     if found > asked || (found == 1 && asked == 3) {
@@ -53,10 +53,10 @@ pub(super) fn check_size(cluster: &Path, asked: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Formats those of the brokers' folders that are not, all at once, for one cluster.
+/// Formats the folders that are not formatted, concurrently, with one cluster id.
 pub(super) fn format(jvm: &Jvm, folders: &[PathBuf]) -> Result<(), Error> {
     let cluster_id = folders.iter().find_map(|folder| cluster_id(folder)).unwrap_or_else(new_cluster_id);
-    let deadline = Instant::now() + FORMAT_BOUND;
+    let deadline = Instant::now() + FORMAT_TIMEOUT;
     let mut running = Vec::new();
     for (folder, id) in folders.iter().zip(1..) {
         if is_formatted(folder) {
@@ -77,10 +77,10 @@ pub(super) fn format(jvm: &Jvm, folders: &[PathBuf]) -> Result<(), Error> {
             if Instant::now() >= deadline {
                 break tool.kill().map_err(Error::io("cannot kill a JVM"))?;
             }
-            thread::sleep(POLL);
+            thread::sleep(POLL_INTERVAL);
         };
         if !status.success() {
-            return Err(jvm.ended(id, status, &output, None));
+            return Err(jvm.exit_error(id, status, &output, None));
         }
     }
     Ok(())
@@ -95,7 +95,7 @@ fn cluster_id(folder: &Path) -> Option<String> {
     text.lines().find_map(|line| line.strip_prefix("cluster.id=")).map(str::to_owned)
 }
 
-/// Kafka's form of an id: 16 bytes in 22 characters of URL-safe base64.
+/// A new id in Kafka's form: 16 bytes in 22 characters of URL-safe base64.
 fn new_cluster_id() -> String {
     URL_SAFE_NO_PAD.encode(Uuid::now_v7().as_bytes())
 }
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_of_one_broker_are_not_taken_for_three_nor_the_other_way_round() {
+    fn a_cluster_of_another_size_is_refused() {
         let one = tempfile::tempdir().unwrap();
         formatted(one.path(), 1);
         assert!(check_size(one.path(), 1).is_ok());

@@ -1,4 +1,4 @@
-//! A real Apache Kafka from its jars. Where no JDK is there these tests say so and pass, and fail where `CI` is set.
+//! Apache Kafka from its jars. Without a JDK these tests are skipped, or fail if `CI` is set.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use millrace_broker::{Apache, ApacheCluster, apache};
 use rdkafka::ClientConfig;
 use rdkafka::client::DefaultClientContext;
 
-const BOUND: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn start(builder: apache::ApacheBuilder) -> Option<ApacheCluster> {
-    // The session time-out is what a killed broker waits for when it comes back.
+    // A killed broker can register again only after its session time-out.
     match builder.short_lived().heap_mib(256).session_timeout(Duration::from_secs(2)).start().await {
         Ok(cluster) => Some(cluster),
         Err(error @ apache::Error::ProgramMissing { .. }) if std::env::var_os("CI").is_none() => {
@@ -26,11 +26,12 @@ async fn start(builder: apache::ApacheBuilder) -> Option<ApacheCluster> {
 async fn create(cluster: &ApacheCluster, specs: &[TopicSpec]) -> Result<Vec<String>, topics::Error> {
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", cluster.bootstrap_servers());
-    topics::create_missing(&client, DefaultClientContext, specs, BOUND).await
+    topics::create_missing(&client, DefaultClientContext, specs, TIMEOUT).await
 }
 
+/// A paused broker acknowledges nothing, and resumes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paused_broker_answers_nobody_and_a_killed_one_comes_back_with_the_acknowledged_records() {
+async fn a_killed_broker_restarts_with_the_acknowledged_records() {
     let folder = tempfile::tempdir().unwrap();
     let Some(cluster) = start(Apache::builder(folder.path())).await else { return };
     let address = cluster.bootstrap_servers();
@@ -39,8 +40,8 @@ async fn a_paused_broker_answers_nobody_and_a_killed_one_comes_back_with_the_ack
     produce(&address, "orders", 0, 100).await.unwrap();
 
     broker.pause().unwrap();
-    let refused = produce_within(Duration::from_secs(1), &address, "orders", 1).await;
-    assert!(refused.is_err(), "a paused broker acknowledged a record");
+    let result = produce_within(Duration::from_secs(1), &address, "orders", 1).await;
+    assert!(result.is_err(), "a paused broker acknowledged a record");
     broker.resume().unwrap();
     produce(&address, "orders", 1, 1).await.unwrap();
 
@@ -58,8 +59,9 @@ async fn a_paused_broker_answers_nobody_and_a_killed_one_comes_back_with_the_ack
     assert_eq!(end_offset(&address, "orders", 0).await, 101);
 }
 
+/// And its port.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_started_again_on_its_folder_has_its_records_and_its_port() {
+async fn a_cluster_restarted_on_its_folder_has_its_records() {
     let folder = tempfile::tempdir().unwrap();
     let Some(cluster) = start(Apache::builder(folder.path())).await else { return };
     let address = cluster.bootstrap_servers();
@@ -80,8 +82,9 @@ async fn a_cluster_started_again_on_its_folder_has_its_records_and_its_port() {
     assert!(has_ended(pid), "a broker outlived its cluster");
 }
 
+/// With two of three killed, `min.insync.replicas` is not met.
 #[tokio::test(flavor = "multi_thread")]
-async fn three_brokers_keep_acknowledging_when_one_is_killed_and_stop_when_two_are() {
+async fn three_brokers_acknowledge_while_one_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let builder = Apache::builder(folder.path()).brokers(3).min_insync_replicas(2);
     let Some(cluster) = start(builder).await else { return };
@@ -97,8 +100,8 @@ async fn three_brokers_keep_acknowledging_when_one_is_killed_and_stop_when_two_a
         produce(&address, "orders", partition, 10).await.unwrap();
     }
     cluster.broker(2).unwrap().kill().unwrap();
-    let refused = produce_within(Duration::from_secs(3), &address, "orders", 0).await;
-    assert!(refused.is_err(), "one of three brokers acknowledged a record that two must have");
+    let result = produce_within(Duration::from_secs(3), &address, "orders", 0).await;
+    assert!(result.is_err(), "a record was acknowledged with one of three replicas in sync");
 
     let (one, two) = (cluster.broker(1).unwrap(), cluster.broker(2).unwrap());
     let (one, two) = tokio::join!(one.restart(), two.restart());
@@ -111,7 +114,7 @@ async fn three_brokers_keep_acknowledging_when_one_is_killed_and_stop_when_two_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_topics_are_made_once_and_existing_ones_are_taken_as_they_are() {
+async fn missing_topics_are_created_and_existing_ones_kept() {
     let folder = tempfile::tempdir().unwrap();
     let Some(cluster) = start(Apache::builder(folder.path())).await else { return };
     let mut kept_for_an_hour = TopicSpec::new("events", 3);
@@ -132,12 +135,12 @@ async fn missing_topics_are_made_once_and_existing_ones_are_taken_as_they_are() 
 
     let mut wrong = TopicSpec::new("logs", 1);
     wrong.config.insert("retention.hours".to_owned(), "1".to_owned());
-    let refusal = create(&cluster, &[wrong]).await.unwrap_err().to_string();
-    assert!(refusal.contains("`logs`"), "{refusal}");
+    let error = create(&cluster, &[wrong]).await.unwrap_err().to_string();
+    assert!(error.contains("`logs`"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_cannot_start_is_an_error_with_the_end_of_its_log() {
+async fn an_error_at_the_start_has_the_end_of_the_brokers_log() {
     let folder = tempfile::tempdir().unwrap();
     let builder = Apache::builder(folder.path()).property("log.retention.ms", "soon");
     let error = match builder.start().await {
@@ -152,13 +155,14 @@ async fn a_broker_that_cannot_start_is_an_error_with_the_end_of_its_log() {
 }
 
 #[tokio::test]
-async fn an_address_where_no_broker_is_is_named_within_the_bound() {
+async fn an_unreachable_address_is_named_within_the_timeout() {
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", "127.0.0.1:9");
-    let bound = Duration::from_secs(1);
+    let timeout = Duration::from_secs(1);
     let asked = Instant::now();
-    let error =
-        topics::create_missing(&client, DefaultClientContext, &[TopicSpec::new("orders", 1)], bound).await.unwrap_err();
+    let error = topics::create_missing(&client, DefaultClientContext, &[TopicSpec::new("orders", 1)], timeout)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("127.0.0.1:9"), "{error}");
     assert!(asked.elapsed() < Duration::from_secs(5));
 }

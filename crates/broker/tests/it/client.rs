@@ -9,12 +9,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError as RdKafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
-const BOUND: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-fn producer(address: &str, within: Duration) -> FutureProducer {
+fn producer(address: &str, timeout: Duration) -> FutureProducer {
     ClientConfig::new()
         .set("bootstrap.servers", address)
-        .set("message.timeout.ms", within.as_millis().to_string())
+        .set("message.timeout.ms", timeout.as_millis().to_string())
         .set("acks", "all")
         .set("message.max.bytes", (16 << 20).to_string())
         .create()
@@ -23,11 +23,11 @@ fn producer(address: &str, within: Duration) -> FutureProducer {
 
 /// Produces `count` records to the partition and waits for the acknowledgement of each.
 pub(crate) async fn produce(address: &str, topic: &str, partition: i32, count: usize) -> Result<(), RdKafkaError> {
-    let producer = producer(address, BOUND);
+    let producer = producer(address, TIMEOUT);
     for n in 0..count {
         let value = n.to_string();
         let record = FutureRecord::<str, _>::to(topic).partition(partition).payload(&value);
-        producer.send(record, BOUND).await.map_err(|(error, _)| error)?;
+        producer.send(record, TIMEOUT).await.map_err(|(error, _)| error)?;
     }
     Ok(())
 }
@@ -36,17 +36,17 @@ pub(crate) async fn produce(address: &str, topic: &str, partition: i32, count: u
 pub(crate) async fn produce_one(address: &str, topic: &str, bytes: usize) -> Result<(), RdKafkaError> {
     let value = vec![b'x'; bytes];
     let record = FutureRecord::<str, _>::to(topic).payload(&value);
-    producer(address, BOUND).send(record, BOUND).await.map(drop).map_err(|(error, _)| error)
+    producer(address, TIMEOUT).send(record, TIMEOUT).await.map(drop).map_err(|(error, _)| error)
 }
 
-/// The offset after the partition's last record, as soon as a leader knows it.
+/// The end offset of the partition, once a leader answers.
 pub(crate) async fn end_offset(address: &str, topic: &str, partition: i32) -> i64 {
     let (address, topic) = (address.to_owned(), topic.to_owned());
     tokio::task::spawn_blocking(move || {
         let consumer = consumer(&address);
         let mut end = None;
-        wait_until("a leader tells its end offset", || {
-            end = consumer.fetch_watermarks(&topic, partition, BOUND).ok();
+        wait_until("a leader answers with the end offset", || {
+            end = consumer.fetch_watermarks(&topic, partition, TIMEOUT).ok();
             end.is_some()
         });
         end.unwrap().1
@@ -59,13 +59,13 @@ pub(crate) async fn end_offset(address: &str, topic: &str, partition: i32) -> i6
 pub(crate) async fn partitions(address: &str, topic: &str) -> usize {
     let (address, topic) = (address.to_owned(), topic.to_owned());
     tokio::task::spawn_blocking(move || {
-        consumer(&address).fetch_metadata(Some(&topic), BOUND).unwrap().topics()[0].partitions().len()
+        consumer(&address).fetch_metadata(Some(&topic), TIMEOUT).unwrap().topics()[0].partitions().len()
     })
     .await
     .unwrap()
 }
 
-/// A consumer that joins no group; librdkafka wants the name of one to assign partitions.
+/// A consumer that joins no group; librdkafka needs a `group.id` to assign partitions.
 pub(crate) fn consumer(address: &str) -> BaseConsumer {
     ClientConfig::new()
         .set("bootstrap.servers", address)
@@ -75,13 +75,13 @@ pub(crate) fn consumer(address: &str) -> BaseConsumer {
         .unwrap()
 }
 
-/// Tries one record for so long.
+/// Produces one record with this time-out.
 pub(crate) async fn produce_within(
-    bound: Duration,
+    timeout: Duration,
     address: &str,
     topic: &str,
     partition: i32,
 ) -> Result<(), RdKafkaError> {
     let record = FutureRecord::<str, str>::to(topic).partition(partition).payload("late");
-    producer(address, bound).send(record, bound).await.map(drop).map_err(|(error, _)| error)
+    producer(address, timeout).send(record, timeout).await.map(drop).map_err(|(error, _)| error)
 }

@@ -1,4 +1,4 @@
-//! The mock cluster as a client of this machine meets it.
+//! The embedded broker, used by real clients.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use millrace_broker::embedded::{Embedded, Error};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 
-/// Set in the process that the test below starts: the address of the other one's cluster.
+/// The address of the cluster, for the process that the test below starts.
 const ADDRESS: &str = "MILLRACE_TEST_EMBEDDED_ADDRESS";
 
 #[tokio::test]
-async fn topics_have_the_partitions_they_were_started_with() {
+async fn topics_have_the_partitions_of_the_start() {
     let embedded = Embedded::start(&[("orders", 3), ("events", 6)]).unwrap();
     let address = embedded.bootstrap_servers();
     assert!(address.starts_with("127.0.0.1:"), "{address}");
@@ -23,16 +23,16 @@ async fn topics_have_the_partitions_they_were_started_with() {
 }
 
 #[test]
-fn a_topic_without_partitions_or_named_twice_is_refused_by_name() {
+fn an_invalid_topic_is_refused_by_name() {
     for topics in [[("events", 1), ("orders", 0)], [("orders", 1), ("orders", 1)]] {
         let refused = Embedded::start(&topics);
         assert!(matches!(&refused, Err(Error::Topic { topic, .. }) if topic == "orders"), "{refused:?}");
     }
 }
 
-/// The other process: this test binary again, told to run this test alone.
+/// Runs in another process: this test binary again, with this test alone.
 #[tokio::test]
-#[ignore = "is the other process of a_client_in_another_process_can_use_it"]
+#[ignore = "runs in the process that a_client_in_another_process_can_use_it starts"]
 async fn a_client_in_another_process() {
     let Ok(address) = std::env::var(ADDRESS) else { return };
     produce(&address, "orders", 0, 2).await.unwrap();

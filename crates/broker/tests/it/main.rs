@@ -1,4 +1,4 @@
-//! Brokers on this machine, as their users meet them: with real processes and real clients.
+//! Brokers on this machine, with real processes and clients.
 #![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod apache;

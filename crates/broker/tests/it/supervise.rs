@@ -1,4 +1,4 @@
-//! A child ends with the process that started it, in whatever way that one ends.
+//! A child ends with the process that started it, however that ends.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::process::{has_ended, wait_until};
 use millrace_broker::supervise::Supervised;
 
-/// Set in the process that the test below starts: the folder its child works in.
+/// The folder of the child, for the process that the test below starts.
 const FOLDER: &str = "MILLRACE_TEST_SUPERVISED_FOLDER";
 
 fn sleeper() -> Command {
@@ -22,9 +22,9 @@ fn spawn(command: &Command) -> Supervised {
     Supervised::spawn(command, tempfile::tempfile().unwrap(), None).unwrap()
 }
 
-/// The process that is killed: this test binary again, told to run this test alone.
+/// Runs in the process that is killed: this test binary again, with this test alone.
 #[test]
-#[ignore = "is the other process of a_child_ends_when_its_parent_is_killed"]
+#[ignore = "runs in the process that a_child_ends_when_its_parent_is_killed starts"]
 fn a_parent_that_is_about_to_be_killed() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let folder = Path::new(&folder);
@@ -35,7 +35,7 @@ fn a_parent_that_is_about_to_be_killed() {
         child.pause().unwrap();
     }
     println!("pid={}", child.pid());
-    // The other process kills this one; should it be gone itself, this one ends by itself.
+    // The other process kills this one; if that has ended, this one ends by itself.
     std::thread::sleep(Duration::from_mins(1));
 }
 
@@ -54,7 +54,7 @@ fn kill_parent_of_a_child_in(folder: &Path) {
     parent.kill().unwrap();
     parent.wait().unwrap();
     wait_until("the child of a killed process ends", || has_ended(pid));
-    wait_until("its scratch folder goes", || !folder.exists());
+    wait_until("its scratch folder is removed", || !folder.exists());
 }
 
 #[test]
@@ -87,20 +87,20 @@ fn a_paused_child_stops_gracefully() {
 }
 
 #[test]
-fn a_child_deaf_to_a_graceful_stop_is_killed() {
+fn a_child_that_ignores_sigterm_is_killed() {
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"]);
+    command.args(["-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]);
     let output = tempfile::NamedTempFile::new().unwrap();
     let mut child = Supervised::spawn(&command, output.reopen().unwrap(), None).unwrap();
-    wait_until("the child is deaf", || fs::read_to_string(output.path()).unwrap() == "deaf\n");
+    wait_until("the child ignores SIGTERM", || fs::read_to_string(output.path()).unwrap() == "ready\n");
     let status = child.stop(Duration::from_millis(200)).unwrap();
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
 }
 
 #[test]
-fn a_program_that_does_not_exist_is_an_exit_with_127() {
+fn a_program_that_does_not_exist_exits_with_127() {
     let mut child = spawn(&Command::new("millrace-has-no-such-program"));
-    wait_until("the shell gives up", || child_exit(&mut child) == Some(127));
+    wait_until("the shell exits", || child_exit(&mut child) == Some(127));
 }
 
 fn child_exit(child: &mut Supervised) -> Option<i32> {

@@ -1,6 +1,6 @@
-//! Delivery reports on their way back to whoever waits for them.
+//! Delivery reports, passed from librdkafka to the caller that sent the records.
 //!
-//! All records of one call share a [`Deliveries`]; its waiter is woken once, by the last report.
+//! All records of one call share a [`Deliveries`]; the last report wakes the caller.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,19 +27,19 @@ use crate::settings::KafkaSettings;
 
 type Report = Result<Ack, Undelivered>;
 
-/// A record that is given up.
+/// A record whose delivery failed.
 #[derive(Debug, Clone)]
 pub(super) struct Undelivered {
     pub(super) error: ProduceError,
-    /// Where it was, if a second witness must confirm that it was not written.
-    pub(super) doubt: Option<PersistenceCheck>,
+    /// The check against the statistics, where librdkafka alone does not prove that it was not written.
+    pub(super) check: Option<PersistenceCheck>,
 }
 
 impl Undelivered {
-    /// The error that holds by what was sent between two moments; without a second one the doubt stays.
+    /// The error after the check of the statistics before and after; without the latter the outcome is unknown.
     pub(super) fn confirmed(self, before: &BrokerStats, after: Option<&BrokerStats>) -> ProduceError {
-        match self.doubt {
-            Some(doubt) if !after.is_some_and(|after| doubt.is_cleared(before, after)) => self.error.in_doubt(),
+        match self.check {
+            Some(check) if !after.is_some_and(|after| check.is_unsent(before, after)) => self.error.into_unknown(),
             _ => self.error,
         }
     }
@@ -47,7 +47,7 @@ impl Undelivered {
 
 impl From<ProduceError> for Undelivered {
     fn from(error: ProduceError) -> Self {
-        Self { error, doubt: None }
+        Self { error, check: None }
     }
 }
 
@@ -67,22 +67,22 @@ impl Deliveries {
         })
     }
 
-    /// What travels with the record through librdkafka, as one pointer.
+    /// The delivery opaque of a record: librdkafka carries it as one pointer.
     #[allow(clippy::unnecessary_box_returns)]
-    pub(super) fn slot(self: &Arc<Self>, index: usize) -> Box<Slot> {
-        Box::new(Slot { deliveries: Arc::clone(self), index })
+    pub(super) fn opaque(self: &Arc<Self>, index: usize) -> Box<Opaque> {
+        Box::new(Opaque { deliveries: Arc::clone(self), index })
     }
 
     pub(super) fn settle(&self, index: usize, report: Report) {
-        if let Some(place) = self.reports.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
-            *place = report;
+        if let Some(slot) = self.reports.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+            *slot = report;
         }
         if self.outstanding.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.waiter.wake();
         }
     }
 
-    /// All reports, in the order of the records, once the last one is in.
+    /// Waits for all reports; they come in the order of the records.
     pub(super) async fn settled(&self) -> Vec<Report> {
         poll_fn(|context| {
             self.waiter.register(context.waker());
@@ -96,16 +96,16 @@ impl Deliveries {
     }
 }
 
-/// One record's place among the reports.
-pub(super) struct Slot {
+/// The delivery opaque: which report of a call a record's is.
+pub(super) struct Opaque {
     deliveries: Arc<Deliveries>,
     index: usize,
 }
 
-/// Takes librdkafka's delivery reports.
+/// The client context: delivery reports, statistics, log lines and tokens.
 pub(super) struct DeliveryContext {
-    events: LoggingContext,
-    room: Notify,
+    logging: LoggingContext,
+    queue_space: Notify,
     fatal: CancellationToken,
     sent: SentLog,
 }
@@ -113,16 +113,16 @@ pub(super) struct DeliveryContext {
 impl DeliveryContext {
     pub(super) fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         Ok(Self {
-            events: LoggingContext::new(settings)?,
-            room: Notify::new(),
+            logging: LoggingContext::new(settings)?,
+            queue_space: Notify::new(),
             fatal: CancellationToken::new(),
             sent: SentLog::new(),
         })
     }
 
-    /// Resolves when a record left the queue after this call.
-    pub(super) fn room(&self) -> impl Future<Output = ()> {
-        self.room.notified()
+    /// Resolves when a record has left the queue after this call.
+    pub(super) fn queue_space(&self) -> impl Future<Output = ()> {
+        self.queue_space.notified()
     }
 
     pub(super) fn fatal(&self) -> &CancellationToken {
@@ -138,38 +138,39 @@ impl ClientContext for DeliveryContext {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = ASKS_FOR_TOKENS;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.events.log(level, facility, line);
+        self.logging.log(level, facility, line);
     }
 
     fn error(&self, error: RdKafkaError, reason: &str) {
-        self.events.error(error, reason);
+        self.logging.error(error, reason);
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        self.sent.take(statistics);
+        self.sent.record(statistics);
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.events.token()
+        self.logging.token()
     }
 }
 
 impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
-    type DeliveryOpaque = Box<Slot>;
+    type DeliveryOpaque = Box<Opaque>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, slot: Self::DeliveryOpaque) {
+    fn delivery(&self, result: &DeliveryResult<'_>, opaque: Self::DeliveryOpaque) {
         let report = match result {
             Ok(message) => Ok(Ack { partition: message.partition(), offset: message.offset() }),
             Err((error, message)) => {
                 let error = ProduceError::undelivered(error.clone(), ffi::persistence(message));
-                // A broker that refuses a record for good has not written it. Others may have been asked before.
-                let is_doubtful = !error.may_be_written() && error.class() == ErrorClass::Transient;
-                let doubt = is_doubtful
+                // A permanent rejection by a broker proves that it did not write the record. After a transient error an
+                // earlier attempt may have been written.
+                let needs_check = !error.may_be_written() && error.class() == ErrorClass::Transient;
+                let check = needs_check
                     .then(|| PersistenceCheck { topic: message.topic().to_owned(), partition: message.partition() });
-                Err(Undelivered { error, doubt })
+                Err(Undelivered { error, check })
             }
         };
-        slot.deliveries.settle(slot.index, report);
-        self.room.notify_waiters();
+        opaque.deliveries.settle(opaque.index, report);
+        self.queue_space.notify_waiters();
     }
 }

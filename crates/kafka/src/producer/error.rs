@@ -1,4 +1,4 @@
-//! Why a record has no acknowledgement, and whether it may be on a broker all the same.
+//! Errors of a delivery, and whether the record may be on a broker all the same.
 
 use millrace_domain::ErrorClass;
 use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode as Code};
@@ -7,10 +7,10 @@ use thiserror::Error;
 use crate::error::{ClientError, class_of};
 use crate::ffi::Persistence;
 
-/// See the module's text.
+/// Why a record was not acknowledged. [`may_be_written`](Self::may_be_written) tells whether it may be on a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProduceError {
-    /// The client's queue stayed full: the brokers do not keep up. Nothing was written.
+    /// The producer queue stayed full: the brokers do not keep up. Nothing was written.
     #[error("the producer's queue is full")]
     QueueFull,
     /// Nothing was written.
@@ -18,20 +18,20 @@ pub enum ProduceError {
     NotWritten {
         /// What to do about it.
         class: ErrorClass,
-        /// librdkafka's account.
+        /// librdkafka's reason.
         reason: String,
     },
     /// The record is larger than the topic takes. Nothing was written.
     #[error("the record is larger than the topic takes")]
     TooLarge,
-    /// The record was sent, but no acknowledgement came: it may have been written.
-    #[error("no acknowledgement came in time, the record may have been written: {reason}")]
+    /// The record was sent and not acknowledged: it may have been written.
+    #[error("not acknowledged in time, the record may have been written: {reason}")]
     Unknown {
-        /// librdkafka's account.
+        /// librdkafka's reason.
         reason: String,
     },
-    /// The producer was shut down while the record was under way: it may have been written.
-    #[error("the producer was shut down")]
+    /// The producer was closed while the record was in flight: it may have been written.
+    #[error("the producer was closed")]
     Closed,
 }
 
@@ -50,12 +50,12 @@ impl ProduceError {
         let not_written = Self::not_written(error);
         match persistence {
             Persistence::NotPersisted => not_written,
-            Persistence::PossiblyPersisted | Persistence::Persisted => not_written.in_doubt(),
+            Persistence::PossiblyPersisted | Persistence::Persisted => not_written.into_unknown(),
         }
     }
 
-    /// The same for a record that may have been written after all.
-    pub(super) fn in_doubt(self) -> Self {
+    /// The error with an unknown outcome: the record may have been written.
+    pub(super) fn into_unknown(self) -> Self {
         match self {
             Self::NotWritten { reason, .. } => Self::Unknown { reason },
             Self::TooLarge => Self::Unknown { reason: Self::TooLarge.to_string() },

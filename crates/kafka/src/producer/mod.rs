@@ -1,7 +1,7 @@
-//! The producer: a record is written when every in-sync replica has it, and only then.
+//! The producer: a record counts as written once every in-sync replica has it.
 //!
-//! Requests in flight at the same time share batches: `linger.ms` gathers them, nobody flushes. Memory is bounded by
-//! librdkafka's queue; when it is full, callers wait for room, and not for ever.
+//! Concurrent callers share batches: `linger.ms` collects them, no call flushes. librdkafka's queue bounds the memory;
+//! when it is full, callers wait for space for a bounded time.
 
 mod delivery;
 mod error;
@@ -18,7 +18,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::delivery::{Deliveries, DeliveryContext, Slot, Undelivered};
+use self::delivery::{Deliveries, DeliveryContext, Opaque, Undelivered};
 pub use self::error::ProduceError;
 pub use self::transaction::{TransactionError, TransactionalProducer};
 use crate::error::{KafkaError, describe};
@@ -48,18 +48,18 @@ pub struct ProducerRecord<'a> {
     pub headers: OwnedHeaders,
 }
 
-/// How a producer trades latency for throughput, and when it gives up.
+/// Latency, throughput and time-outs of a producer.
 #[derive(Debug, Clone, Copy)]
 pub struct ProducerSettings {
-    /// How long a batch waits for company.
+    /// How long a batch collects records (`linger.ms`).
     pub linger: Duration,
-    /// When an unacknowledged record is given up.
+    /// When an unacknowledged record fails (`message.timeout.ms`).
     pub delivery_timeout: Duration,
-    /// How long a caller waits for room in a full queue.
+    /// How long a caller waits for space in a full queue.
     pub queue_wait: Duration,
-    /// How long a broker may take to answer before the connection is given up; `None` is librdkafka's default.
+    /// How long a broker may take to answer (`socket.timeout.ms`); `None` is librdkafka's default.
     pub socket_timeout: Option<Duration>,
-    /// When an idle connection is closed by this side; `None` is librdkafka's default.
+    /// When the client closes an idle connection (`connections.max.idle.ms`); `None` is librdkafka's default.
     pub idle_timeout: Option<Duration>,
 }
 
@@ -80,18 +80,18 @@ impl Default for ProducerSettings {
 pub struct Producer {
     client: Arc<ThreadedProducer<DeliveryContext>>,
     queue_wait: Duration,
-    /// Where the brokers were looked for.
+    /// The bootstrap servers.
     bootstrap: Arc<str>,
 }
 
-/// How many requests may be under way to a broker.
+/// How many requests may be in flight to a broker.
 const MAX_IN_FLIGHT: u32 = 2;
 
-/// The memory for records on their way, in KiB.
+/// The memory for queued records, in KiB.
 const QUEUE_KIB: u32 = 64 << 10;
 
-/// The largest record, in bytes: as much as the queue holds. Each topic says by itself what is too large for it.
-const LARGEST_RECORD: u32 = QUEUE_KIB << 10;
+/// The largest record, in bytes: as much as the queue holds. Topics have lower limits of their own.
+const MAX_RECORD_BYTES: u32 = QUEUE_KIB << 10;
 
 impl Producer {
     /// A producer; it connects in the background.
@@ -113,20 +113,20 @@ impl Producer {
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
-            // The partition of a key is the one the Java clients choose: order holds across producers.
+            // Keys go to the partition that Java clients choose: order holds across producers.
             .set("partitioner", "murmur2_random")
-            // librdkafka has one request of an idempotent producer under way to a partition, and spins where another is
-            // due (it takes records in flight for requests, in `rd_kafka_toppar_producer_serve` of 2.12). What a full
-            // connection keeps back it does not look at: a quarter less CPU a request, and the records in a request
-            // are more.
+            // librdkafka sends one request of an idempotent producer to a partition at a time, and busy-waits where
+            // another is due (`rd_kafka_toppar_producer_serve` of 2.12 counts records in flight as requests). It does
+            // not busy-wait for a connection at its limit: measured, a quarter less CPU a request, and more records in
+            // each.
             .set("max.in.flight", MAX_IN_FLIGHT.to_string())
             .set("linger.ms", format!("{}", settings.linger.as_secs_f64() * 1e3))
             .set("message.timeout.ms", millis(settings.delivery_timeout))
-            .set("message.max.bytes", LARGEST_RECORD.to_string())
+            .set("message.max.bytes", MAX_RECORD_BYTES.to_string())
             .set("queue.buffering.max.messages", "100000")
             .set("queue.buffering.max.kbytes", QUEUE_KIB.to_string())
             .set("retry.backoff.ms", "50")
-            .set("statistics.interval.ms", millis(sent::INTERVAL));
+            .set("statistics.interval.ms", millis(sent::STATS_INTERVAL));
         if let Some(timeout) = settings.socket_timeout {
             config.set("socket.timeout.ms", millis(timeout));
         }
@@ -151,7 +151,7 @@ impl Producer {
         self.send_all(vec![record]).await.pop().unwrap_or(Err(ProduceError::Closed))
     }
 
-    /// Writes many records and waits until each is acknowledged or given up; the answers come in the records' order.
+    /// Writes records and waits until each is acknowledged or has failed; results are in the order of the records.
     pub async fn send_all(&self, records: Vec<ProducerRecord<'_>>) -> Vec<Result<Ack, ProduceError>> {
         let sent_before = self.client.context().sent().snapshot();
         let deliveries = Deliveries::new(records.len());
@@ -162,61 +162,61 @@ impl Producer {
         }
         let reports = deliveries.settled().await;
         if reports.iter().any(Result::is_err) {
-            self.look_for_fatal_error();
+            self.check_fatal_error();
         }
-        let is_doubtful =
-            |report: &Result<_, Undelivered>| report.as_ref().is_err_and(|given_up| given_up.doubt.is_some());
+        let needs_check =
+            |report: &Result<_, Undelivered>| report.as_ref().is_err_and(|undelivered| undelivered.check.is_some());
         let sent_since =
-            if reports.iter().any(is_doubtful) { self.client.context().sent().next_snapshot().await } else { None };
+            if reports.iter().any(needs_check) { self.client.context().sent().next_snapshot().await } else { None };
         let report = |report: Result<_, Undelivered>| {
-            report.map_err(|given_up| given_up.confirmed(&sent_before, sent_since.as_ref()))
+            report.map_err(|undelivered| undelivered.confirmed(&sent_before, sent_since.as_ref()))
         };
         reports.into_iter().map(report).collect()
     }
 
-    /// librdkafka reports a fatal error under the code of its cause; only asking tells that it was one.
-    fn look_for_fatal_error(&self) {
+    /// librdkafka reports a fatal error under the code of its cause, so query `fatal_error` after any error.
+    fn check_fatal_error(&self) {
         let fatal = self.fatal();
         if !fatal.is_cancelled()
             && let Some((code, reason)) = self.client.client().fatal_error()
         {
-            tracing::error!(code = describe(code), reason, "the producer cannot go on");
+            tracing::error!(code = describe(code), reason, "fatal producer error");
             fatal.cancel();
         }
     }
 
-    /// Hands a record to librdkafka, waiting for room where its queue is full.
+    /// Enqueues a record in librdkafka, and waits for space where its queue is full.
     async fn enqueue(
         &self,
         record: ProducerRecord<'_>,
         deliveries: &Arc<Deliveries>,
         index: usize,
     ) -> Result<(), ProduceError> {
-        let mut record: BaseRecord<'_, [u8], [u8], Box<Slot>> = BaseRecord {
+        let mut record: BaseRecord<'_, [u8], [u8], Box<Opaque>> = BaseRecord {
             topic: record.topic,
             partition: record.partition,
             payload: record.value,
             key: record.key,
             timestamp: None,
             headers: Some(record.headers),
-            delivery_opaque: deliveries.slot(index),
+            delivery_opaque: deliveries.opaque(index),
         };
-        let mut give_up = None;
+        let mut deadline = None;
         loop {
-            let room = self.client.context().room();
+            let queue_space = self.client.context().queue_space();
             match self.client.send(record) {
                 Ok(()) => return Ok(()),
                 Err((RdKafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => record = refused,
                 Err((error, _)) => return Err(ProduceError::not_written(error)),
             }
-            let give_up = *give_up.get_or_insert_with(|| Instant::now() + self.queue_wait);
-            if tokio::time::timeout_at(give_up, room).await.is_err() {
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.queue_wait);
+            if tokio::time::timeout_at(deadline, queue_space).await.is_err() {
                 return Err(ProduceError::QueueFull);
             }
         }
     }
 
-    /// Connects and learns where partitions are, so that the first record need not wait for it.
+    /// Connects and fetches metadata, so that the first record does not wait for it.
     ///
     /// # Errors
     /// [`KafkaError::Unreachable`] where no broker answers in time.
@@ -229,17 +229,17 @@ impl Producer {
             .map_err(|error| KafkaError::unreachable(&self.bootstrap, error))
     }
 
-    /// Cancelled when the client met an error that it cannot recover from: the process should end.
+    /// Cancelled after a fatal client error: the process should end.
     pub fn fatal(&self) -> &CancellationToken {
         self.client.context().fatal()
     }
 
-    /// Where the brokers were looked for.
+    /// The bootstrap servers.
     pub fn bootstrap_servers(&self) -> &str {
         &self.bootstrap
     }
 
-    /// How many records wait for their acknowledgement.
+    /// The number of records in flight.
     pub fn in_flight(&self) -> usize {
         usize::try_from(self.client.in_flight_count()).unwrap_or(0)
     }

@@ -1,4 +1,4 @@
-//! A producer whose records, and the offsets of what they were made from, are seen together or not at all.
+//! Transactional producer: records and the offsets of their input are committed atomically.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,45 +18,45 @@ use crate::failpoint;
 use crate::offsets::{Committed, GroupOffsets};
 use crate::settings::KafkaSettings;
 
-/// After this the broker aborts a transaction that its producer left behind. So long readers of its topics wait.
+/// `transaction.timeout.ms`: the broker then aborts a transaction left open. `read_committed` readers wait until then.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long one call of a transaction may take.
-const CALL: Duration = Duration::from_secs(10);
+/// The time-out of one call of a transaction.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a call without an answer is made.
-const CALLS: u32 = 3;
+/// How often a call that fails with a retriable error is made.
+const MAX_CALLS: u32 = 3;
 
-/// Why a transaction did not take place.
+/// Why a transaction was not committed.
 #[derive(Debug, Error)]
 pub enum TransactionError {
-    /// One of its records could not be written: nothing of it is seen.
+    /// One of its records could not be written; it was aborted.
     #[error("record {index} of the transaction: {source}")]
     Record {
-        /// The record's place among those given.
+        /// The record's index.
         index: usize,
         /// Why.
         source: ProduceError,
     },
-    /// It was aborted: nothing of it is seen.
+    /// It was aborted.
     #[error("the transaction was aborted: {0}")]
     Aborted(String),
-    /// The broker does not keep as much text as was to be committed with an offset: nothing of it is seen.
-    #[error("the broker keeps too little text with an offset (offset.metadata.max.bytes)")]
+    /// The commit metadata is larger than the broker accepts; it was aborted.
+    #[error("the commit metadata exceeds the broker's offset.metadata.max.bytes")]
     MetadataTooLarge,
-    /// A newer producer with the same transactional id took over: nothing of it is seen.
-    #[error("another process with the same transactional id took over")]
+    /// Fenced by a newer producer with the same transactional id; nothing of it was committed.
+    #[error("producer fenced: another process with the same transactional id took over")]
     Fenced,
-    /// Nobody answered whether it was committed. The group's committed offsets tell once the broker is back.
-    #[error("nobody answered whether the transaction was committed: {0}")]
+    /// No answer to the commit: the outcome is unknown. The group's committed offsets tell once a broker answers.
+    #[error("no answer to the commit, the outcome of the transaction is unknown: {0}")]
     Unknown(String),
-    /// The client cannot go on.
+    /// A fatal client error.
     #[error(transparent)]
     Client(#[from] KafkaError),
 }
 
 impl TransactionError {
-    /// Whether the same may be written again: nothing of it is seen, and what kept it from taking place may pass.
+    /// Whether to retry: nothing of it was committed, and the cause may be transient.
     pub fn is_worth_retrying(&self) -> bool {
         match self {
             Self::Aborted(_) | Self::MetadataTooLarge => true,
@@ -71,7 +71,7 @@ impl TransactionError {
 pub struct TransactionalProducer(Producer);
 
 impl TransactionalProducer {
-    /// A producer under a transactional id, which only one process can use at a time: the newest.
+    /// A producer with a transactional id, which one process can use at a time: the newest.
     ///
     /// # Errors
     /// [`KafkaError`] where the settings are wrong.
@@ -83,21 +83,21 @@ impl TransactionalProducer {
         Producer::connect(kafka, settings, &transactional).map(Self)
     }
 
-    /// Takes the transactional id over: an older producer under it is shut out, and what it left behind is aborted.
-    /// To be called once, before anything is written.
+    /// Fences an older producer with the same transactional id, and aborts the transaction it left open. To be called
+    /// once, before the first transaction.
     ///
     /// # Errors
     /// [`TransactionError::Aborted`] where the coordinator does not answer in time.
     pub async fn init_transactions(&self, timeout: Duration) -> Result<(), TransactionError> {
-        self.call(move |client| client.init_transactions(timeout)).await.map_err(not_taken)
+        self.call(move |client| client.init_transactions(timeout)).await.map_err(classify)
     }
 
-    /// Writes `records` and commits `offsets` for a group that has no members, all of it or nothing.
+    /// Writes `records` and commits `offsets` atomically, for a group that has no members.
     ///
-    /// Not to be given up half way: a later call would find the transaction still open.
+    /// The future must not be dropped before it completes: the next call would find the transaction still open.
     ///
     /// # Errors
-    /// [`TransactionError`] says whether anything of it is seen.
+    /// [`TransactionError`] says whether it may have been committed.
     pub async fn write_for(
         &self,
         records: Vec<ProducerRecord<'_>>,
@@ -107,7 +107,7 @@ impl TransactionalProducer {
         self.write(records, group.group()?, group.list(offsets)?).await
     }
 
-    /// The same for a member of a group, which must not have lost what the offsets are of.
+    /// The same for a member of a group, which must still own the partitions of the offsets.
     pub async fn write(
         &self,
         records: Vec<ProducerRecord<'_>>,
@@ -115,7 +115,7 @@ impl TransactionalProducer {
         offsets: TopicPartitionList,
     ) -> Result<(), TransactionError> {
         failpoint!("transaction.taken");
-        self.0.client.begin_transaction().map_err(not_taken)?;
+        self.0.client.begin_transaction().map_err(classify)?;
         let mut reports = self.0.send_all(records).await.into_iter().enumerate();
         failpoint!("transaction.produced");
         let failed =
@@ -123,8 +123,10 @@ impl TransactionalProducer {
         if let Some(failed) = failed {
             return Err(self.abort(failed).await);
         }
-        if let Err(error) = self.call(move |client| client.send_offsets_to_transaction(&offsets, &group, CALL)).await {
-            return Err(self.abort(not_taken(error)).await);
+        if let Err(error) =
+            self.call(move |client| client.send_offsets_to_transaction(&offsets, &group, CALL_TIMEOUT)).await
+        {
+            return Err(self.abort(classify(error)).await);
         }
         failpoint!("transaction.complete");
         self.commit().await?;
@@ -136,13 +138,13 @@ impl TransactionalProducer {
         let mut calls = 0;
         loop {
             calls += 1;
-            let Err(error) = self.call(|client| client.commit_transaction(CALL)).await else { return Ok(()) };
+            let Err(error) = self.call(|client| client.commit_transaction(CALL_TIMEOUT)).await else { return Ok(()) };
             match error {
-                RdKafkaError::Transaction(ref cause) if cause.is_retriable() && calls < CALLS => {
-                    tracing::warn!(error = %ClientError(error), "committing a transaction, asking again");
+                RdKafkaError::Transaction(ref cause) if cause.is_retriable() && calls < MAX_CALLS => {
+                    tracing::warn!(error = %ClientError(error), "transaction commit failed, retrying");
                 }
                 RdKafkaError::Transaction(ref cause) if cause.txn_requires_abort() => {
-                    return Err(self.abort(not_taken(error)).await);
+                    return Err(self.abort(classify(error)).await);
                 }
                 error if is_fenced(&error) => return Err(TransactionError::Fenced),
                 error => return Err(TransactionError::Unknown(ClientError(error).to_string())),
@@ -150,27 +152,27 @@ impl TransactionalProducer {
         }
     }
 
-    /// Aborts because of `reason`, unless a newer producer has done so already.
+    /// Aborts because of `reason`, unless the producer is fenced.
     async fn abort(&self, reason: TransactionError) -> TransactionError {
         if matches!(reason, TransactionError::Fenced | TransactionError::Client(_)) {
             return reason;
         }
         for calls in 1.. {
-            match self.call(|client| client.abort_transaction(CALL)).await {
+            match self.call(|client| client.abort_transaction(CALL_TIMEOUT)).await {
                 Ok(()) => break,
-                Err(RdKafkaError::Transaction(cause)) if cause.is_retriable() && calls < CALLS => {
+                Err(RdKafkaError::Transaction(cause)) if cause.is_retriable() && calls < MAX_CALLS => {
                     let error = ClientError(RdKafkaError::Transaction(cause));
-                    tracing::warn!(%error, "aborting a transaction, asking again");
+                    tracing::warn!(%error, "transaction abort failed, retrying");
                 }
                 Err(error) if is_fenced(&error) => return TransactionError::Fenced,
-                // The broker aborts it by itself when its time is over.
+                // The broker aborts it after the transaction time-out.
                 Err(error) => return KafkaError::call("aborting a transaction")(error).into(),
             }
         }
         reason
     }
 
-    /// librdkafka's transaction calls block their caller.
+    /// Runs a call on a blocking thread: librdkafka's transaction calls block their caller.
     async fn call<C>(&self, call: C) -> KafkaResult<()>
     where
         C: FnOnce(&ThreadedProducer<DeliveryContext>) -> KafkaResult<()> + Send + 'static,
@@ -180,7 +182,7 @@ impl TransactionalProducer {
     }
 }
 
-fn not_taken(error: RdKafkaError) -> TransactionError {
+fn classify(error: RdKafkaError) -> TransactionError {
     match error {
         error if is_fenced(&error) => TransactionError::Fenced,
         RdKafkaError::Transaction(ref cause) if cause.is_fatal() => {

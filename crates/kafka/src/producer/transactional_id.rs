@@ -1,4 +1,4 @@
-//! Under which name an instance of a consumer writes its transactions.
+//! Transactional ids of a consumer's instances.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use super::{ProducerSettings, TransactionError, TransactionalProducer};
 use crate::error::KafkaError;
 use crate::settings::KafkaSettings;
 
-/// How long the coordinator of transactions may take to answer.
+/// How long the transaction coordinator may take to answer.
 const INIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl TransactionalProducer {
-    /// A producer that has taken over the transactional id of an instance of `consumer`.
+    /// An initialized producer with the transactional id of an instance of `consumer`.
     ///
-    /// An instance with a name of its own (Kafka's `group.instance.id`)
-    /// keeps its id across restarts, and ends at once what its last life left open. Any other has an id of its own in
-    /// each life; what it leaves open, the broker ends after the transactions' time-out.
+    /// A named instance (`group.instance.id`) keeps its id across restarts, and aborts at once the transaction that its
+    /// last process left open. Any other has a new id in each process; the broker aborts what it leaves open after the
+    /// transaction time-out.
     ///
     /// # Errors
-    /// [`KafkaError`]; where nobody answers, after 30 s.
+    /// [`KafkaError`]; where no coordinator answers, after 30 s.
     pub async fn of_instance(
         kafka: &KafkaSettings,
         consumer: &str,
@@ -52,8 +52,9 @@ fn transactional_id(consumer: &str, instance: Option<&str>) -> String {
 mod tests {
     use super::*;
 
+    /// Others have a new one in each process.
     #[test]
-    fn a_named_instance_keeps_its_transactional_id_and_others_have_a_new_one_in_each_life() {
+    fn a_named_instance_keeps_its_transactional_id() {
         assert_eq!(transactional_id("payments", Some("a-1")), "millrace-payments-a-1");
         let ids = [(); 2].map(|()| transactional_id("payments", None));
         assert!(ids[0] != ids[1] && ids.iter().all(|id| id.starts_with("millrace-payments-")));

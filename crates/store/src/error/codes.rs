@@ -1,4 +1,4 @@
-//! The classes of the databases' own error codes.
+//! Error classes of the databases' error codes.
 //!
 //! PostgreSQL: SQLSTATE, <https://www.postgresql.org/docs/current/errcodes-appendix.html>. SQLite: result codes,
 //! <https://www.sqlite.org/rescode.html>.
@@ -17,7 +17,7 @@ pub(crate) fn class_of(error: &sqlx::Error) -> ErrorClass {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => class_of(error),
             _ => ErrorClass::Fatal,
         },
-        // A server that goes away in the middle of an answer leaves half a message behind.
+        // A server that ends in the middle of an answer leaves an incomplete message (`Protocol`).
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::BeginFailed | sqlx::Error::Protocol(_) => {
             ErrorClass::Transient
         }
@@ -25,7 +25,7 @@ pub(crate) fn class_of(error: &sqlx::Error) -> ErrorClass {
     }
 }
 
-/// Why PostgreSQL cannot store a value of the statement, where it is a value that is at fault.
+/// Why PostgreSQL cannot store a value of the statement, if a value is the cause.
 pub(crate) fn unstorable(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
     let reason = || match error.detail() {
@@ -65,7 +65,7 @@ fn class_of_sqlstate(code: &str) -> ErrorClass {
     match code {
         // Its database was dropped.
         "57P04" => ErrorClass::Fatal,
-        // A lock or a quiet transaction that took too long; a server that has become a replica (a failover).
+        // Lock and idle-in-transaction time-outs; a server that has become a replica (failover).
         LOCK_NOT_AVAILABLE | "55006" | "25P02" | "25P03" | "25P04" | "25006" => ErrorClass::Transient,
         // Connection, rollback (serialisation, deadlock), resources (disk, memory, connections), operator, system.
         _ if ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => ErrorClass::Transient,
@@ -74,7 +74,7 @@ fn class_of_sqlstate(code: &str) -> ErrorClass {
     }
 }
 
-/// Data exceptions, and limits of the program: an index entry or a value that is too large.
+/// Data exceptions, and exceeded limits: an index entry or a value that is too large.
 fn is_about_a_value(code: &str) -> bool {
     code.starts_with("22") || code.starts_with("54")
 }
@@ -84,7 +84,7 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
 
-/// The primary code, without what extends it.
+/// The primary result code of an extended one.
 fn sqlite_code(error: &dyn DatabaseError) -> Option<i32> {
     Some(error.code()?.parse::<i32>().ok()? & 0xff)
 }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_by_itself_is_transient() {
+    fn errors_that_pass_by_themselves_are_transient() {
         let codes = ["08006", "40001", "40P01", "53100", "53300", "55P03", "57P01", "57P02", "57P03", "57014", "58030"];
         for code in codes {
             assert_eq!(class_of_sqlstate(code), ErrorClass::Transient, "{code}");
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_must_mend_is_fatal() {
+    fn configuration_errors_are_fatal() {
         for code in ["28P01", "3D000", "42501", "42P01", "57P04", "XX001"] {
             assert_eq!(class_of_sqlstate(code), ErrorClass::Fatal, "{code}");
         }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_never_fits_is_permanent() {
+    fn a_value_that_cannot_be_stored_is_permanent() {
         for code in ["22P05", "22021", "22008", "54000"] {
             assert_eq!(class_of_sqlstate(code), ErrorClass::Permanent, "{code}");
         }

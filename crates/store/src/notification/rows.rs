@@ -1,4 +1,4 @@
-//! Notifications between their types and the tables' text.
+//! Conversion of notifications from and to table columns.
 
 use std::collections::HashMap;
 
@@ -10,11 +10,11 @@ use super::{
 };
 use crate::StoreError;
 
-/// A notification's id and outcome, with one of its destinations where there is any: its name, the highest number of
-/// an attempt, and whether one of them delivered.
+/// A notification's id and outcome, and one of its destinations if any: name, highest attempt number, and whether an
+/// attempt delivered.
 pub(crate) type ProgressRow = (String, Option<String>, Option<String>, Option<i32>, Option<bool>);
 
-/// An attempt as a database has it.
+/// A row of the table `deliveries`.
 pub(crate) struct AttemptRow {
     pub(crate) destination: String,
     pub(crate) attempt: i32,
@@ -24,7 +24,7 @@ pub(crate) struct AttemptRow {
 }
 
 impl Delivery<'_> {
-    /// The error as both databases take it: what a server answered may hold a NUL.
+    /// The error without NULs, which PostgreSQL cannot store; a server's answer may contain them.
     pub(crate) fn storable_error(&self) -> Option<String> {
         self.error.map(|error| error.replace('\0', "\u{fffd}"))
     }
@@ -48,7 +48,7 @@ impl Progress {
 }
 
 impl StoredNotification {
-    /// Puts a notification and its attempts together.
+    /// Builds a notification from its row and its attempts.
     pub(crate) fn read(
         id: &str,
         user_id: String,
@@ -76,7 +76,7 @@ fn unreadable(text: &str) -> StoreError {
 }
 
 impl NotificationStatus {
-    /// As the API says it.
+    /// Its text in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -85,7 +85,7 @@ impl NotificationStatus {
         }
     }
 
-    /// A delivery on record counts although nobody has concluded yet.
+    /// A recorded delivery counts as delivered before the outcome is recorded.
     pub(crate) fn of(outcome: Option<NotificationOutcome>, deliveries: &[StoredDelivery]) -> Self {
         if deliveries.iter().any(|delivery| delivery.status == DeliveryStatus::Delivered) {
             return Self::Delivered;
@@ -99,7 +99,7 @@ impl NotificationStatus {
 }
 
 impl DeliveryStatus {
-    /// As the API and the table say it.
+    /// Its text in the API and the table.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -107,14 +107,14 @@ impl DeliveryStatus {
         }
     }
 
-    /// Reads the table's text.
+    /// Parses the table's text.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         [Self::Delivered, Self::Failed].into_iter().find(|status| status.as_str() == text)
     }
 }
 
 impl NotificationOutcome {
-    /// As the table says it.
+    /// Its text in the table.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -122,7 +122,7 @@ impl NotificationOutcome {
         }
     }
 
-    /// Reads the table's text.
+    /// Parses the table's text.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         [Self::Delivered, Self::Failed].into_iter().find(|outcome| outcome.as_str() == text)
     }

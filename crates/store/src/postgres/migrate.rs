@@ -1,7 +1,7 @@
-//! Migrating PostgreSQL, one process at a time, by an advisory lock that is waited for within a bound.
+//! PostgreSQL migrations, by one process at a time under an advisory lock that is waited for with a time-out.
 //!
-//! The lock belongs to a session. This one is for the migrations alone and ends with them, whatever became of them, so
-//! that a failed migration leaves no lock behind.
+//! The lock belongs to a session. Migrations have a session of their own that always ends with them, so that a failed
+//! migration leaves no lock behind.
 
 use sqlx::migrate::Migrate as _;
 use sqlx::{Connection as _, PgConnection};
@@ -9,14 +9,14 @@ use sqlx::{Connection as _, PgConnection};
 use crate::error::is_lock_timeout;
 use crate::{StoreError, migrations};
 
-/// How long another process may take to migrate before this one gives up: callers that wait for a database try again.
+/// How long to wait for the migration lock. Callers that wait for a database retry.
 const LOCK_TIMEOUT: &str = "5s";
 
-/// How long a statement of a migration waits for a table that is in use. The statement itself may take its time.
+/// How long a migration statement waits for a table lock. Its execution has no time-out.
 const STATEMENT_LOCK_TIMEOUT: &str = "10s";
 
-/// Sessions that hold the advisory lock of a key of 64 bits in this database. To others than superusers the server
-/// tells their number, user and program alone.
+/// Sessions that hold the advisory lock of a 64-bit key in this database. Non-superusers see only the pid, user and
+/// application of other users' sessions.
 const HOLDERS: &str = "
     SELECT string_agg(format('pid %s (user %s, application %s, client %s, %s since %s)', pid, usename,
                              quote_literal(application_name), coalesce(host(client_addr), 'unknown'),
@@ -26,9 +26,9 @@ const HOLDERS: &str = "
         AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND ((classid::bigint << 32) | objid::bigint) = $1";
 
-/// Why a database is not migrated.
+/// Why a migration failed.
 pub(super) enum Error {
-    /// Other sessions hold the migrations' lock.
+    /// Other sessions hold the migration lock.
     Locked(String),
     /// A statement failed.
     Sql(sqlx::Error),
@@ -46,7 +46,7 @@ impl Error {
             Self::Locked(by) => StoreError::NotMigrated {
                 url: url.to_owned(),
                 reason: format!(
-                    "its migration lock was held for {LOCK_TIMEOUT} by {by}; a session that is stuck can be ended by \
+                    "its migration lock was held for {LOCK_TIMEOUT} by {by}; end a stuck session with \
                      pg_terminate_backend(pid)"
                 ),
             },
@@ -69,7 +69,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), Error> {
     Ok(migrations::run(&migrations::postgres(), connection).await?)
 }
 
-/// Takes the lock under which every version of this program migrates; sqlx takes it once more then.
+/// Takes the lock under which every version of this program migrates; sqlx then takes it again.
 async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
     set_lock_timeout(connection, LOCK_TIMEOUT).await?;
     match connection.lock().await.map_err(|error| sqlx::Error::Migrate(Box::new(error))) {
@@ -81,7 +81,7 @@ async fn lock(connection: &mut PgConnection) -> Result<(), Error> {
 async fn holders(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
     let database: String = sqlx::query_scalar("SELECT current_database()").fetch_one(&mut *connection).await?;
     let holders: Option<String> = sqlx::query_scalar(HOLDERS).bind(lock_key(&database)).fetch_one(connection).await?;
-    // It may have ended just now.
+    // The holder may have ended since.
     Ok(holders.unwrap_or_else(|| "another session".to_owned()))
 }
 

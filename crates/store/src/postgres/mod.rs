@@ -1,4 +1,4 @@
-//! PostgreSQL.
+//! The store in PostgreSQL.
 
 mod bisect;
 mod events;
@@ -16,37 +16,38 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
-use crate::id_conflicts::Fates;
+use crate::id_conflicts::InsertResults;
 use crate::tables::{IdTable, Tables};
 use crate::{
     Delivery, EventBatch, NewNotification, NotificationResult, Progress, StoreError, StoredEvent, StoredNotification,
 };
 
-/// How long a caller waits for a connection, the time to make one included.
-const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a caller waits for a connection, including connecting.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A process writes a few partitions at once and reads a row now and then; servers have about a hundred for all.
+/// Enough for a few partitions and some reads; a server has about a hundred for all its clients.
 const MAX_CONNECTIONS: u32 = 10;
 
-/// What a session gives up on. A frozen process holds the lock of its partition in a quiet transaction: the server
-/// ends that, and meanwhile the partition's next owner is told to try again rather than kept waiting.
-const LIMITS: &str = "SET lock_timeout = '10s'; \
-                      SET idle_in_transaction_session_timeout = '30s'; \
-                      SET statement_timeout = '60s'";
+/// Time-outs of a session. A frozen process holds the lock of its partition in an idle transaction: the server ends
+/// that transaction, and until then the next owner's lock times out as a transient error.
+const SESSION_TIMEOUTS: &str = "SET lock_timeout = '10s'; \
+                                SET idle_in_transaction_session_timeout = '30s'; \
+                                SET statement_timeout = '60s'";
 
-/// Migrates, and then makes connections as they are asked for. A broken one is found out when it is next asked for,
-/// and replaced.
+/// Migrates, and returns a pool that connects lazily. A broken connection is detected and replaced when it is next
+/// acquired.
 pub(crate) async fn open(options: PgConnectOptions, url: &str) -> Result<PgPool, StoreError> {
-    // A pool would keep trying, and then say that it ran out of time instead of why.
-    let connecting = timeout(ACQUIRE, options.connect()).await;
-    let silent = |_| StoreError::Unreachable { url: url.to_owned(), reason: format!("no answer in {ACQUIRE:?}") };
-    let connection = connecting.map_err(silent)?.map_err(StoreError::opening(url))?;
+    // A pool would retry, and report a time-out instead of the cause.
+    let connected = timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+    let no_answer =
+        |_| StoreError::Unreachable { url: url.to_owned(), reason: format!("no answer in {ACQUIRE_TIMEOUT:?}") };
+    let connection = connected.map_err(no_answer)?.map_err(StoreError::opening(url))?;
     migrate::run(connection).await.map_err(|error| error.opening(url))?;
     Ok(PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
-        .acquire_timeout(ACQUIRE)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::raw_sql(LIMITS).execute(connection).await.map(drop) })
+            Box::pin(async move { sqlx::raw_sql(SESSION_TIMEOUTS).execute(connection).await.map(drop) })
         })
         .connect_lazy_with(options))
 }
@@ -65,8 +66,9 @@ async fn digests(
 }
 
 impl Tables for PgConnection {
-    /// Writers of one table go together, and neither goes with those of the other.
-    async fn begin_naming(&mut self, table: IdTable) -> Result<(), sqlx::Error> {
+    /// The two modes conflict with each other and not with themselves: writers of one table run concurrently, and never
+    /// with those of the other.
+    async fn lock_ids(&mut self, table: IdTable) -> Result<(), sqlx::Error> {
         let lock = match table {
             IdTable::Events => "LOCK TABLE names IN SHARE MODE",
             IdTable::Notifications => "LOCK TABLE names IN ROW EXCLUSIVE MODE",
@@ -82,15 +84,15 @@ impl Tables for PgConnection {
         events::move_offset(self, batch).await
     }
 
-    async fn forget_events(&mut self, others_than: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
-        events::forget(self, others_than).await
+    async fn delete_stale_events(&mut self, new: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+        events::delete_stale(self, new).await
     }
 
-    async fn forget_notifications(&mut self, others_than: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
-        notifications::forget(self, others_than).await
+    async fn delete_stale_notifications(&mut self, new: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+        notifications::delete_stale(self, new).await
     }
 
-    async fn insert_events(&mut self, batch: &EventBatch<'_>, rows: &[usize]) -> Result<Fates, sqlx::Error> {
+    async fn insert_events(&mut self, batch: &EventBatch<'_>, rows: &[usize]) -> Result<InsertResults, sqlx::Error> {
         bisect::insert(self, &events::Events(batch.topic, batch.partition, batch.rows), rows).await
     }
 
@@ -98,7 +100,7 @@ impl Tables for PgConnection {
         &mut self,
         notifications: &[NewNotification<'_>],
         rows: &[usize],
-    ) -> Result<Fates, sqlx::Error> {
+    ) -> Result<InsertResults, sqlx::Error> {
         bisect::insert(self, &notifications::Notifications(notifications), rows).await
     }
 
@@ -109,9 +111,9 @@ impl Tables for PgConnection {
     async fn record(
         &mut self,
         deliveries: &[Delivery<'_>],
-        conclusions: &[NotificationResult<'_>],
+        results: &[NotificationResult<'_>],
     ) -> Result<(), sqlx::Error> {
-        notifications::record(self, deliveries, conclusions).await
+        notifications::record(self, deliveries, results).await
     }
 
     async fn next_offset(&mut self, consumer: &str, topic: &str, partition: i32) -> Result<Option<i64>, sqlx::Error> {

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row as _};
 
 use super::bisect::Insert;
 use super::digests;
-use crate::id_conflicts::{Fates, InsertResult};
+use crate::id_conflicts::{InsertResult, InsertResults};
 use crate::notification::{AttemptRow, ProgressRow};
 use crate::tables::IdTable;
 use millrace_domain::Digest;
@@ -20,13 +20,14 @@ const INSERT: &str = "
     ON CONFLICT (id) DO NOTHING
     RETURNING id";
 
-const FORGET: &str = "
-    WITH gone AS (
-        DELETE FROM notifications USING unnest($1::text[], $2::bytea[]) AS place(id, digest)
-        WHERE notifications.id = place.id AND notifications.digest <> place.digest AND notifications.is_synthetic_id
+const DELETE_STALE: &str = "
+    WITH deleted AS (
+        DELETE FROM notifications USING unnest($1::text[], $2::bytea[]) AS incoming(id, digest)
+        WHERE notifications.id = incoming.id AND notifications.digest <> incoming.digest
+            AND notifications.is_synthetic_id
         RETURNING notifications.id
     )
-    DELETE FROM deliveries USING gone WHERE deliveries.event_id = gone.id";
+    DELETE FROM deliveries USING deleted WHERE deliveries.event_id = deleted.id";
 
 const PROGRESS: &str = "
     SELECT notifications.id, outcome, destination, max(attempt), bool_or(status = 'delivered')
@@ -35,7 +36,7 @@ const PROGRESS: &str = "
     GROUP BY notifications.id, destination
     ORDER BY destination";
 
-/// A delivery stays one.
+/// A recorded delivery is not overwritten by a failure.
 const RECORD: &str = "
     INSERT INTO deliveries (event_id, user_id, destination, attempt, status, at, error)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[], $7::text[])
@@ -43,10 +44,10 @@ const RECORD: &str = "
     DO UPDATE SET status = excluded.status, at = excluded.at, error = excluded.error
     WHERE deliveries.status <> 'delivered'";
 
-const CONCLUDE: &str = "
-    UPDATE notifications SET outcome = conclusion.outcome
-    FROM unnest($1::text[], $2::text[]) AS conclusion(id, outcome)
-    WHERE notifications.id = conclusion.id AND notifications.outcome IS DISTINCT FROM 'delivered'";
+const SET_OUTCOME: &str = "
+    UPDATE notifications SET outcome = result.outcome
+    FROM unnest($1::text[], $2::text[]) AS result(id, outcome)
+    WHERE notifications.id = result.id AND notifications.outcome IS DISTINCT FROM 'delivered'";
 
 const SELECT: &str = "SELECT user_id, outcome FROM notifications WHERE id = $1";
 
@@ -56,11 +57,11 @@ const ATTEMPTS: &str = "
 
 const READING: &str = "cannot read a notification";
 
-/// Notifications that are taken up.
+/// Notifications to be inserted.
 pub(super) struct Notifications<'a>(pub(super) &'a [NewNotification<'a>]);
 
 impl Insert for Notifications<'_> {
-    async fn insert(&self, connection: &mut PgConnection, rows: &[usize]) -> Result<Fates, sqlx::Error> {
+    async fn insert(&self, connection: &mut PgConnection, rows: &[usize]) -> Result<InsertResults, sqlx::Error> {
         let row = |&row: &usize| &self.0[row];
         let new: HashSet<String> = sqlx::query_scalar(INSERT)
             .bind(rows.iter().map(|index| row(index).id).collect::<Vec<_>>())
@@ -75,7 +76,7 @@ impl Insert for Notifications<'_> {
         let known: HashMap<_, _> =
             rows.iter().map(|index| (row(index).id, *index)).filter(|(id, _)| !new.contains(*id)).collect();
         if known.is_empty() {
-            return Ok(Fates::new());
+            return Ok(InsertResults::new());
         }
         let ids: Vec<_> = known.keys().copied().collect();
         let stored = digests(connection, IdTable::Notifications, &ids).await?;
@@ -86,10 +87,10 @@ impl Insert for Notifications<'_> {
     }
 }
 
-pub(super) async fn forget(connection: &mut PgConnection, others_than: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
-    sqlx::query(FORGET)
-        .bind(others_than.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-        .bind(others_than.iter().map(|(_, digest)| &digest[..]).collect::<Vec<_>>())
+pub(super) async fn delete_stale(connection: &mut PgConnection, new: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+    sqlx::query(DELETE_STALE)
+        .bind(new.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+        .bind(new.iter().map(|(_, digest)| &digest[..]).collect::<Vec<_>>())
         .execute(connection)
         .await
         .map(drop)
@@ -107,7 +108,7 @@ pub(super) async fn progress(
 pub(super) async fn record(
     connection: &mut PgConnection,
     deliveries: &[Delivery<'_>],
-    conclusions: &[NotificationResult<'_>],
+    results: &[NotificationResult<'_>],
 ) -> Result<(), sqlx::Error> {
     if !deliveries.is_empty() {
         sqlx::query(RECORD)
@@ -121,10 +122,10 @@ pub(super) async fn record(
             .execute(&mut *connection)
             .await?;
     }
-    if !conclusions.is_empty() {
-        sqlx::query(CONCLUDE)
-            .bind(conclusions.iter().map(|conclusion| conclusion.event_id).collect::<Vec<_>>())
-            .bind(conclusions.iter().map(|conclusion| conclusion.outcome.as_str()).collect::<Vec<_>>())
+    if !results.is_empty() {
+        sqlx::query(SET_OUTCOME)
+            .bind(results.iter().map(|result| result.event_id).collect::<Vec<_>>())
+            .bind(results.iter().map(|result| result.outcome.as_str()).collect::<Vec<_>>())
             .execute(connection)
             .await?;
     }

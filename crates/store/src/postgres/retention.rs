@@ -5,13 +5,13 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 
 use crate::RetainedTable;
 
-/// Rows that somebody else has locked are left for the next batch: nobody waits for this, and this waits for nobody.
+/// Rows locked by other sessions are left for the next batch, so that retention never waits for a writer.
 const DELETE_EVENTS: &str = "
     DELETE FROM events WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM events WHERE received_at < $1 ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
 const DELETE_NOTIFICATIONS: &str = "
-    WITH gone AS (
+    WITH deleted AS (
         DELETE FROM notifications WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM notifications
             WHERE accepted_at < $1 AND outcome IS NOT NULL
@@ -19,18 +19,18 @@ const DELETE_NOTIFICATIONS: &str = "
             ORDER BY accepted_at LIMIT $2 FOR UPDATE SKIP LOCKED))
         RETURNING id
     ), attempts AS (
-        DELETE FROM deliveries USING gone WHERE deliveries.event_id = gone.id
+        DELETE FROM deliveries USING deleted WHERE deliveries.event_id = deleted.id
     )
-    SELECT count(*) FROM gone";
+    SELECT count(*) FROM deleted";
 
-/// Whether an index can be used; an interrupted build leaves one behind that cannot.
+/// Whether an index is valid; an interrupted build leaves an invalid one behind.
 const IS_VALID: &str = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)";
 
-/// Of the processes that build indexes one goes at a time: the key of an advisory lock.
-const BUILD_LOCK: i64 = i64::from_be_bytes(*b"millrace");
+/// The key of the advisory lock under which one process at a time builds indexes.
+const INDEX_BUILD_LOCK: i64 = i64::from_be_bytes(*b"millrace");
 
-/// To build an index takes as long as the table is large, and waits for the transactions that are older.
-const NO_LIMITS: &str = "SET statement_timeout = 0; SET lock_timeout = 0";
+/// An index build takes long on a large table, and waits for older transactions.
+const NO_TIMEOUTS: &str = "SET statement_timeout = 0; SET lock_timeout = 0";
 
 pub(crate) async fn delete_older(
     pool: &PgPool,
@@ -51,12 +51,12 @@ pub(crate) async fn delete_older(
     }
 }
 
-/// Builds an index without keeping writers out; `false`: another process is building one.
+/// Builds the index without blocking writers; `false`: another process is building one.
 pub(crate) async fn ensure_index(pool: &PgPool, table: RetainedTable) -> Result<bool, sqlx::Error> {
     if is_valid(&mut *pool.acquire().await?, table).await? == Some(true) {
         return Ok(true);
     }
-    // A session of its own: it ends with its lock, whatever became of the build.
+    // A session of its own: its end releases the lock, also after a failed build.
     let mut connection = pool.acquire().await?.detach();
     let built = build(&mut connection, table).await;
     connection.close().await?;
@@ -64,9 +64,11 @@ pub(crate) async fn ensure_index(pool: &PgPool, table: RetainedTable) -> Result<
 }
 
 async fn build(connection: &mut PgConnection, table: RetainedTable) -> Result<bool, sqlx::Error> {
-    sqlx::raw_sql(NO_LIMITS).execute(&mut *connection).await?;
-    let locked: bool =
-        sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(BUILD_LOCK).fetch_one(&mut *connection).await?;
+    sqlx::raw_sql(NO_TIMEOUTS).execute(&mut *connection).await?;
+    let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+        .bind(INDEX_BUILD_LOCK)
+        .fetch_one(&mut *connection)
+        .await?;
     if !locked {
         return Ok(false);
     }

@@ -6,14 +6,14 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::time;
-use crate::id_conflicts::{Fates, InsertResult};
+use crate::id_conflicts::{InsertResult, InsertResults};
 use crate::tables::IdTable;
 use millrace_domain::Digest;
 
 use crate::{EventBatch, StoreError, StoredEvent};
 
-/// A statement's rows. SQLite takes 32,766 parameters, and gains nothing from more than some hundreds of rows.
-const ROWS: usize = 250;
+/// Rows a statement. SQLite takes 32,766 parameters, and is no faster with more than some hundreds of rows.
+const MAX_ROWS: usize = 250;
 
 const INSERT: &str = r#"
     INSERT INTO events
@@ -38,16 +38,13 @@ const MOVE_OFFSET: &str = r#"
 const NEXT_OFFSET: &str =
     r#"SELECT next_offset FROM consumer_offsets WHERE consumer = ? AND topic = ? AND "partition" = ?"#;
 
-/// Of an id that only looks like a place, the event that has it stands elsewhere.
-const FORGET: &str = r#"
+/// The last condition keeps an event at another position whose producer chose an id that looks like a position.
+const DELETE_STALE: &str = r#"
     DELETE FROM events WHERE id = ? AND digest <> ? AND id = topic || '-' || "partition" || '-' || "offset""#;
 
-pub(super) async fn forget(
-    connection: &mut SqliteConnection,
-    others_than: &[(&str, Digest)],
-) -> Result<(), sqlx::Error> {
-    for (id, digest) in others_than {
-        sqlx::query(FORGET).bind(id).bind(&digest[..]).execute(&mut *connection).await?;
+pub(super) async fn delete_stale(connection: &mut SqliteConnection, new: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+    for (id, digest) in new {
+        sqlx::query(DELETE_STALE).bind(id).bind(&digest[..]).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -56,9 +53,9 @@ pub(super) async fn insert(
     connection: &mut SqliteConnection,
     batch: &EventBatch<'_>,
     rows: &[usize],
-) -> Result<Fates, sqlx::Error> {
-    let mut fates = Fates::new();
-    for part in rows.chunks(ROWS) {
+) -> Result<InsertResults, sqlx::Error> {
+    let mut results = InsertResults::new();
+    for part in rows.chunks(MAX_ROWS) {
         if insert_part(connection, batch, part).await? < part.len() {
             let ids: Vec<_> = part.iter().map(|&row| batch.rows[row].id).collect();
             let stored = digests(connection, IdTable::Events, &ids).await?;
@@ -66,10 +63,10 @@ pub(super) async fn insert(
                 let digest = *stored.get(batch.rows[row].id)?;
                 (digest != batch.rows[row].digest).then_some((row, InsertResult::Stored(digest)))
             };
-            fates.extend(part.iter().filter_map(other_digest));
+            results.extend(part.iter().filter_map(other_digest));
         }
     }
-    Ok(fates)
+    Ok(results)
 }
 
 async fn insert_part(
@@ -78,7 +75,7 @@ async fn insert_part(
     part: &[usize],
 ) -> Result<usize, sqlx::Error> {
     let statement = [INSERT, &vec![ROW; part.len()].join(","), ON_CONFLICT].concat();
-    let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(part.len() == ROWS);
+    let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(part.len() == MAX_ROWS);
     for &row in part {
         let row = &batch.rows[row];
         query = query
@@ -108,9 +105,9 @@ pub(super) async fn digests(
         IdTable::Notifications => "SELECT id, digest FROM notifications WHERE id IN (",
     };
     let mut digests = HashMap::new();
-    for part in ids.chunks(ROWS) {
+    for part in ids.chunks(MAX_ROWS) {
         let statement = [select, &vec!["?"; part.len()].join(","), ")"].concat();
-        let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(part.len() == ROWS);
+        let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(part.len() == MAX_ROWS);
         for id in part {
             query = query.bind(id);
         }

@@ -1,11 +1,11 @@
-//! SQLite.
+//! The store in SQLite.
 //!
-//! One connection writes and some read (WAL mode: they do not wait for each other). Other processes may use the file as
-//! well; a writer waits for theirs.
+//! One connection writes and some read; in WAL mode they do not block each other. Other processes may use the file too;
+//! writers wait for each other.
 //!
-//! `synchronous = NORMAL`: a commit is safe from a crash of the process at once, and from a power cut once a checkpoint
-//! has synced it. What a power cut takes is always the latest transactions whole, so that rows and offset stay in step:
-//! the consumer reads those records again, and a notification may be delivered again.
+//! `synchronous = NORMAL`: a commit survives a crash of the process at once, and a power failure after the next
+//! checkpoint. A power failure loses the latest transactions whole, so rows and offset stay consistent: the consumer
+//! reads those records again, and a notification may be delivered again.
 
 mod events;
 mod notifications;
@@ -24,24 +24,24 @@ use sqlx::{ConnectOptions as _, SqliteConnection, SqlitePool, Transaction};
 use tokio::time::{Instant, sleep};
 
 use crate::error::is_lock_contention;
-use crate::id_conflicts::Fates;
+use crate::id_conflicts::InsertResults;
 use crate::tables::{IdTable, Tables};
 use crate::{
     Delivery, EventBatch, NewNotification, NotificationResult, Progress, RetainedTable, StoreError, StoredEvent,
     StoredNotification, migrations,
 };
 
-/// How long a writer waits for the one of another process, and a reader for the switch to WAL mode.
-const BUSY: Duration = Duration::from_secs(5);
+/// How long a writer waits for one of another process, and a reader for the switch to WAL mode.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a caller waits for its turn to write: others may go before it, each with a batch.
-const ACQUIRE: Duration = Duration::from_secs(30);
+/// How long a caller waits for the only writer: others may be before it, each with a batch.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
-const READERS: u32 = 4;
+const MAX_READERS: u32 = 4;
 
-const POLL: Duration = Duration::from_millis(20);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Takes the write lock at once. A transaction that reads first and writes then may find that it is too late to.
+/// Takes the write lock at once. A transaction that reads first fails to write if another has written since.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// A SQLite file.
@@ -51,7 +51,8 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Makes the file if it is missing, and migrates. Its folder must be there: one that is not is more often misspelt.
+    /// Creates the file if it is missing, and migrates. Its folder must exist: a missing one is probably a misspelt
+    /// path.
     pub(crate) async fn open(path: &Path, url: &str) -> Result<Self, StoreError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
             && !folder.is_dir()
@@ -63,17 +64,17 @@ impl Sqlite {
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY)
+            .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
-        // Connections to a file do not break.
+        // Connections to a file do not break: no checks and no expiry.
         let pool = SqlitePoolOptions::new()
-            .acquire_timeout(ACQUIRE)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None);
         let writer = pool.clone().max_connections(1).connect_lazy_with(options.clone().create_if_missing(true));
         migrate(&writer).await.map_err(StoreError::opening(url))?;
-        let readers = pool.max_connections(READERS).connect_lazy_with(options.read_only(true));
+        let readers = pool.max_connections(MAX_READERS).connect_lazy_with(options.read_only(true));
         Ok(Self { writer, readers })
     }
 
@@ -107,13 +108,13 @@ impl Sqlite {
     }
 }
 
-/// Processes that migrate at once take turns: the one transaction around it all holds the write lock.
+/// One process at a time: a transaction around all migrations holds the write lock.
 async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
-    let deadline = Instant::now() + BUSY;
+    let deadline = Instant::now() + BUSY_TIMEOUT;
     let mut transaction = loop {
-        // To switch a file to WAL mode SQLite wants it alone, and does not wait for that as it does for other locks.
+        // Switching to WAL mode needs an exclusive lock, for which SQLite's busy time-out does not wait.
         match writer.begin_with(BEGIN).await {
-            Err(error) if is_lock_contention(&error) && Instant::now() < deadline => sleep(POLL).await,
+            Err(error) if is_lock_contention(&error) && Instant::now() < deadline => sleep(RETRY_INTERVAL).await,
             begun => break begun?,
         }
     };
@@ -122,8 +123,8 @@ async fn migrate(writer: &SqlitePool) -> Result<(), sqlx::Error> {
 }
 
 impl Tables for SqliteConnection {
-    /// Of those who write only one goes at a time.
-    async fn begin_naming(&mut self, _table: IdTable) -> Result<(), sqlx::Error> {
+    /// Nothing to do: SQLite has one writer at a time.
+    async fn lock_ids(&mut self, _table: IdTable) -> Result<(), sqlx::Error> {
         Ok(())
     }
 
@@ -135,15 +136,15 @@ impl Tables for SqliteConnection {
         events::move_offset(self, batch).await
     }
 
-    async fn forget_events(&mut self, others_than: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
-        events::forget(self, others_than).await
+    async fn delete_stale_events(&mut self, new: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+        events::delete_stale(self, new).await
     }
 
-    async fn forget_notifications(&mut self, others_than: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
-        notifications::forget(self, others_than).await
+    async fn delete_stale_notifications(&mut self, new: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+        notifications::delete_stale(self, new).await
     }
 
-    async fn insert_events(&mut self, batch: &EventBatch<'_>, rows: &[usize]) -> Result<Fates, sqlx::Error> {
+    async fn insert_events(&mut self, batch: &EventBatch<'_>, rows: &[usize]) -> Result<InsertResults, sqlx::Error> {
         events::insert(self, batch, rows).await
     }
 
@@ -151,7 +152,7 @@ impl Tables for SqliteConnection {
         &mut self,
         notifications: &[NewNotification<'_>],
         rows: &[usize],
-    ) -> Result<Fates, sqlx::Error> {
+    ) -> Result<InsertResults, sqlx::Error> {
         notifications::insert(self, notifications, rows).await
     }
 
@@ -162,9 +163,9 @@ impl Tables for SqliteConnection {
     async fn record(
         &mut self,
         deliveries: &[Delivery<'_>],
-        conclusions: &[NotificationResult<'_>],
+        results: &[NotificationResult<'_>],
     ) -> Result<(), sqlx::Error> {
-        notifications::record(self, deliveries, conclusions).await
+        notifications::record(self, deliveries, results).await
     }
 
     async fn next_offset(&mut self, consumer: &str, topic: &str, partition: i32) -> Result<Option<i64>, sqlx::Error> {

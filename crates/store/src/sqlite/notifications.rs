@@ -1,4 +1,4 @@
-//! Notifications and deliveries in SQLite: a statement a row, as a statement costs no round trip.
+//! Notifications and deliveries in SQLite: one statement a row, since there is no round trip.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use millrace_domain::Digest;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{events, time};
-use crate::id_conflicts::{Fates, InsertResult};
+use crate::id_conflicts::{InsertResult, InsertResults};
 use crate::notification::{AttemptRow, ProgressRow};
 use crate::{Delivery, NewNotification, NotificationResult, Progress, StoreError, StoredNotification};
 
@@ -14,9 +14,9 @@ const INSERT: &str = "
     INSERT INTO notifications (id, user_id, digest, accepted_at, is_synthetic_id) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING";
 
-const FORGET: &str = "DELETE FROM notifications WHERE id = ? AND digest <> ? AND is_synthetic_id";
+const DELETE_STALE: &str = "DELETE FROM notifications WHERE id = ? AND digest <> ? AND is_synthetic_id";
 
-const FORGET_DELIVERIES: &str = "DELETE FROM deliveries WHERE event_id = ?";
+const DELETE_DELIVERIES: &str = "DELETE FROM deliveries WHERE event_id = ?";
 
 const DIGEST: &str = "SELECT digest FROM notifications WHERE id = ?";
 
@@ -27,14 +27,15 @@ const PROGRESS: &str = "
     GROUP BY destination
     ORDER BY destination";
 
-/// A delivery stays one.
+/// A recorded delivery is not overwritten by a failure.
 const RECORD: &str = "
     INSERT INTO deliveries (event_id, user_id, destination, attempt, status, at, error) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (event_id, destination, attempt)
     DO UPDATE SET status = excluded.status, at = excluded.at, error = excluded.error
     WHERE deliveries.status <> 'delivered'";
 
-const CONCLUDE: &str = "UPDATE notifications SET outcome = ?2 WHERE id = ?1 AND outcome IS DISTINCT FROM 'delivered'";
+const SET_OUTCOME: &str =
+    "UPDATE notifications SET outcome = ?2 WHERE id = ?1 AND outcome IS DISTINCT FROM 'delivered'";
 
 const SELECT: &str = "SELECT user_id, outcome FROM notifications WHERE id = ?";
 
@@ -44,14 +45,11 @@ const ATTEMPTS: &str = "
 
 const READING: &str = "cannot read a notification";
 
-pub(super) async fn forget(
-    connection: &mut SqliteConnection,
-    others_than: &[(&str, Digest)],
-) -> Result<(), sqlx::Error> {
-    for (id, digest) in others_than {
-        let gone = sqlx::query(FORGET).bind(id).bind(&digest[..]).execute(&mut *connection).await?;
-        if gone.rows_affected() > 0 {
-            sqlx::query(FORGET_DELIVERIES).bind(id).execute(&mut *connection).await?;
+pub(super) async fn delete_stale(connection: &mut SqliteConnection, new: &[(&str, Digest)]) -> Result<(), sqlx::Error> {
+    for (id, digest) in new {
+        let deleted = sqlx::query(DELETE_STALE).bind(id).bind(&digest[..]).execute(&mut *connection).await?;
+        if deleted.rows_affected() > 0 {
+            sqlx::query(DELETE_DELIVERIES).bind(id).execute(&mut *connection).await?;
         }
     }
     Ok(())
@@ -61,8 +59,8 @@ pub(super) async fn insert(
     connection: &mut SqliteConnection,
     notifications: &[NewNotification<'_>],
     rows: &[usize],
-) -> Result<Fates, sqlx::Error> {
-    let mut fates = Fates::new();
+) -> Result<InsertResults, sqlx::Error> {
+    let mut results = InsertResults::new();
     for &row in rows {
         let new = &notifications[row];
         let inserted = sqlx::query(INSERT)
@@ -75,10 +73,10 @@ pub(super) async fn insert(
             .await?;
         if inserted.rows_affected() == 0 {
             let stored = sqlx::query(DIGEST).bind(new.id).fetch_one(&mut *connection).await?;
-            fates.insert(row, InsertResult::Stored(events::digest(&stored, 0)?));
+            results.insert(row, InsertResult::Stored(events::digest(&stored, 0)?));
         }
     }
-    Ok(fates)
+    Ok(results)
 }
 
 pub(super) async fn progress(
@@ -96,7 +94,7 @@ pub(super) async fn progress(
 pub(super) async fn record(
     connection: &mut SqliteConnection,
     deliveries: &[Delivery<'_>],
-    conclusions: &[NotificationResult<'_>],
+    results: &[NotificationResult<'_>],
 ) -> Result<(), sqlx::Error> {
     for delivery in deliveries {
         sqlx::query(RECORD)
@@ -110,12 +108,8 @@ pub(super) async fn record(
             .execute(&mut *connection)
             .await?;
     }
-    for conclusion in conclusions {
-        sqlx::query(CONCLUDE)
-            .bind(conclusion.event_id)
-            .bind(conclusion.outcome.as_str())
-            .execute(&mut *connection)
-            .await?;
+    for result in results {
+        sqlx::query(SET_OUTCOME).bind(result.event_id).bind(result.outcome.as_str()).execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Deleting old rows from SQLite. The file keeps its size: the pages that come free are used again.
+//! Deleting old rows from SQLite. The file keeps its size: free pages are reused.
 
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, SqliteConnection};
@@ -29,7 +29,7 @@ pub(super) async fn delete_older(
             Ok(deleted.rows_affected())
         }
         RetainedTable::Notifications => {
-            // The transaction is the only one that writes: what is selected stays as it is.
+            // No other transaction writes between the select and the deletes.
             let old: Vec<String> =
                 sqlx::query_scalar(OLD_NOTIFICATIONS).bind(time).bind(limit).fetch_all(&mut *connection).await?;
             for id in &old {

@@ -1,4 +1,4 @@
-//! Times as text: RFC 3339 in UTC, always with six decimals, so that they sort as text does.
+//! Timestamps as text: RFC 3339 in UTC with six decimals, so that the text sorts by time.
 
 use std::error::Error;
 use std::fmt::{Debug, Display};
@@ -11,10 +11,10 @@ pub(super) fn text(time: impl Display) -> String {
     format!("{time:.6}")
 }
 
-/// Reads a time that anybody may have written.
+/// Reads a timestamp, which another program may have written.
 ///
 /// # Errors
-/// [`sqlx::Error::ColumnDecode`] where the text is no time, or one out of range.
+/// [`sqlx::Error::ColumnDecode`] where the text is not a timestamp, or out of range.
 pub(super) fn read<I, T>(row: &SqliteRow, column: I) -> Result<T, sqlx::Error>
 where
     I: ColumnIndex<SqliteRow> + Debug + Copy,
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_sort_as_their_text_does() {
+    fn timestamps_sort_by_their_text() {
         let times = ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000001Z", "2026-01-31T12:00:00.5Z"];
         let texts = times.map(|time| text(time.parse::<Timestamp>().unwrap()));
         assert_eq!(texts, times.map(|time| text(time.parse::<UtcDateTime>().unwrap())));

@@ -1,4 +1,4 @@
-//! Connecting: migrations, many at once, and what is said where it does not work.
+//! Connecting: migrations, concurrent connects, errors.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,31 +10,31 @@ use millrace_testkit::Postgres;
 use crate::fixture::{Fixture, batch, next_offset, on_both, row, write};
 
 on_both! {
-    a_store_that_is_opened_again_has_its_rows
-    a_debug_print_is_the_url_without_a_password
+    a_reopened_store_has_its_rows
+    the_debug_text_is_the_url_without_its_password
 }
 
-async fn a_store_that_is_opened_again_has_its_rows(stage: Fixture) {
-    write(&stage.store, batch(None, 1, &[row("a", "1", 1)])).await.unwrap();
-    stage.store.close().await;
-    let again = Store::connect(stage.url()).await.unwrap();
+async fn a_reopened_store_has_its_rows(fixture: Fixture) {
+    write(&fixture.store, batch(None, 1, &[row("a", "1", 1)])).await.unwrap();
+    fixture.store.close().await;
+    let again = Store::connect(fixture.url()).await.unwrap();
     assert!(again.event("a").await.unwrap().is_some());
     assert_eq!(next_offset(&again).await, Some(1));
 }
 
-async fn a_debug_print_is_the_url_without_a_password(stage: Fixture) {
-    assert_eq!(format!("{:?}", stage.store), format!("Store({:?})", stage.store.display_url()));
-    if let Some(file) = stage.file() {
-        assert_eq!(stage.store.display_url(), sqlite_url(&file));
+async fn the_debug_text_is_the_url_without_its_password(fixture: Fixture) {
+    assert_eq!(format!("{:?}", fixture.store), format!("Store({:?})", fixture.store.display_url()));
+    if let Some(file) = fixture.file() {
+        assert_eq!(fixture.store.display_url(), sqlite_url(&file));
         return;
     }
-    let with_password = stage.url().replacen("postgres@", "postgres:s3cret@", 1);
+    let with_password = fixture.url().replacen("postgres@", "postgres:s3cret@", 1);
     let store = Store::connect(&with_password).await.unwrap();
     assert!(!format!("{store:?}").contains("s3cret"));
-    assert_eq!(store.display_url(), stage.store.display_url());
+    assert_eq!(store.display_url(), fixture.store.display_url());
 }
 
-/// Processes are not threads, but each connects with connections of its own, and that is where they meet.
+/// Stands for many processes: each store has connections of its own.
 async fn connect_many_times(url: &str) {
     let connecting: Vec<_> = (0..12)
         .map(|_| {
@@ -48,7 +48,7 @@ async fn connect_many_times(url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn many_may_open_a_new_sqlite_file_at_once() {
+async fn concurrent_connects_may_create_a_sqlite_file() {
     let folder = tempfile::tempdir().unwrap();
     for round in 0..10 {
         connect_many_times(&sqlite_url(&folder.path().join(format!("{round}.db")))).await;
@@ -56,7 +56,7 @@ async fn many_may_open_a_new_sqlite_file_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn many_may_open_a_new_postgresql_database_at_once() {
+async fn concurrent_connects_may_migrate_a_postgresql_database() {
     let Some(postgres) = Postgres::shared().await else { return };
     let database = postgres.database().await;
     connect_many_times(database.url()).await;
@@ -68,7 +68,7 @@ async fn failure(url: &str) -> (ErrorClass, String) {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_may_come_up_yet() {
+async fn a_refused_connection_is_transient() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (class, error) = failure(&format!("postgres://ann:s3cret@{free}/mill")).await;
     assert_eq!(class, ErrorClass::Transient);
@@ -76,8 +76,8 @@ async fn a_server_that_does_not_answer_may_come_up_yet() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_given_up_in_time() {
-    // It is listened to, and nobody accepts.
+async fn a_server_that_does_not_answer_times_out() {
+    // The port listens, and no connection is accepted.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("postgres://ann@{}/mill", silent.local_addr().unwrap());
     let (class, error) = tokio::time::timeout(Duration::from_secs(20), failure(&url)).await.unwrap();
@@ -86,16 +86,16 @@ async fn a_server_that_says_nothing_is_given_up_in_time() {
 }
 
 #[tokio::test]
-async fn a_database_that_does_not_exist_is_for_a_person_to_mend() {
-    let Some(stage) = Fixture::postgres().await else { return };
-    let (url, _) = stage.url().rsplit_once('/').unwrap();
+async fn a_database_that_does_not_exist_is_fatal() {
+    let Some(fixture) = Fixture::postgres().await else { return };
+    let (url, _) = fixture.url().rsplit_once('/').unwrap();
     let (class, error) = failure(&format!("{url}/nowhere")).await;
     assert_eq!(class, ErrorClass::Fatal);
     assert!(error.contains("\"nowhere\" does not exist"), "{error}");
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_for_a_person_to_mend() {
+async fn a_file_that_is_not_a_database_is_fatal() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("letter.txt");
     std::fs::write(&file, "Dear Sir or Madam, ".repeat(100)).unwrap();

@@ -1,4 +1,4 @@
-//! Batches of events: what is stored, what is a repeat, what is refused.
+//! Batches of events: stored rows, repeats and refused rows.
 
 use millrace_store::{EventRow, Refusal, Refused, StoredEvent};
 
@@ -6,15 +6,15 @@ use crate::fixture::{Fixture, batch, next_offset, on_both, row, stored, time, wr
 
 on_both! {
     an_event_is_read_as_it_was_written
-    a_partition_resumes_behind_its_rows
+    a_partition_resumes_after_its_rows
     an_empty_batch_moves_the_offset
     times_of_all_years_are_kept
-    the_same_payload_again_is_no_second_row_and_no_error
-    what_stood_at_a_place_before_is_forgotten
-    another_payload_under_a_stored_id_is_refused_and_the_rest_kept
-    of_two_payloads_under_one_id_in_a_batch_the_first_is_kept
-    offsets_of_consumers_topics_and_partitions_are_apart
-    a_large_batch_is_stored_whole_and_its_replay_changes_nothing
+    the_same_payload_again_is_a_repeat
+    a_stale_synthetic_id_is_replaced
+    another_payload_under_a_stored_id_is_refused
+    the_first_payload_of_an_id_in_a_batch_is_kept
+    offsets_are_by_consumer_topic_and_partition
+    a_large_batch_is_stored_and_its_repeat_is_not
 }
 
 async fn an_event_is_read_as_it_was_written(Fixture { store, .. }: Fixture) {
@@ -58,7 +58,7 @@ async fn times_of_all_years_are_kept(Fixture { store, .. }: Fixture) {
     }
 }
 
-async fn a_partition_resumes_behind_its_rows(Fixture { store, .. }: Fixture) {
+async fn a_partition_resumes_after_its_rows(Fixture { store, .. }: Fixture) {
     assert_eq!(next_offset(&store).await, None);
     write(&store, batch(None, 7, &[row("a", "1", 1)])).await.unwrap();
     assert_eq!(next_offset(&store).await, Some(7));
@@ -71,20 +71,20 @@ async fn an_empty_batch_moves_the_offset(Fixture { store, .. }: Fixture) {
     assert_eq!(next_offset(&store).await, Some(7));
 }
 
-async fn the_same_payload_again_is_no_second_row_and_no_error(Fixture { store, .. }: Fixture) {
+async fn the_same_payload_again_is_a_repeat(Fixture { store, .. }: Fixture) {
     let a = row("a", "1", 1);
     assert_eq!(write(&store, batch(None, 3, &[a, row("b", "2", 2), a])).await.unwrap(), []);
     let again = EventRow { offset: 9, ..a };
     assert_eq!(write(&store, batch(Some(3), 5, &[again, row("c", "3", 3)])).await.unwrap(), []);
     assert_eq!(stored(&store, ["a", "b", "c"]).await.len(), 3);
-    assert_eq!(store.event("a").await.unwrap().unwrap().offset, 0, "the first one stays");
+    assert_eq!(store.event("a").await.unwrap().unwrap().offset, 0, "the first row stays");
 }
 
 fn conflict(row: usize) -> Refused {
     Refused { row, refusal: Refusal::IdempotencyConflict }
 }
 
-async fn another_payload_under_a_stored_id_is_refused_and_the_rest_kept(Fixture { store, .. }: Fixture) {
+async fn another_payload_under_a_stored_id_is_refused(Fixture { store, .. }: Fixture) {
     write(&store, batch(None, 1, &[row("b", "1", 1)])).await.unwrap();
     let rows = [row("a", "2", 2), row("b", "3", 3), row("c", "4", 4), row("b", "1", 1), row("b", "5", 5)];
     let refused = write(&store, batch(Some(1), 6, &rows)).await.unwrap();
@@ -95,13 +95,13 @@ async fn another_payload_under_a_stored_id_is_refused_and_the_rest_kept(Fixture 
     assert_eq!(next_offset(&store).await, Some(6));
 }
 
-async fn of_two_payloads_under_one_id_in_a_batch_the_first_is_kept(Fixture { store, .. }: Fixture) {
+async fn the_first_payload_of_an_id_in_a_batch_is_kept(Fixture { store, .. }: Fixture) {
     let rows = [row("z", "0", 9), row("a", "1", 1), row("a", "2", 2), row("a", "1", 1)];
     assert_eq!(write(&store, batch(None, 4, &rows)).await.unwrap(), [conflict(2)]);
     assert_eq!(stored(&store, ["a"]).await["a"], "1");
 }
 
-async fn offsets_of_consumers_topics_and_partitions_are_apart(Fixture { store, .. }: Fixture) {
+async fn offsets_are_by_consumer_topic_and_partition(Fixture { store, .. }: Fixture) {
     let first = batch(None, 1, &[]);
     write(&store, first).await.unwrap();
     write(&store, millrace_store::EventBatch { partition: 1, next: 2, ..first }).await.unwrap();
@@ -113,7 +113,7 @@ async fn offsets_of_consumers_topics_and_partitions_are_apart(Fixture { store, .
     assert_eq!(store.next_offset("other", "events", 0).await.unwrap(), Some(4));
 }
 
-async fn a_large_batch_is_stored_whole_and_its_replay_changes_nothing(Fixture { store, .. }: Fixture) {
+async fn a_large_batch_is_stored_and_its_repeat_is_not(Fixture { store, .. }: Fixture) {
     let ids: Vec<_> = (0..3_001).map(|n| format!("id-{n}")).collect();
     let rows: Vec<_> = ids.iter().map(|id| row(id, "{}", 1)).collect();
     assert_eq!(write(&store, batch(None, 3_001, &rows)).await.unwrap(), []);
@@ -124,15 +124,15 @@ async fn a_large_batch_is_stored_whole_and_its_replay_changes_nothing(Fixture { 
     assert_eq!(stored(&store, ids.iter().map(String::as_str)).await.len(), 3_001);
 }
 
-async fn what_stood_at_a_place_before_is_forgotten(Fixture { store, .. }: Fixture) {
-    let at_place = |data, digest_of| EventRow { is_synthetic_id: true, ..row("events-0-0", data, digest_of) };
-    write(&store, batch(None, 1, &[at_place("1", 1), row("b", "1", 1)])).await.unwrap();
-    assert_eq!(write(&store, batch(Some(1), 1, &[at_place("1", 1)])).await.unwrap(), []);
-    assert_eq!(write(&store, batch(Some(1), 1, &[at_place("2", 2), row("b", "2", 2)])).await.unwrap(), [conflict(1)]);
-    // An event that somebody has named like a place elsewhere keeps its name.
+async fn a_stale_synthetic_id_is_replaced(Fixture { store, .. }: Fixture) {
+    let synthetic = |data, digest_of| EventRow { is_synthetic_id: true, ..row("events-0-0", data, digest_of) };
+    write(&store, batch(None, 1, &[synthetic("1", 1), row("b", "1", 1)])).await.unwrap();
+    assert_eq!(write(&store, batch(Some(1), 1, &[synthetic("1", 1)])).await.unwrap(), []);
+    assert_eq!(write(&store, batch(Some(1), 1, &[synthetic("2", 2), row("b", "2", 2)])).await.unwrap(), [conflict(1)]);
+    // An event whose producer chose an id that looks like a position keeps it.
     let named = row("events-0-77", "1", 1);
-    let at_place = EventRow { is_synthetic_id: true, offset: 77, ..row("events-0-77", "2", 2) };
+    let synthetic = EventRow { is_synthetic_id: true, offset: 77, ..row("events-0-77", "2", 2) };
     assert_eq!(write(&store, batch(Some(1), 2, &[named])).await.unwrap(), []);
-    assert_eq!(write(&store, batch(Some(2), 78, &[at_place])).await.unwrap(), [conflict(0)]);
+    assert_eq!(write(&store, batch(Some(2), 78, &[synthetic])).await.unwrap(), [conflict(0)]);
     assert_eq!(stored(&store, ["events-0-0"]).await["events-0-0"], "2");
 }

@@ -1,4 +1,4 @@
-//! Two owners of one partition: one wins, and nothing of the other is left.
+//! Fencing: of two owners of a partition one writes, the other writes nothing.
 
 use millrace_domain::ErrorClass;
 use millrace_store::{Store, StoreError};
@@ -6,10 +6,10 @@ use millrace_store::{Store, StoreError};
 use crate::fixture::{Fixture, batch, next_offset, on_both, row, stored, write};
 
 on_both! {
-    a_writer_that_is_behind_writes_nothing
-    a_first_writer_that_is_not_the_first_writes_nothing
-    what_is_dropped_before_its_commit_leaves_nothing
-    of_concurrent_writers_of_a_partition_exactly_one_wins
+    a_writer_with_an_old_offset_writes_nothing
+    a_writer_that_expects_no_offset_is_fenced
+    a_dropped_write_is_rolled_back
+    exactly_one_concurrent_writer_wins
 }
 
 fn assert_superseded(result: Result<Vec<millrace_store::Refused>, StoreError>) {
@@ -18,7 +18,7 @@ fn assert_superseded(result: Result<Vec<millrace_store::Refused>, StoreError>) {
     assert_eq!(error.class(), ErrorClass::Transient);
 }
 
-async fn a_writer_that_is_behind_writes_nothing(Fixture { store, .. }: Fixture) {
+async fn a_writer_with_an_old_offset_writes_nothing(Fixture { store, .. }: Fixture) {
     write(&store, batch(None, 5, &[row("a", "1", 1)])).await.unwrap();
     write(&store, batch(Some(5), 8, &[row("b", "2", 2)])).await.unwrap();
     assert_superseded(write(&store, batch(Some(5), 7, &[row("zombie", "3", 3)])).await);
@@ -26,7 +26,7 @@ async fn a_writer_that_is_behind_writes_nothing(Fixture { store, .. }: Fixture) 
     assert_eq!(next_offset(&store).await, Some(8));
 }
 
-async fn a_first_writer_that_is_not_the_first_writes_nothing(Fixture { store, .. }: Fixture) {
+async fn a_writer_that_expects_no_offset_is_fenced(Fixture { store, .. }: Fixture) {
     write(&store, batch(None, 5, &[row("a", "1", 1)])).await.unwrap();
     let result = write(&store, batch(None, 5, &[row("zombie", "3", 3)])).await;
     assert!(result.as_ref().unwrap_err().to_string().contains("events/0"));
@@ -35,19 +35,19 @@ async fn a_first_writer_that_is_not_the_first_writes_nothing(Fixture { store, ..
     assert_eq!(stored(&store, ["a", "zombie"]).await.len(), 1);
 }
 
-async fn what_is_dropped_before_its_commit_leaves_nothing(Fixture { store, .. }: Fixture) {
+async fn a_dropped_write_is_rolled_back(Fixture { store, .. }: Fixture) {
     let pending = store.write_events(batch(None, 5, &[row("a", "1", 1)])).await.unwrap();
-    assert_eq!(store.event("a").await.unwrap(), None, "nobody sees it before the commit");
+    assert_eq!(store.event("a").await.unwrap(), None, "not visible before the commit");
     drop(pending);
     assert_eq!(next_offset(&store).await, None);
-    // The same partition and the same id: the locks are gone as well.
+    // The same partition and id: the locks are released as well.
     write(&store, batch(None, 5, &[row("a", "2", 2)])).await.unwrap();
     assert_eq!(stored(&store, ["a"]).await["a"], "2");
 }
 
-async fn of_concurrent_writers_of_a_partition_exactly_one_wins(stage: Fixture) {
-    // Two stores, as of two processes.
-    let stores = [stage.store.clone(), Store::connect(stage.url()).await.unwrap()];
+async fn exactly_one_concurrent_writer_wins(fixture: Fixture) {
+    // Two stores stand for two processes.
+    let stores = [fixture.store.clone(), Store::connect(fixture.url()).await.unwrap()];
     let mut expected = None;
     for next in [10, 20, 30] {
         let writers: Vec<_> = (0..16_u8)
@@ -72,7 +72,7 @@ async fn of_concurrent_writers_of_a_partition_exactly_one_wins(stage: Fixture) {
         }
         assert_eq!(winners, 1);
         let ids: Vec<_> = (0..16).map(|writer| format!("{next}-{writer}")).collect();
-        assert_eq!(stored(&stage.store, ids.iter().map(String::as_str)).await.len(), 1);
+        assert_eq!(stored(&fixture.store, ids.iter().map(String::as_str)).await.len(), 1);
         expected = Some(next);
     }
 }

@@ -1,4 +1,4 @@
-//! What every test begins with: an empty store, rows and batches.
+//! An empty store on each database, rows and batches.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -12,7 +12,7 @@ use millrace_testkit::postgres::Database;
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
-/// A database of the test's own, and a store on it.
+/// A database for one test, and a store on it.
 pub(crate) struct Fixture {
     pub store: Store,
     url: String,
@@ -38,7 +38,7 @@ impl Fixture {
         &self.url
     }
 
-    /// A session of somebody else's in PostgreSQL.
+    /// A session of another client in PostgreSQL.
     pub(crate) async fn connection(&self) -> PgConnection {
         PgConnection::connect(&self.url).await.unwrap()
     }
@@ -57,8 +57,8 @@ macro_rules! on_both {
                 $(#[$attribute])*
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $test() {
-                    let Some(stage) = crate::fixture::Fixture::sqlite().await else { return };
-                    super::$test(stage).await;
+                    let Some(fixture) = crate::fixture::Fixture::sqlite().await else { return };
+                    super::$test(fixture).await;
                 }
             )+
         }
@@ -67,8 +67,8 @@ macro_rules! on_both {
                 $(#[$attribute])*
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $test() {
-                    let Some(stage) = crate::fixture::Fixture::postgres().await else { return };
-                    super::$test(stage).await;
+                    let Some(fixture) = crate::fixture::Fixture::postgres().await else { return };
+                    super::$test(fixture).await;
                 }
             )+
         }

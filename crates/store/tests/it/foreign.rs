@@ -1,4 +1,4 @@
-//! Rows that somebody else wrote, with times that this program would never write.
+//! Rows of other programs, with timestamps that this program does not write.
 
 use millrace_store::Store;
 use sqlx::{Connection as _, SqliteConnection};
@@ -15,10 +15,10 @@ async fn assert_only_bad_rows_are_unreadable(store: &Store, wrong: &str) {
 }
 
 #[tokio::test]
-async fn a_time_beyond_the_range_is_an_error_in_postgresql() {
-    let Some(stage) = Fixture::postgres().await else { return };
-    write(&stage.store, batch(None, 2, &[row("bad", "1", 1), row("good", "1", 1)])).await.unwrap();
-    let mut other = stage.connection().await;
+async fn a_timestamp_out_of_range_is_an_error_in_postgresql() {
+    let Some(fixture) = Fixture::postgres().await else { return };
+    write(&fixture.store, batch(None, 2, &[row("bad", "1", 1), row("good", "1", 1)])).await.unwrap();
+    let mut other = fixture.connection().await;
     let notification = "
         INSERT INTO notifications (id, user_id, digest, accepted_at) VALUES ('bad', '1', '\\x00', now());
         INSERT INTO deliveries VALUES ('bad', '1', 'hook', 1, 'failed', now(), 'no')";
@@ -29,15 +29,15 @@ async fn a_time_beyond_the_range_is_an_error_in_postgresql() {
         {
             sqlx::query(update).bind(wrong).execute(&mut other).await.unwrap();
         }
-        assert_only_bad_rows_are_unreadable(&stage.store, wrong).await;
+        assert_only_bad_rows_are_unreadable(&fixture.store, wrong).await;
     }
 }
 
 #[tokio::test]
-async fn a_time_beyond_the_range_is_an_error_in_sqlite() {
-    let Some(stage) = Fixture::sqlite().await else { return };
-    write(&stage.store, batch(None, 2, &[row("bad", "1", 1), row("good", "1", 1)])).await.unwrap();
-    let mut other = SqliteConnection::connect(stage.url()).await.unwrap();
+async fn a_timestamp_out_of_range_is_an_error_in_sqlite() {
+    let Some(fixture) = Fixture::sqlite().await else { return };
+    write(&fixture.store, batch(None, 2, &[row("bad", "1", 1), row("good", "1", 1)])).await.unwrap();
+    let mut other = SqliteConnection::connect(fixture.url()).await.unwrap();
     let notification = "
         INSERT INTO notifications (id, user_id, digest, accepted_at) VALUES ('bad', '1', x'00', '');
         INSERT INTO deliveries VALUES ('bad', '1', 'hook', 1, 'failed', '', 'no')";
@@ -48,6 +48,6 @@ async fn a_time_beyond_the_range_is_an_error_in_sqlite() {
         for update in ["UPDATE events SET time = ? WHERE id = 'bad'", "UPDATE deliveries SET at = ?"] {
             sqlx::query(update).bind(wrong).execute(&mut other).await.unwrap();
         }
-        assert_only_bad_rows_are_unreadable(&stage.store, wrong).await;
+        assert_only_bad_rows_are_unreadable(&fixture.store, wrong).await;
     }
 }

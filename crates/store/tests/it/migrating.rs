@@ -1,4 +1,4 @@
-//! Migrations take turns, and who waits for its turn does so within a bound.
+//! One process migrates at a time; the others wait with a time-out.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use sqlx::migrate::Migrate as _;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use tokio::time::timeout;
 
-/// Longer than the lock is waited for, and shorter than a caller's patience.
-const BOUND: Duration = Duration::from_secs(20);
+/// Longer than the lock time-out, and shorter than a caller's time-out.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn not_migrated(url: &str) -> String {
-    let error = timeout(BOUND, Store::connect(url)).await.expect("in time").unwrap_err();
+    let error = timeout(TIMEOUT, Store::connect(url)).await.expect("in time").unwrap_err();
     assert!(matches!(error, StoreError::NotMigrated { .. }), "{error}");
     assert_eq!(error.class(), ErrorClass::Transient);
     error.to_string()
 }
 
-/// A migration that another process does not end: a start says within seconds whose lock it is.
+/// Within seconds, while another process hangs in a migration.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_holds_the_migration_lock_is_told_in_time() {
+async fn the_error_names_the_holder_of_the_migration_lock() {
     let Some(postgres) = Postgres::shared().await else { return };
     let database = postgres.database().await;
     let mut other = PgConnection::connect(database.url()).await.unwrap();
     sqlx::raw_sql("SET application_name = 'a long migration'").execute(&mut other).await.unwrap();
     let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut other).await.unwrap();
-    // One that is not the migrations', to be told from it.
+    // A lock of another key, whose holder must not be named.
     let mut bystander = PgConnection::connect(database.url()).await.unwrap();
     sqlx::raw_sql("SELECT pg_advisory_lock(7)").execute(&mut bystander).await.unwrap();
-    // As sqlx takes it, and so every version of this program.
+    // The lock that sqlx takes in every version of this program.
     other.lock().await.unwrap();
 
     let error = not_migrated(database.url()).await;
@@ -55,7 +55,7 @@ async fn a_failed_migration_leaves_no_lock() {
         .unwrap();
     sqlx::query(sqlx::AssertSqlSafe(set("''"))).execute(&mut other).await.unwrap();
     for _ in 0..2 {
-        let error = timeout(BOUND, Store::connect(database.url())).await.expect("in time").unwrap_err();
+        let error = timeout(TIMEOUT, Store::connect(database.url())).await.expect("in time").unwrap_err();
         assert!(matches!(error, StoreError::Unusable { .. }), "{error}");
     }
     sqlx::query(sqlx::AssertSqlSafe(set("(SELECT checksum FROM kept)"))).execute(&mut other).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_failed_migration_leaves_no_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_sqlite_file_is_told_in_time() {
+async fn a_locked_sqlite_file_is_an_error_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let url = sqlite_url(&folder.path().join("store.db"));
     Store::connect(&url).await.unwrap().close().await;

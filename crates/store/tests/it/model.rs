@@ -1,4 +1,4 @@
-//! Random histories of a partition against a model that a few lines can hold.
+//! Random histories of a partition, compared with a model.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,11 @@ use tokio::runtime::Handle;
 use crate::fixture::{Fixture, batch, next_offset, on_both, row, stored, write};
 
 on_both! {
-    any_history_leaves_one_row_an_id_and_the_offset_of_the_last_commit
+    /// One row an id, and the offset of the last commit.
+    any_history_matches_the_model
 }
 
-/// One attempt to write: some rows, each an id and a payload, by a writer that is up to date or not.
+/// One write: rows of an id and a payload, by a writer whose offset is current or old.
 #[derive(Clone, Debug)]
 struct Step {
     rows: Vec<(u8, u8)>,
@@ -33,22 +34,22 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step.prop_map(|(rows, is_behind, is_dropped)| Step { rows, is_behind, is_dropped }), 1..12)
 }
 
-async fn any_history_leaves_one_row_an_id_and_the_offset_of_the_last_commit(stage: Fixture) {
+async fn any_history_matches_the_model(fixture: Fixture) {
     let runtime = Handle::current();
-    let play = move || {
+    let run_all = move || {
         let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
         let case = std::cell::Cell::new(0);
         runner.run(&steps(), |steps| {
             case.set(case.get() + 1);
-            // Ids and topics of its own let all histories use one database.
-            runtime.block_on(play(&stage.store, &format!("case-{}", case.get()), &steps));
+            // Each history has its own ids and topic, so all share one database.
+            runtime.block_on(run(&fixture.store, &format!("case-{}", case.get()), &steps));
             Ok(())
         })
     };
-    tokio::task::spawn_blocking(play).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(run_all).await.unwrap().unwrap();
 }
 
-async fn play(store: &Store, case: &str, steps: &[Step]) {
+async fn run(store: &Store, case: &str, steps: &[Step]) {
     let mut model = Model::default();
     for step in steps {
         let owned: Vec<_> =
@@ -79,5 +80,5 @@ async fn play(store: &Store, case: &str, steps: &[Step]) {
     let ids: Vec<_> = (0..12).map(|id| format!("{case}-{id}")).collect();
     assert_eq!(stored(store, ids.iter().map(String::as_str)).await, model.rows);
     assert_eq!(store.next_offset(crate::fixture::CONSUMER, case, 0).await.unwrap(), model.offset);
-    assert_eq!(next_offset(store).await, None, "nobody else's offset moved");
+    assert_eq!(next_offset(store).await, None, "no other offset moved");
 }

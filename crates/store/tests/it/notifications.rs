@@ -1,4 +1,4 @@
-//! Notifications: accepted once, attempted, concluded.
+//! Notifications: acceptance, delivery attempts, result.
 
 use millrace_store::{
     AcceptResult, Delivery, DeliveryStatus, DestinationProgress, NewNotification, NotificationOutcome,
@@ -8,17 +8,17 @@ use millrace_store::{
 use crate::fixture::{Fixture, batch, digest, on_both, row, time, write};
 
 on_both! {
-    a_notification_is_known_from_its_acceptance_on
-    of_fifty_concurrent_acceptances_exactly_one_is_new
+    an_accepted_notification_is_found
+    exactly_one_concurrent_acceptance_is_new
     another_payload_under_an_accepted_id_is_a_conflict
-    an_id_names_one_event_be_it_a_row_or_a_notification
-    of_an_event_and_a_notification_that_take_one_id_at_once_one_has_it
-    a_group_may_hold_an_id_more_than_once
-    a_repeat_says_what_was_delivered_and_how_it_ended
-    a_notification_failed_when_all_destinations_did
-    a_delivery_is_never_taken_back
-    what_stood_at_a_place_before_is_forgotten_with_its_deliveries
-    a_server_s_words_are_kept_although_they_hold_a_nul
+    an_id_names_one_event_in_both_tables
+    an_event_and_a_notification_cannot_share_an_id
+    a_batch_may_repeat_an_id
+    a_repeat_returns_the_progress
+    a_notification_fails_when_all_destinations_fail
+    a_delivered_attempt_stays_delivered
+    a_stale_synthetic_id_is_replaced_with_its_deliveries
+    a_nul_in_an_error_is_replaced
 }
 
 fn new(id: &str, digest_of: u8) -> NewNotification<'_> {
@@ -40,11 +40,11 @@ async fn read(store: &Store) -> StoredNotification {
     store.notification("a").await.unwrap().unwrap()
 }
 
-fn concluded(outcome: NotificationOutcome) -> [NotificationResult<'static>; 1] {
+fn result(outcome: NotificationOutcome) -> [NotificationResult<'static>; 1] {
     [NotificationResult { event_id: "a", outcome }]
 }
 
-async fn a_notification_is_known_from_its_acceptance_on(Fixture { store, .. }: Fixture) {
+async fn an_accepted_notification_is_found(Fixture { store, .. }: Fixture) {
     assert_eq!(store.notification("a").await.unwrap(), None);
     assert_eq!(accept(&store, new("a", 1)).await, AcceptResult::New);
     let found = read(&store).await;
@@ -53,19 +53,19 @@ async fn a_notification_is_known_from_its_acceptance_on(Fixture { store, .. }: F
     assert_eq!(store.notification("b").await.unwrap(), None);
 }
 
-async fn of_fifty_concurrent_acceptances_exactly_one_is_new(stage: Fixture) {
-    let stores = [stage.store.clone(), Store::connect(stage.url()).await.unwrap()];
+async fn exactly_one_concurrent_acceptance_is_new(fixture: Fixture) {
+    let stores = [fixture.store.clone(), Store::connect(fixture.url()).await.unwrap()];
     let accepting: Vec<_> = (0..50)
         .map(|n| {
             let store = stores[n % 2].clone();
             tokio::spawn(async move {
-                // Each with a neighbour of its own, in either order.
+                // Each with another id of its own, in either order.
                 let own = format!("own-{n}");
                 let group = if n % 3 == 0 { [new("a", 1), new(&own, 1)] } else { [new(&own, 1), new("a", 1)] };
-                let answers = store.accept_notifications(&group).await.unwrap();
+                let results = store.accept_notifications(&group).await.unwrap();
                 let of_a = group.iter().position(|new| new.id == "a").unwrap();
-                assert_eq!(answers[1 - of_a], AcceptResult::New);
-                answers[of_a].clone()
+                assert_eq!(results[1 - of_a], AcceptResult::New);
+                results[of_a].clone()
             })
         })
         .collect();
@@ -85,30 +85,30 @@ async fn another_payload_under_an_accepted_id_is_a_conflict(Fixture { store, .. 
     assert_eq!(accept(&store, new("a", 1)).await, AcceptResult::Repeat(Progress::default()));
 }
 
-async fn an_id_names_one_event_be_it_a_row_or_a_notification(Fixture { store, .. }: Fixture) {
-    accept(&store, new("told", 1)).await;
-    let rows = [row("told", "{}", 2), row("payment", "{}", 1), row("row", "{}", 1)];
+async fn an_id_names_one_event_in_both_tables(Fixture { store, .. }: Fixture) {
+    accept(&store, new("notification", 1)).await;
+    let rows = [row("notification", "{}", 2), row("payment", "{}", 1), row("row", "{}", 1)];
     let refused = write(&store, batch(None, 3, &rows)).await.unwrap();
     assert_eq!(refused, [Refused { row: 0, refusal: Refusal::IdempotencyConflict }]);
     let group = [new("row", 2), new("payment", 1), new("new", 1)];
     let accepted = store.accept_notifications(&group).await.unwrap();
     assert_eq!(accepted, [AcceptResult::Refused(Refusal::IdempotencyConflict), AcceptResult::New, AcceptResult::New]);
-    assert_eq!(store.event("told").await.unwrap(), None);
+    assert_eq!(store.event("notification").await.unwrap(), None);
     assert_eq!(store.notification("row").await.unwrap(), None);
 }
 
-async fn of_an_event_and_a_notification_that_take_one_id_at_once_one_has_it(Fixture { store, .. }: Fixture) {
-    for turn in 0..50_i64 {
-        let id = format!("at-once-{turn}");
+async fn an_event_and_a_notification_cannot_share_an_id(Fixture { store, .. }: Fixture) {
+    for round in 0..50_i64 {
+        let id = format!("at-once-{round}");
         let rows = [row(&id, "{}", 1)];
-        let expected = (turn > 0).then_some(turn);
+        let expected = (round > 0).then_some(round);
         let (refused, accepted) =
-            tokio::join!(write(&store, batch(expected, turn + 1, &rows)), accept(&store, new(&id, 2)));
+            tokio::join!(write(&store, batch(expected, round + 1, &rows)), accept(&store, new(&id, 2)));
         assert_ne!(refused.unwrap().is_empty(), accepted == AcceptResult::New, "{id}");
     }
 }
 
-async fn a_group_may_hold_an_id_more_than_once(Fixture { store, .. }: Fixture) {
+async fn a_batch_may_repeat_an_id(Fixture { store, .. }: Fixture) {
     let group = [new("b", 1), new("a", 1), new("a", 2), new("a", 1), new("b", 1)];
     let accepted = store.accept_notifications(&group).await.unwrap();
     let repeat = || AcceptResult::Repeat(Progress::default());
@@ -117,7 +117,7 @@ async fn a_group_may_hold_an_id_more_than_once(Fixture { store, .. }: Fixture) {
     assert_eq!(store.accept_notifications(&[]).await.unwrap(), []);
 }
 
-async fn a_repeat_says_what_was_delivered_and_how_it_ended(Fixture { store, .. }: Fixture) {
+async fn a_repeat_returns_the_progress(Fixture { store, .. }: Fixture) {
     accept(&store, new("a", 1)).await;
     let attempts =
         [delivery("mail", 1, 2, None), delivery("hook", 1, 1, Some("503")), delivery("hook", 2, 3, Some("504"))];
@@ -136,7 +136,7 @@ async fn a_repeat_says_what_was_delivered_and_how_it_ended(Fixture { store, .. }
         [AcceptResult::Repeat(progress.clone()), AcceptResult::New, AcceptResult::Repeat(progress.clone())]
     );
 
-    store.record_deliveries(&[], &concluded(NotificationOutcome::Delivered)).await.unwrap();
+    store.record_deliveries(&[], &result(NotificationOutcome::Delivered)).await.unwrap();
     progress.outcome = Some(NotificationOutcome::Delivered);
     assert_eq!(accept(&store, new("a", 1)).await, AcceptResult::Repeat(progress));
 
@@ -148,28 +148,28 @@ async fn a_repeat_says_what_was_delivered_and_how_it_ended(Fixture { store, .. }
     assert_eq!((last.at, last.status.as_str(), last.error.as_deref()), (attempts[2].at, "failed", Some("504")));
 }
 
-async fn a_notification_failed_when_all_destinations_did(Fixture { store, .. }: Fixture) {
+async fn a_notification_fails_when_all_destinations_fail(Fixture { store, .. }: Fixture) {
     accept(&store, new("a", 1)).await;
     store.record_deliveries(&[delivery("mail", 1, 1, Some("no such user"))], &[]).await.unwrap();
     assert_eq!(read(&store).await.status, NotificationStatus::Accepted, "another destination may be tried");
     let last = [delivery("hook", 1, 2, Some("410"))];
-    store.record_deliveries(&last, &concluded(NotificationOutcome::Failed)).await.unwrap();
+    store.record_deliveries(&last, &result(NotificationOutcome::Failed)).await.unwrap();
     assert_eq!(read(&store).await.status, NotificationStatus::Failed);
 
-    // It was replayed.
+    // After a replay.
     let again = [delivery("hook", 2, 3, None)];
-    store.record_deliveries(&again, &concluded(NotificationOutcome::Delivered)).await.unwrap();
+    store.record_deliveries(&again, &result(NotificationOutcome::Delivered)).await.unwrap();
     assert_eq!(read(&store).await.status, NotificationStatus::Delivered);
 }
 
-async fn a_delivery_is_never_taken_back(Fixture { store, .. }: Fixture) {
+async fn a_delivered_attempt_stays_delivered(Fixture { store, .. }: Fixture) {
     accept(&store, new("a", 1)).await;
-    // An attempt that was not known to have failed is made again under its number.
+    // An attempt with an unknown outcome is made again under its number.
     store.record_deliveries(&[delivery("hook", 1, 1, Some("reset"))], &[]).await.unwrap();
     let twice = [delivery("hook", 1, 2, None), delivery("hook", 1, 3, Some("late"))];
-    store.record_deliveries(&twice, &concluded(NotificationOutcome::Delivered)).await.unwrap();
+    store.record_deliveries(&twice, &result(NotificationOutcome::Delivered)).await.unwrap();
     store
-        .record_deliveries(&[delivery("hook", 1, 4, Some("later"))], &concluded(NotificationOutcome::Failed))
+        .record_deliveries(&[delivery("hook", 1, 4, Some("later"))], &result(NotificationOutcome::Failed))
         .await
         .unwrap();
     let found = read(&store).await;
@@ -180,18 +180,18 @@ async fn a_delivery_is_never_taken_back(Fixture { store, .. }: Fixture) {
     assert_eq!(progress.outcome, Some(NotificationOutcome::Delivered));
 }
 
-async fn a_server_s_words_are_kept_although_they_hold_a_nul(Fixture { store, .. }: Fixture) {
+async fn a_nul_in_an_error_is_replaced(Fixture { store, .. }: Fixture) {
     accept(&store, new("a", 1)).await;
     store.record_deliveries(&[delivery("hook", 1, 1, Some("502 \0 bad"))], &[]).await.unwrap();
     assert_eq!(read(&store).await.deliveries[0].error.as_deref(), Some("502 \u{fffd} bad"));
 }
 
-async fn what_stood_at_a_place_before_is_forgotten_with_its_deliveries(Fixture { store, .. }: Fixture) {
-    let at_place = |digest_of| NewNotification { is_synthetic_id: true, ..new("a", digest_of) };
-    assert_eq!(accept(&store, at_place(1)).await, AcceptResult::New);
-    store.record_deliveries(&[delivery("hook", 1, 1, None)], &concluded(NotificationOutcome::Delivered)).await.unwrap();
-    assert!(matches!(accept(&store, at_place(1)).await, AcceptResult::Repeat(_)), "the same record again is a repeat");
-    assert_eq!(accept(&store, at_place(2)).await, AcceptResult::New);
+async fn a_stale_synthetic_id_is_replaced_with_its_deliveries(Fixture { store, .. }: Fixture) {
+    let synthetic = |digest_of| NewNotification { is_synthetic_id: true, ..new("a", digest_of) };
+    assert_eq!(accept(&store, synthetic(1)).await, AcceptResult::New);
+    store.record_deliveries(&[delivery("hook", 1, 1, None)], &result(NotificationOutcome::Delivered)).await.unwrap();
+    assert!(matches!(accept(&store, synthetic(1)).await, AcceptResult::Repeat(_)), "the same record again is a repeat");
+    assert_eq!(accept(&store, synthetic(2)).await, AcceptResult::New);
     let read = read(&store).await;
     assert_eq!((read.status, read.deliveries), (NotificationStatus::Accepted, Vec::new()));
 }

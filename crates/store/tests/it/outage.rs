@@ -1,4 +1,4 @@
-//! PostgreSQL goes away and comes back; a frozen owner is passed by.
+//! PostgreSQL stops and starts again; a frozen owner is fenced.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use millrace_testkit::{Postgres, eventually};
 
 use crate::fixture::{batch, next_offset, row, stored, write};
 
-const BOUND: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_heals_when_its_server_comes_back() {
+async fn a_store_reconnects_after_an_outage() {
     let Some(postgres) = Postgres::dedicated().await else { return };
     let database = postgres.database().await;
     let store = Store::connect(database.url()).await.unwrap();
@@ -26,20 +26,21 @@ async fn a_store_heals_when_its_server_comes_back() {
     assert_eq!(down.class(), ErrorClass::Transient, "{down}");
 
     postgres.start().await;
-    let offset =
-        eventually(BOUND, "the store answers again", async || store.next_offset("event-store", "events", 0).await.ok());
+    let offset = eventually(TIMEOUT, "the store answers again", async || {
+        store.next_offset("event-store", "events", 0).await.ok()
+    });
     assert_eq!(offset.await, Some(1));
     write(&store, batch(Some(1), 2, &[row("b", "3", 3)])).await.unwrap();
     assert_eq!(stored(&store, ["a", "b"]).await.len(), 2);
 
-    // An orderly stop tells the connections that are open.
+    // A graceful stop ends open connections with an error.
     postgres.stop().await;
     postgres.start().await;
     assert_eq!(next_offset(&store).await, Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_that_holds_the_lock_does_not_hold_up_the_next_one_for_ever() {
+async fn a_frozen_owner_blocks_the_next_one_for_a_bounded_time() {
     let Some(postgres) = Postgres::shared().await else { return };
     let database = postgres.database().await;
     let [frozen, next] = [database.url(); 2];

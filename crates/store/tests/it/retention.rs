@@ -1,4 +1,4 @@
-//! Old rows are deleted in batches; what is young, unfinished or an offset stays.
+//! Old rows are deleted in batches; young rows, notifications without an outcome, and offsets stay.
 
 use jiff::{Timestamp, ToSpan as _};
 use millrace_store::{
@@ -11,10 +11,10 @@ use crate::fixture::{Fixture, batch, digest, next_offset, on_both, row, stored, 
 on_both! {
     events_are_deleted_oldest_first_in_batches
     offsets_stay_when_their_rows_are_deleted
-    the_id_of_a_deleted_event_may_be_taken_again
+    the_id_of_a_deleted_event_is_free
     ended_notifications_are_deleted_with_their_deliveries
     a_notification_stays_until_its_last_attempt_is_old
-    the_index_is_built_once_by_many_at_once
+    concurrent_processes_build_the_index_once
 }
 
 const LIMIT: u32 = 1_000;
@@ -38,7 +38,7 @@ async fn events_are_deleted_oldest_first_in_batches(Fixture { store, .. }: Fixtu
     let left = async || stored(&store, ["d1", "d2", "d3", "d4"]).await.into_keys().collect::<Vec<_>>();
     assert_eq!(delete(&store, RetainedTable::Events, 4, 2).await, 2);
     assert_eq!(left().await, ["d3", "d4"]);
-    assert_eq!(delete(&store, RetainedTable::Events, 4, 2).await, 1, "of exactly that time is not older");
+    assert_eq!(delete(&store, RetainedTable::Events, 4, 2).await, 1, "a row of exactly that time is not older");
     assert_eq!(left().await, ["d4"]);
     assert_eq!(delete(&store, RetainedTable::Events, 4, 2).await, 0);
 }
@@ -50,7 +50,7 @@ async fn offsets_stay_when_their_rows_are_deleted(Fixture { store, .. }: Fixture
     assert_eq!(write(&store, batch(Some(7), 8, &[received("b", 3)])).await.unwrap(), []);
 }
 
-async fn the_id_of_a_deleted_event_may_be_taken_again(Fixture { store, .. }: Fixture) {
+async fn the_id_of_a_deleted_event_is_free(Fixture { store, .. }: Fixture) {
     write(&store, batch(None, 1, &[received("a", 1)])).await.unwrap();
     assert_eq!(delete(&store, RetainedTable::Events, 2, LIMIT).await, 1);
     let other = EventRow { data: "2", digest: digest(2), ..received("a", 3) };
@@ -67,8 +67,8 @@ async fn attempt(store: &Store, id: &str, on: i64, outcome: Option<NotificationO
     let status = DeliveryStatus::Failed;
     let (user_id, destination) = ("12345", "hook");
     let delivery = Delivery { event_id: id, user_id, destination, attempt: 1, status, at: day(on), error: Some("503") };
-    let conclusion = outcome.map(|outcome| NotificationResult { event_id: id, outcome });
-    store.record_deliveries(&[delivery], conclusion.as_slice()).await.unwrap();
+    let result = outcome.map(|outcome| NotificationResult { event_id: id, outcome });
+    store.record_deliveries(&[delivery], result.as_slice()).await.unwrap();
 }
 
 async fn ended_notifications_are_deleted_with_their_deliveries(Fixture { store, .. }: Fixture) {
@@ -82,7 +82,7 @@ async fn ended_notifications_are_deleted_with_their_deliveries(Fixture { store, 
     for id in ["open", "young"] {
         assert_eq!(store.notification(id).await.unwrap().unwrap().deliveries.len(), 1, "{id}");
     }
-    // Nothing is left of it that a new one would find.
+    // A new notification under its id starts afresh.
     assert_eq!(accept(&store, "old", 3).await, AcceptResult::New);
     assert!(store.notification("old").await.unwrap().unwrap().deliveries.is_empty());
 }
@@ -94,9 +94,9 @@ async fn a_notification_stays_until_its_last_attempt_is_old(Fixture { store, .. 
     assert_eq!(delete(&store, RetainedTable::Notifications, 4, LIMIT).await, 1);
 }
 
-async fn the_index_is_built_once_by_many_at_once(stage: Fixture) {
-    let stores = [stage.store.clone(), Store::connect(stage.url()).await.unwrap()];
-    write(&stage.store, batch(None, 1, &[received("a", 1)])).await.unwrap();
+async fn concurrent_processes_build_the_index_once(fixture: Fixture) {
+    let stores = [fixture.store.clone(), Store::connect(fixture.url()).await.unwrap()];
+    write(&fixture.store, batch(None, 1, &[received("a", 1)])).await.unwrap();
     let builds: Vec<_> = (0..8)
         .map(|n| {
             let store = stores[n % 2].clone();
@@ -108,31 +108,31 @@ async fn the_index_is_built_once_by_many_at_once(stage: Fixture) {
         built |= build.await.unwrap();
     }
     assert!(built);
-    assert!(stores[1].prepare_retention(RetainedTable::Events).await.unwrap(), "it is there for everybody");
+    assert!(stores[1].prepare_retention(RetainedTable::Events).await.unwrap(), "it exists for all");
 }
 
-/// A row that a writer has locked, such as the offset's transaction of another process, is left for the next batch.
+/// A row locked by a transaction of another process is left for the next batch.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_row_does_not_keep_the_others() {
-    let Some(stage) = Fixture::postgres().await else { return };
+async fn a_locked_row_does_not_block_the_others() {
+    let Some(fixture) = Fixture::postgres().await else { return };
     let rows = [received("a", 1), received("b", 1)];
-    write(&stage.store, batch(None, 2, &rows)).await.unwrap();
-    let mut other = stage.connection().await;
+    write(&fixture.store, batch(None, 2, &rows)).await.unwrap();
+    let mut other = fixture.connection().await;
     sqlx::raw_sql("BEGIN; SELECT FROM events WHERE id = 'a' FOR UPDATE").execute(&mut other).await.unwrap();
-    assert_eq!(delete(&stage.store, RetainedTable::Events, 2, LIMIT).await, 1);
+    assert_eq!(delete(&fixture.store, RetainedTable::Events, 2, LIMIT).await, 1);
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
-    assert_eq!(delete(&stage.store, RetainedTable::Events, 2, LIMIT).await, 1);
+    assert_eq!(delete(&fixture.store, RetainedTable::Events, 2, LIMIT).await, 1);
 }
 
-/// As an interrupted `CREATE INDEX CONCURRENTLY` leaves it.
+/// An interrupted `CREATE INDEX CONCURRENTLY` leaves an invalid index.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_whose_build_was_interrupted_is_built_again() {
-    let Some(stage) = Fixture::postgres().await else { return };
-    let mut other = stage.connection().await;
-    assert!(stage.store.prepare_retention(RetainedTable::Events).await.unwrap());
+    let Some(fixture) = Fixture::postgres().await else { return };
+    let mut other = fixture.connection().await;
+    assert!(fixture.store.prepare_retention(RetainedTable::Events).await.unwrap());
     let break_it = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'events_received_at'::regclass";
     sqlx::raw_sql(break_it).execute(&mut other).await.unwrap();
-    assert!(stage.store.prepare_retention(RetainedTable::Events).await.unwrap());
+    assert!(fixture.store.prepare_retention(RetainedTable::Events).await.unwrap());
     let is_valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'events_received_at'::regclass";
     assert!(sqlx::query_scalar::<_, bool>(is_valid).fetch_one(&mut other).await.unwrap());
 }

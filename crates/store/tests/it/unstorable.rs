@@ -1,15 +1,15 @@
-//! Rows that a database has no place for, in the middle of good ones.
+//! Rows that a database cannot store, among good ones.
 
 use millrace_store::{AcceptResult, EventRow, NewNotification, Refusal};
 
 use crate::fixture::{Fixture, batch, digest, next_offset, on_both, row, stored, time, write};
 
 on_both! {
-    text_with_a_nul_is_refused_alone
-    a_notification_with_a_nul_is_refused_alone
+    only_text_with_a_nul_is_refused
+    only_a_notification_with_a_nul_is_refused
 }
 
-async fn text_with_a_nul_is_refused_alone(Fixture { store, .. }: Fixture) {
+async fn only_text_with_a_nul_is_refused(Fixture { store, .. }: Fixture) {
     let rows =
         [row("a", "1", 1), EventRow { key: Some("k\0"), ..row("b", "2", 2) }, row("c\0", "3", 3), row("d", "4", 4)];
     let refused = write(&store, batch(None, 4, &rows)).await.unwrap();
@@ -20,7 +20,7 @@ async fn text_with_a_nul_is_refused_alone(Fixture { store, .. }: Fixture) {
     assert_eq!(next_offset(&store).await, Some(4));
 }
 
-async fn a_notification_with_a_nul_is_refused_alone(Fixture { store, .. }: Fixture) {
+async fn only_a_notification_with_a_nul_is_refused(Fixture { store, .. }: Fixture) {
     let accepted_at = time("2026-01-31T12:00:00Z");
     let new = |id, user_id| NewNotification { id, user_id, digest: digest(1), accepted_at, is_synthetic_id: false };
     let accepted = store.accept_notifications(&[new("a", "1"), new("b", "\0"), new("c", "3")]).await.unwrap();
@@ -31,14 +31,14 @@ async fn a_notification_with_a_nul_is_refused_alone(Fixture { store, .. }: Fixtu
 }
 
 #[tokio::test]
-async fn postgresql_keeps_the_rows_around_those_it_cannot_store() {
-    let Some(stage) = Fixture::postgres().await else { return };
-    let store = &stage.store;
+async fn postgresql_stores_the_rows_around_unstorable_ones() {
+    let Some(fixture) = Fixture::postgres().await else { return };
+    let store = &fixture.store;
     let ids: Vec<_> = (0..500).map(|n| format!("id-{n}")).collect();
     let mut rows: Vec<_> = ids.iter().map(|id| row(id, r#"{"a": 1}"#, 1)).collect();
     rows[0].data = r#"{"a": "\u0000"}"#;
     rows[17].data = r#"{"a": "\ud800"}"#;
-    // More than an index entry takes, and of a kind that does not compress.
+    // Larger than an index entry, and incompressible.
     let number = |n: u32| n.wrapping_mul(n).wrapping_mul(2_654_435_761) >> 16;
     let long: Vec<_> = (0..2_000).map(|n| format!("{:04x}", number(n))).collect();
     let long = long.concat();
@@ -54,9 +54,9 @@ async fn postgresql_keeps_the_rows_around_those_it_cannot_store() {
 }
 
 #[tokio::test]
-async fn the_next_payload_has_the_id_of_one_that_postgresql_cannot_store() {
-    let Some(stage) = Fixture::postgres().await else { return };
-    let store = &stage.store;
+async fn an_unstorable_payload_leaves_its_id_to_the_next() {
+    let Some(fixture) = Fixture::postgres().await else { return };
+    let store = &fixture.store;
     let bad = row("a", r#""\u0000""#, 1);
     let refused = write(store, batch(None, 3, &[bad, row("a", "2", 2), bad, row("a", "3", 3)])).await.unwrap();
     let reasons: Vec<_> = refused.iter().map(|refused| (refused.row, &refused.refusal)).collect();
@@ -72,8 +72,8 @@ async fn the_next_payload_has_the_id_of_one_that_postgresql_cannot_store() {
 
 #[tokio::test]
 async fn sqlite_keeps_json_text_as_it_is() {
-    let Some(stage) = Fixture::sqlite().await else { return };
-    let store = &stage.store;
+    let Some(fixture) = Fixture::sqlite().await else { return };
+    let store = &fixture.store;
     let data = r#"{ "b":"\u0000\ud800",  "a": 1.0 }"#;
     assert_eq!(write(store, batch(None, 1, &[row("a", data, 1)])).await.unwrap(), []);
     assert_eq!(stored(store, ["a"]).await["a"], data);

@@ -1,16 +1,15 @@
-//! A broker in a container.
+//! A Kafka broker in a container.
 
 use millrace_broker::apache::KAFKA_VERSION;
 
 use crate::docker::Service;
 
-/// A broker that clients find at this port. It speaks to itself under the address that they use, so the port is the
-/// same inside.
+/// A broker on this port. It connects to its own advertised listener, so the port is the same in the container.
 pub(super) fn service(port: u16) -> Service {
     Service { image: format!("apache/kafka:{KAFKA_VERSION}"), port, environment: settings(port), arguments: Vec::new() }
 }
 
-/// The image takes `server.properties` from the environment.
+/// The image reads `server.properties` from the environment.
 fn settings(port: u16) -> Vec<(&'static str, String)> {
     vec![
         ("KAFKA_NODE_ID", "1".to_owned()),
@@ -34,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_are_sent_to_the_port_that_is_published() {
+    fn the_published_port_is_advertised() {
         let Service { image, port, environment, .. } = service(15_001);
         assert_eq!((&*image, port), ("apache/kafka:4.1.0", 15_001));
         let advertised = ("KAFKA_ADVERTISED_LISTENERS", "PLAINTEXT://127.0.0.1:15001".to_owned());

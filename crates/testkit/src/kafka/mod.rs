@@ -11,12 +11,12 @@
 //! # }
 //! ```
 //!
-//! It is found in this order: the broker that `KAFKA_BOOTSTRAP_SERVERS` names; a container where a Docker engine
-//! answers and has or gets the image; Apache Kafka from its jars where a JDK is there. Where none is, a test says on
-//! the terminal what it skips, and fails if `CI` is set.
+//! The first that is available: the broker in `KAFKA_BOOTSTRAP_SERVERS`; a container, where a Docker engine answers and
+//! has or can pull the image; Apache Kafka from its jars, where a JDK is installed. Without any, a test prints that it
+//! is skipped, and fails if `CI` is set.
 //!
-//! One broker serves all tests of a binary, so each takes topics and groups of its own ([`unique`]). Tests that harm
-//! their broker start one for themselves ([`dedicated`]). No broker outlives the test process, however that ends.
+//! One broker serves all tests of a binary, so each uses its own topics and groups ([`unique`]). Tests that inject
+//! faults start their own ([`dedicated`]). No broker outlives the test process, however that ends.
 
 mod container;
 mod produce;
@@ -41,43 +41,42 @@ use crate::missing::skip;
 pub use produce::{Place, RawRecord, TransactionEnd};
 pub use read::{Isolation, OwnedRecord};
 
-/// How long one step against a broker in good health may take on a busy machine.
-const BOUND: Duration = Duration::from_secs(30);
+/// The time-out of one operation on a healthy broker, on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// As tests that are skipped call it.
+/// Its name in the message of a skipped test.
 const NAME: &str = "Kafka";
 
-/// A Kafka to test against, and what a test asks of it.
+/// A Kafka cluster to test against.
 #[derive(Debug)]
 pub struct Kafka {
     bootstrap_servers: String,
     origin: Origin,
 }
 
-/// Where it came from. Dropping it ends it.
+/// Where the cluster comes from. Dropping it ends the cluster.
 #[derive(Debug)]
 enum Origin {
-    /// Somebody else's.
+    /// Not started by this process.
     Environment,
-    /// This process's, in a container.
+    /// A container of this process.
     Container { _container: Container },
-    /// This process's. The brokers end before their files are removed: fields drop in their order.
+    /// Brokers of this process. They end before their files are removed: fields drop in order.
     Jars { cluster: ApacheCluster, _folder: Option<TempDir> },
 }
 
-/// The broker of this test binary, or `None` where there is none and the test is to be skipped, which is then said on
-/// the terminal.
+/// The broker of this test binary; `None` if none is available and the test is to be skipped, which is printed.
 ///
 /// # Panics
-/// Where there is none and `CI` is set; where one is there and does not come up.
+/// If none is available and `CI` is set; if one does not start.
 pub async fn shared() -> Option<&'static Kafka> {
     static SHARED: OnceCell<Result<Kafka, String>> = OnceCell::const_new();
     let found = SHARED.get_or_init(find).await;
     found.as_ref().map_err(|reason| skip(NAME, reason)).ok()
 }
 
-/// A cluster for this test alone, from the jars, whose brokers it may pause and kill; `configure` says how many and
-/// with which settings. `None` and panics as in [`shared`].
+/// A cluster from the jars for this test alone, whose brokers it may pause and kill; `configure` sets its size and
+/// settings. `None` and panics as in [`shared`].
 pub async fn dedicated(configure: impl FnOnce(ApacheBuilder) -> ApacheBuilder) -> Option<Kafka> {
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder for a broker: {error}"));
     let builder = configure(Apache::builder(folder.path()).scratch().short_lived());
@@ -91,7 +90,7 @@ pub async fn dedicated(configure: impl FnOnce(ApacheBuilder) -> ApacheBuilder) -
     }
 }
 
-/// A name that nobody else has, for a topic or a group: `orders-0198…`.
+/// A unique name for a topic or a group: `orders-0198…`.
 pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{}", Uuid::now_v7().simple())
 }
@@ -111,12 +110,12 @@ async fn find() -> Result<Kafka, String> {
         }
         Err(reason) => reason,
     };
-    // A static is never dropped: the folder goes with the brokers when the process ends.
+    // A static is never dropped: the watchdog removes the folder when the process ends.
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder for a broker: {error}")).keep();
     match Apache::builder(&folder).scratch().short_lived().start().await {
         Ok(cluster) => Ok(Kafka::of_jars(cluster, None)),
         Err(missing @ apache::Error::ProgramMissing { .. }) => {
-            // Nothing runs on it, and an empty folder left behind harms nobody.
+            // Nothing uses it; an empty folder left behind is harmless.
             let _ = std::fs::remove_dir_all(&folder);
             Err(format!("KAFKA_BOOTSTRAP_SERVERS is not set; {no_docker}; {missing}"))
         }
@@ -129,41 +128,41 @@ impl Kafka {
         Self { bootstrap_servers: cluster.bootstrap_servers(), origin: Origin::Jars { cluster, _folder: folder } }
     }
 
-    /// Where clients find it: `host:port,…`.
+    /// The bootstrap servers: `host:port,…`.
     pub fn bootstrap_servers(&self) -> &str {
         &self.bootstrap_servers
     }
 
-    /// A client's settings, with nothing but the address.
+    /// A client configuration with the bootstrap servers alone.
     pub fn client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", &self.bootstrap_servers);
         client
     }
 
-    /// A broker of a [`dedicated`] cluster, to do harm to. Ids count from 1.
+    /// A broker of a [`dedicated`] cluster, for fault injection. Ids count from 1.
     ///
     /// # Panics
-    /// Where the cluster has no such broker, or is not made of processes of this one.
+    /// If the cluster has no such broker, or this process has not started it.
     pub fn broker(&self, id: i32) -> &Broker {
         let broker = match &self.origin {
             Origin::Jars { cluster, .. } => cluster.broker(id),
             Origin::Environment | Origin::Container { .. } => None,
         };
-        broker.unwrap_or_else(|| panic!("no broker {id} of this process's"))
+        broker.unwrap_or_else(|| panic!("this process has no broker {id}"))
     }
 
-    /// Creates topics that do not exist yet, and returns when they can be written to.
+    /// Creates missing topics, and returns when they can be written to.
     ///
     /// # Panics
     /// Where the broker refuses one.
     pub async fn create_topics(&self, topics: &[TopicSpec]) {
-        topics::create_missing(&self.client(), DefaultClientContext, topics, BOUND)
+        topics::create_missing(&self.client(), DefaultClientContext, topics, TIMEOUT)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// Creates a topic with a name of its own that begins with `prefix`, and returns the name.
+    /// Creates a topic with a unique name that begins with `prefix`, and returns the name.
     ///
     /// # Panics
     /// Where the broker refuses it.
@@ -173,19 +172,19 @@ impl Kafka {
         name
     }
 
-    /// Deletes a topic, and returns when it is gone.
+    /// Deletes a topic, and returns when it is deleted.
     ///
     /// # Panics
     /// Where the broker refuses.
     pub async fn delete_topic(&self, topic: &str) {
         let admin: AdminClient<DefaultClientContext> =
-            self.client().create().unwrap_or_else(|error| panic!("an admin client: {error}"));
-        let deleted = admin.delete_topics(&[topic], &AdminOptions::new().operation_timeout(Some(BOUND))).await;
+            self.client().create().unwrap_or_else(|error| panic!("cannot create an admin client: {error}"));
+        let deleted = admin.delete_topics(&[topic], &AdminOptions::new().operation_timeout(Some(TIMEOUT))).await;
         let deleted = deleted.unwrap_or_else(|error| panic!("deleting {topic}: {error}"));
         assert!(deleted.iter().all(Result::is_ok), "deleting {topic}: {deleted:?}");
     }
 
-    /// To create no topics takes an answer of the broker.
+    /// Creating no topics succeeds once the broker answers.
     async fn wait_until_reachable(&self) {
         self.create_topics(&[]).await;
     }

@@ -1,4 +1,4 @@
-//! Records written as bytes.
+//! Producing records byte for byte.
 
 use std::time::Duration;
 
@@ -7,44 +7,44 @@ use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 
-use super::{BOUND, Kafka};
+use super::{Kafka, TIMEOUT};
 
-/// A record to be written, byte for byte.
+/// A record to be produced, byte for byte.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RawRecord {
     /// The partition; `None`: by the key's hash.
     pub partition: Option<i32>,
-    /// The key; `None` is Kafka's null.
+    /// The key; `None` is a null key.
     pub key: Option<Vec<u8>>,
-    /// The value; `None` is Kafka's null.
+    /// The value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
-    /// The headers in their order; `None` is Kafka's null.
+    /// The headers in order; `None` is a null value.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
-    /// The time in milliseconds since 1970; `None`: now.
+    /// The timestamp in milliseconds since the Unix epoch; `None`: now.
     pub timestamp: Option<i64>,
 }
 
 impl RawRecord {
-    /// A record with this value, and nothing else.
+    /// A record with this value alone.
     pub fn new(value: impl Into<Vec<u8>>) -> Self {
         Self { value: Some(value.into()), ..Self::default() }
     }
 
-    /// The same with this key.
+    /// Sets the key.
     #[must_use]
     pub fn key(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// The same with one more header.
+    /// Appends a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.to_owned(), Some(value.into())));
         self
     }
 
-    /// The same for this partition.
+    /// Sets the partition.
     #[must_use]
     pub fn partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);
@@ -52,7 +52,7 @@ impl RawRecord {
     }
 }
 
-/// Where a record came to stand.
+/// The position of a record.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Place {
     /// Its partition.
@@ -62,7 +62,7 @@ pub struct Place {
 }
 
 impl Kafka {
-    /// Writes the records in their order with `acks=all`, and returns where each stands once all are acknowledged.
+    /// Writes the records in order with `acks=all`, and returns their positions once all are acknowledged.
     ///
     /// # Panics
     /// Where one is not acknowledged.
@@ -71,11 +71,10 @@ impl Kafka {
         send(&producer, topic, records).await
     }
 
-    /// Writes the records in a transaction of their own, which then ends as said. Either end leaves a marker on each
-    /// partition.
+    /// Writes the records in a transaction and ends it. Either end writes a control record to each partition.
     ///
     /// # Panics
-    /// Where the transaction does not take place.
+    /// If the transaction fails.
     pub async fn produce_transaction(
         &self,
         topic: &str,
@@ -85,20 +84,20 @@ impl Kafka {
         let mut config = self.producer_config();
         config.set("transactional.id", super::unique("millrace-test"));
         let producer: FutureProducer = config.create().unwrap_or_else(|error| panic!("{error}"));
-        // These calls wait for the broker.
+        // These calls block.
         let blocking = async |call: fn(&FutureProducer) -> KafkaResult<()>| {
             let producer = producer.clone();
             let done = tokio::task::spawn_blocking(move || call(&producer)).await;
             done.unwrap_or(Err(RdKafkaError::Canceled)).unwrap_or_else(|error| panic!("{topic}: {error}"));
         };
-        blocking(|producer| producer.init_transactions(BOUND)).await;
+        blocking(|producer| producer.init_transactions(TIMEOUT)).await;
         blocking(Producer::begin_transaction).await;
-        let places = send(&producer, topic, records).await;
+        let positions = send(&producer, topic, records).await;
         match end {
-            TransactionEnd::Commit => blocking(|producer| producer.commit_transaction(BOUND)).await,
-            TransactionEnd::Abort => blocking(|producer| producer.abort_transaction(BOUND)).await,
+            TransactionEnd::Commit => blocking(|producer| producer.commit_transaction(TIMEOUT)).await,
+            TransactionEnd::Abort => blocking(|producer| producer.abort_transaction(TIMEOUT)).await,
         }
-        places
+        positions
     }
 
     fn producer_config(&self) -> ClientConfig {
@@ -107,7 +106,7 @@ impl Kafka {
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("linger.ms", "1")
-            .set("message.timeout.ms", BOUND.as_millis().to_string())
+            .set("message.timeout.ms", TIMEOUT.as_millis().to_string())
             .set("message.max.bytes", (64 * 1024 * 1024).to_string());
         config
     }
@@ -116,14 +115,14 @@ impl Kafka {
 /// How a transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionEnd {
-    /// Its records are there.
+    /// Commit: its records are visible.
     Commit,
-    /// They never were, for those who read what is committed.
+    /// Abort: `read_committed` readers never see its records.
     Abort,
 }
 
 async fn send(producer: &FutureProducer, topic: &str, records: impl IntoIterator<Item = RawRecord>) -> Vec<Place> {
-    /// librdkafka takes a record at once or says that its queue is full.
+    /// librdkafka enqueues a record at once or returns that its queue is full.
     const QUEUE_FULL: RdKafkaError = RdKafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
     let mut reports = Vec::new();
     for raw in records {
@@ -140,15 +139,15 @@ async fn send(producer: &FutureProducer, topic: &str, records: impl IntoIterator
         };
         reports.push(report);
     }
-    let mut places = Vec::with_capacity(reports.len());
+    let mut positions = Vec::with_capacity(reports.len());
     for report in reports {
         match report.await {
-            Ok(Ok(delivery)) => places.push(Place { partition: delivery.partition, offset: delivery.offset }),
+            Ok(Ok(delivery)) => positions.push(Place { partition: delivery.partition, offset: delivery.offset }),
             Ok(Err((error, _))) => panic!("{topic} did not acknowledge a record: {error}"),
             Err(canceled) => panic!("the producer ended before {topic} acknowledged a record: {canceled}"),
         }
     }
-    places
+    positions
 }
 
 impl RawRecord {

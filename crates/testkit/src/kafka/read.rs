@@ -1,4 +1,4 @@
-//! Records, end offsets and committed offsets, read from outside.
+//! Reading records, end offsets and committed offsets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
@@ -9,22 +9,22 @@ use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use super::{BOUND, Kafka, unique};
+use super::{Kafka, TIMEOUT, unique};
 use crate::blocking::blocking;
 
-/// How long one wait for a record may take, so that the bound is looked at between two.
-const POLL: Duration = Duration::from_millis(200);
+/// The time-out of one poll, between which the deadline is checked.
+const POLL_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Whether records of open and aborted transactions are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Isolation {
-    /// They are not: `read_committed`.
+    /// No: `read_committed`.
     Committed,
-    /// They are: `read_uncommitted`.
+    /// Yes: `read_uncommitted`.
     Uncommitted,
 }
 
-/// A record as it stands on its topic.
+/// A record on a topic.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OwnedRecord {
     /// Its topic.
@@ -33,18 +33,18 @@ pub struct OwnedRecord {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
-    /// Its time in milliseconds since 1970.
+    /// Its timestamp in milliseconds since the Unix epoch.
     pub timestamp: Option<i64>,
-    /// Its key; `None` is Kafka's null.
+    /// Its key; `None` is a null key.
     pub key: Option<Vec<u8>>,
-    /// Its value; `None` is Kafka's null.
+    /// Its value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
-    /// Its headers in their order, repeated ones and nulls included.
+    /// Its headers in order, repeated and null ones included.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 impl OwnedRecord {
-    /// The value of the first header of this name, as text; `None` where there is none, or it is null.
+    /// The value of the first header of this name, as text; `None` if there is none, or it is null.
     ///
     /// # Panics
     /// Where it is not UTF-8.
@@ -90,7 +90,7 @@ impl From<&BorrowedMessage<'_>> for OwnedRecord {
 }
 
 impl Kafka {
-    /// All records of the topic from its beginning to its present end, by partition and offset.
+    /// All records of the topic up to its current end, by partition and offset.
     ///
     /// # Panics
     /// Where the topic does not exist, or its end is not reached in 30 s.
@@ -113,7 +113,7 @@ impl Kafka {
         .await
     }
 
-    /// What the group has committed for each partition of the topic; `None` where it has committed nothing.
+    /// The committed offset of the group for each partition of the topic; `None` where it has none.
     ///
     /// # Panics
     /// Where the topic does not exist, or the group's coordinator does not answer in 30 s.
@@ -121,12 +121,12 @@ impl Kafka {
         let (client, group, topic) = (self.client(), group.to_owned(), topic.to_owned());
         blocking(move || {
             let consumer = consumer(client, &group);
-            let mut asked = TopicPartitionList::new();
+            let mut queried = TopicPartitionList::new();
             for partition in partitions(&consumer, &topic) {
-                asked.add_partition(&topic, partition);
+                queried.add_partition(&topic, partition);
             }
-            // The answer must be gone before the consumer is, or that never ends: locals drop in reverse order.
-            let answer = committed(&consumer, &asked)
+            // The list must be dropped before the consumer, or the consumer never closes: locals drop in reverse order.
+            let answer = committed(&consumer, &queried)
                 .unwrap_or_else(|error| panic!("no committed offsets of {group} on {topic}: {error}"));
             let offsets = answer.elements().into_iter().map(|element| match element.offset() {
                 Offset::Offset(offset) => (element.partition(), Some(offset)),
@@ -138,34 +138,34 @@ impl Kafka {
     }
 }
 
-/// Asks again while the group's coordinator is still on its way up, as it is when a broker has just begun.
-fn committed(consumer: &BaseConsumer, asked: &TopicPartitionList) -> KafkaResult<TopicPartitionList> {
-    let deadline = Instant::now() + BOUND;
+/// Retries while the group coordinator is not available, as just after the start of a broker.
+fn committed(consumer: &BaseConsumer, queried: &TopicPartitionList) -> KafkaResult<TopicPartitionList> {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        let answer = consumer.committed_offsets(asked.clone(), BOUND);
-        let passes = answer.as_ref().err().and_then(RdKafkaError::rdkafka_error_code).is_some_and(|code| {
+        let answer = consumer.committed_offsets(queried.clone(), TIMEOUT);
+        let is_retriable_error = answer.as_ref().err().and_then(RdKafkaError::rdkafka_error_code).is_some_and(|code| {
             use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
             matches!(code, CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator)
         });
-        if !passes || Instant::now() >= deadline {
+        if !is_retriable_error || Instant::now() >= deadline {
             return answer;
         }
         thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// A consumer that joins no group. librdkafka wants the name of one to assign partitions, and asks about it.
+/// A consumer that joins no group. librdkafka needs a `group.id` to assign partitions and to fetch committed offsets.
 fn consumer(mut client: ClientConfig, group: &str) -> BaseConsumer {
     client
         .set("group.id", group)
         .set("enable.auto.commit", "false")
         .create()
-        .unwrap_or_else(|error| panic!("no consumer: {error}"))
+        .unwrap_or_else(|error| panic!("cannot create a consumer: {error}"))
 }
 
 fn partitions(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
     let metadata =
-        consumer.fetch_metadata(Some(topic), BOUND).unwrap_or_else(|error| panic!("no metadata of {topic}: {error}"));
+        consumer.fetch_metadata(Some(topic), TIMEOUT).unwrap_or_else(|error| panic!("no metadata of {topic}: {error}"));
     let partitions: Vec<i32> = metadata
         .topics()
         .iter()
@@ -175,20 +175,20 @@ fn partitions(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
     partitions
 }
 
-/// A new leader does not know the end at once.
+/// Retries: a new leader does not know the end offset at once.
 fn end_offset(consumer: &BaseConsumer, topic: &str, partition: i32) -> i64 {
-    let deadline = Instant::now() + BOUND;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        match consumer.fetch_watermarks(topic, partition, BOUND) {
+        match consumer.fetch_watermarks(topic, partition, TIMEOUT) {
             Ok((_, end)) => return end,
             Err(error) => assert!(Instant::now() < deadline, "no end offset of {topic}/{partition}: {error}"),
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(POLL_TIMEOUT);
     }
 }
 
-/// A consumer is told when it has come to the end of a partition, which is beyond the last record where the end of a
-/// transaction stands there.
+/// Reads up to the end that `enable.partition.eof` reports, which is after the last record where a transaction's
+/// control record follows.
 fn read_to_end(mut client: ClientConfig, topic: &str, isolation: Isolation) -> Vec<OwnedRecord> {
     let isolation = match isolation {
         Isolation::Committed => "read_committed",
@@ -209,27 +209,27 @@ fn read_to_end(mut client: ClientConfig, topic: &str, isolation: Isolation) -> V
     }
     consumer.assign(&assignment).unwrap_or_else(|error| panic!("{topic} cannot be assigned: {error}"));
 
-    let deadline = Instant::now() + BOUND;
+    let deadline = Instant::now() + TIMEOUT;
     let mut records = Vec::new();
     while !unread.is_empty() {
-        match consumer.poll(POLL) {
+        match consumer.poll(POLL_TIMEOUT) {
             None => {}
             Some(Ok(record)) => records.push(OwnedRecord::from(&record)),
             Some(Err(RdKafkaError::PartitionEOF(partition))) => {
                 unread.remove(&partition);
             }
-            // librdkafka mends what can be mended by itself.
+            // librdkafka recovers from retriable errors by itself.
             Some(Err(error)) => {
-                assert!(error.rdkafka_error_code().is_some_and(is_passing), "reading {topic}: {error}");
+                assert!(error.rdkafka_error_code().is_some_and(is_retriable), "reading {topic}: {error}");
             }
         }
-        assert!(Instant::now() < deadline, "the end of {topic} was not reached in {BOUND:?}: {unread:?} unread");
+        assert!(Instant::now() < deadline, "the end of {topic} was not reached in {TIMEOUT:?}: {unread:?} unread");
     }
     records.sort_by_key(|record| (record.partition, record.offset));
     records
 }
 
-fn is_passing(code: rdkafka::types::RDKafkaErrorCode) -> bool {
+fn is_retriable(code: rdkafka::types::RDKafkaErrorCode) -> bool {
     use rdkafka::types::RDKafkaErrorCode::{
         AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NotLeaderForPartition, OffsetNotAvailable,
         OperationTimedOut, Resolve,

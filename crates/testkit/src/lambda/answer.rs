@@ -1,4 +1,4 @@
-//! A function's answer as the HTTP response that gateways make of it.
+//! Conversion of a function's response payload to an HTTP response, as API Gateway does.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -8,20 +8,20 @@ use http::response::Builder;
 use http::{Response, StatusCode};
 use serde_json::Value;
 
-/// Reads an answer of either payload format.
+/// Reads a response of either payload format.
 ///
 /// # Errors
-/// What is wrong with it, where it is no answer: a gateway tells its caller 500 (HTTP APIs) or 502 (REST APIs).
+/// The reason why it is malformed: a gateway answers 500 (HTTP APIs) or 502 (REST APIs).
 pub fn read(payload: &[u8]) -> Result<Response<Bytes>, String> {
     let answer: Value = serde_json::from_slice(payload).map_err(|error| format!("not JSON: {error}"))?;
     let status = answer["statusCode"].as_u64().ok_or("no statusCode")?;
     let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
-    let mut response = Response::builder().status(status.ok_or("no such statusCode")?);
+    let mut response = Response::builder().status(status.ok_or("invalid statusCode")?);
     for (name, value) in answer["headers"].as_object().into_iter().flatten() {
         response = header(response, name, value)?;
     }
     for (name, values) in answer["multiValueHeaders"].as_object().into_iter().flatten() {
-        for value in values.as_array().ok_or("multiValueHeaders are lists")? {
+        for value in values.as_array().ok_or("a value of multiValueHeaders is not a list")? {
             response = header(response, name, value)?;
         }
     }
@@ -37,12 +37,12 @@ pub fn read(payload: &[u8]) -> Result<Response<Bytes>, String> {
 }
 
 fn header(response: Builder, name: &str, value: &Value) -> Result<Builder, String> {
-    let text = value.as_str().ok_or_else(|| format!("the header {name} is no string: {value}"))?;
+    let text = value.as_str().ok_or_else(|| format!("the header {name} is not a string: {value}"))?;
     Ok(response.header(name, text))
 }
 
-/// What a gateway answers when the function has no answer.
-pub(super) fn of_the_gateway(status: StatusCode, message: &str) -> Response<Bytes> {
+/// A response of the gateway itself.
+pub(super) fn from_gateway(status: StatusCode, message: &str) -> Response<Bytes> {
     let body = serde_json::json!({ "message": message }).to_string();
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_cookies_and_a_binary_body_arrive() {
+    fn headers_cookies_and_a_binary_body_are_converted() {
         let response = read(
             br#"{"statusCode": 202, "headers": {"x-a": "1"}, "multiValueHeaders": {"x-b": ["2", "3"]},
                 "cookies": ["k=v"], "body": "AP8=", "isBase64Encoded": true}"#,
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_an_error() {
+    fn a_malformed_response_is_an_error() {
         for payload in ["", "{}", r#"{"statusCode": "200"}"#, r#"{"statusCode": 99}"#, r#"{"statusCode": 70000}"#] {
             assert!(read(payload.as_bytes()).is_err(), "{payload}");
         }

@@ -1,4 +1,4 @@
-//! One execution environment: a process, and the Runtime API that it alone talks to.
+//! An execution environment: a process, and the Runtime API that serves it alone.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,11 +17,11 @@ use uuid::Uuid;
 
 use super::{Failure, Function, runtime_api};
 
-/// The phase before the first `next` may take this long on AWS.
-const INIT: Duration = Duration::from_secs(10);
+/// AWS's limit of the init phase, which ends with the first `next`.
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a process is looked at, to see whether it has ended.
-const POLL: Duration = Duration::from_millis(5);
+/// The time between two checks for an exit of the process.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// An execution environment. It is killed when this is dropped.
 #[derive(Debug)]
@@ -40,14 +40,14 @@ pub struct Environment {
 struct State {
     process: Supervised,
     is_frozen: bool,
-    /// How many invocations it was given and has not answered.
-    busy: usize,
-    /// How many `next` it waits in.
-    polls: usize,
-    answers: HashMap<String, oneshot::Sender<Result<Bytes, Value>>>,
+    /// Invocations in flight.
+    in_flight: usize,
+    /// Pending `next` requests.
+    pending_next: usize,
+    responses: HashMap<String, oneshot::Sender<Result<Bytes, Value>>>,
 }
 
-/// How far init is.
+/// The state of the init phase.
 #[derive(Clone, Debug)]
 enum Init {
     Running,
@@ -55,21 +55,21 @@ enum Init {
     Failed(Value),
 }
 
-/// What a start cost.
+/// The cost of a cold start.
 #[derive(Clone, Copy, Debug)]
 pub struct Startup {
-    /// From before the process was created until its first `next`: init, as AWS bills it, and about a millisecond for
-    /// the shell that watches over the process.
+    /// From before the creation of the process until its first `next`: the init phase, and about a millisecond for the
+    /// watchdog's shell.
     pub to_first_next: Duration,
-    /// What it held of the machine's memory by then, in bytes.
+    /// Its resident memory by then, in bytes.
     pub resident: u64,
 }
 
-/// An event on its way to the process.
+/// An invocation to be delivered to the process.
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) id: String,
-    /// In milliseconds since 1970.
+    /// In milliseconds since the Unix epoch.
     pub(super) deadline: u128,
     pub(super) event: Bytes,
 }
@@ -85,7 +85,7 @@ impl Environment {
         let command = command(function, address);
         let started = Instant::now();
         let process = Supervised::spawn(&command, output.reopen()?, None)?;
-        let state = State { process, is_frozen: false, busy: 0, polls: 0, answers: HashMap::new() };
+        let state = State { process, is_frozen: false, in_flight: 0, pending_next: 0, responses: HashMap::new() };
         let (inbox, events) = mpsc::unbounded_channel();
         Ok(Arc::new_cyclic(|this| Self {
             started,
@@ -104,59 +104,59 @@ impl Environment {
         self.state().process.pid()
     }
 
-    /// Whether its process runs, or would but for its being frozen.
+    /// Whether its process runs or is frozen.
     pub fn is_alive(&self) -> bool {
         matches!(self.state().process.exited(), Ok(None))
     }
 
-    /// Whether it is stopped until the next invocation.
+    /// Whether its process is frozen until the next invocation.
     pub fn is_frozen(&self) -> bool {
         self.state().is_frozen
     }
 
-    /// What its start cost, once that is known.
+    /// The cost of its start, once known.
     pub fn startup(&self) -> Option<Startup> {
         if let Init::Done(startup) = *self.init.borrow() { Some(startup) } else { None }
     }
 
-    /// What its process holds of the machine's memory now, in bytes; 0 where it has ended.
+    /// The resident memory of its process in bytes; 0 if it has exited.
     pub fn resident(&self) -> u64 {
         resident(self.pid())
     }
 
-    /// What its process has written to its output and errors so far.
+    /// The output and errors of its process so far.
     ///
     /// # Panics
     /// Where the file cannot be read.
     pub fn log(&self) -> String {
-        let log = std::fs::read(self.output.path()).unwrap_or_else(|error| panic!("no log: {error}"));
+        let log = std::fs::read(self.output.path()).unwrap_or_else(|error| panic!("cannot read the log: {error}"));
         String::from_utf8_lossy(&log).into_owned()
     }
 
-    /// Kills its process, as AWS does at a time-out and when it takes an environment away.
+    /// Kills its process, as AWS does after a time-out and when it removes an environment.
     ///
     /// # Panics
     /// Where the operating system refuses.
     pub fn kill(&self) {
-        self.state().process.kill().unwrap_or_else(|error| panic!("it cannot be killed: {error}"));
+        self.state().process.kill().unwrap_or_else(|error| panic!("cannot kill the process: {error}"));
     }
 
-    /// Takes a place in it, and thaws it; `None` where it is busy.
+    /// Reserves an invocation in it, and resumes its process; `None` if it is at its concurrency.
     pub(super) fn lease(self: &Arc<Self>) -> Option<Lease> {
         let mut state = self.state();
-        if state.busy == self.concurrency {
+        if state.in_flight == self.concurrency {
             return None;
         }
         if state.is_frozen {
             state.process.resume().ok()?;
             state.is_frozen = false;
         }
-        state.busy += 1;
+        state.in_flight += 1;
         Some(Lease(Arc::clone(self)))
     }
 
-    /// The process waits in `next` while what is returned lives.
-    pub(super) fn poll(self: &Arc<Self>) -> Poll {
+    /// The process waits in `next` until the guard is dropped.
+    pub(super) fn next_pending(self: &Arc<Self>) -> PendingNext {
         let pid = self.pid();
         self.init.send_if_modified(|init| {
             let is_first = matches!(init, Init::Running);
@@ -166,21 +166,21 @@ impl Environment {
             is_first
         });
         let mut state = self.state();
-        state.polls += 1;
+        state.pending_next += 1;
         state.freeze_if_idle(self.freezes);
         drop(state);
-        Poll(Arc::downgrade(self))
+        PendingNext(Arc::downgrade(self))
     }
 
-    /// The process cannot do its work.
+    /// The process reported that its init failed.
     pub(super) fn init_failed(&self, report: Value) {
         self.init.send_replace(Init::Failed(report));
     }
 
-    /// The process has answered; `false` where nobody waits for that answer.
-    pub(super) fn answered(&self, id: &str, answer: Result<Bytes, Value>) -> bool {
-        let waiting = self.state().answers.remove(id);
-        waiting.is_some_and(|waiting| waiting.send(answer).is_ok())
+    /// The process responded; `false` if no such invocation is in flight.
+    pub(super) fn respond(&self, id: &str, response: Result<Bytes, Value>) -> bool {
+        let caller = self.state().responses.remove(id);
+        caller.is_some_and(|caller| caller.send(response).is_ok())
     }
 
     async fn initialised(&self) -> Result<(), Failure> {
@@ -191,10 +191,10 @@ impl Environment {
                 Ok(Init::Failed(reason)) => reason.clone(),
                 _ => return Ok(()),
             },
-            status = self.exited() => format!("the process ended with {status}").into(),
-            () = tokio::time::sleep(INIT) => format!("there was no first `next` within {INIT:?}").into(),
+            status = self.exited() => format!("the process exited with {status}").into(),
+            () = tokio::time::sleep(INIT_TIMEOUT) => format!("no first `next` within {INIT_TIMEOUT:?}").into(),
         };
-        // Its log is complete when it has ended.
+        // Its log is complete once it has exited.
         if tokio::time::timeout(Duration::from_secs(1), self.exited()).await.is_err() {
             self.kill();
         }
@@ -208,7 +208,7 @@ impl Environment {
                 Ok(Some(status)) => return status.to_string(),
                 Err(error) => return error.to_string(),
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -219,8 +219,8 @@ impl Environment {
 
 impl State {
     fn freeze_if_idle(&mut self, freezes: bool) {
-        if freezes && self.busy == 0 && self.polls > 0 && !self.is_frozen {
-            // A process that has just ended needs no freezing.
+        if freezes && self.in_flight == 0 && self.pending_next > 0 && !self.is_frozen {
+            // Pausing fails if the process has just exited.
             self.is_frozen = self.process.pause().is_ok();
         }
     }
@@ -232,26 +232,26 @@ impl Drop for Environment {
     }
 }
 
-/// A place in an environment.
+/// A reserved invocation in an environment.
 pub(super) struct Lease(Arc<Environment>);
 
 impl Lease {
-    pub(super) async fn invoke(&self, event: Bytes, time_out: Duration) -> Result<Bytes, Failure> {
+    pub(super) async fn invoke(&self, event: Bytes, timeout: Duration) -> Result<Bytes, Failure> {
         let environment = &self.0;
         environment.initialised().await?;
         let id = Uuid::now_v7().to_string();
-        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + time_out;
-        let (answer, answered) = oneshot::channel();
-        environment.state().answers.insert(id.clone(), answer);
-        // The Runtime API's server holds the other end as long as the environment lives.
+        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + timeout;
+        let (sender, received) = oneshot::channel();
+        environment.state().responses.insert(id.clone(), sender);
+        // Cannot fail: the Runtime API's server holds the receiver as long as the environment lives.
         let _ = environment.inbox.send(Invocation { id, deadline: deadline.as_millis(), event });
         tokio::select! {
             biased;
-            Ok(answer) = answered => answer.map_err(Failure::Reported),
+            Ok(response) = received => response.map_err(Failure::Reported),
             status = environment.exited() => Err(Failure::Exited { status, log: environment.log() }),
-            () = tokio::time::sleep(time_out) => {
+            () = tokio::time::sleep(timeout) => {
                 environment.kill();
-                Err(Failure::TimedOut(time_out))
+                Err(Failure::TimedOut(timeout))
             }
         }
     }
@@ -260,23 +260,23 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        state.busy -= 1;
+        state.in_flight -= 1;
         state.freeze_if_idle(self.0.freezes);
     }
 }
 
-/// A `next` that waits. It does not keep the environment: nobody may come any more.
-pub(super) struct Poll(Weak<Environment>);
+/// A pending `next` request. It does not keep the environment alive.
+pub(super) struct PendingNext(Weak<Environment>);
 
-impl Drop for Poll {
+impl Drop for PendingNext {
     fn drop(&mut self) {
         if let Some(environment) = self.0.upgrade() {
-            environment.state().polls -= 1;
+            environment.state().pending_next -= 1;
         }
     }
 }
 
-/// The process sees what it would see on AWS, and nothing of this one's environment.
+/// The process gets the environment variables of AWS and the function, and none of this process.
 fn command(function: &Function, runtime_api: SocketAddr) -> Command {
     let mut command = Command::new(&function.binary);
     for (name, _) in std::env::vars_os() {
@@ -310,10 +310,10 @@ fn command(function: &Function, runtime_api: SocketAddr) -> Command {
 const NAME: &str = "function-under-test";
 const REGION: &str = "us-east-1";
 
-/// The function's name in full.
+/// The function's ARN.
 pub(super) const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:function-under-test";
 
-/// As `/proc` tells it, in bytes.
+/// Resident memory from `/proc`, in bytes.
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

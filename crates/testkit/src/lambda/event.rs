@@ -1,4 +1,4 @@
-//! HTTP requests as the events that gateways make of them.
+//! Conversion of HTTP requests to the events of API Gateway and function URLs.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,9 +14,9 @@ use uuid::Uuid;
 const ACCOUNT: &str = "123456789012";
 const CALLER: &str = "203.0.113.7";
 
-/// What an API Gateway HTTP API makes of a request:
+/// The event of an API Gateway HTTP API:
 /// [payload format 2.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html),
-/// all requests on the route `$default`. A stage of another name than `$default` begins the path.
+/// all requests on the route `$default`. The path begins with the stage, unless that is `$default`.
 pub fn http_api(request: &Request<Bytes>, stage: &str) -> Value {
     let path = match stage {
         "$default" => request.uri().path().to_owned(),
@@ -25,16 +25,16 @@ pub fn http_api(request: &Request<Bytes>, stage: &str) -> Value {
     payload_2(request, &path, stage, ACCOUNT, "abcdef1234.execute-api.us-east-1.amazonaws.com")
 }
 
-/// What a [function URL](https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html) without authentication
-/// makes of a request.
+/// The event of a [function URL](https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html) without
+/// authentication.
 pub fn function_url(request: &Request<Bytes>) -> Value {
     let domain = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.us-east-1.on.aws";
     payload_2(request, request.uri().path(), "$default", "anonymous", domain)
 }
 
-/// What an API Gateway REST API with a proxy resource and `*/*` as binary media type makes of a request:
+/// The event of an API Gateway REST API with a proxy resource and `*/*` as binary media type:
 /// [payload format 1.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html).
-/// Its path is without the stage.
+/// Its path does not include the stage.
 pub fn rest_api(request: &Request<Bytes>, stage: &str) -> Value {
     let (body, is_base64_encoded) = body(request);
     let path = request.uri().path();
@@ -117,7 +117,7 @@ fn payload_2(request: &Request<Bytes>, path: &str, stage: &str, account: &str, d
         },
         "isBase64Encoded": is_base64_encoded,
     });
-    // What a request does not have, its event does not have either.
+    // The event omits cookies, parameters and body that the request does not have.
     let cookies: Vec<String> = values(request.headers(), COOKIE.as_str())
         .iter()
         .flat_map(|line| line.split("; "))
@@ -140,7 +140,7 @@ fn payload_2(request: &Request<Bytes>, path: &str, stage: &str, account: &str, d
     event
 }
 
-/// Text as it is; what is compressed, not known as text, or not UTF-8, in base64.
+/// Text bodies as they are; compressed, binary and non-UTF-8 bodies in base64.
 fn body(request: &Request<Bytes>) -> (Option<String>, bool) {
     let bytes = request.body();
     if bytes.is_empty() {
@@ -172,7 +172,7 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     values(headers, name).into_iter().next()
 }
 
-/// In milliseconds since 1970.
+/// In milliseconds since the Unix epoch.
 pub(super) fn now() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }
@@ -186,8 +186,9 @@ mod tests {
         request.header("cookie", "k=v; l=w").header("content-type", content_type).body(body.into()).unwrap()
     }
 
+    /// Cookies are a field of their own.
     #[test]
-    fn an_http_api_joins_headers_and_parameters_by_commas_and_keeps_cookies_apart() {
+    fn an_http_api_joins_headers_and_parameters_by_commas() {
         let event = http_api(&request("application/json", b"{}"), "$default");
         assert_eq!((&event["rawPath"], &event["rawQueryString"]), (&json!("/a/b"), &json!("x=1&x=2&y=%20")));
         assert_eq!(event["headers"]["accept"], "a,b");
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_text_is_in_base64() {
+    fn a_binary_body_is_in_base64() {
         for (content_type, body) in [("application/octet-stream", b"ab".as_slice()), ("text/plain", b"\xff\xfe")] {
             let event = function_url(&request(content_type, body));
             assert_eq!(event["isBase64Encoded"], true, "{content_type}");
@@ -206,8 +207,9 @@ mod tests {
         }
     }
 
+    /// The path of a REST API does not include it.
     #[test]
-    fn a_stage_begins_the_path_of_an_http_api_and_not_that_of_a_rest_api() {
+    fn the_path_of_an_http_api_begins_with_the_stage() {
         let request = request("text/plain", b"");
         assert_eq!(http_api(&request, "prod")["rawPath"], "/prod/a/b");
         let rest = rest_api(&request, "prod");

@@ -1,32 +1,32 @@
-//! Why an invocation has no answer.
+//! Failed invocations.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// An invocation ended without an answer. A gateway tells its caller 500.
+/// An invocation ended without a response. A gateway answers 500.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
-    /// The process did not come to its first `next`.
-    #[error("init failed: {reason}; the process wrote:\n{log}")]
+    /// The process did not reach its first `next`.
+    #[error("init failed: {reason}; its log:\n{log}")]
     Init {
-        /// What it reported, else how it ended.
+        /// The error that it reported, else its exit status.
         reason: Value,
-        /// What it wrote to its output and errors.
+        /// Its output and errors.
         log: String,
     },
-    /// The function reported an error in place of an answer.
+    /// The function reported an error.
     #[error("the function failed: {0}")]
     Reported(Value),
-    /// The time-out came first, and the environment was killed.
+    /// The invocation timed out, and the environment was killed.
     #[error("the task timed out after {0:?}")]
     TimedOut(Duration),
-    /// The process ended during the invocation.
-    #[error("the process ended with {status}; it wrote:\n{log}")]
+    /// The process exited during the invocation.
+    #[error("the process exited with {status}; its log:\n{log}")]
     Exited {
-        /// How.
+        /// Its exit status.
         status: String,
-        /// What it wrote to its output and errors.
+        /// Its output and errors.
         log: String,
     },
 }

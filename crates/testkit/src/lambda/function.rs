@@ -1,4 +1,4 @@
-//! What is deployed, and the pool of environments that it runs in.
+//! A function, and the pool of its execution environments.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,20 +18,20 @@ pub struct Function {
     pub(super) binary: PathBuf,
     pub(super) variables: Vec<(String, String)>,
     pub(super) memory: u32,
-    pub(super) time_out: Duration,
+    pub(super) timeout: Duration,
     pub(super) concurrency: usize,
     pub(super) freezes: bool,
     environments: usize,
 }
 
 impl Function {
-    /// A binary with 256 MB, 20 s, and up to 8 environments.
+    /// A function with 256 MB, a time-out of 20 s, and up to 8 environments.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
         Self {
             binary: binary.into(),
             variables: Vec::new(),
             memory: 256,
-            time_out: Duration::from_secs(20),
+            timeout: Duration::from_secs(20),
             concurrency: 1,
             freezes: true,
             environments: 8,
@@ -45,28 +45,28 @@ impl Function {
         self
     }
 
-    /// The memory in MB. The process is told, not limited.
+    /// The memory in MB: passed to the process, not enforced.
     #[must_use]
     pub fn memory(mut self, megabytes: u32) -> Self {
         self.memory = megabytes;
         self
     }
 
-    /// How long one invocation may take before its environment is killed.
+    /// The time-out of one invocation, after which its environment is killed.
     #[must_use]
-    pub fn time_out(mut self, time_out: Duration) -> Self {
-        self.time_out = time_out;
+    pub fn time_out(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    /// How many environments there may be at once.
+    /// The largest number of environments.
     #[must_use]
     pub fn environments(mut self, most: usize) -> Self {
         self.environments = most;
         self
     }
 
-    /// How many invocations one environment serves at once. Those that serve more than one are not frozen.
+    /// How many invocations one environment serves concurrently. With more than one it is not frozen.
     #[must_use]
     pub fn concurrency(mut self, most: usize) -> Self {
         self.concurrency = most;
@@ -74,17 +74,17 @@ impl Function {
         self
     }
 
-    /// Leaves idle environments running.
+    /// Does not freeze idle environments.
     #[must_use]
     pub fn never_frozen(mut self) -> Self {
         self.freezes = false;
         self
     }
 
-    /// The function, ready to be invoked. Environments start with the invocations that need them.
+    /// Deploys the function. Environments start on demand.
     pub fn deploy(self) -> Lambda {
-        let room = Arc::new(Semaphore::new(self.environments * self.concurrency));
-        Lambda(Arc::new(Deployed { function: self, room, environments: Mutex::default() }))
+        let permits = Arc::new(Semaphore::new(self.environments * self.concurrency));
+        Lambda(Arc::new(Deployed { function: self, permits, environments: Mutex::default() }))
     }
 }
 
@@ -94,38 +94,38 @@ pub struct Lambda(Arc<Deployed>);
 
 struct Deployed {
     function: Function,
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     environments: Mutex<Vec<Arc<Environment>>>,
 }
 
 impl Lambda {
-    /// Invokes the function and waits for its answer: in an environment that is free, else in a new one, else in the
-    /// next one that is.
+    /// Invokes the function and waits for its response: in a free environment, else in a new one, else in the next free
+    /// one.
     ///
-    /// A caller who goes away does not end the invocation.
+    /// Dropping the future does not end the invocation.
     ///
     /// # Panics
-    /// Where no process can be started.
+    /// If no process can be started.
     pub async fn invoke(&self, event: &Value) -> Result<Bytes, Failure> {
-        let room = Arc::clone(&self.0.room).acquire_owned().await.unwrap_or_else(|closed| panic!("{closed}"));
-        let (lease, time_out) = (self.lease(), self.0.function.time_out);
+        let permit = Arc::clone(&self.0.permits).acquire_owned().await.unwrap_or_else(|closed| panic!("{closed}"));
+        let (lease, timeout) = (self.lease(), self.0.function.timeout);
         let event = Bytes::from(event.to_string());
         let invocation = tokio::spawn(async move {
-            let answer = lease.invoke(event, time_out).await;
-            drop((lease, room));
-            answer
+            let response = lease.invoke(event, timeout).await;
+            drop((lease, permit));
+            response
         });
         invocation.await.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))
     }
 
-    /// The environments that are alive, the oldest first.
+    /// The running environments, oldest first.
     pub fn environments(&self) -> Vec<Arc<Environment>> {
         let mut environments = self.0.environments.lock().unwrap_or_else(PoisonError::into_inner);
         environments.retain(|environment| environment.is_alive());
         environments.clone()
     }
 
-    /// There is room: somebody who holds it came here first.
+    /// A free or new environment. The caller holds a permit, so there is one.
     fn lease(&self) -> Lease {
         let mut environments = self.0.environments.lock().unwrap_or_else(PoisonError::into_inner);
         environments.retain(|environment| environment.is_alive());
@@ -134,7 +134,7 @@ impl Lambda {
         }
         let function = &self.0.function;
         let environment = Environment::start(function)
-            .unwrap_or_else(|error| panic!("{} cannot be started: {error}", function.binary.display()));
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", function.binary.display()));
         environments.push(Arc::clone(&environment));
         Environment::lease(&environment).unwrap_or_else(|| panic!("a new environment is not free"))
     }

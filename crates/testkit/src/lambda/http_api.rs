@@ -13,11 +13,11 @@ use tokio::task::JoinHandle;
 
 use super::{Lambda, answer, event};
 
-/// The largest request that an HTTP API takes, and the largest event that Lambda takes, in bytes.
-const LARGEST_REQUEST: usize = 10 << 20;
-const LARGEST_EVENT: usize = 6 << 20;
+/// The quotas of an HTTP API's payload and of Lambda's invocation payload, in bytes.
+const MAX_REQUEST_BYTES: usize = 10 << 20;
+const MAX_EVENT_BYTES: usize = 6 << 20;
 
-/// Turns real HTTP requests into events, and answers into responses. It ends when this is dropped.
+/// Converts HTTP requests to events and invokes the function. The server ends when this is dropped.
 #[derive(Debug)]
 pub struct HttpApi {
     address: SocketAddr,
@@ -28,24 +28,24 @@ impl HttpApi {
     /// Starts it on 127.0.0.1, with the route and the stage `$default`.
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// If no port is free.
     pub async fn start(function: Lambda) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let routes = Router::new().fallback(pass_on).with_state(function);
+        let routes = Router::new().fallback(handle).with_state(function);
         let server = tokio::spawn(async move {
-            // Its errors are those of clients that went away.
+            // An error means that a client disconnected.
             let _ = axum::serve(listener, routes).await;
         });
         Ok(Self { address, server })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The URL of a path, which begins with `/`.
+    /// The URL of a path that begins with `/`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -57,30 +57,30 @@ impl Drop for HttpApi {
     }
 }
 
-async fn pass_on(State(function): State<Lambda>, request: Request<Body>) -> Response<Body> {
+async fn handle(State(function): State<Lambda>, request: Request<Body>) -> Response<Body> {
     invoke(&function, request).await.map(Body::from)
 }
 
 async fn invoke(function: &Lambda, request: Request<Body>) -> Response<Bytes> {
     let (head, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else { return too_large() };
+    let Ok(body) = to_bytes(body, MAX_REQUEST_BYTES).await else { return too_large() };
     let event = event::http_api(&Request::from_parts(head, body), "$default");
-    if event.to_string().len() > LARGEST_EVENT {
+    if event.to_string().len() > MAX_EVENT_BYTES {
         return too_large();
     }
     let payload = match function.invoke(&event).await {
         Ok(payload) => payload,
-        Err(failure) => return failed(&failure.to_string()),
+        Err(failure) => return internal_error(&failure.to_string()),
     };
-    answer::read(&payload).unwrap_or_else(|wrong| failed(&format!("the function's answer is none: {wrong}")))
+    answer::read(&payload).unwrap_or_else(|error| internal_error(&format!("malformed response: {error}")))
 }
 
 fn too_large() -> Response<Bytes> {
-    answer::of_the_gateway(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long")
+    answer::from_gateway(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long")
 }
 
-/// The caller is not told why, but the reader of the test's output is.
-fn failed(reason: &str) -> Response<Bytes> {
-    eprintln!("an invocation failed: {reason}");
-    answer::of_the_gateway(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+/// As API Gateway, does not tell the client the reason; prints it in the test's output.
+fn internal_error(reason: &str) -> Response<Bytes> {
+    eprintln!("invocation failed: {reason}");
+    answer::from_gateway(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
 }

@@ -11,13 +11,12 @@
 //! # }
 //! ```
 //!
-//! What is as on AWS, because it is what goes wrong there: an environment is one process that serves one invocation
-//! at a time (or as many as `AWS_LAMBDA_MAX_CONCURRENCY` says); it is frozen (`SIGSTOP`) between invocations, its
-//! connections ageing, and thawed by the next one; at the function's time-out it is killed without a word; one that
-//! has ended is replaced. The process sees the variables that AWS sets and the function's own, and nothing of the
-//! environment of the test.
+//! As on AWS: an environment is one process that serves one invocation at a time (or `AWS_LAMBDA_MAX_CONCURRENCY`); it
+//! is frozen (`SIGSTOP`) between invocations, while its connections age, and resumed by the next one; it is killed
+//! without notice at the function's time-out; one that has exited is replaced. The process has the variables of AWS and
+//! of the function, and none of the test's environment.
 //!
-//! What is not: memory and CPU are not limited, and an invocation that finds no room waits where AWS throttles it.
+//! Unlike AWS: memory and CPU are not limited, and an invocation at full concurrency waits where AWS throttles it.
 //!
 //! Sources: [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html),
 //! [execution environments](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html),

@@ -1,4 +1,4 @@
-//! The Lambda Runtime API of one environment.
+//! The Lambda Runtime API for one environment.
 
 use std::sync::{Arc, Weak};
 
@@ -16,12 +16,12 @@ use uuid::Uuid;
 
 use super::environment::{ARN, Environment, Invocation};
 
-/// The largest answer, in bytes.
-const LARGEST_ANSWER: usize = 6 << 20;
+/// Lambda's quota of a response payload, in bytes.
+const MAX_RESPONSE_BYTES: usize = 6 << 20;
 
 #[derive(Clone)]
 struct Api {
-    /// The environment ends this server, so it must not be kept alive by it.
+    /// Weak: dropping the environment ends this server.
     environment: Weak<Environment>,
     events: Arc<Mutex<UnboundedReceiver<Invocation>>>,
 }
@@ -36,19 +36,21 @@ pub(super) async fn serve(
         .route("/invocation/{id}/response", post(response))
         .route("/invocation/{id}/error", post(error))
         .route("/init/error", post(init_error))
-        .layer(DefaultBodyLimit::max(LARGEST_ANSWER))
+        .layer(DefaultBodyLimit::max(MAX_RESPONSE_BYTES))
         .with_state(Api { environment, events: Arc::new(Mutex::new(events)) });
     let server = axum::serve(listener, Router::new().nest("/2018-06-01/runtime", routes));
-    // Its errors are those of a process that went away.
+    // An error means that the process disconnected.
     let _ = server.await;
 }
 
 /// Waits for an event; the process may be frozen meanwhile.
 async fn next(State(api): State<Api>) -> Response {
-    let Some(poll) = api.environment.upgrade().map(|environment| environment.poll()) else { return gone() };
+    let Some(pending) = api.environment.upgrade().map(|environment| environment.next_pending()) else {
+        return environment_ended();
+    };
     let event = api.events.lock().await.recv().await;
-    drop(poll);
-    let Some(Invocation { id, deadline, event }) = event else { return gone() };
+    drop(pending);
+    let Some(Invocation { id, deadline, event }) = event else { return environment_ended() };
     let (root, parent) = (Uuid::now_v7().simple().to_string(), Uuid::now_v7().simple().to_string());
     let trace = format!("Root=1-{}-{};Parent={};Sampled=0", &root[..8], &root[8..], &parent[..16]);
     let headers = [
@@ -61,32 +63,32 @@ async fn next(State(api): State<Api>) -> Response {
     (headers, event).into_response()
 }
 
-async fn response(State(api): State<Api>, Path(id): Path<String>, answer: Bytes) -> Response {
-    api.take(&id, Ok(answer))
+async fn response(State(api): State<Api>, Path(id): Path<String>, body: Bytes) -> Response {
+    api.respond(&id, Ok(body))
 }
 
 async fn error(State(api): State<Api>, Path(id): Path<String>, report: Bytes) -> Response {
-    api.take(&id, Err(read(&report)))
+    api.respond(&id, Err(read(&report)))
 }
 
 async fn init_error(State(api): State<Api>, report: Bytes) -> Response {
-    let Some(environment) = api.environment.upgrade() else { return gone() };
+    let Some(environment) = api.environment.upgrade() else { return environment_ended() };
     environment.init_failed(read(&report));
     accepted()
 }
 
 impl Api {
-    fn take(&self, id: &str, answer: Result<Bytes, Value>) -> Response {
-        let Some(environment) = self.environment.upgrade() else { return gone() };
-        if environment.answered(id, answer) {
+    fn respond(&self, id: &str, response: Result<Bytes, Value>) -> Response {
+        let Some(environment) = self.environment.upgrade() else { return environment_ended() };
+        if environment.respond(id, response) {
             return accepted();
         }
-        let error = json!({"errorType": "InvalidRequestID", "errorMessage": "no such invocation waits for an answer"});
+        let error = json!({"errorType": "InvalidRequestID", "errorMessage": "no such invocation is in flight"});
         (StatusCode::BAD_REQUEST, error.to_string()).into_response()
     }
 }
 
-/// What is no JSON is kept as text.
+/// Reads a report as JSON, else as text.
 fn read(report: &[u8]) -> Value {
     serde_json::from_slice(report).unwrap_or_else(|_| String::from_utf8_lossy(report).into())
 }
@@ -95,6 +97,6 @@ fn accepted() -> Response {
     (StatusCode::ACCEPTED, r#"{"status":"OK"}"#).into_response()
 }
 
-fn gone() -> Response {
+fn environment_ended() -> Response {
     (StatusCode::GONE, r#"{"errorType":"Gone","errorMessage":"the environment has ended"}"#).into_response()
 }

@@ -1,4 +1,4 @@
-//! The host against a function that does what its event says: this test binary in another process.
+//! Lambda invokes a function that obeys its event: this test binary in another process.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::{Failure, Function};
 use crate::wait::eventually;
 
-const BOUND: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A program that runs [`the_function`] of this test binary. The folder must outlive it.
 fn program() -> (TempDir, PathBuf) {
@@ -27,7 +27,7 @@ fn program() -> (TempDir, PathBuf) {
 }
 
 #[test]
-#[ignore = "is the function that the other tests invoke"]
+#[ignore = "runs in the process that the other tests invoke"]
 fn the_function() {
     let call = |request: String| {
         let mut stream = TcpStream::connect(std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap()).unwrap();
@@ -61,15 +61,16 @@ fn the_function() {
                 });
                 post(&format!("invocation/{id}/response"), &seen);
             }
-            "fail" => drop(post(&format!("invocation/{id}/error"), &json!({"errorMessage": "told to"}))),
+            "fail" => drop(post(&format!("invocation/{id}/error"), &json!({"errorMessage": "as requested"}))),
             "exit" => std::process::exit(7),
             _ => std::thread::sleep(Duration::from_hours(1)),
         }
     }
 }
 
+/// And no variables of the test.
 #[tokio::test]
-async fn an_invocation_sees_its_deadline_and_the_functions_variables_and_no_others() {
+async fn an_invocation_has_its_deadline_and_variables() {
     let (_folder, program) = program();
     let lambda = Function::new(program).variable("GREETING", "hello").time_out(Duration::from_secs(30)).deploy();
     let before = super::event::now();
@@ -82,45 +83,47 @@ async fn an_invocation_sees_its_deadline_and_the_functions_variables_and_no_othe
 }
 
 #[tokio::test]
-async fn an_idle_environment_is_frozen_and_the_next_invocation_thaws_it() {
+async fn the_next_invocation_resumes_a_frozen_environment() {
     let (_folder, program) = program();
     let lambda = Function::new(program).environments(1).deploy();
     for _ in 0..3 {
         lambda.invoke(&json!({"do": "answer"})).await.unwrap();
         let environment = lambda.environments()[0].clone();
-        eventually(BOUND, "it is frozen", async || environment.is_frozen().then_some(())).await;
-        eventually(BOUND, "the kernel says so", async || (state(environment.pid()) == 'T').then_some(())).await;
+        eventually(TIMEOUT, "it is frozen", async || environment.is_frozen().then_some(())).await;
+        eventually(TIMEOUT, "/proc shows it as stopped", async || (state(environment.pid()) == 'T').then_some(()))
+            .await;
     }
 }
 
-/// The letter that `/proc` has for the state of a process.
+/// The state of a process in `/proc`: `T` is stopped.
 fn state(pid: u32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
 }
 
+/// And an environment that has exited is replaced.
 #[tokio::test]
-async fn failures_are_told_apart_and_an_environment_that_ended_is_replaced() {
+async fn each_kind_of_failure_is_distinguished() {
     let (_folder, program) = program();
     let lambda = Function::new(program).environments(1).time_out(Duration::from_secs(2)).deploy();
     let mut pids = Vec::new();
-    for order in ["fail", "exit", "hang", "answer"] {
-        let outcome = lambda.invoke(&json!({ "do": order })).await;
+    for action in ["fail", "exit", "hang", "answer"] {
+        let outcome = lambda.invoke(&json!({ "do": action })).await;
         pids.extend(lambda.environments().first().map(|environment| environment.pid()));
-        match (order, outcome) {
-            ("fail", Err(Failure::Reported(report))) => assert_eq!(report["errorMessage"], "told to"),
+        match (action, outcome) {
+            ("fail", Err(Failure::Reported(report))) => assert_eq!(report["errorMessage"], "as requested"),
             ("exit", Err(Failure::Exited { status, .. })) => assert!(status.ends_with('7'), "{status}"),
             ("hang", Err(Failure::TimedOut(after))) => assert_eq!(after, Duration::from_secs(2)),
             ("answer", Ok(_)) => {}
-            (order, outcome) => panic!("{order}: {outcome:?}"),
+            (action, outcome) => panic!("{action}: {outcome:?}"),
         }
     }
-    // One from before the exit, and one from after the time-out: the two that ended are in no list.
+    // One from before the exit and one from after the time-out; the two that exited are not listed.
     assert!(pids.len() == 2 && pids[0] != pids[1], "{pids:?}");
 }
 
 #[tokio::test]
-async fn an_init_that_fails_is_reported_in_the_functions_words() {
+async fn a_failed_init_has_the_error_that_the_function_reported() {
     let (_folder, program) = program();
     let lambda = Function::new(program).variable("INIT_FAILS", "no broker").deploy();
     match lambda.invoke(&json!({"do": "answer"})).await {
@@ -130,7 +133,7 @@ async fn an_init_that_fails_is_reported_in_the_functions_words() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_none_fails_in_init() {
+async fn a_missing_program_fails_in_init() {
     let lambda = Function::new("/nowhere/bootstrap").deploy();
     match lambda.invoke(&json!({})).await {
         Err(Failure::Init { reason, log }) => {
@@ -148,5 +151,5 @@ async fn environments_end_with_the_function() {
     let pid = lambda.environments()[0].pid();
     drop(lambda);
     let stat = format!("/proc/{pid}/stat");
-    eventually(BOUND, "its process is gone", async || (!std::fs::exists(&stat).unwrap()).then_some(())).await;
+    eventually(TIMEOUT, "its process has ended", async || (!std::fs::exists(&stat).unwrap()).then_some(())).await;
 }

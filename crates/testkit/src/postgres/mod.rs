@@ -6,16 +6,16 @@
 //!
 //! let Some(postgres) = Postgres::shared().await else { return };
 //! let database = postgres.database().await;
-//! let url = database.url(); // an empty database, gone when `database` is
+//! let url = database.url(); // an empty database, dropped with `database`
 //! # }
 //! ```
 //!
-//! It is found in this order: the server that `DATABASE_URL` names, where it is a PostgreSQL; a container where a Docker
-//! engine answers and has or gets the image; the programs `initdb` and `postgres` of this machine. Where none is, a test
-//! says on the terminal what it skips, and fails if `CI` is set.
+//! The first that is available: the server in `DATABASE_URL`, if it is PostgreSQL; a container, where a Docker engine
+//! answers and has or can pull the image; the installed programs `initdb` and `postgres`. Without any, a test prints
+//! that it is skipped, and fails if `CI` is set.
 //!
-//! One server serves all tests of a binary, so each takes a [`Database`] of its own. Tests that harm their server start
-//! one for themselves ([`Postgres::dedicated`]). No server outlives the test process, however that ends.
+//! One server serves all tests of a binary, so each uses its own [`Database`]. Tests that inject faults start their own
+//! ([`Postgres::dedicated`]). No server outlives the test process, however that ends.
 
 mod database;
 mod process;
@@ -41,13 +41,13 @@ use crate::missing::skip;
 
 pub use database::Database;
 
-/// How long a server may take to come up on a busy machine.
-const READY_BOUND: Duration = Duration::from_secs(60);
+/// How long a server may take to start on a busy machine.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long one answer may take.
-const START_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time-out of one connection attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-const POLL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A PostgreSQL to test against.
 #[derive(Debug)]
@@ -56,31 +56,30 @@ pub struct Postgres {
     origin: Origin,
 }
 
-/// Where it came from. Dropping it ends it.
+/// Where the server comes from. Dropping it ends the server.
 #[derive(Debug)]
 enum Origin {
-    /// Somebody else's.
+    /// Not started by this process.
     Environment,
-    /// This process's, in a container.
+    /// A container of this process.
     Container { _container: Container },
-    /// This process's.
+    /// A server of this process.
     Programs(Arc<Server>),
 }
 
 impl Postgres {
-    /// The server of this test binary, or `None` where there is none and the test is to be skipped, which is then said
-    /// on the terminal.
+    /// The server of this test binary; `None` if none is available and the test is to be skipped, which is printed.
     ///
     /// # Panics
-    /// Where there is none and `CI` is set; where one is there and does not come up.
+    /// If none is available and `CI` is set; if one does not start.
     pub async fn shared() -> Option<&'static Self> {
         static SHARED: OnceCell<Result<Postgres, String>> = OnceCell::const_new();
         let found = SHARED.get_or_init(Self::find).await;
         found.as_ref().map_err(|reason| skip(NAME, reason)).ok()
     }
 
-    /// A server for this test alone, from the programs, which it may [`stop`](Self::stop), [`crash`](Self::crash) and
-    /// [`start`](Self::start) again. `None` and panics as in [`shared`](Self::shared).
+    /// A server from the installed programs for this test alone, which it may [`stop`](Self::stop),
+    /// [`crash`](Self::crash) and [`start`](Self::start) again. `None` and panics as in [`shared`](Self::shared).
     pub async fn dedicated() -> Option<Self> {
         match Programs::find() {
             Ok(programs) => Some(Self::of_programs(programs, true).await),
@@ -91,31 +90,31 @@ impl Postgres {
         }
     }
 
-    /// An empty database that nobody else uses.
+    /// Creates an empty database for one test.
     ///
     /// # Panics
     /// Where the server refuses it.
     pub async fn database(&self) -> Database {
-        // A server that is about to be harmed is about to go, too.
+        // A dedicated server ends with its test, and its databases with it.
         let is_removed = !matches!(&self.origin, Origin::Programs(server) if server.is_owned());
         let created = Database::create(&self.server, is_removed).await;
-        created.unwrap_or_else(|error| panic!("no database for a test: {error}"))
+        created.unwrap_or_else(|error| panic!("cannot create a database: {error}"))
     }
 
-    /// Stops a [`dedicated`](Self::dedicated) server as its administrator does (`SIGINT`, a fast shutdown): open
-    /// transactions are rolled back, connections end with an error that says so.
+    /// Stops a [`dedicated`](Self::dedicated) server by a fast shutdown (`SIGINT`): open transactions are rolled back,
+    /// connections end with an error.
     ///
     /// # Panics
-    /// Where it is not this process's, or does not end.
+    /// If this process has not started it, or it does not end.
     pub async fn stop(&self) {
         self.end(Signal::INT).await;
     }
 
-    /// Ends a [`dedicated`](Self::dedicated) server at once (`SIGQUIT`, an immediate shutdown): nothing is written any
-    /// more, and the next start recovers from the log.
+    /// Ends a [`dedicated`](Self::dedicated) server by an immediate shutdown (`SIGQUIT`): nothing is flushed, and the
+    /// next start recovers from the write-ahead log.
     ///
     /// # Panics
-    /// Where it is not this process's, or does not end.
+    /// If this process has not started it, or it does not end.
     pub async fn crash(&self) {
         self.end(Signal::QUIT).await;
     }
@@ -123,31 +122,29 @@ impl Postgres {
     /// Starts a [`dedicated`](Self::dedicated) server again, on its port and with its data; returns when it answers.
     ///
     /// # Panics
-    /// Where it is not this process's, or does not come up.
+    /// If this process has not started it, or it does not start.
     pub async fn start(&self) {
         let server = self.own();
-        blocking(move || server.start()).await.unwrap_or_else(|error| panic!("PostgreSQL cannot be started: {error}"));
+        blocking(move || server.start()).await.unwrap_or_else(|error| panic!("cannot start PostgreSQL: {error}"));
         self.wait_until_ready().await;
     }
 
     async fn end(&self, signal: Signal) {
         let server = self.own();
-        blocking(move || server.end(signal))
-            .await
-            .unwrap_or_else(|error| panic!("PostgreSQL cannot be ended: {error}"));
+        blocking(move || server.end(signal)).await.unwrap_or_else(|error| panic!("cannot stop PostgreSQL: {error}"));
     }
 
     fn own(&self) -> Arc<Server> {
         match &self.origin {
             Origin::Programs(server) => Arc::clone(server),
-            Origin::Environment | Origin::Container { .. } => panic!("this PostgreSQL is not the test's to end"),
+            Origin::Environment | Origin::Container { .. } => panic!("this process has not started this PostgreSQL"),
         }
     }
 
     async fn find() -> Result<Self, String> {
         let named = env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"));
         if let Some(url) = named {
-            let server = database::server(&url).unwrap_or_else(|error| panic!("DATABASE_URL is wrong: {error}"));
+            let server = database::server(&url).unwrap_or_else(|error| panic!("invalid DATABASE_URL: {error}"));
             let postgres = Self { server, origin: Origin::Environment };
             postgres.wait_until_ready().await;
             return Ok(postgres);
@@ -163,39 +160,39 @@ impl Postgres {
         };
         match Programs::find() {
             Ok(programs) => Ok(Self::of_programs(programs, false).await),
-            Err(missing) => Err(format!("DATABASE_URL names none; {no_docker}; {missing}")),
+            Err(missing) => Err(format!("DATABASE_URL names no PostgreSQL; {no_docker}; {missing}")),
         }
     }
 
     async fn of_programs(programs: Programs, is_owned: bool) -> Self {
         let started = blocking(move || Server::start_new(programs, is_owned)).await;
-        let server = started.unwrap_or_else(|error| panic!("no PostgreSQL for a test: {error}"));
+        let server = started.unwrap_or_else(|error| panic!("cannot start PostgreSQL: {error}"));
         let postgres = Self { server: server_at(server.port()), origin: Origin::Programs(Arc::new(server)) };
         postgres.wait_until_ready().await;
         postgres
     }
 
     async fn wait_until_ready(&self) {
-        let deadline = Instant::now() + READY_BOUND;
+        let deadline = Instant::now() + READY_TIMEOUT;
         loop {
-            let answer = timeout(START_TIMEOUT, async { self.server.connect().await?.close().await }).await;
+            let answer = timeout(CONNECT_TIMEOUT, async { self.server.connect().await?.close().await }).await;
             let reason = match answer {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer in {START_TIMEOUT:?}"),
+                Err(_) => format!("no answer in {CONNECT_TIMEOUT:?}"),
             };
             if let Origin::Programs(server) = &self.origin
                 && let Some(ended) = server.ended()
             {
                 panic!("{ended}");
             }
-            assert!(Instant::now() < deadline, "PostgreSQL is not ready within {READY_BOUND:?}: {reason}");
-            sleep(POLL).await;
+            assert!(Instant::now() < deadline, "PostgreSQL is not ready within {READY_TIMEOUT:?}: {reason}");
+            sleep(POLL_INTERVAL).await;
         }
     }
 }
 
-/// As tests that are skipped call it.
+/// Its name in the message of a skipped test.
 const NAME: &str = "PostgreSQL";
 
 fn service(_: u16) -> Service {
@@ -207,7 +204,7 @@ fn service(_: u16) -> Service {
     }
 }
 
-/// A server of this process's: everybody on this machine is let in.
+/// A server of this process, without authentication.
 fn server_at(port: u16) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .host(&Ipv4Addr::LOCALHOST.to_string())

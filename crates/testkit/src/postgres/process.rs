@@ -1,8 +1,8 @@
-//! A PostgreSQL server as a child process that does not outlive this one.
+//! A PostgreSQL server as a supervised child process.
 //!
-//! A shell leaves a watchdog behind and then turns into the server. The watchdog reads a pipe whose only writer is this
-//! process; when the kernel closes that, because this process has ended in whatever way, it ends the server by
-//! `SIGQUIT` and removes its files. A `SIGKILL` would leave a segment of System V shared memory behind each time.
+//! A shell starts a watchdog in the background and then replaces itself by the server. The watchdog reads a pipe whose
+//! only writer is this process; when the kernel closes that, however this process ends, it ends the server by `SIGQUIT`
+//! and removes its files. A `SIGKILL` would leave a System V shared memory segment behind each time.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// `$1` is the folder to remove after the end, the rest is the command. The watchdog says when it is in place, and is
-/// deaf to the signals that ask for an end.
-const WATCHED: &str = r#"
+/// `$1` is the folder to remove after the end, the rest is the command. The watchdog prints a line when it is ready,
+/// and ignores termination signals.
+const WATCHDOG: &str = r#"
 exec 3<&0
 server=$$
 scratch=$1
@@ -39,12 +39,12 @@ exec 3<&-
 exec "$@" </dev/null >&2
 "#;
 
-const POLL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long a server may take to end. It has little to write.
-const STOP_BOUND: Duration = Duration::from_secs(30);
+/// How long a server may take to end; it has little to write.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running server; it is ended when this is dropped or this process ends.
+/// A running server; it ends when this is dropped or this process ends.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
@@ -52,11 +52,11 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts the server; its output goes to `log`, and `scratch` is removed should this process end before it.
+    /// Starts the server; its output goes to `log`, and the watchdog removes `scratch` if this process ends first.
     pub(super) fn spawn(command: &Command, log: File, scratch: &Path) -> io::Result<Self> {
         let mut shell = Command::new("/bin/sh");
         shell
-            .args(["-c", WATCHED, "sh"])
+            .args(["-c", WATCHDOG, "sh"])
             .arg(scratch)
             .arg(command.get_program())
             .args(command.get_args())
@@ -78,14 +78,14 @@ impl Process {
         Ok(process)
     }
 
-    /// How it ended, or `None` while it runs.
+    /// Its exit status, or `None` while it runs.
     pub(super) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
-    /// Sends it a signal that ends it, and waits for that.
+    /// Sends a signal that ends it, and waits for the exit.
     pub(super) fn end(&mut self, signal: Signal) -> io::Result<()> {
-        let deadline = Instant::now() + STOP_BOUND;
+        let deadline = Instant::now() + STOP_TIMEOUT;
         if self.exited()?.is_none() {
             kill_process(Pid::from_child(&self.child), signal)?;
         }
@@ -93,9 +93,9 @@ impl Process {
             if Instant::now() >= deadline {
                 self.child.kill()?;
                 self.child.wait()?;
-                return Err(io::Error::other(format!("the server did not end within {STOP_BOUND:?}")));
+                return Err(io::Error::other(format!("the server did not end within {STOP_TIMEOUT:?}")));
             }
-            thread::sleep(POLL);
+            thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // In a drop there is nobody to tell.
+        // A drop cannot return the error.
         let _ = self.end(Signal::QUIT);
         if let Some(mut watchdog) = self.watchdog.take() {
             let _ = watchdog.write_all(b"\n");

@@ -1,4 +1,4 @@
-//! PostgreSQL's programs, and the user they run as.
+//! PostgreSQL's installed programs, and the user they run as.
 
 use std::env;
 use std::ffi::OsStr;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rustix::process::getuid;
 
-/// Where Debian and its like keep each version, `<version>/bin`: not on the path.
+/// Debian's folder of versions, `<version>/bin`, which are not in `PATH`.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 const USERS: &str = "/etc/passwd";
@@ -20,7 +20,7 @@ pub(super) struct Programs {
     user: Option<User>,
 }
 
-/// Who runs them where this process is root's: PostgreSQL refuses to run as root.
+/// The user that runs them if this process is root: PostgreSQL does not run as root.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct User {
     uid: u32,
@@ -28,7 +28,10 @@ pub(super) struct User {
 }
 
 impl Programs {
-    /// Those on the path, else Debian's newest; or says what is missing.
+    /// The programs in `PATH`, else Debian's newest.
+    ///
+    /// # Errors
+    /// What is missing.
     pub(super) fn find() -> Result<Self, String> {
         let folder = folder(&env::var_os("PATH").unwrap_or_default(), Path::new(DEBIAN))?;
         let user = if getuid().is_root() {
@@ -40,7 +43,7 @@ impl Programs {
         Ok(Self { folder, user })
     }
 
-    /// One of the programs, to be run as the right user.
+    /// The command of a program, as the user.
     pub(super) fn command(&self, program: &str) -> Command {
         let program = self.folder.join(program);
         match self.user {
@@ -54,7 +57,7 @@ impl Programs {
         }
     }
 
-    /// Makes a folder of this process the programs' user's.
+    /// Gives the ownership of a folder to the user.
     pub(super) fn hand_over(&self, folder: &Path) -> std::io::Result<()> {
         match self.user {
             None => Ok(()),
@@ -89,7 +92,7 @@ fn folder(path: &OsStr, debian: &Path) -> Result<PathBuf, String> {
     })
 }
 
-/// The folders in it that are named as a major version.
+/// Debian's folders of major versions, newest first.
 fn newest_first(debian: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(debian).into_iter().flatten();
     let version = |entry: fs::DirEntry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path()));
@@ -110,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_on_the_path_come_before_debians_newest() {
+    fn programs_in_path_come_before_debians_newest() {
         let root = tempfile::tempdir().unwrap();
         let (own, debian) = (root.path().join("own"), root.path().join("debian"));
         let missing = folder(own.as_os_str(), &debian).unwrap_err();

@@ -1,4 +1,4 @@
-//! A server of this process's own, from PostgreSQL's programs.
+//! A server of this process from PostgreSQL's installed programs.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,9 +14,9 @@ use tempfile::TempDir;
 use super::process::Process;
 use super::programs::Programs;
 
-/// No durability against a crash of the machine, which no test has: what a killed server has written, the operating
-/// system keeps. All its shared memory is in its own folder, and its only door is the loopback interface: the name of
-/// a Unix socket could get too long.
+/// `fsync=off`: no test needs durability over a crash of the machine; the operating system keeps what a killed server
+/// wrote. Dynamic shared memory is in its folder. It listens on the loopback interface alone: the path of a Unix socket
+/// could be too long.
 const SETTINGS: [&str; 6] = [
     "fsync=off",
     "unix_socket_directories=",
@@ -31,15 +31,15 @@ const SETTINGS: [&str; 6] = [
 pub(super) struct Server {
     programs: Programs,
     port: u16,
-    // Before the folder, so that the server ends before its files go: fields drop in their order.
+    // Before the folder, so that the server ends before its files are removed: fields drop in order.
     process: Mutex<Option<Process>>,
     folder: PathBuf,
     scratch: Option<TempDir>,
 }
 
 impl Server {
-    /// Makes the files, and starts the server, which is then coming up. The files go with this value where it `owns`
-    /// them, else with this process.
+    /// Creates the files and starts the server; it may not be ready yet. The files are removed with this value if it
+    /// `owns` them, else with this process.
     pub(super) fn start_new(programs: Programs, owns: bool) -> io::Result<Self> {
         let scratch = tempfile::Builder::new().prefix("millrace-postgres-").tempdir()?;
         programs.hand_over(scratch.path())?;
@@ -50,7 +50,7 @@ impl Server {
         let scratch = if owns {
             Some(scratch)
         } else {
-            // The watchdog removes it.
+            // The watchdog removes the folder.
             let _ = scratch.keep();
             None
         };
@@ -59,17 +59,17 @@ impl Server {
         Ok(server)
     }
 
-    /// The port of 127.0.0.1 that it listens on, the same after each start.
+    /// Its port of 127.0.0.1, the same after each start.
     pub(super) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether its files go with this value.
+    /// Whether its files are removed with this value.
     pub(super) fn is_owned(&self) -> bool {
         self.scratch.is_some()
     }
 
-    /// Starts it where it does not run. It is then coming up.
+    /// Starts it if it does not run; it may not be ready yet.
     pub(super) fn start(&self) -> io::Result<()> {
         let mut process = self.process();
         if let Some(running) = process.as_mut()
@@ -86,24 +86,24 @@ impl Server {
         Ok(())
     }
 
-    /// Ends it by a signal. Fine if it does not run.
+    /// Ends it by a signal. A no-op if it does not run.
     pub(super) fn end(&self, signal: Signal) -> io::Result<()> {
         let process = self.process().take();
         process.map_or(Ok(()), |mut process| process.end(signal))
     }
 
-    /// Why it does not run any more, if it ended by itself.
+    /// Why it exited, if it has.
     pub(super) fn ended(&self) -> Option<String> {
         let status = self.process().as_mut()?.exited().ok()??;
         let log = fs::read_to_string(self.log_path()).unwrap_or_default();
-        Some(format!("PostgreSQL ended by itself ({status}):\n{log}"))
+        Some(format!("PostgreSQL exited ({status}):\n{log}"))
     }
 
     fn log_path(&self) -> PathBuf {
         self.folder.join("log")
     }
 
-    /// A panic elsewhere leaves a process that can still be ended, and must be.
+    /// Ignores poisoning: after a panic the process must still be ended.
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,8 +118,8 @@ fn init(programs: &Programs, folder: &Path) -> io::Result<()> {
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()?;
-    let said = [output.stdout, output.stderr].concat();
-    let failed = || format!("initdb failed ({}):\n{}", output.status, String::from_utf8_lossy(&said));
+    let printed = [output.stdout, output.stderr].concat();
+    let failed = || format!("initdb failed ({}):\n{}", output.status, String::from_utf8_lossy(&printed));
     if output.status.success() { Ok(()) } else { Err(io::Error::other(failed())) }
 }
 

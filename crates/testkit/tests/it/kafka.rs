@@ -12,19 +12,19 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
-const BOUND: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test]
-async fn a_record_is_read_byte_for_byte_as_it_was_written() {
+async fn a_record_is_read_byte_for_byte() {
     let Some(kafka) = kafka::shared().await else { return };
     let topic = kafka.create_unique_topic("orders", 2).await;
     let mut odd = RawRecord::new([0xff, 0x00]).key([0x80]).header("h", "first").header("h", "").partition(1);
     odd.headers.push(("h".to_owned(), None));
     odd.timestamp = Some(1_700_000_000_123);
     let nulls = RawRecord { partition: Some(1), ..RawRecord::default() };
-    let places = kafka.produce(&topic, [odd.clone(), nulls, RawRecord::new("last").partition(0)]).await;
+    let positions = kafka.produce(&topic, [odd.clone(), nulls, RawRecord::new("last").partition(0)]).await;
     assert_eq!(
-        places.iter().map(|place| (place.partition, place.offset)).collect::<Vec<_>>(),
+        positions.iter().map(|position| (position.partition, position.offset)).collect::<Vec<_>>(),
         [(1, 0), (1, 1), (0, 0)]
     );
 
@@ -39,7 +39,7 @@ async fn a_record_is_read_byte_for_byte_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn an_empty_topic_is_read_to_its_end_and_a_large_one_in_order() {
+async fn an_empty_topic_and_a_large_one_are_read_to_the_end() {
     let Some(kafka) = kafka::shared().await else { return };
     let topic = kafka.create_unique_topic("events", 3).await;
     assert!(kafka.read_all(&topic, Isolation::Committed).await.is_empty());
@@ -60,21 +60,21 @@ async fn an_empty_topic_is_read_to_its_end_and_a_large_one_in_order() {
 }
 
 #[tokio::test]
-async fn an_aborted_transaction_is_for_uncommitted_readers_only() {
+async fn only_uncommitted_readers_see_an_aborted_transaction() {
     let Some(kafka) = kafka::shared().await else { return };
     let topic = kafka.create_unique_topic("payments", 1).await;
     let producer: BaseProducer = kafka.client().set("transactional.id", unique("payments")).create().unwrap();
     let (written, name) = (topic.clone(), topic.clone());
     tokio::task::spawn_blocking(move || {
-        producer.init_transactions(BOUND).unwrap();
+        producer.init_transactions(TIMEOUT).unwrap();
         for (value, is_kept) in [("kept", true), ("aborted", false)] {
             producer.begin_transaction().unwrap();
             producer.send(BaseRecord::<str, str>::to(&written).payload(value)).map_err(|(error, _)| error).unwrap();
-            producer.flush(BOUND).unwrap();
+            producer.flush(TIMEOUT).unwrap();
             if is_kept {
-                producer.commit_transaction(BOUND).unwrap();
+                producer.commit_transaction(TIMEOUT).unwrap();
             } else {
-                producer.abort_transaction(BOUND).unwrap();
+                producer.abort_transaction(TIMEOUT).unwrap();
             }
         }
     })
@@ -102,7 +102,7 @@ async fn committed_offsets_are_those_of_the_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dedicated_broker_may_be_killed_and_keeps_what_it_acknowledged() {
+async fn a_killed_dedicated_broker_keeps_acknowledged_records() {
     let own = kafka::dedicated(|apache| apache.session_timeout(Duration::from_secs(2))).await;
     let Some(kafka) = own else { return };
     let topic = kafka.create_unique_topic("orders", 1).await;
@@ -113,19 +113,19 @@ async fn a_dedicated_broker_may_be_killed_and_keeps_what_it_acknowledged() {
 }
 
 #[tokio::test]
-#[ignore = "is the other process of the_shared_broker_ends_with_the_process"]
+#[ignore = "runs in the process that the_shared_broker_ends_with_the_process starts"]
 async fn a_process_with_the_shared_broker() {
     let Some(kafka) = kafka::shared().await else { return };
     let topic = kafka.create_unique_topic("orders", 1).await;
     kafka.produce(&topic, [RawRecord::new("1")]).await;
     println!("at={}", kafka.bootstrap_servers());
     if std::env::var_os(STAYS).is_some() {
-        // The other process kills this one; should it be gone itself, this one ends by itself.
+        // The other process kills this one; if that has ended, this one ends by itself.
         tokio::time::sleep(Duration::from_mins(1)).await;
     }
 }
 
-/// Set where the other process is to wait for its end.
+/// Set if the other process is to wait until it is killed.
 const STAYS: &str = "MILLRACE_TEST_STAYS";
 
 async fn end_of_a_process_with_a_broker(is_killed: bool) {
@@ -143,7 +143,7 @@ async fn end_of_a_process_with_a_broker(is_killed: bool) {
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let mut lines = lines.map(Result::unwrap);
     let Some(address) = lines.find_map(|line| line.split_once("at=").map(|(_, address)| address.to_owned())) else {
-        assert!(process.wait().unwrap().success(), "the other process has no broker, and skips");
+        assert!(process.wait().unwrap().success(), "the other process has no broker and must skip");
         return;
     };
     assert!(tokio::net::TcpStream::connect(&address).await.is_ok());
@@ -151,11 +151,11 @@ async fn end_of_a_process_with_a_broker(is_killed: bool) {
         process.kill().unwrap();
     }
     assert_eq!(process.wait().unwrap().success(), !is_killed);
-    eventually(BOUND, "the broker ends with its process", async || {
+    eventually(TIMEOUT, "the broker ends with its process", async || {
         tokio::net::TcpStream::connect(&address).await.err()
     })
     .await;
-    eventually(BOUND, "its files are removed", async || is_empty(scratch.path()).then_some(())).await;
+    eventually(TIMEOUT, "its files are removed", async || is_empty(scratch.path()).then_some(())).await;
 }
 
 fn is_empty(folder: &Path) -> bool {
@@ -173,7 +173,7 @@ async fn the_shared_broker_ends_with_a_process_that_is_killed() {
 }
 
 #[test]
-fn without_a_kafka_a_test_is_skipped_out_loud_and_fails_in_ci() {
+fn a_test_without_a_kafka_is_skipped_and_fails_in_ci() {
     let nowhere = tempfile::tempdir().unwrap();
     let run = |ci: &str| {
         let output = Command::new(std::env::current_exe().unwrap())
@@ -198,7 +198,7 @@ fn without_a_kafka_a_test_is_skipped_out_loud_and_fails_in_ci() {
 }
 
 #[tokio::test]
-async fn a_topic_that_does_not_exist_is_not_taken_for_an_empty_one() {
+async fn reading_a_missing_topic_panics() {
     let Some(kafka) = kafka::shared().await else { return };
     let reading = tokio::spawn(kafka.read_all("millrace-nowhere", Isolation::Committed));
     let panic = reading.await.unwrap_err().into_panic();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use millrace_testkit::{Postgres, eventually};
 use sqlx::{Connection as _, PgConnection};
 
-const BOUND: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn run(url: &str, statements: &'static str) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(url).await?;
@@ -32,7 +32,7 @@ async fn each_test_has_a_database_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_database_goes_when_its_test_ends_although_somebody_is_connected() {
+async fn a_database_is_dropped_although_a_client_is_connected() {
     let Some(postgres) = Postgres::shared().await else { return };
     let database = postgres.database().await;
     let url = database.url().to_owned();
@@ -43,7 +43,7 @@ async fn a_database_goes_when_its_test_ends_although_somebody_is_connected() {
 }
 
 #[tokio::test]
-async fn a_dedicated_server_keeps_what_it_committed_over_a_stop_and_a_crash() {
+async fn a_dedicated_server_keeps_commits_over_stop_and_crash() {
     let Some(postgres) = Postgres::dedicated().await else { return };
     let database = postgres.database().await;
     run(database.url(), "CREATE TABLE rows (row int); INSERT INTO rows VALUES (1)").await.unwrap();
@@ -57,28 +57,28 @@ async fn a_dedicated_server_keeps_what_it_committed_over_a_stop_and_a_crash() {
     }
 
     postgres.crash().await;
-    assert!(sqlx::raw_sql("COMMIT").execute(&mut open).await.is_err(), "the connection is gone");
+    assert!(sqlx::raw_sql("COMMIT").execute(&mut open).await.is_err(), "the connection is closed");
     postgres.start().await;
     assert_eq!(count(database.url(), "SELECT sum(row) FROM rows").await, 3, "1 and 2 are there, 3 was not committed");
 }
 
 #[tokio::test]
-#[ignore = "is the other process of the_shared_server_ends_with_the_process"]
+#[ignore = "runs in the process that the_shared_server_ends_with_the_process starts"]
 async fn a_process_with_the_shared_server() {
     let Some(postgres) = Postgres::shared().await else { return };
     println!("at={}", postgres.database().await.url());
     if std::env::var_os(STAYS).is_some() {
-        // The other process kills this one; should it be gone itself, this one ends by itself.
+        // The other process kills this one; if that has ended, this one ends by itself.
         tokio::time::sleep(Duration::from_mins(1)).await;
     }
 }
 
-/// Set where the other process is to wait for its end.
+/// Set if the other process is to wait until it is killed.
 const STAYS: &str = "MILLRACE_TEST_STAYS";
 
 async fn end_of_a_process_with_a_server(is_killed: bool) {
     let scratch = tempfile::tempdir().unwrap();
-    // Root's server runs as somebody else, who has to get in.
+    // If this is root, the server runs as another user, which needs access.
     std::fs::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut process = Command::new(std::env::current_exe().unwrap());
     process
@@ -93,7 +93,7 @@ async fn end_of_a_process_with_a_server(is_killed: bool) {
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let mut lines = lines.map(Result::unwrap);
     let Some(url) = lines.find_map(|line| line.split_once("at=").map(|(_, url)| url.to_owned())) else {
-        assert!(process.wait().unwrap().success(), "the other process has no server, and skips");
+        assert!(process.wait().unwrap().success(), "the other process has no server and must skip");
         return;
     };
     let address = url.split(['@', '/']).find(|part| part.starts_with("127.0.0.1:")).unwrap().to_owned();
@@ -102,11 +102,11 @@ async fn end_of_a_process_with_a_server(is_killed: bool) {
         process.kill().unwrap();
     }
     assert_eq!(process.wait().unwrap().success(), !is_killed);
-    eventually(BOUND, "the server ends with its process", async || {
+    eventually(TIMEOUT, "the server ends with its process", async || {
         tokio::net::TcpStream::connect(&address).await.err()
     })
     .await;
-    eventually(BOUND, "its files are removed", async || is_empty(scratch.path()).then_some(())).await;
+    eventually(TIMEOUT, "its files are removed", async || is_empty(scratch.path()).then_some(())).await;
 }
 
 fn is_empty(folder: &Path) -> bool {

@@ -1,4 +1,4 @@
-//! The SMTP sink as lettre meets it.
+//! The SMTP sink with lettre as client.
 
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::extension::ClientId;
@@ -26,7 +26,7 @@ async fn send(sink: &SmtpSink, mail: Message) -> Result<smtp::response::Response
 }
 
 #[tokio::test]
-async fn a_mail_is_kept_with_its_envelope_and_its_content() {
+async fn a_mail_is_recorded_with_envelope_and_content() {
     let sink = SmtpSink::start().await.unwrap();
     send(&sink, mail(&["ann@example.org", "bob@example.org"], "first\n.second\n..third")).await.unwrap();
     send(&sink, mail(&["eve@example.org"], "another")).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_mail_is_kept_with_its_envelope_and_its_content() {
 }
 
 #[tokio::test]
-async fn each_moment_can_be_refused_for_now_or_for_good() {
+async fn each_step_can_be_refused_transiently_or_permanently() {
     let sink = SmtpSink::start().await.unwrap();
     for moment in [Moment::Connect, Moment::Mail, Moment::Rcpt, Moment::Data, Moment::End] {
         sink.refuse(moment, "451 4.3.0 try again later", None);
@@ -56,7 +56,7 @@ async fn each_moment_can_be_refused_for_now_or_for_good() {
 }
 
 #[tokio::test]
-async fn a_refusal_ends_after_its_times() {
+async fn a_refusal_ends_after_its_count() {
     let sink = SmtpSink::start().await.unwrap();
     sink.refuse(Moment::Rcpt, "451 4.3.0 try again later", Some(2));
     for _ in 0..2 {

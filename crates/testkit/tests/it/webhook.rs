@@ -1,4 +1,4 @@
-//! The webhook receiver as a plain HTTP client meets it.
+//! The webhook receiver with a plain HTTP client.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ async fn post(receiver: &WebhookReceiver, path: &str, body: &str) -> io::Result<
 }
 
 #[tokio::test]
-async fn a_request_is_kept_as_it_came_and_answered_200() {
+async fn a_request_is_recorded_and_answered_200() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let answer = post(&receiver, "/hooks/ann", r#"{"a":1}"#).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -38,7 +38,7 @@ async fn a_request_is_kept_as_it_came_and_answered_200() {
 }
 
 #[tokio::test]
-async fn a_path_answers_in_the_order_it_was_told_and_stays_with_the_last() {
+async fn a_path_answers_in_order_and_repeats_the_last() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let too_many = Answer::retry_after(StatusCode::TOO_MANY_REQUESTS, "7");
     receiver.answer("/", [Answer::status(StatusCode::SERVICE_UNAVAILABLE), too_many]);
@@ -53,18 +53,19 @@ async fn a_path_answers_in_the_order_it_was_told_and_stays_with_the_last() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_late() {
+async fn a_response_can_be_delayed() {
     let receiver = WebhookReceiver::start().await.unwrap();
     let delay = Duration::from_millis(300);
     receiver.answer("/", [Answer::status(StatusCode::OK).after(delay)]);
     let asked = Instant::now();
     assert!(post(&receiver, "/", "").await.unwrap().starts_with("HTTP/1.1 200 "));
     assert!(asked.elapsed() >= delay);
-    assert!(receiver.received()[0].at < asked + delay, "a request counts from when it came, not from its answer");
+    assert!(receiver.received()[0].at < asked + delay, "the time of a request is its arrival, not its response");
 }
 
+/// And its connection ends with the receiver.
 #[tokio::test]
-async fn a_hanging_path_holds_up_no_other_and_ends_with_the_receiver() {
+async fn a_hanging_path_blocks_no_other() {
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/hangs", [Answer::hang()]);
     assert!(timeout(Duration::from_millis(300), post(&receiver, "/hangs", "")).await.is_err());
@@ -79,10 +80,10 @@ async fn a_hanging_path_holds_up_no_other_and_ends_with_the_receiver() {
 }
 
 #[tokio::test]
-async fn a_connection_can_be_dropped_without_an_answer() {
+async fn a_connection_can_be_closed_without_a_response() {
     let receiver = WebhookReceiver::start().await.unwrap();
     receiver.answer("/", [Answer::disconnect()]);
-    // An end of the stream or a reset, as the kernel sees fit.
+    // An end of stream or a reset, depending on the kernel.
     match post(&receiver, "/", "").await {
         Ok(answer) => assert_eq!(answer, ""),
         Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
