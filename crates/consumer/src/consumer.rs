@@ -8,7 +8,7 @@ use millrace_kafka::producer::TransactionalProducer;
 use millrace_kafka::{KafkaError, KafkaSettings, Producer};
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::assignment::watch::AssignmentWatch;
 use crate::attempts::Attempts;
@@ -18,6 +18,7 @@ use crate::commit::group::GroupCommitter;
 use crate::commit::transaction::TransactionCommitter;
 use crate::context::Context;
 use crate::dlq::DeadLetterQueue;
+use crate::dlq::size_limit::SizeLimits;
 use crate::engine::{Engine, EngineContext};
 use crate::error::ConsumerError;
 use crate::group_offsets::GroupOffsetSource;
@@ -71,7 +72,7 @@ impl Consumer {
         let connection = self.connect()?;
         let offsets = connection.offsets();
         let context = self.context(&connection, &offsets);
-        let dlq = DeadLetterQueue::immediate(&self.producer, &self.subscription.group);
+        let dlq = DeadLetterQueue::immediate(&self.producer, &self.kafka, &self.subscription.group);
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, queues, &context, Overflow::Spill);
         let committer = GroupCommitter::new(&connection.client, &self.progress);
@@ -92,7 +93,7 @@ impl Consumer {
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
         let connection = self.connect()?;
-        let dlq = DeadLetterQueue::immediate(&self.producer, &self.subscription.group);
+        let dlq = DeadLetterQueue::immediate(&self.producer, &self.kafka, &self.subscription.group);
         let assignment = AssignmentWatch::default();
         let offsets = connection.offsets();
         let runner = BatchRunner::new(processor, dlq, assignment.clone(), &offsets);
@@ -133,7 +134,7 @@ impl Consumer {
         let scheduler = keyed_scheduler(&attempts, None, &context, Overflow::Pause);
         let committer = is_in_memory.then(|| GroupCommitter::new(&connection.client, &self.progress));
         let transactions =
-            TransactionCommitter::new(&connection.client, processor, producer, &self.progress, committer);
+            TransactionCommitter::new(&connection.client, &self.kafka, processor, producer, &self.progress, committer);
         let result = run(&context, scheduler, transactions, shutdown).await;
         drop((attempts, offsets));
         close(connection).await;
@@ -186,9 +187,16 @@ where
     S: Scheduler<'c>,
     C: OffsetCommitter<S::Product>,
 {
+    let _raising = raise_size_limits(context);
     let engine = Engine::new(context, scheduler, committer);
     // One poll of the engine serves many records; tokio's per-poll budget would only make it stop and come back.
     tokio::task::unconstrained(engine.run(shutdown)).await
+}
+
+/// Raises the size limits of the dead-letter topics in the background: a start does not wait for it.
+fn raise_size_limits(context: &EngineContext<'_>) -> AbortOnDropHandle<()> {
+    let (kafka, topics) = (context.kafka.clone(), context.subscription.topics.iter().cloned().collect());
+    AbortOnDropHandle::new(tokio::spawn(async move { SizeLimits::new(&kafka).raise_all(topics).await }))
 }
 
 /// Leaves the group, which waits for the broker, for at most [`CLOSE_TIMEOUT`].

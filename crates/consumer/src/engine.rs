@@ -275,6 +275,10 @@ where
                 self.abandon(handle);
                 self.assignment.set_misplaced(handle);
             }
+            TaskOutcome::DeadLetterRefused(reason) => {
+                self.assignment.end(handle, false);
+                self.end.get_or_insert(ConsumerError::DeadLetterRefused(reason));
+            }
             TaskOutcome::Halt(reason) => {
                 self.assignment.end(handle, false);
                 self.halt(reason);

@@ -106,6 +106,8 @@ pub(crate) enum TaskOutcome<T> {
     Abandoned,
     /// The partition's stored offset is not the expected one: it is sought to what is stored.
     OffsetMismatch,
+    /// The record's dead letter is refused for good: the consumer must stop.
+    DeadLetterRefused(String),
     /// The consumer must stop.
     Halt(String),
 }

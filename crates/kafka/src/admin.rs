@@ -1,5 +1,7 @@
 //! What a broker holds: brokers, topics, offsets, groups. For status pages and tools, not for hot paths.
 
+mod topic_settings;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -244,11 +246,18 @@ impl AdminClient {
         T: Send + 'static,
         Q: FnOnce(&BaseConsumer<LoggingContext>) -> KafkaResult<T> + Send + 'static,
     {
-        let answer = tokio::task::spawn_blocking(move || question(&client)).await;
-        answer
-            .unwrap_or(Err(RdKafkaError::Canceled))
+        blocking(client, question)
+            .await
             .map_err(|error| KafkaError::unreachable(&self.settings.bootstrap_servers, error))
     }
+}
+
+async fn blocking<T, Q>(client: Client, question: Q) -> KafkaResult<T>
+where
+    T: Send + 'static,
+    Q: FnOnce(&BaseConsumer<LoggingContext>) -> KafkaResult<T> + Send + 'static,
+{
+    tokio::task::spawn_blocking(move || question(&client)).await.unwrap_or(Err(RdKafkaError::Canceled))
 }
 
 impl std::fmt::Debug for AdminClient {
