@@ -269,6 +269,10 @@ where
                 self.done(handle, letter.map_or(Output::Nothing, Output::Letter));
                 self.count(Some(class));
             }
+            TaskOutcome::Deleted => {
+                self.done(handle, Output::Nothing);
+                self.count_deleted();
+            }
             TaskOutcome::Spilled(_) => self.assignment.end(handle, false),
             TaskOutcome::Abandoned => self.abandon(handle),
             TaskOutcome::OffsetMismatch => {
@@ -317,6 +321,13 @@ where
                 self.dead_letter_run += u64::from(class == DeadLetterClass::Permanent);
             }
         }
+    }
+
+    /// What retention does is not the deploy's fault: it does not count towards the dead-letter limit.
+    fn count_deleted(&mut self) {
+        self.progress.count(true);
+        self.counters.dead_lettered.increment(1);
+        self.counters.lost.increment(1);
     }
 
     fn halt(&mut self, reason: String) {

@@ -351,10 +351,7 @@ unsafe fn described_groups(event: *mut bindings::rd_kafka_event_t) -> Result<Vec
 ///
 /// # Safety
 /// The event is an answer to `rd_kafka_DescribeConfigs` that is not destroyed yet.
-unsafe fn described_setting(
-    event: *mut bindings::rd_kafka_event_t,
-    setting: &str,
-) -> Result<Option<String>, Code> {
+unsafe fn described_setting(event: *mut bindings::rd_kafka_event_t, setting: &str) -> Result<Option<String>, Code> {
     // SAFETY: the event is valid, and all that is reached from it lives as long. The array holds as many entries as the
     // answer says.
     unsafe {

@@ -56,15 +56,18 @@ pub(super) enum NoLetter {
     },
 }
 
-/// A dead letter of a dead letter that does not say which topic the record came from.
+/// Why a dead letter cannot go back.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum NoSource {
-    /// There is no older one.
+    /// The record was deleted before it was processed: the letter holds its position only.
+    #[error("its record was deleted from its topic before it was processed, and no copy of it is left to replay")]
+    Deleted,
+    /// It is a dead letter of a dead letter, and there is no older one.
     #[error(
         "it came from the dead-letter topic {0:?}, and no older {HEADER_PREFIX}* headers say where that had it from"
     )]
     Unknown(String),
-    /// An older one cannot be read.
+    /// The same, and an older one cannot be read.
     #[error("it came from the dead-letter topic {topic:?}, and in its older {HEADER_PREFIX}* headers, {source}")]
     Malformed {
         /// The topic of the newest.
@@ -83,7 +86,10 @@ impl Letter {
         let newest = newest.map_err(|error| no_letter(record, count, error))?;
         let (taken_off, source) = source(newest.clone(), sets);
         let (source, stuck) = match source {
-            Ok(source) => (source, None),
+            Ok(source) => {
+                let stuck = source.is_of_deleted_record().then_some(NoSource::Deleted);
+                (source, stuck)
+            }
             Err(stuck) => (newest.clone(), Some(stuck)),
         };
         let DeadLetter { topic, partition, offset, timestamp, .. } = source;
@@ -210,6 +216,7 @@ fn listed(conventions: &[Convention]) -> String {
 #[cfg(test)]
 mod tests {
     use millrace_domain::DeadLetterClass;
+    use millrace_domain::dead_letter::RECORD_DELETED;
     use rdkafka::Timestamp;
     use rdkafka::message::OwnedMessage;
 
@@ -274,6 +281,20 @@ mod tests {
         assert!(
             error.contains("in the newest of its 2 sets of dlq.* headers, the header dlq.partition is missing"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn a_letter_of_a_deleted_record_stays_and_is_no_tombstone() {
+        let deleted = DeadLetter { attempts: 0, reason: RECORD_DELETED.to_owned(), ..set("orders", 2) };
+        let letter = read(deleted.headers().to_vec()).unwrap();
+        assert_eq!(letter.stuck, Some(NoSource::Deleted));
+        let text = letter.to_string();
+        assert!(
+            text.ends_with(
+                "permanent after 0 attempts: record was deleted from its topic before it was processed (retention)"
+            ),
+            "{text}"
         );
     }
 

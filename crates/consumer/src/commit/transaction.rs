@@ -25,8 +25,8 @@ use crate::error::ConsumerError;
 use crate::processor::Transformer;
 use crate::progress::Progress;
 use millrace_kafka::OwnedProducerRecord;
-use millrace_kafka::{KafkaError, KafkaSettings, ProduceError};
 use millrace_kafka::producer::{ProducerRecord, TransactionError, TransactionalProducer};
+use millrace_kafka::{KafkaError, KafkaSettings, ProduceError};
 
 /// Delays between attempts. Nothing is lost meanwhile: the outputs stay, and are written in the next transaction.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), cap: Duration::from_secs(5) };
@@ -89,11 +89,16 @@ impl<'c, P: Transformer> TransactionCommitter<'c, P> {
     }
 
     /// Writes a batch in a transaction of its own.
-    fn begin(&mut self, batch: Batch<P::Product>, assignment: &Assignment) -> BoxFuture<'c, EndedTransaction<P::Product>> {
+    fn begin(
+        &mut self,
+        batch: Batch<P::Product>,
+        assignment: &Assignment,
+    ) -> BoxFuture<'c, EndedTransaction<P::Product>> {
         let frontiers: Vec<_> = batch.parts.iter().map(|part| part.frontier).collect();
         let offsets = assignment.offsets(&frontiers);
         let mut refusals = mem::take(&mut self.refusals);
-        let Self { client, transformer, producer, limits, .. } = *self;
+        let Self { client, transformer, producer, .. } = *self;
+        let limits = self.limits.clone();
         async move {
             let no_group = || RdKafkaError::ClientCreation("the consumer has no group".to_owned());
             let Some(group) = client.group_metadata() else {

@@ -1,18 +1,23 @@
 //! Size limits of dead-letter topics: what a topic takes, its dead-letter topic takes with the headers of a dead letter.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_domain::ErrorClass;
 use millrace_domain::catalogue::{dead_letter_topic, source_topic};
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::{KafkaError, KafkaSettings};
+use tokio::sync::Mutex;
 
 /// Kafka's name for the largest batch that a topic takes, in bytes. A large record is a batch of its own.
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 
 /// What the headers of a dead letter may take, in bytes.
 const HEADERS_BYTES: u64 = 64 << 10;
+
+/// The largest value of the setting.
+const MAX_LIMIT: u64 = i32::MAX as u64;
 
 /// How large a batch of several letters may be, in bytes: librdkafka's default of `batch.size`, and what frames it.
 const BATCH_BYTES: u64 = 1_000_000 + HEADERS_BYTES;
@@ -22,7 +27,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A broker applies a raised limit a moment after it has acknowledged it. After so many refusals below the limit it is the
 /// batch that was refused, not the letter.
-const LETTER_REFUSALS: u32 = 4;
+const LETTER_REFUSALS: u32 = 2;
 
 /// After so many refusals below the limit the letter is given up.
 const MAX_REFUSALS: u32 = 8;
@@ -32,14 +37,16 @@ const MAX_REFUSALS: u32 = 8;
 pub(crate) struct Refusals(u32);
 
 /// Raises the size limits of dead-letter topics.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct SizeLimits<'c> {
     kafka: &'c KafkaSettings,
+    /// The client, once one was needed. One letter at a time asks: many may be refused at once.
+    admin: Arc<Mutex<Option<AdminClient>>>,
 }
 
 impl<'c> SizeLimits<'c> {
     pub(crate) fn new(kafka: &'c KafkaSettings) -> Self {
-        Self { kafka }
+        Self { kafka, admin: Arc::default() }
     }
 
     /// Raises the limit of the dead-letter topic `letters`, which refused a letter of so many bytes for its size. `Ok` where
@@ -59,14 +66,17 @@ impl<'c> SizeLimits<'c> {
     }
 
     async fn try_raise(&self, letters: &str, bytes: usize, refusals: &mut Refusals) -> Result<(), LimitError> {
-        let admin = AdminClient::new(self.kafka).map_err(|error| LimitError::of(error, letters, 0))?;
+        let mut admin = self.admin.lock().await;
+        let admin = match &mut *admin {
+            Some(admin) => admin,
+            none => none.insert(AdminClient::new(self.kafka).map_err(LimitError::Unavailable)?),
+        };
         let source = match source_topic(letters) {
-            Some(source) => limit(&admin, source).await?,
+            Some(source) => limit(admin, source).await?,
             None => None,
         };
-        let current = limit(&admin, letters).await?;
-        // The topic's limit counts compressed bytes, so that a record may be larger than its topic's limit.
-        let mut required = source.unwrap_or(0).max(bytes as u64) + HEADERS_BYTES;
+        let current = limit(admin, letters).await?;
+        let mut required = required(source.unwrap_or(0), bytes as u64);
         if let Some(current) = current.filter(|&current| current >= required) {
             refusals.0 += 1;
             if refusals.0 >= MAX_REFUSALS {
@@ -77,7 +87,7 @@ impl<'c> SizeLimits<'c> {
                 return Ok(());
             }
         }
-        set_limit(&admin, letters, current, required).await
+        set_limit(admin, letters, current, required).await
     }
 
     /// Raises the limits of the dead-letter topics of `topics` to what their sources take now. What may not be raised is
@@ -108,8 +118,14 @@ async fn follow(admin: &AdminClient, source: &str, letters: &str) -> Result<(), 
     let (Some(source), Some(current)) = (limit(admin, source).await?, limit(admin, letters).await?) else {
         return Ok(());
     };
-    let required = source + HEADERS_BYTES;
+    let required = required(source, 0);
     if current >= required { Ok(()) } else { set_limit(admin, letters, Some(current), required).await }
+}
+
+/// The limit that a dead-letter topic needs for a letter of so many bytes from a topic with the limit `source`, which counts
+/// compressed bytes: a record may be larger than its topic's limit.
+fn required(source: u64, letter: u64) -> u64 {
+    (source.max(letter) + HEADERS_BYTES).min(MAX_LIMIT)
 }
 
 /// A topic's limit; `None` where there is no such topic, or nobody may ask.
@@ -124,12 +140,7 @@ async fn limit(admin: &AdminClient, topic: &str) -> Result<Option<u64>, LimitErr
     }
 }
 
-async fn set_limit(
-    admin: &AdminClient,
-    letters: &str,
-    current: Option<u64>,
-    required: u64,
-) -> Result<(), LimitError> {
+async fn set_limit(admin: &AdminClient, letters: &str, current: Option<u64>, required: u64) -> Result<(), LimitError> {
     match admin.set_topic_setting(letters, MAX_MESSAGE_BYTES, required.to_string(), REQUEST_TIMEOUT).await {
         Ok(()) => {
             tracing::info!(topic = letters, before = current, now = required, "max.message.bytes raised");
@@ -185,6 +196,13 @@ mod tests {
     fn error(code: Code) -> LimitError {
         let source = ClientError(RdKafkaError::AdminOp(code));
         LimitError::of(KafkaError::Call { action: "changing a topic's settings", source }, "orders.dlq", 1_114_124)
+    }
+
+    #[test]
+    fn a_limit_is_the_sources_or_a_larger_letters_and_64_kib() {
+        assert_eq!(required(1_048_588, 0), 1_114_124);
+        assert_eq!(required(1_000, 5_000_000), 5_065_536, "compressed on its topic");
+        assert_eq!(required(2_147_483_647, 0), 2_147_483_647);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use millrace_kafka::Record;
 use crate::assignment::RecordHandle;
 use crate::processor::DestinationQueues;
 use crate::scheduler::key_queue::{KeyQueue, Task, TaskEnd, Waited};
-use crate::scheduler::{Backpressure, Completion, Scheduler, TaskOutcome, drop_revoked};
+use crate::scheduler::{Backpressure, Completion, Scheduler, SpilledRead, TaskOutcome, drop_revoked};
 use crate::spill::index::{ReadRequest, SpillIndex, WaitReason};
 use crate::spill::pressure::MemoryPressure;
 
@@ -150,7 +150,7 @@ where
             // Records without a key have no order among each other.
             None => self.hasher.hash_one((handle.slot, handle.offset)),
         };
-        let task = Task { handle, record, resume_token: None, key_hash, waited: Waited::No };
+        let task = Task { handle, record, is_deleted: false, resume_token: None, key_hash, waited: Waited::No };
         match self.by_key.entry(key_hash) {
             Entry::Vacant(vacant) => {
                 vacant.insert(KeyQueue::new());
@@ -230,7 +230,7 @@ where
         &mut self,
         reason: WaitReason,
         handle: RecordHandle,
-        record: Option<Record<'c>>,
+        read: SpilledRead<'c>,
     ) -> Result<(), RecordHandle> {
         let Some(spilled) = self.index.get(reason, handle) else { return Err(handle) };
         let Entry::Occupied(mut occupied) = self.by_key.entry(spilled.key_hash) else { return Err(handle) };
@@ -240,19 +240,15 @@ where
         }
         self.index.remove(reason, handle);
         self.spilled -= 1;
-        let task = |record| Task {
+        let task = Task {
             handle,
-            record,
+            record: read.record,
+            is_deleted: read.is_deleted,
             resume_token: Some(spilled.resume_token),
             key_hash: spilled.key_hash,
             waited: Waited::Long,
         };
-        let next = record.and_then(|record| queue.accept_spilled(task(record)));
-        queue.request_read(spilled.key_hash, &mut self.index);
-        if queue.is_idle() {
-            occupied.remove();
-        }
-        if let Some(task) = next {
+        if let Some(task) = queue.accept_spilled(task) {
             self.start(task);
         }
         Ok(())

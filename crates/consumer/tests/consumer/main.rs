@@ -3,4 +3,5 @@
 
 mod fixture;
 mod keyed;
+mod size_limit;
 mod spill;
