@@ -323,7 +323,7 @@ where
         }
     }
 
-    /// What retention does is not the deploy's fault: it does not count towards the dead-letter limit.
+    /// Counts a dead letter of a deleted record. What retention does is not the deploy's fault: it does not count towards the dead-letter limit.
     fn count_deleted(&mut self) {
         self.progress.count(true);
         self.counters.dead_lettered.increment(1);

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use millrace_consumer::{ConsumerError, Outcome};
-use millrace_kafka::KafkaSettings;
 use millrace_kafka::admin::AdminClient;
+use millrace_kafka::producer::ProducerSettings;
+use millrace_kafka::{KafkaSettings, OwnedProducerRecord, Producer};
 use millrace_testkit::kafka::{self, Kafka};
 use millrace_testkit::wait::eventually;
+use rdkafka::message::OwnedHeaders;
 
 use crate::fixture::{BOUND, Fixture, MAX_MESSAGE_BYTES, Member, record};
 use crate::keyed::Closure;
@@ -77,9 +79,12 @@ async fn a_source_limit_raised_later_stops_no_consumer() {
 async fn many_letters_at_once_fit_a_topic_for_small_records() {
     let Some(kafka) = kafka::shared().await else { return };
     let fixture = Fixture::limited(kafka, 20 * KIB, KIB).await;
-    let records = (0..200).map(|key| record(&key.to_string(), vec![b'x'; 15 * KIB]).partition(0));
-    for batch in records.collect::<Vec<_>>().chunks(1) {
-        fixture.kafka.produce(&fixture.topic, batch.to_vec()).await;
+    let producer = Producer::new(&settings(kafka), &ProducerSettings::default()).unwrap();
+    for key in 0..200 {
+        let (key, value, headers) = (key.to_string(), vec![b'x'; 15 * KIB], OwnedHeaders::new());
+        let topic = fixture.topic.clone().into();
+        let record = OwnedProducerRecord { topic, key: Some(key.into_bytes()), value: Some(value), headers };
+        producer.send(record.as_record()).await.unwrap();
     }
     let member = refusing(&fixture);
     fixture.until_committed(200).await;
