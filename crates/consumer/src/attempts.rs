@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
+use millrace_domain::dead_letter::RECORD_DELETED;
 use millrace_domain::{Backoff, DeadLetterClass};
 use millrace_kafka::failpoint;
 use tokio::sync::Semaphore;
@@ -144,6 +145,9 @@ impl<'p, P: Processor> Attempts<'p, P> {
             resume_token: task.resume_token,
             ..Attempt::of(&self.assignment, task.handle)
         };
+        if task.is_deleted {
+            return self.reject_deleted(task, &attempt).await;
+        }
         if let Some(reason) = poison(&task.record) {
             return self.reject(task, &attempt, None, DeadLetterClass::Permanent, reason).await;
         }
@@ -189,6 +193,14 @@ impl<'p, P: Processor> Attempts<'p, P> {
         match AssertUnwindSafe(self.processor.process(&task.record, attempt)).catch_unwind().await {
             Ok(outcome) => outcome,
             Err(panic) => Outcome::reject(format!("processing panicked: {}", text_of(&*panic))),
+        }
+    }
+
+    /// A record that nobody can process any more: its dead letter says so, and where it stood.
+    async fn reject_deleted(&self, task: &Task<'_>, attempt: &Attempt<'_>) -> TaskOutcome<P::Product> {
+        match self.reject(task, attempt, Some(0), DeadLetterClass::Permanent, RECORD_DELETED).await {
+            TaskOutcome::DeadLettered { letter: None, .. } => TaskOutcome::Deleted,
+            outcome => outcome,
         }
     }
 

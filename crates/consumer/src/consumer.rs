@@ -9,6 +9,7 @@ use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::TransactionalProducer;
 use millrace_kafka::{KafkaSettings, Producer};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::assignment::watch::AssignmentWatch;
 use crate::attempts::Attempts;
@@ -17,6 +18,7 @@ use crate::commit::external::BatchRunner;
 use crate::commit::group::GroupCommitter;
 use crate::commit::transaction::TransactionCommitter;
 use crate::dlq::DeadLetterQueue;
+use crate::dlq::size_limit::SizeLimits;
 use crate::engine::{Engine, EngineContext};
 use crate::error::ConsumerError;
 use crate::group_member::{GroupMember, close_all};
@@ -79,7 +81,7 @@ impl Consumer {
     ) -> Result<(), ConsumerError> {
         let offsets = member.offsets();
         let context = self.context(member, &offsets);
-        let dlq = DeadLetterQueue::immediate(&self.producer, &self.subscription.group);
+        let dlq = DeadLetterQueue::immediate(&self.producer, &self.kafka, &self.subscription.group);
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, queues, &context, Overflow::Spill);
         let committer = GroupCommitter::new(&member.client, &self.progress);
@@ -108,7 +110,7 @@ impl Consumer {
         processor: &P,
         shutdown: &CancellationToken,
     ) -> Result<(), ConsumerError> {
-        let dlq = DeadLetterQueue::immediate(&self.producer, &self.subscription.group);
+        let dlq = DeadLetterQueue::immediate(&self.producer, &self.kafka, &self.subscription.group);
         let assignment = AssignmentWatch::default();
         let offsets = member.offsets();
         let runner = BatchRunner::new(processor, dlq, assignment.clone(), &offsets);
@@ -159,7 +161,8 @@ impl Consumer {
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, None, &context, Overflow::Pause);
         let committer = is_in_memory.then(|| GroupCommitter::new(&member.client, &self.progress));
-        let transactions = TransactionCommitter::new(&member.client, processor, producer, &self.progress, committer);
+        let transactions =
+            TransactionCommitter::new(&member.client, &self.kafka, processor, producer, &self.progress, committer);
         run(&context, scheduler, transactions, shutdown).await
     }
 
@@ -211,7 +214,14 @@ where
     S: Scheduler<'c>,
     C: OffsetCommitter<S::Product>,
 {
+    let _raising = raise_size_limits(context);
     let engine = Engine::new(context, scheduler, committer);
     // One poll of the engine serves many records; tokio's per-poll budget would only make it stop and come back.
     tokio::task::unconstrained(engine.run(shutdown)).await
+}
+
+/// Raises the size limits of the dead-letter topics in the background: a start does not wait for it.
+fn raise_size_limits(context: &EngineContext<'_>) -> AbortOnDropHandle<()> {
+    let (kafka, topics) = (context.kafka.clone(), context.subscription.topics.iter().cloned().collect());
+    AbortOnDropHandle::new(tokio::spawn(async move { SizeLimits::new(&kafka).raise_all(topics).await }))
 }

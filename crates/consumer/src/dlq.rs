@@ -1,5 +1,7 @@
 //! The dead-letter queue: the record byte for byte, why it was rejected, and an acknowledgement before it counts as done.
 
+pub(crate) mod size_limit;
+
 use std::time::Duration;
 
 use millrace_domain::catalogue::dead_letter_topic;
@@ -7,8 +9,11 @@ use millrace_domain::dead_letter::DeadLetter;
 use millrace_domain::{Backoff, DeadLetterClass, ErrorClass};
 
 use crate::attempts::Attempt;
+use crate::dlq::size_limit::{Refusals, SizeLimits};
 use crate::scheduler::TaskOutcome;
+use millrace_kafka::KafkaSettings;
 use millrace_kafka::OwnedProducerRecord;
+use millrace_kafka::ProduceError;
 use millrace_kafka::Record;
 use millrace_kafka::failpoint;
 use millrace_kafka::headers;
@@ -32,18 +37,24 @@ pub(crate) struct Rejection<'r> {
 pub(crate) struct DeadLetterQueue<'p> {
     group: &'p str,
     /// Writes dead letters at once; without it they go with the record's transaction.
-    producer: Option<&'p Producer>,
+    writer: Option<Writer<'p>>,
+}
+
+/// Writes dead letters at once.
+struct Writer<'p> {
+    producer: &'p Producer,
+    limits: SizeLimits<'p>,
 }
 
 impl<'p> DeadLetterQueue<'p> {
     /// Dead letters that `producer` writes at once.
-    pub(crate) fn immediate(producer: &'p Producer, group: &'p str) -> Self {
-        Self { group, producer: Some(producer) }
+    pub(crate) fn immediate(producer: &'p Producer, kafka: &'p KafkaSettings, group: &'p str) -> Self {
+        Self { group, writer: Some(Writer { producer, limits: SizeLimits::new(kafka) }) }
     }
 
     /// Dead letters that the committer writes in a transaction.
     pub(crate) fn transactional(group: &'p str) -> Self {
-        Self { group, producer: None }
+        Self { group, writer: None }
     }
 
     /// Makes the dead letters of records. Where they are to be written at once, they are acknowledged when this returns, and
@@ -57,8 +68,8 @@ impl<'p> DeadLetterQueue<'p> {
         attempt: &Attempt<'_>,
     ) -> Result<Vec<OwnedProducerRecord>, DlqWriteError> {
         let letters: Vec<_> = rejected.map(|(record, rejection)| self.letter(record, &rejection)).collect();
-        match self.producer {
-            Some(producer) => write(producer, letters, attempt).await.map(|()| Vec::new()),
+        match &self.writer {
+            Some(writer) => writer.write(letters, attempt).await.map(|()| Vec::new()),
             None => Ok(letters),
         }
     }
@@ -103,45 +114,52 @@ impl DlqWriteError {
     pub(crate) fn outcome<T>(self) -> TaskOutcome<T> {
         match self {
             Self::Revoked => TaskOutcome::Abandoned,
-            Self::Refused(reason) => TaskOutcome::Halt(reason),
+            Self::Refused(reason) => TaskOutcome::DeadLetterRefused(reason),
         }
     }
 }
 
-/// Writes dead letters, all at once, until each is acknowledged.
-async fn write(
-    producer: &Producer,
-    mut letters: Vec<OwnedProducerRecord>,
-    attempt: &Attempt<'_>,
-) -> Result<(), DlqWriteError> {
-    for attempt_number in 1.. {
-        failpoint!("letter.refused");
-        let reports = producer.send_all(letters.iter().map(OwnedProducerRecord::as_record).collect()).await;
-        let mut left = Vec::new();
-        for (letter, report) in letters.into_iter().zip(reports) {
-            match report {
-                Ok(_) => {}
-                Err(error) if error.class() == ErrorClass::Transient => {
-                    tracing::error!(%error, topic = &*letter.topic, "dead letter not acknowledged, retrying");
-                    left.push(letter);
-                }
-                Err(error) => {
-                    let topic = letter.topic;
-                    return Err(DlqWriteError::Refused(format!("a dead letter cannot be written to {topic}: {error}")));
+impl Writer<'_> {
+    /// Writes dead letters, all at once, until each is acknowledged.
+    async fn write(&self, mut letters: Vec<OwnedProducerRecord>, attempt: &Attempt<'_>) -> Result<(), DlqWriteError> {
+        let mut refusals = Refusals::default();
+        for attempt_number in 1.. {
+            failpoint!("letter.refused");
+            let reports = self.producer.send_all(letters.iter().map(OwnedProducerRecord::as_record).collect()).await;
+            let (mut left, mut too_large) = (Vec::new(), None);
+            for (letter, report) in letters.into_iter().zip(reports) {
+                match report {
+                    Ok(_) => {}
+                    Err(ProduceError::TooLarge) => {
+                        too_large = too_large.max(Some(letter.size()));
+                        left.push(letter);
+                    }
+                    Err(error) if error.class() == ErrorClass::Transient => {
+                        tracing::error!(%error, topic = &*letter.topic, "dead letter not acknowledged, retrying");
+                        left.push(letter);
+                    }
+                    Err(error) => {
+                        let topic = letter.topic;
+                        let reason = format!("a dead letter cannot be written to {topic}: {error}");
+                        return Err(DlqWriteError::Refused(reason));
+                    }
                 }
             }
+            let Some(first) = left.first() else {
+                failpoint!("letter.acknowledged");
+                return Ok(());
+            };
+            if let Some(bytes) = too_large {
+                self.limits.raise(&first.topic, bytes, &mut refusals).await.map_err(DlqWriteError::Refused)?;
+            }
+            letters = left;
+            let delay = BACKOFF.delay(attempt_number, None, &mut rand::rng());
+            if attempt.until_revoked(tokio::time::sleep(delay)).await.is_none() {
+                break;
+            }
         }
-        if left.is_empty() {
-            failpoint!("letter.acknowledged");
-            return Ok(());
-        }
-        letters = left;
-        let delay = BACKOFF.delay(attempt_number, None, &mut rand::rng());
-        if attempt.until_revoked(tokio::time::sleep(delay)).await.is_none() {
-            break;
-        }
+        Err(DlqWriteError::Revoked)
     }
-    Err(DlqWriteError::Revoked)
 }
 
 /// Why a record is rejected by every consumer; `None` where it is not.

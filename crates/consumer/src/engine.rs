@@ -275,11 +275,19 @@ where
                 self.done(handle, letter.map_or(Output::Nothing, Output::Letter));
                 self.count(Some(class));
             }
+            TaskOutcome::Deleted => {
+                self.done(handle, Output::Nothing);
+                self.count_deleted();
+            }
             TaskOutcome::Spilled(_) => self.assignment.end(handle, false),
             TaskOutcome::Abandoned => self.abandon(handle),
             TaskOutcome::OffsetMismatch => {
                 self.abandon(handle);
                 self.assignment.set_misplaced(handle);
+            }
+            TaskOutcome::DeadLetterRefused(reason) => {
+                self.assignment.end(handle, false);
+                self.end.get_or_insert(ConsumerError::DeadLetterRefused(reason));
             }
             TaskOutcome::Halt(reason) => {
                 self.assignment.end(handle, false);
@@ -319,6 +327,13 @@ where
                 self.dead_letter_run += u64::from(class == DeadLetterClass::Permanent);
             }
         }
+    }
+
+    /// Counts a dead letter of a deleted record. What retention does is not the deploy's fault: it does not count towards the dead-letter limit.
+    fn count_deleted(&mut self) {
+        self.progress.count(true);
+        self.counters.dead_lettered.increment(1);
+        self.counters.lost.increment(1);
     }
 
     fn halt(&mut self, reason: String) {

@@ -22,4 +22,7 @@ pub enum ConsumerError {
     /// The processor, or the dead-letter limit, stopped it. Nothing was committed after that.
     #[error("the consumer halted: {0}")]
     Halted(String),
+    /// A dead letter is refused for good. Nothing was committed beyond its record.
+    #[error("the consumer halted: {0}")]
+    DeadLetterRefused(String),
 }

@@ -51,17 +51,23 @@ pub(crate) trait Scheduler<'c> {
         None
     }
 
-    /// Takes a spilled record that was read again; `None` where it is not on its topic any more. `Err` where it is not the
-    /// next of its key, or not spilled.
+    /// Takes a spilled record that was read again. `Err` where it is not the next of its key, or not spilled.
     fn accept_spilled(
         &mut self,
         reason: WaitReason,
         handle: RecordHandle,
-        record: Option<Record<'c>>,
+        read: SpilledRead<'c>,
     ) -> Result<(), RecordHandle> {
-        let _ = (reason, record);
+        let _ = (reason, read);
         Err(handle)
     }
+}
+
+/// A spilled record that was read again.
+pub(crate) struct SpilledRead<'c> {
+    pub(crate) record: Record<'c>,
+    /// Whether it is not on its topic any more: `record` has its position only.
+    pub(crate) is_deleted: bool,
 }
 
 /// Moves the handles of what is no longer owned out of a queue into `dropped`; whether there was any.
@@ -100,12 +106,16 @@ pub(crate) enum TaskOutcome<T> {
         /// The dead letter, where it is still to be written; otherwise it is acknowledged.
         letter: Option<OwnedProducerRecord>,
     },
+    /// The record was deleted from its topic while it was spilled; its dead letter is acknowledged.
+    Deleted,
     /// The record was spilled and will be read again. Where its processor deferred it: for which queue.
     Spilled(Option<SpillRequest>),
     /// The partition was revoked before the record ran: its next owner reads it.
     Abandoned,
     /// The partition's stored offset is not the expected one: it is sought to what is stored.
     OffsetMismatch,
+    /// The record's dead letter is refused for good: the consumer must stop.
+    DeadLetterRefused(String),
     /// The consumer must stop.
     Halt(String),
 }

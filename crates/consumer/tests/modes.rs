@@ -22,6 +22,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// Kafka's name for the largest batch that a topic takes.
+const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+
 const BOUND: Duration = Duration::from_secs(60);
 
 /// How long the store in memory takes for a commit.
@@ -153,7 +156,7 @@ impl Processor for Copier {
 
     async fn process(&self, record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome<Self::Product> {
         match record.value().unwrap_or_default() {
-            b"poison" => Outcome::reject("it says so"),
+            value if value.starts_with(b"poison") => Outcome::reject("it says so"),
             value => Outcome::Done((record.key().unwrap_or_default().to_vec(), value.to_vec())),
         }
     }
@@ -206,7 +209,7 @@ impl BatchProcessor for Keeper {
 
     fn read(&self, record: &Record<'_>) -> Result<String, String> {
         match String::from_utf8_lossy(record.value().unwrap_or_default()) {
-            value if value == "unreadable" => Err("nobody can read it".to_owned()),
+            value if value.starts_with("unreadable") => Err("nobody can read it".to_owned()),
             value => Ok(value.into_owned()),
         }
     }
@@ -388,4 +391,43 @@ async fn no_row_is_lost_or_repeated_while_commits_are_unanswered() {
     let mut rows: Vec<usize> = table.lock().unwrap().rows.iter().map(|row| row.parse().unwrap()).collect();
     rows.sort_unstable();
     assert_eq!(rows, (0..6_000).collect::<Vec<_>>());
+}
+
+/// A topic whose limit was raised after its dead-letter topic was made, and is raised once more while a member runs: a
+/// poison record of each size is dead-lettered, byte for byte, and the rest is done.
+async fn assert_large_poison_is_dead_lettered(fixture: &Fixture<'_>, member: Member, poison: &str) {
+    let admin = AdminClient::new(&KafkaSettings::plaintext(fixture.kafka.bootstrap_servers())).unwrap();
+    let letters = format!("{}.dlq", fixture.source);
+    let mut expected = Vec::new();
+    for mib in [2, 4] {
+        let limit = mib << 20;
+        admin.set_topic_setting(&fixture.source, MAX_MESSAGE_BYTES, limit.to_string(), BOUND).await.unwrap();
+        let value = format!("{poison}{}", "x".repeat(limit - 1_000));
+        fixture.kafka.produce(&fixture.source, [record(1, value.clone()), record(1, "a"), record(2, "b")]).await;
+        expected.push(Some(value.into_bytes()));
+        fixture.until_no_lag().await;
+        let raised = admin.topic_setting(&letters, MAX_MESSAGE_BYTES, BOUND).await.unwrap();
+        assert_eq!(raised, Some((limit + 65_536).to_string()));
+    }
+    member.stop().await;
+    let values: Vec<_> = fixture.letters().await.into_iter().map(|(value, _)| value).collect();
+    assert!(values == expected, "byte for byte, each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_larger_than_its_topic_takes_goes_with_a_transaction() {
+    let Some(fixture) = Fixture::set(1).await else { return };
+    let member = fixture.copier().await;
+    assert_large_poison_is_dead_lettered(&fixture, member, "poison").await;
+    let copies = fixture.kafka.read_all(&fixture.made, Isolation::Committed).await;
+    assert_eq!(copies.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_larger_than_its_topic_takes_holds_up_no_batch() {
+    let Some(fixture) = Fixture::set(1).await else { return };
+    let table: Arc<Mutex<Table>> = Arc::default();
+    let member = fixture.keeper(&table);
+    assert_large_poison_is_dead_lettered(&fixture, member, "unreadable").await;
+    assert_eq!(table.lock().unwrap().rows, ["a", "b", "a", "b"]);
 }

@@ -12,6 +12,10 @@ use crate::error_class::DeadLetterClass;
 /// Every header of this module begins with it.
 pub const HEADER_PREFIX: &str = "dlq.";
 
+/// Reason of a dead letter whose record was gone before anybody could process it: the letter has no key, no value and no
+/// headers but its own.
+pub const RECORD_DELETED: &str = "record was deleted from its topic before it was processed (retention)";
+
 /// Where a dead letter came from and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -67,6 +71,11 @@ const NAMES: [&str; 8] = [
 const LONGEST_REASON: usize = 4096;
 
 impl DeadLetter {
+    /// Whether the letter stands for a record that was deleted: it holds nothing but the record's position.
+    pub fn is_of_deleted_record(&self) -> bool {
+        self.reason == RECORD_DELETED
+    }
+
     /// The headers to append to the record's own.
     pub fn headers(&self) -> [(&'static str, String); 8] {
         [

@@ -1,5 +1,7 @@
 //! Admin client: brokers, topics, offsets and consumer groups of a cluster. For status pages and tools, not hot paths.
 
+mod topic_settings;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -244,11 +246,16 @@ impl AdminClient {
         T: Send + 'static,
         Q: FnOnce(&BaseConsumer<LoggingContext>) -> KafkaResult<T> + Send + 'static,
     {
-        let answer = tokio::task::spawn_blocking(move || query(&client)).await;
-        answer
-            .unwrap_or(Err(RdKafkaError::Canceled))
-            .map_err(|error| KafkaError::unreachable(&self.settings.bootstrap_servers, error))
+        blocking(client, query).await.map_err(|error| KafkaError::unreachable(&self.settings.bootstrap_servers, error))
     }
+}
+
+async fn blocking<T, Q>(client: Client, question: Q) -> KafkaResult<T>
+where
+    T: Send + 'static,
+    Q: FnOnce(&BaseConsumer<LoggingContext>) -> KafkaResult<T> + Send + 'static,
+{
+    tokio::task::spawn_blocking(move || question(&client)).await.unwrap_or(Err(RdKafkaError::Canceled))
 }
 
 impl std::fmt::Debug for AdminClient {

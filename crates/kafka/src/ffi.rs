@@ -179,6 +179,96 @@ where
     unsafe { administer(consumer, operation, timeout, request, |event| described_groups(event)) }
 }
 
+/// A setting of a topic as the broker has it; `None` where it names none. Waits for at most `timeout`.
+pub(crate) fn topic_setting<C, X>(
+    consumer: &C,
+    topic: &str,
+    setting: &str,
+    timeout: Duration,
+) -> KafkaResult<Option<String>>
+where
+    C: Consumer<X>,
+    X: ConsumerContext,
+{
+    let topic = TopicResource::new(topic)?;
+    let operation = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;
+    let request = |client, options, queue| {
+        let mut resources = [topic.0];
+        // SAFETY: client, resource, options and queue are valid during the call, and the resource is copied by the request.
+        unsafe { bindings::rd_kafka_DescribeConfigs(client, resources.as_mut_ptr(), resources.len(), options, queue) };
+    };
+    // SAFETY: it sends one request, and its result is read by the matching function.
+    unsafe { administer(consumer, operation, timeout, request, |event| described_setting(event, setting)) }
+}
+
+/// Sets one setting of a topic and leaves its others as they are (KIP-339). Waits for at most `timeout`.
+pub(crate) fn set_topic_setting<C, X>(
+    consumer: &C,
+    topic: &str,
+    setting: &str,
+    value: &str,
+    timeout: Duration,
+) -> KafkaResult<()>
+where
+    C: Consumer<X>,
+    X: ConsumerContext,
+{
+    let topic = TopicResource::new(topic)?;
+    topic.set(setting, value)?;
+    let operation = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS;
+    let request = |client, options, queue| {
+        let mut resources = [topic.0];
+        // SAFETY: client, resource, options and queue are valid during the call, and the resource is copied by the request.
+        unsafe {
+            bindings::rd_kafka_IncrementalAlterConfigs(client, resources.as_mut_ptr(), resources.len(), options, queue);
+        }
+    };
+    // SAFETY: it sends one request, and its result is read by the matching function.
+    unsafe { administer(consumer, operation, timeout, request, |event| altered(event)) }
+}
+
+/// A topic whose settings are read or changed.
+struct TopicResource(*mut bindings::rd_kafka_ConfigResource_t);
+
+impl TopicResource {
+    fn new(topic: &str) -> KafkaResult<Self> {
+        let name = CString::new(topic).map_err(|_| RdKafkaError::AdminOp(Code::InvalidTopic))?;
+        let kind = bindings::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
+        // SAFETY: the name ends with a nul and is copied.
+        Ok(Self(unsafe { bindings::rd_kafka_ConfigResource_new(kind, name.as_ptr()) }))
+    }
+
+    /// Adds a change of one setting.
+    fn set(&self, setting: &str, value: &str) -> KafkaResult<()> {
+        let invalid = || RdKafkaError::AdminOp(Code::InvalidConfig);
+        let setting = CString::new(setting).map_err(|_| invalid())?;
+        let value = CString::new(value).map_err(|_| invalid())?;
+        let operation = bindings::rd_kafka_AlterConfigOpType_t::RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET;
+        // SAFETY: the resource is valid as long as `self`; name and value end with a nul and are copied. This
+        // function destroys the error.
+        unsafe {
+            let error = bindings::rd_kafka_ConfigResource_add_incremental_config(
+                self.0,
+                setting.as_ptr(),
+                operation,
+                value.as_ptr(),
+            );
+            if error.is_null() {
+                return Ok(());
+            }
+            bindings::rd_kafka_error_destroy(error);
+        }
+        Err(invalid())
+    }
+}
+
+impl Drop for TopicResource {
+    fn drop(&mut self) {
+        // SAFETY: it was made by `new`, and nobody else has it.
+        unsafe { bindings::rd_kafka_ConfigResource_destroy(self.0) };
+    }
+}
+
 /// Sends a request of librdkafka's admin API, and reads the result.
 ///
 /// # Safety
@@ -278,5 +368,62 @@ unsafe fn described_groups(event: *mut bindings::rd_kafka_event_t) -> Result<Vec
             })
         };
         (0..count).map(describe).collect()
+    }
+}
+
+/// One setting of the one topic that an answer describes.
+///
+/// # Safety
+/// The event is an answer to `rd_kafka_DescribeConfigs` that is not destroyed yet.
+unsafe fn described_setting(event: *mut bindings::rd_kafka_event_t, setting: &str) -> Result<Option<String>, Code> {
+    // SAFETY: the event is valid, and all that is reached from it lives as long. The array holds as many entries as the
+    // answer says.
+    unsafe {
+        let mut count = 0;
+        let result = bindings::rd_kafka_event_DescribeConfigs_result(event);
+        let resources = bindings::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count);
+        let topic = first_resource(resources, count)?;
+        let entries = bindings::rd_kafka_ConfigResource_configs(topic, &raw mut count);
+        let named = |&entry: &*const bindings::rd_kafka_ConfigEntry_t| {
+            CStr::from_ptr(bindings::rd_kafka_ConfigEntry_name(entry)).to_bytes() == setting.as_bytes()
+        };
+        let entry = (0..count).map(|index| *entries.add(index)).find(named);
+        let value = entry.map(|entry| bindings::rd_kafka_ConfigEntry_value(entry)).filter(|value| !value.is_null());
+        Ok(value.map(|value| CStr::from_ptr(value).to_string_lossy().into_owned()))
+    }
+}
+
+/// Whether the settings of the one topic of an answer were changed.
+///
+/// # Safety
+/// The event is an answer to `rd_kafka_IncrementalAlterConfigs` that is not destroyed yet.
+unsafe fn altered(event: *mut bindings::rd_kafka_event_t) -> Result<(), Code> {
+    // SAFETY: the event is valid, and all that is reached from it lives as long.
+    unsafe {
+        let mut count = 0;
+        let result = bindings::rd_kafka_event_IncrementalAlterConfigs_result(event);
+        let resources = bindings::rd_kafka_IncrementalAlterConfigs_result_resources(result, &raw mut count);
+        first_resource(resources, count).map(drop)
+    }
+}
+
+/// The first resource of an answer, or what is wrong with it.
+///
+/// # Safety
+/// `resources` has `count` valid pointers.
+unsafe fn first_resource(
+    resources: *mut *const bindings::rd_kafka_ConfigResource_t,
+    count: usize,
+) -> Result<*const bindings::rd_kafka_ConfigResource_t, Code> {
+    if count == 0 {
+        return Err(Code::UnknownTopicOrPartition);
+    }
+    // SAFETY: there is at least one.
+    unsafe {
+        let resource = *resources;
+        match bindings::rd_kafka_ConfigResource_error(resource) {
+            bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(resource),
+            code => Err(code.into()),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use rdkafka::message::OwnedHeaders;
 
+use crate::ffi;
 use crate::producer::ProducerRecord;
 
 /// A [`ProducerRecord`] that owns its data.
@@ -34,6 +35,13 @@ impl OwnedProducerRecord {
             value: self.value.as_deref(),
             headers,
         }
+    }
+
+    /// How many bytes its key, value and headers take.
+    pub fn size(&self) -> usize {
+        let len = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let headers = ffi::headers(self.headers.as_borrowed()).map(|(name, value)| name.len() + len(value));
+        len(self.key.as_deref()) + len(self.value.as_deref()) + headers.sum::<usize>()
     }
 
     /// Takes the headers out, for a record that is produced once: a clone copies them one by one.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use futures_util::future::join_all;
-use millrace_consumer::Progress;
+use millrace_consumer::{ConsumerError, Progress};
 use millrace_domain::catalogue::catalogue;
 use millrace_host::app::AppEnv;
 use millrace_kafka::KafkaError;
@@ -62,13 +62,23 @@ impl Consumers {
         join_all(self.running.iter().map(|consumer| consumer.progress.joined())).await;
     }
 
-    /// Waits for a consumer that ends by itself, which none should.
+    /// Waits for a consumer that ends by itself, which none should. One that has halted because its dead-letter topic
+    /// refuses a letter is only logged: its records stay on their topics, and the edge and the other consumers go on.
     pub(super) async fn first_end(&mut self) -> anyhow::Error {
-        match self.tasks.join_next().await {
-            Some(Ok(Ok(()))) => anyhow!("a consumer ended by itself"),
-            Some(Ok(Err(error))) => error,
-            Some(Err(error)) => error.into(),
-            None => std::future::pending().await,
+        loop {
+            return match self.tasks.join_next().await {
+                Some(Ok(Ok(()))) => anyhow!("a consumer ended by itself"),
+                Some(Ok(Err(error))) if is_dead_letter_refused(&error) => {
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "consumer stopped; the edge and the other consumers go on, start this process again to resume"
+                    );
+                    continue;
+                }
+                Some(Ok(Err(error))) => error,
+                Some(Err(error)) => error.into(),
+                None => std::future::pending().await,
+            };
         }
     }
 
@@ -122,4 +132,8 @@ impl Consumers {
         let read = overview.topics.into_iter().filter(|(name, _)| is_read(name)).collect();
         cluster.end_offsets(&read, BROKER_TIMEOUT).await
     }
+}
+
+fn is_dead_letter_refused(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ConsumerError::DeadLetterRefused(_)))
 }

@@ -56,15 +56,18 @@ pub(super) enum NotADeadLetter {
     },
 }
 
-/// Why the source topic of a dead letter of a dead letter is unknown.
+/// Why a dead letter cannot be replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum NoSource {
-    /// There are no older headers.
+    /// The record was deleted before it was processed: the dead letter holds its position only.
+    #[error("its record was deleted from its topic before it was processed, and no copy of it is left to replay")]
+    Deleted,
+    /// It is a dead letter of a dead letter, and there are no older headers.
     #[error(
         "it came from the dead-letter topic {0:?}, and has no older {HEADER_PREFIX}* headers that name the source topic"
     )]
     Unknown(String),
-    /// Older headers cannot be parsed.
+    /// The same, and older headers cannot be parsed.
     #[error("it came from the dead-letter topic {topic:?}, and in its older {HEADER_PREFIX}* headers, {source}")]
     Malformed {
         /// The topic in the newest set.
@@ -83,7 +86,10 @@ impl DeadLetterRecord {
         let newest = newest.map_err(|error| not_a_dead_letter(record, count, error))?;
         let (kept_sets, source) = source(newest.clone(), sets);
         let (source, no_source) = match source {
-            Ok(source) => (source, None),
+            Ok(source) => {
+                let deleted = source.is_of_deleted_record().then_some(NoSource::Deleted);
+                (source, deleted)
+            }
             Err(no_source) => (newest.clone(), Some(no_source)),
         };
         let DeadLetter { topic, partition, offset, timestamp, .. } = source;
@@ -210,6 +216,7 @@ fn listed(conventions: &[Convention]) -> String {
 #[cfg(test)]
 mod tests {
     use millrace_domain::DeadLetterClass;
+    use millrace_domain::dead_letter::RECORD_DELETED;
     use rdkafka::Timestamp;
     use rdkafka::message::OwnedMessage;
 
@@ -283,6 +290,20 @@ mod tests {
         assert!(
             error.contains("in the newest of its 2 sets of dlq.* headers, the header dlq.partition is missing"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn a_dead_letter_of_a_deleted_record_stays() {
+        let deleted = DeadLetter { attempts: 0, reason: RECORD_DELETED.to_owned(), ..set("orders", 2) };
+        let dead_letter = read(deleted.headers().to_vec()).unwrap();
+        assert_eq!(dead_letter.no_source, Some(NoSource::Deleted));
+        let text = dead_letter.to_string();
+        assert!(
+            text.ends_with(
+                "permanent after 0 attempts: record was deleted from its topic before it was processed (retention)"
+            ),
+            "{text}"
         );
     }
 

@@ -1,9 +1,14 @@
 //! `millrace dev` and its settings.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use millrace_broker::topics::TopicSpec;
+use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, Producer, ProducerRecord};
+use millrace_testkit::kafka::{self, RawRecord};
+use millrace_testkit::wait::eventually;
 use rdkafka::message::OwnedHeaders;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -77,6 +82,46 @@ async fn the_settings_of_consumers_apply() {
 
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("2 records in a row were refused for good"), "{ended:?}");
+}
+
+/// A compacted topic takes no letter without a key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_dead_letter_stops_its_consumer_and_not_the_edge() {
+    let Some(kafka) = kafka::dedicated(|broker| broker).await else { return };
+    let letters = TopicSpec {
+        config: BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]),
+        ..TopicSpec::new("notifications.dlq", 1)
+    };
+    kafka.create_topics(&[letters]).await;
+    let args = ANYWHERE.into_iter().chain(["--kafka", kafka.bootstrap_servers()]);
+    let mut dev = Millrace::new(args).start();
+    let edge = edge_of(&mut dev).await;
+    kafka.produce("notifications", [RawRecord::new("poison")]).await;
+    let cluster = AdminClient::new(&KafkaSettings::plaintext(kafka.bootstrap_servers())).unwrap();
+    let bound = Duration::from_secs(60);
+    eventually(bound, "the notifier leaves its group", async || {
+        let groups = cluster.groups(bound).await.unwrap();
+        let notifier = groups.iter().find(|group| group.name == "millrace-notifier");
+        notifier.is_none_or(|group| group.members == Some(0)).then_some(())
+    })
+    .await;
+
+    assert!(get(&edge, "/health").await.starts_with("HTTP/1.1 200"));
+    dev.signal("TERM");
+    let ended = dev.end().await;
+    assert!(ended.stderr.contains("consumer stopped; the edge and the other consumers go on"), "{ended:?}");
+    assert!(ended.stderr.contains("a dead letter cannot be written to notifications.dlq"), "{ended:?}");
+    assert_eq!(kafka.committed_offsets("millrace-notifier", "notifications").await.values().flatten().sum::<i64>(), 0);
+    ended.ok();
+}
+
+async fn get(edge: &str, path: &str) -> String {
+    let mut connection = TcpStream::connect(edge).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {edge}\r\nconnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! Whatever is done when a transaction ends goes into the next one, with the group's offsets (KIP-447): a member that lost
 //! its partitions is fenced and cannot commit any more.
 
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
@@ -19,12 +20,13 @@ use crate::commit::buffer::{Batch, TransactionBuffer};
 use crate::commit::group::GroupCommitter;
 use crate::commit::{CommitPolicy, OffsetCommitter, Output};
 use crate::context::Context;
+use crate::dlq::size_limit::{Refusals, SizeLimits};
 use crate::error::ConsumerError;
 use crate::processor::Transformer;
 use crate::progress::Progress;
-use millrace_kafka::KafkaError;
 use millrace_kafka::OwnedProducerRecord;
 use millrace_kafka::producer::{ProducerRecord, TransactionError, TransactionalProducer};
+use millrace_kafka::{KafkaError, KafkaSettings, ProduceError};
 
 /// Delays between attempts. Nothing is lost meanwhile: the outputs stay, and are written in the next transaction.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(50), cap: Duration::from_secs(5) };
@@ -40,14 +42,32 @@ pub(crate) struct TransactionCommitter<'c, P: Transformer> {
     buffer: TransactionBuffer<P::Product>,
     running: Option<BoxFuture<'c, EndedTransaction<P::Product>>>,
     failures: u32,
+    limits: SizeLimits<'c>,
+    refusals: Refusals,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-type EndedTransaction<T> = (Batch<T>, Result<(), TransactionError>);
+type EndedTransaction<T> = (Batch<T>, Result<(), Failure>);
+
+/// Why a transaction did not take place.
+enum Failure {
+    Transaction(TransactionError),
+    /// A dead letter was refused for its size, and is to be tried again.
+    LetterTooLarge(Refusals),
+    /// A dead letter is refused for good.
+    LetterRefused(String),
+}
+
+impl From<TransactionError> for Failure {
+    fn from(error: TransactionError) -> Self {
+        Self::Transaction(error)
+    }
+}
 
 impl<'c, P: Transformer> TransactionCommitter<'c, P> {
     pub(crate) fn new(
         client: &'c StreamConsumer<Context>,
+        kafka: &'c KafkaSettings,
         transformer: &'c P,
         producer: &'c TransactionalProducer,
         progress: &'c Progress,
@@ -62,33 +82,51 @@ impl<'c, P: Transformer> TransactionCommitter<'c, P> {
             buffer: TransactionBuffer::default(),
             running: None,
             failures: 0,
+            limits: SizeLimits::new(kafka),
+            refusals: Refusals::default(),
             pause: None,
         }
     }
 
     /// Writes a batch in a transaction of its own.
-    fn begin(&self, batch: Batch<P::Product>, assignment: &Assignment) -> BoxFuture<'c, EndedTransaction<P::Product>> {
+    fn begin(
+        &mut self,
+        batch: Batch<P::Product>,
+        assignment: &Assignment,
+    ) -> BoxFuture<'c, EndedTransaction<P::Product>> {
         let frontiers: Vec<_> = batch.parts.iter().map(|part| part.frontier).collect();
         let offsets = assignment.offsets(&frontiers);
+        let mut refusals = mem::take(&mut self.refusals);
         let Self { client, transformer, producer, .. } = *self;
+        let limits = self.limits.clone();
         async move {
             let no_group = || RdKafkaError::ClientCreation("the consumer has no group".to_owned());
             let Some(group) = client.group_metadata() else {
                 let failure = KafkaError::call("committing in a transaction")(no_group());
-                return (batch, Err(failure.into()));
+                return (batch, Err(TransactionError::from(failure).into()));
             };
             let mut records = transformer.to_records(batch.outputs().filter_map(|output| match output {
                 Output::Product(product) => Some(product),
                 Output::Letter(_) | Output::Nothing => None,
             }));
-            let letters = batch
+            let letters: Vec<_> = batch
                 .outputs()
-                .filter_map(|output| if let Output::Letter(letter) = output { Some(letter) } else { None });
+                .filter_map(|output| if let Output::Letter(letter) = output { Some(letter) } else { None })
+                .collect();
             let headers: Vec<_> = records.iter_mut().map(OwnedProducerRecord::take_headers).collect();
             let records = records.iter().zip(headers).map(|(record, headers)| record.with(headers));
             let outgoing: Vec<ProducerRecord<'_>> =
-                letters.map(OwnedProducerRecord::as_record).chain(records).collect();
-            let result = producer.write(outgoing, group, offsets).await;
+                letters.iter().map(|letter| letter.as_record()).chain(records).collect();
+            let result = match producer.write(outgoing, group, offsets).await {
+                Err(TransactionError::Record { index, source: ProduceError::TooLarge }) if index < letters.len() => {
+                    let (topic, bytes) = (&letters[index].topic, letters[index].size());
+                    match limits.raise(topic, bytes, &mut refusals).await {
+                        Ok(()) => Err(Failure::LetterTooLarge(refusals)),
+                        Err(reason) => Err(Failure::LetterRefused(reason)),
+                    }
+                }
+                result => result.map_err(Failure::from),
+            };
             (batch, result)
         }
         .boxed()
@@ -97,7 +135,7 @@ impl<'c, P: Transformer> TransactionCommitter<'c, P> {
     fn ended(
         &mut self,
         batch: Batch<P::Product>,
-        result: Result<(), TransactionError>,
+        result: Result<(), Failure>,
         assignment: &mut Assignment,
     ) -> Result<(), ConsumerError> {
         match result {
@@ -110,19 +148,30 @@ impl<'c, P: Transformer> TransactionCommitter<'c, P> {
                 }
                 Ok(())
             }
-            Err(error) if error.is_worth_retrying() => {
-                self.failures += 1;
-                let delay = BACKOFF.delay(self.failures, None, &mut rand::rng());
-                tracing::warn!(%error, ?delay, "transaction failed, retrying");
+            Err(Failure::Transaction(error)) if error.is_worth_retrying() => {
                 if matches!(error, TransactionError::MetadataTooLarge) {
                     assignment.commit_watermarks_only();
                 }
-                self.pause = Some(Box::pin(tokio::time::sleep(delay)));
-                self.buffer.put_back(batch);
+                self.retry(batch, &error.to_string());
                 Ok(())
             }
-            Err(error) => Err(error.into()),
+            Err(Failure::LetterTooLarge(refusals)) => {
+                self.refusals = refusals;
+                self.retry(batch, "a dead letter was larger than its topic took");
+                Ok(())
+            }
+            Err(Failure::LetterRefused(reason)) => Err(ConsumerError::DeadLetterRefused(reason)),
+            Err(Failure::Transaction(error)) => Err(error.into()),
         }
+    }
+
+    /// Puts a batch back to be written again after a delay.
+    fn retry(&mut self, batch: Batch<P::Product>, error: &str) {
+        self.failures += 1;
+        let delay = BACKOFF.delay(self.failures, None, &mut rand::rng());
+        tracing::warn!(error, ?delay, "transaction failed, retrying");
+        self.pause = Some(Box::pin(tokio::time::sleep(delay)));
+        self.buffer.put_back(batch);
     }
 }
 

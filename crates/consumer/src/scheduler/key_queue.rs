@@ -15,6 +15,8 @@ const READ_AHEAD: usize = 128;
 pub(crate) struct Task<'c> {
     pub(crate) handle: RecordHandle,
     pub(crate) record: Record<'c>,
+    /// Whether the record was deleted from its topic while it was spilled: `record` has its position only.
+    pub(crate) is_deleted: bool,
     /// The processor's token from when it deferred the record; `None` where the record was never spilled.
     pub(crate) resume_token: Option<u64>,
     pub(crate) key_hash: u64,

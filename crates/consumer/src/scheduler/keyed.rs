@@ -18,7 +18,7 @@ use crate::assignment::RecordHandle;
 use crate::options::OrderKey;
 use crate::processor::DestinationQueues;
 use crate::scheduler::key_queue::{KeyQueue, Task, TaskEnd, Waited};
-use crate::scheduler::{Backpressure, Completion, Scheduler, TaskOutcome, drop_revoked};
+use crate::scheduler::{Backpressure, Completion, Scheduler, SpilledRead, TaskOutcome, drop_revoked};
 use crate::spill::index::{ReadRequest, SpillIndex, WaitReason};
 use crate::spill::pressure::MemoryPressure;
 
@@ -161,7 +161,7 @@ where
     /// The record starts at once, or waits for an earlier one of its key.
     fn take(&mut self, handle: RecordHandle, record: Record<'c>) -> Option<Backpressure> {
         let key_hash = self.key_hash(handle, &record);
-        let task = Task { handle, record, resume_token: None, key_hash, waited: Waited::No };
+        let task = Task { handle, record, is_deleted: false, resume_token: None, key_hash, waited: Waited::No };
         match self.by_key.entry(key_hash) {
             Entry::Vacant(vacant) => {
                 vacant.insert(KeyQueue::new());
@@ -241,7 +241,7 @@ where
         &mut self,
         reason: WaitReason,
         handle: RecordHandle,
-        record: Option<Record<'c>>,
+        read: SpilledRead<'c>,
     ) -> Result<(), RecordHandle> {
         let Some(spilled) = self.index.get(reason, handle) else { return Err(handle) };
         let Entry::Occupied(mut occupied) = self.by_key.entry(spilled.key_hash) else { return Err(handle) };
@@ -251,19 +251,15 @@ where
         }
         self.index.remove(reason, handle);
         self.spilled -= 1;
-        let task = |record| Task {
+        let task = Task {
             handle,
-            record,
+            record: read.record,
+            is_deleted: read.is_deleted,
             resume_token: Some(spilled.resume_token),
             key_hash: spilled.key_hash,
             waited: Waited::Long,
         };
-        let next = record.and_then(|record| queue.accept_spilled(task(record)));
-        queue.request_read(spilled.key_hash, &mut self.index);
-        if queue.is_idle() {
-            occupied.remove();
-        }
-        if let Some(task) = next {
+        if let Some(task) = queue.accept_spilled(task) {
             self.start(task);
         }
         Ok(())

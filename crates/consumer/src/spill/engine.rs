@@ -1,10 +1,11 @@
 //! The engine's part in spilling: when to begin, what to read again, and what of it is still there.
 
-use millrace_kafka::Record;
+use rdkafka::Timestamp;
+use rdkafka::message::OwnedMessage;
 
 use crate::commit::OffsetCommitter;
 use crate::engine::Engine;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Scheduler, SpilledRead};
 use crate::spill::index::{READ_MAX_RECORDS, ReadRequest};
 use crate::spill::reader::{READ_MAX_BYTES, ReadResult};
 
@@ -57,30 +58,39 @@ where
         }
     }
 
-    /// Takes the records that were read again.
+    /// Takes the records that were read again, in their order. Those that are not on their topic any more are
+    /// dead-lettered by their position: their key and their value are gone.
     pub(crate) fn accept_spilled(&mut self, request: &ReadRequest, result: ReadResult) {
-        for record in result.records {
-            self.accept_one_spilled(request, record.offset(), Some(record));
+        let state = self.assignment.slot_mut(request.slot);
+        let (topic, partition) = (state.topic.clone(), state.partition);
+        if let (Some(first), Some(last)) = (result.lost.first(), result.lost.last()) {
+            tracing::error!(
+                topic,
+                partition,
+                first,
+                last,
+                count = result.lost.len(),
+                "spilled records are gone from their topic"
+            );
         }
-        let lost: Vec<i64> =
-            result.lost.into_iter().filter(|&offset| self.accept_one_spilled(request, offset, None)).collect();
-        if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
-            let state = self.assignment.slot_mut(request.slot);
-            let (topic, partition, count) = (&state.topic, state.partition, lost.len());
-            tracing::error!(topic, partition, first, last, count, "spilled records are gone from their topic");
-            self.counters.lost.increment(count as u64);
+        let deleted = result.lost.into_iter().map(|offset| {
+            let position =
+                OwnedMessage::new(None, None, topic.clone(), Timestamp::NotAvailable, partition, offset, None);
+            SpilledRead { record: position.into(), is_deleted: true }
+        });
+        let read = result.records.into_iter().map(|record| SpilledRead { record, is_deleted: false });
+        let mut all: Vec<_> = deleted.chain(read).collect();
+        all.sort_by_key(|read| read.record.offset());
+        for read in all {
+            self.accept_one_spilled(request, read);
         }
     }
 
-    /// Takes a record that was read again, or counts one as done that is not on its topic any more. Whether it was
-    /// requested.
-    fn accept_one_spilled(&mut self, request: &ReadRequest, offset: i64, record: Option<Record<'c>>) -> bool {
-        let (bytes, is_lost) = (record.as_ref().map_or(0, Record::size), record.is_none());
-        let Some(handle) = self.assignment.reacquire(request.slot, request.epoch, offset, bytes) else { return false };
-        let accepted = self.scheduler.accept_spilled(request.reason, handle, record).is_ok();
-        if is_lost || !accepted {
-            self.assignment.end(handle, accepted);
+    fn accept_one_spilled(&mut self, request: &ReadRequest, read: SpilledRead<'c>) {
+        let (offset, bytes) = (read.record.offset(), read.record.size());
+        let Some(handle) = self.assignment.reacquire(request.slot, request.epoch, offset, bytes) else { return };
+        if let Err(handle) = self.scheduler.accept_spilled(request.reason, handle, read) {
+            self.assignment.end(handle, false);
         }
-        accepted
     }
 }

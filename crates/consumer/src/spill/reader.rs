@@ -47,7 +47,7 @@ pub(crate) struct SpillReader<'c> {
     failures: u32,
 }
 
-type Running = AbortOnDropHandle<Result<(Cursor, ReadRequest, ReadResult), KafkaError>>;
+type Running = AbortOnDropHandle<Result<(Option<Cursor>, ReadRequest, ReadResult), KafkaError>>;
 
 /// What was found of what was requested, as far as the read went.
 #[derive(Debug, Default)]
@@ -62,6 +62,8 @@ struct Cursor {
     reader: Reader,
     topic_partition: TopicPartition,
     next: i64,
+    /// Whether it came to the end of the partition, which it says only once.
+    is_at_end: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +107,7 @@ impl<'c> SpillReader<'c> {
         self.running = None;
         let error = match read {
             Ok(Ok((cursor, request, result))) => {
-                self.cursor = Some(cursor);
+                self.cursor = cursor;
                 self.failures = 0;
                 if request.offsets.len() < SMALL_READ {
                     self.pause = Some(Box::pin(tokio::time::sleep(SMALL_READ_BACKOFF)));
@@ -132,39 +134,47 @@ impl<'c> SpillReader<'c> {
     /// Closes the client: nothing is spilled any more.
     pub(crate) fn close(&mut self) {
         if let Some(cursor) = self.cursor.take() {
-            // Closing waits for the client's threads.
-            drop(tokio::task::spawn_blocking(move || drop(cursor)));
+            cursor.close();
         }
     }
 }
 
 /// Reads these offsets. That a record is not there counts only where the reader was new: one that was sought may have
-/// passed it.
+/// passed it. A cursor at the end is of no further use.
 async fn read(
     kafka: &KafkaSettings,
     cursor: Option<Cursor>,
     topic_partition: &TopicPartition,
     offsets: &[i64],
-) -> Result<(Cursor, ReadResult), KafkaError> {
+) -> Result<(Option<Cursor>, ReadResult), KafkaError> {
     let first = offsets.first().copied().unwrap_or(0);
     if let Some(cursor) = cursor {
         let mut cursor = cursor.at(topic_partition, first)?;
         let result = cursor.find(offsets).await?;
         if result.lost.is_empty() {
-            return Ok((cursor, result));
+            return Ok((Some(cursor), result));
         }
-        drop(tokio::task::spawn_blocking(move || drop(cursor)));
+        cursor.close();
     }
     let mut cursor = Cursor::open(kafka, topic_partition.clone(), first)?;
     let result = cursor.find(offsets).await?;
-    Ok((cursor, result))
+    if cursor.is_at_end {
+        cursor.close();
+        return Ok((None, result));
+    }
+    Ok((Some(cursor), result))
 }
 
 impl Cursor {
     fn open(kafka: &KafkaSettings, topic_partition: TopicPartition, offset: i64) -> Result<Self, KafkaError> {
         let from = BTreeMap::from([(topic_partition.partition, offset)]);
         let reader = Reader::with(kafka, "spill", &FETCH, &topic_partition.topic, &from)?;
-        Ok(Self { reader, topic_partition, next: offset })
+        Ok(Self { reader, topic_partition, next: offset, is_at_end: false })
+    }
+
+    /// Closes the client in the background, which waits for its threads.
+    fn close(self) {
+        drop(tokio::task::spawn_blocking(move || drop(self)));
     }
 
     /// Seeks, unless `offset` is near ahead.
@@ -187,6 +197,7 @@ impl Cursor {
             let record = match self.reader.next().await? {
                 Read::Record(record) => record,
                 Read::End(ended) if ended == *partition => {
+                    self.is_at_end = true;
                     result.lost.extend(requested.by_ref());
                     break;
                 }

@@ -1,5 +1,6 @@
 //! A topic and a group of a test's own, and members that work on it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
@@ -14,6 +15,9 @@ use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord, RawRecord};
 use millrace_testkit::wait::eventually;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// Kafka's name for the largest batch that a topic takes.
+pub(crate) const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
@@ -43,6 +47,17 @@ impl<'k> Fixture<'k> {
         Self { kafka, topic, group: kafka::unique("millrace-test") }
     }
 
+    /// A topic and its dead-letter topic with these `max.message.bytes`.
+    pub(crate) async fn limited(kafka: &'k Kafka, source: usize, letters: usize) -> Self {
+        let topic = kafka::unique("limited");
+        let spec = |topic: String, bytes: usize| TopicSpec {
+            config: BTreeMap::from([(MAX_MESSAGE_BYTES.to_owned(), bytes.to_string())]),
+            ..TopicSpec::new(topic, 1)
+        };
+        kafka.create_topics(&[spec(topic.clone(), source), spec(format!("{topic}.dlq"), letters)]).await;
+        Self { kafka, topic, group: kafka::unique("millrace-test") }
+    }
+
     pub(crate) fn options() -> ConsumerOptions {
         ConsumerOptions {
             backoff: Backoff { base: Duration::from_millis(5), cap: Duration::from_millis(50) },
@@ -68,6 +83,17 @@ impl<'k> Fixture<'k> {
         options: ConsumerOptions,
     ) -> Member {
         let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
+        self.member_with_settings(settings, processor, queues, options)
+    }
+
+    /// The same with settings of its own for Kafka.
+    pub(crate) fn member_with_settings<P: Processor<Product = ()> + 'static>(
+        &self,
+        settings: KafkaSettings,
+        processor: P,
+        queues: impl Fn(&P) -> Option<&dyn DestinationQueues> + Send + 'static,
+        options: ConsumerOptions,
+    ) -> Member {
         let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
         let subscription = Subscription { group: self.group.clone(), ..Subscription::new("test", &[&self.topic]) };
         let consumer = Consumer::new(settings, subscription, options, producer);

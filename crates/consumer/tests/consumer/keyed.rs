@@ -1,6 +1,6 @@
 //! The keyed mode.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use rand::{RngExt, SeedableRng};
 use crate::fixture::{BOUND, Fixture, Member, record};
 
 /// A processor made of a closure over the record's key, value and attempt.
-struct Closure<F>(F);
+pub(crate) struct Closure<F>(pub(crate) F);
 
 impl<F, R> Processor for Closure<F>
 where
@@ -126,15 +126,7 @@ async fn a_rejected_record_is_dead_lettered_byte_for_byte() {
 async fn the_largest_record_of_a_topic_is_dead_lettered() {
     const LARGEST: usize = 3 << 20;
     let Some(kafka) = kafka::shared().await else { return };
-    let topic = kafka::unique("large");
-    let limited = |topic: String, bytes: usize| TopicSpec {
-        config: BTreeMap::from([("max.message.bytes".to_owned(), bytes.to_string())]),
-        ..TopicSpec::new(topic, 1)
-    };
-    kafka
-        .create_topics(&[limited(topic.clone(), LARGEST), limited(format!("{topic}.dlq"), LARGEST + (64 << 10))])
-        .await;
-    let fixture = Fixture { kafka, topic, group: kafka::unique("millrace-test") };
+    let fixture = Fixture::limited(kafka, LARGEST, LARGEST + (64 << 10)).await;
     let value = vec![b'x'; LARGEST - 200];
     fixture.kafka.produce(&fixture.topic, [record("k", value.clone())]).await;
     let member = fixture.member(Closure(|_, _, _| async { Outcome::reject("no") }), Fixture::options());

@@ -4,4 +4,5 @@
 mod fixture;
 mod groups;
 mod keyed;
+mod size_limit;
 mod spill;

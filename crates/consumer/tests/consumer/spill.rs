@@ -1,12 +1,12 @@
 //! Records that wait for a slow destination are spilled, and others pass them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millrace_consumer::{AcquireError, Attempt, ConsumerOptions, DestinationQueues, Outcome, Processor};
 use millrace_kafka::Record;
-use millrace_testkit::kafka::RawRecord;
+use millrace_testkit::kafka::{OwnedRecord, RawRecord};
 use millrace_testkit::wait::eventually;
 use tokio::sync::Semaphore;
 
@@ -149,4 +149,37 @@ async fn stops_and_rebalances_lose_and_repeat_no_spilled_record() {
         member.stop().await;
     }
     gated.assert_each_once_in_order(10_000);
+}
+
+/// Retention is quicker than a slow destination.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spilled_record_that_is_deleted_is_dead_lettered() {
+    const SLOW: usize = 1_000;
+    let Some(fixture) = fixture_with(SLOW, 2).await else { return };
+    let gated = Gated::closed();
+    let member = member(&fixture, &gated, ConsumerOptions { dead_letter_limit: 100, ..few_in_flight() });
+    gated.until_done("fast", 2 * SLOW).await;
+    let ends = fixture.kafka.end_offsets(&fixture.topic).await;
+    fixture.kafka.delete_records(&fixture.topic, &ends).await;
+    gated.gate.add_permits(SLOW);
+    let closed = i64::try_from(4 * SLOW).unwrap();
+    fixture.until_committed(closed).await;
+    member.stop().await;
+
+    let done = gated.count("slow");
+    assert!(done <= 400, "{done} were in memory");
+    let letters = fixture.letters().await;
+    let positions: HashSet<_> =
+        letters.iter().map(|letter| ["partition", "offset"].map(|name| header(letter, name).to_owned())).collect();
+    assert_eq!((letters.len(), positions.len()), (2 * SLOW - done, letters.len()), "each once");
+    for letter in &letters {
+        assert_eq!((&letter.key, &letter.value, letter.headers.len()), (&None, &None, 8));
+        let told = ["topic", "attempts", "error.class", "error.reason"].map(|name| header(letter, name));
+        let reason = "record was deleted from its topic before it was processed (retention)";
+        assert_eq!(told, [&*fixture.topic, "0", "permanent", reason]);
+    }
+}
+
+fn header<'l>(letter: &'l OwnedRecord, name: &str) -> &'l str {
+    letter.header(&format!("dlq.{name}")).unwrap()
 }

@@ -22,15 +22,16 @@ mod container;
 mod produce;
 mod read;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::time::Duration;
 
 use millrace_broker::apache::{self, ApacheBuilder, Broker};
 use millrace_broker::topics::{self, TopicSpec};
 use millrace_broker::{Apache, ApacheCluster};
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -182,6 +183,24 @@ impl Kafka {
         let deleted = admin.delete_topics(&[topic], &AdminOptions::new().operation_timeout(Some(TIMEOUT))).await;
         let deleted = deleted.unwrap_or_else(|error| panic!("deleting {topic}: {error}"));
         assert!(deleted.iter().all(Result::is_ok), "deleting {topic}: {deleted:?}");
+    }
+
+    /// Deletes the records of a topic's partitions below these offsets, as retention does.
+    ///
+    /// # Panics
+    /// Where the broker refuses.
+    pub async fn delete_records(&self, topic: &str, before: &BTreeMap<i32, i64>) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.client().create().unwrap_or_else(|error| panic!("an admin client: {error}"));
+        let mut offsets = TopicPartitionList::new();
+        for (&partition, &offset) in before {
+            let added = offsets.add_partition_offset(topic, partition, Offset::Offset(offset));
+            added.unwrap_or_else(|error| panic!("no offset {offset} of {topic}: {error}"));
+        }
+        let deleted = admin.delete_records(&offsets, &AdminOptions::new().operation_timeout(Some(TIMEOUT))).await;
+        let deleted = deleted.unwrap_or_else(|error| panic!("deleting records of {topic}: {error}"));
+        let is_deleted = deleted.elements().iter().all(|partition| partition.error().is_ok());
+        assert!(is_deleted, "deleting records of {topic}: {deleted:?}");
     }
 
     /// Creating no topics succeeds once the broker answers.

@@ -160,13 +160,13 @@ proptest! {
         let mut scheduler = KeyedScheduler::new(start, Some(&destinations), None, pressure, 3, Overflow::Spill);
         let mut context = Context::from_waker(noop_waker_ref());
         let count = i64::try_from(keys.len()).unwrap();
-        let (mut next, mut away, mut done, mut lost) = (0, BTreeSet::new(), Vec::new(), Vec::new());
+        let (mut next, mut away, mut done) = (0, BTreeSet::new(), Vec::new());
         // In the end all that is left is done, one after the other.
         let rest = std::iter::repeat_with(|| {
             [Step::Take, Step::Read { cut: 9, gone: None }, Step::Finish(0)]
         });
         let mut steps = steps.into_iter().chain(rest.flatten());
-        while done.len() + lost.len() < keys.len() {
+        while done.len() < keys.len() {
             match steps.next().unwrap() {
                 Step::Take if next < count => {
                     scheduler.take(handle(next), record(next));
@@ -184,10 +184,10 @@ proptest! {
                     let gone = gone.map(|gone| request.offsets[gone % request.offsets.len()]);
                     for offset in request.offsets.into_iter().take(cut) {
                         prop_assert!(away.contains(&offset), "read again without having been spilled");
-                        let is_gone = gone == Some(offset);
-                        lost.extend(is_gone.then_some(offset));
-                        let again = (!is_gone).then(|| record(offset));
-                        prop_assert!(scheduler.accept_spilled(request.reason, handle(offset), again).is_ok());
+                        let is_deleted = gone == Some(offset);
+                        let record = if is_deleted { self::record(None, offset) } else { record(offset) };
+                        let read = SpilledRead { record, is_deleted };
+                        prop_assert!(scheduler.accept_spilled(request.reason, handle(offset), read).is_ok());
                         away.remove(&offset);
                     }
                 }
@@ -207,7 +207,6 @@ proptest! {
                 prop_assert!(done.iter().filter(is_of_key).is_sorted(), "a key's records out of order");
             }
         }
-        done.append(&mut lost);
         done.sort_unstable();
         prop_assert_eq!(done, (0..count).collect::<Vec<_>>());
         prop_assert!(scheduler.by_key.is_empty() && scheduler.next_read().is_none());
@@ -242,7 +241,8 @@ fn a_revoked_partitions_spill_is_dropped_and_a_token_comes_back() {
     let request = scheduler.next_read().unwrap();
     assert_eq!((request.reason, request.slot, &*request.offsets), (WaitReason::Destination(1), 0, &[5][..]));
     assert!(pressure.has_spilled(1));
-    scheduler.accept_spilled(request.reason, handle(5), Some(record(Some("k"), 5))).unwrap();
+    let read = SpilledRead { record: record(Some("k"), 5), is_deleted: false };
+    scheduler.accept_spilled(request.reason, handle(5), read).unwrap();
     assert!(scheduler.poll_completion(&mut context).is_ready());
     assert_eq!(*tokens.borrow(), [None, None, Some(7)]);
     assert!(scheduler.by_key.is_empty());
