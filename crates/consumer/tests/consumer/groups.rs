@@ -12,6 +12,7 @@ use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, Producer, Record};
 use millrace_testkit::kafka::{self, Kafka, RawRecord};
 use millrace_testkit::wait::eventually;
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{BOUND, Fixture, Member};
@@ -76,13 +77,15 @@ impl<'k> Processes<'k> {
         }
     }
 
-    /// Starts a process.
+    /// Starts a process, whose static id is its number's where there are static ids.
     fn start(&mut self, number: usize) -> Arc<Progress> {
         let settings = KafkaSettings::plaintext(self.kafka.bootstrap_servers());
         let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
         let topics = self.topics.each_ref().map(String::as_str);
         let subscription = Subscription { group: self.group.clone(), ..Subscription::new("test", &topics) };
-        let consumer = Consumer::new(settings, subscription, self.options.clone(), producer);
+        let group_instance_id = self.options.group_instance_id.as_ref().map(|prefix| format!("{prefix}-{number}"));
+        let options = ConsumerOptions { group_instance_id, ..self.options.clone() };
+        let consumer = Consumer::new(settings, subscription, options, producer);
         let (progress, stop) = (consumer.progress(), CancellationToken::new());
         let process = Process { number, seen: Arc::clone(&self.seen) };
         let task = tokio::spawn({
@@ -171,6 +174,44 @@ impl<'k> Processes<'k> {
 async fn each_topic_is_spread_evenly_over_the_processes() {
     let Some(kafka) = kafka::shared().await else { return };
     Processes::on(kafka, GroupProtocol::Classic).await.comes_and_goes().await;
+}
+
+/// An older version had one member for all topics. It may be in the group beside newer ones, and is replaced under its
+/// static id without waiting for its session to time out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_group_is_upgraded_process_by_process() {
+    let Some(kafka) = kafka::shared().await else { return };
+    let mut group = Processes::on(kafka, GroupProtocol::Classic).await;
+    group.options.group_instance_id = Some("slot".to_owned());
+    let mut older = kafka.client();
+    older.set("group.id", &group.group).set("group.instance.id", "slot-1").set("session.timeout.ms", "300000");
+    older.set("partition.assignment.strategy", "cooperative-sticky").set("enable.auto.commit", "false");
+    let older: StreamConsumer = older.create().unwrap();
+    older.subscribe(&group.topics.each_ref().map(String::as_str)).unwrap();
+    eventually(BOUND, "the older process joins", async || {
+        let _ = tokio::time::timeout(Duration::from_millis(100), older.recv()).await;
+        (older.assignment().unwrap().count() == 6).then_some(())
+    })
+    .await;
+
+    let (stop, topics) = (CancellationToken::new(), group.topics.clone());
+    let load = Processes::load(kafka, &topics, stop.clone());
+    let upgrade = async {
+        let second = group.start(2);
+        tokio::select! {
+            () = second.joined() => {}
+            () = async { while older.recv().await.is_ok() {} } => panic!("the older process cannot go on"),
+        }
+        tokio::task::spawn_blocking(move || drop(older)).await.unwrap();
+        group.become_spread_over(&[1, 2]).await;
+        stop.cancel();
+    };
+    let (rounds, ()) = tokio::join!(load, upgrade);
+    let total = rounds * KEYS * 2 * usize::try_from(PARTITIONS).unwrap();
+    eventually(BOUND, "every record is processed", async || (group.processed() == total).then_some(())).await;
+    for member in std::mem::take(&mut group.running).into_values() {
+        member.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
