@@ -62,30 +62,25 @@ impl Consumers {
         join_all(self.running.iter().map(|consumer| consumer.progress.joined())).await;
     }
 
-    /// Waits for a consumer that ends by itself, which none should. One that has halted because its dead-letter topic
-    /// refuses a letter is only logged: its records stay on their topics, and the edge and the other consumers go on.
+    /// Waits for a consumer that ends by itself, which none should.
     pub(super) async fn first_end(&mut self) -> anyhow::Error {
         loop {
-            return match self.tasks.join_next().await {
-                Some(Ok(Ok(()))) => anyhow!("a consumer ended by itself"),
-                Some(Ok(Err(error))) if is_dead_letter_refused(&error) => {
-                    tracing::error!(
-                        error = format!("{error:#}"),
-                        "consumer stopped; the edge and the other consumers go on, start this process again to resume"
-                    );
-                    continue;
-                }
-                Some(Ok(Err(error))) => error,
-                Some(Err(error)) => error.into(),
+            match self.tasks.join_next().await {
+                Some(Ok(end)) => match log_refused(end) {
+                    Some(Ok(())) => return anyhow!("a consumer ended by itself"),
+                    Some(Err(error)) => return error,
+                    None => {}
+                },
+                Some(Err(error)) => return error.into(),
                 None => std::future::pending().await,
-            };
+            }
         }
     }
 
     /// Waits until all have ended.
     pub(super) async fn ended(&mut self) -> anyhow::Result<()> {
         while let Some(end) = self.tasks.join_next().await {
-            end??;
+            log_refused(end?).transpose()?;
         }
         Ok(())
     }
@@ -134,6 +129,15 @@ impl Consumers {
     }
 }
 
-fn is_dead_letter_refused(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(ConsumerError::DeadLetterRefused(_)))
+/// Logs that a consumer has halted because its dead-letter topic refuses a letter: its records stay on their topics, and the
+/// edge and the other consumers go on. Any other end is given back.
+fn log_refused(end: anyhow::Result<()>) -> Option<anyhow::Result<()>> {
+    match end {
+        Err(error) if matches!(error.downcast_ref(), Some(ConsumerError::DeadLetterRefused(_))) => {
+            let error = format!("{error:#}");
+            tracing::error!(error, "consumer stopped; the edge and the other consumers go on until this process ends");
+            None
+        }
+        end => Some(end),
+    }
 }
