@@ -52,7 +52,8 @@ pub(crate) enum EventVerdict {
 }
 
 /// Size of the shortest valid event with its separator: `id`, `source`, `type` and `data` have one character each. A
-/// batch with more events than fit at this size is refused: its results would take memory without a valid event.
+/// batch with more events than fit at this size must have invalid ones, and is refused: so many results would take too
+/// much memory.
 const MIN_EVENT_SIZE: usize = r#"{"id":"1","type":"t","data":1,"source":"/","specversion":"1.0"},"#.len();
 
 /// Memory that an event and its result take, about, besides the bytes of the request.

@@ -33,7 +33,7 @@ impl StatusSource for Nowhere {
     }
 }
 
-/// Peak resident memory of this process (VmHWM), in bytes.
+/// Peak resident memory of this process (`VmHWM`), in bytes.
 fn peak() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
