@@ -1,4 +1,4 @@
-//! The sustained core: events kept, orders paid, logins understood, all by `millrace dev`.
+//! `millrace dev` end to end: events are stored, orders paid, logins aggregated.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -27,8 +27,9 @@ async fn dev(data_dir: &Path, more: &[&str]) -> (Program, String) {
     (program, format!("http://{address}"))
 }
 
+/// Another body with the same key is a dead letter.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeated_idempotency_key_is_one_row_and_one_delivery_and_another_body_under_it_a_dead_letter() {
+async fn a_repeated_idempotency_key_is_one_row_and_one_delivery() {
     let Some(kafka) = kafka::dedicated(|cluster| cluster).await else { return };
     let Some(postgres) = Postgres::shared().await else { return };
     let database = postgres.database().await;
@@ -58,28 +59,28 @@ async fn a_repeated_idempotency_key_is_one_row_and_one_delivery_and_another_body
     let stored = found(&http, &format!("{edge}/events/event-1"), |_| true).await;
     assert_eq!(stored["data"], event);
     let delivered = |found: &Value| found["status"] == "delivered";
-    let told = found(&http, &format!("{edge}/notifications/notification-1"), delivered).await;
-    assert_eq!(told["deliveries"].as_array().map(Vec::len), Some(1), "{told}");
+    let notified = found(&http, &format!("{edge}/notifications/notification-1"), delivered).await;
+    assert_eq!(notified["deliveries"].as_array().map(Vec::len), Some(1), "{notified}");
 
-    // Under the id of an event, and under that of a notification.
+    // With the id of an event, and with that of a notification.
     for id in ["event-1", "notification-1"] {
         post(&http, &events, id, &json!({"user_id": "7", "page": "/other"})).await;
         post(&http, &notifications, id, &json!({"user_id": "7", "message": "twice"})).await;
     }
     for topic in ["events.dlq", "notifications.dlq"] {
-        let letters = eventually(BOUND, "the other bodies are dead-lettered", async || {
-            Some(kafka.read_all(topic, Isolation::Committed).await).filter(|letters| letters.len() >= 2)
+        let dead_letters = eventually(BOUND, "the other bodies are dead-lettered", async || {
+            Some(kafka.read_all(topic, Isolation::Committed).await).filter(|dead_letters| dead_letters.len() >= 2)
         })
         .await;
-        let reasons: Vec<_> = letters.iter().map(|letter| letter.header("dlq.error.reason")).collect();
+        let reasons: Vec<_> = dead_letters.iter().map(|dead_letter| dead_letter.header("dlq.error.reason")).collect();
         assert_eq!(reasons, [Some("idempotency_conflict"); 2], "{topic}");
     }
-    // All fifty records were processed by now: the conflicts came behind them, in the same partitions.
+    // All fifty records are processed: the conflicts follow them in the same partitions.
     assert_eq!(receiver.received().len(), 1);
     assert!(program.terminate(BOUND).await.success(), "{}", program.stderr());
 }
 
-/// What `millrace order` says about these lines, and its exit code.
+/// The sorted output lines of `millrace order` for these lines, and its exit code.
 fn order(data_dir: &Path, lines: &str) -> (Vec<String>, Option<i32>) {
     let mut child = Command::new(program::path("millrace"))
         .args(["order", "--timeout", "20s", "--data-dir"])
@@ -90,22 +91,23 @@ fn order(data_dir: &Path, lines: &str) -> (Vec<String>, Option<i32>) {
         .unwrap();
     child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    let mut told: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-    told.sort();
-    (told, output.status.code())
+    let mut output_lines: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    output_lines.sort();
+    (output_lines, output.status.code())
 }
 
+/// Orders are entered with `millrace order`; payments are notified.
 #[tokio::test(flavor = "multi_thread")]
-async fn orders_typed_into_a_terminal_are_paid_and_told_about_and_logins_become_insights() {
+async fn orders_are_paid_and_logins_become_insights() {
     let folder = tempfile::tempdir().unwrap();
     let (mut program, edge) = dev(folder.path(), &["--batch-age", "1s"]).await;
     let http = client();
 
     let data_dir = folder.path().to_owned();
     let lines = "101\n{\"order_id\": 102, \"amount\": 99999}\n\"103\"\n";
-    let (told, code) = tokio::task::spawn_blocking(move || order(&data_dir, lines)).await.unwrap();
-    assert_eq!(code, Some(0), "{told:?}");
-    let words: Vec<Vec<_>> = told.iter().map(|line| line.split(' ').collect()).collect();
+    let (output, code) = tokio::task::spawn_blocking(move || order(&data_dir, lines)).await.unwrap();
+    assert_eq!(code, Some(0), "{output:?}");
+    let words: Vec<Vec<_>> = output.iter().map(|line| line.split(' ').collect()).collect();
     let ends: Vec<_> = words.iter().map(|words| (words[0], words[1])).collect();
     assert_eq!(ends, [("101", "paid"), ("102", "declined"), ("103", "paid")]);
     let payment = found(&http, &format!("{edge}/events/{}", words[0][2]), |_| true).await;
@@ -129,7 +131,7 @@ async fn orders_typed_into_a_terminal_are_paid_and_told_about_and_logins_become_
         let read = |file: std::io::Result<std::fs::DirEntry>| -> Value {
             serde_json::from_slice(&std::fs::read(file.unwrap().path()).unwrap()).unwrap()
         };
-        let insights: Vec<Value> = files.filter(is_whole).map(read).collect();
+        let insights: Vec<Value> = files.filter(is_complete).map(read).collect();
         let logins: u64 = insights.iter().filter_map(|insight| insight["batch_size"].as_u64()).sum();
         (logins == 3).then_some(insights)
     })
@@ -140,7 +142,7 @@ async fn orders_typed_into_a_terminal_are_paid_and_told_about_and_logins_become_
     assert!(program.terminate(BOUND).await.success(), "{}", program.stderr());
 }
 
-/// Whether a file has its name already: it is written under another one.
-fn is_whole(file: &std::io::Result<std::fs::DirEntry>) -> bool {
+/// Whether a file is complete: it is written under a temporary name.
+fn is_complete(file: &std::io::Result<std::fs::DirEntry>) -> bool {
     file.as_ref().is_ok_and(|file| file.path().extension().is_some_and(|extension| extension == "json"))
 }

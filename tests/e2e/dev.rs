@@ -1,4 +1,4 @@
-//! `millrace dev`, with nothing else on the machine.
+//! `millrace dev` on its own.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::http::{client, found, notify, post, serving};
 use crate::program::{Program, free_address};
 
-const END: Duration = Duration::from_secs(30);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn dev(data_dir: &Path) -> (Program, String) {
     dev_with(data_dir, &[]).await
@@ -46,7 +46,7 @@ async fn a_notification_is_delivered_on_the_terminal_within_a_second() {
         serde_json::from_slice(&std::fs::read(folder.path().join("dev.json")).expect("dev.json")).expect("JSON");
     assert_eq!(file["http"], format!("http://{address}"));
     assert!(file["kafka"].as_str().is_some_and(|kafka| kafka.starts_with("127.0.0.1:")), "{file}");
-    assert!(program.terminate(END).await.success(), "{}", program.stderr());
+    assert!(program.terminate(EXIT_TIMEOUT).await.success(), "{}", program.stderr());
     assert!(!folder.path().join("dev.json").exists());
 }
 
@@ -69,7 +69,7 @@ async fn everything_accepted_is_delivered_before_the_exit() {
         }
     });
     futures_util::future::join_all(posts).await;
-    assert!(program.terminate(END).await.success(), "{}", program.stderr());
+    assert!(program.terminate(EXIT_TIMEOUT).await.success(), "{}", program.stderr());
     let stdout = program.stdout().join("\n");
     let missing: Vec<_> = (0..USERS)
         .flat_map(|user| (0..EACH).map(move |number| format!("<{user}-{number}>")))
@@ -79,45 +79,46 @@ async fn everything_accepted_is_delivered_before_the_exit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_in_use_and_a_data_directory_in_use_are_told_apart_and_named() {
+async fn a_port_or_data_directory_in_use_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut program, address) = dev(folder.path()).await;
 
     let other = tempfile::tempdir().expect("a folder");
     let (data_dir, other_dir) = (folder.path().display().to_string(), other.path().display().to_string());
     let mut second = Program::start("millrace", &["dev", "--data-dir", &other_dir], &[("MILLRACE_LISTEN", &address)]);
-    assert_eq!(second.ended(END).await.code(), Some(2));
+    assert_eq!(second.ended(EXIT_TIMEOUT).await.code(), Some(2));
     assert!(second.stderr().contains("MILLRACE_LISTEN") && second.stderr().contains(&address), "{}", second.stderr());
 
-    let elsewhere = free_address();
-    let mut third = Program::start("millrace", &["dev", "--data-dir", &data_dir, "--listen", &elsewhere], &[]);
-    assert_eq!(third.ended(END).await.code(), Some(2));
-    let told = third.stderr();
-    assert!(told.contains("--data-dir") && told.contains("runs already"), "{told}");
+    let other_address = free_address();
+    let mut third = Program::start("millrace", &["dev", "--data-dir", &data_dir, "--listen", &other_address], &[]);
+    assert_eq!(third.ended(EXIT_TIMEOUT).await.code(), Some(2));
+    let stderr = third.stderr();
+    assert!(stderr.contains("--data-dir") && stderr.contains("runs already"), "{stderr}");
 
-    assert!(program.terminate(END).await.success(), "{}", program.stderr());
+    assert!(program.terminate(EXIT_TIMEOUT).await.success(), "{}", program.stderr());
 }
 
-/// A terminal that is closed takes the readers of both streams with it, and then sends the signal.
+/// Closing a terminal closes the readers of both streams, and sends SIGHUP.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_terminal_ends_it_in_good_order_and_logs_without_a_reader_harm_nobody() {
+async fn a_closed_terminal_ends_it_with_exit_code_0() {
     let folder = tempfile::tempdir().expect("a folder");
     let (address, data_dir) = (free_address(), folder.path().display().to_string());
     let mut program = Program::start_unread("millrace", &["dev", "--listen", &address, "--data-dir", &data_dir]);
     let http = client();
     serving(&mut program, &http, &address).await;
-    // The second one is a dead letter, and a line in the log.
+    // The second event is a dead letter, which is logged.
     for body in [json!({"n": 1}), json!({"n": 2})] {
         assert_eq!(post(&http, &format!("http://{address}/register_event"), "one", &body).await, StatusCode::OK);
     }
-    let is_refused = |status: &Value| status["consumers"]["event-store"]["dead_lettered"] == 1;
-    found(&http, &format!("http://{address}/get_status"), is_refused).await;
+    let is_dead_lettered = |status: &Value| status["consumers"]["event-store"]["dead_lettered"] == 1;
+    found(&http, &format!("http://{address}/get_status"), is_dead_lettered).await;
     program.signal(Signal::HUP);
-    assert_eq!(program.ended(END).await.code(), Some(0));
+    assert_eq!(program.ended(EXIT_TIMEOUT).await.code(), Some(0));
 }
 
+/// A broker that dies ends `dev` with an error.
 #[tokio::test(flavor = "multi_thread")]
-async fn with_apache_kafka_the_log_outlives_a_stop_and_a_broker_that_dies_ends_it_with_a_reason() {
+async fn on_apache_kafka_records_survive_a_restart() {
     if kafka::shared().await.is_none() {
         return;
     }
@@ -125,17 +126,17 @@ async fn with_apache_kafka_the_log_outlives_a_stop_and_a_broker_that_dies_ends_i
     let (mut program, address) = dev_with(folder.path(), &["--kafka", "apache"]).await;
     let (status, _) = notify(&client(), &address, "12345", "first", "Your parcel is on its way.").await;
     assert_eq!(status, StatusCode::OK);
-    assert!(program.terminate(END).await.success(), "{}", program.stderr());
+    assert!(program.terminate(EXIT_TIMEOUT).await.success(), "{}", program.stderr());
 
     let (mut program, _) = dev_with(folder.path(), &["--kafka", "apache"]).await;
     let data_dir = folder.path().display().to_string();
     let from_start = ["tail", "notifications", "--from", "beginning", "--count", "1", "--data-dir", &data_dir];
     let mut tail = Program::start("millrace", &from_start, &[]);
-    assert!(tail.ended(END).await.success(), "{}", tail.stderr());
+    assert!(tail.ended(EXIT_TIMEOUT).await.success(), "{}", tail.stderr());
     assert!(tail.stdout().join("\n").contains("Your parcel is on its way."), "{:?}", tail.stdout());
 
     let broker = program.child_with("kafka.Kafka").expect("its broker");
     kill_process(broker, Signal::KILL).expect("it can be killed");
-    assert!(!program.ended(END).await.success());
+    assert!(!program.ended(EXIT_TIMEOUT).await.success());
     assert!(program.stderr().contains("broker 1"), "{}", program.stderr());
 }

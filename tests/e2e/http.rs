@@ -1,4 +1,4 @@
-//! A caller of the edge.
+//! An HTTP client of the edge.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::program::Program;
 
-/// How long anything may take to be found.
-const BOUND: Duration = Duration::from_secs(30);
+/// Time-out of [`found`].
+const FOUND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An HTTP client for plain connections to this machine.
+/// An HTTP client without TLS and proxies.
 pub(crate) fn client() -> Client {
-    // The provider is the process's; another test may have set it.
+    // The crypto provider is global: another test may have installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().timeout(Duration::from_secs(30)).no_proxy().build().expect("an HTTP client")
 }
@@ -28,9 +28,9 @@ pub(crate) async fn serving(program: &mut Program, client: &Client, address: &st
     .await;
 }
 
-/// One notification, and how long its answer took.
+/// Posts a notification; returns the status and the latency.
 pub(crate) async fn notify(client: &Client, address: &str, user: &str, id: &str, text: &str) -> (StatusCode, Duration) {
-    let begun = Instant::now();
+    let started = Instant::now();
     let request = client
         .post(format!("http://{address}/send-notification"))
         .header("idempotency-key", id)
@@ -44,10 +44,10 @@ pub(crate) async fn notify(client: &Client, address: &str, user: &str, id: &str,
     } else {
         assert_eq!(body["status"], json!(status.as_u16()), "{body}");
     }
-    (status, begun.elapsed())
+    (status, started.elapsed())
 }
 
-/// Posts an event under this idempotency key, which is its id.
+/// Posts an event with this idempotency key, which is its id.
 pub(crate) async fn post(http: &Client, url: &str, key: &str, body: &Value) -> StatusCode {
     let request = http.post(url).header("idempotency-key", key).header("content-type", "application/json");
     let answer = request.body(body.to_string()).send().await.expect("an answer");
@@ -60,9 +60,9 @@ async fn json_of(answer: Response) -> Value {
     serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON")
 }
 
-/// What is found at a URL, once it is and `wanted` holds.
+/// Waits until a URL has a value that `wanted` accepts; returns the value.
 pub(crate) async fn found(http: &Client, url: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    eventually(BOUND, &format!("{url} is as it should be"), async || {
+    eventually(FOUND_TIMEOUT, &format!("{url} has the expected value"), async || {
         let answer = http.get(url).send().await.ok()?;
         if answer.status() == StatusCode::NOT_FOUND {
             return None;

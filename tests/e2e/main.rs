@@ -1,5 +1,5 @@
-//! Millrace's programs, unmodified, as a user runs them.
-#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+//! Millrace's programs, unmodified, started as by a user.
+#![allow(clippy::unwrap_used)] // a panic fails the test
 
 mod brokers;
 mod core;

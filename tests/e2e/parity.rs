@@ -1,4 +1,4 @@
-//! `millrace dev` and the Lambda function are one edge: what one does with a request, the other does too.
+//! `millrace dev` and the Lambda function handle every request alike.
 
 mod case;
 mod outcome;
@@ -11,15 +11,15 @@ use millrace_domain::event::EVENT_TYPES;
 use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord};
 use millrace_testkit::lambda::{Function, HttpApi};
 
-use self::outcome::{Answer, Outcome, Place};
+use self::outcome::{Answer, Outcome, Position};
 use crate::http::{client, serving};
 use crate::program::{self, Program, free_address};
 
-/// Records by where they stand.
-type Records = BTreeMap<Place, OwnedRecord>;
+/// Records by position.
+type Records = BTreeMap<Position, OwnedRecord>;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn millrace_dev_and_the_lambda_function_answer_and_write_the_same_for_the_same_requests() {
+async fn millrace_dev_and_the_function_answer_and_write_the_same() {
     let Some(kafka) = kafka::dedicated(|cluster| cluster).await else { return };
     let mut seen = HashSet::new();
 
@@ -46,8 +46,8 @@ async fn millrace_dev_and_the_lambda_function_answer_and_write_the_same_for_the_
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
 
-/// Sends the table to an edge, one request after the other, and reads what that left on the topics.
-async fn outcomes(kafka: &Kafka, edge: &str, seen: &mut HashSet<Place>) -> Vec<Outcome> {
+/// Sends the table to an edge, one request after the other, and reads the records written.
+async fn outcomes(kafka: &Kafka, edge: &str, seen: &mut HashSet<Position>) -> Vec<Outcome> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis();
     let since = i64::try_from(since).expect("a time of this age");
     let (client, table) = (client(), table::all());
@@ -64,16 +64,15 @@ async fn outcomes(kafka: &Kafka, edge: &str, seen: &mut HashSet<Place>) -> Vec<O
     outcomes
 }
 
-/// The records of the topics that an edge writes, which were not there when this was last asked. What consumers make of
-/// them is elsewhere.
-async fn new_records(kafka: &Kafka, seen: &mut HashSet<Place>) -> Records {
+/// The records written to the edge's topics since the last call. Consumers write to other topics.
+async fn new_records(kafka: &Kafka, seen: &mut HashSet<Position>) -> Records {
     let mut records = Records::new();
     let topics: BTreeSet<_> = EVENT_TYPES.iter().map(|kind| kind.topic).collect();
     for topic in topics {
         for record in kafka.read_all(topic, Isolation::Uncommitted).await {
-            let place = (record.topic.clone(), record.partition, record.offset);
-            if seen.insert(place.clone()) {
-                records.insert(place, record);
+            let position = (record.topic.clone(), record.partition, record.offset);
+            if seen.insert(position.clone()) {
+                records.insert(position, record);
             }
         }
     }

@@ -11,20 +11,20 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// A program that runs; it is killed when this is dropped.
+/// A running program, killed on drop.
 pub(crate) struct Program {
     name: &'static str,
     child: Child,
     stdout: Arc<Mutex<Vec<String>>>,
     stderr: Arc<Mutex<Vec<String>>>,
-    /// Who reads both.
+    /// The readers of both streams.
     readers: Vec<JoinHandle<()>>,
 }
 
-/// How long its readers have for what was written last. A process that it left behind may hold the streams open.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Time-out of reading the rest of the output: a process left behind may keep the streams open.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where cargo puts the programs of this build: `cargo test --workspace` makes them all.
+/// The path of a program of this build: `cargo test --workspace` builds them all.
 pub(crate) fn path(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test's own path");
     let profile = test.parent().and_then(|deps| deps.parent()).expect("the test runs from target/<profile>/deps");
@@ -34,7 +34,7 @@ pub(crate) fn path(name: &str) -> PathBuf {
 }
 
 impl Program {
-    /// Starts a program of this workspace, with these settings and none of this process's own.
+    /// Starts a program of this workspace, with these variables and none of this process's settings.
     pub(crate) fn start(name: &'static str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = spawn(name, args, variables);
         let (stdout, from_stdout) = collect(child.stdout.take().expect("a pipe"));
@@ -42,29 +42,29 @@ impl Program {
         Self { name, child, stdout, stderr, readers: vec![from_stdout, from_stderr] }
     }
 
-    /// The same, and nobody reads what it writes.
+    /// Starts a program whose output has no reader.
     pub(crate) fn start_unread(name: &'static str, args: &[&str]) -> Self {
         let mut child = spawn(name, args, &[]);
         drop((child.stdout.take(), child.stderr.take()));
         Self { name, child, stdout: Arc::default(), stderr: Arc::default(), readers: Vec::new() }
     }
 
-    /// What it has written to its standard output so far.
+    /// The lines of its standard output so far.
     pub(crate) fn stdout(&self) -> Vec<String> {
         self.stdout.lock().unwrap().clone()
     }
 
-    /// What it has written to its standard error so far.
+    /// Its standard error so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().unwrap().join("\n")
     }
 
-    /// Kills it as `kill -9` does.
+    /// Sends SIGKILL.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("it can be killed");
     }
 
-    /// Asks it to stop, and waits for its end.
+    /// Sends SIGTERM, and waits for its exit.
     pub(crate) async fn terminate(&mut self, bound: Duration) -> ExitStatus {
         self.signal(Signal::TERM);
         self.ended(bound).await
@@ -75,12 +75,12 @@ impl Program {
         kill_process(pid, signal).expect("it can be signalled");
     }
 
-    /// A child process of it whose command line has this word.
+    /// A child process with this word in its command line.
     pub(crate) fn child_with(&self, word: &str) -> Option<Pid> {
         let parent = self.child.id()?.to_string();
         std::fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
             let status = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-            // After the name, which may hold anything, come the state and the parent.
+            // The state and the parent follow the name, which may have any characters.
             let is_child = status.rsplit_once(')')?.1.split_whitespace().nth(1) == Some(&parent);
             let command = std::fs::read(entry.path().join("cmdline")).ok()?;
             let has_word = command.split(|&byte| byte == 0).any(|argument| argument == word.as_bytes());
@@ -88,19 +88,19 @@ impl Program {
         })
     }
 
-    /// Waits for its end, and until all that it wrote is read.
+    /// Waits for its exit, and until its output is read.
     pub(crate) async fn ended(&mut self, bound: Duration) -> ExitStatus {
         let ended = timeout(bound, self.child.wait()).await;
         let status = ended.unwrap_or_else(|elapsed| {
             panic!("{} did not end within {bound:?} ({elapsed}); it wrote:\n{}", self.name, self.stderr())
         });
         for reader in self.readers.drain(..) {
-            let _ = timeout(LAST_WORDS, reader).await;
+            let _ = timeout(OUTPUT_TIMEOUT, reader).await;
         }
         status.expect("its status")
     }
 
-    /// Fails the test where the program has ended.
+    /// Fails the test where the program has exited.
     pub(crate) fn assert_running(&mut self) {
         if let Ok(Some(status)) = self.child.try_wait() {
             panic!("{} ended with {status}; it wrote:\n{}", self.name, self.stderr());

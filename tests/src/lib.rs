@@ -1,1 +1,1 @@
-//! End-to-end tests of Millrace: its programs, unmodified, on a real Kafka. They stand in `e2e/`.
+//! End-to-end tests of Millrace: its programs, unmodified, on a real Kafka. The tests are in `e2e/`.

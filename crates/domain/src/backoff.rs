@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// Delays between attempts: each is drawn evenly from zero up to a ceiling that doubles with every attempt.
+/// Delays between attempts: uniformly random from zero to a ceiling that doubles with every attempt.
 ///
 /// Full jitter spreads the retries of many clients that failed together (Brooker, "Exponential Backoff And Jitter",
 /// AWS Architecture Blog, 2015).
@@ -12,7 +12,7 @@ use rand::{Rng, RngExt};
 pub struct Backoff {
     /// The ceiling after the first failed attempt.
     pub base: Duration,
-    /// The ceiling is never above this.
+    /// The maximum of the ceiling.
     pub cap: Duration,
 }
 
@@ -23,7 +23,7 @@ impl Backoff {
         self.base.saturating_mul(1 << doublings).min(self.cap)
     }
 
-    /// The delay after `attempt` failed attempts (from 1), never under `at_least`, which the other side asked for.
+    /// The delay after `attempt` failed attempts (from 1), at least `at_least`: a server's Retry-After.
     pub fn delay(&self, attempt: u32, at_least: Option<Duration>, random: &mut impl Rng) -> Duration {
         let ceiling = self.ceiling(attempt);
         let jittered = ceiling.mul_f64(random.random::<f64>());
@@ -47,7 +47,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_delay_is_between_what_was_asked_for_and_the_ceiling(
+        fn a_delay_is_between_retry_after_and_the_ceiling(
             seed: u64, attempt in 0u32..200, base in 1u64..10_000, cap in 1u64..600_000, least in proptest::option::of(0u64..100_000),
         ) {
             let backoff = Backoff { base: Duration::from_millis(base), cap: Duration::from_millis(cap) };
@@ -66,7 +66,7 @@ mod tests {
         let mut random = SmallRng::seed_from_u64(7);
         let delays: Vec<_> = (0..1_000).map(|_| backoff.delay(1, None, &mut random)).collect();
         let below = |share: f64| delays.iter().filter(|delay| delay.as_secs_f64() < share).count();
-        assert!((400..600).contains(&below(0.5)), "half of the delays lie in the lower half");
+        assert!((400..600).contains(&below(0.5)), "half of the delays are in the lower half");
         assert!(below(0.1) > 50 && below(0.9) < 950);
     }
 }

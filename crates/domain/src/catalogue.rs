@@ -1,4 +1,4 @@
-//! The topic catalogue: every topic Millrace owns, read from `topics.json`, which Terraform and shell read as well.
+//! The topic catalogue: every topic of Millrace, from `topics.json`, which Terraform and shell scripts read as well.
 
 use std::sync::LazyLock;
 
@@ -13,22 +13,22 @@ const SOURCE: &str = include_str!("../topics.json");
 pub struct Topic {
     /// The topic's name.
     pub name: String,
-    /// What its records are keyed by; `None` where they have no key.
+    /// The field that keys its records; `None` where they have no key.
     pub key: Option<String>,
     /// Number of partitions.
     pub partitions: i32,
-    /// How long records are kept, in milliseconds.
+    /// Kafka's `retention.ms`.
     pub retention_ms: i64,
     /// Kafka's `cleanup.policy`.
     pub cleanup_policy: String,
-    /// The largest record batch the broker takes, in bytes.
+    /// Kafka's `max.message.bytes`.
     pub max_message_bytes: u32,
-    /// Where records go that a consumer refuses; `None` for a topic nobody here consumes.
+    /// Its dead-letter topic; `None` for a topic without a consumer in Millrace.
     pub dead_letter_topic: Option<String>,
 }
 
 impl Topic {
-    /// The settings as Kafka's topic configuration names them.
+    /// The topic configuration, by Kafka's names.
     pub fn config(&self) -> [(&'static str, String); 3] {
         [
             ("retention.ms", self.retention_ms.to_string()),
@@ -38,23 +38,23 @@ impl Topic {
     }
 }
 
-/// How every dead-letter topic is created.
+/// The settings that every dead-letter topic is created with.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetters {
-    /// What is appended to the source topic's name.
+    /// The suffix to the source topic's name.
     pub suffix: String,
     /// Number of partitions.
     pub partitions: i32,
-    /// How long letters are kept, in milliseconds.
+    /// Kafka's `retention.ms`.
     pub retention_ms: i64,
     /// Kafka's `cleanup.policy`.
     pub cleanup_policy: String,
-    /// The largest record batch the broker takes, in bytes: the largest source record and 64 KiB for the `dlq.*` headers.
+    /// Kafka's `max.message.bytes`: the largest source record and 64 KiB for the `dlq.*` headers.
     pub max_message_bytes: u32,
 }
 
-/// A consumer of this system.
+/// A consumer of Millrace.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consumer {
@@ -62,7 +62,7 @@ pub struct Consumer {
     pub name: String,
     /// The topics it reads.
     pub reads: Vec<String>,
-    /// The topics it writes, dead letters left aside.
+    /// The topics it writes, without dead-letter topics.
     pub writes: Vec<String>,
 }
 
@@ -73,11 +73,11 @@ impl Consumer {
     }
 }
 
-/// All topics, and who reads them.
+/// All topics and consumers.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
-    /// How dead-letter topics are created.
+    /// The settings of dead-letter topics.
     pub dead_letters: DeadLetters,
     /// The topics that carry events, without their dead-letter topics.
     pub topics: Vec<Topic>,
@@ -86,24 +86,24 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The topic of that name, dead-letter topics left aside.
+    /// The topic of this name, without dead-letter topics.
     pub fn topic(&self, name: &str) -> Option<&Topic> {
         self.topics.iter().find(|topic| topic.name == name)
     }
 
     /// Every topic to create: the catalogue's own and their dead-letter topics.
     pub fn all(&self) -> Vec<Topic> {
-        let letters = self
+        let dead_letters = self
             .topics
             .iter()
             .filter_map(|topic| topic.dead_letter_topic.as_deref())
             .map(|name| self.dead_letter(name));
-        self.topics.iter().cloned().chain(letters).collect()
+        self.topics.iter().cloned().chain(dead_letters).collect()
     }
 
-    /// The topic whose dead letters a topic holds.
-    pub fn source_of(&self, letters: &str) -> Option<&Topic> {
-        self.topics.iter().find(|topic| topic.dead_letter_topic.as_deref() == Some(letters))
+    /// The source topic of a dead-letter topic.
+    pub fn source_of(&self, name: &str) -> Option<&Topic> {
+        self.topics.iter().find(|topic| topic.dead_letter_topic.as_deref() == Some(name))
     }
 
     fn dead_letter(&self, name: &str) -> Topic {
@@ -122,27 +122,27 @@ impl Catalogue {
 /// The catalogue, parsed once.
 pub fn catalogue() -> &'static Catalogue {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-        // The file is part of this program and a test parses it: it cannot fail for a user.
+        // The file is compiled in and tests parse it: this cannot fail at run time.
         serde_json::from_str(SOURCE).expect("topics.json is a valid catalogue")
     });
     &CATALOGUE
 }
 
-/// The name of a topic's dead-letter topic, whether or not the catalogue knows the topic.
+/// The name of a topic's dead-letter topic, also of a topic that is not in the catalogue.
 pub fn dead_letter_topic(topic: &str) -> String {
     format!("{topic}{}", catalogue().dead_letters.suffix)
 }
 
-/// Whether a topic is named as dead-letter topics are.
+/// Whether a topic has the name of a dead-letter topic.
 pub fn is_dead_letter_topic(topic: &str) -> bool {
     topic.ends_with(catalogue().dead_letters.suffix.as_str())
 }
 
-/// The topic whose records a dead-letter topic holds, also where they were refused as dead letters once more; `None`
-/// where a topic is not named as dead-letter topics are.
-pub fn source_topic(letters: &str) -> Option<&str> {
-    let source = letters.trim_end_matches(catalogue().dead_letters.suffix.as_str());
-    (source.len() < letters.len() && !source.is_empty()).then_some(source)
+/// The source topic of a dead-letter topic, without every dead-letter suffix (of dead letters that were refused once
+/// more); `None` where the name has no such suffix.
+pub fn source_topic(name: &str) -> Option<&str> {
+    let source = name.trim_end_matches(catalogue().dead_letters.suffix.as_str());
+    (source.len() < name.len() && !source.is_empty()).then_some(source)
 }
 
 #[cfg(test)]
@@ -157,22 +157,24 @@ mod tests {
         }
     }
 
+    /// By name, and by size: the source's largest record and 64 KiB.
     #[test]
-    fn dead_letter_topics_are_named_after_their_source_and_take_its_largest_record_and_64_kib() {
+    fn dead_letter_topics_fit_their_source_topics() {
         for topic in &catalogue().topics {
-            if let Some(letters) = &topic.dead_letter_topic {
-                assert_eq!(*letters, dead_letter_topic(&topic.name));
+            if let Some(dead_letters) = &topic.dead_letter_topic {
+                assert_eq!(*dead_letters, dead_letter_topic(&topic.name));
             }
             assert!(catalogue().dead_letters.max_message_bytes >= topic.max_message_bytes + 64 * 1024);
         }
     }
 
+    /// What they read has a dead-letter topic.
     #[test]
-    fn consumers_read_and_write_topics_of_the_catalogue_and_refuse_into_a_dead_letter_topic() {
+    fn consumers_use_topics_of_the_catalogue() {
         for consumer in &catalogue().consumers {
             for name in &consumer.reads {
                 let topic = catalogue().topic(name).unwrap_or_else(|| panic!("{name} is missing"));
-                assert!(topic.dead_letter_topic.is_some(), "{name} is read, but has nowhere to refuse to");
+                assert!(topic.dead_letter_topic.is_some(), "{name} is consumed, but has no dead-letter topic");
             }
             assert!(consumer.writes.iter().all(|name| catalogue().topic(name).is_some()));
         }

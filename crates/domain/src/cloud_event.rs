@@ -1,4 +1,4 @@
-//! CloudEvents 1.0 as callers send them: structured (JSON format 1.0.2) or binary (HTTP protocol binding 1.0.2).
+//! CloudEvents 1.0 in structured mode (JSON format 1.0.2) and binary mode (HTTP protocol binding 1.0.2).
 
 mod header;
 
@@ -14,23 +14,23 @@ use crate::utc::UtcDateTime;
 /// The prefix of an attribute among HTTP headers.
 pub const HTTP_HEADER_PREFIX: &str = "ce-";
 
-/// The media type of data that does not say its own.
+/// The media type of data without a `datacontenttype`.
 const JSON: &str = "application/json";
 
-/// What the attributes of an event may take together, names and values, in bytes. They travel as record headers, which
-/// are no place for more: CloudEvents 1.0.2, section "Size Limits", asks for 64 KiB for a whole event.
-const LARGEST_ATTRIBUTES: usize = 64 * 1024;
+/// Largest size of an event's attributes together, names and values, in bytes. They become record headers, which are not
+/// meant for more: CloudEvents 1.0.2, section "Size Limits", asks for 64 KiB for a whole event.
+const ATTRIBUTES_LIMIT: usize = 64 * 1024;
 
-/// What an id may take, in bytes: it is a key wherever the event is kept.
-const LONGEST_ID: usize = 1_024;
+/// Largest size of an id, in bytes: it is a key in every store.
+const ID_LIMIT: usize = 1_024;
 
 /// The extension that keys the record (Kafka protocol binding 1.0.2, section 3.1).
 const PARTITION_KEY: &str = "partitionkey";
 
-/// Attributes an event cannot do without.
+/// The required attributes.
 const REQUIRED: [&str; 4] = ["id", "source", "type", "specversion"];
 
-/// A CloudEvent that was checked: its attributes and its data.
+/// A validated CloudEvent: its attributes and its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudEvent<'a> {
     /// `id`.
@@ -39,25 +39,25 @@ pub struct CloudEvent<'a> {
     pub source: Cow<'a, str>,
     /// `type`.
     pub event_type: Cow<'a, str>,
-    /// `time` as it was sent, where it was.
+    /// `time` as sent, if any.
     pub time: Option<Cow<'a, str>>,
-    /// `datacontenttype`; where it was not sent, `application/json` (JSON format, section 3.1).
+    /// `datacontenttype`; by default `application/json` (JSON format, section 3.1).
     pub content_type: Cow<'a, str>,
     /// `subject`, `dataschema` and extensions, under their Kafka header names.
     pub attributes: Vec<(String, String)>,
-    /// The data, as it goes to Kafka.
+    /// The data: the record's value.
     pub data: Cow<'a, [u8]>,
-    /// The topic that the type chooses.
+    /// The topic of the type.
     pub topic: &'static str,
-    /// What the record is keyed by.
+    /// The partition key.
     pub key: PartitionKey<'a>,
 }
 
 impl<'a> CloudEvent<'a> {
-    /// Reads an event in structured mode off a JSON object.
+    /// Reads an event in structured mode from a JSON object.
     ///
     /// # Errors
-    /// Every fault of the event, at pointers into it.
+    /// All errors of the event, with pointers into it.
     pub fn structured(event: &Document<'a>) -> Result<Self, ValidationErrors> {
         if event.kind() != Kind::Object {
             return Err(ValidationErrors::one("", "must be a JSON object"));
@@ -68,7 +68,7 @@ impl<'a> CloudEvent<'a> {
             match &**name {
                 "data" => data = Some(*value),
                 "data_base64" => base64 = Some(*value).filter(|value| value.kind() != Kind::Null),
-                _ if draft.has_room(name, value.raw()) => draft.take_json(name, value),
+                _ if draft.add_size(name, value.raw()) => draft.set_json(name, value),
                 _ => {}
             }
         }
@@ -85,11 +85,11 @@ impl<'a> CloudEvent<'a> {
         draft.finish(data, content_type)
     }
 
-    /// Reads an event in binary mode: attributes from `ce-` headers (names without the prefix, values as they were
-    /// sent), data from the body.
+    /// Reads an event in binary mode: attributes from `ce-` headers (names without the prefix, values as sent), data
+    /// from the body.
     ///
     /// # Errors
-    /// Every fault of the event; attributes are named as headers, faults of the data point into it.
+    /// All errors of the event; attributes are named as headers, errors of the data point into it.
     pub fn binary(
         attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
         content_type: Option<&'a str>,
@@ -97,18 +97,18 @@ impl<'a> CloudEvent<'a> {
     ) -> Result<Self, ValidationErrors> {
         let mut draft = Draft { as_headers: true, ..Draft::default() };
         for (name, value) in attributes {
-            if !draft.has_room(name, value) {
+            if !draft.add_size(name, value) {
                 continue;
             }
             match header::decode(value) {
-                Ok(value) => draft.take(name, value),
-                Err(_) => draft.fault(name, "is not UTF-8 once percent-decoded"),
+                Ok(value) => draft.set(name, value),
+                Err(_) => draft.add_error(name, "is not UTF-8 once percent-decoded"),
             }
         }
         let content_type = Cow::Borrowed(content_type.unwrap_or(JSON));
         // In binary mode the header Content-Type holds this attribute (HTTP protocol binding, section 3.1.1).
         if draft.content_type.take().is_some_and(|sent| sent != content_type) {
-            draft.fault("datacontenttype", "differs from the Content-Type, which holds it in binary mode");
+            draft.add_error("datacontenttype", "differs from the Content-Type, which holds it in binary mode");
         }
         if !is_media_type(&content_type) {
             draft.errors.push("content-type", "must be a media type");
@@ -117,11 +117,11 @@ impl<'a> CloudEvent<'a> {
             draft.errors.push("", "is required: the event's data");
             return draft.finish(None, content_type);
         }
-        draft.finish(Some(Data { bytes: Cow::Borrowed(body), origin: Origin::Body, checked: None }), content_type)
+        draft.finish(Some(Data { bytes: Cow::Borrowed(body), origin: Origin::Body, parsed: None }), content_type)
     }
 }
 
-/// Where data came from.
+/// Where the data was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
     Member,
@@ -139,7 +139,7 @@ impl Origin {
         }
     }
 
-    /// A fault of the data as one of the event. No pointer leads into what is encoded: then the detail says where it is.
+    /// An error of the data as one of the event. No pointer leads into base64: there the detail names the field.
     fn locate(self, pointer: &str, detail: &str) -> (String, String) {
         match self {
             Self::Base64 if pointer.is_empty() => (self.pointer().to_owned(), format!("decoded, {detail}")),
@@ -149,25 +149,25 @@ impl Origin {
     }
 }
 
-/// Data on its way to Kafka.
+/// The data, before the type's checks.
 struct Data<'a> {
     bytes: Cow<'a, [u8]>,
     origin: Origin,
-    /// The JSON that the bytes are, where they were checked as a part of the event.
-    checked: Option<Value<'a>>,
+    /// The bytes as JSON, where they were parsed as a part of the event.
+    parsed: Option<Value<'a>>,
 }
 
 impl<'a> Data<'a> {
-    /// JSON data goes on as its own text; of other types, a JSON string holds the text (JSON format, section 3.1.1).
+    /// JSON data is kept as its own text; other text is the content of a JSON string (JSON format, section 3.1.1).
     fn of_member(data: Value<'a>, content_type: &str) -> Result<Self, (&'static str, &'static str)> {
         let text = if is_json(content_type) { None } else { data.as_str() };
-        let (bytes, checked) = match text {
+        let (bytes, parsed) = match text {
             Some(text) if text.is_empty() => return Err(("/data", "must not be empty")),
             Some(Cow::Borrowed(text)) => (Cow::Borrowed(text.as_bytes()), None),
             Some(Cow::Owned(text)) => (Cow::Owned(text.into_bytes()), None),
             None => (Cow::Borrowed(data.raw().as_bytes()), Some(data)),
         };
-        Ok(Self { bytes, origin: Origin::Member, checked })
+        Ok(Self { bytes, origin: Origin::Member, parsed })
     }
 
     fn of_base64(value: &Value<'a>) -> Result<Self, (&'static str, &'static str)> {
@@ -176,7 +176,7 @@ impl<'a> Data<'a> {
         if bytes.is_empty() {
             return Err(("/data_base64", "must not be empty"));
         }
-        Ok(Self { bytes: Cow::Owned(bytes), origin: Origin::Base64, checked: None })
+        Ok(Self { bytes: Cow::Owned(bytes), origin: Origin::Base64, parsed: None })
     }
 }
 
@@ -195,7 +195,7 @@ pub fn is_json(media_type: &str) -> bool {
     end.is_some_and(|end| end.eq_ignore_ascii_case(b"/json") || end.eq_ignore_ascii_case(b"+json"))
 }
 
-/// An event while its attributes come in.
+/// An event while its attributes are read.
 #[derive(Default)]
 struct Draft<'a> {
     id: Option<Cow<'a, str>>,
@@ -205,61 +205,61 @@ struct Draft<'a> {
     time: Option<Cow<'a, str>>,
     content_type: Option<Cow<'a, str>>,
     attributes: Vec<(String, String)>,
-    /// Attributes that were sent, but are no good: they are not missing as well.
-    refused: Vec<String>,
+    /// Names of invalid attributes: they are not reported as missing as well.
+    invalid: Vec<String>,
     errors: ValidationErrors,
     as_headers: bool,
-    /// Bytes of the attributes so far.
+    /// Size of the attributes so far, in bytes.
     size: usize,
 }
 
 impl<'a> Draft<'a> {
-    /// Counts an attribute in; beyond the limit they are not looked at.
-    fn has_room(&mut self, name: &str, value: &str) -> bool {
+    /// Adds an attribute's size; attributes beyond the limit are not validated.
+    fn add_size(&mut self, name: &str, value: &str) -> bool {
         self.size += name.len() + value.len();
-        self.size <= LARGEST_ATTRIBUTES
+        self.size <= ATTRIBUTES_LIMIT
     }
 
-    /// Takes an attribute in its JSON form; null counts as not sent (JSON format, section 2.2).
-    fn take_json(&mut self, name: &str, value: &Value<'a>) {
+    /// Sets an attribute from its JSON value; null counts as not sent (JSON format, section 2.2).
+    fn set_json(&mut self, name: &str, value: &Value<'a>) {
         match value.kind() {
             Kind::Null => {}
-            Kind::String => self.take(name, value.as_str().unwrap_or_default()),
-            Kind::Bool | Kind::Integer if !is_own(name) => self.take(name, Cow::Borrowed(value.raw())),
-            _ if is_own(name) => self.fault(name, "must be a string"),
-            _ => self.fault(name, "must be a string, an integer or a boolean"),
+            Kind::String => self.set(name, value.as_str().unwrap_or_default()),
+            Kind::Bool | Kind::Integer if !is_own(name) => self.set(name, Cow::Borrowed(value.raw())),
+            _ if is_own(name) => self.add_error(name, "must be a string"),
+            _ => self.add_error(name, "must be a string, an integer or a boolean"),
         }
     }
 
-    fn take(&mut self, name: &str, value: Cow<'a, str>) {
+    fn set(&mut self, name: &str, value: Cow<'a, str>) {
         if value.is_empty() && is_own(name) {
-            return self.fault(name, "must not be empty");
+            return self.add_error(name, "must not be empty");
         }
         if has_control(&value) {
-            return self.fault(name, "must not hold control characters");
+            return self.add_error(name, "must not hold control characters");
         }
         match name {
-            "id" if value.len() > LONGEST_ID => self.fault(name, "must not be longer than 1,024 bytes"),
+            "id" if value.len() > ID_LIMIT => self.add_error(name, "must not be longer than 1,024 bytes"),
             "id" => match check_key(&value) {
                 Ok(()) => self.id = Some(value),
-                Err(error) => self.fault(name, &error.to_string()),
+                Err(error) => self.add_error(name, &error.to_string()),
             },
             "source" => self.source = Some(value),
             "type" => self.event_type = Some(value),
             "specversion" if value == SPEC_VERSION => self.spec_version = Some(value),
-            "specversion" => self.fault(name, "must be 1.0"),
+            "specversion" => self.add_error(name, "must be 1.0"),
             PARTITION_KEY if !value.is_empty() => match check_key(&value) {
                 Ok(()) => self.add(name, value),
-                Err(error) => self.fault(name, &error.to_string()),
+                Err(error) => self.add_error(name, &error.to_string()),
             },
             "time" => match value.parse::<UtcDateTime>() {
                 Ok(_) => self.time = Some(value),
-                Err(error) => self.fault(name, &error.to_string()),
+                Err(error) => self.add_error(name, &error.to_string()),
             },
             "datacontenttype" if is_media_type(&value) => self.content_type = Some(value),
-            "datacontenttype" => self.fault(name, "must be a media type"),
+            "datacontenttype" => self.add_error(name, "must be a media type"),
             _ if is_attribute_name(name) => self.add(name, value),
-            _ => self.fault(name, "is no attribute name: lower-case letters and digits only"),
+            _ => self.add_error(name, "is not an attribute name: lower-case letters and digits only"),
         }
     }
 
@@ -271,8 +271,8 @@ impl<'a> Draft<'a> {
         if self.as_headers { format!("{HTTP_HEADER_PREFIX}{name}") } else { pointer_to(name) }
     }
 
-    fn fault(&mut self, name: &str, detail: &str) {
-        self.refused.push(name.to_owned());
+    fn add_error(&mut self, name: &str, detail: &str) {
+        self.invalid.push(name.to_owned());
         self.errors.push(self.pointer(name), detail);
     }
 
@@ -281,15 +281,15 @@ impl<'a> Draft<'a> {
         data: Option<Data<'a>>,
         content_type: Cow<'a, str>,
     ) -> Result<CloudEvent<'a>, ValidationErrors> {
-        if self.size > LARGEST_ATTRIBUTES {
-            let detail = format!("has more than {LARGEST_ATTRIBUTES} bytes of attributes besides its data");
+        if self.size > ATTRIBUTES_LIMIT {
+            let detail = format!("has more than {ATTRIBUTES_LIMIT} bytes of attributes besides its data");
             return Err(ValidationErrors::one("", detail));
         }
         let sent = [&self.id, &self.source, &self.event_type, &self.spec_version];
         let missing: Vec<_> = REQUIRED
             .into_iter()
             .zip(sent)
-            .filter(|(name, sent)| sent.is_none() && !self.refused.iter().any(|refused| refused == name))
+            .filter(|(name, sent)| sent.is_none() && !self.invalid.iter().any(|invalid| invalid == name))
             .map(|(name, _)| name)
             .collect();
         for name in missing {
@@ -300,7 +300,7 @@ impl<'a> Draft<'a> {
             Some(data) => self.check_data(kind, data, &content_type),
             None => PartitionKey::EventId,
         };
-        // Types of a shape have keys of their own: order holds among the records of one entity.
+        // Types with a shape have a key of their own, which keeps the records of one entity in order.
         let key = self.partition_key().filter(|_| !kind.is_shaped()).unwrap_or(key);
         let errors = std::mem::take(&mut self.errors);
         let Some(data) = data else { return Err(errors) };
@@ -317,14 +317,14 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// The key that the event asks for itself.
+    /// The key from the event's `partitionkey` extension.
     fn partition_key(&self) -> Option<PartitionKey<'a>> {
         let is_key = |name: &str| name.strip_prefix(ATTRIBUTE_PREFIX) == Some(PARTITION_KEY);
         let (_, key) = self.attributes.iter().find(|(name, value)| is_key(name) && !value.is_empty())?;
         Some(PartitionKey::Entity(Cow::Owned(key.clone())))
     }
 
-    /// Checks the data against the type's shape and finds the key.
+    /// Validates the data against the type's shape; returns the partition key.
     fn check_data(&mut self, kind: &EventType, data: &Data<'a>, content_type: &str) -> PartitionKey<'a> {
         if !is_json(content_type) {
             if kind.is_shaped() {
@@ -333,7 +333,7 @@ impl<'a> Draft<'a> {
             }
             return PartitionKey::EventId;
         }
-        if let Some(value) = data.checked {
+        if let Some(value) = data.parsed {
             return self.check_json(kind, &Document::of(value), data.origin);
         }
         match Document::parse(&data.bytes) {
@@ -353,7 +353,7 @@ impl<'a> Draft<'a> {
     }
 
     fn check_json<'d>(&mut self, kind: &EventType, document: &Document<'d>, origin: Origin) -> PartitionKey<'d> {
-        // Data of no shape need not be an object; then nothing in it names the entity.
+        // Data without a shape need not be an object; then it has no key field.
         if !kind.is_shaped() && document.kind() != Kind::Object {
             return PartitionKey::EventId;
         }
@@ -367,12 +367,12 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Attributes that CloudEvents itself defines, all of which are strings.
+/// Whether CloudEvents itself defines the attribute; all of these are strings.
 fn is_own(name: &str) -> bool {
     matches!(name, "id" | "source" | "type" | "specversion" | "time" | "datacontenttype" | "dataschema" | "subject")
 }
 
-/// Whether an extension may be called this (CloudEvents 1.0.2, "Naming Conventions"); `data` is none.
+/// Whether this is a valid extension name (CloudEvents 1.0.2, "Naming Conventions"); `data` is not.
 fn is_attribute_name(name: &str) -> bool {
     !name.is_empty() && name != "data" && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
@@ -387,7 +387,7 @@ fn is_media_type(text: &str) -> bool {
     named && !has_control(text)
 }
 
-/// Whether there is a control character in the text. There is none in visible ASCII, as nearly all attributes are.
+/// Whether the text has a control character. Fast path: nearly all attributes are visible ASCII, which has none.
 fn has_control(text: &str) -> bool {
     !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.contains(char::is_control)
 }

@@ -1,4 +1,4 @@
-//! The eight `dlq.*` headers a dead letter carries on top of what the record had.
+//! The eight `dlq.*` headers that a dead letter has besides the record's own.
 
 mod convention;
 
@@ -9,17 +9,17 @@ use thiserror::Error;
 pub use self::convention::Convention;
 use crate::error_class::DeadLetterClass;
 
-/// Every header of this module begins with it.
+/// The prefix of all dead-letter headers.
 pub const HEADER_PREFIX: &str = "dlq.";
 
-/// Reason of a dead letter whose record was gone before anybody could process it: the letter has no key, no value and no
-/// headers but its own.
+/// Reason of a dead letter whose record was deleted before it was processed: the dead letter has no key, no value and only
+/// its own headers.
 pub const RECORD_DELETED: &str = "record was deleted from its topic before it was processed (retention)";
 
-/// Where a dead letter came from and why.
+/// A dead letter's source position and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// `dlq.topic`: the topic the record was read from.
+    /// `dlq.topic`: the source topic.
     pub topic: String,
     /// `dlq.partition`.
     pub partition: i32,
@@ -29,7 +29,7 @@ pub struct DeadLetter {
     pub timestamp: i64,
     /// `dlq.group`: the consumer group that refused it.
     pub group: String,
-    /// `dlq.attempts`: how often processing was tried.
+    /// `dlq.attempts`: number of processing attempts.
     pub attempts: u32,
     /// `dlq.error.class`.
     pub class: DeadLetterClass,
@@ -40,22 +40,22 @@ pub struct DeadLetter {
 /// A record on a dead-letter topic that is not a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DeadLetterError {
-    /// A header is not there.
+    /// A header is missing.
     #[error("the header {0} is missing")]
     Missing(&'static str),
-    /// A header does not hold what it should.
-    #[error("the header {name} holds {value:?}, which is no {expected}")]
+    /// A header has an invalid value.
+    #[error("the header {name} is {value:?}, expected a {expected}")]
     Malformed {
         /// The header.
         name: &'static str,
-        /// Its text.
+        /// Its value.
         value: String,
-        /// What would be right.
+        /// The expected kind of value.
         expected: &'static str,
     },
 }
 
-/// The headers of a set.
+/// The headers of one set.
 const NAMES: [&str; 8] = [
     "dlq.topic",
     "dlq.partition",
@@ -67,8 +67,8 @@ const NAMES: [&str; 8] = [
     "dlq.error.reason",
 ];
 
-/// Reasons are for people; a longer one is cut so that a letter stays within its topic's limit.
-const LONGEST_REASON: usize = 4096;
+/// Longest reason, in bytes; a longer one is truncated so that the dead letter stays within `max.message.bytes`.
+const REASON_LIMIT: usize = 4096;
 
 impl DeadLetter {
     /// Whether the letter stands for a record that was deleted: it holds nothing but the record's position.
@@ -86,14 +86,13 @@ impl DeadLetter {
             ("dlq.group", self.group.clone()),
             ("dlq.attempts", self.attempts.to_string()),
             ("dlq.error.class", self.class.as_str().to_owned()),
-            ("dlq.error.reason", shortened(&self.reason).to_owned()),
+            ("dlq.error.reason", truncated(&self.reason).to_owned()),
         ]
     }
 }
 
-/// The header sets of a dead letter, oldest first: at least one. A letter that is refused once more, with its headers,
-/// has a set for each refusal. Headers of one set are those at the same index among the headers of their name; other
-/// headers are passed over.
+/// The header sets of a dead letter, oldest first: at least one. A dead letter that is refused again has a set for each
+/// refusal. A set's headers are those with the same index among the headers of their name; other headers are ignored.
 pub fn sets<'a>(
     headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
 ) -> Vec<Result<DeadLetter, DeadLetterError>> {
@@ -137,8 +136,8 @@ fn class(value: &str) -> Result<DeadLetterClass, DeadLetterError> {
     })
 }
 
-fn shortened(reason: &str) -> &str {
-    &reason[..reason.floor_char_boundary(LONGEST_REASON)]
+fn truncated(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(REASON_LIMIT)]
 }
 
 #[cfg(test)]
@@ -148,7 +147,7 @@ mod tests {
     use super::*;
 
     prop_compose! {
-        fn letter()(
+        fn dead_letter()(
             topic in "[a-z.-]{1,30}", partition in 0i32.., offset in 0i64.., timestamp in -1i64.., group in "\\PC{1,30}",
             attempts in 1u32.., permanent: bool, reason in "\\PC{0,200}",
         ) -> DeadLetter {
@@ -159,21 +158,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn dead_letters_survive_their_headers_set_by_set(letters in prop::collection::vec(letter(), 1..4)) {
-            let headers: Vec<_> = letters.iter().flat_map(DeadLetter::headers).collect();
+        fn dead_letters_round_trip_through_their_headers(dead_letters in prop::collection::vec(dead_letter(), 1..4)) {
+            let headers: Vec<_> = dead_letters.iter().flat_map(DeadLetter::headers).collect();
             let read = sets(headers.iter().map(|(name, value)| (*name, Some(value.as_bytes()))));
-            prop_assert_eq!(read, letters.into_iter().map(Ok).collect::<Vec<_>>());
+            prop_assert_eq!(read, dead_letters.into_iter().map(Ok).collect::<Vec<_>>());
         }
     }
 
     #[test]
-    fn a_record_that_is_no_dead_letter_is_told_by_the_header_it_lacks() {
+    fn a_record_without_dlq_headers_is_not_a_dead_letter() {
         assert_eq!(sets([]), [Err(DeadLetterError::Missing("dlq.topic"))]);
     }
 
     #[test]
     fn parts_of_two_sets_are_never_mixed() {
-        let letter = DeadLetter {
+        let dead_letter = DeadLetter {
             topic: "orders".to_owned(),
             partition: 1,
             offset: 2,
@@ -183,15 +182,15 @@ mod tests {
             class: DeadLetterClass::Permanent,
             reason: "no".to_owned(),
         };
-        let headers = [letter.headers().to_vec(), vec![("dlq.topic", "orders.dlq".to_owned())]].concat();
+        let headers = [dead_letter.headers().to_vec(), vec![("dlq.topic", "orders.dlq".to_owned())]].concat();
         let read = sets(headers.iter().map(|(name, value)| (*name, Some(value.as_bytes()))));
-        assert_eq!(read, [Ok(letter), Err(DeadLetterError::Missing("dlq.partition"))]);
+        assert_eq!(read, [Ok(dead_letter), Err(DeadLetterError::Missing("dlq.partition"))]);
     }
 
     #[test]
-    fn a_long_reason_is_cut_at_a_character() {
-        let reason = "é".repeat(LONGEST_REASON);
-        assert_eq!(shortened(&reason).len(), LONGEST_REASON);
-        assert_eq!(shortened(&format!("x{reason}")).len(), LONGEST_REASON - 1);
+    fn a_long_reason_is_truncated_at_a_character() {
+        let reason = "é".repeat(REASON_LIMIT);
+        assert_eq!(truncated(&reason).len(), REASON_LIMIT);
+        assert_eq!(truncated(&format!("x{reason}")).len(), REASON_LIMIT - 1);
     }
 }

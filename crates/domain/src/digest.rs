@@ -1,4 +1,4 @@
-//! What tells one event from another that claims the same id.
+//! Event digests: they tell a retry from another event with the same id.
 
 use sha2::{Digest as _, Sha256};
 
@@ -7,14 +7,14 @@ use crate::json::{Document, Kind, Value, canonical_order, write_canonical, write
 /// A SHA-256.
 pub type Digest = [u8; 32];
 
-/// The members that say when an event was made: a form's, and a payment's.
+/// The members with the time of an event's creation: a form's, and a payment's.
 const TIMES: [&str; 2] = ["timestamp", "processed_at"];
 
 /// The digest of an event whose value is JSON: its type and its value.
 ///
-/// A repeat must have the digest of what it repeats. Who makes an event may write its time into the value, and makes
-/// another time at each try: its `timestamp` or `processed_at` does not count where it is the event's own `time`.
-/// Neither does how the value is spelled: what is digested is its canonical form.
+/// A retry must have the digest of the event that it repeats. A producer may write the event's time into the value,
+/// another one at each attempt: `timestamp` and `processed_at` do not count where they equal the event's own `time`.
+/// Neither does the spelling of the value: its canonical form is digested.
 pub fn of_json(event_type: &str, time: &str, value: &Document<'_>) -> Digest {
     let mut form = Vec::with_capacity(value.root().raw().len());
     if value.kind() == Kind::Object {
@@ -46,8 +46,8 @@ pub fn of_bytes(event_type: &str, value: &[u8]) -> Digest {
     hash.finalize().into()
 }
 
-/// The digest of an event that is named by its record's place, with the record's time, in milliseconds: in another life
-/// of its topic, or on another cluster, another record stands there.
+/// The digest of an event whose id is its record's position (`topic-partition-offset`), with the record's timestamp in
+/// milliseconds: a recreated topic, or another cluster, has another record at that position.
 pub fn at_place(event: Digest, record_time: i64) -> Digest {
     let mut hash = Sha256::new();
     part(&mut hash, &event);
@@ -55,7 +55,7 @@ pub fn at_place(event: Digest, record_time: i64) -> Digest {
     hash.finalize().into()
 }
 
-/// Adds a part with its length: no two sequences of parts are one text.
+/// Adds a part with its length, so that different sequences of parts never hash the same bytes.
 fn part(hash: &mut Sha256, bytes: &[u8]) {
     hash.update((bytes.len() as u64).to_be_bytes());
     hash.update(bytes);
@@ -73,14 +73,14 @@ mod tests {
     }
 
     #[test]
-    fn a_repeat_has_the_digest_of_what_it_repeats_whenever_it_was_made() {
+    fn a_retry_has_the_same_digest_at_any_time() {
         let first = digest("t", TIME, r#"{"key": "k", "timestamp": "2026-01-31T12:00:00Z"}"#);
         assert_eq!(digest("t", LATER, r#"{"timestamp":"2026-01-31T12:00:01Z","key":"k"}"#), first);
         assert_eq!(digest("t", LATER, r#"{"key":"k"}"#), first);
     }
 
     #[test]
-    fn another_spelling_of_a_value_has_its_digest() {
+    fn another_spelling_of_a_value_has_the_same_digest() {
         let first = digest("t", TIME, r#"{"name":"Müller","amount":1.0,"items":[{"id":7,"n":2}]}"#);
         for spelling in [
             r#" { "name" : "Müller" , "amount" : 1.0 , "items" : [ { "id" : 7 , "n" : 2 } ] } "#,

@@ -1,21 +1,21 @@
 //! The envelope of an event on Kafka: CloudEvents 1.0 in binary mode.
 //!
-//! The value is the client's own bytes; what is known *about* them stands in headers, as the Kafka protocol binding
-//! for CloudEvents 1.0.2 says (section 3.2): `ce_<attribute>`, and `content-type` for `datacontenttype`.
+//! The value is the client's own bytes; the attributes are headers by the Kafka protocol binding for CloudEvents 1.0.2,
+//! section 3.2: `ce_<attribute>`, and `content-type` for `datacontenttype`.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::id::EventId;
 
-/// `ce_specversion` of everything Millrace writes.
+/// `ce_specversion` of all events that Millrace writes.
 pub const SPEC_VERSION: &str = "1.0";
 
 /// The prefix of a CloudEvents attribute among a record's headers.
 pub const ATTRIBUTE_PREFIX: &str = "ce_";
 
-/// The header that a replay writes beside the `ce_id` of a record that had none: its timestamp at the position that
-/// the id names, in milliseconds since the Unix epoch. Of two lives of a topic it tells the records of one position.
+/// The header that a replay adds with the `ce_id` of a record that had none: the record's timestamp at the position in
+/// the id, in milliseconds since the Unix epoch. It distinguishes records of one position where a topic was recreated.
 pub const REPLAY_TIMESTAMP: &str = "replay.timestamp";
 
 /// The `ce_time` of a record without one: its timestamp, which is in milliseconds since the Unix epoch.
@@ -23,14 +23,14 @@ pub fn time_of_record(timestamp: i64) -> String {
     jiff::Timestamp::from_millisecond(timestamp.max(0)).unwrap_or_default().to_string()
 }
 
-/// What is known about an event besides its value.
+/// An event's CloudEvents attributes and trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    /// `ce_id`: names the event in the whole system.
+    /// `ce_id`: identifies the event in the whole system.
     pub id: EventId,
     /// `ce_type`: what happened.
     pub event_type: Cow<'a, str>,
-    /// `ce_source`: who says so.
+    /// `ce_source`: the producer.
     pub source: Cow<'a, str>,
     /// `ce_time`: when, in RFC 3339.
     pub time: Cow<'a, str>,
@@ -61,8 +61,8 @@ impl Envelope<'_> {
             .map(|(name, value)| (name, value.as_bytes()))
     }
 
-    /// Reads the envelope of a record. Records of other producers are welcome: what their headers lack is filled in
-    /// from `fallback`; a header that is not UTF-8 counts as missing, and of a repeated one the last counts.
+    /// Reads the envelope of a record. Attributes that the headers of other producers lack are filled in from
+    /// `fallback`; a header that is not UTF-8 counts as missing, and of a repeated one the last counts.
     pub fn from_headers<'h>(
         headers: impl IntoIterator<Item = (&'h str, Option<&'h [u8]>)>,
         fallback: impl FnOnce() -> Self,
@@ -79,7 +79,7 @@ pub fn own_id_and_time<'h>(
     (id, time)
 }
 
-/// The attributes met while reading headers.
+/// The attributes found in the headers.
 #[derive(Default)]
 struct Found<'a> {
     id: Option<&'a str>,
@@ -96,13 +96,13 @@ impl<'a> Found<'a> {
         let mut found = Self::default();
         for (name, value) in headers {
             if let Some(value) = value.and_then(|value| str::from_utf8(value).ok()) {
-                found.take(name, value);
+                found.set(name, value);
             }
         }
         found
     }
 
-    fn take(&mut self, name: &str, value: &'a str) {
+    fn set(&mut self, name: &str, value: &'a str) {
         match name {
             "ce_id" if !value.is_empty() => self.id = Some(value),
             "ce_type" if !value.is_empty() => self.event_type = Some(value),
@@ -130,7 +130,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The last attribute of each name. A record may have tens of thousands.
+/// The last attribute of each name, in linear time: a record may have tens of thousands.
 fn last_of_each(attributes: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut seen = HashSet::with_capacity(attributes.len());
     let keep: Vec<bool> = attributes.iter().rev().map(|(name, _)| seen.insert(name.as_str())).collect();
@@ -179,13 +179,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_envelope_survives_its_headers(envelope in envelope()) {
+        fn an_envelope_round_trips_through_its_headers(envelope in envelope()) {
             let read = Envelope::from_headers(envelope.headers().map(|(name, value)| (name, Some(value))), fallback);
             prop_assert_eq!(read, envelope);
         }
 
         #[test]
-        fn any_headers_make_an_envelope_with_an_id(
+        fn any_headers_give_an_envelope_with_an_id(
             headers in prop::collection::vec(
                 (prop_oneof![Just("ce_id".to_owned()), Just("ce_type".to_owned()), "\\PC{0,12}"],
                  prop::option::of(prop::collection::vec(any::<u8>(), 0..20))), 0..10),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn of_repeated_attributes_the_last_counts_however_many_there_are() {
+    fn the_last_of_repeated_attributes_counts() {
         let names: Vec<_> = (0..50_000).map(|index| format!("ce_x{index}")).collect();
         let once = names.iter().map(|name| (name.as_str(), Some(&b"1"[..])));
         let again = names.iter().take(2).map(|name| (name.as_str(), Some(&b"2"[..])));
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_headers_is_named_by_its_place() {
+    fn a_record_without_headers_has_its_position_as_id() {
         let read = Envelope::from_headers([], fallback);
         assert_eq!(read.id.as_str(), "events-3-42");
         assert_eq!(read, fallback());

@@ -1,24 +1,24 @@
-//! The three classes every error falls into, and the two of dead letters.
+//! The three error classes, and the two of dead letters.
 
 use std::fmt;
 
-/// The class of an error: it decides what a host does with it.
+/// The class of an error; it determines the host's reaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
-    /// May pass by itself: try again later. HTTP 503; a consumer backs off.
+    /// Temporary: a retry may succeed. HTTP 503; a consumer backs off.
     Transient,
-    /// The same input will fail again. HTTP 4xx; a consumer dead-letters the record.
+    /// The same input always fails. HTTP 4xx; a consumer dead-letters the record.
     Permanent,
-    /// This process cannot go on. HTTP 500; a consumer exits and commits nothing.
+    /// The process cannot continue. HTTP 500; a consumer exits and commits nothing.
     Fatal,
 }
 
-/// Why a record was dead-lettered: refused for good, or out of attempts.
+/// Why a record was dead-lettered: rejected, or out of attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeadLetterClass {
-    /// The record itself is at fault.
+    /// The record itself is invalid.
     Permanent,
-    /// Something else was at fault, for longer than the attempts lasted.
+    /// A temporary error outlasted all attempts.
     Transient,
 }
 

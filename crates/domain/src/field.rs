@@ -1,42 +1,42 @@
-//! What is wrong with an event, field by field.
+//! Validation errors of an event, by field.
 
 use std::fmt;
 
-/// One fault in an event, at a JSON pointer (RFC 6901); the empty pointer is the whole document.
+/// One error of an event, at a JSON pointer (RFC 6901); the empty pointer is the whole document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
-    /// Where the fault is, such as `/user_id`.
+    /// The JSON pointer, such as `/user_id`.
     pub pointer: String,
-    /// What is wrong there, for a person to read.
+    /// The error, for a person to read.
     pub detail: String,
 }
 
-/// Every fault found in one event: callers mend all of them at once, not one a round trip.
+/// All errors of one event, so that a caller can correct them in one round trip.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ValidationErrors(Vec<FieldError>);
 
 impl ValidationErrors {
-    /// A single fault.
+    /// A single error.
     pub fn one(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let mut errors = Self::default();
         errors.push(pointer, detail);
         errors
     }
 
-    /// Adds a fault.
+    /// Adds an error.
     pub fn push(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
         self.0.push(FieldError { pointer: pointer.into(), detail: detail.into() });
     }
 
-    /// The faults, in the order found.
+    /// The errors, in the order found.
     pub fn as_slice(&self) -> &[FieldError] {
         &self.0
     }
 
-    /// `value` where nothing is wrong, else the faults.
+    /// `value` where there is no error, else the errors.
     ///
     /// # Errors
-    /// The faults themselves, when there is at least one.
+    /// The errors themselves, if any.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }

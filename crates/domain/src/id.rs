@@ -1,4 +1,4 @@
-//! Event ids: one name for one event in the whole system.
+//! Event ids: one id for one event in the whole system.
 
 use std::fmt;
 
@@ -8,38 +8,38 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(String);
 
-/// An `Idempotency-Key` that cannot name an event.
+/// An invalid `Idempotency-Key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum IdempotencyKeyError {
-    /// No character between the quotes, or none at all.
+    /// An empty key, bare or quoted.
     #[error("the Idempotency-Key is empty")]
     Empty,
-    /// Longer than the 255 characters allowed.
+    /// Longer than 255 characters.
     #[error("the Idempotency-Key is longer than 255 characters")]
     TooLong,
-    /// A space, a control character or something beyond ASCII.
+    /// A space, a control character or a character outside of ASCII.
     #[error("the Idempotency-Key may hold visible ASCII characters only")]
     NotVisibleAscii,
-    /// A quote opened and not closed, or a stray one.
+    /// An unbalanced quote, or an invalid escape.
     #[error("the Idempotency-Key has an unbalanced quote or escape")]
     Unbalanced,
 }
 
-const LONGEST_KEY: usize = 255;
+const KEY_LIMIT: usize = 255;
 
 impl EventId {
-    /// An id from text that is known to be one, such as a stored record's.
+    /// An id from trusted text, such as a stored record's.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// A fresh UUIDv7 whose time part is now.
+    /// A new UUIDv7 of the current time.
     pub fn random() -> Self {
         let mut buffer = uuid::Uuid::encode_buffer();
         Self(uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer).to_owned())
     }
 
-    /// The id of a record that came without one: its place on the broker.
+    /// The id of a record without one: its position, `topic-partition-offset`.
     pub fn from_position(topic: &str, partition: i32, offset: i64) -> Self {
         Self(format!("{topic}-{partition}-{offset}"))
     }
@@ -48,7 +48,7 @@ impl EventId {
     /// (draft-ietf-httpapi-idempotency-key-header, RFC 8941 section 3.3.3).
     ///
     /// # Errors
-    /// [`IdempotencyKeyError`] says what is wrong with the key.
+    /// [`IdempotencyKeyError`] where the key is invalid.
     pub fn from_idempotency_key(header: &[u8]) -> Result<Self, IdempotencyKeyError> {
         let header = header.trim_ascii();
         let key = match header.strip_prefix(b"\"") {
@@ -61,7 +61,7 @@ impl EventId {
         if !key.iter().all(u8::is_ascii_graphic) {
             return Err(IdempotencyKeyError::NotVisibleAscii);
         }
-        if key.len() > LONGEST_KEY {
+        if key.len() > KEY_LIMIT {
             return Err(IdempotencyKeyError::TooLong);
         }
         String::from_utf8(key).map(Self).map_err(|_| IdempotencyKeyError::NotVisibleAscii)
@@ -73,7 +73,7 @@ impl EventId {
     }
 }
 
-/// The content of a quoted string whose opening quote is already taken off.
+/// The content of a quoted string, after its opening quote.
 fn unquote(rest: &[u8]) -> Result<Vec<u8>, IdempotencyKeyError> {
     let mut key = Vec::with_capacity(rest.len());
     let mut bytes = rest.iter().copied();
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_idempotency_key_is_taken_bare_or_quoted() {
+    fn an_idempotency_key_may_be_bare_or_quoted() {
         for (header, id) in [
             ("abc-1", "abc-1"),
             ("\"abc-1\"", "abc-1"),
@@ -119,9 +119,9 @@ mod tests {
     }
 
     #[test]
-    fn an_idempotency_key_that_names_nothing_is_refused_with_its_fault() {
+    fn an_invalid_idempotency_key_is_refused_with_the_reason() {
         let too_long = "k".repeat(256);
-        for (header, fault) in [
+        for (header, error) in [
             (&b""[..], IdempotencyKeyError::Empty),
             (b"\"\"", IdempotencyKeyError::Empty),
             (b"\"abc", IdempotencyKeyError::Unbalanced),
@@ -133,7 +133,7 @@ mod tests {
             (b"a\x7f", IdempotencyKeyError::NotVisibleAscii),
             (too_long.as_bytes(), IdempotencyKeyError::TooLong),
         ] {
-            assert_eq!(EventId::from_idempotency_key(header), Err(fault));
+            assert_eq!(EventId::from_idempotency_key(header), Err(error));
         }
     }
 

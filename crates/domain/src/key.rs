@@ -1,26 +1,26 @@
-//! Keys: text that names an entity or an event, such as a `user_id` or a `CloudEvents` id.
+//! Keys: text that identifies an entity or an event, such as a `user_id` or a `CloudEvents` id.
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
 use thiserror::Error;
 
-/// Text that cannot be a key.
+/// An invalid key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum KeyError {
-    /// It has no character.
+    /// The text is empty.
     #[error("must not be empty")]
     Empty,
-    /// It holds a character that nobody sees.
+    /// The text has a control or invisible character.
     #[error("must not hold U+{:04X}: with control or invisible characters two keys look like one", u32::from(*.0))]
     Invisible(char),
 }
 
-/// Checks text that is to name an entity or an event: not empty, and no control, format or other invisible character
+/// Validates a key: not empty, and no control, format or other invisible character
 /// (Unicode's categories Cc, Cf, Zl and Zp, and `Default_Ignorable_Code_Point`). Two keys that look the same would
 /// otherwise be two entities. Spaces are allowed.
 ///
 /// # Errors
-/// [`KeyError`] names the first character at fault.
+/// [`KeyError`] names the first invalid character.
 pub fn check_key(text: &str) -> Result<(), KeyError> {
     if text.is_empty() {
         return Err(KeyError::Empty);
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_can_be_seen_is_a_key() {
+    fn visible_text_is_a_key() {
         for key in ["12345", " ", "a b~", "Köln 😀", "日本語", "é", "e\u{301}", "\u{a0}"] {
             assert_eq!(check_key(key), Ok(()), "{key:?}");
         }
@@ -90,7 +90,7 @@ mod tests {
             }
         }
         assert_eq!(check_key(""), Err(KeyError::Empty));
-        let told = check_key("a\u{200b}").unwrap_err().to_string();
-        assert!(told.starts_with("must not hold U+200B: "), "{told}");
+        let error = check_key("a\u{200b}").unwrap_err().to_string();
+        assert!(error.starts_with("must not hold U+200B: "), "{error}");
     }
 }

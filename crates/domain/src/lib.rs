@@ -1,7 +1,7 @@
-//! Millrace's pure decisions: what an event is, where it goes, what becomes of a record.
+//! Millrace's domain: event types, validation, partition keys, payments, insights and dead-letter headers.
 //!
-//! Nothing here does I/O, knows the time or draws a random number by itself: callers pass both in.
-//! The crate depends on no runtime, Kafka, AWS or HTTP crate, and a test over the package graph keeps it so.
+//! The crate is pure: it does no I/O and depends on no runtime, Kafka, AWS or HTTP crate, which a test over the package
+//! graph asserts. Callers pass in times and random numbers.
 
 pub mod backoff;
 pub mod catalogue;

@@ -1,22 +1,22 @@
-//! How many records a consumer group has done of a partition.
+//! Number of records that a consumer group has completed in a partition.
 //!
-//! Offsets do not tell: the markers of transactions, aborted records and deleted ones take offsets, too. The count of
-//! what lies below the committed offset is kept in the metadata that is committed with it.
+//! Offsets are no count: transaction markers, aborted records and deleted ones take offsets, too. The number of records
+//! below the committed offset is kept in the commit metadata.
 
 use std::collections::VecDeque;
 
-/// The metadata begins with this, the committed offset and the count, with colons between them; a comma and what else is
-/// kept there follow. The offset says what is counted: beside any other one the count would be of something else.
+/// The metadata is `records:<committed offset>:<count>`, then a comma and any other metadata. The offset makes the count
+/// self-contained: with another committed offset it does not apply.
 const RECORDS: &str = "records";
 
-/// The metadata of a committed offset below which `records` lie, and the `rest` that is to be kept there.
+/// The metadata of a committed offset with `records` records below it, and `rest`, other metadata.
 pub fn metadata(offset: i64, records: u64, rest: &str) -> String {
     let separator = if rest.is_empty() { "" } else { "," };
     format!("{RECORDS}:{offset}:{records}{separator}{rest}")
 }
 
-/// Reads the metadata of a committed offset: the count, and what else is kept there. Without a count for this offset the
-/// count is 0, and all of the text is something else.
+/// Reads the metadata of a committed offset: the count, and other metadata. Without a count for this offset the count is
+/// 0, and the whole text is other metadata.
 pub fn read_metadata(offset: i64, text: &str) -> (u64, &str) {
     let (counted, rest) = text.split_once(',').unwrap_or((text, ""));
     let read = || {
@@ -29,27 +29,27 @@ pub fn read_metadata(offset: i64, text: &str) -> (u64, &str) {
 /// Counts the records of a partition as they are read.
 #[derive(Debug, Default)]
 pub struct RecordCount {
-    /// An offset, and how many records lie below it. `None` until something was read.
+    /// An offset, with `below` records below it. `None` until a record was read.
     from: Option<i64>,
     below: u64,
     /// The offset after the last one read.
     read: i64,
-    /// Starts and ends of what was read beyond `from` and holds no record, in order.
+    /// Offset ranges beyond `from` without a record, in order.
     gaps: VecDeque<(i64, i64)>,
 }
 
 impl RecordCount {
-    /// Goes on at `offset`, with `records` below it.
+    /// Resumes at `offset`, with `records` below it.
     pub fn resume(offset: i64, records: u64) -> Self {
         Self { from: Some(offset), below: records, read: offset, gaps: VecDeque::new() }
     }
 
-    /// Goes on wherever the next record is, with `records` below it.
+    /// Resumes at the offset of the next record, with `records` below it.
     pub fn resume_anywhere(records: u64) -> Self {
         Self { below: records, ..Self::default() }
     }
 
-    /// A record was read. Between it and the one before it there is none.
+    /// Adds a record; there is none between it and the previous one.
     pub fn add(&mut self, offset: i64) {
         self.skip_to(offset);
         self.read = self.read.max(offset + 1);
@@ -70,7 +70,7 @@ impl RecordCount {
         self.read = offset;
     }
 
-    /// How many records lie below an offset that was read.
+    /// Number of records below an offset that was read.
     pub fn below(&self, offset: i64) -> u64 {
         let Some(from) = self.from else { return self.below };
         let gaps = self.gaps.iter().map(|&(start, end)| (end.min(offset) - start).max(0));
@@ -78,7 +78,7 @@ impl RecordCount {
         self.below.saturating_add_signed(records.max(0))
     }
 
-    /// Forgets what lies below an offset but how many records there are.
+    /// Drops the ranges below an offset, keeping their number of records.
     pub fn settle(&mut self, offset: i64) {
         if self.from.is_none_or(|from| offset <= from) {
             return;
@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn records_are_counted_whatever_lies_between(
+        fn records_are_counted_across_gaps(
             first in 0i64..1_000, before in 0u64..50, steps in prop::collection::vec((0i64..4, any::<bool>()), 1..60),
             settled in prop::collection::vec(0i64..60, 0..4),
         ) {
@@ -129,19 +129,19 @@ mod tests {
         }
 
         #[test]
-        fn a_count_survives_a_commit(offset: i64, records: u64, rest in "([a-z]{4}:[0-9]{1,19}:[A-Za-z0-9+/]{0,9})?") {
+        fn a_count_round_trips_through_the_metadata(offset: i64, records: u64, rest in "([a-z]{4}:[0-9]{1,19}:[A-Za-z0-9+/]{0,9})?") {
             let text = metadata(offset, records, &rest);
             prop_assert_eq!(read_metadata(offset, &text), (records, rest.as_str()));
         }
 
         #[test]
-        fn any_metadata_is_read(text in "(records:?)?(5:)?[0-9]{0,20},?(bits:5:)?[A-Za-z0-9+/]{0,10}") {
+        fn any_metadata_is_read_without_a_panic(text in "(records:?)?(5:)?[0-9]{0,20},?(bits:5:)?[A-Za-z0-9+/]{0,10}") {
             let _ = read_metadata(5, &text);
         }
     }
 
     #[test]
-    fn what_was_deleted_before_the_first_record_is_not_counted() {
+    fn records_deleted_before_the_first_are_not_counted() {
         let mut count = RecordCount::resume_anywhere(0);
         assert_eq!(count.below(0), 0);
         count.add(100);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_without_a_count_of_its_offset_is_something_else() {
+    fn metadata_without_a_count_of_its_offset_is_kept() {
         assert_eq!(read_metadata(7, "records:7:5"), (5, ""));
         assert_eq!(read_metadata(7, "records:7:5,bits:7:Ag"), (5, "bits:7:Ag"));
         for text in ["", "my note, it is", "records:8:5", "records:7:five,x", "bits:7:Ag"] {

@@ -1,10 +1,10 @@
-//! W3C Trace Context: carrying a caller's trace on (<https://www.w3.org/TR/trace-context/>).
+//! W3C Trace Context: propagation of a caller's trace (<https://www.w3.org/TR/trace-context/>).
 
 use std::fmt;
 
 use rand::{Rng, RngExt};
 
-/// A `traceparent` of version 00: which trace an event belongs to, and the span that caused it.
+/// A `traceparent` of version 00: the trace of an event, and its parent span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceParent {
     trace_id: u128,
@@ -15,7 +15,7 @@ pub struct TraceParent {
 const SAMPLED: u8 = 1;
 
 impl TraceParent {
-    /// Reads a header; `None` where it is not one, which the standard says to treat as absent.
+    /// Reads a header; `None` where it is invalid, which the standard treats as absent.
     pub fn parse(header: &str) -> Option<Self> {
         let (version, rest) = header.trim_ascii().split_once('-')?;
         let version = hex(version, 2)?;
@@ -42,7 +42,7 @@ impl TraceParent {
     }
 }
 
-/// Lower-case hexadecimal of exactly `digits` digits, as the standard demands.
+/// Reads lower-case hexadecimal of exactly `digits` digits, as the standard requires.
 fn hex(text: &str, digits: usize) -> Option<u128> {
     let lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if text.len() == digits && lower { u128::from_str_radix(text, 16).ok() } else { None }
@@ -58,7 +58,7 @@ impl fmt::Display for TraceParent {
     }
 }
 
-/// By hand: every record has one of these, and the standard library's padding takes five times as long.
+/// Without `format!`: every record has a `traceparent`, and the standard library's padding takes five times as long.
 fn write_hex(out: &mut [u8], bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
@@ -78,7 +78,7 @@ mod tests {
     const EXAMPLE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[test]
-    fn a_callers_trace_is_carried_on_under_a_new_parent() {
+    fn a_callers_trace_continues_with_a_new_parent_id() {
         let caller = TraceParent::parse(EXAMPLE).unwrap();
         assert_eq!(caller.to_string(), EXAMPLE);
         let next = TraceParent::next_hop(Some(caller), &mut SmallRng::seed_from_u64(1)).to_string();
@@ -89,14 +89,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_written_as_the_standard_says(trace_id: u128, parent_id: u64, flags: u8) {
+        fn a_traceparent_is_written_as_the_standard_says(trace_id: u128, parent_id: u64, flags: u8) {
             let written = TraceParent { trace_id, parent_id, flags }.to_string();
             prop_assert_eq!(written, format!("00-{trace_id:032x}-{parent_id:016x}-{flags:02x}"));
         }
     }
 
     #[test]
-    fn what_is_not_a_traceparent_is_treated_as_absent() {
+    fn an_invalid_traceparent_is_treated_as_absent() {
         for header in [
             "",
             "00",

@@ -1,4 +1,4 @@
-//! Moments as RFC 3339 writes them, in UTC.
+//! RFC 3339 times in UTC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,19 +7,19 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, civil};
 use thiserror::Error;
 
-/// A moment in UTC, to the nanosecond, of the years 0000 to 9999: all that RFC 3339 can write.
+/// A time in UTC, to the nanosecond, of the years 0000 to 9999: the range of RFC 3339.
 ///
 /// jiff's own `Timestamp` ends before 9999-12-31T23:59:59Z, the usual "never", so that every time zone has a date for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UtcDateTime(civil::DateTime);
 
-/// Text that is no [`UtcDateTime`].
+/// Text that is not a [`UtcDateTime`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UtcDateTimeError {
-    /// It is no `date-time` of RFC 3339, section 5.6.
+    /// Not a `date-time` of RFC 3339, section 5.6.
     #[error("must be a time in RFC 3339")]
     Form,
-    /// Its offset leads out of the years that there are.
+    /// Out of range once its UTC offset is applied.
     #[error("must be between the years 0000 and 9999 in UTC")]
     Range,
 }
@@ -30,25 +30,25 @@ const UNIX_EPOCH: civil::DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 /// 0000-01-01T00:00:00Z.
 const FIRST: civil::DateTime = civil::date(0, 1, 1).at(0, 0, 0, 0);
 
-/// Digits of a fraction of a second that are kept.
+/// Number of digits of a fraction of a second that are kept.
 const NANOSECOND_DIGITS: usize = 9;
 
 impl UtcDateTime {
-    /// The moment of a date and a time in UTC; `None` before the year 0000.
+    /// The time from a date and time in UTC; `None` before the year 0000.
     pub fn from_civil(utc: civil::DateTime) -> Option<Self> {
         (utc.year() >= 0).then_some(Self(utc))
     }
 
-    /// A moment that is known to be one, for constants.
+    /// A valid time, for constants.
     ///
     /// # Panics
-    /// Where there is no such moment.
+    /// Where the date or time is invalid.
     pub const fn constant(year: i16, month: i8, day: i8, hour: i8, minute: i8, second: i8) -> Self {
         assert!(year >= 0, "RFC 3339 has no year before 0000");
         Self(civil::DateTime::constant(year, month, day, hour, minute, second, 0))
     }
 
-    /// The moment so long after the Unix epoch, or before it; `None` out of the years that there are.
+    /// The time from a duration since the Unix epoch, or before it; `None` where it is out of range.
     pub fn from_unix(time: SignedDuration) -> Option<Self> {
         UNIX_EPOCH.checked_add(time).ok().and_then(Self::from_civil)
     }
@@ -63,8 +63,8 @@ impl UtcDateTime {
         self.0.duration_since(UNIX_EPOCH)
     }
 
-    /// Reads what others than this edge write for a time: RFC 3339, or another form that jiff knows, such as one with a
-    /// space between date and time.
+    /// Reads a time of another producer: RFC 3339, or another form that jiff supports, such as one with a space between
+    /// date and time.
     pub fn read(text: &str) -> Option<Self> {
         let other_form = || Self::from_civil(text.parse().map(|time| TimeZone::UTC.to_datetime(time)).ok()?);
         text.parse().ok().or_else(other_form)
@@ -77,8 +77,8 @@ impl FromStr for UtcDateTime {
     /// Reads a `date-time` of RFC 3339, section 5.6. Digits of a fraction beyond the ninth do not count.
     fn from_str(text: &str) -> Result<Self, UtcDateTimeError> {
         let form = UtcDateTimeError::Form;
-        let (moment, rest) = text.split_at_checked("0000-00-00T00:00:00".len()).ok_or(form)?;
-        if !has_shape(moment, "0000-00-00T00:00:00") {
+        let (civil_part, rest) = text.split_at_checked("0000-00-00T00:00:00".len()).ok_or(form)?;
+        if !has_shape(civil_part, "0000-00-00T00:00:00") {
             return Err(form);
         }
         let (fraction, zone) = match rest.strip_prefix('.') {
@@ -88,14 +88,14 @@ impl FromStr for UtcDateTime {
             }
             None => ("", rest),
         };
-        let moment: civil::DateTime = moment.parse().map_err(|_| form)?;
-        let utc = moment.checked_sub(offset(zone).ok_or(form)?).map_err(|_| UtcDateTimeError::Range)?;
+        let civil_part: civil::DateTime = civil_part.parse().map_err(|_| form)?;
+        let utc = civil_part.checked_sub(offset(zone).ok_or(form)?).map_err(|_| UtcDateTimeError::Range)?;
         let utc = utc.with().subsec_nanosecond(nanoseconds(fraction)).build().map_err(|_| UtcDateTimeError::Range)?;
         Self::from_civil(utc).ok_or(UtcDateTimeError::Range)
     }
 }
 
-/// Whether text looks like `shape`, where a `0` stands for any digit and letters may be of either case.
+/// Whether text has this shape, where `0` is any digit and letters may be of either case.
 fn has_shape(text: &str, shape: &str) -> bool {
     text.len() == shape.len()
         && text.bytes().zip(shape.bytes()).all(|(byte, wanted)| match wanted {
@@ -124,14 +124,14 @@ pub(crate) fn nanoseconds(fraction: &str) -> i32 {
 }
 
 impl From<Timestamp> for UtcDateTime {
-    /// The moment, or the nearest that there is.
+    /// The time, or the nearest one in range.
     fn from(time: Timestamp) -> Self {
         Self(TimeZone::UTC.to_datetime(time).max(FIRST))
     }
 }
 
 impl fmt::Display for UtcDateTime {
-    /// RFC 3339 in UTC; a precision is that of the seconds.
+    /// RFC 3339 in UTC; the precision is that of the seconds' fraction.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)?;
         f.write_str("Z")
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rfc_3339_is_what_its_grammar_says() {
+    fn rfc_3339_is_read_by_its_grammar() {
         for (text, utc) in [
             ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
             ("2026-01-31t12:00:00z", "2026-01-31T12:00:00Z"),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_precision_of_a_text_can_be_chosen() {
+    fn the_precision_can_be_chosen() {
         let time: UtcDateTime = "9999-12-31T23:59:59.1234567Z".parse().unwrap();
         assert_eq!(
             format!("{time:.3} {time:.6} {time:.0}"),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_others_may_have_another_form() {
+    fn other_producers_times_may_have_another_form() {
         let noon = "2026-01-31T12:00:00Z".parse().ok();
         for text in ["2026-01-31T12:00:00Z", "2026-01-31 13:00:00+01:00", "2026-01-31T13:00:00+01[Europe/Berlin]"] {
             assert_eq!(UtcDateTime::read(text), noon, "{text}");

@@ -1,4 +1,4 @@
-//! From a checked event to its acknowledgement.
+//! Single events: validation, write and acknowledgement.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -20,16 +20,16 @@ use crate::problem::Problem;
 use crate::sink::{Ack, EventRecord, SinkError};
 use crate::{Edge, idempotency, media};
 
-/// `ce_source` of events that enter by their own route.
+/// `ce_source` of events sent to an event type's own route.
 pub(crate) const SOURCE: &str = "/millrace/edge";
 
-/// An event that every in-sync replica has.
+/// An event acknowledged by all in-sync replicas.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(example = json!({
     "status": "accepted", "id": "0198c0de-7a11-7000-8000-000000000001", "topic": "orders", "partition": 2, "offset": 41,
 }))]
 pub(crate) struct Accepted<'a> {
-    /// What became of it.
+    /// The result.
     status: &'static str,
     /// The event's id: the caller's `Idempotency-Key`, the CloudEvent's own id, or a UUIDv7.
     id: &'a str,
@@ -42,12 +42,12 @@ pub(crate) struct Accepted<'a> {
 }
 
 impl<'a> Accepted<'a> {
-    pub(crate) fn new(status: &'static str, id: &'a EventId, topic: &'static str, receipt: Ack) -> Self {
-        let Ack { partition, offset } = receipt;
+    pub(crate) fn new(status: &'static str, id: &'a EventId, topic: &'static str, ack: Ack) -> Self {
+        let Ack { partition, offset } = ack;
         Self { status, id: id.as_str(), topic, partition, offset }
     }
 
-    /// Written by hand: this is the answer to nearly every request.
+    /// Writes the JSON without serde: this is the response to nearly every request.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"status\":");
         write_string(out, self.status);
@@ -66,7 +66,7 @@ impl<'a> Accepted<'a> {
     }
 }
 
-/// The way of one event type's own route.
+/// An event type's own route.
 pub(crate) struct Route {
     pub(crate) kind: &'static EventType,
     pub(crate) code: StatusCode,
@@ -74,7 +74,7 @@ pub(crate) struct Route {
 }
 
 impl Edge {
-    /// Takes a request of a route that is for JSON alone.
+    /// Handles a request of a route that accepts JSON only.
     pub(crate) async fn take(&self, route: &Route, request: Request) -> Result<Response, Problem> {
         let deadline = self.deadline(request.extensions());
         let (Parts { headers, .. }, body) = request.into_parts();
@@ -83,12 +83,12 @@ impl Edge {
         self.accept(route, &headers, &RequestContext::of(&headers), contents.bytes.as_ref().into(), deadline).await
     }
 
-    /// Checks a JSON value, writes it and answers.
+    /// Validates a JSON value, writes it and answers with its acknowledgement.
     pub(crate) async fn accept(
         &self,
         route: &Route,
         headers: &HeaderMap,
-        arrival: &RequestContext,
+        context: &RequestContext,
         value: Cow<'_, [u8]>,
         deadline: Deadline,
     ) -> Result<Response, Problem> {
@@ -99,22 +99,22 @@ impl Edge {
         drop(document);
         let id = id.unwrap_or_else(EventId::random);
         let key = key.text(&id);
-        let submission = EventRecord {
+        let record = EventRecord {
             topic: route.kind.topic,
             key,
             envelope: Envelope {
                 id,
                 event_type: route.kind.name.into(),
                 source: SOURCE.into(),
-                time: arrival.time(),
+                time: context.time(),
                 content_type: media::JSON.into(),
-                traceparent: Some(arrival.next_hop()),
+                traceparent: Some(context.next_hop()),
                 attributes: Vec::new(),
             },
             value,
         };
-        let receipt = self.write_one(&submission, deadline).await?;
-        Ok(Accepted::new(route.status, &submission.envelope.id, submission.topic, receipt).into_response(route.code))
+        let ack = self.write_one(&record, deadline).await?;
+        Ok(Accepted::new(route.status, &record.envelope.id, record.topic, ack).into_response(route.code))
     }
 
     /// Writes one event within the deadline.
@@ -122,23 +122,23 @@ impl Edge {
         let id = event.envelope.id.as_str();
         let events = std::slice::from_ref(event);
         let reports = deadline.bound(self.sink.write(events)).await;
-        // No report in time, or none at all, is no acknowledgement.
+        // Without a report in time the outcome is unknown.
         let report = reports.ok().and_then(|mut reports| reports.pop()).unwrap_or(Err(SinkError::OutcomeUnknown));
         report.map_err(|error| Problem::unwritten(&error, id))
     }
 
-    /// Refuses a value that is larger than a record's may be.
+    /// Refuses a value above the limit of a record (413).
     pub(crate) fn check_size(&self, value: &[u8]) -> Result<(), Problem> {
         let limit = self.limits.value;
         if value.len() > limit {
-            return Err(Problem::too_large(format!("the event has {} bytes, and may have {limit}", value.len())));
+            return Err(Problem::too_large(format!("the event has {} bytes, the limit is {limit}", value.len())));
         }
         Ok(())
     }
 }
 
-/// What the events of one request have in common: the clock is read once for all that the edge adds, because a time in
-/// an event's value is told for its own by being the event's `time`.
+/// Time and trace that the events of one request share. The clock is read once: a time in a value that the edge itself
+/// added is recognized by its being equal to the event's `time`.
 pub(crate) struct RequestContext {
     time: String,
     caller: Option<TraceParent>,
@@ -150,12 +150,12 @@ impl RequestContext {
         Self { time: format!("{:.3}", jiff::Timestamp::now()), caller }
     }
 
-    /// The time of an event that does not bring its own, in RFC 3339 with milliseconds.
+    /// The time of an event without one, in RFC 3339 with milliseconds.
     pub(crate) fn time(&self) -> Cow<'_, str> {
         Cow::Borrowed(&self.time)
     }
 
-    /// The caller's trace under a new parent, or a new trace.
+    /// The caller's trace with a new parent id, or a new trace.
     pub(crate) fn next_hop(&self) -> String {
         TraceParent::next_hop(self.caller, &mut rand::rng()).to_string()
     }

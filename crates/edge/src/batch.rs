@@ -1,4 +1,4 @@
-//! Many CloudEvents in one request, with a verdict for each.
+//! Many CloudEvents in one request, with a result for each.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,179 +12,180 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::accept::{Accepted, RequestContext};
-use crate::cloud_events::submission;
+use crate::cloud_events::to_record;
 use crate::deadline::Deadline;
 use crate::memory_budget::Portion;
-use crate::problem::{AFTER_FAILURE, Problem, ProblemBody};
+use crate::problem::{Problem, ProblemBody, RETRY_AFTER_FAILURE};
 use crate::sink::{Ack, EventRecord, SinkError};
 use crate::{Edge, media};
 
-/// The verdicts on a batch, in the order its events were sent.
+/// The results of a batch, in the order its events were sent.
 #[derive(Debug, Serialize, ToSchema)]
-#[allow(dead_code)] // the schema of what `Verdicts` writes
+#[allow(dead_code)] // the schema of what `ResultsWriter` writes
 pub(crate) struct BatchAnswer {
-    /// Events that every in-sync replica has.
+    /// Number of events acknowledged by all in-sync replicas.
     accepted: usize,
-    /// Events that will never do.
+    /// Number of invalid events; a retry does not help.
     rejected: usize,
-    /// Events that were not acknowledged.
+    /// Number of events without an acknowledgement; a retry may help.
     failed: usize,
-    /// One verdict an event.
+    /// One result per event.
     results: Vec<EventVerdict>,
 }
 
-/// The verdict on one event of a batch.
+/// The result of one event of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code)]
 pub(crate) enum EventVerdict {
-    /// It was written.
+    /// Written.
     Accepted(Accepted<'static>),
-    /// It was not.
+    /// Not written, or not known to be.
     Refused {
-        /// Its id; null where it cannot be read.
+        /// The event's id; null where it cannot be read.
         id: Option<String>,
-        /// `rejected` where it will never do, `failed` where it may be sent again.
+        /// `rejected`: the event is invalid; `failed`: it was not acknowledged and may be retried.
         status: &'static str,
-        /// Why.
+        /// The reason.
         error: ProblemBody,
     },
 }
 
-/// No valid event is shorter, with what separates it from the next: `id`, `source`, `type` and `data` have a character
-/// each. A request with more events than this lets fit is not worth the memory of its verdicts.
-const SHORTEST_EVENT: usize = r#"{"id":"1","type":"t","data":1,"source":"/","specversion":"1.0"},"#.len();
+/// Size of the shortest valid event with its separator: `id`, `source`, `type` and `data` have one character each. A
+/// batch with more events than fit at this size must have invalid ones, and is refused: so many results would take too
+/// much memory.
+const MIN_EVENT_SIZE: usize = r#"{"id":"1","type":"t","data":1,"source":"/","specversion":"1.0"},"#.len();
 
-/// What an event and its verdict take of the memory, about, besides the bytes of the request.
-const ROOM_PER_EVENT: usize = 1024;
+/// Memory that an event and its result take, about, besides the bytes of the request.
+const MEMORY_PER_EVENT: usize = 1024;
 
-/// What the verdict on an event with a usual id takes, in bytes.
-const USUAL_VERDICT: usize = 112;
+/// Size of the result of an event with an id of usual length.
+const TYPICAL_RESULT_SIZE: usize = 112;
 
-/// Memory is reserved for so many events at once.
-const STEP: usize = 64;
+/// Memory is reserved for this many events at a time.
+const EVENTS_PER_RESERVATION: usize = 64;
 
-/// Once verdicts have this many bytes, further refusals say less.
-const DETAILED: usize = 1 << 20;
+/// Once the results have this many bytes, further problems are abbreviated.
+const DETAIL_LIMIT: usize = 1 << 20;
 
-/// An event as its framing hands it over; an error is one of that event alone.
+/// An event of the batch; an error concerns that event alone.
 type Framed<'a> = Result<Document<'a>, Problem>;
 
 impl Edge {
-    /// Writes the events that are good, and answers for all in their order. An error among the events is one of the
-    /// whole request: then nothing is written.
+    /// Writes the valid events and answers with a result for each, in their order. An error among the events concerns
+    /// the whole request: then nothing is written.
     pub(crate) async fn many<'a>(
         &self,
-        arrival: &'a RequestContext,
+        context: &'a RequestContext,
         events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
         deadline: Deadline,
     ) -> Result<Response, Problem> {
-        let batch = self.check_all(arrival, events)?;
-        let reports = if batch.good.is_empty() {
+        let batch = self.check_all(context, events)?;
+        let reports = if batch.valid.is_empty() {
             Vec::new()
         } else {
-            let unknown = || vec![Err(SinkError::OutcomeUnknown); batch.good.len()];
-            deadline.bound(self.sink.write(&batch.good)).await.unwrap_or_else(|_| unknown())
+            let unknown = || vec![Err(SinkError::OutcomeUnknown); batch.valid.len()];
+            deadline.bound(self.sink.write(&batch.valid)).await.unwrap_or_else(|_| unknown())
         };
-        // Whatever a sink leaves out was not acknowledged.
+        // An event without a report was not acknowledged.
         let reports = reports.into_iter().chain(std::iter::repeat(Err(SinkError::OutcomeUnknown)));
-        let mut written = batch.good.iter().zip(reports);
-        let mut verdicts = Verdicts::with_room_for(batch.places.len());
-        for place in &batch.places {
-            match place {
-                ItemPosition::Refused(refusal) => verdicts.rejected(&batch.refusals[refusal.clone()]),
-                ItemPosition::Good => {
+        let mut written = batch.valid.iter().zip(reports);
+        let mut results = ResultsWriter::with_capacity(batch.positions.len());
+        for position in &batch.positions {
+            match position {
+                ItemPosition::Rejected(range) => results.rejected(&batch.rejections[range.clone()]),
+                ItemPosition::Valid => {
                     if let Some((event, report)) = written.next() {
-                        verdicts.written(event, report);
+                        results.written(event, report);
                     }
                 }
             }
         }
-        Ok(verdicts.into_response())
+        Ok(results.into_response())
     }
 
-    /// Checks every event; nothing is written yet.
+    /// Validates every event; nothing is written yet.
     fn check_all<'a>(
         &self,
-        arrival: &'a RequestContext,
+        context: &'a RequestContext,
         mut events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
     ) -> Result<Batch<'a, '_>, Problem> {
-        self.check_each(arrival, &mut events)
-            // That the request is malformed goes before that it is too large.
+        self.check_each(context, &mut events)
+            // A malformed request (400) takes precedence over one that is too large (413).
             .map_err(|problem| events.find_map(Result::err).unwrap_or(problem))
     }
 
     fn check_each<'a>(
         &self,
-        arrival: &'a RequestContext,
+        context: &'a RequestContext,
         events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
     ) -> Result<Batch<'a, '_>, Problem> {
-        let most = self.limits.request / SHORTEST_EVENT;
+        let limit = self.limits.request / MIN_EVENT_SIZE;
         let mut batch = Batch {
-            good: Vec::with_capacity(STEP),
-            places: Vec::with_capacity(STEP),
-            refusals: Vec::new(),
-            room: self.rooms.share(),
+            valid: Vec::with_capacity(EVENTS_PER_RESERVATION),
+            positions: Vec::with_capacity(EVENTS_PER_RESERVATION),
+            rejections: Vec::new(),
+            memory: self.memory_budget.portion(),
         };
         for (index, event) in events.enumerate() {
             let event = event?;
-            if index == most {
-                return Err(Problem::too_large(format!("the batch has more than {most} events")));
+            if index == limit {
+                return Err(Problem::too_large(format!("the batch has more than {limit} events")));
             }
-            if index % STEP == 0 {
-                batch.room.cover((index + STEP) * ROOM_PER_EVENT)?;
+            if index % EVENTS_PER_RESERVATION == 0 {
+                batch.memory.grow_to((index + EVENTS_PER_RESERVATION) * MEMORY_PER_EVENT)?;
             }
             match event {
-                Ok(event) => match self.check(&event, arrival) {
-                    Ok(submission) => batch.admit(submission),
-                    Err(problem) => batch.refuse(readable_id(&event).as_deref(), &problem),
+                Ok(event) => match self.check(&event, context) {
+                    Ok(record) => batch.accept(record),
+                    Err(problem) => batch.reject(readable_id(&event).as_deref(), &problem),
                 },
-                Err(problem) => batch.refuse(None, &problem),
+                Err(problem) => batch.reject(None, &problem),
             }
         }
         Ok(batch)
     }
 
-    fn check<'a>(&self, event: &Document<'a>, arrival: &'a RequestContext) -> Result<EventRecord<'a>, Problem> {
+    fn check<'a>(&self, event: &Document<'a>, context: &'a RequestContext) -> Result<EventRecord<'a>, Problem> {
         let event = CloudEvent::structured(event).map_err(Problem::invalid)?;
         self.check_size(&event.data)?;
-        Ok(submission(event, arrival))
+        Ok(to_record(event, context))
     }
 }
 
-/// A batch that was checked.
+/// A validated batch.
 struct Batch<'a, 'e> {
-    /// The events to be written.
-    good: Vec<EventRecord<'a>>,
-    /// What became of each event that was sent.
-    places: Vec<ItemPosition>,
-    /// Verdicts on those that are not good, written out.
-    refusals: Vec<u8>,
-    room: Portion<'e>,
+    /// The valid events, to be written.
+    valid: Vec<EventRecord<'a>>,
+    /// The validation result of each event, in the order sent.
+    positions: Vec<ItemPosition>,
+    /// The results of the invalid events, as JSON.
+    rejections: Vec<u8>,
+    memory: Portion<'e>,
 }
 
 enum ItemPosition {
-    Good,
-    /// Where the verdict stands among the refusals.
-    Refused(Range<usize>),
+    Valid,
+    /// Range of the result in `Batch::rejections`.
+    Rejected(Range<usize>),
 }
 
 impl<'a> Batch<'a, '_> {
-    fn admit(&mut self, event: EventRecord<'a>) {
-        self.good.push(event);
-        self.places.push(ItemPosition::Good);
+    fn accept(&mut self, event: EventRecord<'a>) {
+        self.valid.push(event);
+        self.positions.push(ItemPosition::Valid);
     }
 
-    fn refuse(&mut self, id: Option<&str>, problem: &Problem) {
-        let start = self.refusals.len();
-        write_refusal(&mut self.refusals, id, REJECTED, problem);
-        self.places.push(ItemPosition::Refused(start..self.refusals.len()));
+    fn reject(&mut self, id: Option<&str>, problem: &Problem) {
+        let start = self.rejections.len();
+        write_unaccepted(&mut self.rejections, id, REJECTED, problem);
+        self.positions.push(ItemPosition::Rejected(start..self.rejections.len()));
     }
 }
 
-/// Verdicts as they are written, and their counts.
+/// The results as JSON, and their counts.
 #[derive(Default)]
-struct Verdicts {
+struct ResultsWriter {
     results: Vec<u8>,
     accepted: usize,
     rejected: usize,
@@ -194,36 +195,41 @@ struct Verdicts {
 const REJECTED: &str = "rejected";
 const FAILED: &str = "failed";
 
-impl Verdicts {
-    fn with_room_for(events: usize) -> Self {
-        Self { results: Vec::with_capacity(events * USUAL_VERDICT), ..Self::default() }
+impl ResultsWriter {
+    fn with_capacity(events: usize) -> Self {
+        Self { results: Vec::with_capacity(events * TYPICAL_RESULT_SIZE), ..Self::default() }
     }
 
-    /// Adds a verdict that is written out already.
-    fn rejected(&mut self, refusal: &[u8]) {
+    /// Adds a result that is JSON already.
+    fn rejected(&mut self, result: &[u8]) {
         self.separate();
-        self.results.extend_from_slice(refusal);
+        self.results.extend_from_slice(result);
         self.rejected += 1;
     }
 
-    /// Adds the verdict on an event that went to the sink.
+    /// Adds the result of an event that was sent to the sink.
     fn written(&mut self, event: &EventRecord<'_>, report: Result<Ack, SinkError>) {
         self.separate();
         let id = &event.envelope.id;
         match report {
-            Ok(receipt) => {
-                Accepted::new("accepted", id, event.topic, receipt).write(&mut self.results);
+            Ok(ack) => {
+                Accepted::new("accepted", id, event.topic, ack).write(&mut self.results);
                 self.accepted += 1;
             }
             Err(error) => {
-                let verdict = if matches!(error, SinkError::TooLarge) {
+                let status = if matches!(error, SinkError::TooLarge) {
                     self.rejected += 1;
                     REJECTED
                 } else {
                     self.failed += 1;
                     FAILED
                 };
-                write_refusal(&mut self.results, Some(id.as_str()), verdict, &Problem::unwritten(&error, id.as_str()));
+                write_unaccepted(
+                    &mut self.results,
+                    Some(id.as_str()),
+                    status,
+                    &Problem::unwritten(&error, id.as_str()),
+                );
             }
         }
     }
@@ -252,17 +258,17 @@ impl Verdicts {
         body.extend_from_slice(b"]}");
         let mut response = (status, [(CONTENT_TYPE, HeaderValue::from_static(media::JSON))], body).into_response();
         if failed > 0 {
-            response.headers_mut().insert(RETRY_AFTER, AFTER_FAILURE.into());
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_FAILURE.into());
         }
         response
     }
 }
 
-fn write_refusal(out: &mut Vec<u8>, id: Option<&str>, verdict: &'static str, problem: &Problem) {
-    let problem = if out.len() < DETAILED {
+fn write_unaccepted(out: &mut Vec<u8>, id: Option<&str>, status: &'static str, problem: &Problem) {
+    let problem = if out.len() < DETAIL_LIMIT {
         problem.body()
     } else {
-        problem.cut_to("as above, in short: too much is wrong with this batch to say it all").body()
+        problem.abbreviated("details omitted: the batch has too many errors").body()
     };
     out.extend_from_slice(b"{\"id\":");
     match id {
@@ -270,13 +276,13 @@ fn write_refusal(out: &mut Vec<u8>, id: Option<&str>, verdict: &'static str, pro
         None => out.extend_from_slice(b"null"),
     }
     out.extend_from_slice(b",\"status\":");
-    write_string(out, verdict);
+    write_string(out, status);
     out.extend_from_slice(b",\"error\":");
     out.extend_from_slice(&serde_json::to_vec(&problem).unwrap_or_else(|_| b"null".to_vec()));
     out.push(b'}');
 }
 
-/// The id of an event that is wrong otherwise, so that its sender can tell which one it was.
+/// The id of an invalid event, for the sender to identify it by.
 fn readable_id<'a>(event: &Document<'a>) -> Option<Cow<'a, str>> {
     event.get("id").and_then(Value::as_str)
 }

@@ -1,4 +1,4 @@
-//! Request bodies: read within limits, decompressed within limits.
+//! Request bodies: read and decompressed within size, time and memory limits.
 
 use std::io::Read;
 use std::time::Duration;
@@ -14,28 +14,28 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Edge;
 use crate::deadline::Deadline;
-use crate::memory_budget::{Portion, UNCOUNTED};
+use crate::memory_budget::{Portion, UNCOUNTED_LIMIT};
 use crate::problem::Problem;
 
-/// zstd windows above this are refused (RFC 8878, section 3.1.1.1.2 asks decoders to take 8 MiB).
+/// Largest zstd window: 8 MiB, which RFC 8878, section 3.1.1.1.2 asks decoders to support.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
-/// The most members a gzip body may have (RFC 1952, section 2.2). To begin one takes time even where it is empty.
-const MOST_MEMBERS: usize = 1024;
+/// Most members of a gzip body (RFC 1952, section 2.2): even an empty one takes time to decode.
+const GZIP_MEMBER_LIMIT: usize = 1024;
 
-/// How much of a refused body is read all the same, in bytes.
-const DRAINED: usize = 64 << 20;
+/// Most bytes that are read, and discarded, of a refused body.
+const DRAIN_LIMIT: usize = 64 << 20;
 
-/// How long that may take.
-const DRAINED_WITHIN: Duration = Duration::from_secs(5);
+/// Time-out of reading and discarding a refused body.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A whole body, and its share of the room for large ones.
+/// A whole body, and its reservation of the memory budget.
 pub(crate) struct Contents {
     pub(crate) bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    _memory: Option<OwnedSemaphorePermit>,
 }
 
-/// How a body is compressed.
+/// Content coding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
     Gzip,
@@ -43,7 +43,7 @@ enum Coding {
 }
 
 impl Edge {
-    /// Reads a request's body to its end and decompresses it.
+    /// Reads a request's whole body and decompresses it.
     pub(crate) async fn read(
         &self,
         headers: &HeaderMap,
@@ -51,9 +51,9 @@ impl Edge {
         deadline: Deadline,
     ) -> Result<Contents, Problem> {
         let contents = self.read_within(headers, &mut body, deadline).await;
-        // A sender that waits for leave to send has not begun (RFC 9110, section 10.1.1).
+        // A client that sent `Expect: 100-continue` has not begun to send the body (RFC 9110, section 10.1.1).
         if contents.is_err() && !headers.contains_key(EXPECT) {
-            let _ = deadline.at_most(DRAINED_WITHIN).bound(drain(body)).await;
+            let _ = deadline.at_most(DRAIN_TIMEOUT).bound(drain(body)).await;
         }
         contents
     }
@@ -76,66 +76,67 @@ impl Edge {
     }
 
     async fn collect(&self, body: &mut Body, announced: usize, limit: usize) -> Result<Contents, Problem> {
-        let mut room = self.rooms.share();
+        let mut memory = self.memory_budget.portion();
         let mut first: Option<Bytes> = None;
         let mut all = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Problem::malformed("the request's body broke off"))?;
-            let Ok(piece) = frame.into_data() else { continue };
-            let so_far = first.as_ref().map_or(all.len(), Bytes::len) + piece.len();
-            if so_far > limit {
+            let frame = frame.map_err(|_| Problem::malformed("the request's body ended early"))?;
+            let Ok(chunk) = frame.into_data() else { continue };
+            let length = first.as_ref().map_or(all.len(), Bytes::len) + chunk.len();
+            if length > limit {
                 return Err(too_large(limit));
             }
-            room.cover(so_far)?;
-            // A body of one piece, as most are, is not copied.
+            memory.grow_to(length)?;
+            // A body of one chunk, as most are, is not copied.
             match first.take() {
-                None if all.is_empty() => first = Some(piece),
-                None => all.extend_from_slice(&piece),
+                None if all.is_empty() => first = Some(chunk),
+                None => all.extend_from_slice(&chunk),
                 Some(before) => {
-                    // What a sender announces and never sends must not cost memory.
-                    all.reserve(announced.min(UNCOUNTED).max(so_far));
+                    // A Content-Length that is announced and never sent must not cost memory.
+                    all.reserve(announced.min(UNCOUNTED_LIMIT).max(length));
                     all.extend_from_slice(&before);
-                    all.extend_from_slice(&piece);
+                    all.extend_from_slice(&chunk);
                 }
             }
         }
-        Ok(Contents { bytes: first.unwrap_or_else(|| all.freeze()), _room: room.keep() })
+        Ok(Contents { bytes: first.unwrap_or_else(|| all.freeze()), _memory: memory.into_permits() })
     }
 
-    /// Decompresses within the limit: a bomb costs no more memory than an honest body.
+    /// Decompresses within the limit: a decompression bomb costs no more memory than any other body.
     fn decompress(&self, compressed: &Contents, coding: Coding) -> Result<Contents, Problem> {
         let mut rest: &[u8] = &compressed.bytes;
-        // No stream of either is empty.
+        // Neither coding has an empty stream.
         if rest.is_empty() {
             return Err(Problem::malformed("the compressed body is empty"));
         }
-        let mut plain = Decompressor { bytes: Vec::new(), limit: self.limits.request, room: self.rooms.share() };
+        let mut decompressor =
+            Decompressor { bytes: Vec::new(), limit: self.limits.request, memory: self.memory_budget.portion() };
         match coding {
             Coding::Gzip => {
                 let mut members = 0;
                 while !rest.is_empty() {
                     members += 1;
-                    if members > MOST_MEMBERS {
-                        let detail = format!("the gzip body has more than {MOST_MEMBERS} members");
+                    if members > GZIP_MEMBER_LIMIT {
+                        let detail = format!("the gzip body has more than {GZIP_MEMBER_LIMIT} members");
                         return Err(Problem::malformed(detail));
                     }
-                    plain.take(GzDecoder::new(&mut rest))?;
+                    decompressor.take(GzDecoder::new(&mut rest))?;
                 }
             }
             Coding::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(rest).map_err(|error| corrupt(&error))?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(|error| corrupt(&error))?;
-                plain.take(decoder)?;
+                decompressor.take(decoder)?;
             }
         }
-        Ok(Contents { bytes: plain.bytes.into(), _room: plain.room.keep() })
+        Ok(Contents { bytes: decompressor.bytes.into(), _memory: decompressor.memory.into_permits() })
     }
 }
 
-/// Reads what is left of a refused body and forgets it: a client that writes all of it before it reads would see the
-/// connection break, and not the answer.
+/// Reads and discards the rest of a refused body: a client that writes it all before it reads would otherwise see a
+/// connection reset instead of the response.
 async fn drain(mut body: Body) {
-    let mut left = DRAINED;
+    let mut left = DRAIN_LIMIT;
     while let Some(Ok(frame)) = body.frame().await {
         let size = frame.data_ref().map_or(0, Bytes::len);
         match left.checked_sub(size) {
@@ -145,33 +146,33 @@ async fn drain(mut body: Body) {
     }
 }
 
-/// A body while it is decompressed.
+/// A body being decompressed.
 struct Decompressor<'a> {
     bytes: Vec<u8>,
     limit: usize,
-    room: Portion<'a>,
+    memory: Portion<'a>,
 }
 
 impl Decompressor<'_> {
-    /// Adds all that the decoder gives.
+    /// Appends the decoder's whole output.
     fn take(&mut self, mut decoder: impl Read) -> Result<(), Problem> {
-        let mut piece = [0; 16 * 1024];
+        let mut chunk = [0; 16 * 1024];
         loop {
-            let read = decoder.read(&mut piece).map_err(|error| corrupt(&error))?;
+            let read = decoder.read(&mut chunk).map_err(|error| corrupt(&error))?;
             if read == 0 {
                 return Ok(());
             }
-            let so_far = self.bytes.len() + read;
-            if so_far > self.limit {
+            let length = self.bytes.len() + read;
+            if length > self.limit {
                 return Err(too_large(self.limit));
             }
-            self.room.cover(so_far)?;
-            self.bytes.extend_from_slice(&piece[..read]);
+            self.memory.grow_to(length)?;
+            self.bytes.extend_from_slice(&chunk[..read]);
         }
     }
 }
 
-/// The coding of a body; `None` for one that is sent as it is.
+/// The content coding of a body; `None` where it is not compressed.
 fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Problem> {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     let Some(value) = codings.next() else { return Ok(None) };
@@ -184,7 +185,7 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Problem> {
     if let (Some(coding), None) = (coding, codings.next()) {
         return Ok(coding);
     }
-    let detail = "the Content-Encoding is not taken: send gzip, zstd or none, and one of them only";
+    let detail = "the Content-Encoding is not supported: send gzip or zstd (one of them), or none";
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
         .with(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd")))
 }

@@ -1,4 +1,4 @@
-//! CloudEvents over HTTP: how they are sent, and the way of a single one.
+//! CloudEvents over HTTP: content modes, and the write of a single event.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::sink::EventRecord;
 use crate::{Edge, idempotency};
 
-/// How CloudEvents are sent (HTTP protocol binding 1.0.2, section 3).
+/// Content mode (CloudEvents HTTP protocol binding 1.0.2, section 3), or newline-delimited JSON.
 enum Mode<'h> {
     Structured,
     Binary { attributes: Vec<(&'h str, &'h str)>, content_type: Option<MediaType> },
@@ -38,7 +38,8 @@ impl Edge {
             }
             Mode::Binary { attributes, content_type } => {
                 let content_type = content_type.as_ref().map(|media| media.full.as_str());
-                // Faults of the whole body come before those of single fields. An empty one is no data, not bad JSON.
+                // Errors of the whole body take precedence over those of single fields. An empty body is missing data, not
+                // invalid JSON.
                 if !body.is_empty() && content_type.is_none_or(is_json) {
                     parse(body)?;
                 }
@@ -73,10 +74,10 @@ impl Edge {
             event.id = Cow::Owned(id.as_str().to_owned());
         }
         self.check_size(&event.data)?;
-        let arrival = RequestContext::of(headers);
-        let submission = submission(event, &arrival);
-        let receipt = self.write_one(&submission, deadline).await?;
-        let accepted = Accepted::new("accepted", &submission.envelope.id, submission.topic, receipt);
+        let context = RequestContext::of(headers);
+        let record = to_record(event, &context);
+        let ack = self.write_one(&record, deadline).await?;
+        let accepted = Accepted::new("accepted", &record.envelope.id, record.topic, ack);
         Ok(accepted.into_response(StatusCode::ACCEPTED))
     }
 }
@@ -90,11 +91,11 @@ fn mode(headers: &HeaderMap) -> Result<Mode<'_>, Problem> {
         _ => {}
     }
     let attributes = attributes(headers)?;
-    let takes_headers = content_type.as_ref().is_none_or(|media| is_json(&media.full));
-    if attributes.is_empty() && !takes_headers {
+    let allows_binary = content_type.as_ref().is_none_or(|media| is_json(&media.full));
+    if attributes.is_empty() && !allows_binary {
         let sent = content_type.map(|media| media.full).unwrap_or_default();
         let detail = format!(
-            "the Content-Type {sent} is not taken without ce- headers; \
+            "the Content-Type {sent} is not supported without ce- headers; \
              send {}, {}, {}, or ce- headers with the data as the body",
             media::CLOUD_EVENT,
             media::CLOUD_EVENTS,
@@ -106,17 +107,17 @@ fn mode(headers: &HeaderMap) -> Result<Mode<'_>, Problem> {
     Ok(Mode::Binary { attributes, content_type })
 }
 
-/// The `ce-` headers without their prefix, by name: headers have no order among themselves (RFC 9110, section 5.3), and
-/// gateways pass them on in any, while those of a record do.
+/// The `ce-` headers without their prefix, sorted by name: HTTP headers have no order (RFC 9110, section 5.3) and gateways
+/// reorder them, while a record's headers are ordered.
 fn attributes(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, Problem> {
     let mut attributes = Vec::new();
     for (name, value) in headers {
         let Some(attribute) = name.as_str().strip_prefix(HTTP_HEADER_PREFIX) else { continue };
         let unreadable = |detail| Problem::invalid(ValidationErrors::one(name.as_str(), detail));
-        // Most SDKs send UTF-8 as it is, the binding asks for percent-encoding.
+        // Most SDKs send plain UTF-8, while the binding requires percent-encoding.
         let value =
             str::from_utf8(value.as_bytes()).map_err(|_| unreadable("must be UTF-8, as it is or percent-encoded"))?;
-        // Values of one name come one after the other.
+        // `HeaderMap` yields the values of one name consecutively.
         if attributes.last().is_some_and(|(known, _)| *known == attribute) {
             return Err(unreadable("was sent more than once"));
         }
@@ -126,8 +127,8 @@ fn attributes(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, Problem> {
     Ok(attributes)
 }
 
-/// An event as it goes to the sink.
-pub(crate) fn submission<'a>(event: CloudEvent<'a>, arrival: &'a RequestContext) -> EventRecord<'a> {
+/// Turns an event into a record for the sink.
+pub(crate) fn to_record<'a>(event: CloudEvent<'a>, context: &'a RequestContext) -> EventRecord<'a> {
     let id = EventId::new(event.id);
     EventRecord {
         topic: event.topic,
@@ -136,9 +137,9 @@ pub(crate) fn submission<'a>(event: CloudEvent<'a>, arrival: &'a RequestContext)
             id,
             event_type: event.event_type,
             source: event.source,
-            time: event.time.unwrap_or_else(|| arrival.time()),
+            time: event.time.unwrap_or_else(|| context.time()),
             content_type: event.content_type,
-            traceparent: Some(arrival.next_hop()),
+            traceparent: Some(context.next_hop()),
             attributes: event.attributes,
         },
         value: event.data,
@@ -149,7 +150,7 @@ fn parse(body: &[u8]) -> Result<Document<'_>, Problem> {
     Document::parse(body).map_err(not_json)
 }
 
-#[allow(clippy::needless_pass_by_value)] // an error on its way
+#[allow(clippy::needless_pass_by_value)] // for `map_err`
 fn not_json(error: json::Error) -> Problem {
     Problem::malformed(format!("not JSON: {error}"))
 }

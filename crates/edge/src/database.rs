@@ -1,4 +1,4 @@
-//! The database behind [`Lookup`].
+//! [`Lookup`] in the database.
 
 use millrace_store::{Store, StoreError};
 use serde_json::value::RawValue;
@@ -19,7 +19,7 @@ impl Lookup for Store {
     }
 }
 
-/// A database that is opened when it is first asked: accepting events does not wait for it.
+/// A database that connects on the first lookup: accepting events does not wait for it.
 #[derive(Debug)]
 pub struct LazyDatabase {
     url: String,
@@ -30,7 +30,7 @@ impl LazyDatabase {
     /// The database at this URL.
     ///
     /// # Errors
-    /// [`StoreError::Url`] where it names none.
+    /// [`StoreError::Url`] where the URL is not a database's.
     pub fn at(url: String) -> Result<Self, StoreError> {
         millrace_store::check_url(&url)?;
         Ok(Self { url, store: OnceCell::new() })

@@ -7,12 +7,12 @@ use percent_encoding::percent_decode;
 
 use crate::problem::Problem;
 
-/// A field that every event of a form has.
+/// The field that is added where a form lacks it.
 const TIMESTAMP: &str = "timestamp";
 
 /// Turns an `application/x-www-form-urlencoded` body (WHATWG URL, section 5.1) into a JSON object. A field sent more
-/// than once becomes an array of its values; `timestamp` is `now` (RFC 3339) unless the form has one. Gives up where
-/// the object would have more than about `limit` bytes.
+/// than once becomes an array of its values; `timestamp` is `now` (RFC 3339) unless the form has one. Fails
+/// where the object would have more than about `limit` bytes.
 pub(crate) fn to_json(body: &[u8], now: &str, limit: usize) -> Result<Vec<u8>, Problem> {
     let fields = fields(body, limit)?;
     let mut values: HashMap<&str, Vec<&str>> = HashMap::with_capacity(fields.len());
@@ -22,7 +22,7 @@ pub(crate) fn to_json(body: &[u8], now: &str, limit: usize) -> Result<Vec<u8>, P
     values.entry(TIMESTAMP).or_insert_with(|| vec![now]);
     let mut json = vec![b'{'];
     for name in fields.iter().map(|(name, _)| name.as_str()).chain([TIMESTAMP]) {
-        // A name is written where it first stands, with all its values.
+        // A name is written at its first occurrence, with all its values.
         let Some(values) = values.remove(name) else { continue };
         if json.len() > 1 {
             json.push(b',');
@@ -35,7 +35,7 @@ pub(crate) fn to_json(body: &[u8], now: &str, limit: usize) -> Result<Vec<u8>, P
     Ok(json)
 }
 
-/// The fields in their order.
+/// The decoded fields, in order.
 fn fields(body: &[u8], limit: usize) -> Result<Vec<(String, String)>, Problem> {
     let mut fields = Vec::new();
     let mut least = 0;
@@ -45,10 +45,10 @@ fn fields(body: &[u8], limit: usize) -> Result<Vec<(String, String)>, Problem> {
             None => (pair, &[][..]),
         };
         let (name, value) = (decode(name)?, decode(value)?);
-        // A field of two bytes takes many times that in memory: a form that will be too large is not read to its end.
+        // A field of two bytes takes many times that in memory: decoding stops once the form is too large.
         least += value.len() + r#""","#.len();
         if least > limit {
-            return Err(Problem::too_large(format!("the form makes an event of more than {limit} bytes")));
+            return Err(Problem::too_large(format!("the form's event exceeds {limit} bytes")));
         }
         fields.push((name, value));
     }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_sent_twice_keeps_both_values_where_it_first_stood() {
+    fn a_repeated_field_becomes_an_array_at_its_first_position() {
         assert_eq!(json("a=1&b=2&a=3&timestamp=t"), r#"{"a":["1","3"],"b":"2","timestamp":"t"}"#);
     }
 
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_that_grows_beyond_the_limit_is_given_up() {
+    fn a_form_whose_event_exceeds_the_limit_is_refused() {
         assert!(to_json(b"a=1&b=2", NOW, 8).is_ok());
         assert_eq!(to_json(b"a=1&b=2&c=3", NOW, 8).unwrap_err().status(), 413);
     }

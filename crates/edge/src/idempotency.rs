@@ -1,4 +1,4 @@
-//! The caller's name for an event.
+//! The `Idempotency-Key` header: the caller's id of an event.
 
 use http::HeaderMap;
 use millrace_domain::EventId;
@@ -7,7 +7,7 @@ use crate::problem::Problem;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// The id that the caller gives the event, where it does.
+/// The event id from the `Idempotency-Key`, where it was sent.
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<EventId>, Problem> {
     let mut sent = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(key) = sent.next() else { return Ok(None) };
@@ -17,7 +17,7 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<EventId>, Problem> {
     EventId::from_idempotency_key(key.as_bytes()).map(Some).map_err(|error| Problem::malformed(error.to_string()))
 }
 
-/// Batches name each event by its own id: one key for all of them would make one event of many.
+/// Refuses the header on a batch (400): one key for all events would make them the same event.
 pub(crate) fn refuse_on_batch(headers: &HeaderMap) -> Result<(), Problem> {
     if headers.contains_key(IDEMPOTENCY_KEY) {
         return Err(Problem::malformed(

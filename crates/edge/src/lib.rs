@@ -1,7 +1,7 @@
 //! Millrace's HTTP edge: one [`axum::Router`] for every host.
 //!
-//! A request becomes a validated event, the event a record, and the answer is given when every in-sync replica has it.
-//! Whatever else happens the answer is a problem (RFC 9457), and says whether a record may have been written.
+//! A request becomes a validated event, the event a record; the response follows the acknowledgement of all in-sync
+//! replicas. Any other response is a problem (RFC 9457) that states whether a record may have been written.
 
 mod accept;
 mod batch;
@@ -40,26 +40,26 @@ pub use stored::{
     DeliveryStatus, Lookup, LookupError, NotificationStatus, StoredDelivery, StoredEvent, StoredNotification,
 };
 
-/// What the edge needs from its host.
+/// The edge: its ports (supplied by the host), its limits and its memory budget.
 #[derive(Clone)]
 pub struct Edge {
     sink: Arc<dyn Sink>,
     status: Arc<dyn StatusSource>,
     lookup: Arc<dyn Lookup>,
     limits: Limits,
-    rooms: MemoryBudget,
+    memory_budget: MemoryBudget,
 }
 
 /// Bounds on a request, in bytes and time.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The largest value of a record.
+    /// Largest value of a record.
     pub value: usize,
-    /// The largest request, after decompression.
+    /// Largest request, after decompression.
     pub request: usize,
-    /// What all large requests at once may take.
+    /// Memory budget of all concurrent large requests.
     pub all_requests: usize,
-    /// When a write is answered at the latest.
+    /// Time-out of a write, from the arrival of its headers.
     pub answer_within: Duration,
 }
 
@@ -69,7 +69,7 @@ impl Default for Limits {
             value: 262_144,
             request: 5 << 20,
             all_requests: 128 << 20,
-            // Half a second below the promised 15 s: answers take time as well.
+            // Half a second below the documented 15 s: sending the response takes time as well.
             answer_within: Duration::from_millis(14_500),
         }
     }
@@ -78,10 +78,16 @@ impl Default for Limits {
 impl Edge {
     /// An edge over a sink for records and a source for `GET /get_status`.
     pub fn new(sink: Arc<dyn Sink>, status: Arc<dyn StatusSource>, limits: Limits) -> Self {
-        Self { sink, status, lookup: Arc::new(NoDatabase), limits, rooms: MemoryBudget::new(limits.all_requests) }
+        Self {
+            sink,
+            status,
+            lookup: Arc::new(NoDatabase),
+            limits,
+            memory_budget: MemoryBudget::new(limits.all_requests),
+        }
     }
 
-    /// The same, able to look up what consumers have stored.
+    /// Adds the lookup of stored events and notifications.
     #[must_use]
     pub fn with_lookup(self, lookup: Arc<dyn Lookup>) -> Self {
         Self { lookup, ..self }

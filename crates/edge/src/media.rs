@@ -18,7 +18,7 @@ pub(crate) struct MediaType {
 pub(crate) fn of(headers: &HeaderMap) -> Result<Option<MediaType>, Problem> {
     let Some(value) = only(headers)? else { return Ok(None) };
     let full = value.to_str().map_err(|_| Problem::malformed("the Content-Type is not ASCII"))?.trim();
-    // Gateways join what was sent twice.
+    // Gateways join repeated headers with a comma.
     if has_comma(full) {
         return Err(sent_twice());
     }
@@ -26,7 +26,7 @@ pub(crate) fn of(headers: &HeaderMap) -> Result<Option<MediaType>, Problem> {
     Ok((!full.is_empty()).then(|| MediaType { full: full.to_owned(), essence }))
 }
 
-/// The one Content-Type that a request may have (RFC 9110, section 8.3): of two, nobody knows which one holds.
+/// The request's only Content-Type (RFC 9110, section 8.3): two are ambiguous and refused.
 fn only(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Problem> {
     let mut sent = headers.get_all(CONTENT_TYPE).iter();
     let first = sent.next();
@@ -52,18 +52,18 @@ fn has_comma(full: &str) -> bool {
     })
 }
 
-/// What JSON routes take.
+/// The formats of a body on a JSON route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Body {
     Json,
     Form,
 }
 
-/// Lets JSON pass, and requests that do not say what they are.
+/// Accepts JSON, and requests without a Content-Type.
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     match only(headers)? {
         None => Ok(()),
-        // Nearly all say it like this.
+        // Fast path: nearly all requests send exactly this.
         Some(value) if value.as_bytes() == JSON.as_bytes() => Ok(()),
         Some(_) => match of(headers)? {
             Some(media) if media.essence != JSON => Err(media.unsupported(JSON)),
@@ -72,7 +72,7 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Lets JSON and forms pass, and takes requests that do not say what they are for JSON.
+/// Accepts JSON and forms; a request without a Content-Type counts as JSON.
 pub(crate) fn require_json_or_form(headers: &HeaderMap) -> Result<Body, Problem> {
     match of(headers)? {
         Some(media) if media.essence == FORM => Ok(Body::Form),
@@ -85,7 +85,7 @@ pub(crate) fn require_json_or_form(headers: &HeaderMap) -> Result<Body, Problem>
 
 impl MediaType {
     fn unsupported(&self, accepted: &'static str) -> Problem {
-        Problem::unsupported(format!("the Content-Type {} is not taken here, send {accepted}", self.full), accepted)
+        Problem::unsupported(format!("the Content-Type {} is not supported, send {accepted}", self.full), accepted)
     }
 }
 

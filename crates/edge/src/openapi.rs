@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the contract, made from the code that keeps it.
+//! `GET /openapi.json`: the contract, generated from the routes' annotations.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -15,14 +15,14 @@ use utoipa::{IntoResponses, OpenApi};
 use crate::problem::{FieldProblem, PROBLEM_JSON, ProblemBody};
 use crate::{media, routes};
 
-/// What stands at the head of the document.
+/// The document's `info` and shared components.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Millrace",
         description = "Events in over HTTPS. A 2xx means that every in-sync replica of Kafka has the event.\n\n\
-            Errors are problem details (RFC 9457). 503: nothing was written. 504: nobody knows; sending the event again \
-            with the same `Idempotency-Key` is safe.",
+            Errors are problem details (RFC 9457). 503: nothing was written. 504: the outcome is unknown; retry with \
+            the same `Idempotency-Key`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     components(schemas(ProblemBody, FieldProblem))
@@ -32,7 +32,7 @@ pub(crate) struct Head;
 /// The document, rendered once.
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| routes::all().into_openapi().to_json().unwrap_or_default().into());
 
-/// Tells what there is: this document.
+/// Returns the OpenAPI document of all routes.
 #[utoipa::path(
     get,
     path = "/openapi.json",
@@ -43,7 +43,7 @@ pub(crate) async fn document() -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static(media::JSON))], DOCUMENT.clone()).into_response()
 }
 
-/// The problems that every write may be answered with.
+/// The error responses of every write.
 pub(crate) struct WriteProblems;
 
 impl IntoResponses for WriteProblems {
@@ -51,19 +51,19 @@ impl IntoResponses for WriteProblems {
         let problems = [
             (
                 StatusCode::BAD_REQUEST,
-                "Not what its media type says, an `Idempotency-Key` that cannot be one, or such a header twice",
+                "The body does not match its media type, or the `Idempotency-Key` is invalid or repeated",
             ),
             (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
             (StatusCode::PAYLOAD_TOO_LARGE, "More than 262,144 bytes an event, or 5 MiB a request once decompressed"),
             (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "Another media type or encoding; `Accept` or `Accept-Encoding` says which are taken",
+                "Unsupported media type or content coding; `Accept` or `Accept-Encoding` lists the supported ones",
             ),
-            (StatusCode::UNPROCESSABLE_ENTITY, "Fields are missing or wrong: `errors` names each"),
+            (StatusCode::UNPROCESSABLE_ENTITY, "Fields are missing or invalid: `errors` names each"),
             (StatusCode::TOO_MANY_REQUESTS, "Too many large requests at once"),
-            (StatusCode::INTERNAL_SERVER_ERROR, "Nothing was written, and trying again will not help"),
+            (StatusCode::INTERNAL_SERVER_ERROR, "Nothing was written, and a retry does not help"),
             (StatusCode::SERVICE_UNAVAILABLE, "Nothing was written"),
-            (StatusCode::GATEWAY_TIMEOUT, "It may have been written; sending it again under the same id is safe"),
+            (StatusCode::GATEWAY_TIMEOUT, "The outcome is unknown; retry with the same `Idempotency-Key`"),
         ];
         problems.into_iter().map(|(status, text)| (status.as_str().to_owned(), problem(status, text).into())).collect()
     }
@@ -72,18 +72,18 @@ impl IntoResponses for WriteProblems {
 fn problem(status: StatusCode, description: &str) -> Described {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new().description(description).content(PROBLEM_JSON, content);
-    let waits = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
-    if !waits.contains(&status) {
+    let retried = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+    if !retried.contains(&status) {
         return response.build();
     }
     let seconds = HeaderBuilder::new()
         .schema(Some(ObjectBuilder::new().schema_type(Type::Integer)))
-        .description(Some("Seconds after which to try again"));
+        .description(Some("Seconds after which to retry"));
     response.header("Retry-After", seconds.build()).build()
 }
 
-/// The schema of a key: `user_id`, `order_id`. To JSON Schema `1.0` and `1e2` are integers, and few validators know
-/// Unicode's properties: the description says what the schema cannot.
+/// The schema of a key: `user_id`, `order_id`. JSON Schema counts `1.0` and `1e2` as integers, and few validators
+/// know Unicode properties: the description states what the schema cannot.
 pub(crate) fn key() -> ObjectBuilder {
     let types = SchemaType::from_iter([Type::String, Type::Integer]);
     let text = "A non-empty string without control or invisible characters, or an integer of any length, written without \
@@ -95,8 +95,8 @@ pub(crate) fn key() -> ObjectBuilder {
 /// The schema of a time.
 pub(crate) fn time() -> ObjectBuilder {
     let types = SchemaType::from_iter([Type::String, Type::Number, Type::Null]);
-    let text = "Unix seconds (not milliseconds), as a number or as text, or RFC 3339; a date that there is, between the \
-                years 1970 and 9999 in UTC";
+    let text = "Unix seconds (not milliseconds), as a number or as text, or RFC 3339; an existing date between the years \
+                1970 and 9999 in UTC";
     let pattern = concat!(
         r"^(\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?",
         r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))$",
@@ -112,7 +112,7 @@ pub(crate) fn time() -> ObjectBuilder {
 /// The schema of an amount of money.
 pub(crate) fn amount() -> ObjectBuilder {
     let types = SchemaType::from_iter([Type::Number, Type::String, Type::Null]);
-    let text = "What it comes to: a number, or decimal text, of a double's range";
+    let text = "The amount: a number or a decimal string, in a double's range";
     let pattern = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$";
     ObjectBuilder::new().schema_type(types).pattern(Some(pattern)).description(Some(text))
 }

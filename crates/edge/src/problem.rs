@@ -14,7 +14,7 @@ use crate::sink::SinkError;
 /// The media type of problems.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// An answer that something is wrong.
+/// An error response.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
@@ -23,7 +23,7 @@ pub struct Problem {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// A problem as it is written.
+/// The JSON of a problem.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Problem, example = json!({
     "type": "about:blank", "title": "Unprocessable Entity", "status": 422,
@@ -31,40 +31,40 @@ pub struct Problem {
     "errors": [{"pointer": "/user_id", "detail": "is required: a non-empty string or an integer"}],
 }))]
 pub struct ProblemBody {
-    /// `about:blank`: the problem is what the status says.
+    /// `about:blank`: the status code describes the problem.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// The status in words.
+    /// The status code's reason phrase.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// What is wrong with this request.
+    /// The error of this request.
     detail: String,
-    /// The faults of single fields.
+    /// The errors of single fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldProblem>,
 }
 
-/// A fault of one field.
+/// The error of one field.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldProblem {
     /// A JSON pointer (RFC 6901) into the body, or the name of a header.
     pointer: String,
-    /// What is wrong there.
+    /// The error.
     detail: String,
 }
 
-/// Seconds after which a retry is worth it, by cause.
-const AFTER_OVERLOAD: u32 = 1;
-pub(crate) const AFTER_FAILURE: u32 = 2;
+/// `Retry-After` in seconds, by cause.
+const RETRY_AFTER_OVERLOAD: u32 = 1;
+pub(crate) const RETRY_AFTER_FAILURE: u32 = 2;
 
 impl Problem {
-    /// A problem with what the caller should know.
+    /// A problem with a status and a detail.
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { status, detail: detail.into(), errors: None, headers: Vec::new() }
     }
 
-    /// The body is not what its type says: 400.
+    /// The body does not match its media type: 400.
     pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
@@ -74,41 +74,41 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     }
 
-    /// The event has faults: 422.
+    /// The event is invalid: 422.
     pub(crate) fn invalid(errors: ValidationErrors) -> Self {
         let detail = errors.to_string();
         Self { errors: Some(errors), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
 
-    /// The media type is another one than the route takes: 415.
+    /// The route does not support the media type: 415.
     pub(crate) fn unsupported(detail: impl Into<Cow<'static, str>>, accepted: &'static str) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).with(ACCEPT, HeaderValue::from_static(accepted))
     }
 
-    /// Too much at once: 429.
+    /// Too many requests at once: 429.
     pub(crate) fn overloaded(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, detail).with(RETRY_AFTER, AFTER_OVERLOAD.into())
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail).with(RETRY_AFTER, RETRY_AFTER_OVERLOAD.into())
     }
 
-    /// Nothing was written, and trying again may help: 503.
+    /// Nothing was written, and a retry may help: 503.
     pub(crate) fn unavailable(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, AFTER_FAILURE.into())
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, RETRY_AFTER_FAILURE.into())
     }
 
-    /// Nobody knows whether the record was written: 504.
+    /// The outcome is unknown; a retry with the same `Idempotency-Key` is safe: 504.
     pub(crate) fn outcome_unknown(id: &str) -> Self {
         let detail = format!(
             "Kafka did not acknowledge in time, and the event may or may not have been written. Sending it again \
              under the same id (with the same Idempotency-Key, {id}) is safe: both are the same event."
         );
-        Self::new(StatusCode::GATEWAY_TIMEOUT, detail).with(RETRY_AFTER, AFTER_FAILURE.into())
+        Self::new(StatusCode::GATEWAY_TIMEOUT, detail).with(RETRY_AFTER, RETRY_AFTER_FAILURE.into())
     }
 
-    /// The answer to an event that was not acknowledged.
+    /// The problem of an event that was not acknowledged.
     pub(crate) fn unwritten(error: &SinkError, id: &str) -> Self {
         match error {
             SinkError::OutcomeUnknown => Self::outcome_unknown(id),
-            SinkError::TooLarge => Self::too_large("the event is larger than its topic takes"),
+            SinkError::TooLarge => Self::too_large("the event exceeds the topic's max.message.bytes"),
             SinkError::NotWritten { class: ErrorClass::Fatal, reason } => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, format!("nothing was written: {reason}"))
             }
@@ -116,8 +116,8 @@ impl Problem {
         }
     }
 
-    /// The same with less to say: no faults of single fields, and this detail.
-    pub(crate) fn cut_to(&self, detail: &'static str) -> Self {
+    /// The same status with this detail and without the errors of single fields.
+    pub(crate) fn abbreviated(&self, detail: &'static str) -> Self {
         Self::new(self.status, detail)
     }
 
@@ -132,9 +132,9 @@ impl Problem {
         self.status
     }
 
-    /// The problem as it is written.
+    /// The JSON of this problem.
     pub fn body(&self) -> ProblemBody {
-        let fault = |error: &millrace_domain::FieldError| FieldProblem {
+        let field_problem = |error: &millrace_domain::FieldError| FieldProblem {
             pointer: error.pointer.clone(),
             detail: error.detail.clone(),
         };
@@ -143,7 +143,7 @@ impl Problem {
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: self.detail.clone().into_owned(),
-            errors: self.errors.iter().flat_map(ValidationErrors::as_slice).map(fault).collect(),
+            errors: self.errors.iter().flat_map(ValidationErrors::as_slice).map(field_problem).collect(),
         }
     }
 }

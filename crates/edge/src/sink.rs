@@ -1,4 +1,4 @@
-//! The port to Kafka, and the producer behind it.
+//! The port to Kafka, and its implementation by the producer.
 
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -6,20 +6,20 @@ use std::pin::Pin;
 use millrace_domain::{Envelope, ErrorClass};
 use millrace_kafka::{ProduceError, Producer, ProducerRecord, headers};
 
-/// An event on its way to a topic.
+/// An event as a record, to be written.
 #[derive(Debug)]
 pub struct EventRecord<'a> {
     /// The topic.
     pub topic: &'static str,
     /// The partition key.
     pub key: Cow<'a, str>,
-    /// What is known about the event.
+    /// The CloudEvents attributes.
     pub envelope: Envelope<'a>,
     /// The record's value.
     pub value: Cow<'a, [u8]>,
 }
 
-/// Where an event was written.
+/// The position of a written event, acknowledged by all in-sync replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ack {
     /// The partition.
@@ -28,28 +28,28 @@ pub struct Ack {
     pub offset: i64,
 }
 
-/// Why an event has no receipt.
+/// Why an event was not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkError {
     /// Nothing was written.
     NotWritten {
-        /// Whether trying again may help.
+        /// Whether a retry may help.
         class: ErrorClass,
-        /// What was in the way.
+        /// The cause.
         reason: String,
     },
-    /// The topic does not take a record of this size. Nothing was written.
+    /// The record exceeds the topic's `max.message.bytes`. Nothing was written.
     TooLarge,
-    /// It may have been written.
+    /// The event may have been written.
     OutcomeUnknown,
 }
 
 /// A future that a port returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Writes events; an answer means that every in-sync replica has them.
+/// Writes events; an [`Ack`] means that all in-sync replicas have the event.
 pub trait Sink: Send + Sync {
-    /// Writes all events and answers for each, in their order.
+    /// Writes all events; one result for each, in their order.
     fn write<'a>(&'a self, events: &'a [EventRecord<'a>]) -> BoxFuture<'a, Vec<Result<Ack, SinkError>>>;
 }
 
@@ -60,13 +60,13 @@ pub struct KafkaSink(pub Producer);
 impl Sink for KafkaSink {
     fn write<'a>(&'a self, events: &'a [EventRecord<'a>]) -> BoxFuture<'a, Vec<Result<Ack, SinkError>>> {
         Box::pin(async move {
-            let reports = self.0.send_all(events.iter().map(outgoing).collect()).await;
-            reports.into_iter().map(receipt).collect()
+            let reports = self.0.send_all(events.iter().map(to_producer_record).collect()).await;
+            reports.into_iter().map(to_ack).collect()
         })
     }
 }
 
-fn outgoing<'a>(event: &'a EventRecord<'a>) -> ProducerRecord<'a> {
+fn to_producer_record<'a>(event: &'a EventRecord<'a>) -> ProducerRecord<'a> {
     ProducerRecord {
         topic: event.topic,
         partition: None,
@@ -76,7 +76,7 @@ fn outgoing<'a>(event: &'a EventRecord<'a>) -> ProducerRecord<'a> {
     }
 }
 
-fn receipt(report: Result<millrace_kafka::Ack, ProduceError>) -> Result<Ack, SinkError> {
+fn to_ack(report: Result<millrace_kafka::Ack, ProduceError>) -> Result<Ack, SinkError> {
     match report {
         Ok(ack) => Ok(Ack { partition: ack.partition, offset: ack.offset }),
         Err(error) if error.may_be_written() => Err(SinkError::OutcomeUnknown),

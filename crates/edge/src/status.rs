@@ -1,4 +1,4 @@
-//! `GET /get_status`: what the broker holds, and how far its consumers are.
+//! `GET /get_status`: brokers, topics' end offsets and consumers' lag.
 
 mod answers;
 
@@ -20,7 +20,7 @@ use crate::sink::BoxFuture;
     "consumers": {"notifier": {"group": "millrace-notifier", "lag": 0, "processed": 120_000, "dead_lettered": 0}},
 }))]
 pub struct Status {
-    /// `ok`, or `degraded` where no broker answers or a figure cannot be had now.
+    /// `ok`, or `degraded` where no broker answers or a figure is unavailable.
     pub status: &'static str,
     /// The brokers.
     pub kafka: BrokerStatus,
@@ -31,7 +31,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// The state while no broker answers.
+    /// The state where no broker answers.
     pub fn unreachable() -> Self {
         Self { status: "degraded", ..Self::default() }
     }
@@ -40,9 +40,9 @@ impl Status {
 /// The brokers.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct BrokerStatus {
-    /// Whether one answers.
+    /// Whether any broker answers.
     pub connected: bool,
-    /// How many there are.
+    /// Number of brokers.
     pub brokers: usize,
 }
 
@@ -51,33 +51,33 @@ pub struct BrokerStatus {
 pub struct TopicStatus {
     /// Its number of partitions.
     pub partitions: i32,
-    /// The offsets after the last record of each partition, added up; null while a partition has no leader to ask.
+    /// Sum of the partitions' end offsets; null while a partition has no leader.
     #[schema(required)]
     pub end_offset: Option<i64>,
 }
 
-/// A consumer, as its group's committed offsets tell.
+/// A consumer, from its group's committed offsets.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct ConsumerStatus {
-    /// Its group.
+    /// Its consumer group.
     pub group: String,
-    /// Records it has not committed yet; null where that cannot be had now.
+    /// Records not committed yet; null while unavailable.
     #[schema(required)]
     pub lag: Option<i64>,
-    /// How many records it has processed or dead-lettered, as its commits count them: not offsets, so without the
-    /// markers of transactions and without aborted or deleted records. It begins with the group's offsets, and anew
-    /// where they are reset or forgotten. Null while the group has no coordinator to ask.
+    /// Number of records processed or dead-lettered, as counted in the commit metadata: not offsets, so without
+    /// transaction markers and without aborted or deleted records. The count starts with the group's offsets, and anew
+    /// where they are reset or expire. Null while the group has no coordinator.
     #[schema(required)]
     pub processed: Option<u64>,
-    /// The end offsets of the dead-letter topics of what it reads, added up: letters, whichever consumer wrote them, and
-    /// the markers of the transactions that some are written in; null where that cannot be had now.
+    /// Sum of the end offsets of its dead-letter topics: dead letters of any consumer, and the markers of the
+    /// transactions that some are written in; null while unavailable.
     #[schema(required)]
     pub dead_lettered: Option<i64>,
 }
 
-/// Where the status comes from.
+/// The port to the brokers' status.
 pub trait StatusSource: Send + Sync {
-    /// Asks the brokers. An answer that takes longer than the route waits counts as none.
+    /// Queries the brokers. The route's time-out counts as no answer.
     fn status(&self) -> BoxFuture<'_, Status>;
 }
 

@@ -1,4 +1,4 @@
-//! The port to what consumers have stored, and its answers.
+//! The port to the stored events and notifications, and its results.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::sink::BoxFuture;
 
-/// An event as it is stored.
+/// A stored event.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "0198c5a0-0000-7000-8000-000000000001", "type": "millrace.event.registered", "source": "/millrace/edge",
@@ -32,26 +32,26 @@ pub struct StoredEvent {
     pub key: Option<String>,
     /// When it happened, in RFC 3339.
     pub time: String,
-    /// When Kafka's producer took it, in RFC 3339.
+    /// The record's timestamp, in RFC 3339.
     pub received_at: String,
     /// Its value.
     #[schema(value_type = serde_json::Value)]
     pub data: Box<RawValue>,
 }
 
-/// Where a notification stands.
+/// Status of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NotificationStatus {
-    /// Taken up, and not delivered yet.
+    /// Read by the notifier, not delivered yet.
     Accepted,
-    /// At least one destination has it.
+    /// At least one destination accepted it.
     Delivered,
     /// All destinations failed.
     Failed,
 }
 
-/// A notification, and what became of it.
+/// A notification and its delivery attempts.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(example = json!({
     "id": "0198c5a0-0000-7000-8000-000000000001", "user_id": "12345", "status": "delivered",
@@ -63,21 +63,21 @@ pub enum NotificationStatus {
 pub struct StoredNotification {
     /// Its event's id.
     pub id: String,
-    /// Whom it is for.
+    /// The recipient.
     pub user_id: String,
-    /// Where it stands.
+    /// Its status.
     pub status: NotificationStatus,
     /// Every attempt, in the order they ended.
     pub deliveries: Vec<StoredDelivery>,
 }
 
-/// How an attempt ended.
+/// Result of a delivery attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryStatus {
-    /// The destination has it.
+    /// The destination accepted it.
     Delivered,
-    /// It does not, as far as is known.
+    /// The attempt failed, as far as is known.
     Failed,
 }
 
@@ -88,28 +88,28 @@ pub struct StoredDelivery {
     pub destination: String,
     /// The number of the attempt at this destination, from 1.
     pub attempt: i32,
-    /// How it ended.
+    /// Its result.
     pub status: DeliveryStatus,
     /// When it ended, in RFC 3339.
     pub at: String,
-    /// What went wrong; null where nothing did.
+    /// The error; null where the attempt succeeded.
     #[schema(required)]
     pub error: Option<String>,
 }
 
-/// Why nothing can be looked up.
+/// Why a lookup failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookupError {
-    /// This process was given no database.
+    /// No database is configured.
     NoDatabase,
-    /// The database does not answer, or not as it should.
+    /// The database did not answer, or with an error.
     Unavailable {
-        /// What happened.
+        /// The cause.
         reason: String,
     },
 }
 
-/// Looks up what consumers have stored. `Ok(None)`: nothing under this id.
+/// Looks up stored events and notifications by id. `Ok(None)`: none has this id.
 pub trait Lookup: Send + Sync {
     /// The event of this id.
     fn event<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredEvent>, LookupError>>;

@@ -1,8 +1,8 @@
-//! A few kilobytes that inflate to hundreds of megabytes cost bounded memory. A process of its own: the measure is the
-//! most that it ever used.
+//! Decompression bombs and bodies of many small parts cost bounded memory. A test binary of its own: it measures the
+//! process's peak resident memory.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "in what tests share, as in the tests: a panic is the failure")]
+#![allow(clippy::unwrap_used, reason = "shared test code: a panic fails the test")]
 
 use std::io::Write;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use http::Request;
 use millrace_edge::{Ack, BoxFuture, Edge, EventRecord, Limits, Sink, SinkError, Status, StatusSource};
 use tower::ServiceExt;
 
-/// What the process may take for bombs, in bytes: a few times a request's limit, far less than the 512 MiB they hold.
-const FOR_BOMBS: usize = 48 << 20;
+/// Memory for decompression bombs: a few times a request's limit, far less than their 512 MiB.
+const BOMB_MEMORY_LIMIT: usize = 48 << 20;
 
-/// What it may take for bodies of very many small parts, the bodies among it.
-const FOR_PARTS: usize = 128 << 20;
+/// Memory for bodies of very many small parts, including the bodies.
+const PARTS_MEMORY_LIMIT: usize = 128 << 20;
 
 struct Nowhere;
 
 impl Sink for Nowhere {
     fn write<'a>(&'a self, events: &'a [EventRecord<'a>]) -> BoxFuture<'a, Vec<Result<Ack, SinkError>>> {
-        panic!("{} events got through", events.len());
+        panic!("{} events were written", events.len());
     }
 }
 
@@ -33,7 +33,7 @@ impl StatusSource for Nowhere {
     }
 }
 
-/// The most memory this process ever had resident, in bytes.
+/// Peak resident memory of this process (`VmHWM`), in bytes.
 fn peak() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -55,7 +55,7 @@ fn router() -> Router {
 }
 
 #[tokio::test]
-async fn what_is_made_to_cost_memory_is_refused_at_a_bounded_price() {
+async fn bombs_and_many_parts_are_refused_in_bounded_memory() {
     let router = router();
     let bombs = bombs();
     let before = peak();
@@ -72,7 +72,7 @@ async fn what_is_made_to_cost_memory_is_refused_at_a_bounded_price() {
         }
     }
     let more = peak() - before;
-    assert!(more < FOR_BOMBS, "the bombs took {more} bytes");
+    assert!(more < BOMB_MEMORY_LIMIT, "the bombs took {more} bytes");
 
     let parts = (5 << 20) / 2 - 2;
     let before = peak();
@@ -87,10 +87,10 @@ async fn what_is_made_to_cost_memory_is_refused_at_a_bounded_price() {
         assert_eq!(answer.status(), status, "{path} {media_type}");
     }
     let more = peak() - before;
-    assert!(more < FOR_PARTS, "the bodies of many parts took {more} bytes");
+    assert!(more < PARTS_MEMORY_LIMIT, "the bodies of many parts took {more} bytes");
 }
 
-/// A CloudEvent of as many attributes as a request holds, each of them at fault.
+/// A CloudEvent with as many attributes as fit into a request, each of them invalid.
 fn many_members() -> String {
     let members: Vec<_> = (0..300_000).map(|index| format!("\"X{index}\":{{}}")).collect();
     format!("{{{}}}", members.join(","))

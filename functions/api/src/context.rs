@@ -1,4 +1,4 @@
-//! What the function needs, built once a sandbox.
+//! The function's context, built once per execution environment.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,20 +14,20 @@ use crate::path::BasePath;
 use crate::settings::Settings;
 use crate::status::OnDemand;
 
-/// A producer for a sandbox that answers one request and may then be frozen for minutes.
+/// Producer settings for an execution environment that may be frozen for minutes between two requests.
 const PRODUCER: ProducerSettings = ProducerSettings {
-    // There is no company to wait for.
+    // An environment has few concurrent events to batch.
     linger: Duration::ZERO,
-    // Below the edge's own limit, so that a record that was never sent is known as unwritten by then.
+    // Below the edge's own time-out, so that a record that was never sent fails as not written before it.
     delivery_timeout: Duration::from_secs(10),
     queue_wait: Duration::from_secs(1),
-    // A thaw may find connections that are dead and do not say so.
+    // After a thaw connections may be dead without a reset.
     socket_timeout: Some(Duration::from_millis(2_500)),
     idle_timeout: Some(Duration::from_secs(5)),
 };
 
-/// How long the first connection is tried for in the background.
-const WARM_UP: Duration = Duration::from_secs(5);
+/// Time-out of the first connection, in the background.
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The edge's routes and the producer behind them.
 #[derive(Debug)]
@@ -38,10 +38,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// Builds the producer and lets it connect in the background: init does not wait for a broker.
+    /// Builds the producer and connects it in the background: init does not wait for a broker.
     ///
     /// # Errors
-    /// [`InitError`] where a setting is missing or wrong, or an MSK cluster cannot be asked for its brokers.
+    /// [`InitError`] where a setting is missing or invalid, or the MSK cluster's bootstrap brokers cannot be read.
     pub async fn new(settings: Settings) -> Result<Self, InitError> {
         let kafka = settings.brokers().await?;
         let producer = Producer::new(&kafka, &PRODUCER)?;
@@ -56,13 +56,13 @@ impl Context {
         Ok(Self { routes: edge.router(), base_path: settings.base_path, fatal })
     }
 
-    /// Cancelled when the producer cannot recover: the sandbox is of no use any more.
+    /// Cancelled on a fatal producer error: the execution environment must be replaced.
     pub(crate) fn fatal(&self) -> &CancellationToken {
         &self.fatal
     }
 }
 
-/// The database is opened by the first invocation that asks for something in it: writing does not wait for it.
+/// A database that connects on the first lookup: writes do not wait for it.
 #[cfg(feature = "database")]
 fn lookup(url: String) -> Result<millrace_edge::LazyDatabase, InitError> {
     let database = millrace_edge::LazyDatabase::at(url);
@@ -72,8 +72,8 @@ fn lookup(url: String) -> Result<millrace_edge::LazyDatabase, InitError> {
 fn warm_up(producer: Producer, kafka: &KafkaSettings) {
     let brokers = kafka.bootstrap_servers.clone();
     tokio::spawn(async move {
-        if let Err(error) = producer.warm_up(WARM_UP).await {
-            tracing::warn!(brokers, %error, "no broker answered yet");
+        if let Err(error) = producer.warm_up(WARM_UP_TIMEOUT).await {
+            tracing::warn!(brokers, %error, "no broker reachable, still connecting");
         }
     });
 }

@@ -1,27 +1,27 @@
-//! When an invocation must end.
+//! Deadlines of an invocation.
 
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-/// What an answer needs on its way out, at most.
-const MARGIN: Duration = Duration::from_secs(1);
+/// Upper bound of the time reserved for sending the response.
+const MARGIN_LIMIT: Duration = Duration::from_secs(1);
 
-/// The two moments before the function's time-out by which an answer is given.
+/// The two deadlines before the function's time-out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
-    /// When the edge gives up waiting for Kafka.
+    /// The edge's deadline for Kafka.
     pub(crate) edge: Instant,
-    /// When the function gives up waiting for the edge.
+    /// The function's deadline for the edge.
     pub(crate) function: Instant,
 }
 
 impl Deadline {
-    /// `time_out` is when Lambda ends the invocation by force. A fifth of what is left until then is kept back, and at
-    /// most a second; half of it is for a part of the edge that does not look at its deadline.
+    /// The deadlines before `time_out`, when Lambda ends the invocation. The margin is a fifth of the remaining time, at
+    /// most a second; half of it is for a part of the edge that does not observe its deadline.
     pub(crate) fn before(time_out: SystemTime) -> Self {
         let left = time_out.duration_since(SystemTime::now()).unwrap_or_default();
-        let margin = MARGIN.min(left / 5);
+        let margin = MARGIN_LIMIT.min(left / 5);
         let now = Instant::now();
         Self { edge: now + left - margin, function: now + left - margin / 2 }
     }
@@ -37,8 +37,9 @@ mod tests {
         (deadline.edge.saturating_duration_since(now), deadline.function.saturating_duration_since(now))
     }
 
+    /// However short it is.
     #[test]
-    fn an_answer_is_given_before_the_time_out_however_short_it_is() {
+    fn both_deadlines_are_before_the_time_out() {
         for seconds in [1, 3, 20, 900] {
             let time_out = Duration::from_secs(seconds);
             let (edge, function) = left(time_out);
@@ -48,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_out_that_has_passed_leaves_no_time() {
+    fn after_the_time_out_no_time_is_left() {
         let deadline = Deadline::before(SystemTime::UNIX_EPOCH);
         assert!(deadline.function <= Instant::now());
     }

@@ -1,4 +1,4 @@
-//! One invocation: an HTTP request in, an HTTP response out, before the function's time-out.
+//! One invocation: an HTTP request and its response, before the function's time-out.
 
 use axum::response::IntoResponse as _;
 use lambda_http::http::header::RETRY_AFTER;
@@ -14,12 +14,12 @@ use crate::path;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Answers a request by the edge's routes.
+/// Answers a request with the edge's routes.
 pub async fn handle(context: &Context, mut request: Request) -> Response<Body> {
     let origin = request.request_context_ref();
     *request.uri_mut() = path::of_route(request.uri(), origin, context.base_path.as_ref());
     let deadline = request.lambda_context_ref().map(|invocation| Deadline::before(invocation.deadline()));
-    name_after_invocation(&mut request);
+    set_request_id(&mut request);
     let is_write = request.method() == Method::POST;
 
     let answer = match deadline {
@@ -27,15 +27,15 @@ pub async fn handle(context: &Context, mut request: Request) -> Response<Body> {
         Some(deadline) => {
             request.extensions_mut().insert(RequestDeadline(deadline.edge));
             let answer = context.routes.clone().oneshot(request);
-            timeout_at(deadline.function, answer).await.unwrap_or_else(|_| Ok(late(is_write)))
+            timeout_at(deadline.function, answer).await.unwrap_or_else(|_| Ok(timed_out(is_write)))
         }
     };
     let Ok(answer) = answer;
-    whole(answer).await
+    buffered(answer).await
 }
 
-/// A request that brings no id gets its invocation's: the name under which Lambda's own log lines speak of it.
-fn name_after_invocation(request: &mut Request) {
+/// Sets the request id, where the caller sent none, to the invocation's, which Lambda's own log lines have.
+fn set_request_id(request: &mut Request) {
     let id = request.lambda_context_ref().and_then(|invocation| HeaderValue::from_str(&invocation.request_id).ok());
     if let Some(id) = id
         && !request.headers().contains_key(&X_REQUEST_ID)
@@ -44,25 +44,25 @@ fn name_after_invocation(request: &mut Request) {
     }
 }
 
-fn late(is_write: bool) -> axum::response::Response {
+fn timed_out(is_write: bool) -> axum::response::Response {
     let detail = if is_write {
-        "the function's time-out came first, and what was sent may or may not have been written. Sending it again with \
-         the same Idempotency-Key is safe: both are the same event."
+        "the function timed out, and the event may or may not have been written. A retry with the same Idempotency-Key \
+         is safe: both are the same event."
     } else {
-        "the function's time-out came before the answer"
+        "the function timed out before the response"
     };
     let mut answer = Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).into_response();
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
     answer
 }
 
-/// Lambda takes an answer as a whole.
-async fn whole(answer: axum::response::Response) -> Response<Body> {
+/// Buffers the whole response: the function does not stream.
+async fn buffered(answer: axum::response::Response) -> Response<Body> {
     let (head, body) = answer.into_parts();
     match axum::body::to_bytes(body, usize::MAX).await {
         Ok(body) => Response::from_parts(head, Body::from(body.to_vec())),
         Err(error) => {
-            tracing::error!(%error, "an answer broke off");
+            tracing::error!(%error, "reading the response body failed");
             let mut answer = Response::new(Body::Empty);
             *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             answer

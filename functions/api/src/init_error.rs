@@ -1,4 +1,4 @@
-//! Why init ended, told to Lambda before the process ends.
+//! Init errors, reported to Lambda before the process exits.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,25 +9,25 @@ use lambda_runtime_api_client::{BoxError, PooledClient, build_request};
 use millrace_host::exit::{self, SettingError};
 use millrace_kafka::KafkaError;
 
-/// How long Lambda may take to hear of it.
+/// Time-out of the report to Lambda.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Init failed: the sandbox will be replaced.
+/// Init failed: Lambda replaces the execution environment.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// A variable cannot be read.
+    /// A variable is not readable.
     #[error("{0}")]
     Unreadable(String),
-    /// A variable is missing or cannot be used.
+    /// A variable is missing or invalid.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// The producer cannot be built, or the cluster cannot be asked for its brokers.
+    /// The producer cannot be built, or the cluster's bootstrap brokers cannot be read.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
 }
 
 impl From<clap::Error> for InitError {
-    /// clap's own words without its hints, which are about flags.
+    /// clap's message without its hints, which are about flags.
     fn from(error: clap::Error) -> Self {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default();
@@ -35,12 +35,12 @@ impl From<clap::Error> for InitError {
     }
 }
 
-/// Tells the log and the Lambda Runtime API, and gives the exit code: 2 for a wrong setting, else 1.
+/// Reports the error to the Lambda Runtime API and the log; returns the exit code: 2 for an invalid setting, else 1.
 pub async fn report(error: &InitError) -> ExitCode {
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
         && let Ok(Err(failure)) = tokio::time::timeout(REPORT_TIMEOUT, post(error)).await
     {
-        eprintln!("error: Lambda cannot be told that init failed: {failure}");
+        eprintln!("error: reporting the init error to Lambda failed: {failure}");
     }
     let failure = exit::report(error);
     match error {
@@ -51,7 +51,7 @@ pub async fn report(error: &InitError) -> ExitCode {
     }
 }
 
-/// As the [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) takes it.
+/// Posts the error to the [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
 async fn post(error: &InitError) -> Result<(), BoxError> {
     const TYPE: &str = "Runtime.InitError";
     let body = serde_json::json!({"errorType": TYPE, "errorMessage": error.to_string(), "stackTrace": []});

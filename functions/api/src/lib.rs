@@ -1,8 +1,8 @@
 //! The HTTP edge as a Lambda function, behind API Gateway (HTTP and REST APIs) and function URLs.
 //!
-//! A sandbox builds its [`Context`] once, in init, and [`handle`]s one invocation after the other, or several at once
-//! where `AWS_LAMBDA_MAX_CONCURRENCY` says so. Every answer is given before the function's time-out: a function that
-//! is cut off tells its caller nothing, not even that the event may have been written.
+//! An execution environment builds its [`Context`] once, in init, and [`handle`]s one invocation after the other, or up
+//! to `AWS_LAMBDA_MAX_CONCURRENCY` at once. Every response precedes the function's time-out: after it the caller would
+//! not learn that the event may have been written.
 
 mod context;
 mod deadline;

@@ -1,4 +1,4 @@
-//! The function's process: one a sandbox.
+//! The function's process: one per execution environment.
 
 use std::process::ExitCode;
 

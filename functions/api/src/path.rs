@@ -1,4 +1,4 @@
-//! Paths as the routes know them, without what API Gateway puts before them.
+//! Route paths, without API Gateway's stage and base path.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use lambda_http::http::Uri;
 use lambda_http::http::uri::PathAndQuery;
 use lambda_http::request::RequestContext;
 
-/// What a custom domain's mapping puts before every path: `/` and segments, without a `/` at its end.
+/// The base path of a custom domain's mapping: `/` and segments, without a trailing `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BasePath(String);
 
@@ -16,11 +16,11 @@ impl FromStr for BasePath {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let path = text.strip_suffix('/').unwrap_or(text);
         let is_path = path.len() > 1 && path.starts_with('/') && PathAndQuery::from_str(path).is_ok();
-        if is_path && !path.contains('?') { Ok(Self(path.to_owned())) } else { Err("write a path, such as /intake") }
+        if is_path && !path.contains('?') { Ok(Self(path.to_owned())) } else { Err("must be a path, such as /intake") }
     }
 }
 
-/// The URI without the stage, which API Gateway or `lambda_http` put before the path, and without the base path.
+/// The URI without the stage, which API Gateway or `lambda_http` prepends, and without the base path.
 pub(crate) fn of_route(uri: &Uri, origin: Option<&RequestContext>, base_path: Option<&BasePath>) -> Uri {
     let mut path = uri.path();
     if let Some(stage) = origin.and_then(stage) {
@@ -33,11 +33,11 @@ pub(crate) fn of_route(uri: &Uri, origin: Option<&RequestContext>, base_path: Op
         return uri.clone();
     }
     let path_and_query = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    // A part of a path from a `/` on is a path again.
+    // The rest of a path from a `/` on is a valid path.
     PathAndQuery::from_maybe_shared(path_and_query).map_or_else(|_| uri.clone(), Uri::from)
 }
 
-/// HTTP APIs and function URLs call the stage that is in no path `$default`.
+/// The stage in the path. HTTP APIs and function URLs have the stage `$default`, which is in no path.
 fn stage(origin: &RequestContext) -> Option<&str> {
     let stage = match origin {
         RequestContext::ApiGatewayV1(rest_api) => rest_api.stage.as_deref(),
@@ -47,7 +47,7 @@ fn stage(origin: &RequestContext) -> Option<&str> {
     stage.filter(|stage| *stage != "$default")
 }
 
-/// The rest of the path, where it begins with these whole segments.
+/// The rest of the path after these whole segments.
 fn after<'a>(path: &'a str, segments: &str) -> Option<&'a str> {
     match path.strip_prefix(segments)? {
         "" => Some("/"),
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_path_is_taken_off_by_whole_segments() {
+    fn a_base_path_is_removed_by_whole_segments() {
         assert_eq!(route("/intake/orders?a=1", "/intake"), "/orders?a=1");
         assert_eq!(route("https://example.com/a/b/orders", "/a/b/"), "/orders");
         assert_eq!(route("/intake", "/intake"), "/");
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_path_is_no_base_path() {
+    fn an_invalid_base_path_is_refused() {
         for wrong in ["", "/", "intake", "/a?b", "/a b"] {
             assert!(wrong.parse::<BasePath>().is_err(), "{wrong:?}");
         }

@@ -1,4 +1,4 @@
-//! The loop of invocations.
+//! The invocation loop.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use tokio_util::task::TaskTracker;
 use crate::context::Context;
 use crate::handle::handle;
 
-/// How long invocations may take to be answered after the producer failed for good: they fail at once then.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// Time-out of the pending invocations after a fatal producer error: they fail at once then.
+const PENDING_TIMEOUT: Duration = Duration::from_secs(2);
 
-const USELESS: &str = "the producer cannot recover, the sandbox must be replaced";
+const FATAL: &str = "fatal producer error, the execution environment must be replaced";
 
-/// Takes invocations until the producer fails for good; Lambda then replaces the sandbox.
+/// Handles invocations until a fatal producer error; Lambda then replaces the execution environment.
 ///
 /// # Errors
-/// Where the producer failed for good, or the Runtime API cannot be reached.
+/// A fatal producer error, or the Runtime API cannot be reached.
 pub async fn serve(context: Context) -> Result<(), Error> {
     let fatal = context.fatal().clone();
     let context = Arc::new(context);
@@ -28,41 +28,41 @@ pub async fn serve(context: Context) -> Result<(), Error> {
         let context = Arc::clone(&context);
         async move { Ok::<_, Infallible>(handle(&context, request).await) }
     });
-    let unanswered = TaskTracker::new();
-    let (tracker, failed) = (unanswered.clone(), fatal.clone());
-    // Outside of the part that sends the answer to Lambda: what is tracked ends with the answer's arrival.
+    let pending = TaskTracker::new();
+    let (tracker, failed) = (pending.clone(), fatal.clone());
+    // Outside of the layer that sends the response to Lambda: an invocation is pending until its response has arrived.
     let track = MapFutureLayer::new(move |invocation| last_if(failed.clone(), tracker.track_future(invocation)));
     let runtime = lambda_http::runtime_concurrent(service).layer(track);
     tokio::select! {
         ended = runtime.run_concurrent() => ended,
-        () = useless(&fatal, &unanswered) => Err(USELESS.into()),
+        () = drained(&fatal, &pending) => Err(FATAL.into()),
     }
 }
 
-/// Ends the loop after this invocation, where the producer has failed for good: to ask for another one would freeze the
-/// sandbox, and that one would find its process ending.
+/// Ends the loop after this invocation, where the producer has a fatal error: polling for the next one would freeze the
+/// environment, and the process would exit during that invocation.
 async fn last_if(fatal: CancellationToken, answered: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     let answered = answered.await;
-    if fatal.is_cancelled() { Err(USELESS.into()) } else { answered }
+    if fatal.is_cancelled() { Err(FATAL.into()) } else { answered }
 }
 
-/// Resolves when the producer has failed for good and no caller waits for an answer any more.
-async fn useless(fatal: &CancellationToken, unanswered: &TaskTracker) {
+/// Resolves after a fatal producer error, once no invocation is pending or the time-out has passed.
+async fn drained(fatal: &CancellationToken, pending: &TaskTracker) {
     fatal.cancelled().await;
-    unanswered.close();
-    if tokio::time::timeout(LAST_ANSWERS, unanswered.wait()).await.is_err() {
-        tracing::warn!(unanswered = unanswered.len(), "ending with invocations under way");
+    pending.close();
+    if tokio::time::timeout(PENDING_TIMEOUT, pending.wait()).await.is_err() {
+        tracing::warn!(pending = pending.len(), "exiting with pending invocations");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::future::{self, ready};
 
     use super::*;
 
     #[tokio::test]
-    async fn the_loop_ends_after_the_answer_where_the_producer_has_failed_by_then() {
+    async fn after_a_fatal_error_the_loop_ends_with_the_response() {
         let fatal = CancellationToken::new();
         assert!(last_if(fatal.clone(), ready(Ok(()))).await.is_ok());
         let failing = fatal.clone();
@@ -70,20 +70,20 @@ mod tests {
             failing.cancel();
             Ok(())
         });
-        assert_eq!(ended.await.unwrap_err().to_string(), USELESS);
+        assert_eq!(ended.await.unwrap_err().to_string(), FATAL);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn invocations_that_are_not_answered_hold_up_the_end_for_a_while_and_not_for_ever() {
-        let (fatal, unanswered) = (CancellationToken::new(), TaskTracker::new());
+    async fn pending_invocations_delay_the_exit_until_the_time_out() {
+        let (fatal, pending) = (CancellationToken::new(), TaskTracker::new());
         fatal.cancel();
         let began = tokio::time::Instant::now();
-        let invocation = unanswered.track_future(tokio::time::sleep(LAST_ANSWERS / 2));
-        tokio::join!(useless(&fatal, &unanswered), invocation);
-        assert_eq!(began.elapsed(), LAST_ANSWERS / 2);
-        let stuck = unanswered.track_future(pending::<()>());
-        useless(&fatal, &unanswered).await;
-        assert!(began.elapsed() >= LAST_ANSWERS);
+        let invocation = pending.track_future(tokio::time::sleep(PENDING_TIMEOUT / 2));
+        tokio::join!(drained(&fatal, &pending), invocation);
+        assert_eq!(began.elapsed(), PENDING_TIMEOUT / 2);
+        let stuck = pending.track_future(future::pending::<()>());
+        drained(&fatal, &pending).await;
+        assert!(began.elapsed() >= PENDING_TIMEOUT);
         drop(stuck);
     }
 }

@@ -10,12 +10,12 @@ use millrace_kafka::settings::Security;
 use crate::init_error::InitError;
 use crate::path::BasePath;
 
-/// What AWS sets in every sandbox, and the runtime cannot do without.
-const SANDBOX: [&str; 4] =
+/// Variables that Lambda sets and its runtime requires.
+const LAMBDA_VARIABLES: [&str; 4] =
     ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION", RUNTIME_API];
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// The HTTP edge as a Lambda function. It is set up by environment variables, and started by AWS Lambda.
+/// The HTTP edge as a Lambda function. Configured by environment variables, started by AWS Lambda.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -29,7 +29,7 @@ pub struct Settings {
     #[arg(long, value_name = "HOST:PORT,…")]
     kafka: Option<String>,
 
-    /// An MSK cluster, in place of its bootstrap brokers; authenticates with IAM unless told otherwise
+    /// An MSK cluster, in place of its bootstrap brokers; authenticates with IAM unless KAFKA_SASL_MECHANISM is set
     #[cfg(feature = "msk")]
     #[arg(long, env = "KAFKA_CLUSTER_ARN", value_name = "ARN", conflicts_with = "kafka")]
     kafka_cluster_arn: Option<String>,
@@ -39,7 +39,7 @@ pub struct Settings {
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub(crate) database: Option<String>,
 
-    /// What a custom domain's mapping puts before the routes' paths, such as /intake
+    /// The base path of a custom domain's mapping, such as /intake
     #[arg(long, value_name = "PATH")]
     pub(crate) base_path: Option<BasePath>,
 
@@ -52,23 +52,23 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings of this process. `--help` and `--version` are answered and end it.
+    /// Reads the process's settings. `--help` and `--version` print and exit.
     ///
     /// # Errors
-    /// [`InitError`] names the variable that is wrong or missing.
+    /// [`InitError`] names the invalid or missing variable.
     pub fn read() -> Result<Self, InitError> {
         let settings = match settings::try_parse_from(std::env::args_os(), &Environment::of_process()) {
             Ok(Parsed { args, .. }) => args,
             Err(help) if !help.use_stderr() => help.exit(),
             Err(error) => return Err(error.into()),
         };
-        match SANDBOX.into_iter().find(|name| std::env::var_os(name).is_none()) {
+        match LAMBDA_VARIABLES.into_iter().find(|name| std::env::var_os(name).is_none()) {
             None => Ok(settings),
-            Some(missing) => Err(SettingError::new(missing, "is not set, and AWS Lambda sets it").into()),
+            Some(missing) => Err(SettingError::new(missing, "is not set; AWS Lambda sets it").into()),
         }
     }
 
-    /// Where the brokers are. An MSK cluster is asked for them, which takes a call to AWS.
+    /// The bootstrap brokers, for an MSK cluster through a call to AWS.
     #[cfg_attr(not(feature = "msk"), allow(clippy::unused_async, reason = "only the call to AWS waits"))]
     pub(crate) async fn brokers(&self) -> Result<KafkaSettings, InitError> {
         #[cfg(feature = "msk")]
@@ -78,7 +78,7 @@ impl Settings {
             let bootstrap_servers = millrace_kafka::msk::bootstrap_brokers(arn).await?;
             return Ok(KafkaSettings { bootstrap_servers, security, ..KafkaSettings::default() });
         }
-        let missing = || SettingError::new("KAFKA_BOOTSTRAP_SERVERS", "is not set, and there is no default");
+        let missing = || SettingError::new("KAFKA_BOOTSTRAP_SERVERS", "is required");
         let bootstrap_servers = self.kafka.clone().ok_or_else(missing)?;
         Ok(KafkaSettings { bootstrap_servers, security: self.security.clone(), ..KafkaSettings::default() })
     }

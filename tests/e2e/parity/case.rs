@@ -1,4 +1,4 @@
-//! A request, and the status it is to be answered with.
+//! A request, and its expected status.
 
 use std::io::Write as _;
 
@@ -9,17 +9,17 @@ use reqwest::{Client, Method, Response};
 /// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
 
-/// A trace that callers bring along.
+/// The caller's trace id.
 pub(super) const TRACE_ID: &str = "0af7651916cd43dd8448eb211c80319c";
-/// The caller's own part in it.
+/// The caller's parent id.
 pub(super) const PARENT_ID: &str = "b7ad6b7169203331";
 
 /// One line of the table.
 #[derive(Debug)]
 pub(super) struct Case {
-    /// The status of the answer: both edges might be wrong alike.
+    /// The expected status: both edges might have the same error.
     pub(super) status: u16,
-    /// What is special about the request.
+    /// A description of the request.
     pub(super) name: &'static str,
     method: Method,
     path: &'static str,
@@ -45,7 +45,7 @@ impl Case {
         self
     }
 
-    /// Names the event.
+    /// Adds an `Idempotency-Key`.
     pub(super) fn id(self, key: impl Into<String>) -> Self {
         self.header("idempotency-key", key)
     }
@@ -54,7 +54,7 @@ impl Case {
         self.header("traceparent", format!("00-{TRACE_ID}-{PARENT_ID}-01"))
     }
 
-    /// A body that does not say what it is.
+    /// Sets a body without a Content-Type.
     pub(super) fn bytes(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
@@ -68,13 +68,13 @@ impl Case {
         self.body(JSON, body)
     }
 
-    /// Compresses the body, and says so.
+    /// Compresses the body and sets the Content-Encoding.
     pub(super) fn gzip(mut self) -> Self {
         self.body = gzip(&self.body);
         self.header("content-encoding", "gzip")
     }
 
-    /// Compresses the body, and says so.
+    /// Compresses the body and sets the Content-Encoding.
     pub(super) fn zstd(mut self) -> Self {
         self.body = zstd::encode_all(&self.body[..], 0).expect("a zstd body");
         self.header("content-encoding", "zstd")

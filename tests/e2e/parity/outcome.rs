@@ -1,4 +1,4 @@
-//! What a request came to, less what differs from one request to the next whoever answers it.
+//! The outcome of a request, without what differs from one request to the next on any edge.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use super::Records;
 use super::case::{PARENT_ID, TRACE_ID};
 
 /// Topic, partition and offset.
-pub(super) type Place = (String, i32, i64);
+pub(super) type Position = (String, i32, i64);
 
-/// The headers of an answer that are its connection's, or count the digits of an offset.
+/// Response headers of the connection, or that depend on the number of digits of an offset.
 const OF_THE_CONNECTION: [&str; 4] = ["connection", "content-length", "date", "transfer-encoding"];
 
-/// Numbers in an answer that grow with what was written before.
+/// Numbers in a response that grow with the records written before.
 const GROWING: [&str; 4] = ["end_offset", "lag", "offset", "processed"];
 
-/// An answer with its records, comparable with another edge's.
+/// A response with its records, comparable with another edge's.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     answer: Answer,
@@ -46,14 +46,13 @@ struct Record {
 }
 
 impl Outcome {
-    /// Takes the records that the answer acknowledges out of `records`. Times from `since` on (in milliseconds since
-    /// 1970) are of the edge's making.
+    /// Removes the acknowledged records from `records`. Times from `since` on (in Unix milliseconds) are the edge's own.
     pub(super) fn of(name: &str, mut answer: Answer, records: &mut Records, since: i64) -> Self {
-        let taken = acknowledged(&answer.body).into_iter().map(|place| {
-            let record = records.remove(&place);
-            Record::of(&record.unwrap_or_else(|| panic!("{name}: no record at {place:?}: {answer:#?}")), since)
+        let written = acknowledged(&answer.body).into_iter().map(|position| {
+            let record = records.remove(&position);
+            Record::of(&record.unwrap_or_else(|| panic!("{name}: no record at {position:?}: {answer:#?}")), since)
         });
-        let records = taken.collect();
+        let records = written.collect();
         generalise(&mut answer.body);
         Self { answer, records }
     }
@@ -70,23 +69,23 @@ impl Answer {
         });
         let headers = headers.collect();
         let body = response.bytes().await.expect("a whole body");
-        // To a HEAD the answer has none.
+        // A response to HEAD has no body.
         let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).expect("a JSON body") };
         Self { status, headers, body }
     }
 }
 
-/// Where the answer says that records are: it is about one event, or has a verdict for each of many.
-fn acknowledged(body: &Value) -> Vec<Place> {
-    let verdicts = body["results"].as_array().map_or(std::slice::from_ref(body), Vec::as_slice);
-    let places = verdicts.iter().filter_map(|verdict| {
-        let partition = i32::try_from(verdict["partition"].as_i64()?).ok()?;
-        Some((verdict["topic"].as_str()?.to_owned(), partition, verdict["offset"].as_i64()?))
+/// The positions of the acknowledged records: of one event, or of each event of a batch.
+fn acknowledged(body: &Value) -> Vec<Position> {
+    let results = body["results"].as_array().map_or(std::slice::from_ref(body), Vec::as_slice);
+    let positions = results.iter().filter_map(|result| {
+        let partition = i32::try_from(result["partition"].as_i64()?).ok()?;
+        Some((result["topic"].as_str()?.to_owned(), partition, result["offset"].as_i64()?))
     });
-    places.collect()
+    positions.collect()
 }
 
-/// Leaves of numbers that grow that they are numbers, and of ids that were given out that they are such.
+/// Replaces growing numbers and generated ids with placeholders.
 fn generalise(body: &mut Value) {
     match body {
         Value::Object(members) => {
@@ -98,13 +97,13 @@ fn generalise(body: &mut Value) {
             }
         }
         Value::Array(elements) => elements.iter_mut().for_each(generalise),
-        Value::String(text) if is_given_out(text) => "a UUIDv7".clone_into(text),
+        Value::String(text) if is_generated(text) => "a UUIDv7".clone_into(text),
         _ => {}
     }
 }
 
-/// The edge's own ids are UUIDv7; no id in the table is.
-fn is_given_out(id: &str) -> bool {
+/// Whether the edge generated the id: its ids are UUIDv7, and none of the table is.
+fn is_generated(id: &str) -> bool {
     id.parse::<Uuid>().is_ok_and(|id| id.get_version_num() == 7)
 }
 
@@ -112,7 +111,7 @@ impl Record {
     fn of(record: &OwnedRecord, since: i64) -> Self {
         let headers = record.headers.iter().map(|(name, value)| {
             let value = value.as_deref().map(|value| match name.as_str() {
-                "ce_id" if is_given_out(&escaped(value)) => "a UUIDv7".to_owned(),
+                "ce_id" if is_generated(&escaped(value)) => "a UUIDv7".to_owned(),
                 "ce_time" if is_of_now(&escaped(value), since) => "now".to_owned(),
                 "traceparent" => trace(&escaped(value)),
                 _ => escaped(value),
@@ -137,7 +136,7 @@ fn is_of_now(time: &str, since: i64) -> bool {
     Timestamp::from_text(time).is_ok_and(|time| time.as_millis() >= since)
 }
 
-/// The value without the time that the edge gives a form that has none.
+/// The value without the `timestamp` that the edge adds to a form.
 fn less_now(value: &[u8], since: i64) -> String {
     let text = escaped(value);
     let json: Value = serde_json::from_slice(value).unwrap_or_default();
@@ -147,7 +146,7 @@ fn less_now(value: &[u8], since: i64) -> String {
     }
 }
 
-/// A `traceparent` with the caller's trace where it goes on, and always with a parent of the edge's making.
+/// A `traceparent` with the caller's trace id, if any, and without the edge's own parent id.
 fn trace(traceparent: &str) -> String {
     let parts: Vec<&str> = traceparent.split('-').collect();
     let [version, trace, parent, flags] = parts[..] else { panic!("no traceparent: {traceparent}") };

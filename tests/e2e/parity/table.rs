@@ -1,11 +1,11 @@
-//! The requests, good and bad.
+//! The requests, valid and invalid.
 //!
-//! What API Gateway or Lambda decide before the function sees the request is not in it:
+//! Requests that API Gateway or Lambda handle before the function are not in it:
 //! - An event larger than 6 MB (which a request of 5 MiB may be once it is in base64), and headers of more than 10 KB,
-//!   are refused by AWS, in words of its own.
+//!   are refused by AWS with its own response.
 //! - A header that was sent more than once arrives as one with its values joined by commas, so that a repeated
-//!   `Idempotency-Key`, `Content-Type` or `ce-` header cannot be told from a single one with a comma in it.
-//! - Paths arrive decoded, so that `/send%2Dnotification` is an alias there and nowhere here.
+//!   `Idempotency-Key`, `Content-Type` or `ce-` header cannot be distinguished from a single one with a comma.
+//! - Paths arrive decoded, so that `/send%2Dnotification` is an alias on API Gateway only.
 
 mod cloud_events;
 mod event_routes;

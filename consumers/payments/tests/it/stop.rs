@@ -14,7 +14,7 @@ use crate::load::Load;
 /// How many orders were in flight when the instance began to stop.
 fn in_flight(instance: &Instance) -> Option<u64> {
     let mut lines = instance.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-    lines.find(|line| line["message"] == "stopping: finishing what is in flight")?["in_flight"].as_u64()
+    lines.find(|line| line["message"] == "stopping, draining what is in flight")?["in_flight"].as_u64()
 }
 
 /// Each exits with 0 in time.

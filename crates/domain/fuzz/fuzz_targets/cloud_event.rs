@@ -1,4 +1,4 @@
-//! Any bytes as a CloudEvent in both modes: what is accepted makes a record that its consumers can read.
+//! Any bytes as a CloudEvent in both modes: an accepted event is a record that its consumers can read.
 
 #![no_main]
 
@@ -17,11 +17,11 @@ fuzz_target!(|input: (Vec<(String, String)>, Option<String>, Vec<u8>)| {
     }
     let sent = || attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     inspect(CloudEvent::binary(sent(), content_type.as_deref(), &body));
-    // Hardly any input has the attributes that every event needs.
-    let needed = [("id", "1"), ("source", "/fuzz"), ("specversion", "1.0")];
+    // Hardly any input has the required attributes.
+    let required = [("id", "1"), ("source", "/fuzz"), ("specversion", "1.0")];
     for event_type in ["t", "millrace.order.placed", "millrace.login.seen", "millrace.notification.requested"] {
         let more = sent().filter(|(name, _)| !matches!(*name, "id" | "source" | "type" | "specversion"));
-        let all = needed.into_iter().chain([("type", event_type)]).chain(more);
+        let all = required.into_iter().chain([("type", event_type)]).chain(more);
         inspect(CloudEvent::binary(all, content_type.as_deref(), &body));
     }
 });
@@ -31,7 +31,7 @@ fn inspect(event: Result<CloudEvent<'_>, ValidationErrors>) {
         Ok(event) => event,
         Err(errors) => return assert!(!errors.as_slice().is_empty() && !errors.to_string().is_empty()),
     };
-    assert!(!event.data.is_empty(), "an empty value is poison");
+    assert!(!event.data.is_empty(), "empty value");
     let own: [&str; 4] = [&event.id, &event.source, &event.event_type, &event.content_type];
     assert!(own.iter().all(|text| !text.is_empty()));
     assert!(!event.key.clone().text(&EventId::new(event.id.clone())).is_empty());
@@ -41,9 +41,9 @@ fn inspect(event: Result<CloudEvent<'_>, ValidationErrors>) {
     for (name, _) in &event.attributes {
         let name = name.strip_prefix("ce_").expect("attributes have their prefix");
         assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()), "{name}");
-        assert!(!["id", "source", "type", "time", "specversion"].contains(&name), "{name} stands there twice");
+        assert!(!["id", "source", "type", "time", "specversion"].contains(&name), "duplicate attribute {name}");
     }
     if event.topic != "events" {
-        Document::parse(&event.data).expect("topics with a shape hold JSON");
+        Document::parse(&event.data).expect("the data of a type with a shape is JSON");
     }
 }

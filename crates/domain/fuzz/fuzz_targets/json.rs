@@ -1,4 +1,4 @@
-//! Any bytes: the strict parser accepts only what a lenient one does too, and every slice it hands out is JSON again.
+//! Any bytes: the strict parser accepts a subset of a lenient parser's texts, and every slice it returns is JSON.
 
 #![no_main]
 
@@ -10,11 +10,11 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(document) = Document::parse(bytes) else { return };
     let mut other = serde_json::Deserializer::from_slice(bytes);
     other.disable_recursion_limit();
-    serde_json::Value::deserialize(&mut other).expect("another parser takes it as well");
+    serde_json::Value::deserialize(&mut other).expect("the lenient parser accepts it");
     inspect(&document.root());
     let names: Vec<_> = document.members().map(|(name, value)| (name.clone(), value.raw())).collect();
     let walked: Vec<_> = document.root().members().map(|(name, value)| (name, value.raw())).collect();
-    assert_eq!(names, walked, "the members at hand are those a walk finds");
+    assert_eq!(names, walked, "the parsed members equal those of a walk");
 });
 
 fn inspect(value: &Value<'_>) {
@@ -22,7 +22,7 @@ fn inspect(value: &Value<'_>) {
     assert_eq!((again.root().raw(), again.kind()), (value.raw(), value.kind()));
     match value.kind() {
         Kind::String => {
-            let text = value.as_str().expect("a string says something");
+            let text = value.as_str().expect("a string has text");
             let mut literal = Vec::new();
             write_string(&mut literal, &text);
             let again = Document::parse(&literal).expect("a written literal is valid");

@@ -5,10 +5,10 @@ use std::str::Utf8Error;
 
 use percent_encoding::percent_decode_str;
 
-/// What a header says: unescaped where the whole of it is a quoted string, then percent-decoded, once.
+/// Decodes a header value: unescaped where the whole value is a quoted string, then percent-decoded once.
 ///
 /// # Errors
-/// The text is not UTF-8 once it is percent-decoded.
+/// The value is not UTF-8 after percent-decoding.
 pub(super) fn decode(value: &str) -> Result<Cow<'_, str>, Utf8Error> {
     match unquoted(value) {
         None => percent_decode_str(value).decode_utf8(),
@@ -16,8 +16,8 @@ pub(super) fn decode(value: &str) -> Result<Cow<'_, str>, Utf8Error> {
     }
 }
 
-/// The content of a quoted string (RFC 7230, section 3.2.6). Quotes elsewhere are the value's own: SDKs send them as
-/// they are.
+/// The content of a quoted string (RFC 7230, section 3.2.6). Other quotes belong to the value: SDKs
+/// send them unescaped.
 fn unquoted(value: &str) -> Option<String> {
     let mut inside = value.strip_prefix('"')?.chars();
     let mut text = String::with_capacity(value.len());
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_that_do_not_enclose_the_value_stay() {
+    fn quotes_that_do_not_enclose_the_value_are_kept() {
         for header in [r#"say "hi""#, r#""hi" she said"#, r#"""#, r#""a"#, r#""a\""#, r#"a\"b"#, r#""a"b""#] {
             assert_eq!(decode(header).unwrap(), header);
         }

@@ -1,4 +1,4 @@
-//! Events in both modes, good and bad.
+//! Valid and invalid events in both modes.
 
 use proptest::prelude::*;
 
@@ -9,14 +9,14 @@ fn structured(json: &str) -> Result<CloudEvent<'_>, ValidationErrors> {
     CloudEvent::structured(&document)
 }
 
-fn faults(json: &str) -> Vec<String> {
+fn error_pointers(json: &str) -> Vec<String> {
     structured(json).unwrap_err().as_slice().iter().map(|error| error.pointer.clone()).collect()
 }
 
 const REST: &str = r#""specversion":"1.0","id":"1","source":"/test""#;
 
 #[test]
-fn the_data_goes_on_as_it_was_written() {
+fn json_data_is_kept_byte_for_byte() {
     let json = format!(r#"{{{REST},"type":"t","data": {{ "n": 12345678901234567890123 , "user_id":7}} }}"#);
     let event = structured(&json).unwrap();
     assert_eq!(&*event.data, br#"{ "n": 12345678901234567890123 , "user_id":7}"#);
@@ -24,14 +24,14 @@ fn the_data_goes_on_as_it_was_written() {
 }
 
 #[test]
-fn text_data_of_another_type_goes_on_as_the_text() {
+fn text_data_of_another_type_is_kept_as_its_text() {
     let json = format!(r#"{{{REST},"type":"t","datacontenttype":"text/xml","data":"<a b=\"c\"/>"}}"#);
     let event = structured(&json).unwrap();
     assert_eq!((&*event.data, &*event.content_type), (&br#"<a b="c"/>"#[..], "text/xml"));
 }
 
 #[test]
-fn extensions_become_attributes_and_null_ones_do_not() {
+fn extensions_become_attributes_unless_null() {
     let json =
         format!(r#"{{{REST},"type":"t","data":1,"tenant":"a","flag":true,"count":3,"gone":null,"subject":"s"}}"#);
     let names = [("ce_tenant", "a"), ("ce_flag", "true"), ("ce_count", "3"), ("ce_subject", "s")];
@@ -40,26 +40,33 @@ fn extensions_become_attributes_and_null_ones_do_not() {
 }
 
 #[test]
-fn every_fault_is_told_at_once() {
-    assert_eq!(faults("{}"), ["/data", "/id", "/source", "/type", "/specversion"]);
+fn all_errors_are_reported_at_once() {
+    assert_eq!(error_pointers("{}"), ["/data", "/id", "/source", "/type", "/specversion"]);
     let json = r#"{"specversion":"0.3","id":"","source":"/s","type":"millrace.notification.requested","time":"noon","data":{"message":1}}"#;
-    assert_eq!(faults(json), ["/specversion", "/id", "/time", "/data/user_id", "/data/message"]);
-    assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data_base64":null}}"#)), ["/data"]);
+    assert_eq!(error_pointers(json), ["/specversion", "/id", "/time", "/data/user_id", "/data/message"]);
+    assert_eq!(error_pointers(&format!(r#"{{{REST},"type":"t","data_base64":null}}"#)), ["/data"]);
     assert_eq!(
-        faults(&format!(r#"{{{REST},"type":"t","data":1,"Bad-Name":"x","nested":{{}}}}"#)),
+        error_pointers(&format!(r#"{{{REST},"type":"t","data":1,"Bad-Name":"x","nested":{{}}}}"#)),
         ["/Bad-Name", "/nested"]
     );
 }
 
 #[test]
-fn text_that_would_make_an_empty_record_is_refused() {
-    assert_eq!(faults(&format!(r#"{{{REST},"type":"t","datacontenttype":"text/plain","data":""}}"#)), ["/data"]);
+fn empty_text_data_is_refused() {
+    assert_eq!(
+        error_pointers(&format!(r#"{{{REST},"type":"t","datacontenttype":"text/plain","data":""}}"#)),
+        ["/data"]
+    );
     assert_eq!(&*structured(&format!(r#"{{{REST},"type":"t","data":""}}"#)).unwrap().data, br#""""#);
 }
 
+/// Extensions may be empty.
 #[test]
-fn attributes_hold_no_control_characters_and_extensions_may_be_empty() {
-    assert_eq!(faults(&format!(r#"{{{REST},"type":"t\r\nx","data":1,"tenant":"\u0085"}}"#)), ["/type", "/tenant"]);
+fn attributes_have_no_control_characters() {
+    assert_eq!(
+        error_pointers(&format!(r#"{{{REST},"type":"t\r\nx","data":1,"tenant":"\u0085"}}"#)),
+        ["/type", "/tenant"]
+    );
     let event = format!(r#"{{{REST},"type":"t","data":1,"tenant":""}}"#);
     assert_eq!(structured(&event).unwrap().attributes, [("ce_tenant".to_owned(), String::new())]);
     let headers = [("id", "a%0D%0Ab"), ("source", "/s"), ("type", "t"), ("specversion", "1.0"), ("data", "x")];
@@ -69,22 +76,22 @@ fn attributes_hold_no_control_characters_and_extensions_may_be_empty() {
 }
 
 #[test]
-fn attributes_beyond_the_limit_are_one_fault() {
+fn attributes_beyond_the_limit_are_one_error() {
     let with = |bytes: usize| format!(r#"{{{REST},"type":"t","data":1,"tenant":"{}"}}"#, "x".repeat(bytes));
-    // Of a string attribute the quotes count as well.
+    // The quotes of a string attribute count as well.
     let spent = ["specversion", "1.0", "id", "1", "source", "/test", "type", "t", "tenant"].concat().len() + 5 * 2;
-    assert!(structured(&with(LARGEST_ATTRIBUTES - spent)).is_ok());
-    assert_eq!(faults(&with(LARGEST_ATTRIBUTES - spent + 1)), [""]);
+    assert!(structured(&with(ATTRIBUTES_LIMIT - spent)).is_ok());
+    assert_eq!(error_pointers(&with(ATTRIBUTES_LIMIT - spent + 1)), [""]);
     let many: Vec<_> = (0..200_000).map(|index| format!(r#""X{index}":{{}}"#)).collect();
-    assert_eq!(faults(&format!("{{{}}}", many.join(","))), [""]);
+    assert_eq!(error_pointers(&format!("{{{}}}", many.join(","))), [""]);
 }
 
 #[test]
-fn an_id_has_a_longest_length() {
+fn an_id_has_a_length_limit() {
     let with =
         |bytes| format!(r#"{{"specversion":"1.0","id":"{}","source":"/t","type":"t","data":1}}"#, "i".repeat(bytes));
-    assert!(structured(&with(LONGEST_ID)).is_ok());
-    assert_eq!(faults(&with(LONGEST_ID + 1)), ["/id"]);
+    assert!(structured(&with(ID_LIMIT)).is_ok());
+    assert_eq!(error_pointers(&with(ID_LIMIT + 1)), ["/id"]);
 }
 
 /// An event with these bytes as its data.
@@ -95,18 +102,18 @@ fn encoded(kind: &str, content_type: Option<&str>, data: &[u8]) -> String {
 }
 
 #[test]
-fn bytes_of_another_type_go_to_events_only() {
+fn binary_data_is_allowed_on_events_only() {
     let json = encoded("t", Some("image/png"), &[0, 1, 2]);
     let event = structured(&json).unwrap();
     assert_eq!((&*event.data, &event.key), (&[0u8, 1, 2][..], &PartitionKey::EventId));
     assert_eq!(event.content_type, "image/png");
-    assert_eq!(faults(&encoded("millrace.order.placed", Some("text/plain"), b"{}")), ["/data_base64"]);
-    assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data_base64":"e30","data":1}}"#)), ["/data_base64"]);
-    assert_eq!(faults(&format!(r#"{{{REST},"type":"t","data_base64":"%%"}}"#)), ["/data_base64"]);
+    assert_eq!(error_pointers(&encoded("millrace.order.placed", Some("text/plain"), b"{}")), ["/data_base64"]);
+    assert_eq!(error_pointers(&format!(r#"{{{REST},"type":"t","data_base64":"e30","data":1}}"#)), ["/data_base64"]);
+    assert_eq!(error_pointers(&format!(r#"{{{REST},"type":"t","data_base64":"%%"}}"#)), ["/data_base64"]);
 }
 
 #[test]
-fn encoded_json_is_treated_as_data() {
+fn json_in_data_base64_is_treated_as_data() {
     for content_type in [None, Some("application/json"), Some("application/vnd.shop+json")] {
         let json = encoded("millrace.order.placed", content_type, br#"{ "order_id":"101" }"#);
         let event = structured(&json).unwrap();
@@ -123,28 +130,28 @@ fn encoded_json_is_treated_as_data() {
             ("t", b"\xef\xbb\xbf{}"),
             ("t", b"{\"user_id\":\"\xe2\x80\x8b\"}"),
         ] {
-            assert_eq!(faults(&encoded(kind, content_type, data)), ["/data_base64"], "{kind} {data:?}");
+            assert_eq!(error_pointers(&encoded(kind, content_type, data)), ["/data_base64"], "{kind} {data:?}");
         }
     }
-    let told = |json: &str| structured(json).unwrap_err().to_string();
+    let error_text = |json: &str| structured(json).unwrap_err().to_string();
     let order = encoded("millrace.order.placed", None, b"{}");
-    assert!(told(&order).starts_with("/data_base64 decoded, /order_id is required"), "{}", told(&order));
-    assert!(told(&encoded("t", None, b"x")).contains("datacontenttype"));
-    assert!(!told(&encoded("t", Some("text/json"), b"x")).contains("datacontenttype"));
+    assert!(error_text(&order).starts_with("/data_base64 decoded, /order_id is required"), "{}", error_text(&order));
+    assert!(error_text(&encoded("t", None, b"x")).contains("datacontenttype"));
+    assert!(!error_text(&encoded("t", Some("text/json"), b"x")).contains("datacontenttype"));
 }
 
 #[test]
 fn null_is_data_where_the_type_has_no_shape() {
     let null = |kind: &str| format!(r#"{{{REST},"type":"{kind}","data":null}}"#);
     assert_eq!(&*structured(&null("t")).unwrap().data, b"null");
-    assert_eq!(faults(&null("millrace.order.placed")), ["/data"]);
+    assert_eq!(error_pointers(&null("millrace.order.placed")), ["/data"]);
     assert_eq!(&*structured(&encoded("t", None, b"null")).unwrap().data, b"null");
     let both = format!(r#"{{{REST},"type":"t","data":null,"data_base64":"MQ=="}}"#);
     assert_eq!(&*structured(&both).unwrap().data, b"1");
 }
 
 #[test]
-fn a_partitionkey_is_the_key_where_the_type_has_none() {
+fn a_partitionkey_is_the_key_of_types_without_a_shape() {
     let key = |kind: &str, partition_key: &str, data: &str| {
         let json = format!(r#"{{{REST},"type":"{kind}","partitionkey":{partition_key},"data":{data}}}"#);
         let event = structured(&json).map_err(|errors| errors.to_string())?;
@@ -172,7 +179,7 @@ fn binary_mode_reads_percent_encoded_headers() {
 }
 
 #[test]
-fn binary_mode_takes_the_content_type_from_its_header_alone() {
+fn binary_mode_reads_the_content_type_from_its_header() {
     let read = |sent| {
         let attributes =
             [("specversion", "1.0"), ("id", "1"), ("source", "/s"), ("type", "t"), ("datacontenttype", sent)];
@@ -184,7 +191,7 @@ fn binary_mode_takes_the_content_type_from_its_header_alone() {
 }
 
 #[test]
-fn binary_mode_names_headers_that_are_missing_or_wrong() {
+fn binary_mode_names_missing_and_invalid_headers() {
     let headers = [("id", "1"), ("type", "millrace.order.placed"), ("source", "%FF"), ("specversion", "1.0")];
     let errors = CloudEvent::binary(headers, None, b"{}").unwrap_err();
     let pointers: Vec<_> = errors.as_slice().iter().map(|error| error.pointer.as_str()).collect();
@@ -193,7 +200,7 @@ fn binary_mode_names_headers_that_are_missing_or_wrong() {
 
 proptest! {
     #[test]
-    fn shortcuts_for_usual_text_say_what_the_long_way_says(
+    fn fast_paths_agree_with_the_full_checks(
         text in prop_oneof![
             Just(JSON.to_owned()),
             "[ -~]{0,12}",

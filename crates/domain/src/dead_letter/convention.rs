@@ -1,8 +1,8 @@
-//! Dead letters of other writers, told by the one header that each of them always writes.
+//! Dead-letter headers of other frameworks, recognized by a header that each of them always writes.
 
 use std::fmt;
 
-/// Whose headers say where a dead letter came from.
+/// A framework's convention for dead-letter headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Convention {
     /// Spring for Apache Kafka, `DeadLetterPublishingRecoverer`.
@@ -23,7 +23,7 @@ impl Convention {
     const ALL: [Self; 6] =
         [Self::Spring, Self::SpringCloudStream, Self::Connect, Self::Streams, Self::SmallRye, Self::ShareGroup];
 
-    /// The headers that tell it, all of which are there. Prefixes tell nothing: `x-` is common in users' own headers.
+    /// The headers it is recognized by; all of them are present. Not by a prefix: `x-` is common in users' own headers.
     fn markers(self) -> &'static [&'static str] {
         match self {
             Self::Spring => &["kafka_dlt-original-topic"],
@@ -35,7 +35,7 @@ impl Convention {
         }
     }
 
-    /// The conventions that headers of these names follow: a letter that went through several hands follows several.
+    /// The conventions of these header names: a dead letter that several frameworks refused has several.
     pub fn of_headers(names: &[&str]) -> Vec<Self> {
         let has = |marker: &&str| names.contains(marker);
         Self::ALL.into_iter().filter(|convention| convention.markers().iter().all(has)).collect()
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_writer_is_told_by_its_own_header() {
+    fn each_framework_is_recognized_by_its_own_header() {
         let of = Convention::of_headers;
         assert_eq!(of(&["ce_id", "kafka_dlt-original-topic", "kafka_dlt-original-offset"]), [Convention::Spring]);
         assert_eq!(of(&["x-original-offset", "x-original-topic"]), [Convention::SpringCloudStream]);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_only_look_alike_tell_nothing() {
+    fn similar_header_names_are_not_recognized() {
         let names = ["x-original-topic", "kafka_dlt-exception-fqcn", "dead-letter-reason", "__connect.errors.stage"];
         assert_eq!(Convention::of_headers(&names), []);
     }

@@ -1,11 +1,11 @@
-//! The checks that event types share.
+//! Checks shared by the event types.
 
 use std::borrow::Cow;
 
 use crate::field::{ValidationErrors, pointer_to};
 use crate::json::{Document, Kind, Value};
 
-/// The document, where it is an object; event shapes are about objects only.
+/// Checks that the document is an object.
 pub(super) fn object(document: &Document<'_>) -> Result<(), ValidationErrors> {
     if document.kind() == Kind::Object {
         return Ok(());
@@ -13,7 +13,7 @@ pub(super) fn object(document: &Document<'_>) -> Result<(), ValidationErrors> {
     Err(ValidationErrors::one("", format!("must be a JSON object, not {}", describe(document.kind()))))
 }
 
-/// A key that must be there: a non-empty string, or an integer as its text.
+/// Reads a required key: a non-empty string, or an integer as its text.
 pub(super) fn required_key<'a>(
     document: &Document<'a>,
     name: &str,
@@ -34,7 +34,7 @@ pub(super) fn required_key<'a>(
     key
 }
 
-/// The text of a value that can be a key; `None` for any other.
+/// The text of a value that is a valid key; `None` for any other.
 pub(crate) fn key_text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
     match value.kind() {
         Kind::String => value.as_str().filter(|text| !text.is_empty()),
@@ -43,7 +43,7 @@ pub(crate) fn key_text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
     }
 }
 
-/// A field that must be there and be a string.
+/// Checks that a field is present and a string.
 pub(super) fn required_string(document: &Document<'_>, name: &str, errors: &mut ValidationErrors) {
     match document.get(name).map(Value::kind) {
         Some(Kind::String) => {}
@@ -52,7 +52,7 @@ pub(super) fn required_string(document: &Document<'_>, name: &str, errors: &mut 
     }
 }
 
-/// A field that may be missing or null, and else must be a string.
+/// Checks that a field is missing, null or a string.
 pub(super) fn optional_string(document: &Document<'_>, name: &str, errors: &mut ValidationErrors) {
     match document.get(name).map(Value::kind) {
         None | Some(Kind::Null | Kind::String) => {}
@@ -60,7 +60,7 @@ pub(super) fn optional_string(document: &Document<'_>, name: &str, errors: &mut 
     }
 }
 
-/// A kind as a person calls it.
+/// The kind's name in error texts.
 pub(super) fn describe(kind: Kind) -> &'static str {
     match kind {
         Kind::Null => "null",

@@ -13,7 +13,7 @@ pub(super) const EVENT_TYPE: EventType = EventType {
     check,
 };
 
-/// The key of a record that does not say which service wrote it.
+/// The key of a log record without a `service`.
 const UNKNOWN_SERVICE: &str = "unknown";
 
 fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {

@@ -1,6 +1,6 @@
-//! Event types: what each one must look like, and the topic it goes to.
+//! Event types: the shape and the topic of each.
 //!
-//! To add one: its file here, its line in [`EVENT_TYPES`], its fixtures.
+//! A new type needs a file here, a line in [`EVENT_TYPES`] and fixtures.
 
 mod check;
 mod log;
@@ -21,47 +21,47 @@ use crate::id::EventId;
 use crate::json::Document;
 use crate::key::check_key;
 
-/// The type that everything else belongs to.
+/// The type of all other events.
 pub const REGISTERED: &EventType = &registered::EVENT_TYPE;
-/// A notification somebody asked for.
+/// A requested notification.
 pub const NOTIFICATION: &EventType = &notification::EVENT_TYPE;
-/// An order somebody placed.
+/// A placed order.
 pub const ORDER: &EventType = &order::EVENT_TYPE;
-/// A login that was seen.
+/// A login.
 pub const LOGIN: &EventType = &login::EVENT_TYPE;
-/// A log record that was written.
+/// A log record.
 pub const LOG: &EventType = &log::EVENT_TYPE;
 
-/// Every event type the edge takes in.
+/// Every event type that the edge accepts.
 pub const EVENT_TYPES: &[&EventType] = &[NOTIFICATION, ORDER, LOGIN, LOG, REGISTERED];
 
-/// A kind of event: its name, its topic and its shape.
+/// An event type: its name, topic and shape.
 #[derive(Debug)]
 pub struct EventType {
-    /// `ce_type` of those posted on the type's own route.
+    /// `ce_type` of events sent to the type's own route.
     pub name: &'static str,
-    /// CloudEvents whose type begins with this are of this kind; empty for the kind that takes the rest.
+    /// Prefix of the CloudEvents types that belong to it; empty for [`REGISTERED`], which has all others.
     pub family: &'static str,
     /// The topic.
     pub topic: &'static str,
-    /// The fields that may hold the partition key; the first usable one does.
+    /// The key fields; the first usable one is the partition key.
     pub key_fields: &'static [&'static str],
-    /// Checks a document and finds its partition key.
+    /// Validates a document; returns its partition key.
     pub check: for<'a> fn(&Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors>,
 }
 
 impl EventType {
-    /// The kind a CloudEvents type belongs to.
+    /// The event type of a CloudEvents `type`.
     pub fn of(name: &str) -> &'static Self {
         let named = EVENT_TYPES.iter().find(|kind| !kind.family.is_empty() && name.starts_with(kind.family));
         named.copied().unwrap_or(REGISTERED)
     }
 
-    /// Checks a document as the edge takes it in: its shape, and that its key can be seen by whoever reads it. Consumers
-    /// check the shape alone, because records of other producers are welcome as they are.
+    /// Validates a document by the edge's rules: its shape, and that its key has no invisible characters. Consumers check
+    /// the shape alone, because other producers' records need not follow the edge's rule for keys.
     ///
     /// # Errors
-    /// Every fault, at pointers into the document.
+    /// All errors, with pointers into the document.
     pub fn admit<'a>(&self, document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {
         let (key, mut errors) = match (self.check)(document) {
             Ok(key) => (key, ValidationErrors::default()),
@@ -76,23 +76,23 @@ impl EventType {
         errors.or(key)
     }
 
-    /// Whether the kind has a shape of its own, so that an event of it must be a JSON object.
+    /// Whether the type has a shape of its own, so that its events must be JSON objects.
     pub fn is_shaped(&self) -> bool {
         !self.family.is_empty()
     }
 }
 
-/// What a record is keyed by: order holds among records of one key.
+/// The partition key: Kafka keeps the records of one key in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PartitionKey<'a> {
-    /// The entity the event is about.
+    /// The entity that the event is about.
     Entity(Cow<'a, str>),
-    /// The event is about nothing in particular: its own id.
+    /// The event's own id, where it names no entity.
     EventId,
 }
 
 impl<'a> PartitionKey<'a> {
-    /// The key's text for an event of this id.
+    /// The key's text, for an event with this id.
     pub fn text(self, id: &EventId) -> Cow<'a, str> {
         match self {
             Self::Entity(text) => text,
@@ -100,7 +100,7 @@ impl<'a> PartitionKey<'a> {
         }
     }
 
-    /// The key, apart from the document it was found in.
+    /// The key, owned: independent of the document.
     pub fn into_owned(self) -> PartitionKey<'static> {
         match self {
             Self::Entity(text) => PartitionKey::Entity(Cow::Owned(text.into_owned())),
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_choose_their_topic() {
+    fn types_determine_their_topic() {
         for (name, topic) in [
             ("millrace.notification.requested", "notifications"),
             ("millrace.notification.v2", "notifications"),

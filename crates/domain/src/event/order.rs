@@ -21,7 +21,7 @@ fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErro
     errors.or(order.map_or(PartitionKey::EventId, PartitionKey::from))
 }
 
-/// An amount is a number, or decimal text: money is often sent as text to keep its digits.
+/// Checks the amount: a number, or a decimal string, which keeps all digits.
 fn check_amount(document: &Document<'_>, errors: &mut ValidationErrors) {
     let Some(amount) = document.get("amount") else { return };
     let number = match amount.kind() {

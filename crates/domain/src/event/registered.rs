@@ -8,7 +8,7 @@ use crate::json::Document;
 pub(super) const EVENT_TYPE: EventType =
     EventType { name: "millrace.event.registered", family: "", topic: "events", key_fields: &KEY_FIELDS, check };
 
-/// Fields that may name the entity an event is about; the first usable one is the key.
+/// The key fields; the first usable one is the partition key.
 const KEY_FIELDS: [&str; 4] = ["key", "user_id", "id", "event_id"];
 
 fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {

@@ -1,4 +1,4 @@
-//! Times as clients send them: Unix seconds, as a number or as text, or RFC 3339.
+//! Times sent by clients: Unix seconds, as a number or as text, or RFC 3339.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use thiserror::Error;
 use crate::json::{Kind, Value};
 use crate::utc::{UtcDateTime, UtcDateTimeError, nanoseconds};
 
-/// A moment between the years 1970 and 9999.
+/// A time between the years 1970 and 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(UtcDateTime);
 
-/// A value that is no time.
+/// An invalid time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TimestampError {
-    /// It is something else.
+    /// Not a time.
     #[error("must be a time in Unix seconds (a number or its text) or RFC 3339, between the years 1970 and 9999")]
     Form,
-    /// It is a time before the Unix epoch.
+    /// A time before the Unix epoch.
     #[error("must not be before 1970-01-01T00:00:00Z")]
     TooEarly,
-    /// It is a time after the year 9999, as milliseconds that are taken for seconds are.
+    /// A time after the year 9999, such as milliseconds read as seconds.
     #[error("must not be after the year 9999 in UTC: Unix time is taken in seconds, not milliseconds")]
     TooLate,
 }
@@ -30,10 +30,10 @@ pub enum TimestampError {
 const END: f64 = 253_402_300_800.0;
 
 impl Timestamp {
-    /// Reads a time off a JSON value.
+    /// Reads a time from a JSON value.
     ///
     /// # Errors
-    /// [`TimestampError`] where the value is no time.
+    /// [`TimestampError`] where the value is not a time in range.
     pub fn read(value: &Value<'_>) -> Result<Self, TimestampError> {
         match value.kind() {
             Kind::Integer | Kind::Float => Self::from_seconds(value.raw()),
@@ -42,10 +42,10 @@ impl Timestamp {
         }
     }
 
-    /// Reads a time off text.
+    /// Reads a time from text.
     ///
     /// # Errors
-    /// [`TimestampError`] where the text is no time.
+    /// [`TimestampError`] where the text is not a time in range.
     pub fn from_text(text: &str) -> Result<Self, TimestampError> {
         match text.parse::<UtcDateTime>() {
             Ok(time) if time.as_unix().is_negative() => Err(TimestampError::TooEarly),
@@ -56,10 +56,10 @@ impl Timestamp {
         }
     }
 
-    /// The moment so many milliseconds after the Unix epoch.
+    /// The time from milliseconds since the Unix epoch.
     ///
     /// # Errors
-    /// [`TimestampError`] where it is too early or too late.
+    /// [`TimestampError`] where the time is out of range.
     pub fn from_millis(millis: i64) -> Result<Self, TimestampError> {
         Self::from_unix(SignedDuration::from_millis(millis))
     }
@@ -87,17 +87,17 @@ impl Timestamp {
 
     /// Milliseconds since the Unix epoch.
     pub fn as_millis(self) -> i64 {
-        // It is a moment of some year before 10000.
+        // The year is below 10000: it always fits.
         i64::try_from(self.0.as_unix().as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// The moment as a date and a time.
+    /// The time as a date and time in UTC.
     pub fn as_utc(self) -> UtcDateTime {
         self.0
     }
 }
 
-/// Seconds as digits with or without a fraction, exact to the nanosecond: a double is not.
+/// Decimal seconds, exact to the nanosecond, which a double is not.
 fn decimal(text: &str) -> Option<SignedDuration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unix_seconds_and_rfc_3339_name_the_same_moment() {
+    fn unix_seconds_and_rfc_3339_give_the_same_time() {
         for text in ["1769860800", "1769860800.0", "2026-01-31T12:00:00Z", "2026-01-31T14:00:00+02:00"] {
             assert_eq!(Timestamp::from_text(text).unwrap().to_string(), "2026-01-31T12:00:00Z", "{text}");
         }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn fractions_of_seconds_are_exact() {
-        for (text, told) in [
+        for (text, expected) in [
             ("1769860800.123", ".123Z"),
             ("1769860800.000000001", ".000000001Z"),
             ("1769860800.0000000019", ".000000001Z"),
@@ -134,25 +134,25 @@ mod tests {
             ("2026-01-31T12:00:00.0000000019Z", ".000000001Z"),
         ] {
             let time = Timestamp::from_text(text).unwrap().to_string();
-            assert_eq!(time, format!("2026-01-31T12:00:00{told}"), "{text}");
+            assert_eq!(time, format!("2026-01-31T12:00:00{expected}"), "{text}");
         }
     }
 
     #[test]
     fn the_last_second_of_the_year_9999_is_a_time() {
-        for (text, told) in [
+        for (text, expected) in [
             ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
             ("253402300799", "9999-12-31T23:59:59Z"),
             ("253402300799.999", "9999-12-31T23:59:59.999Z"),
         ] {
             let time = Timestamp::from_text(text).unwrap();
-            assert_eq!(time.to_string(), told, "{text}");
+            assert_eq!(time.to_string(), expected, "{text}");
             assert_eq!(Timestamp::from_millis(time.as_millis()).unwrap(), time, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_time_is_refused_with_the_reason() {
+    fn an_invalid_time_is_refused_with_the_reason() {
         for text in ["", "yesterday", "NaN", "inf", "2026-13-01T00:00:00Z", "2026-01-31"] {
             assert_eq!(Timestamp::from_text(text), Err(TimestampError::Form), "{text}");
         }

@@ -1,4 +1,4 @@
-//! A batch as an insight.
+//! The aggregation of a batch of logins into an insight.
 
 use serde::{Serialize, Serializer};
 
@@ -6,31 +6,31 @@ use super::login::Login;
 use super::ranking::Ranking;
 use crate::event::Timestamp;
 
-/// What a batch of logins amounts to. A login without a field is not in that field's counts.
+/// Aggregates of a batch of logins. A login without a field is not in that field's counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Insight<'a> {
-    /// Names the insight in the whole system.
+    /// Identifies the insight in the whole system.
     pub id: &'a str,
-    /// How many logins there were.
+    /// Number of logins.
     pub batch_size: usize,
-    /// When the earliest of them was.
+    /// Time of the earliest login.
     #[serde(serialize_with = "rfc_3339")]
     pub start_time: Timestamp,
-    /// When the latest of them was.
+    /// Time of the latest login.
     #[serde(serialize_with = "rfc_3339")]
     pub end_time: Timestamp,
-    /// All types of devices, the most frequent first.
+    /// All device types, the most frequent first.
     pub device_type_aggregation: Ranking<'a>,
     /// The ten most frequent locales.
     pub top_10_locations: Ranking<'a>,
     /// The five least frequent locales, the least frequent first.
     pub bottom_5_locations: Ranking<'a>,
-    /// The five users who logged in most often.
+    /// The five users with the most logins.
     pub top_5_users: Ranking<'a>,
 }
 
 impl<'a> Insight<'a> {
-    /// The insight named `id` of a batch; `None` where the batch is empty.
+    /// The insight `id` of a batch; `None` where the batch is empty.
     pub fn of(id: &'a str, logins: &[&'a Login]) -> Option<Self> {
         let times = || logins.iter().map(|login| login.time);
         let locations = Ranking::of(logins.iter().filter_map(|login| login.locale.as_deref()));

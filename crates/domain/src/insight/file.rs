@@ -1,4 +1,4 @@
-//! The file that an insight is kept in.
+//! The name of an insight's file.
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -9,24 +9,24 @@ use crate::json::{Document, Error, Value};
 /// A value that is not an insight.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotAnInsight {
-    /// It is not JSON.
+    /// Not JSON.
     #[error("not JSON: {0}")]
     NotJson(#[from] Error),
-    /// A member that its file is named after is not there, or is something else.
-    #[error("its member {member:?} is not {expected}")]
+    /// A member of the file name is missing or invalid.
+    #[error("the member {member:?} is not {expected}")]
     Member {
         /// The member.
         member: &'static str,
-        /// What it should be.
+        /// The expected kind of value.
         expected: &'static str,
     },
 }
 
 /// The name of the file for an insight's JSON, `insights_<start>_<end>_<id>.json`, with times to the second as in
-/// `20260131T120000Z`. It follows from the insight alone: who writes the file again writes the same one.
+/// `20260131T120000Z`. It depends on the insight alone: writing the file again is idempotent.
 ///
 /// # Errors
-/// [`NotAnInsight`] says what the name would need. Whatever a value says, the name has no path in it.
+/// [`NotAnInsight`] names the missing or invalid member. No value puts a path into the name.
 pub fn file_name(value: &[u8]) -> Result<String, NotAnInsight> {
     let document = Document::parse(value)?;
     let text = |member| document.get(member).and_then(Value::as_str);

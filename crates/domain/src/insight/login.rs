@@ -1,40 +1,40 @@
-//! A login as its consumer reads it.
+//! A login, as the consumer reads it.
 
 use crate::event::{LOGIN, PartitionKey, Timestamp};
 use crate::field::ValidationErrors;
 use crate::json::{Document, Kind, Value};
 
-/// What an insight needs to know of a login. It owns its parts: batches outlive the records that they are made of.
+/// The fields of a login that an insight aggregates. Owned, because batches outlive their records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// Who logged in.
+    /// `user_id`.
     pub user: Box<str>,
-    /// With what.
+    /// `device_type`.
     pub device: Option<Box<str>>,
-    /// Where, as a locale.
+    /// `locale`: an insight's location.
     pub locale: Option<Box<str>>,
-    /// When.
+    /// The time of the login.
     pub time: Timestamp,
 }
 
 impl Login {
-    /// Reads a login off a record's value, by the rules that the edge takes logins in by. One that does not say when it
-    /// was has the time of its event, `happened`: milliseconds since the Unix epoch.
+    /// Reads a login from a record's value, by the edge's rules. A login without a `timestamp` has its
+    /// event's time, `event_time`, in milliseconds since the Unix epoch.
     ///
     /// # Errors
-    /// The faults of a value that is not a login.
-    pub fn read(document: &Document<'_>, happened: impl FnOnce() -> i64) -> Result<Self, ValidationErrors> {
+    /// The errors of a value that is not a login.
+    pub fn read(document: &Document<'_>, event_time: impl FnOnce() -> i64) -> Result<Self, ValidationErrors> {
         let PartitionKey::Entity(user) = (LOGIN.check)(document)? else {
-            return Err(ValidationErrors::one("/user_id", "names nobody"));
+            return Err(ValidationErrors::one("/user_id", "is not a key"));
         };
         let text = |name| document.get(name).and_then(Value::as_str).map(Box::from);
         let time = if let Some(value) = document.get("timestamp").filter(|value| value.kind() != Kind::Null) {
             Timestamp::read(value).map_err(|error| ValidationErrors::one("/timestamp", error.to_string()))?
         } else {
-            let happened = happened();
-            Timestamp::from_millis(happened).map_err(|_| {
-                let fault = format!("is missing, and the record's own ({happened} ms) is no time");
-                ValidationErrors::one("/timestamp", fault)
+            let event_time = event_time();
+            Timestamp::from_millis(event_time).map_err(|_| {
+                let detail = format!("is missing, and the record's own ({event_time} ms) is out of range");
+                ValidationErrors::one("/timestamp", detail)
             })?
         };
         Ok(Self { user: user.into(), device: text("device_type"), locale: text("locale"), time })

@@ -1,11 +1,4 @@
-//! What a batch of logins amounts to: how many there were, when, from which devices and places, and of whom.
-//!
-//! | file | its one idea |
-//! |---|---|
-//! | `login` | a login as its consumer reads it |
-//! | `ranking` | how often each name was met |
-//! | `aggregate` | a batch as an insight |
-//! | `file` | the file that an insight is kept in |
+//! Insights: aggregates of batches of logins by time, device type, locale and user.
 
 mod aggregate;
 mod file;
@@ -17,16 +10,16 @@ pub use file::{NotAnInsight, file_name};
 pub use login::Login;
 pub use ranking::Ranking;
 
-/// The type of the event that an insight is.
+/// `ce_type` of an insight.
 pub const EVENT_TYPE: &str = "millrace.login.insight";
 
-/// Who makes insights.
+/// `ce_source` of an insight.
 pub const SOURCE: &str = "/millrace/login-insights";
 
 /// The topic that insights are written to.
 pub const TOPIC: &str = "processed-data";
 
-/// How many logins a full batch has.
+/// Number of logins in a full batch.
 pub const FULL_BATCH: usize = 100;
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
-//! How often each name was met.
+//! Counts of names, ranked.
 
 use std::collections::HashMap;
 
 use serde::{Serialize, Serializer};
 
-/// Names with their counts, in a set order. As JSON it is an object whose members keep that order.
+/// Names with their counts, in order. In JSON, an object whose members keep that order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ranking<'a>(Vec<(&'a str, usize)>);
 
 impl<'a> Ranking<'a> {
     /// The most frequent first, ties by name.
     pub(super) fn of(names: impl Iterator<Item = &'a str>) -> Self {
-        // Senders choose the names; of as many as a batch has, none can make the map slow.
+        // Senders choose the names, but a batch has too few for collisions to make the map slow.
         let mut counts: HashMap<&str, usize, foldhash::fast::RandomState> = HashMap::default();
         for name in names {
             *counts.entry(name).or_default() += 1;

@@ -20,7 +20,7 @@ fn insight(logins: &[Login]) -> String {
 }
 
 #[test]
-fn a_login_is_read_as_the_edge_takes_it_and_as_older_producers_write_it() {
+fn logins_of_the_edge_and_of_older_producers_are_read() {
     let login = |user: &str, device: Option<&str>, locale: Option<&str>, time: &str| {
         let time = crate::event::Timestamp::from_text(time).unwrap();
         Login { user: user.into(), device: device.map(Into::into), locale: locale.map(Into::into), time }
@@ -46,8 +46,8 @@ fn a_login_is_read_as_the_edge_takes_it_and_as_older_producers_write_it() {
 }
 
 #[test]
-fn what_the_edge_would_not_take_is_no_login_and_says_why() {
-    for (value, fault) in [
+fn an_invalid_login_is_refused_with_the_reason() {
+    for (value, expected) in [
         ("plain text", "line 1"),
         ("[1]", "must be a JSON object, not an array"),
         ("{}", "/user_id is required"),
@@ -57,15 +57,15 @@ fn what_the_edge_would_not_take_is_no_login_and_says_why() {
         (r#"{"user_id": "u", "timestamp": "yesterday"}"#, "/timestamp must be a time"),
     ] {
         let error = read(value).unwrap_err();
-        assert!(error.contains(fault), "{value}: {error}");
+        assert!(error.contains(expected), "{value}: {error}");
     }
     let document = Document::parse(br#"{"user_id": "u"}"#).unwrap();
     let error = Login::read(&document, || -1).unwrap_err().to_string();
-    assert!(error.contains("the record's own (-1 ms) is no time"), "{error}");
+    assert!(error.contains("the record's own (-1 ms) is out of range"), "{error}");
 }
 
 #[test]
-fn an_insight_is_what_the_contract_says_letter_by_letter() {
+fn an_insights_json_is_as_in_the_contract() {
     let logins: Vec<_> = [
         r#"{"user_id": "2", "device_type": "ios", "locale": "de-DE", "timestamp": 1769860803}"#,
         r#"{"user_id": "1", "device_type": "android", "locale": "en-US", "timestamp": "2026-01-31T12:00:01.5Z"}"#,
@@ -87,7 +87,7 @@ fn an_insight_is_what_the_contract_says_letter_by_letter() {
     assert_eq!(Insight::of(ID, &[]), None);
 }
 
-/// Sorts by count and name, by looking at every pair.
+/// Ranks by count and name with a naive quadratic search.
 fn ranked(names: &[Option<String>], limit: usize, least_first: bool) -> String {
     let mut left: Vec<&String> = names.iter().flatten().collect();
     left.sort();
@@ -129,7 +129,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn an_insight_is_what_a_naive_count_over_the_values_says(values in prop::collection::vec(login(), 1..60)) {
+    fn an_insight_equals_a_naive_count(values in prop::collection::vec(login(), 1..60)) {
         let logins: Vec<_> = values.iter().map(|value| read(&value.to_string()).unwrap()).collect();
         let json = insight(&logins);
 
@@ -160,10 +160,11 @@ fn a_file_is_named_after_its_insight_to_the_second() {
     assert_eq!(file_name(value.to_string().as_bytes()), Ok(expected));
 }
 
+/// No value leads to a path outside of the folder.
 #[test]
-fn what_is_no_insight_has_no_file_and_none_outside_of_the_folder() {
+fn an_invalid_insight_has_no_file_name() {
     let time = "2026-01-31T12:00:00Z";
-    for (value, fault) in [
+    for (value, expected) in [
         (json!("insight"), "\"id\" is not a UUID"),
         (json!({"start_time": time, "end_time": time}), "\"id\" is not a UUID"),
         (json!({"id": "../../etc/passwd", "start_time": time, "end_time": time}), "\"id\" is not a UUID"),
@@ -171,7 +172,7 @@ fn what_is_no_insight_has_no_file_and_none_outside_of_the_folder() {
         (json!({"id": ID, "start_time": time, "end_time": "/../x"}), "\"end_time\" is not a time"),
     ] {
         let error = file_name(value.to_string().as_bytes()).unwrap_err().to_string();
-        assert!(error.contains(fault), "{value}: {error}");
+        assert!(error.contains(expected), "{value}: {error}");
     }
     assert!(matches!(file_name(b"\xff"), Err(NotAnInsight::NotJson(_))));
 }

@@ -1,4 +1,4 @@
-//! An array that is split while it is checked.
+//! Iteration over an array's elements while it is parsed.
 
 use std::iter::FusedIterator;
 
@@ -6,51 +6,50 @@ use super::document::{self, Document};
 use super::error::{Error, Failure};
 use super::scanner::{Scanned, Scanner};
 
-/// The elements of a text that is an array, each with its members at hand.
+/// The elements of an array, each with its members parsed.
 ///
-/// One pass checks and splits: what is wrong further on is not known yet when an element is handed out. After an error
-/// nothing more comes, and without one the whole text was valid.
+/// One pass validates and splits: an element is returned before the rest of the text is validated. The iterator ends
+/// after an error; without one the whole text is valid.
 #[derive(Debug)]
 pub struct Array<'a> {
     scanner: Scanner<'a>,
-    place: Place,
+    position: Position,
 }
 
-/// What the next byte belongs to.
+/// The syntax expected next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     Bracket,
     Separator,
     End,
 }
 
 impl<'a> Array<'a> {
-    /// The array that `bytes` are; none where they are another JSON value.
+    /// Opens an array; `None` where `bytes` are another JSON value.
     ///
     /// # Errors
     ///
-    /// What is wrong with `bytes` if they do not begin as an array does; see
-    /// [`Document::parse`](super::Document::parse).
+    /// As [`Document::parse`](super::Document::parse), where `bytes` do not begin with an array.
     pub fn open(bytes: &'a [u8]) -> Result<Option<Self>, Error> {
         let mut scanner = Scanner::new(document::text(bytes)?);
         scanner.skip_whitespace();
         if scanner.peek() == Some(b'[') {
-            return Ok(Some(Self { scanner, place: Place::Bracket }));
+            return Ok(Some(Self { scanner, position: Position::Bracket }));
         }
         Document::parse(bytes).map(|_| None)
     }
 
     fn advance(&mut self) -> Result<Option<Scanned<'a>>, Failure> {
-        let more = match self.place {
-            Place::Bracket => self.scanner.enter_array()?,
-            Place::Separator => self.scanner.next_element()?,
-            Place::End => return Ok(None),
+        let more = match self.position {
+            Position::Bracket => self.scanner.enter_array()?,
+            Position::Separator => self.scanner.next_element()?,
+            Position::End => return Ok(None),
         };
         if more {
-            self.place = Place::Separator;
+            self.position = Position::Separator;
             return self.scanner.item().map(Some);
         }
-        self.place = Place::End;
+        self.position = Position::End;
         self.scanner.end()?;
         Ok(None)
     }
@@ -60,7 +59,7 @@ impl<'a> Iterator for Array<'a> {
     type Item = Result<Document<'a>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let element = self.advance().inspect_err(|_| self.place = Place::End);
+        let element = self.advance().inspect_err(|_| self.position = Position::End);
         let located = element.map_err(|failure| Error::locate(failure, self.scanner.text()));
         located.transpose().map(|element| element.map(Document::from))
     }

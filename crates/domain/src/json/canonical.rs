@@ -1,8 +1,8 @@
-//! The canonical form of a value: what is one value however it is spelled has one text.
+//! The canonical form of a value: all spellings of one value have the same text.
 //!
-//! The form is that of [RFC 8785](https://www.rfc-editor.org/rfc/rfc8785), but for numbers: that RFC takes each for a
-//! double, and two that differ beyond a double's digits would be one. Here a number keeps all its digits, so that numbers
-//! have one text exactly where they are equal. Of every number that a double's shortest text writes, the text is the RFC's.
+//! The form is that of [RFC 8785](https://www.rfc-editor.org/rfc/rfc8785), except for numbers: that RFC reads them as
+//! doubles, so that two numbers that differ beyond a double's precision would be the same. Here a number keeps all its
+//! digits: numbers have the same text exactly where they are equal. Every shortest text of a double has the RFC's form.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -12,13 +12,13 @@ use super::string::unescape;
 use super::value::{Kind, Value};
 use super::walk::{number_end, string_end};
 
-/// The most digits before the point of a number that is written without an exponent.
-const PLAIN_DIGITS: usize = 21;
+/// Most digits before the decimal point of a number without an exponent.
+const PLAIN_DIGITS_LIMIT: usize = 21;
 
-/// The most leading zeros behind the point of a number below 1 that is written without an exponent.
-const PLAIN_ZEROS: usize = 5;
+/// Most leading zeros after the decimal point of a number below 1 without an exponent.
+const PLAIN_ZEROS_LIMIT: usize = 5;
 
-/// Appends the canonical form of a value. Time grows in proportion to the value's size.
+/// Appends the canonical form of a value, in time linear in its size.
 pub fn write_canonical(out: &mut Vec<u8>, value: &Value<'_>) {
     Writer { text: value.raw(), at: 0, out }.value();
 }
@@ -35,7 +35,7 @@ pub fn canonical_order(left: &str, right: &str) -> Ordering {
     left.bytes().map(weight).cmp(right.bytes().map(weight))
 }
 
-/// Walks over a valid text and writes it anew.
+/// Rewrites a valid text in canonical form.
 struct Writer<'t, 'o> {
     text: &'t str,
     at: usize,
@@ -54,7 +54,7 @@ impl<'t> Writer<'t, '_> {
         }
     }
 
-    /// The next byte that is neither white space nor stands between values.
+    /// The next byte that is neither white space nor a separator.
     fn peek(&mut self) -> Option<u8> {
         loop {
             match *self.text.as_bytes().get(self.at)? {
@@ -69,7 +69,7 @@ impl<'t> Writer<'t, '_> {
         self.at = end;
     }
 
-    /// Writes a string and gives what it says.
+    /// Writes a string; returns its unescaped text.
     fn string(&mut self) -> Cow<'t, str> {
         let end = string_end(self.text.as_bytes(), self.at);
         let inside = self.text.get(self.at + 1..end - 1).unwrap_or_default();
@@ -86,9 +86,9 @@ impl<'t> Writer<'t, '_> {
     fn number(&mut self) {
         let (end, kind) = number_end(self.text.as_bytes(), self.at);
         let raw = self.text.get(self.at..end).unwrap_or_default();
-        // Nearly all numbers are in their form, but for zeros at the end of a fraction.
+        // Fast path: nearly all numbers are canonical, except for trailing zeros of a fraction.
         let plain = match kind {
-            Kind::Integer => Some(raw).filter(|raw| raw.len() <= PLAIN_DIGITS && *raw != "-0"),
+            Kind::Integer => Some(raw).filter(|raw| raw.len() <= PLAIN_DIGITS_LIMIT && *raw != "-0"),
             _ => plain_decimal(raw),
         };
         match plain {
@@ -142,19 +142,19 @@ impl<'t> Writer<'t, '_> {
     }
 }
 
-/// The form of a number that has neither an exponent nor needs one, such as `49.90`.
+/// The canonical form of a number that neither has an exponent nor needs one, such as `49.90`.
 fn plain_decimal(raw: &str) -> Option<&str> {
     let (whole, fraction) = raw.split_once('.')?;
     let is_plain = match whole {
-        "0" | "-0" => fraction.bytes().take(PLAIN_ZEROS + 1).any(|digit| digit != b'0'),
-        _ => whole.len() <= PLAIN_DIGITS,
+        "0" | "-0" => fraction.bytes().take(PLAIN_ZEROS_LIMIT + 1).any(|digit| digit != b'0'),
+        _ => whole.len() <= PLAIN_DIGITS_LIMIT,
     };
     let has_exponent = fraction.bytes().any(|byte| !byte.is_ascii_digit());
     (is_plain && !has_exponent).then(|| raw.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// Writes a number's digits without zeros that add nothing, and the point and exponent where RFC 8785, section 3.2.2.3
-/// (`Number::toString` of ECMAScript) has them.
+/// Writes a number without superfluous zeros, with decimal point and exponent by RFC 8785, section 3.2.2.3
+/// (`Number::toString` of ECMAScript).
 fn write_number(out: &mut Vec<u8>, raw: &str) {
     let (sign, unsigned) = raw.strip_prefix('-').map_or(("", raw), |unsigned| ("-", unsigned));
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
@@ -163,10 +163,10 @@ fn write_number(out: &mut Vec<u8>, raw: &str) {
     let significant = all.trim_start_matches('0');
     let digits = significant.trim_end_matches('0');
     if digits.is_empty() {
-        // Also of -0, which is the same number.
+        // Also -0, which is the same number.
         return out.push(b'0');
     }
-    // With an exponent beyond 32 bits no number that was accepted is more than zero to a double: it stays as it is.
+    // An accepted number with an exponent beyond 32 bits is zero as a double: it is kept as sent.
     let Some(exponent) = exponent.parse::<i32>().ok().and_then(|exponent| isize::try_from(exponent).ok()) else {
         return out.extend_from_slice(raw.as_bytes());
     };
@@ -179,7 +179,7 @@ fn write_number(out: &mut Vec<u8>, raw: &str) {
 fn write_digits(out: &mut Vec<u8>, digits: &str, point: isize) {
     let zeros = |out: &mut Vec<u8>, count: usize| out.resize(out.len() + count, b'0');
     match usize::try_from(point) {
-        Ok(whole @ 1..=PLAIN_DIGITS) => {
+        Ok(whole @ 1..=PLAIN_DIGITS_LIMIT) => {
             let (before, behind) = digits.split_at(whole.min(digits.len()));
             out.extend_from_slice(before.as_bytes());
             zeros(out, whole - before.len());
@@ -188,7 +188,7 @@ fn write_digits(out: &mut Vec<u8>, digits: &str, point: isize) {
                 out.extend_from_slice(behind.as_bytes());
             }
         }
-        _ if (-PLAIN_ZEROS.cast_signed()..=0).contains(&point) => {
+        _ if (-PLAIN_ZEROS_LIMIT.cast_signed()..=0).contains(&point) => {
             out.extend_from_slice(b"0.");
             zeros(out, point.unsigned_abs());
             out.extend_from_slice(digits.as_bytes());

@@ -1,13 +1,13 @@
-//! A whole text.
+//! A parsed JSON text.
 
 use std::borrow::Cow;
 
 use super::error::{Error, ErrorKind, Failure};
-use super::scanner::{self, Scanned, USUAL_MEMBERS};
+use super::scanner::{self, Scanned, TYPICAL_MEMBERS};
 use super::value::{Kind, Value};
 use super::walk::Elements;
 
-/// A validated JSON text, with the members of its outermost object at hand.
+/// A validated JSON text, with the members of its outermost object parsed.
 #[derive(Debug, Clone)]
 pub struct Document<'a> {
     root: Value<'a>,
@@ -15,22 +15,22 @@ pub struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Checks the whole of `bytes`: time and memory grow in proportion to their number.
+    /// Validates all of `bytes`, in time and memory linear in their number.
     ///
     /// # Errors
     ///
-    /// The first thing wrong with the text, by [the rules of this module](super). In objects with many members a
-    /// duplicate name is noticed at the object's end.
+    /// The first violation of [the module's rules](super). In objects with many members a duplicate name is reported
+    /// at the object's end.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let text = text(bytes)?;
         scanner::scan(text).map(Self::from).map_err(|failure| Error::locate(failure, text))
     }
 
-    /// The text that `value` is by itself, which was checked as a part of another.
+    /// A document of a value that was validated as a part of another.
     pub fn of(value: Value<'a>) -> Self {
         let mut members = Vec::new();
         if value.kind() == Kind::Object {
-            members.reserve(USUAL_MEMBERS);
+            members.reserve(TYPICAL_MEMBERS);
             members.extend(value.members());
         }
         Self { root: value, members }
@@ -58,8 +58,8 @@ impl<'a> Document<'a> {
 
     /// The elements of the outermost array; none for other texts.
     ///
-    /// Found by walking the text again, see [`Value::elements`]: a list of them would take many times the memory of
-    /// a text like `[0,0,0]`.
+    /// Reads the text again, as [`Value::elements`]: a list of the elements would take many times the memory of a text
+    /// like `[0,0,0]`.
     pub fn elements(&self) -> Elements<'a> {
         self.root.elements()
     }
@@ -71,7 +71,7 @@ impl<'a> From<Scanned<'a>> for Document<'a> {
     }
 }
 
-/// The text that `bytes` are, if they are UTF-8 without a byte order mark.
+/// The bytes as text; an error unless they are UTF-8 without a byte order mark.
 pub(super) fn text(bytes: &[u8]) -> Result<&str, Error> {
     const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 

@@ -1,18 +1,17 @@
-//! What was wrong with a text, and where.
+//! Syntax errors and their positions.
 
 use std::fmt;
 
 use super::MAX_DEPTH;
 
-/// The longest piece of the sender's text repeated in an error, in characters.
-const QUOTED: usize = 64;
+/// Most characters of the sender's text that an error quotes.
+const QUOTE_LIMIT: usize = 64;
 
-/// A text that is not the JSON accepted here.
+/// A syntax error, such as `duplicate member name "user_id" at line 1 column 20`.
 ///
-/// Reads as `duplicate member name "user_id" at line 1 column 20`. The text quoted from the input is short and
-/// has no unprintable characters.
+/// The text quoted from the input is short and has no unprintable characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind}{}", Place(self))]
+#[error("{kind}{}", Position(self))]
 pub struct Error {
     kind: ErrorKind,
     offset: usize,
@@ -21,7 +20,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// Locates `failure` in the input; `valid` is the text, at least up to there.
+    /// Adds line and column to `failure`; `valid` is the text, at least up to its offset.
     #[cold]
     pub(super) fn locate(failure: Failure, valid: &str) -> Self {
         let before = valid.get(..failure.offset).unwrap_or(valid);
@@ -34,31 +33,31 @@ impl Error {
         }
     }
 
-    /// What is wrong.
+    /// The kind of error.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
     }
 
-    /// Where, in bytes from the start of the input.
+    /// The offset in bytes from the start of the input.
     pub fn offset(&self) -> usize {
         self.offset
     }
 
-    /// Where: the line, counted from 1.
+    /// The line, counted from 1.
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// Where: the column in characters, counted from 1.
+    /// The column in characters, counted from 1.
     pub fn column(&self) -> usize {
         self.column
     }
 }
 
-/// The last part of an error's text. Bytes that are not UTF-8 have no column worth the name.
-struct Place<'a>(&'a Error);
+/// The position in an error's text: a byte offset for invalid UTF-8, which has no columns.
+struct Position<'a>(&'a Error);
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for Position<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Error { kind, offset, line, column } = self.0;
         match kind {
@@ -69,7 +68,7 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// What can be wrong with a text.
+/// The kinds of syntax errors.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ErrorKind {
     /// The bytes are not UTF-8.
@@ -78,13 +77,13 @@ pub enum ErrorKind {
     /// The text begins with U+FEFF.
     #[error("byte order mark before the JSON text")]
     ByteOrderMark,
-    /// There is nothing but white space.
+    /// The text is empty or all white space.
     #[error("empty text where a JSON value was expected")]
     Empty,
     /// The text ends inside a value.
     #[error("unexpected end of the text, expected {expected}")]
     UnexpectedEnd {
-        /// What would have been right.
+        /// What was expected.
         expected: &'static str,
     },
     /// A character that the grammar does not allow here.
@@ -92,33 +91,33 @@ pub enum ErrorKind {
     UnexpectedCharacter {
         /// The character.
         found: char,
-        /// What would have been right.
+        /// What was expected.
         expected: &'static str,
     },
-    /// An object has two members of this name (unescaped, and cut when long).
+    /// An object has two members of this name (unescaped, truncated).
     #[error("duplicate member name {0:?}")]
     DuplicateName(Box<str>),
     /// Nesting is deeper than [`MAX_DEPTH`].
     #[error("more than {MAX_DEPTH} levels of nesting")]
     TooDeep,
-    /// A number too large for a double (its digits, cut when long).
+    /// A number too large for a double (its digits, truncated).
     #[error("number out of range: {0}")]
     NumberOutOfRange(Box<str>),
-    /// A number with a superfluous zero in front, as in `007`.
+    /// A number with a leading zero, as in `007`.
     #[error("number with a leading zero")]
     LeadingZero,
-    /// A backslash before a character that makes no escape, or `\u` without four hexadecimal digits.
+    /// An unknown escape, or `\u` without four hexadecimal digits.
     #[error("invalid escape in a string")]
     InvalidEscape,
-    /// A `\u` escape of one half of a surrogate pair.
+    /// A `\u` escape of a lone surrogate.
     #[error("lone surrogate in a string")]
     LoneSurrogate,
-    /// A character below U+0020 in a string that is not escaped.
+    /// An unescaped character below U+0020 in a string.
     #[error("unescaped control character U+{0:04X} in a string")]
     ControlCharacter(u8),
 }
 
-/// A problem found while scanning, before line and column are worked out.
+/// An error found while scanning, before its line and column are computed.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) offset: usize,
@@ -131,7 +130,7 @@ impl Failure {
         Self { offset, kind }
     }
 
-    /// The character at `offset`, or the end of the text, stands where `expected` should.
+    /// The character at `offset`, or the end of the text, where `expected` was expected.
     #[cold]
     pub(super) fn unexpected(text: &str, offset: usize, expected: &'static str) -> Self {
         let kind = match text.get(offset..).and_then(|rest| rest.chars().next()) {
@@ -142,10 +141,10 @@ impl Failure {
     }
 }
 
-/// At most [`QUOTED`] characters of `text`, with an ellipsis where it was cut.
+/// At most [`QUOTE_LIMIT`] characters of `text`, with an ellipsis where it was truncated.
 #[cold]
 pub(super) fn quote(text: &str) -> Box<str> {
-    match text.char_indices().nth(QUOTED) {
+    match text.char_indices().nth(QUOTE_LIMIT) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),
         None => text.into(),
     }

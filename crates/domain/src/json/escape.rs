@@ -5,14 +5,14 @@ use std::fmt;
 
 use super::string::next_special;
 
-/// Shows `text` as a JSON string literal, quotes included.
+/// Displays `text` as a JSON string literal, quotes included.
 ///
-/// Escapes what must be escaped, in the form of RFC 8785, section 3.2.2.2, and nothing else.
+/// Only what must be escaped is escaped, in the form of RFC 8785, section 3.2.2.2.
 pub fn escape(text: &str) -> impl fmt::Display {
     Escaped(text)
 }
 
-/// Appends `text` as a JSON string literal, as [`escape`] shows it.
+/// Appends `text` as a JSON string literal, as [`escape`] displays it.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
@@ -33,7 +33,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Hands the inside of the literal to `put`, piece by piece.
+/// Calls `put` with the content of the literal, piece by piece.
 fn escaped_pieces<E>(text: &str, mut put: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
     let mut written = 0;
     while let Some((special, byte)) = next_special(text.as_bytes(), written) {

@@ -1,17 +1,17 @@
-//! Strict JSON, validated once and read in place.
+//! Strict JSON, validated in one pass and read in place.
 //!
-//! An event goes to Kafka as the bytes its sender wrote, so nothing here builds a tree and writes it out
-//! again: [`Document::parse`] checks the whole text in one pass and hands out slices of it. Numbers stay
-//! digits, and a member's [raw text](Value::raw) is exactly what was sent.
+//! An event's value on Kafka is the sender's own bytes, so there is no tree and no serializer: [`Document::parse`]
+//! validates the whole text in one pass and returns slices of it. Numbers keep their digits, and a member's
+//! [raw text](Value::raw) is exactly what was sent.
 //!
-//! The grammar is [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259), narrowed where that leaves a choice on
-//! which readers disagree, in the spirit of I-JSON ([RFC 7493](https://www.rfc-editor.org/rfc/rfc7493)):
+//! The grammar is [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259), narrowed where it leaves choices on
+//! which parsers differ, similar to I-JSON ([RFC 7493](https://www.rfc-editor.org/rfc/rfc7493)):
 //!
 //! - UTF-8 without a byte order mark;
 //! - no two members of an object with the same name, compared after unescaping, at any level;
 //! - at most [`MAX_DEPTH`] levels of nesting;
 //! - numbers that a double can hold: `1e999` is refused; `1e-999`, which rounds to zero, is not;
-//! - no `\u` escape of half a surrogate pair, which stands for no character. `\u0000` does, and is accepted.
+//! - no `\u` escape of a lone surrogate, which is not a character. `\u0000` is one, and accepted.
 
 mod array;
 mod canonical;

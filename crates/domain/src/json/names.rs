@@ -1,12 +1,12 @@
-//! The member names of the objects being scanned, and the search for duplicates among them.
+//! Duplicate member names in the objects being scanned.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::error::{ErrorKind, Failure, quote};
 
-/// Up to this many names of an object are compared one by one; more are hashed when the object ends.
-const COMPARED: usize = 16;
+/// Objects of up to this many members are searched linearly; larger ones are hashed when they end.
+const LINEAR_SEARCH_LIMIT: usize = 16;
 
 /// A member's name, unescaped.
 #[derive(Debug)]
@@ -15,16 +15,16 @@ struct Name<'a> {
     offset: usize,
 }
 
-/// The names of all objects that are open, outermost first: a stack, so that nesting costs no allocations.
+/// The names of all open objects, outermost first: one stack, so that nesting costs no allocations.
 #[derive(Debug, Default)]
 pub(super) struct Names<'a>(Vec<Name<'a>>);
 
-/// Where the names of one object begin in [`Names`].
+/// The index of an object's first name in [`Names`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark(usize);
 
 impl<'a> Names<'a> {
-    /// Begins an object.
+    /// Starts an object.
     pub(super) fn open(&self) -> Mark {
         Mark(self.0.len())
     }
@@ -33,20 +33,20 @@ impl<'a> Names<'a> {
     #[inline]
     pub(super) fn push(&mut self, object: Mark, text: Cow<'a, str>, offset: usize) -> Result<(), Failure> {
         let known = &self.0[object.0..];
-        if known.len() < COMPARED && known.iter().any(|name| name.text == text) {
+        if known.len() < LINEAR_SEARCH_LIMIT && known.iter().any(|name| name.text == text) {
             return Err(duplicate(&text, offset));
         }
         self.0.push(Name { text, offset });
         Ok(())
     }
 
-    /// Ends an object: its names are known to differ. They stay until [`Self::forget`].
+    /// Ends an object: reports a duplicate name. The names are kept until [`Self::forget`].
     pub(super) fn close(&self, object: Mark) -> Result<(), Failure> {
         let names = &self.0[object.0..];
-        if names.len() <= COMPARED {
+        if names.len() <= LINEAR_SEARCH_LIMIT {
             return Ok(());
         }
-        // The standard library's hasher is keyed at random: senders cannot choose names that collide.
+        // The standard library's hasher has a random key: senders cannot choose colliding names.
         let mut seen = HashSet::with_capacity(names.len());
         match names.iter().find(|name| !seen.insert(name.text.as_ref())) {
             Some(name) => Err(duplicate(&name.text, name.offset)),
@@ -59,7 +59,7 @@ impl<'a> Names<'a> {
         self.0.truncate(object.0);
     }
 
-    /// The last name that was added and not dropped.
+    /// The last name.
     #[inline]
     pub(super) fn last(&self) -> Option<&Cow<'a, str>> {
         self.0.last().map(|name| &name.text)

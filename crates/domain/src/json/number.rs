@@ -1,12 +1,12 @@
-//! Numbers: their grammar, and whether a double can hold them.
+//! Numbers: their grammar, and the range of a double.
 
 use super::error::{ErrorKind, Failure, quote};
 use super::value::Kind;
 
-/// Every number of this many digits before the point is below the largest double, about 1.8 × 10³⁰⁸.
+/// A number with at most this many digits before the point is below the largest double, about 1.8 × 10³⁰⁸.
 const SAFE_DIGITS: usize = 308;
 
-/// Checks the number that starts at `start`; gives the offset behind it and its kind.
+/// Validates the number at `start`; returns the offset after it and its kind.
 pub(super) fn scan(text: &str, start: usize) -> Result<(usize, Kind), Failure> {
     let bytes = text.as_bytes();
     let first = start + usize::from(bytes.get(start) == Some(&b'-'));
@@ -28,14 +28,14 @@ pub(super) fn scan(text: &str, start: usize) -> Result<(usize, Kind), Failure> {
         at = digits(text, at + 1 + usize::from(signed))?;
         in_range = false;
     }
-    // Converting costs more than everything above, so only where the answer is not plain.
+    // Conversion is the expensive part: only where the number of digits does not decide.
     if !in_range && !text[start..at].parse::<f64>().is_ok_and(f64::is_finite) {
         return Err(Failure::new(start, ErrorKind::NumberOutOfRange(quote(&text[start..at]))));
     }
     Ok((at, kind))
 }
 
-/// The offset behind one or more digits.
+/// The offset after one or more digits.
 #[inline]
 fn digits(text: &str, start: usize) -> Result<usize, Failure> {
     let rest = text.as_bytes().get(start..).unwrap_or_default();

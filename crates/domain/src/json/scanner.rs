@@ -7,10 +7,10 @@ use super::names::{Mark, Names};
 use super::value::{Kind, Value};
 use super::{MAX_DEPTH, number, string};
 
-/// Room for the members of a common event, so that one allocation does for them.
-pub(super) const USUAL_MEMBERS: usize = 8;
+/// Initial capacity for an object's members: one allocation for most events.
+pub(super) const TYPICAL_MEMBERS: usize = 8;
 
-/// A value that was found, by itself or as an element of the outermost array.
+/// A scanned value: the whole text, or an element of the outermost array.
 #[derive(Debug)]
 pub(super) struct Scanned<'a> {
     /// The value.
@@ -19,7 +19,7 @@ pub(super) struct Scanned<'a> {
     pub(super) members: Vec<(Cow<'a, str>, Value<'a>)>,
 }
 
-/// Checks a whole text.
+/// Validates a whole text.
 pub(super) fn scan(text: &str) -> Result<Scanned<'_>, Failure> {
     let mut scanner = Scanner::new(text);
     scanner.skip_whitespace();
@@ -34,9 +34,9 @@ pub(super) fn scan(text: &str) -> Result<Scanned<'_>, Failure> {
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
     text: &'a str,
-    /// Offset of the next byte to look at.
+    /// Offset of the next byte.
     at: usize,
-    /// How many arrays and objects are open.
+    /// Number of open arrays and objects.
     depth: usize,
     names: Names<'a>,
 }
@@ -50,12 +50,12 @@ impl<'a> Scanner<'a> {
         self.text
     }
 
-    /// Steps over the value that begins at the next byte, and keeps its members.
+    /// Scans a value, and keeps its members.
     pub(super) fn item(&mut self) -> Result<Scanned<'a>, Failure> {
         let (text, start) = (self.text, self.at);
         let mut members = Vec::new();
         let kind = if self.peek() == Some(b'{') {
-            members.reserve(USUAL_MEMBERS);
+            members.reserve(TYPICAL_MEMBERS);
             let object = self.object(|name, value| members.push((name.clone(), value)))?;
             self.names.forget(object);
             Kind::Object
@@ -65,7 +65,7 @@ impl<'a> Scanner<'a> {
         Ok(Scanned { root: Value::new(&text[start..self.at], kind), members })
     }
 
-    /// Checks that nothing but white space is left.
+    /// Checks that only white space is left.
     pub(super) fn end(&mut self) -> Result<(), Failure> {
         self.skip_whitespace();
         if self.at < self.text.len() {
@@ -74,7 +74,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Steps over the value that begins at the next byte.
+    /// Scans a value.
     fn value(&mut self) -> Result<Kind, Failure> {
         match self.peek() {
             Some(b'"') => {
@@ -112,7 +112,7 @@ impl<'a> Scanner<'a> {
         Err(self.unexpected(word))
     }
 
-    /// Steps over an object, and reports each member. Its names stay behind the returned mark.
+    /// Scans an object, and reports each member. Its names are kept from the returned mark on.
     fn object(&mut self, mut member: impl FnMut(&Cow<'a, str>, Value<'a>)) -> Result<Mark, Failure> {
         self.descend()?;
         let object = self.names.open();
@@ -139,7 +139,7 @@ impl<'a> Scanner<'a> {
         Ok(object)
     }
 
-    /// Steps over a member's name, the colon, and white space.
+    /// Scans a member's name, the colon, and white space.
     fn name(&mut self, object: Mark) -> Result<(), Failure> {
         let open = self.at;
         if self.peek() != Some(b'"') {
@@ -158,7 +158,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Steps over an array.
+    /// Scans an array.
     fn array(&mut self) -> Result<(), Failure> {
         let mut more = self.enter_array()?;
         while more {
@@ -168,7 +168,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Steps over an array's opening bracket, and over the closing one if it has no elements; says whether it has.
+    /// Scans an array's opening bracket, and the closing one of an empty array; returns whether an element follows.
     pub(super) fn enter_array(&mut self) -> Result<bool, Failure> {
         self.descend()?;
         let is_empty = self.peek() == Some(b']');
@@ -178,7 +178,7 @@ impl<'a> Scanner<'a> {
         Ok(!is_empty)
     }
 
-    /// Steps over what follows an element: a comma or the closing bracket; says whether another element follows.
+    /// Scans the comma or closing bracket after an element; returns whether another element follows.
     pub(super) fn next_element(&mut self) -> Result<bool, Failure> {
         self.skip_whitespace();
         match self.peek() {
@@ -194,7 +194,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Steps over an opening bracket and white space.
+    /// Scans an opening bracket and white space.
     fn descend(&mut self) -> Result<(), Failure> {
         if self.depth == MAX_DEPTH {
             return Err(Failure::new(self.at, ErrorKind::TooDeep));
@@ -204,13 +204,13 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Steps over a closing bracket.
+    /// Scans a closing bracket.
     fn ascend(&mut self) {
         self.depth -= 1;
         self.at += 1;
     }
 
-    /// Steps over a punctuation mark and white space.
+    /// Scans a punctuation mark and white space.
     #[inline]
     fn step(&mut self) {
         self.at += 1;

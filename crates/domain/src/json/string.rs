@@ -1,17 +1,17 @@
-//! String literals: where they end, and what they say.
+//! String literals: validation and unescaping.
 
 use super::error::{ErrorKind, Failure};
 
 /// A string literal found in the text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Literal {
-    /// Offset just behind the closing quote.
+    /// Offset after the closing quote.
     pub(super) end: usize,
-    /// Whether there is a backslash inside.
+    /// Whether it has escapes.
     pub(super) escaped: bool,
 }
 
-/// Checks the literal whose opening quote is at `open`.
+/// Validates the literal whose opening quote is at `open`.
 pub(super) fn scan(text: &str, open: usize) -> Result<Literal, Failure> {
     let bytes = text.as_bytes();
     let mut at = open + 1;
@@ -29,7 +29,7 @@ pub(super) fn scan(text: &str, open: usize) -> Result<Literal, Failure> {
     }
 }
 
-/// Checks the escape at `backslash`; gives the offset behind it, and behind the whole of a surrogate pair.
+/// Validates the escape at `backslash`; returns the offset after it, or after the whole surrogate pair.
 fn scan_escape(text: &str, backslash: usize) -> Result<usize, Failure> {
     let rest = &text.as_bytes()[backslash..];
     match rest.get(1) {
@@ -48,13 +48,13 @@ fn scan_escape(text: &str, backslash: usize) -> Result<usize, Failure> {
     }
 }
 
-/// The UTF-16 code unit of the `\uXXXX` that `bytes` begin with.
+/// The UTF-16 code unit of the `\uXXXX` at the start of `bytes`.
 fn unit(bytes: &[u8]) -> Option<u32> {
     let [b'\\', b'u', digits @ ..] = bytes else { return None };
     digits.first_chunk::<4>()?.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
 }
 
-/// What the inside of a valid literal says.
+/// Unescapes the content of a valid literal.
 pub(super) fn unescape(inside: &str) -> String {
     let mut plain = String::with_capacity(inside.len());
     let mut rest = inside;
@@ -69,7 +69,7 @@ pub(super) fn unescape(inside: &str) -> String {
     plain
 }
 
-/// The character that the escape at the start of `escape` stands for, and the length of the escape.
+/// The character of the escape at the start of `escape`, and the escape's length.
 fn decode(escape: &[u8]) -> (char, usize) {
     let character = match escape.get(1) {
         Some(b'b') => '\u{8}',
@@ -95,10 +95,9 @@ fn decode_unicode(escape: &[u8]) -> (char, usize) {
     (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), length)
 }
 
-/// The first byte at or behind `from` that cannot stand for itself in a literal: a quote, a backslash or a
-/// control character.
+/// The first byte from `from` on that must be escaped in a literal: a quote, a backslash or a control character.
 ///
-/// Looks at eight bytes at a time: subtracting a number from each byte of a word borrows into the byte's top bit
+/// Reads eight bytes at a time: subtracting a number from each byte of a word borrows into the byte's top bit
 /// exactly where the byte is smaller (S. E. Anderson, "Bit Twiddling Hacks", "Determine if a word has a byte less
 /// than n"). A borrow can mark a byte falsely only above a true mark, so the lowest mark is right.
 #[inline]

@@ -1,11 +1,11 @@
-//! One value of a validated text.
+//! A value of a validated text.
 
 use std::borrow::Cow;
 
 use super::string::unescape;
 use super::walk::{Elements, Members};
 
-/// The types of JSON values; numbers are told apart by how they are written.
+/// The types of JSON values; numbers are integers or floats by their spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// `null`
@@ -14,7 +14,7 @@ pub enum Kind {
     Bool,
     /// A number without fraction and exponent, of any length; `-0` is one.
     Integer,
-    /// A number with a fraction or an exponent, also when its value is whole (`1.0`, `1e3`).
+    /// A number with a fraction or an exponent, also of an integral value (`1.0`, `1e3`).
     Float,
     /// A string.
     String,
@@ -37,7 +37,7 @@ impl<'a> Value<'a> {
         Self { raw, kind }
     }
 
-    /// The value as it was written, without white space around it.
+    /// The value as sent, without white space around it.
     pub fn raw(&self) -> &'a str {
         self.raw
     }
@@ -47,7 +47,7 @@ impl<'a> Value<'a> {
         self.kind
     }
 
-    /// What a string says; borrowed where it has no escapes.
+    /// A string's unescaped text; borrowed where it has no escapes.
     pub fn as_str(&self) -> Option<Cow<'a, str>> {
         if self.kind != Kind::String {
             return None;
@@ -56,30 +56,30 @@ impl<'a> Value<'a> {
         Some(if inside.contains('\\') { Cow::Owned(unescape(inside)) } else { Cow::Borrowed(inside) })
     }
 
-    /// The digits of an integer as they were written, with their sign; `-0` stays `-0`.
+    /// The digits of an integer as sent, with the sign; `-0` stays `-0`.
     pub fn as_integer(&self) -> Option<&'a str> {
         (self.kind == Kind::Integer).then_some(self.raw)
     }
 
-    /// The truth of a boolean.
+    /// The value of a boolean.
     pub fn as_bool(&self) -> Option<bool> {
         (self.kind == Kind::Bool).then_some(self.raw == "true")
     }
 
-    /// The members of an object in the order they were written; none for other values.
+    /// The members of an object in the order sent; none for other values.
     ///
-    /// Walks the text again, though without validating it. For a document's own members
-    /// [`Document::members`](super::Document::members) has them ready.
+    /// Reads the text again, without validation. A document's own members are already parsed:
+    /// [`Document::members`](super::Document::members).
     pub fn members(&self) -> Members<'a> {
         Members::of(*self)
     }
 
-    /// The elements of an array; none for other values. Walks the text again, as [`Self::members`] does.
+    /// The elements of an array; none for other values. Reads the text again, as [`Self::members`] does.
     pub fn elements(&self) -> Elements<'a> {
         Elements::of(*self)
     }
 
-    /// An object's member of this name. Walks the text again, as [`Self::members`] does.
+    /// An object's member of this name. Reads the text again, as [`Self::members`] does.
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
         self.members().find_map(|(candidate, value)| (candidate == name).then_some(value))
     }

@@ -1,7 +1,7 @@
-//! Looking inside a value of a validated text, one item at a time.
+//! Iteration over the members and elements of a validated value.
 //!
-//! The text is known to be valid, so the walk looks only for where values end: it steps over commas and colons
-//! without a check, and over nested values by counting brackets.
+//! The text is known to be valid, so that only the ends of values matter: separators are skipped without a check, and
+//! nested values by counting brackets.
 
 use std::borrow::Cow;
 use std::iter::FusedIterator;
@@ -50,7 +50,7 @@ impl<'a> Iterator for Elements<'a> {
 
 impl FusedIterator for Elements<'_> {}
 
-/// All values directly inside an array or object, an object's names among them.
+/// All direct children of an array or object, including an object's names.
 #[derive(Debug, Clone)]
 struct Walk<'a> {
     text: &'a str,
@@ -58,7 +58,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Steps inside `value` if it is of this kind; else there is nothing to walk.
+    /// Enters `value` if it is of this kind; empty otherwise.
     fn into(value: Value<'a>, kind: Kind) -> Self {
         let text = if value.kind() == kind { value.raw() } else { "" };
         Self { text, at: 1 }
@@ -85,7 +85,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The offset behind the string that begins at `open`.
+/// The offset after the string at `open`.
 pub(super) fn string_end(bytes: &[u8], open: usize) -> usize {
     let mut at = open + 1;
     while let Some((special, byte)) = next_special(bytes, at) {
@@ -97,7 +97,7 @@ pub(super) fn string_end(bytes: &[u8], open: usize) -> usize {
     bytes.len()
 }
 
-/// The offset behind the array or object that begins at `open`.
+/// The offset after the array or object at `open`.
 fn nested_end(bytes: &[u8], open: usize) -> usize {
     let mut at = open;
     let mut depth = 0_usize;
@@ -119,7 +119,7 @@ fn nested_end(bytes: &[u8], open: usize) -> usize {
     at
 }
 
-/// The offset behind the number that begins at `start`, and its kind.
+/// The offset after the number at `start`, and its kind.
 pub(super) fn number_end(bytes: &[u8], start: usize) -> (usize, Kind) {
     let mut kind = Kind::Integer;
     let mut at = start;

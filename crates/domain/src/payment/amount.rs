@@ -1,8 +1,8 @@
-//! Amounts of money as their senders write them.
+//! Amounts of money, in the sender's own digits.
 
 use crate::json::{Kind, Value};
 
-/// An amount: a number, or decimal text. What is sent on are the sender's own digits.
+/// An amount: a number, or a decimal string. A payment repeats the sender's own digits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Amount<'a> {
     raw: &'a str,
@@ -10,7 +10,7 @@ pub struct Amount<'a> {
 }
 
 impl<'a> Amount<'a> {
-    /// Reads a JSON value; `None` where it is no amount, null among others.
+    /// Reads a JSON value; `None` where it is not an amount, such as null.
     pub fn read(value: &Value<'a>) -> Option<Self> {
         let number: f64 = match value.kind() {
             Kind::Integer | Kind::Float => value.raw().parse().ok()?,
@@ -20,12 +20,12 @@ impl<'a> Amount<'a> {
         number.is_finite().then_some(Self { raw: value.raw(), value: number })
     }
 
-    /// The JSON that was sent: a number, or a string with its quotes.
+    /// The JSON as sent: a number, or a string with its quotes.
     pub fn raw(&self) -> &'a str {
         self.raw
     }
 
-    /// The nearest double: to compare by, not to reckon with.
+    /// The nearest double: for comparison, not for arithmetic.
     pub fn to_f64(&self) -> f64 {
         self.value
     }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_amount_is_a_number_or_its_text_and_keeps_its_digits() {
+    fn an_amount_keeps_its_digits() {
         for (json, number) in [
             ("12", 12.0),
             ("12.50", 12.5),

@@ -1,9 +1,9 @@
-//! Which payments are declined by their amount.
+//! The rules by which a payment is declined.
 
 use super::amount::Amount;
 use super::settled::Settlement;
 
-/// Decides as a bank might that looks at nothing but the amount.
+/// Declines payments by their amount.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DeclineRules {
     /// The largest amount that is paid.
@@ -11,7 +11,7 @@ pub struct DeclineRules {
 }
 
 impl DeclineRules {
-    /// Paid, unless the amount is negative or too large. Without an amount there is nothing to decline.
+    /// Paid, unless the amount is negative or above the limit. An order without an amount is paid.
     pub fn settle(&self, amount: Option<Amount<'_>>) -> Settlement {
         match amount.map(|amount| amount.to_f64()) {
             Some(amount) if amount < 0.0 => Settlement::Declined { reason: "the amount is negative".to_owned() },
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_is_declined_where_its_amount_is_negative_or_above_the_limit() {
+    fn negative_and_too_large_amounts_are_declined() {
         for paid in ["0", "-0", "99.5", r#""99.50""#, "null"] {
             assert_eq!(settle(paid), Settlement::Paid, "{paid}");
         }

@@ -10,8 +10,8 @@ const NAMESPACE: Uuid = uuid!("663724e9-2c93-48e2-bc09-714b340c7401");
 
 /// The id of the payment of an order, from the id of the order's event.
 ///
-/// However often the order is processed, by whichever process, its payment has this id: it serves as the idempotency
-/// key of a charge. It is the id of the payment's own event as well.
+/// Every process derives the same id at every attempt: it is the idempotency key of the charge, and the id of the
+/// payment's own event.
 ///
 /// A name-based `UUIDv8` over SHA-256 (RFC 9562, section 5.8 and appendix B.2).
 pub fn payment_id(order_event: &str) -> EventId {
@@ -36,20 +36,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_made_as_the_standards_example_is() {
+    fn ids_match_the_example_of_rfc_9562() {
         let id = name_based(Uuid::NAMESPACE_DNS, "www.example.com");
         assert_eq!(id.to_string(), "5c146b14-3c52-8afd-938a-375d0df1fbf6");
     }
 
     #[test]
-    fn an_order_event_has_the_same_payment_id_for_ever() {
+    fn a_payment_id_never_changes() {
         assert_eq!(payment_id("order-1").as_str(), "59d9c5c9-614d-8608-8761-977994b895fa");
         assert_ne!(payment_id("order-1"), payment_id("order-2"));
     }
 
     proptest! {
         #[test]
-        fn any_order_event_has_a_payment_id_of_its_own_that_can_be_a_header(events: HashSet<String>) {
+        fn payment_ids_are_unique_and_valid_headers(events: HashSet<String>) {
             let ids: HashSet<_> = events.iter().map(|event| payment_id(event)).collect();
             prop_assert_eq!(ids.len(), events.len());
             prop_assert!(ids.iter().all(|id| id.as_str().len() == 36 && id.as_str().is_ascii()));

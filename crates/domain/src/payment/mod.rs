@@ -1,12 +1,4 @@
 //! Payments: an order is read, charged, and settled as paid or declined. There is one payment for each order record.
-//!
-//! | file | its one idea |
-//! |---|---|
-//! | `order` | the order in a record's value, whoever wrote it |
-//! | `amount` | an amount with its digits as they were sent |
-//! | `decline` | which payments are declined by their amount |
-//! | `id` | a payment's id, the same at every try |
-//! | `settled` | a payment's value and envelope |
 
 mod amount;
 mod decline;
@@ -17,7 +9,7 @@ mod settled;
 pub use amount::Amount;
 pub use decline::DeclineRules;
 pub use id::payment_id;
-pub use order::{LONGEST_FIELD, Order, OrderError};
+pub use order::{FIELD_LIMIT, Order, OrderError};
 pub use settled::{Payment, Settlement};
 
 /// The topic that payments are written to.

@@ -11,39 +11,40 @@ use crate::event::{ORDER, key_text};
 use crate::field::ValidationErrors;
 use crate::json::{Document, Error as JsonError, Kind};
 
-/// How long an order's id, and its amount, may be in bytes of JSON: as long as a value at the edge.
+/// Longest id and amount of an order, in bytes of JSON: the edge's limit of a value.
 ///
-/// A payment repeats them, the id twice. With this limit it fits into its topic, whatever the order's own topic takes.
-pub const LONGEST_FIELD: usize = 262_144;
+/// A payment repeats them, the id twice. With this limit it fits into its topic, whatever `max.message.bytes` of the
+/// order's topic is.
+pub const FIELD_LIMIT: usize = 262_144;
 
-/// How long a user's id may be in bytes of JSON for a payment to name its user.
-const LONGEST_USER: usize = 1_024;
+/// Longest user id that a payment repeats, in bytes of JSON.
+const USER_ID_LIMIT: usize = 1_024;
 
-/// An order, as far as its payment goes.
+/// The fields of an order that its payment needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order<'a> {
-    /// Its id: text as it is, an integer digit for digit.
+    /// `order_id`: text, or an integer digit for digit.
     pub id: Cow<'a, str>,
-    /// What is to be paid, where it says so.
+    /// `amount`, if any.
     pub amount: Option<Amount<'a>>,
-    /// Who ordered, where it says so in a form that can be a key, of at most 1,024 bytes.
+    /// `user_id`, where it is a valid key of at most 1,024 bytes.
     pub user_id: Option<Cow<'a, str>>,
 }
 
-/// Why a value is no order that can be paid.
+/// Why a value is not a payable order.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum OrderError {
-    /// It is not JSON.
+    /// Not JSON.
     #[error("not JSON: {0}")]
     NotJson(#[from] JsonError),
-    /// It is an object, but not that of an order.
+    /// An object, but not of an order.
     #[error("not an order: {0}")]
     Fields(#[from] ValidationErrors),
-    /// It is neither an object nor an order's id.
+    /// Neither an object nor an order's id.
     #[error("not an order: the value must be an object, or an order's id as a string or an integer, not {0}")]
     Form(&'static str),
-    /// A field is too long for a payment.
-    #[error("the order's {field} has {bytes} bytes, and may have {LONGEST_FIELD}")]
+    /// A field is too long to be repeated in a payment.
+    #[error("the order's {field} has {bytes} bytes, the limit is {FIELD_LIMIT}")]
     TooLong {
         /// The field.
         field: &'static str,
@@ -55,10 +56,10 @@ pub enum OrderError {
 impl<'a> Order<'a> {
     /// Reads the value of a record.
     ///
-    /// An object is an order as the edge checks it. `"101"`, `101` and `{"order_id": 101}` are the same order.
+    /// An object is checked by the edge's rules. `"101"`, `101` and `{"order_id": 101}` are the same order.
     ///
     /// # Errors
-    /// [`OrderError`] says what is wrong; the same value will never be an order.
+    /// [`OrderError`] where the value is not an order: permanent.
     pub fn read(value: &'a [u8]) -> Result<Self, OrderError> {
         let document = Document::parse(value)?;
         let (id, amount, user) = match document.kind() {
@@ -71,9 +72,9 @@ impl<'a> Order<'a> {
         };
         let (id, raw_id) = id.and_then(|id| Some((key_text(&id)?, id.raw()))).ok_or_else(|| form(&document))?;
         let amount = amount.as_ref().and_then(Amount::read);
-        bound("id", raw_id)?;
-        bound("amount", amount.as_ref().map_or("", Amount::raw))?;
-        let user = user.filter(|user| user.raw().len() <= LONGEST_USER);
+        check_length("id", raw_id)?;
+        check_length("amount", amount.as_ref().map_or("", Amount::raw))?;
+        let user = user.filter(|user| user.raw().len() <= USER_ID_LIMIT);
         Ok(Self { id, amount, user_id: user.as_ref().and_then(key_text) })
     }
 }
@@ -90,8 +91,8 @@ fn form(document: &Document<'_>) -> OrderError {
     })
 }
 
-fn bound(field: &'static str, raw: &str) -> Result<(), OrderError> {
-    if raw.len() > LONGEST_FIELD {
+fn check_length(field: &'static str, raw: &str) -> Result<(), OrderError> {
+    if raw.len() > FIELD_LIMIT {
         return Err(OrderError::TooLong { field, bytes: raw.len() });
     }
     Ok(())
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_understood_however_its_producer_writes_it() {
+    fn all_producers_forms_of_an_order_are_read() {
         for (json, id, amount) in [
             (r#""101""#, "101", None),
             ("101", "101", None),
@@ -130,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn an_order_names_its_user_where_that_can_be_a_key() {
+    fn a_user_id_is_read_where_it_is_a_valid_key() {
         let user = |user: &str| {
             let json = format!(r#"{{"order_id": 1, "user_id": {user}}}"#);
             Order::read(json.as_bytes()).unwrap().user_id.map(Cow::into_owned)
         };
         assert_eq!(user(r#""12345""#), Some("12345".to_owned()));
         assert_eq!(user("12345"), Some("12345".to_owned()));
-        let longest = "u".repeat(LONGEST_USER - 2);
+        let longest = "u".repeat(USER_ID_LIMIT - 2);
         assert_eq!(user(&format!("\"{longest}\"")), Some(longest.clone()));
         for none in ["null", "1.5", r#""""#, "{}", "true", &format!("\"u{longest}\"")] {
             assert_eq!(user(none), None, "{none}");
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_order_is_refused_with_what_is_wrong() {
+    fn an_invalid_order_is_refused_with_the_reason() {
         let not_an_order = |what: &str| {
             format!("not an order: the value must be an object, or an order's id as a string or an integer, not {what}")
         };
@@ -176,13 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_a_payment_could_not_repeat_are_refused() {
-        let longest = "7".repeat(LONGEST_FIELD - 2);
+    fn too_long_fields_are_refused() {
+        let longest = "7".repeat(FIELD_LIMIT - 2);
         assert_eq!(read(&format!("\"{longest}\"")).0, longest);
         let error = |json: String| Order::read(json.as_bytes()).unwrap_err().to_string();
-        assert_eq!(error(format!("\"7{longest}\"")), "the order's id has 262145 bytes, and may have 262144");
+        assert_eq!(error(format!("\"7{longest}\"")), "the order's id has 262145 bytes, the limit is 262144");
         let long_amount = format!(r#"{{"order_id": 1, "amount": 0.{longest}7}}"#);
-        assert_eq!(error(long_amount), "the order's amount has 262145 bytes, and may have 262144");
+        assert_eq!(error(long_amount), "the order's amount has 262145 bytes, the limit is 262144");
     }
 
     prop_compose! {
@@ -200,8 +201,9 @@ mod tests {
     }
 
     proptest! {
+        /// And its id is the record's partition key.
         #[test]
-        fn an_object_is_an_order_exactly_where_the_edge_takes_it_and_under_the_same_key(object in object()) {
+        fn an_object_is_an_order_exactly_where_the_edge_accepts_it(object in object()) {
             let document = Document::parse(object.as_bytes());
             let checked = document.map_err(|error| error.to_string()).and_then(|document| {
                 (ORDER.check)(&document).map_err(|errors| errors.to_string())

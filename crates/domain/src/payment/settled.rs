@@ -9,14 +9,14 @@ use crate::id::EventId;
 use crate::json::write_string;
 use crate::traceparent::TraceParent;
 
-/// What became of a charge. To be declined is a result like the other, not a failure.
+/// The result of a charge. A decline is a result, not a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
-    /// The money was taken.
+    /// The amount was charged.
     Paid,
-    /// The money was not taken, and will not be.
+    /// The charge was declined for good.
     Declined {
-        /// Why, for the customer to read.
+        /// The reason, for the customer to read.
         reason: String,
     },
 }
@@ -35,18 +35,18 @@ impl Settlement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
     order_id: String,
-    /// JSON, as it was sent.
+    /// JSON, as sent.
     amount: Option<Box<str>>,
     user_id: Option<Box<str>>,
     settlement: Settlement,
     envelope: Envelope<'static>,
 }
 
-/// How long a value's own words are, with a payment id and a time: room for the usual value.
-const WORDS: usize = 192;
+/// Size of a value without the order's fields: initial capacity of the buffer.
+const BASE_SIZE: usize = 192;
 
 impl Payment {
-    /// The payment `id` of an order, settled `at` this time.
+    /// The payment `id` of an order, settled at the time `at`.
     pub fn settled(
         id: EventId,
         order: Order<'_>,
@@ -73,17 +73,17 @@ impl Payment {
         &self.order_id
     }
 
-    /// What is known of it besides its value.
+    /// The CloudEvents attributes.
     pub fn envelope(&self) -> &Envelope<'static> {
         &self.envelope
     }
 
     /// The value, one JSON object. `processed_at` is the event's time; `amount` and `user_id` are the order's, the
-    /// latter as text, and `reason` says why a payment was declined.
+    /// latter as text; `reason` is that of a declined payment.
     pub fn value(&self) -> Vec<u8> {
         let (amount, user_id) = (self.amount.as_deref(), self.user_id.as_deref());
-        let carried = self.order_id.len() + amount.map_or(0, str::len) + user_id.map_or(0, str::len);
-        let mut out = Vec::with_capacity(WORDS + carried);
+        let order_size = self.order_id.len() + amount.map_or(0, str::len) + user_id.map_or(0, str::len);
+        let mut out = Vec::with_capacity(BASE_SIZE + order_size);
         out.extend_from_slice(b"{\"order_id\":");
         write_string(&mut out, &self.order_id);
         out.extend_from_slice(b",\"status\":");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_value_of_a_payment_is_as_the_contract_has_it() {
+    fn a_payments_value_is_as_in_the_contract() {
         let payment = payment(r#"{"order_id": 101, "user_id": 7, "amount": 12.50}"#, Settlement::Paid);
         let id = payment_id("event-1");
         let expected = format!(
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declined_payment_says_why() {
+    fn a_declined_payment_has_a_reason() {
         let reason = "not a \"good\" day".to_owned();
         let payment = payment(r#""A\n7""#, Settlement::Declined { reason });
         let value: Value = serde_json::from_slice(&payment.value()).unwrap();
@@ -170,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_order_id_and_amount_survive_the_value(
+        fn any_order_id_and_amount_round_trip(
             id in "\\PC{1,40}|[\u{0}-\u{1f}\"\\\\]{1,9}", amount in "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,30})?", reason: String,
         ) {
             let order = format!(r#"{{"order_id":{},"amount":{amount}}}"#, json!(id));
@@ -181,8 +181,8 @@ mod tests {
             prop_assert_eq!(&value["reason"], &json!(reason));
             let amount = format!(r#","amount":{amount},"#);
             prop_assert!(text.contains(&amount), "{}", text);
-            // Its id and amount take no more room than in the order.
-            prop_assert!(text.len() - json!(reason).to_string().len() <= WORDS + order.len());
+            // Its id and amount are no longer than in the order.
+            prop_assert!(text.len() - json!(reason).to_string().len() <= BASE_SIZE + order.len());
         }
     }
 }

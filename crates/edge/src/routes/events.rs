@@ -12,7 +12,7 @@ use crate::batch::BatchAnswer;
 use crate::openapi::WriteProblems;
 use crate::problem::{Problem, ProblemBody};
 
-/// A verdict for one event, or a list of them for many.
+/// The result of one event, or of a batch.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code)] // a schema
@@ -21,11 +21,11 @@ enum Verdict {
     Many(BatchAnswer),
 }
 
-/// Takes CloudEvents 1.0: one, a batch, or newline-delimited ones.
+/// Accepts CloudEvents 1.0: a single event, a batch, or newline-delimited JSON.
 ///
-/// One is structured, or binary with `ce-` headers. The type chooses the topic: `millrace.notification.*`,
+/// A single event is in structured mode, or in binary mode with `ce-` headers. The type determines the topic: `millrace.notification.*`,
 /// `millrace.order.*`, `millrace.login.*` and `millrace.log.*` have one each, all others go to `events`. There the
-/// extension `partitionkey`, where it was sent, is the record's key.
+/// extension `partitionkey`, where present, is the record's key.
 #[utoipa::path(
     post,
     path = "/events",
@@ -34,9 +34,9 @@ enum Verdict {
         ("Idempotency-Key" = Option<String>, Header, description = "Becomes the id of a single event; not allowed on batches"),
         ("ce-specversion" = Option<String>, Header, description = "Binary mode: `1.0`", example = "1.0"),
         ("ce-id" = Option<String>, Header, description = "Binary mode: the event's id", example = "1"),
-        ("ce-source" = Option<String>, Header, description = "Binary mode: who says so", example = "/shop"),
-        ("ce-type" = Option<String>, Header, description = "Binary mode: what happened", example = "millrace.order.placed"),
-        ("ce-time" = Option<String>, Header, description = "Binary mode: when, in RFC 3339", example = "2026-01-31T12:00:00Z"),
+        ("ce-source" = Option<String>, Header, description = "Binary mode: the event's source", example = "/shop"),
+        ("ce-type" = Option<String>, Header, description = "Binary mode: the event's type", example = "millrace.order.placed"),
+        ("ce-time" = Option<String>, Header, description = "Binary mode: the event's time, in RFC 3339", example = "2026-01-31T12:00:00Z"),
     ),
     request_body(
         description = "The events; their `data` is written as it was sent",
@@ -55,10 +55,10 @@ enum Verdict {
     ),
     responses(
         WriteProblems,
-        (status = 202, description = "Every in-sync replica has them", body = Verdict),
+        (status = 202, description = "Acknowledged by all in-sync replicas", body = Verdict),
         (status = 207, description = "Some were accepted", body = BatchAnswer),
-        (status = 422, description = "Faults in the event, or none of the batch accepted", content((ProblemBody = "application/problem+json"), (BatchAnswer = "application/json"))),
-        (status = 503, description = "Nothing was written, or none of the batch acknowledged", headers(("Retry-After" = i32, description = "Seconds after which to try again")), content((ProblemBody = "application/problem+json"), (BatchAnswer = "application/json"))),
+        (status = 422, description = "The event is invalid, or none of the batch was accepted", content((ProblemBody = "application/problem+json"), (BatchAnswer = "application/json"))),
+        (status = 503, description = "Nothing was written, or none of the batch was acknowledged", headers(("Retry-After" = i32, description = "Seconds after which to retry")), content((ProblemBody = "application/problem+json"), (BatchAnswer = "application/json"))),
     ),
 )]
 pub(super) async fn take(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {

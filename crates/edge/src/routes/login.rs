@@ -15,32 +15,32 @@ const ROUTE: Route = Route { kind: event::LOGIN, code: StatusCode::ACCEPTED, sta
 
 /// A login. Further fields are kept.
 #[derive(ToSchema)]
-#[allow(dead_code)] // a schema: the body is checked and passed on as it was sent
+#[allow(dead_code)] // a schema: the body is validated and written as it was sent
 #[schema(example = json!({"user_id": "12345", "device_type": "android", "locale": "DE", "timestamp": 1_769_860_800}))]
 struct LoginRequest {
-    /// Who logged in.
+    /// The user.
     #[schema(schema_with = openapi::key)]
     user_id: String,
-    /// On what.
+    /// The type of device.
     device_type: Option<String>,
-    /// From where.
+    /// The client's IP address.
     ip: Option<String>,
-    /// In which locale.
+    /// The user's locale.
     locale: Option<String>,
-    /// When.
+    /// The time of the login.
     #[schema(schema_with = openapi::time, required = false)]
     timestamp: Option<String>,
 }
 
-/// Tells of a login.
+/// Records a login.
 #[utoipa::path(
     post,
     path = "/user-login",
     operation_id = "seeLogin",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Becomes the event's id: a retry with the same key is the same event")),
     request_body(content = LoginRequest, content_type = "application/json", description = "The login, written to `user-login` as it was sent"),
     responses(
-        (status = 202, description = "Every in-sync replica has it", body = Accepted<'_>),
+        (status = 202, description = "Acknowledged by all in-sync replicas", body = Accepted<'_>),
         WriteProblems,
     ),
 )]

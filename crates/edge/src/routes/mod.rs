@@ -1,4 +1,4 @@
-//! The routes: each file holds one, with what the OpenAPI document says of it.
+//! The routes: one per file, with its part of the OpenAPI document.
 
 mod events;
 mod health;
@@ -33,15 +33,12 @@ pub(crate) fn all() -> OpenApiRouter<Edge> {
 }
 
 pub(crate) async fn not_found(uri: Uri) -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        format!("there is nothing at {}; GET /openapi.json lists what there is", uri.path()),
-    )
+    Problem::new(StatusCode::NOT_FOUND, format!("no route matches {}; GET /openapi.json lists the routes", uri.path()))
 }
 
 pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        format!("{} does not take {method}; Allow says what it takes", uri.path()),
+        format!("{} does not support {method}; see the Allow header", uri.path()),
     )
 }

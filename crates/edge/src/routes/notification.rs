@@ -15,25 +15,25 @@ const ROUTE: Route = Route { kind: event::NOTIFICATION, code: StatusCode::OK, st
 
 /// A message for a user. Further fields are kept.
 #[derive(ToSchema)]
-#[allow(dead_code)] // a schema: the body is checked and passed on as it was sent
+#[allow(dead_code)] // a schema: the body is validated and written as it was sent
 #[schema(example = json!({"user_id": "12345", "message": "Your parcel is on its way."}))]
 struct NotificationRequest {
-    /// Whom it is for.
+    /// The recipient.
     #[schema(schema_with = openapi::key)]
     user_id: String,
-    /// What to tell them.
+    /// The text.
     message: String,
 }
 
-/// Asks for a notification, which the notifier delivers. `/send_notification` is the same.
+/// Requests a notification, which the notifier delivers. `/send_notification` is the same.
 #[utoipa::path(
     post,
     path = "/send-notification",
     operation_id = "sendNotification",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Becomes the event's id: a retry with the same key is the same event")),
     request_body(content = NotificationRequest, content_type = "application/json", description = "The notification, written to `notifications` as it was sent"),
     responses(
-        (status = 200, description = "Every in-sync replica has it", body = Accepted<'_>),
+        (status = 200, description = "Acknowledged by all in-sync replicas", body = Accepted<'_>),
         WriteProblems,
     ),
 )]
@@ -46,10 +46,10 @@ pub(super) async fn send(State(edge): State<Edge>, request: Request) -> Result<R
     post,
     path = "/send_notification",
     operation_id = "sendNotificationAlias",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Becomes the event's id: a retry with the same key is the same event")),
     request_body(content = NotificationRequest, content_type = "application/json", description = "The notification, written to `notifications` as it was sent"),
     responses(
-        (status = 200, description = "Every in-sync replica has it", body = Accepted<'_>),
+        (status = 200, description = "Acknowledged by all in-sync replicas", body = Accepted<'_>),
         WriteProblems,
     ),
 )]

@@ -15,13 +15,13 @@ const ROUTE: Route = Route { kind: event::ORDER, code: StatusCode::ACCEPTED, sta
 
 /// An order. Further fields are kept.
 #[derive(ToSchema)]
-#[allow(dead_code)] // a schema: the body is checked and passed on as it was sent
+#[allow(dead_code)] // a schema: the body is validated and written as it was sent
 #[schema(example = json!({"order_id": "101", "amount": 49.9}))]
 struct OrderRequest {
-    /// Names the order.
+    /// The order's id.
     #[schema(schema_with = openapi::key)]
     order_id: String,
-    /// What it comes to.
+    /// The amount.
     #[schema(schema_with = openapi::amount, required = false)]
     amount: Option<String>,
 }
@@ -31,10 +31,10 @@ struct OrderRequest {
     post,
     path = "/orders",
     operation_id = "placeOrder",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Becomes the event's id: a retry with the same key is the same event")),
     request_body(content = OrderRequest, content_type = "application/json", description = "The order, written to `orders` as it was sent"),
     responses(
-        (status = 202, description = "Every in-sync replica has it", body = Accepted<'_>),
+        (status = 202, description = "Acknowledged by all in-sync replicas", body = Accepted<'_>),
         WriteProblems,
     ),
 )]

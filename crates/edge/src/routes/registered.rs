@@ -22,7 +22,7 @@ const ROUTE: Route = Route { kind: event::REGISTERED, code: StatusCode::OK, stat
     post,
     path = "/register_event",
     operation_id = "registerEvent",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names the event: a repeat names the same event")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Becomes the event's id: a retry with the same key is the same event")),
     request_body(
         description = "The event, written to `events` as it was sent; a form becomes a JSON object",
         content(
@@ -31,7 +31,7 @@ const ROUTE: Route = Route { kind: event::REGISTERED, code: StatusCode::OK, stat
         ),
     ),
     responses(
-        (status = 200, description = "Every in-sync replica has it", body = Accepted<'_>),
+        (status = 200, description = "Acknowledged by all in-sync replicas", body = Accepted<'_>),
         WriteProblems,
     ),
 )]
@@ -40,10 +40,10 @@ pub(super) async fn register(State(edge): State<Edge>, request: Request) -> Resu
     let (Parts { headers, .. }, body) = request.into_parts();
     let kind = media::require_json_or_form(&headers)?;
     let contents = edge.read(&headers, body, deadline).await?;
-    let arrival = RequestContext::of(&headers);
+    let context = RequestContext::of(&headers);
     let value = match kind {
-        media::Body::Form => form::to_json(&contents.bytes, &arrival.time(), edge.limits.value)?.into(),
+        media::Body::Form => form::to_json(&contents.bytes, &context.time(), edge.limits.value)?.into(),
         media::Body::Json => Cow::Borrowed(&*contents.bytes),
     };
-    edge.accept(&ROUTE, &headers, &arrival, value, deadline).await
+    edge.accept(&ROUTE, &headers, &context, value, deadline).await
 }

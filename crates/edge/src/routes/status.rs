@@ -7,19 +7,19 @@ use axum::extract::{Request, State};
 use crate::Edge;
 use crate::status::Status;
 
-/// How long whoever asks is kept waiting.
+/// Time-out of the whole query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Tells what the brokers hold and how far the consumers are.
+/// Returns the topics' end offsets and the consumers' lag.
 ///
-/// What cannot be had now, because a partition's leader or a group's coordinator is away, is null.
+/// A figure is null while its partition's leader or its group's coordinator is unavailable.
 #[utoipa::path(
     get,
     path = "/get_status",
     operation_id = "getStatus",
     responses(
         (status = 200, description = "A broker answers", body = Status),
-        (status = 503, description = "No broker answers", body = Status, headers(("Retry-After" = i32, description = "Seconds after which to try again"))),
+        (status = 503, description = "No broker answers", body = Status, headers(("Retry-After" = i32, description = "Seconds after which to retry"))),
     ),
 )]
 pub(super) async fn get(State(edge): State<Edge>, request: Request) -> Status {

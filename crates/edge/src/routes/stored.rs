@@ -1,4 +1,4 @@
-//! `GET /events/{id}` and `GET /notifications/{id}`: what became of what was sent.
+//! `GET /events/{id}` and `GET /notifications/{id}`: stored events, and notifications with their delivery attempts.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::problem::{Problem, ProblemBody};
 use crate::sink::BoxFuture;
 use crate::stored::{LookupError, StoredEvent, StoredNotification};
 
-/// How long whoever asks is kept waiting.
+/// Time-out of a lookup.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Finds an event by its id, once it is stored: events of the topic `events`, and payments.
+/// Returns a stored event by its id: of the topics `events` and `payments`.
 #[utoipa::path(
     get,
     path = "/events/{id}",
@@ -25,8 +25,8 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
     params(("id" = String, Path, description = "The event's id", example = "0198c5a0-0000-7000-8000-000000000001")),
     responses(
         (status = 200, description = "The event", body = StoredEvent),
-        (status = 404, description = "None is stored under this id, or not yet", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "There is no database, or it does not answer", body = ProblemBody, content_type = "application/problem+json", headers(("Retry-After" = i32, description = "Seconds after which to try again"))),
+        (status = 404, description = "No event is stored under this id (yet)", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "No database is configured, or it does not answer", body = ProblemBody, content_type = "application/problem+json", headers(("Retry-After" = i32, description = "Seconds after which to retry"))),
     ),
 )]
 pub(super) async fn event(
@@ -39,7 +39,7 @@ pub(super) async fn event(
     found(deadline, "event", &id, edge.lookup.event(&id)).await
 }
 
-/// Finds a notification by its event's id, with every attempt to deliver it.
+/// Returns a notification by its event's id, with every delivery attempt.
 #[utoipa::path(
     get,
     path = "/notifications/{id}",
@@ -47,8 +47,8 @@ pub(super) async fn event(
     params(("id" = String, Path, description = "The event's id", example = "0198c5a0-0000-7000-8000-000000000001")),
     responses(
         (status = 200, description = "The notification", body = StoredNotification),
-        (status = 404, description = "None was taken up under this id, or not yet", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "There is no database, or it does not answer", body = ProblemBody, content_type = "application/problem+json", headers(("Retry-After" = i32, description = "Seconds after which to try again"))),
+        (status = 404, description = "The notifier has read no notification with this id (yet)", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "No database is configured, or it does not answer", body = ProblemBody, content_type = "application/problem+json", headers(("Retry-After" = i32, description = "Seconds after which to retry"))),
     ),
 )]
 pub(super) async fn notification(
@@ -73,14 +73,12 @@ async fn found<T: Serialize>(
 ) -> Result<Response, Problem> {
     match deadline.bound(lookup).await {
         Ok(Ok(Some(found))) => Ok(axum::Json(found).into_response()),
-        Ok(Ok(None)) => {
-            Err(Problem::new(StatusCode::NOT_FOUND, format!("no {what} is known under the id {id}, or not yet")))
-        }
+        Ok(Ok(None)) => Err(Problem::new(StatusCode::NOT_FOUND, format!("no {what} with the id {id} is stored (yet)"))),
         Ok(Err(LookupError::NoDatabase)) => {
-            Err(Problem::unavailable("this process has no database to look into: DATABASE_URL or --database names one"))
+            Err(Problem::unavailable("no database is configured: set --database or DATABASE_URL"))
         }
         Ok(Err(LookupError::Unavailable { reason })) => {
-            tracing::warn!(reason, "the database does not answer");
+            tracing::warn!(reason, "database lookup failed");
             Err(Problem::unavailable("the database does not answer"))
         }
         Err(_) => Err(Problem::unavailable("the database does not answer in time")),

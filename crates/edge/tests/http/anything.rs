@@ -1,4 +1,4 @@
-//! Whatever is sent: an answer of the contract, and a record for every 2xx and for nothing else.
+//! Property test: any request gets a documented response, and only a 2xx writes a record.
 
 use std::sync::LazyLock;
 
@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::bodies::{gzip, zstd};
-use crate::host::{Host, assert_whole};
+use crate::host::{Host, assert_problem};
 
-/// One for all cases: to build a router takes longer than a request.
+/// Shared by all cases: building a router takes longer than a request.
 static HOST: LazyLock<Host> = LazyLock::new(Host::new);
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
 
@@ -27,7 +27,7 @@ fn media_type() -> impl Strategy<Value = &'static str> {
     ])
 }
 
-/// Bodies that come near to what is taken: pieces of good ones in any order, and any bytes.
+/// Nearly valid bodies (pieces of valid ones in any order), and any bytes.
 fn body() -> impl Strategy<Value = Vec<u8>> {
     let pieces = [
         "{",
@@ -63,7 +63,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![pieces.prop_map(|pieces| pieces.concat().into_bytes()), bytes]
 }
 
-/// The body and the name of its encoding, which may be a lie.
+/// A body and its Content-Encoding, which may not match.
 fn encoded() -> impl Strategy<Value = (Vec<u8>, Option<&'static str>)> {
     (body(), 0..5).prop_map(|(body, coding)| match coding {
         0 => (gzip(&body), Some("gzip")),
@@ -77,7 +77,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn there_is_a_record_for_every_2xx_and_for_nothing_else(
+    fn every_2xx_and_nothing_else_writes_a_record(
         path in path(), media_type in prop::option::of(media_type()), (body, coding) in encoded(),
         key in prop::option::of("[ -~]{0,12}"), attribute in prop::option::of(("ce-[a-z]{1,8}", "[ -~]{0,8}")),
     ) {
@@ -98,7 +98,7 @@ proptest! {
             }
             status @ (400 | 413 | 415 | 422) => {
                 prop_assert_eq!(records, 0);
-                assert_whole(&answer.json(), status);
+                assert_problem(&answer.json(), status);
             }
             status => prop_assert!(false, "{} answered {}", path, status),
         }

@@ -1,10 +1,10 @@
-//! Many CloudEvents at once: a verdict for each, in their order.
+//! Batches of CloudEvents: a result for each, in the order sent.
 
 use millrace_domain::ErrorClass;
 use millrace_edge::{Limits, SinkError};
 use serde_json::{Value, json};
 
-use crate::host::{Answer, Host, assert_whole, pointers};
+use crate::host::{Answer, Host, assert_problem, pointers};
 
 const BATCH: &str = "application/cloudevents-batch+json";
 const LINES: &str = "application/x-ndjson";
@@ -15,8 +15,8 @@ fn event(id: &str) -> String {
     )
 }
 
-/// Sends the same events both ways.
-async fn both_ways(host: &Host, events: &[String]) -> [Answer; 2] {
+/// Sends the same events as a batch and as NDJSON.
+async fn as_batch_and_ndjson(host: &Host, events: &[String]) -> [Answer; 2] {
     let batch = host.post_as(BATCH, "/events", format!("[{}]", events.join(","))).await;
     let lines = host.post_as(LINES, "/events", events.join("\r\n\n  \n")).await;
     [batch, lines]
@@ -38,10 +38,10 @@ fn not_written() -> Result<(), SinkError> {
 }
 
 #[tokio::test]
-async fn all_accepted_is_202_with_each_events_place() {
+async fn all_accepted_is_202_with_each_events_position() {
     let host = Host::new();
     let events: Vec<_> = (0..150).map(|id| event(&id.to_string())).collect();
-    for (round, answer) in both_ways(&host, &events).await.iter().enumerate() {
+    for (round, answer) in as_batch_and_ndjson(&host, &events).await.iter().enumerate() {
         assert_eq!((answer.status.as_u16(), counts(answer)), (202, [150, 0, 0]));
         for (id, result) in answer.json()["results"].as_array().unwrap().iter().enumerate() {
             let expected = json!({
@@ -58,7 +58,7 @@ async fn all_accepted_is_202_with_each_events_place() {
 }
 
 #[tokio::test]
-async fn mixed_verdicts_are_207_in_the_order_sent() {
+async fn mixed_results_are_207_in_the_order_sent() {
     let host = Host::new();
     let large =
         format!(r#"{{"specversion":"1.0","id":"large","source":"/s","type":"t","data":"{}"}}"#, "x".repeat(262_143));
@@ -73,7 +73,7 @@ async fn mixed_verdicts_are_207_in_the_order_sent() {
     ];
     let outcomes = [Ok(()), not_written(), Err(SinkError::TooLarge)];
     host.answer_with(outcomes.clone().into_iter().chain(outcomes));
-    for answer in both_ways(&host, &events).await {
+    for answer in as_batch_and_ndjson(&host, &events).await {
         assert_eq!((answer.status.as_u16(), counts(&answer)), (207, [1, 5, 1]));
         let json = answer.json();
         let results = json["results"].as_array().unwrap();
@@ -91,7 +91,7 @@ async fn mixed_verdicts_are_207_in_the_order_sent() {
             (6, 413, &[]),
         ] {
             let error = &results[index]["error"];
-            assert_whole(error, status);
+            assert_problem(error, status);
             let mut found = pointers(error);
             found.sort();
             let mut expected: Vec<_> = at.to_vec();
@@ -105,7 +105,7 @@ async fn mixed_verdicts_are_207_in_the_order_sent() {
 }
 
 #[tokio::test]
-async fn a_batch_that_breaks_off_is_400_and_nothing_of_it_is_written() {
+async fn a_truncated_batch_is_400_and_nothing_is_written() {
     let host = Host::new();
     let whole = host.post_as(BATCH, "/events", format!("[{},{}", event("a"), event("b"))).await;
     assert_eq!(whole.status.as_u16(), 400);
@@ -113,17 +113,17 @@ async fn a_batch_that_breaks_off_is_400_and_nothing_of_it_is_written() {
     let answer = host.post_as(BATCH, "/events", format!("[{too_many}]")).await;
     assert_eq!(answer.status.as_u16(), 413);
     let answer = host.post_as(BATCH, "/events", format!("[{too_many}")).await;
-    assert_eq!(answer.status.as_u16(), 400, "a fault of the text goes before that of its size");
+    assert_eq!(answer.status.as_u16(), 400, "malformed takes precedence over too large");
     assert_eq!(host.take_records(), []);
 }
 
 #[tokio::test]
 async fn all_rejected_or_none_sent_is_422() {
     let host = Host::new();
-    for answer in both_ways(&host, &["{}".to_owned(), "1".to_owned()]).await {
+    for answer in as_batch_and_ndjson(&host, &["{}".to_owned(), "1".to_owned()]).await {
         assert_eq!((answer.status.as_u16(), counts(&answer)), (422, [0, 2, 0]));
     }
-    for answer in both_ways(&host, &[]).await {
+    for answer in as_batch_and_ndjson(&host, &[]).await {
         assert_eq!((answer.status.as_u16(), answer.json()["results"].clone()), (422, json!([])));
     }
     assert_eq!(host.take_records(), []);
@@ -135,12 +135,12 @@ async fn all_failed_is_503_and_some_failed_is_207() {
     let events = [event("a"), event("b")];
     let failures = [not_written(), Err(SinkError::OutcomeUnknown)];
     host.answer_with(failures.clone().into_iter().chain(failures));
-    for answer in both_ways(&host, &events).await {
+    for answer in as_batch_and_ndjson(&host, &events).await {
         assert_eq!((answer.status.as_u16(), counts(&answer)), (503, [0, 0, 2]));
         assert_eq!(answer.header("retry-after"), Some("2"));
         let results = &answer.json()["results"];
-        assert_whole(&results[0]["error"], 503);
-        assert_whole(&results[1]["error"], 504);
+        assert_problem(&results[0]["error"], 503);
+        assert_problem(&results[1]["error"], 504);
         assert!(results[1]["error"]["detail"].as_str().unwrap().contains("same id"));
     }
     host.answer_with([not_written()]);
@@ -150,7 +150,7 @@ async fn all_failed_is_503_and_some_failed_is_207() {
 }
 
 #[tokio::test]
-async fn an_unreadable_line_is_rejected_with_id_null_and_the_others_are_not() {
+async fn only_an_unreadable_line_is_rejected_with_id_null() {
     let host = Host::new();
     let mut body = b"{\"id\":\"half\"\n\xff\xfe\n".to_vec();
     body.extend_from_slice(event("a").as_bytes());
@@ -171,7 +171,7 @@ async fn an_unreadable_line_is_rejected_with_id_null_and_the_others_are_not() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_none_is_refused_as_a_whole() {
+async fn a_malformed_batch_is_refused_as_a_whole() {
     let host = Host::new();
     for (body, status) in [
         (event("a"), 422),
@@ -189,21 +189,23 @@ async fn a_batch_that_is_none_is_refused_as_a_whole() {
     assert_eq!(host.take_records(), []);
 }
 
+/// A 5 MiB request of the shortest events is accepted; one with more items is 413.
 #[tokio::test]
-async fn a_request_full_of_the_shortest_events_is_taken_and_one_of_more_is_refused() {
+async fn a_batch_may_have_as_many_events_as_fit_at_minimum_size() {
     let shortest = r#"{"id":"1","type":"t","data":1,"source":"/","specversion":"1.0"}"#;
-    let most = (5 << 20) / (shortest.len() + 1);
+    let limit = (5 << 20) / (shortest.len() + 1);
     let host = Host::new();
-    let answer = host.post_as(LINES, "/events", vec![shortest; most].join("\n")).await;
-    assert_eq!((answer.status.as_u16(), counts(&answer)[0]), (202, most as u64));
-    assert_eq!(host.take_records().len(), most);
-    let answer = host.post_as(BATCH, "/events", format!("[{}1]", "1,".repeat(most))).await;
+    let answer = host.post_as(LINES, "/events", vec![shortest; limit].join("\n")).await;
+    assert_eq!((answer.status.as_u16(), counts(&answer)[0]), (202, limit as u64));
+    assert_eq!(host.take_records().len(), limit);
+    let answer = host.post_as(BATCH, "/events", format!("[{}1]", "1,".repeat(limit))).await;
     answer.problem(413);
     assert_eq!(host.take_records(), []);
 }
 
+/// 80,000 invalid events get less than 32 MiB of results, each a complete problem.
 #[tokio::test]
-async fn a_batch_with_more_wrong_than_can_be_said_is_answered_in_short() {
+async fn problems_are_abbreviated_in_a_batch_with_many_errors() {
     let host = Host::new();
     let events = 80_000;
     let answer = host.post_as(BATCH, "/events", format!("[{}{{}}]", "{},".repeat(events - 1))).await;
@@ -211,13 +213,13 @@ async fn a_batch_with_more_wrong_than_can_be_said_is_answered_in_short() {
     assert!(answer.body.len() < 32 << 20, "{}", answer.body.len());
     let json = answer.json();
     for result in json["results"].as_array().unwrap() {
-        assert_whole(&result["error"], 422);
+        assert_problem(&result["error"], 422);
     }
     assert_eq!(pointers(&json["results"][0]["error"]).len(), 5);
 }
 
 #[tokio::test]
-async fn events_of_a_batch_take_room_and_give_it_back() {
+async fn events_of_a_batch_reserve_memory_and_release_it() {
     let host = Host::with(Limits { all_requests: 256 << 10, ..Limits::default() });
     for _ in 0..10 {
         let many: Vec<_> = (0..400).map(|id| event(&id.to_string())).collect();

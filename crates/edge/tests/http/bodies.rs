@@ -25,7 +25,7 @@ fn of_size(bytes: usize) -> String {
 }
 
 #[tokio::test]
-async fn json_is_what_a_body_is_taken_for() {
+async fn a_missing_content_type_counts_as_json() {
     for media_type in
         ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;", ""]
     {
@@ -36,7 +36,7 @@ async fn json_is_what_a_body_is_taken_for() {
 }
 
 #[tokio::test]
-async fn another_media_type_is_refused_with_what_would_be_right() {
+async fn an_unsupported_media_type_is_415_with_the_supported_ones() {
     let json_or_form = "application/json, application/x-www-form-urlencoded";
     let events = "application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson";
     for (path, accept) in [
@@ -64,14 +64,14 @@ async fn another_media_type_is_refused_with_what_would_be_right() {
 }
 
 #[tokio::test]
-async fn compressed_bodies_reach_the_topic_as_they_were_before() {
+async fn compressed_bodies_reach_the_topic_decompressed() {
     for (coding, body) in [
         ("gzip", gzip(ORDER.as_bytes())),
         ("GZIP", gzip(ORDER.as_bytes())),
         ("x-gzip", gzip(ORDER.as_bytes())),
         ("zstd", zstd(ORDER.as_bytes())),
         ("identity", ORDER.as_bytes().to_vec()),
-        // Members and frames one after the other are one body (RFC 1952, RFC 8878).
+        // Concatenated members and frames are one body (RFC 1952, RFC 8878).
         ("gzip", [gzip(&ORDER.as_bytes()[..5]), gzip(&ORDER.as_bytes()[5..])].concat()),
         ("zstd", [zstd(&ORDER.as_bytes()[..5]), zstd(&ORDER.as_bytes()[5..])].concat()),
     ] {
@@ -83,7 +83,7 @@ async fn compressed_bodies_reach_the_topic_as_they_were_before() {
 }
 
 #[tokio::test]
-async fn stacked_and_unknown_encodings_are_refused_with_what_would_be_right() {
+async fn stacked_and_unknown_codings_are_415_with_supported_ones() {
     let body = gzip(ORDER.as_bytes());
     let stacked: &[(&str, &str)] = &[("content-encoding", "gzip"), ("content-encoding", "gzip")];
     for headers in [
@@ -106,8 +106,8 @@ async fn stacked_and_unknown_encodings_are_refused_with_what_would_be_right() {
 async fn corrupt_and_truncated_bodies_are_refused() {
     let (gzip, zstd) = (gzip(of_size(5_000).as_bytes()), zstd(of_size(5_000).as_bytes()));
     let mut wrong_checksum = gzip.clone();
-    let place = wrong_checksum.len() - 6;
-    wrong_checksum[place] ^= 1;
+    let checksum = wrong_checksum.len() - 6;
+    wrong_checksum[checksum] ^= 1;
     // A frame that asks for a window of 128 MiB (RFC 8878, section 3.1.1.1.2).
     let wide_window = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x88, 0x01, 0x00, 0x00].to_vec();
     for (coding, body) in [
@@ -138,7 +138,7 @@ async fn corrupt_and_truncated_bodies_are_refused() {
 }
 
 #[tokio::test]
-async fn a_value_may_have_262_144_bytes_and_not_one_more() {
+async fn a_value_may_have_at_most_262_144_bytes() {
     let host = Host::new();
     assert_eq!(host.post("/send-notification", of_size(262_144)).await.status, 200);
     assert_eq!(host.take_record().value.len(), 262_144);
@@ -149,14 +149,14 @@ async fn a_value_may_have_262_144_bytes_and_not_one_more() {
     host.take_record();
     host.call("POST", "/send-notification", &headers, gzip(of_size(262_145).as_bytes())).await.problem(413);
 
-    // A form's value is the object it becomes.
+    // The limit applies to the JSON object that the form becomes.
     let form = |bytes: usize| format!("timestamp=&key={}", "x".repeat(bytes - r#"{"timestamp":"","key":""}"#.len()));
     let media_type = "application/x-www-form-urlencoded";
     assert_eq!(host.post_as(media_type, "/register_event", form(262_144)).await.status, 200);
     assert_eq!(host.take_record().value.len(), 262_144);
     host.post_as(media_type, "/register_event", form(262_145)).await.problem(413);
 
-    // Of a CloudEvent, the data is the value, however it comes.
+    // The limit applies to a CloudEvent's data, in every content mode.
     let data = of_size(262_144);
     let event = |data: &str| {
         format!(
@@ -175,7 +175,7 @@ async fn a_value_may_have_262_144_bytes_and_not_one_more() {
 }
 
 #[tokio::test]
-async fn a_request_may_have_5_mib_and_not_one_byte_more() {
+async fn a_request_may_have_at_most_5_mib() {
     let limit = 5 << 20;
     let padded = |bytes: usize| {
         let event = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":1}"#;
@@ -193,17 +193,17 @@ async fn a_request_may_have_5_mib_and_not_one_byte_more() {
         host.call("POST", "/events", headers, encode(padded(limit + 1).into())).await.problem(413);
         assert_eq!(host.take_records(), []);
     }
-    // What is announced as too large is not read at all.
+    // A Content-Length above the limit is refused without reading the body.
     host.call("POST", "/orders", &[("content-length", "5242881")], "").await.problem(413);
 }
 
 #[tokio::test]
-async fn large_requests_share_a_bounded_room_and_give_it_back() {
+async fn large_requests_share_a_memory_budget_and_release_it() {
     let host = Host::with(Limits { all_requests: 1 << 20, ..Limits::default() });
     let lines = |bytes: usize| "\n".repeat(bytes);
     for _ in 0..10 {
         host.post_as("application/x-ndjson", "/events", lines(2 << 20)).await.problem(429);
-        // No event in it: 422.
+        // Without an event: 422.
         assert_eq!(host.post_as("application/x-ndjson", "/events", lines(900 << 10)).await.status, 422);
         let compressed = host.call(
             "POST",
@@ -213,12 +213,12 @@ async fn large_requests_share_a_bounded_room_and_give_it_back() {
         );
         compressed.await.problem(429);
     }
-    // Small requests need none of it.
+    // Small requests do not count.
     assert_eq!(host.post("/orders", ORDER).await.status, 202);
 }
 
 #[tokio::test]
-async fn a_body_of_very_many_members_is_not_read_to_its_end() {
+async fn a_gzip_body_may_have_at_most_1024_members() {
     let host = Host::new();
     let (space, order) = (gzip(b" "), gzip(ORDER.as_bytes()));
     let gzipped = |members: usize| [space.repeat(members - 1), order.clone()].concat();

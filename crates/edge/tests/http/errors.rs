@@ -1,9 +1,9 @@
-//! Requests that meet no route, keys that name nothing, and headers that contradict each other.
+//! Unknown routes and methods, invalid Idempotency-Keys and repeated headers.
 
 use crate::host::Host;
 
 #[tokio::test]
-async fn what_is_not_there_is_a_problem() {
+async fn an_unknown_path_is_404_and_named() {
     let host = Host::new();
     for path in ["/", "/nowhere", "/orders/", "/orders/1", "//orders", "/Orders", "/send-notification/x", "/%6frders2"]
     {
@@ -16,7 +16,7 @@ async fn what_is_not_there_is_a_problem() {
 }
 
 #[tokio::test]
-async fn another_method_is_a_problem_that_names_the_right_ones() {
+async fn an_unsupported_method_is_405_with_allow() {
     let host = Host::new();
     let posts = ["/send-notification", "/send_notification", "/register_event", "/orders", "/user-login", "/events"];
     let gets = ["/get_status", "/health", "/openapi.json"];
@@ -39,7 +39,7 @@ async fn another_method_is_a_problem_that_names_the_right_ones() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_that_names_nothing_is_refused() {
+async fn an_invalid_idempotency_key_is_refused() {
     let too_long = "k".repeat(256);
     let quoted = format!("\"{too_long}\"");
     let host = Host::new();
@@ -60,7 +60,7 @@ async fn an_idempotency_key_that_names_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn a_header_that_was_sent_twice_is_a_problem_that_names_it() {
+async fn a_repeated_header_is_400_and_named() {
     let event = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":1,"user_id":"1","order_id":"1"}"#;
     let host = Host::new();
     for path in ["/send-notification", "/send_notification", "/register_event", "/orders", "/user-login", "/events"] {
@@ -78,7 +78,7 @@ async fn a_header_that_was_sent_twice_is_a_problem_that_names_it() {
             let problem = host.call("POST", path, &headers, event).await.problem(400);
             assert_eq!(problem["detail"], format!("the {name} was sent more than once"), "{path} {headers:?}");
         }
-        // As gateways pass on the same.
+        // Gateways join repeated headers with a comma.
         for joined in ["application/json,application/json", "application/json; charset=utf-8, text/plain"] {
             host.post_as(joined, path, event).await.problem(400);
         }

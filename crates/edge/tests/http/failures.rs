@@ -1,4 +1,4 @@
-//! When the topics do not take an event, or do not say.
+//! Failed writes, unknown outcomes and time-outs.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use millrace_domain::ErrorClass;
 use millrace_edge::{RequestDeadline, SinkError};
 use tokio::time::{Instant, sleep};
 
-use crate::host::{Host, assert_whole};
+use crate::host::{Host, assert_problem};
 
 const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":1}"#;
 
-/// Every way to write, with a body that is right.
+/// Every write route and media type, with a valid body.
 const WRITES: [(&str, &str, &str); 8] = [
     ("/send-notification", "application/json", r#"{"user_id":"1","message":"m"}"#),
     ("/send_notification", "application/json", r#"{"user_id":"1","message":"m"}"#),
@@ -32,7 +32,7 @@ fn not_written(class: ErrorClass) -> SinkError {
 }
 
 #[tokio::test]
-async fn a_failed_write_is_answered_by_its_kind() {
+async fn a_failed_write_is_answered_by_its_error_class() {
     for (error, status) in [
         (not_written(ErrorClass::Transient), 503),
         (not_written(ErrorClass::Fatal), 500),
@@ -52,14 +52,14 @@ async fn a_failed_write_is_answered_by_its_kind() {
                 504 => assert!(detail.contains("same Idempotency-Key"), "{detail}"),
                 _ => {}
             }
-            // It passes by itself.
+            // The next write succeeds.
             assert!(host.post_as(media_type, path, body).await.status.is_success());
         }
     }
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_names_the_id_that_makes_a_retry_safe() {
+async fn an_unknown_outcome_names_the_id_for_a_safe_retry() {
     let host = Host::new();
     host.answer_with([Err(SinkError::OutcomeUnknown), Err(SinkError::OutcomeUnknown)]);
     let answer = host.call("POST", "/orders", &[("idempotency-key", "mine")], r#"{"order_id":"1"}"#).await;
@@ -71,20 +71,20 @@ async fn an_unknown_outcome_names_the_id_that_makes_a_retry_safe() {
 }
 
 #[tokio::test]
-async fn a_report_that_is_left_out_is_no_acknowledgement() {
+async fn a_missing_report_is_an_unknown_outcome() {
     let host = Host::new();
-    host.leave_out_the_last_report();
+    host.omit_the_last_report();
     host.post("/orders", r#"{"order_id":"1"}"#).await.problem(504);
     let answer = host.post_as("application/x-ndjson", "/events", format!("{EVENT}\n{EVENT}")).await;
     assert_eq!(answer.status, 207);
     let json = answer.json();
     assert_eq!((&json["accepted"], &json["failed"]), (&1.into(), &1.into()));
     assert_eq!(json["results"][1]["status"], "failed");
-    assert_whole(&json["results"][1]["error"], 504);
+    assert_problem(&json["results"][1]["error"], 504);
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_write_is_answered_within_15_seconds_though_the_sink_hangs() {
+async fn every_write_is_answered_in_15_s_though_the_sink_hangs() {
     for (path, media_type, body) in WRITES {
         let host = Host::new();
         host.hang();
@@ -94,7 +94,7 @@ async fn every_write_is_answered_within_15_seconds_though_the_sink_hangs() {
         if media_type == "application/x-ndjson" {
             assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("2")));
             assert_eq!(answer.json()["failed"], 1);
-            assert_whole(&answer.json()["results"][0]["error"], 504);
+            assert_problem(&answer.json()["results"][0]["error"], 504);
         } else {
             answer.problem(504);
         }
@@ -102,7 +102,7 @@ async fn every_write_is_answered_within_15_seconds_though_the_sink_hangs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_status_is_told_within_5_seconds_though_no_broker_answers() {
+async fn get_status_answers_in_5_s_though_no_broker_answers() {
     let host = Host::new();
     host.hang();
     let started = Instant::now();
@@ -112,7 +112,7 @@ async fn the_status_is_told_within_5_seconds_though_no_broker_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hosts_own_earlier_limit_holds() {
+async fn a_hosts_earlier_deadline_applies() {
     let host = Host::new();
     host.hang();
     let started = Instant::now();
@@ -123,7 +123,7 @@ async fn a_hosts_own_earlier_limit_holds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_arrive_is_given_up() {
+async fn a_body_that_does_not_arrive_in_time_is_408() {
     for (path, media_type, body) in WRITES {
         let host = Host::new();
         let started = Instant::now();
@@ -136,7 +136,7 @@ async fn a_body_that_does_not_arrive_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_for_the_body_and_for_the_write_are_one() {
+async fn the_body_and_the_write_share_one_deadline() {
     let host = Host::new();
     host.hang();
     let started = Instant::now();
@@ -149,7 +149,7 @@ async fn the_time_for_the_body_and_for_the_write_are_one() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_leaves_no_record() {
+async fn a_truncated_body_leaves_no_record() {
     let host = Host::new();
     let pieces = [Ok(Bytes::from_static(br#"{"order_id":"1"}"#)), Err(std::io::Error::other("gone"))];
     host.post("/orders", Body::from_stream(stream::iter(pieces))).await.problem(400);
@@ -157,7 +157,7 @@ async fn a_body_that_breaks_off_leaves_no_record() {
 }
 
 #[tokio::test]
-async fn a_body_in_many_pieces_is_one_body() {
+async fn a_body_in_many_chunks_is_one_body() {
     let host = Host::new();
     let body = br#"{"order_id":"1","note":"in pieces"}"#;
     let pieces =

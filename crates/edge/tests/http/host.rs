@@ -1,4 +1,4 @@
-//! A host for the edge without a broker.
+//! A host for the edge with an in-memory sink, status and lookup.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tower::ServiceExt;
 
-/// An event as it reached the sink.
+/// An event as written to the sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) topic: &'static str,
@@ -30,7 +30,7 @@ impl Record {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(candidate, _)| candidate == name);
         let value = found.next().map(|(_, value)| value.as_str());
-        assert!(found.next().is_none(), "{name} stands there twice: {:?}", self.headers);
+        assert!(found.next().is_none(), "repeated header {name}: {:?}", self.headers);
         value
     }
 
@@ -39,24 +39,24 @@ impl Record {
     }
 }
 
-/// Keeps what it is given, and answers as it was told to.
+/// A sink that keeps all events and answers as configured.
 #[derive(Default)]
 pub(crate) struct MemorySink {
     records: Mutex<Vec<Record>>,
     outcomes: Mutex<VecDeque<Result<(), SinkError>>>,
     hangs: AtomicBool,
-    is_curt: AtomicBool,
+    omits_last_report: AtomicBool,
 }
 
 impl Sink for MemorySink {
     fn write<'a>(&'a self, events: &'a [EventRecord<'a>]) -> BoxFuture<'a, Vec<Result<Ack, SinkError>>> {
         Box::pin(async move {
-            assert!(!events.is_empty(), "a sink is not asked to write nothing");
+            assert!(!events.is_empty(), "write without events");
             let mut reports = self.record(events);
             if self.hangs.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }
-            if self.is_curt.load(Ordering::Relaxed) {
+            if self.omits_last_report.load(Ordering::Relaxed) {
                 reports.pop();
             }
             reports
@@ -86,7 +86,7 @@ impl MemorySink {
     }
 }
 
-/// A status source that says what it was told to.
+/// A status source that answers as configured.
 #[derive(Default)]
 pub(crate) struct FixedStatus {
     is_down: AtomicBool,
@@ -107,7 +107,7 @@ impl StatusSource for FixedStatus {
     }
 }
 
-/// Knows one event and one notification, both under the id that the document's examples have.
+/// A lookup of one event and one notification, both with the id of the document's examples.
 #[derive(Default)]
 pub(crate) struct FixedLookup {
     is_down: AtomicBool,
@@ -117,14 +117,14 @@ pub(crate) struct FixedLookup {
 pub(crate) const STORED: &str = "0198c5a0-0000-7000-8000-000000000001";
 
 impl FixedLookup {
-    async fn answer<T>(&self, id: &str, known: T) -> Result<Option<T>, LookupError> {
+    async fn answer<T>(&self, id: &str, stored: T) -> Result<Option<T>, LookupError> {
         if self.hangs.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
         if self.is_down.load(Ordering::Relaxed) {
             return Err(LookupError::Unavailable { reason: "refused".to_owned() });
         }
-        Ok((id == STORED || id == "a/b c").then_some(known))
+        Ok((id == STORED || id == "a/b c").then_some(stored))
     }
 }
 
@@ -167,7 +167,7 @@ impl Lookup for FixedLookup {
     }
 }
 
-/// The edge over all of them.
+/// The edge with these ports.
 pub(crate) struct Host {
     router: Router,
     sink: Arc<MemorySink>,
@@ -175,7 +175,7 @@ pub(crate) struct Host {
     lookup: Arc<FixedLookup>,
 }
 
-/// An answer, read to its end.
+/// A response with its whole body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -202,21 +202,21 @@ impl Host {
         Self { router: edge.router(), ..host }
     }
 
-    /// Answers for the next events, in their order; all later ones are written.
+    /// Sets the sink's results of the next events, in order; all later ones are written.
     pub(crate) fn answer_with(&self, outcomes: impl IntoIterator<Item = Result<(), SinkError>>) {
         self.sink.outcomes.lock().unwrap().extend(outcomes);
     }
 
-    /// From now on nothing is ever answered.
+    /// From now on no port answers.
     pub(crate) fn hang(&self) {
         self.sink.hangs.store(true, Ordering::Relaxed);
         self.status.hangs.store(true, Ordering::Relaxed);
         self.lookup.hangs.store(true, Ordering::Relaxed);
     }
 
-    /// From now on the sink leaves out its last answer.
-    pub(crate) fn leave_out_the_last_report(&self) {
-        self.sink.is_curt.store(true, Ordering::Relaxed);
+    /// From now on the sink omits its last report.
+    pub(crate) fn omit_the_last_report(&self) {
+        self.sink.omits_last_report.store(true, Ordering::Relaxed);
     }
 
     /// From now on no broker answers the status source, and no database the lookup.
@@ -225,12 +225,12 @@ impl Host {
         self.lookup.is_down.store(true, Ordering::Relaxed);
     }
 
-    /// What reached the sink since the last time this was asked.
+    /// The records written since the last call.
     pub(crate) fn take_records(&self) -> Vec<Record> {
         std::mem::take(&mut *self.sink.records.lock().unwrap())
     }
 
-    /// The one record that reached the sink.
+    /// The only record written since the last call.
     pub(crate) fn take_record(&self) -> Record {
         let mut records = self.take_records();
         assert_eq!(records.len(), 1, "{records:?}");
@@ -255,12 +255,12 @@ impl Host {
         self.send(request.body(body.into()).unwrap()).await
     }
 
-    /// Posts without a header.
+    /// POST without headers.
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
         self.call("POST", path, &[], body).await
     }
 
-    /// Posts under a media type.
+    /// POST with a Content-Type.
     pub(crate) async fn post_as(&self, media_type: &str, path: &str, body: impl Into<Body>) -> Answer {
         self.call("POST", path, &[("content-type", media_type)], body).await
     }
@@ -275,27 +275,27 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
     }
 
-    /// The body of a problem, which is checked to be a whole one.
+    /// The body of a problem with this status, after [`assert_problem`].
     pub(crate) fn problem(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{:?}", self.body);
         assert_eq!(self.header("content-type"), Some("application/problem+json"));
         assert!(self.header("x-request-id").is_some());
         let problem = self.json();
-        assert_whole(&problem, status);
+        assert_problem(&problem, status);
         let retries = [429, 503, 504].contains(&status);
         let after = self.header("retry-after").map(|seconds| seconds.parse::<u32>().unwrap());
         assert_eq!(after.is_some_and(|seconds| (1..=60).contains(&seconds)), retries, "{after:?}");
         problem
     }
 
-    /// The JSON pointers of a problem's faults.
+    /// The JSON pointers of a problem's errors.
     pub(crate) fn pointers(&self, status: u16) -> Vec<String> {
         pointers(&self.problem(status))
     }
 }
 
-/// Asserts that a problem has all that RFC 9457 and the contract promise.
-pub(crate) fn assert_whole(problem: &Value, status: u16) {
+/// Asserts that a problem has all members of RFC 9457 and of the contract.
+pub(crate) fn assert_problem(problem: &Value, status: u16) {
     assert_eq!(problem["status"], status);
     assert_eq!(problem["type"], "about:blank");
     assert_eq!(problem["title"], StatusCode::from_u16(status).unwrap().canonical_reason().unwrap());
@@ -305,7 +305,7 @@ pub(crate) fn assert_whole(problem: &Value, status: u16) {
     }
 }
 
-/// The pointers of a problem's faults.
+/// The JSON pointers of a problem's errors.
 pub(crate) fn pointers(problem: &Value) -> Vec<String> {
     let errors = problem["errors"].as_array().into_iter().flatten();
     errors.map(|error| error["pointer"].as_str().unwrap().to_owned()).collect()

@@ -1,8 +1,8 @@
-//! Keys of all kinds, and numbers digit for digit.
+//! Partition keys, and numbers digit for digit.
 
 use crate::host::Host;
 
-/// What may stand as a key, and the key it makes.
+/// Valid values of a key field, and the resulting partition key.
 const KEYS: [(&str, &str); 8] = [
     (r#""12345""#, "12345"),
     (r#"" ""#, " "),
@@ -14,11 +14,11 @@ const KEYS: [(&str, &str); 8] = [
     ("123456789012345678901234567890", "123456789012345678901234567890"),
 ];
 
-/// What may not.
-const NO_KEYS: [&str; 10] = [r#""""#, "null", "1.0", "1e3", "1E0", "-0.0", "true", "false", "{}", "[1]"];
+/// Invalid values of a key field.
+const INVALID_KEYS: [&str; 10] = [r#""""#, "null", "1.0", "1e3", "1E0", "-0.0", "true", "false", "{}", "[1]"];
 
 #[tokio::test]
-async fn strings_and_integers_are_keys_as_their_text() {
+async fn strings_and_integers_are_keys() {
     for (path, field) in [
         ("/send-notification", "user_id"),
         ("/orders", "order_id"),
@@ -37,10 +37,10 @@ async fn strings_and_integers_are_keys_as_their_text() {
 }
 
 #[tokio::test]
-async fn other_values_are_no_keys() {
+async fn other_values_of_a_key_field_are_422() {
     for (path, field) in [("/send-notification", "user_id"), ("/orders", "order_id"), ("/user-login", "user_id")] {
         let pointer = format!("/{field}");
-        for json in NO_KEYS {
+        for json in INVALID_KEYS {
             let host = Host::new();
             let answer = host.post(path, format!(r#"{{"message":"m","{field}":{json}}}"#)).await;
             assert_eq!(answer.pointers(422), [pointer.as_str()], "{path} {json}");
@@ -50,7 +50,7 @@ async fn other_values_are_no_keys() {
     }
 }
 
-/// Two that look the same would be two entities.
+/// Two keys that look the same would be two entities.
 #[tokio::test]
 async fn invisible_characters_in_a_key_are_refused() {
     for (path, field) in [
@@ -71,7 +71,7 @@ async fn invisible_characters_in_a_key_are_refused() {
             assert_eq!(host.take_records(), []);
         }
     }
-    // All faults are told at once, and only the field that is the key counts.
+    // All errors are reported at once, and only the key's field is checked.
     let host = Host::new();
     let answer = host.post("/send-notification", r#"{"user_id":"1\t"}"#).await;
     assert_eq!(answer.pointers(422), ["/message", "/user_id"]);

@@ -1,6 +1,6 @@
-//! The edge as its callers see it, over a sink in memory: what is answered, and what reached the topics.
+//! The edge over an in-memory sink: responses, and the records written.
 
-#![allow(clippy::unwrap_used, reason = "in what tests share, as in the tests: a panic is the failure")]
+#![allow(clippy::unwrap_used, reason = "shared test code: a panic fails the test")]
 
 mod anything;
 mod batches;

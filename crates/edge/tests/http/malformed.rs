@@ -1,4 +1,4 @@
-//! Malformed bodies: each has its status and the place of its fault, and none reaches a topic.
+//! Malformed bodies: each has its status and its errors' pointers, and none reaches a topic.
 
 use crate::host::Host;
 
@@ -7,8 +7,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const EVENT: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
 
-/// Not JSON as RFC 8259 has it, or more than this edge takes of it: 400 on every JSON route.
-const NO_JSON: [&[u8]; 48] = [
+/// Not JSON by RFC 8259, or beyond the edge's limits: 400 on every JSON route.
+const INVALID_JSON: [&[u8]; 48] = [
     b"",
     b" \r\n\t",
     b"{",
@@ -59,10 +59,10 @@ const NO_JSON: [&[u8]; 48] = [
     b"// a comment\n{}",
 ];
 
-/// Path, media type and body; the status, and the pointers of its faults.
+/// Path, media type and body; the status, and the pointers of its errors.
 type WrongShape = (&'static str, &'static str, &'static [u8], u16, &'static [&'static str]);
 
-/// JSON, but not what the route takes.
+/// JSON, but not of the route's shape.
 const WRONG_SHAPES: [WrongShape; 62] = [
     ("/send-notification", JSON, b"null", 422, &[""]),
     ("/send-notification", JSON, b"true", 422, &[""]),
@@ -129,9 +129,9 @@ const WRONG_SHAPES: [WrongShape; 62] = [
 ];
 
 #[tokio::test]
-async fn what_is_not_json_is_400_on_every_json_route() {
+async fn invalid_json_is_400_on_every_json_route() {
     let deep = [vec![b'['; 129], vec![b']'; 129]].concat();
-    let bodies = NO_JSON.iter().copied().chain([deep.as_slice()]);
+    let bodies = INVALID_JSON.iter().copied().chain([deep.as_slice()]);
     let host = Host::new();
     for body in bodies {
         for path in ["/send-notification", "/send_notification", "/register_event", "/orders", "/user-login"] {
@@ -147,7 +147,7 @@ async fn what_is_not_json_is_400_on_every_json_route() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_routes_shape_is_named_field_by_field() {
+async fn a_wrong_shape_is_named_field_by_field() {
     let host = Host::new();
     for (path, media_type, body, status, at) in WRONG_SHAPES {
         let answer = host.post_as(media_type, path, body).await;
@@ -159,7 +159,7 @@ async fn what_is_not_the_routes_shape_is_named_field_by_field() {
 }
 
 #[tokio::test]
-async fn as_deep_as_is_allowed_is_accepted() {
+async fn nesting_of_128_levels_is_accepted() {
     let nested = format!(r#"{{"a":{}{}}}"#, "[".repeat(127), "]".repeat(127));
     let host = Host::new();
     assert_eq!(host.post("/register_event", nested.clone()).await.status, 200);

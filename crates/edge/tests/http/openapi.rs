@@ -1,4 +1,4 @@
-//! The OpenAPI document: valid, whole, and true.
+//! The OpenAPI document: valid, complete, and in agreement with the routes.
 
 use std::collections::BTreeSet;
 
@@ -74,7 +74,7 @@ impl Operation<'_> {
             });
             let body = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
             let mut headers = vec![("content-type".to_owned(), media_type.clone())];
-            // Attributes stand in headers where the body is the data alone.
+            // Binary mode: the attributes are headers, the body is the data alone.
             if media_type == "application/json" {
                 for parameter in parameters.iter().filter(|parameter| parameter.get("example").is_some()) {
                     let text = |field: &str| parameter[field].as_str().unwrap().to_owned();
@@ -94,8 +94,8 @@ impl Operation<'_> {
         assert!(listed.is_object(), "{} {} answers {status}, which is not in the document", self.method, self.path);
         let media_type = answer.header("content-type").unwrap();
         assert!(listed["content"].get(media_type).is_some(), "{} {} {status} {media_type}", self.method, self.path);
-        let waits = listed["headers"].get("Retry-After").is_some();
-        assert_eq!(waits, answer.header("retry-after").is_some(), "{} {} {status}", self.method, self.path);
+        let has_retry_after = listed["headers"].get("Retry-After").is_some();
+        assert_eq!(has_retry_after, answer.header("retry-after").is_some(), "{} {} {status}", self.method, self.path);
     }
 
     async fn send(&self, host: &Host, headers: &[(String, String)], body: String) -> Answer {
@@ -107,7 +107,7 @@ impl Operation<'_> {
 }
 
 #[tokio::test]
-async fn the_document_is_openapi_3_1_and_whole() {
+async fn the_document_is_complete_openapi_3_1() {
     let document = document().await;
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
     assert!(document["info"]["title"].is_string() && document["info"]["version"].is_string());
@@ -120,16 +120,16 @@ async fn the_document_is_openapi_3_1_and_whole() {
     assert!(references.contains("#/components/schemas/Problem"), "{references:?}");
     for reference in references {
         let pointer = reference.strip_prefix('#').expect("a reference into this document");
-        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        assert!(document.pointer(pointer).is_some(), "dangling reference {reference}");
     }
     let mut ids = BTreeSet::new();
     for operation in operations(&document) {
         let Operation { path, method, described } = &operation;
         assert!(
             ids.insert(described["operationId"].as_str().unwrap().to_owned()),
-            "{method} {path}: its id is another's"
+            "{method} {path}: duplicate operationId"
         );
-        // Rulesets of registries ask for no more.
+        // The limit of API registries' rulesets.
         let summary = described["summary"].as_str().unwrap();
         assert!(summary.chars().count() <= 120 && !summary.contains('\n'), "{method} {path}: {summary}");
         for (status, response) in described["responses"].as_object().unwrap() {
@@ -159,7 +159,7 @@ async fn the_document_has_every_route_and_every_route_is_in_it() {
         .map(|operation| (operation.path.to_owned(), operation.method.to_lowercase()))
         .collect();
     assert_eq!(listed, ROUTES.map(|(path, method)| (path.to_owned(), method.to_owned())).into());
-    // What the router allows on a path is what the document lists for it: DELETE is on none.
+    // The router's Allow header (no route has DELETE) equals the document's methods of the path.
     for (path, method) in ROUTES {
         let answer = Host::new().call("DELETE", path, &[], "").await;
         let allowed = answer.header("allow").unwrap().to_lowercase().replace("get,head", "get");
@@ -168,7 +168,7 @@ async fn the_document_has_every_route_and_every_route_is_in_it() {
 }
 
 #[tokio::test]
-async fn fields_are_described_as_the_types_they_may_have() {
+async fn fields_have_their_types_and_are_required_or_not() {
     let document = document().await;
     let schemas = &document["components"]["schemas"];
     let types = |schema: &str, field: &str| {
@@ -200,8 +200,8 @@ async fn fields_are_described_as_the_types_they_may_have() {
     }
 }
 
-/// What JSON Schema cannot say of a field, but its description does: values that it allows and the edge refuses.
-const DESCRIBED: [&str; 10] = [
+/// Values that the schemas allow and the edge refuses: JSON Schema cannot express the rule, the description states it.
+const ONLY_DESCRIBED: [&str; 10] = [
     "1.0",
     "1e2",
     "1e300",
@@ -215,7 +215,7 @@ const DESCRIBED: [&str; 10] = [
 ];
 
 #[tokio::test]
-async fn the_schemas_allow_what_the_edge_takes() {
+async fn the_schemas_allow_what_the_edge_accepts() {
     let document = document().await;
     let values = [
         "null",
@@ -268,7 +268,7 @@ async fn the_schemas_allow_what_the_edge_takes() {
         let described = &document["components"]["schemas"][schema];
         let validator = jsonschema::draft202012::new(described).unwrap();
         for field in described["properties"].as_object().unwrap().keys() {
-            for value in values.iter().chain(&DESCRIBED) {
+            for value in values.iter().chain(&ONLY_DESCRIBED) {
                 let mut body: Map<String, Value> = serde_json::from_str(whole).unwrap();
                 body.remove(field);
                 let rest = serde_json::to_string(&body).unwrap();
@@ -276,18 +276,18 @@ async fn the_schemas_allow_what_the_edge_takes() {
                 let body = format!("{{\"{field}\":{value}{separator}{}", &rest[1..]);
                 let is_allowed = validator.is_valid(&serde_json::from_str(&body).unwrap());
                 let answer = Host::new().post(path, body.clone()).await;
-                let is_taken = answer.status.is_success();
-                if DESCRIBED.contains(value) && !is_taken {
+                let is_accepted = answer.status.is_success();
+                if ONLY_DESCRIBED.contains(value) && !is_accepted {
                     continue;
                 }
-                assert_eq!(is_allowed, is_taken, "{schema} {body}: {:?}", answer.body);
+                assert_eq!(is_allowed, is_accepted, "{schema} {body}: {:?}", answer.body);
             }
         }
     }
 }
 
 #[tokio::test]
-async fn every_route_answers_the_documents_examples_as_the_document_says() {
+async fn every_route_accepts_the_documents_examples() {
     let document = document().await;
     for operation in operations(&document) {
         for (headers, body) in operation.examples(&document) {

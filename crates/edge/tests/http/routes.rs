@@ -1,4 +1,4 @@
-//! Every route, when all is well.
+//! Successful requests on every route.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use millrace_domain::json::Document;
 
 use crate::host::{Host, Record};
 
-/// Asserts on the headers that every event of the edge's own routes carries.
+/// Asserts on the headers of an event of the edge's own routes.
 fn assert_envelope(record: &Record, id: &str, kind: &str) {
     let names: Vec<_> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
     let expected = ["ce_id", "ce_type", "ce_source", "ce_time", "ce_specversion", "content-type", "traceparent"];
@@ -23,7 +23,7 @@ fn assert_envelope(record: &Record, id: &str, kind: &str) {
 }
 
 #[tokio::test]
-async fn each_route_acknowledges_and_writes_the_clients_bytes_to_its_topic() {
+async fn each_route_writes_the_clients_bytes_to_its_topic() {
     for (path, body, status, text, topic, key, kind) in [
         (
             "/send-notification",
@@ -130,7 +130,7 @@ async fn a_form_posted_twice_is_one_event() {
 }
 
 #[tokio::test]
-async fn a_form_of_very_many_fields_is_read_in_proportion_to_its_size() {
+async fn a_form_of_many_fields_is_read_in_linear_time() {
     let fields: Vec<_> = (0..20_000).map(|index| format!("f{index}=1")).collect();
     let host = Host::new();
     let started = std::time::Instant::now();
@@ -144,7 +144,7 @@ async fn a_form_of_very_many_fields_is_read_in_proportion_to_its_size() {
 }
 
 #[tokio::test]
-async fn health_and_status_are_told() {
+async fn health_and_get_status_answer() {
     let host = Host::new();
     let health = host.call("GET", "/health", &[], "").await;
     assert_eq!((health.status.as_u16(), &health.json()["status"]), (200, &"ok".into()));
@@ -180,7 +180,7 @@ async fn an_idempotency_key_becomes_the_events_id() {
         let answer = host.call("POST", "/register_event", &[("idempotency-key", header)], "{}").await;
         assert_eq!((answer.status.as_u16(), &answer.json()["id"]), (200, &id.into()));
         let record = host.take_record();
-        // Nothing in the event names an entity, so that its id is the key as well.
+        // Without a key field the id is the key as well.
         assert_eq!((record.key.as_str(), record.header("ce_id")), (id, Some(id)));
     }
     let longest = "k".repeat(255);
@@ -190,7 +190,7 @@ async fn an_idempotency_key_becomes_the_events_id() {
 }
 
 #[tokio::test]
-async fn a_request_id_is_echoed_or_made() {
+async fn a_request_id_is_echoed_or_generated() {
     let host = Host::new();
     for (path, status) in [("/health", 200), ("/nowhere", 404), ("/orders", 405)] {
         let answer = host.call("GET", path, &[("x-request-id", "abc-1")], "").await;
@@ -204,7 +204,7 @@ async fn a_request_id_is_echoed_or_made() {
 }
 
 #[tokio::test]
-async fn a_callers_trace_is_carried_on_under_a_new_parent() {
+async fn a_callers_trace_continues_with_a_new_parent_id() {
     let host = Host::new();
     let caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     host.call("POST", "/orders", &[("traceparent", caller)], r#"{"order_id":1}"#).await;

@@ -1,4 +1,4 @@
-//! Looking up what consumers have stored.
+//! Lookup of stored events and notifications.
 
 use serde_json::json;
 
@@ -29,23 +29,23 @@ async fn a_notification_is_found_with_its_attempts() {
 }
 
 #[tokio::test]
-async fn an_id_of_any_characters_can_be_asked_for() {
+async fn an_id_of_any_characters_can_be_looked_up() {
     let host = Host::new();
     assert_eq!(host.call("GET", "/events/a%2Fb%20c", &[], "").await.json()["id"], "a/b c");
     host.call("GET", "/events/%ff", &[], "").await.problem(400);
 }
 
 #[tokio::test]
-async fn what_is_not_stored_yet_is_404() {
+async fn an_id_that_is_not_stored_is_404() {
     let host = Host::new();
     for path in ["/events/other", "/notifications/other"] {
         let problem = host.call("GET", path, &[], "").await.problem(404);
-        assert!(problem["detail"].as_str().unwrap().contains("under the id other"), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("with the id other"), "{problem}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_database_or_an_answer_of_it_there_is_503() {
+async fn a_missing_failed_or_slow_database_is_503() {
     let (bare, down, slow) = (Host::without_database(), Host::new(), Host::new());
     down.disconnect();
     slow.hang();
@@ -60,7 +60,7 @@ async fn without_a_database_or_an_answer_of_it_there_is_503() {
 }
 
 #[tokio::test]
-async fn a_stored_event_cannot_be_written_at_its_place() {
+async fn a_stored_events_route_refuses_post() {
     let answer = Host::new().call("POST", "/events/a", &[], "{}").await;
     assert!(answer.header("allow").is_some_and(|allow| allow.contains("GET")));
     answer.problem(405);

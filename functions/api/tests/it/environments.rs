@@ -1,4 +1,4 @@
-//! Sandboxes come, freeze, thaw and go.
+//! The life cycle of execution environments: init, freeze, thaw and shutdown.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::fixture::{answer, function, function_on, json, notification, records,
 const BOUND: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn a_frozen_environment_acknowledges_the_first_event_after_its_thaw() {
+async fn the_first_event_after_a_thaw_is_acknowledged() {
     let Some(kafka) = kafka::shared().await else { return };
     let lambda = function_on(kafka).await.environments(1).deploy();
     let (before, _) = notification();
     assert_eq!(send(&lambda, &before).await.status(), 200);
     let environment = lambda.environments()[0].clone();
     eventually(BOUND, "it is frozen", async || environment.is_frozen().then_some(())).await;
-    // Longer than its connections may be idle: the thaw finds them past their time.
+    // Longer than `connections.max.idle.ms`: the thaw finds expired connections.
     tokio::time::sleep(Duration::from_secs(7)).await;
     assert!(environment.is_frozen());
 
@@ -27,11 +27,11 @@ async fn a_frozen_environment_acknowledges_the_first_event_after_its_thaw() {
     let response = send(&lambda, &after).await;
     assert_eq!(response.status(), 200, "{}", json(&response));
     assert_eq!(records(kafka, "notifications", &id).await.len(), 1);
-    assert_eq!(lambda.environments()[0].pid(), environment.pid(), "it is the environment from before");
+    assert_eq!(lambda.environments()[0].pid(), environment.pid(), "the environment is reused");
 }
 
 #[tokio::test]
-async fn many_events_at_once_spread_over_environments_and_each_is_on_the_topic() {
+async fn concurrent_events_spread_over_environments() {
     let Some(kafka) = kafka::shared().await else { return };
     let lambda = function_on(kafka).await.environments(3).deploy();
     let mut invocations = JoinSet::new();
@@ -51,8 +51,8 @@ async fn many_events_at_once_spread_over_environments_and_each_is_on_the_topic()
 }
 
 #[tokio::test]
-async fn one_environment_answers_several_events_at_once_where_it_is_told_to() {
-    // No broker answers, so that each invocation takes nearly all of its time: one after the other would be too late.
+async fn max_concurrency_lets_one_environment_run_several_events() {
+    // Without a broker each invocation takes nearly its whole time-out: sequential ones would be too late.
     let nowhere = function().variable("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9").time_out(Duration::from_secs(3));
     let lambda = nowhere.environments(1).concurrency(4).deploy();
     let mut invocations = JoinSet::new();
@@ -67,7 +67,7 @@ async fn one_environment_answers_several_events_at_once_where_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn an_environment_that_is_taken_away_is_replaced() {
+async fn a_killed_environment_is_replaced() {
     let Some(kafka) = kafka::shared().await else { return };
     let lambda = function_on(kafka).await.environments(1).deploy();
     assert_eq!(send(&lambda, &notification().0).await.status(), 200);

@@ -1,4 +1,4 @@
-//! A producer that cannot recover takes its sandbox with it.
+//! A fatal producer error ends its execution environment.
 
 use std::time::Duration;
 
@@ -8,16 +8,17 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use crate::fixture::{function, json, notification, send};
 
+/// The next environment answers.
 #[tokio::test]
-async fn an_environment_whose_producer_fails_for_good_ends_and_the_next_one_answers() {
+async fn a_fatal_producer_error_replaces_the_environment() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("notifications", 1, 1).unwrap();
-    // A producer that may not be idempotent gives up for good.
+    // Without authorization an idempotent producer has a fatal error.
     let refusal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED];
     cluster.request_errors(RDKafkaApiKey::InitProducerId, &refusal);
     let lambda = function().variable("KAFKA_BOOTSTRAP_SERVERS", cluster.bootstrap_servers()).environments(1).deploy();
 
-    // Where the process ends before the event has reached it, there is no answer.
+    // There is no response where the process exits before it receives the event.
     let (request, _) = notification();
     let event = millrace_testkit::lambda::event::http_api(&request, "$default");
     if let Ok(payload) = lambda.invoke(&event).await {

@@ -1,4 +1,4 @@
-//! What the tests have in common: the function on a broker with the catalogue's topics, requests and answers.
+//! The function on a broker with the catalogue's topics, requests and responses.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -9,7 +9,7 @@ use millrace_testkit::kafka::{Isolation, OwnedRecord, unique};
 use millrace_testkit::lambda::{Function, Lambda, event, read_answer};
 use serde_json::{Value, json};
 
-/// The binary as it was built, with nothing set.
+/// The function's binary, without settings.
 pub(crate) fn function() -> Function {
     Function::new(env!("CARGO_BIN_EXE_millrace-api"))
 }
@@ -21,25 +21,25 @@ pub(crate) async fn function_on(kafka: &Kafka) -> Function {
     function().variable("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers())
 }
 
-/// A notification to be asked for, and the id it will have.
+/// A notification request, and its event's id.
 pub(crate) fn notification() -> (Request<Bytes>, String) {
     let id = unique("api");
     let body = json!({"user_id": "12345", "message": "Your parcel is on its way."}).to_string();
     (post("/send-notification", &id).body(body.into()).unwrap(), id)
 }
 
-/// A JSON request that names its event.
+/// A JSON request with an Idempotency-Key.
 pub(crate) fn post(path: &str, id: &str) -> http::request::Builder {
     Request::post(path).header("content-type", "application/json").header("idempotency-key", id)
 }
 
-/// The function's answer to an event.
+/// The function's response to an event.
 pub(crate) async fn answer(lambda: &Lambda, event: &Value) -> Response<Bytes> {
     let payload = lambda.invoke(event).await.unwrap_or_else(|failure| panic!("{failure}"));
     read_answer(&payload).unwrap()
 }
 
-/// The function's answer to a request by an HTTP API.
+/// The function's response to a request through an HTTP API.
 pub(crate) async fn send(lambda: &Lambda, request: &Request<Bytes>) -> Response<Bytes> {
     answer(lambda, &event::http_api(request, "$default")).await
 }

@@ -1,4 +1,4 @@
-//! A function that is set up wrongly says so, and where.
+//! Init errors name the invalid setting.
 
 use bytes::Bytes;
 use http::Request;
@@ -16,7 +16,7 @@ async fn failure(variables: &[(&str, &str)]) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_wrong_setting_ends_init_with_an_error_that_names_it() {
+async fn an_invalid_setting_ends_init_and_is_named() {
     const BROKER: (&str, &str) = ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9");
     let table: [(&str, &[(&str, &str)]); 6] = [
         ("KAFKA_BOOTSTRAP_SERVERS", &[]),
@@ -26,9 +26,9 @@ async fn a_wrong_setting_ends_init_with_an_error_that_names_it() {
         ("MILLRACE_BASE_PATH", &[BROKER, ("MILLRACE_BASE_PATH", "intake")]),
         ("MILLRACE_LOG", &[BROKER, ("MILLRACE_LOG", "info=loud")]),
     ];
-    for (culprit, variables) in table {
+    for (setting, variables) in table {
         let (reported, log) = failure(variables).await;
-        assert!(reported.contains(culprit), "reported: {reported:?}, not {culprit}");
-        assert!(log.contains(culprit), "logged: {log:?}, not {culprit}");
+        assert!(reported.contains(setting), "reported: {reported:?}, not {setting}");
+        assert!(log.contains(setting), "logged: {log:?}, not {setting}");
     }
 }

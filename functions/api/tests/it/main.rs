@@ -1,5 +1,5 @@
-//! The function as AWS runs it: the binary, the Lambda Runtime API, a real Kafka.
-#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+//! The function's binary on the Lambda Runtime API and a real Kafka.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod environments;
 mod fatal;

@@ -1,4 +1,4 @@
-//! A broker that does not answer: the caller is told before the function's time-out.
+//! A broker that does not answer: the response precedes the function's time-out.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use millrace_testkit::kafka;
 use crate::fixture::{function, function_on, json, notification, records, send};
 
 #[tokio::test]
-async fn without_a_broker_the_caller_learns_that_nothing_was_written() {
+async fn without_a_broker_the_response_is_503() {
     let lambda = function().variable("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9").deploy();
     let response = send(&lambda, &notification().0).await;
     let problem = json(&response);
@@ -16,8 +16,9 @@ async fn without_a_broker_the_caller_learns_that_nothing_was_written() {
     assert!(response.headers().contains_key("retry-after"));
 }
 
+/// A retry with the same Idempotency-Key is safe.
 #[tokio::test]
-async fn a_broker_that_falls_silent_leaves_the_outcome_unknown_and_a_repeat_is_safe() {
+async fn a_hanging_broker_leaves_the_outcome_unknown() {
     let Some(kafka) = kafka::dedicated(|cluster| cluster).await else { return };
     let time_out = Duration::from_secs(5);
     let lambda = function_on(&kafka).await.time_out(time_out).environments(1).deploy();
@@ -25,7 +26,7 @@ async fn a_broker_that_falls_silent_leaves_the_outcome_unknown_and_a_repeat_is_s
 
     kafka.broker(1).pause().unwrap();
     let (request, id) = notification();
-    // An invocation that is cut off by the time-out is a failure, not an answer.
+    // An invocation that times out would be a failure without a response.
     let response = send(&lambda, &request).await;
     let problem = json(&response);
     assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (504, &"2".parse().unwrap()));

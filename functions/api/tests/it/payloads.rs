@@ -1,4 +1,4 @@
-//! Events of every gateway become the same records and answers.
+//! Events of every gateway give the same records and responses.
 
 use std::io::Write as _;
 
@@ -25,10 +25,10 @@ fn by_all_gateways(request: &Request<Bytes>) -> [(&'static str, Value); 5] {
 }
 
 #[tokio::test]
-async fn an_order_is_on_its_topic_as_it_was_sent_by_whatever_gateway() {
+async fn an_order_is_on_its_topic_as_sent_by_every_gateway() {
     let Some(kafka) = kafka::shared().await else { return };
     let lambda = function_on(kafka).await.deploy();
-    // Spaces and the order of fields survive only where the bytes are kept.
+    // White space and the order of fields show that the bytes are kept.
     let body = "{ \"note\": \"grüße\",\n \"order_id\": 101, \"amount\": 12.50 }";
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     for kind in 0..5 {
@@ -54,7 +54,7 @@ async fn an_order_is_on_its_topic_as_it_was_sent_by_whatever_gateway() {
 }
 
 #[tokio::test]
-async fn a_compressed_body_reaches_kafka_as_what_it_was_before() {
+async fn a_compressed_body_reaches_kafka_decompressed() {
     let Some(kafka) = kafka::shared().await else { return };
     let lambda = function_on(kafka).await.deploy();
     let body = json!({"user_id": "12345", "message": "z".repeat(10_000)}).to_string();
@@ -73,12 +73,13 @@ async fn a_compressed_body_reaches_kafka_as_what_it_was_before() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_a_problem_that_names_the_path_without_the_stage() {
-    // Nothing of this needs a broker.
+async fn problems_name_the_path_without_the_stage() {
+    // None of these requests needs a broker.
     let lambda = function().variable("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9").deploy();
     let unprocessable = post("/send-notification", "a").body(Bytes::from_static(b"{\"user_id\": null}")).unwrap();
     let nowhere = Request::get("/nowhere").body(Bytes::new()).unwrap();
-    for ((gateway, event), (_, elsewhere)) in by_all_gateways(&unprocessable).into_iter().zip(by_all_gateways(&nowhere))
+    for ((gateway, event), (_, unknown_path)) in
+        by_all_gateways(&unprocessable).into_iter().zip(by_all_gateways(&nowhere))
     {
         let response = answer(&lambda, &event).await;
         assert_eq!(
@@ -87,7 +88,7 @@ async fn what_is_refused_is_a_problem_that_names_the_path_without_the_stage() {
             "{gateway}"
         );
         assert_eq!(json(&response)["errors"][0]["pointer"], "/user_id", "{gateway}");
-        let response = answer(&lambda, &elsewhere).await;
+        let response = answer(&lambda, &unknown_path).await;
         assert_eq!(response.status(), 404, "{gateway}");
         let detail = json(&response)["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains(" /nowhere;"), "{gateway}: {detail}");
@@ -99,7 +100,7 @@ fn content_type(response: &Response<Bytes>) -> &str {
 }
 
 #[tokio::test]
-async fn a_custom_domain_may_put_a_base_path_before_the_routes() {
+async fn a_custom_domains_base_path_is_removed() {
     let base = function().variable("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9").variable("MILLRACE_BASE_PATH", "/intake");
     let lambda = base.deploy();
     for path in ["/intake/health", "/health"] {
@@ -109,7 +110,7 @@ async fn a_custom_domain_may_put_a_base_path_before_the_routes() {
 }
 
 #[tokio::test]
-async fn an_answer_carries_the_callers_request_id_or_that_of_the_invocation() {
+async fn a_response_has_the_callers_or_the_invocations_id() {
     let lambda = function().variable("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9").deploy();
     let named = Request::get("/health").header("x-request-id", "mine").body(Bytes::new()).unwrap();
     assert_eq!(send(&lambda, &named).await.headers()["x-request-id"], "mine");
@@ -119,7 +120,7 @@ async fn an_answer_carries_the_callers_request_id_or_that_of_the_invocation() {
 }
 
 #[tokio::test]
-async fn a_real_http_request_is_answered_by_the_function() {
+async fn the_function_answers_a_real_http_request() {
     let Some(kafka) = kafka::shared().await else { return };
     let api = HttpApi::start(function_on(kafka).await.deploy()).await.unwrap();
     let (request, id) = notification();
@@ -139,7 +140,7 @@ async fn a_real_http_request_is_answered_by_the_function() {
 }
 
 #[tokio::test]
-async fn the_status_is_that_of_the_broker() {
+async fn get_status_reports_the_broker() {
     let Some(kafka) = kafka::shared().await else { return };
     let lambda = function_on(kafka).await.deploy();
     let request = Request::get("/get_status").body(Bytes::new()).unwrap();

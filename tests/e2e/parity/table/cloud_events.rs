@@ -1,4 +1,4 @@
-//! CloudEvents, single and in batches, most of them good.
+//! CloudEvents, single and in batches, most of them valid.
 
 use crate::parity::case::{Case, JSON};
 
@@ -32,7 +32,7 @@ fn structured() -> Vec<Case> {
         send("an order", event("s-2", "millrace.order.placed", r#""data": { "order_id" : 101 } "#)).traced(),
         send("a login", event("s-3", "millrace.login.seen", r#""data":{"user_id":"1"}"#)),
         send("a log record", event("s-4", "millrace.log.written", r#""data":{"service":"shop","message":"m"}"#)),
-        send("a log record of nobody", event("s-5", "millrace.log.written", r#""data":{"message":"m"}"#)),
+        send("a log record without a service", event("s-5", "millrace.log.written", r#""data":{"message":"m"}"#)),
         send("an event with a key", event("s-6", "com.example.page", r#""data":{"user_id":"1","n":9007199254740993}"#)),
         send("an event without a key", event("s-7", "com.example.page", r#""data":[1, 2.50]"#)),
         send(
@@ -46,7 +46,7 @@ fn structured() -> Vec<Case> {
         send("attributes and extensions", event("s-10", "com.example.page", attributes)),
         send("an Idempotency-Key before the id", event("s-11", "com.example.page", r#""data":{}"#)).id("s-12"),
         send("an event in gzip", event("s-13", "com.example.page", r#""data":{}"#)).gzip(),
-        Case::post(202, "a parameter to the type", "/events")
+        Case::post(202, "a media type with a parameter", "/events")
             .body("application/CloudEvents+json; charset=utf-8", event("s-14", "a.b", r#""data":{}"#)),
     ]
 }
@@ -58,7 +58,7 @@ fn binary() -> Vec<Case> {
     };
     vec![
         send("an order by headers", "b-1", "millrace.order.placed").traced().json(r#"{ "order_id": "101" }"#),
-        send("extensions in no order", "b-2", "com.example.page")
+        send("extensions in another order", "b-2", "com.example.page")
             .header("ce-zone", "b")
             .header("ce-time", "2020-01-31T12:00:00Z")
             .header("ce-subject", "caf%C3%A9 100%25")
@@ -66,7 +66,7 @@ fn binary() -> Vec<Case> {
             .header("ce-middle", "m")
             .json(r#"{"id": 12345678901234567890}"#),
         send("an id that is percent-encoded", "b%2d3%20%22", "com.example.page").json("{}"),
-        send("data that does not say what it is", "b-4", "com.example.page").bytes("[1]"),
+        send("data without a content type", "b-4", "com.example.page").bytes("[1]"),
         send("data that is XML", "b-5", "com.example.page").body("text/xml", "<a>gr\u{fc}\u{df}e</a>"),
         send("data that is bytes", "b-6", "com.example.page").body("application/octet-stream", [0, 255, 10, 13]),
         send("data in zstd", "b-7", "com.example.page").body("application/vnd.page+json", r#"{"key": 1}"#).zstd(),
@@ -84,13 +84,13 @@ fn batches() -> Vec<Case> {
     vec![
         Case::post(202, "a batch", "/events").traced().body(MANY, format!("[{},\n {}]", good("m-1"), order("m-2"))),
         Case::post(202, "a batch in gzip", "/events").body(MANY, format!("[{}]", order("m-3"))).gzip(),
-        Case::post(207, "a batch of good and bad", "/events")
+        Case::post(207, "a batch of valid and invalid events", "/events")
             .body(MANY, format!("[{},{},7,{{}},{}]", bad("m-4"), good("m-5"), order("m-6"))),
         Case::post(207, "a batch with an event that is too large", "/events")
             .body(MANY, format!("[{},{large}]", good("m-8"))),
         Case::post(422, "a batch of bad ones", "/events").body(MANY, format!("[{},null]", bad("m-7"))),
         Case::post(422, "an empty batch", "/events").body(MANY, "[]"),
-        Case::post(422, "a batch that is none", "/events").body(MANY, good("m-14")),
+        Case::post(422, "a batch that is not an array", "/events").body(MANY, good("m-14")),
         Case::post(400, "a batch that is not JSON", "/events").body(MANY, format!("[{},", good("m-15"))),
         Case::post(400, "a batch under an Idempotency-Key", "/events")
             .id("m")

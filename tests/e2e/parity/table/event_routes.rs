@@ -1,10 +1,10 @@
-//! Good requests on the routes of single event types.
+//! Valid requests on the routes of single event types.
 
 use crate::parity::case::{Case, JSON, gzip};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The largest value of a record, in bytes.
+/// Largest value of a record, in bytes.
 const LARGEST: usize = 262_144;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -31,17 +31,17 @@ fn notifications() -> Vec<Case> {
         Case::post(200, "a notification without an id", "/send-notification").json(body),
         notify("a notification for a number", "n-4").json(r#"{"user_id": 12345, "message": ""}"#),
         notify("a notification with spaces, escapes and further fields", "n-5").json(odd),
-        notify("a notification that does not say what it is", "n-6").bytes(body),
-        notify("a notification with a parameter to its type", "n-7").body("Application/JSON; Charset=UTF-8", body),
+        notify("a notification without a content type", "n-6").bytes(body),
+        notify("a notification with a media type parameter", "n-7").body("Application/JSON; Charset=UTF-8", body),
         notify("a notification in gzip", "n-8").json(body).gzip(),
         notify("a notification in two members of gzip", "n-9").header("content-encoding", "x-gzip").json(two_members),
         notify("a notification in zstd", "n-10").json(body).zstd(),
-        notify("a notification in no coding", "n-11").header("content-encoding", "identity").json(body),
+        notify("a notification with coding identity", "n-11").header("content-encoding", "identity").json(body),
         notify("a quoted id", r#""n\"12\"\\""#).json(body),
         notify("an id with a comma", "n,13").json(body),
         notify("the longest id", &"k".repeat(255)).json(body),
-        notify("a trace that goes on", "n-14").traced().json(body),
-        notify("a trace that is none", "n-15").header("traceparent", "00-0-0-01").json(body),
+        notify("a caller's trace", "n-14").traced().json(body),
+        notify("an invalid trace", "n-15").header("traceparent", "00-0-0-01").json(body),
         notify("the largest value", "n-16").json(largest),
     ]
 }
@@ -55,15 +55,14 @@ fn registered() -> Vec<Case> {
         register("keyed by id", "r-3").json(r#"{"event_id": "d", "id": "c"}"#),
         register("keyed by event_id", "r-4").json(r#"{"event_id": "d"}"#),
         register("keyed by the event's own id", "r-5").json(r#"{"page": "/checkout"}"#),
-        register("keys that cannot be are passed over", "r-6")
-            .json(r#"{"key": null, "user_id": 1.5, "id": "", "event_id": -7}"#),
+        register("invalid keys are skipped", "r-6").json(r#"{"key": null, "user_id": 1.5, "id": "", "event_id": -7}"#),
         register("a long integer as key", "r-7").json(r#"{"id": 123456789012345678901234567890123456789}"#),
         register("long integers elsewhere", "r-8").json(r#"{"key": "k", "n": [9007199254740993, -0, 1E+2, 0.10]}"#),
-        register("a key beyond ASCII", "r-9").json(r#"{"key": "日本\u0000\t"}"#),
+        register("a key beyond ASCII", "r-9").json(r#"{"key": "日本 é"}"#),
         register("an empty object", "r-10").json("{}"),
         Case::post(200, "registered without an id", "/register_event").json(r#"{"key": "a"}"#),
         register("a form", "r-11").body(FORM, fixed),
-        register("a form of its own time", "r-12").body(FORM, "user_id=7&page=%2Fcheckout"),
+        register("a form with a timestamp", "r-12").body(FORM, "user_id=7&page=%2Fcheckout"),
         register("a form in gzip", "r-13").body(FORM, fixed).gzip(),
         register("a form in zstd", "r-14").body("application/x-www-form-urlencoded;charset=UTF-8", fixed).zstd(),
         register("an empty form", "r-15").body(FORM, ""),

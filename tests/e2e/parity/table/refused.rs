@@ -1,8 +1,8 @@
-//! Requests that are refused whole: none of them may leave a record.
+//! Requests that are refused as a whole: none of them may leave a record.
 
 use crate::parity::case::Case;
 
-/// Above the limit of 5 MiB by one, before it is compressed.
+/// One byte above the limit of 5 MiB, uncompressed.
 const BOMB: usize = 5 * 1024 * 1024 + 1;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -58,9 +58,9 @@ fn ids() -> Vec<Case> {
     let order = |name, id: &str| Case::post(400, name, "/orders").id(id).json(r#"{"order_id": "101"}"#);
     vec![
         order("an empty id", ""),
-        order("an id of nothing in quotes", r#""""#),
+        order("an empty quoted id", r#""""#),
         order("an id with a space", "a b"),
-        order("an id whose quote stays open", r#""a"#),
+        order("an id with an unbalanced quote", r#""a"#),
         order("an id that is too long", &"k".repeat(256)),
     ]
 }
@@ -70,7 +70,7 @@ fn too_large() -> Vec<Case> {
     let order = |name| Case::post(413, name, "/orders").id("refused");
     vec![
         order("a value that is too large").json(value.clone()),
-        order("a value that is too large once it is plain").json(value).gzip(),
+        order("a value that is too large once decompressed").json(value).gzip(),
         order("a gzip bomb").json(vec![b' '; BOMB]).gzip(),
         order("a zstd bomb").json(vec![b' '; BOMB]).zstd(),
         Case::post(413, "a form that grows too large", "/register_event")
@@ -89,7 +89,7 @@ fn faults() -> Vec<Case> {
         refused("an order_id that is null", "/orders", r#"{"order_id": null}"#),
         refused("an order_id with a fraction", "/orders", r#"{"order_id": 1.0}"#),
         refused("an empty user_id and no message", "/send-notification", r#"{"user_id": ""}"#),
-        refused("the alias refuses alike", "/send_notification", r#"{"user_id": true, "message": 7}"#),
+        refused("the alias refuses the same", "/send_notification", r#"{"user_id": true, "message": 7}"#),
         refused("a login at no time", "/user-login", r#"{"user_id": "1", "device_type": 7, "timestamp": "today"}"#),
         event("a CloudEvent of nothing", "{}"),
         event("a CloudEvent that is none", "7"),
@@ -105,7 +105,7 @@ fn faults() -> Vec<Case> {
             "an order in base64",
             r#"{"specversion":"1.0","id":"1","source":"/","type":"millrace.order.placed","data_base64":"AA=="}"#,
         ),
-        Case::post(422, "headers with faults in no order", "/events")
+        Case::post(422, "invalid headers in another order", "/events")
             .header("ce-type", "millrace.order.placed")
             .header("ce-time", "today")
             .header("ce-specversion", "0.3")

@@ -1,4 +1,4 @@
-//! Splitting an array while it is checked gives what checking it first and walking it afterwards does.
+//! Splitting an array while it is parsed equals parsing it first and iterating over it.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,13 +13,13 @@ fn part<'a>(document: &Document<'a>) -> Part<'a> {
     (document.root(), document.members().map(|(name, value)| (name.to_string(), *value)).collect())
 }
 
-/// The array's elements; none where `bytes` are no array.
+/// The array's elements; `None` where `bytes` are not an array.
 fn split(bytes: &[u8]) -> Result<Option<Vec<Part<'_>>>, Error> {
     let Some(array) = Array::open(bytes)? else { return Ok(None) };
     array.map(|element| element.map(|document| part(&document))).collect::<Result<_, _>>().map(Some)
 }
 
-/// The same, by way of a whole document.
+/// The same, from a parsed document.
 fn walk(bytes: &[u8]) -> Result<Option<Vec<Part<'_>>>, Error> {
     let document = Document::parse(bytes)?;
     let elements = document.elements().map(|element| part(&Document::parse(element.raw().as_bytes()).unwrap()));
@@ -36,17 +36,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn an_array_is_split_as_a_walk_splits_it(text in array()) {
+    fn split_arrays_equal_parsed_arrays(text in array()) {
         prop_assert_eq!(split(text.as_bytes()), walk(text.as_bytes()));
     }
 
     #[test]
-    fn a_damaged_array_is_refused_in_the_same_words(bytes in damage(array())) {
+    fn damaged_arrays_have_the_same_errors(bytes in damage(array())) {
         prop_assert_eq!(split(&bytes), walk(&bytes));
     }
 
     #[test]
-    fn other_texts_are_no_arrays_or_are_refused_in_the_same_words(bytes in damaged()) {
+    fn other_texts_are_not_arrays_or_have_the_same_errors(bytes in damaged()) {
         prop_assert_eq!(split(&bytes), walk(&bytes));
     }
 
@@ -59,7 +59,7 @@ proptest! {
 }
 
 #[test]
-fn nothing_comes_after_an_error() {
+fn the_iterator_ends_after_an_error() {
     let mut array = Array::open(b"[1, 2 3, 4]").unwrap().unwrap();
     assert_eq!(array.next().unwrap().unwrap().root().raw(), "1");
     assert_eq!(array.next().unwrap().unwrap().root().raw(), "2");
@@ -68,7 +68,7 @@ fn nothing_comes_after_an_error() {
 }
 
 #[test]
-fn the_array_counts_as_a_level() {
+fn the_array_counts_as_a_level_of_nesting() {
     for (inside, is_accepted) in [(MAX_DEPTH - 1, true), (MAX_DEPTH, false)] {
         let text = format!("[1, {}{}]", "[".repeat(inside), "]".repeat(inside));
         assert_eq!(split(text.as_bytes()).is_ok(), is_accepted);

@@ -1,4 +1,4 @@
-//! One form for one value.
+//! The canonical form: one text for each value.
 
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ fn canonical(json: &str) -> String {
 }
 
 #[test]
-fn the_examples_of_rfc_8785_have_its_form() {
+fn the_examples_of_rfc_8785_have_its_canonical_form() {
     let example = r#"{
         "numbers": [1E30, 4.50, 2e-3, 0.000000000000000000000000001],
         "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
@@ -28,7 +28,7 @@ fn the_examples_of_rfc_8785_have_its_form() {
 
 /// RFC 8785, appendix B.
 #[test]
-fn the_sample_numbers_of_rfc_8785_stay_as_they_are() {
+fn the_sample_numbers_of_rfc_8785_are_canonical() {
     for number in [
         "0",
         "5e-324",
@@ -76,7 +76,7 @@ fn equal_numbers_have_one_form_and_others_do_not() {
     }
 }
 
-/// A value, apart from its spelling. A number is its digits and an exponent.
+/// A value, independent of its spelling. A number is its digits and an exponent.
 #[derive(Debug, Clone)]
 enum Tree {
     Word(&'static str),
@@ -103,7 +103,7 @@ fn tree() -> impl Strategy<Value = Tree> {
 }
 
 impl Tree {
-    /// One of its spellings; `choice` says which.
+    /// A spelling of the value, by `choice`.
     fn spelled(&self, choice: &mut impl FnMut(usize) -> usize) -> String {
         let space = ["", " ", "\n\t", "\r\n  "][choice(4)];
         let spelled = match self {
@@ -150,7 +150,7 @@ fn literal(text: &str, choice: &mut impl FnMut(usize) -> usize) -> String {
     format!("\"{}\"", spelled.collect::<String>())
 }
 
-/// Choices that follow from a number.
+/// Choices derived from a seed.
 fn choices(mut seed: u64) -> impl FnMut(usize) -> usize {
     move |count| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -169,7 +169,7 @@ proptest! {
         let (one, other) = (tree.spelled(&mut choices(one)), tree.spelled(&mut choices(other)));
         let form = canonical(&one);
         prop_assert_eq!(&form, &canonical(&other), "{} and {}", one, other);
-        // The form is JSON, and its own form.
+        // The form is JSON, and canonical itself.
         prop_assert_eq!(&canonical(&form), &form);
     }
 
@@ -187,13 +187,13 @@ proptest! {
     #[test]
     fn a_double_keeps_its_shortest_digits(number in any::<f64>().prop_filter("finite", |number| number.is_finite())) {
         let form = canonical(&format!("{number:e}"));
-        // Of both zeros the form is that of 0.
+        // Both zeros have the form of 0.
         prop_assert_eq!(form.parse::<f64>().unwrap().to_bits(), (number + 0.0).to_bits());
         prop_assert_eq!(&canonical(&format!("{number}")), &form);
     }
 
     #[test]
-    fn strings_and_names_stay_apart(one in ".{0,3}", other in ".{0,3}") {
+    fn different_strings_and_names_have_different_forms(one in ".{0,3}", other in ".{0,3}") {
         let text = |text: &str| canonical(&escape(text).to_string());
         let name = |name: &str| canonical(&format!("{{{}:1}}", escape(name)));
         prop_assert_eq!(text(&one) == text(&other), one == other);

@@ -1,13 +1,13 @@
-//! What a sender reads when a text is refused.
+//! The texts of syntax errors.
 
 use crate::json::Document;
 
-fn complaint(text: impl AsRef<[u8]>) -> String {
+fn error_text(text: impl AsRef<[u8]>) -> String {
     Document::parse(text.as_ref()).unwrap_err().to_string()
 }
 
 #[test]
-fn an_error_says_what_is_wrong_and_where() {
+fn an_error_has_a_reason_and_a_position() {
     for (text, expected) in [
         ("", "empty text where a JSON value was expected"),
         (" \n ", "empty text where a JSON value was expected"),
@@ -39,39 +39,39 @@ fn an_error_says_what_is_wrong_and_where() {
         ("\"a\nb\"", "unescaped control character U+000A in a string at line 1 column 3"),
         ("\"a\u{1f}\"", "unescaped control character U+001F in a string at line 1 column 3"),
     ] {
-        assert_eq!(complaint(text), expected, "for {text:?}");
+        assert_eq!(error_text(text), expected, "for {text:?}");
     }
 }
 
 #[test]
 fn invalid_utf8_is_located_by_its_byte() {
-    assert_eq!(complaint(b"{\"name\": \"\xc3\xa9\xff\"}"), "invalid UTF-8 at byte 12");
-    assert_eq!(complaint(b"\xff"), "invalid UTF-8 at byte 0");
-    assert_eq!(complaint(b"{}\xe2\x82"), "invalid UTF-8 at byte 2");
+    assert_eq!(error_text(b"{\"name\": \"\xc3\xa9\xff\"}"), "invalid UTF-8 at byte 12");
+    assert_eq!(error_text(b"\xff"), "invalid UTF-8 at byte 0");
+    assert_eq!(error_text(b"{}\xe2\x82"), "invalid UTF-8 at byte 2");
 }
 
 #[test]
-fn an_error_gives_its_place_as_offset_line_and_column() {
+fn an_error_has_an_offset_a_line_and_a_column() {
     let error = Document::parse("{\r\n \"é\": 1,\r\n \"é\": 2}".as_bytes()).unwrap_err();
     assert_eq!((error.offset(), error.line(), error.column()), (15, 3, 2));
 }
 
 #[test]
-fn a_long_name_or_number_is_cut_in_the_error() {
+fn a_long_name_or_number_is_truncated_in_the_error() {
     let name = "é".repeat(100_000);
     let cut = "é".repeat(64);
     assert_eq!(
-        complaint(format!(r#"{{"{name}":1,"{name}":1}}"#)),
+        error_text(format!(r#"{{"{name}":1,"{name}":1}}"#)),
         format!("duplicate member name \"{cut}…\" at line 1 column 100007")
     );
-    assert_eq!(complaint("9".repeat(400)), format!("number out of range: {}… at line 1 column 1", "9".repeat(64)));
+    assert_eq!(error_text("9".repeat(400)), format!("number out of range: {}… at line 1 column 1", "9".repeat(64)));
 }
 
 #[test]
-fn text_from_the_sender_cannot_break_the_line_of_an_error() {
+fn quoted_input_cannot_break_an_errors_line() {
     assert_eq!(
-        complaint(r#"{"\n\u0085\u202e":1,"\n\u0085\u202e":1}"#),
+        error_text(r#"{"\n\u0085\u202e":1,"\n\u0085\u202e":1}"#),
         r#"duplicate member name "\n\u{85}\u{202e}" at line 1 column 21"#
     );
-    assert_eq!(complaint("\u{1b}[2J"), r"unexpected character '\u{1b}', expected a value at line 1 column 1");
+    assert_eq!(error_text("\u{1b}[2J"), r"unexpected character '\u{1b}', expected a value at line 1 column 1");
 }

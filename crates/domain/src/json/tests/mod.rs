@@ -1,4 +1,4 @@
-//! Tests of the whole: a table of texts, the errors' words, and properties against an independent reader.
+//! Tests of the parser: a table of texts, the error texts, and properties against an independent parser.
 
 mod arrays;
 mod canonical;

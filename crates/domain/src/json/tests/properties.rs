@@ -1,4 +1,4 @@
-//! What holds for every text.
+//! Properties of every text.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use super::sources::{damaged, name, space, value, written_string};
 use super::strict_reader;
 use crate::json::{Document, Kind, Value, escape, write_string};
 
-/// The same value as a tree, by way of [`Value`]'s own accessors.
+/// The value as a tree, through [`Value`]'s accessors.
 fn tree(value: Value<'_>) -> serde_json::Value {
     match value.kind() {
         Kind::Null => serde_json::Value::Null,
@@ -19,7 +19,7 @@ fn tree(value: Value<'_>) -> serde_json::Value {
     }
 }
 
-/// The value written again without the white space between its parts.
+/// The value without insignificant white space.
 fn compact(value: Value<'_>) -> String {
     match value.kind() {
         Kind::Array => format!("[{}]", value.elements().map(compact).collect::<Vec<_>>().join(",")),
@@ -31,7 +31,7 @@ fn compact(value: Value<'_>) -> String {
     }
 }
 
-/// Looks at everything a document offers.
+/// Reads every value and name.
 fn visit(value: Value<'_>) -> usize {
     let inside = value.elements().map(visit).sum::<usize>()
         + value.members().map(|(name, value)| name.len() + visit(value)).sum::<usize>();
@@ -42,19 +42,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn a_generated_text_is_judged_as_an_independent_reader_judges_it(text in value()) {
-        let verdict = Document::parse(text.as_bytes());
-        prop_assert_eq!(verdict.is_ok(), strict_reader::accepts(text.as_bytes()), "{:?}", verdict.err());
+    fn both_parsers_agree_on_generated_texts(text in value()) {
+        let result = Document::parse(text.as_bytes());
+        prop_assert_eq!(result.is_ok(), strict_reader::accepts(text.as_bytes()), "{:?}", result.err());
     }
 
     #[test]
-    fn a_damaged_text_is_judged_as_an_independent_reader_judges_it(bytes in damaged()) {
-        let verdict = Document::parse(&bytes);
-        prop_assert_eq!(verdict.is_ok(), strict_reader::accepts(&bytes), "{}: {:?}", bytes.escape_ascii(), verdict.err());
+    fn both_parsers_agree_on_damaged_texts(bytes in damaged()) {
+        let result = Document::parse(&bytes);
+        prop_assert_eq!(result.is_ok(), strict_reader::accepts(&bytes), "{}: {:?}", bytes.escape_ascii(), result.err());
     }
 
     #[test]
-    fn what_is_read_is_what_an_independent_reader_reads(text in value()) {
+    fn both_parsers_read_the_same_values(text in value()) {
         if let Ok(document) = Document::parse(text.as_bytes()) {
             let read: serde_json::Value = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(tree(document.root()), read);
@@ -62,13 +62,13 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_judged_without_a_panic(bytes in vec(any::<u8>(), 0..200)) {
-        let verdict = Document::parse(&bytes);
-        prop_assert_eq!(verdict.is_ok(), strict_reader::accepts(&bytes));
+    fn both_parsers_agree_on_any_bytes(bytes in vec(any::<u8>(), 0..200)) {
+        let result = Document::parse(&bytes);
+        prop_assert_eq!(result.is_ok(), strict_reader::accepts(&bytes));
     }
 
     #[test]
-    fn an_error_lies_within_the_text_and_accepted_text_is_readable(bytes in damaged()) {
+    fn an_errors_position_is_within_the_text(bytes in damaged()) {
         match Document::parse(&bytes) {
             Ok(document) => prop_assert!(visit(document.root()) > 0),
             Err(error) => {
@@ -82,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn the_parts_make_up_the_source(
+    fn members_and_values_are_slices_of_the_text(
         members in vec((name(), value()), 0..5),
         spaces in vec(space(), 17),
     ) {
@@ -107,14 +107,14 @@ proptest! {
     }
 
     #[test]
-    fn a_string_says_the_same_however_it_is_written((text, literal) in written_string()) {
+    fn every_spelling_of_a_string_reads_the_same((text, literal) in written_string()) {
         let document = Document::parse(literal.as_bytes()).unwrap();
         prop_assert_eq!(document.root().raw(), &literal);
         prop_assert_eq!(document.root().as_str().unwrap(), text);
     }
 
     #[test]
-    fn a_string_written_and_read_is_the_same(text in any::<String>(), control in "[\0-\u{1f}\"\\\\a]{0,20}") {
+    fn a_string_round_trips_through_its_literal(text in any::<String>(), control in "[\0-\u{1f}\"\\\\a]{0,20}") {
         for text in [text, control] {
             let mut out = Vec::new();
             write_string(&mut out, &text);

@@ -1,4 +1,4 @@
-//! Generators of JSON texts, in all the ways of writing them down.
+//! Generators of JSON texts, in all spellings.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ pub(super) fn space() -> impl Strategy<Value = String> {
     prop_oneof![4 => Just(String::new()), 1 => "[ \t\r\n]{1,3}"]
 }
 
-/// A character, and one of the ways of writing it in a literal.
+/// A character, and one of its spellings in a literal.
 fn written_char() -> impl Strategy<Value = (char, String)> {
     let character = prop_oneof![
         3 => any::<char>(),
@@ -36,7 +36,7 @@ fn written_char() -> impl Strategy<Value = (char, String)> {
     })
 }
 
-/// A text, and a literal that says it.
+/// A text, and a literal of it.
 pub(super) fn written_string() -> impl Strategy<Value = (String, String)> {
     vec(written_char(), 0..24).prop_map(|characters| {
         let (text, inside): (String, String) = characters.into_iter().unzip();
@@ -44,7 +44,7 @@ pub(super) fn written_string() -> impl Strategy<Value = (String, String)> {
     })
 }
 
-/// A member's name as a literal: from few letters, so that some are the same.
+/// A member's name as a literal: from few letters, so that some repeat.
 pub(super) fn name() -> impl Strategy<Value = String> {
     prop_oneof![6 => "\"[a-z]{1,2}\"", 1 => "\"\\\\u006[1-9]\"", 1 => written_string().prop_map(|(_, literal)| literal)]
 }
@@ -58,7 +58,7 @@ fn scalar() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A value: its grammar is right, its names may repeat and its numbers may be out of range.
+/// A grammatical value: its names may repeat and its numbers may be out of range.
 pub(super) fn value() -> impl Strategy<Value = String> {
     scalar().prop_recursive(5, 60, 6, |inner| {
         let element =

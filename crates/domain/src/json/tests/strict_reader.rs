@@ -1,4 +1,4 @@
-//! An independent reader of the same language: `serde_json` with a check for duplicate names on top.
+//! An independent parser of the same language: `serde_json` with a check for duplicate names.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Whether `bytes` are strict JSON, for texts well below the limit of nesting.
+/// Whether `bytes` are strict JSON, for texts well below the nesting limit.
 pub(super) fn accepts(bytes: &[u8]) -> bool {
     serde_json::from_slice::<Strict>(bytes).is_ok()
 }

@@ -1,4 +1,4 @@
-//! Texts that are JSON, and texts that look like it.
+//! Valid and invalid JSON texts.
 
 use crate::json::{Document, ErrorKind, Kind, MAX_DEPTH};
 
@@ -10,7 +10,7 @@ const GOOD: &[(&[u8], Kind)] = &[
     (b"\"\"", Kind::String),
     (b"[]", Kind::Array),
     (b"{}", Kind::Object),
-    // White space, of all four sorts and in every place.
+    // White space, all four characters, everywhere it is allowed.
     (b" \t\r\n null \t\r\n ", Kind::Null),
     (b"[ ]", Kind::Array),
     (b"{ }", Kind::Object),
@@ -231,14 +231,14 @@ fn json_is_accepted_with_its_kind() {
 }
 
 #[test]
-fn what_is_not_json_is_refused() {
+fn invalid_json_is_refused() {
     for text in BAD {
         assert!(Document::parse(text).is_err(), "{}", text.escape_ascii());
     }
 }
 
 #[test]
-fn every_cut_of_a_good_text_is_refused() {
+fn every_truncated_text_is_refused() {
     let whole = r#"{"a":[1.5e3,true,null,"\uD83D\uDE00 é"],"b":{"c":-1}}"#;
     for end in 0..whole.len() {
         let cut = &whole.as_bytes()[..end];
@@ -248,7 +248,7 @@ fn every_cut_of_a_good_text_is_refused() {
 }
 
 #[test]
-fn nesting_of_128_levels_is_accepted_and_one_more_is_not() {
+fn at_most_128_levels_of_nesting_are_accepted() {
     let arrays = |levels| [vec![b'['; levels], vec![b']'; levels]].concat();
     let objects = |levels| format!("{}null{}", "{\"a\":".repeat(levels), "}".repeat(levels)).into_bytes();
 
@@ -284,7 +284,7 @@ fn integers_are_accepted_up_to_the_range_of_a_double() {
 }
 
 #[test]
-fn a_duplicate_is_found_wherever_it_is_and_however_many_names_there_are() {
+fn a_duplicate_name_is_found_anywhere_in_any_object_size() {
     for count in [2, 3, 15, 16, 17, 18, 40, 5000] {
         for (first, second) in [(0, 1), (0, count - 1), (count / 2, count - 1)] {
             if first == second {
@@ -297,8 +297,8 @@ fn a_duplicate_is_found_wherever_it_is_and_however_many_names_there_are() {
             let error = Document::parse(text.as_bytes()).unwrap_err();
 
             assert_eq!(error.kind(), &ErrorKind::DuplicateName(names[first].as_str().into()), "{count} names");
-            let place = &text[error.offset()..];
-            assert!(place.starts_with(&members[second]), "{count} names: {place}");
+            let rest = &text[error.offset()..];
+            assert!(rest.starts_with(&members[second]), "{count} names: {rest}");
             assert_eq!(text[..error.offset()].matches(members[second].as_str()).count(), 1);
         }
     }

@@ -1,4 +1,4 @@
-//! Reading a valid document.
+//! Values of a valid document.
 
 use std::borrow::Cow;
 

@@ -5,9 +5,9 @@ use tokio::time::Instant;
 
 use super::*;
 
-/// What a broker does with a question.
+/// How the brokers answer a query.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Mood {
+enum Response {
     #[default]
     Answers,
     Refuses,
@@ -17,19 +17,19 @@ enum Mood {
 /// Two topics whose partitions hold records 10 to 99, and a group that has committed 50 of one partition, 30 records.
 #[derive(Debug, Default)]
 struct Brokers {
-    overview: Mood,
-    coordinator: Mood,
-    /// What happens to questions about `notifications`, and to questions about all topics at once.
-    leader: Mood,
+    overview: Response,
+    coordinator: Response,
+    /// For queries of `notifications`, and of all topics at once.
+    leader: Response,
 }
 
-async fn answer<T>(mood: Mood, value: T) -> Result<T, KafkaError> {
+async fn answer<T>(mood: Response, value: T) -> Result<T, KafkaError> {
     match mood {
-        Mood::Answers => Ok(value),
-        Mood::Refuses => {
+        Response::Answers => Ok(value),
+        Response::Refuses => {
             Err(KafkaError::Unreachable { bootstrap: "broker:9092".to_owned(), reason: "no leader".to_owned() })
         }
-        Mood::Hangs => pending().await,
+        Response::Hangs => pending().await,
     }
 }
 
@@ -39,15 +39,15 @@ impl ClusterQueries for Brokers {
         answer(self.overview, ClusterMetadata { brokers: 3, topics }).await
     }
 
-    async fn offsets(&self, place: Place, topics: &Topics, _: Duration) -> Result<Offsets, KafkaError> {
-        let places = topics.iter().flat_map(|(name, &count)| (0..count).map(|n| (name.clone(), n)));
-        let offset = if place == Place::First { 10 } else { 100 };
-        let offsets = places.map(|place| (place, offset)).collect();
-        answer(if topics.contains_key("notifications") { self.leader } else { Mood::Answers }, offsets).await
+    async fn offsets(&self, spec: OffsetSpec, topics: &Topics, _: Duration) -> Result<Offsets, KafkaError> {
+        let partitions = topics.iter().flat_map(|(name, &count)| (0..count).map(|n| (name.clone(), n)));
+        let offset = if spec == OffsetSpec::Earliest { 10 } else { 100 };
+        let offsets = partitions.map(|partition| (partition, offset)).collect();
+        answer(if topics.contains_key("notifications") { self.leader } else { Response::Answers }, offsets).await
     }
 
     async fn committed(&self, group: &str, topics: &Topics, _: Duration) -> Result<Commits, KafkaError> {
-        // The others read topics that are not there.
+        // The topics of the other groups do not exist.
         if group != "millrace-notifier" {
             return Ok(Commits::new());
         }
@@ -57,19 +57,19 @@ impl ClusterQueries for Brokers {
     }
 }
 
-async fn told(brokers: Brokers) -> Value {
+async fn status_json(brokers: Brokers) -> Value {
     let started = Instant::now();
     let status = status(&brokers).await;
     assert!(started.elapsed() < Duration::from_secs(5), "{brokers:?} took {:?}", started.elapsed());
-    let mut told = serde_json::to_value(status).unwrap();
-    if let Some(consumers) = told["consumers"].as_object_mut() {
+    let mut json = serde_json::to_value(status).unwrap();
+    if let Some(consumers) = json["consumers"].as_object_mut() {
         consumers.retain(|name, _| name == "notifier");
     }
-    told
+    json
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_figure_is_told_where_all_brokers_answer() {
+async fn every_figure_is_present_where_all_brokers_answer() {
     let expected = json!({
         "status": "ok",
         "kafka": {"connected": true, "brokers": 3},
@@ -81,12 +81,12 @@ async fn every_figure_is_told_where_all_brokers_answer() {
             "notifier": {"group": "millrace-notifier", "lag": 140, "processed": 30, "dead_lettered": 100},
         },
     });
-    assert_eq!(told(Brokers::default()).await, expected);
+    assert_eq!(status_json(Brokers::default()).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_is_away_costs_the_figures_of_its_topic_only() {
-    for leader in [Mood::Refuses, Mood::Hangs] {
+async fn an_unavailable_leader_nulls_only_its_topics_figures() {
+    for leader in [Response::Refuses, Response::Hangs] {
         let expected = json!({
             "status": "degraded",
             "kafka": {"connected": true, "brokers": 3},
@@ -98,14 +98,14 @@ async fn a_leader_that_is_away_costs_the_figures_of_its_topic_only() {
                 "notifier": {"group": "millrace-notifier", "lag": null, "processed": 30, "dead_lettered": 100},
             },
         });
-        assert_eq!(told(Brokers { leader, ..Brokers::default() }).await, expected);
+        assert_eq!(status_json(Brokers { leader, ..Brokers::default() }).await, expected);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_coordinator_that_is_away_costs_the_figures_of_its_group_only() {
-    for coordinator in [Mood::Refuses, Mood::Hangs] {
-        let status = told(Brokers { coordinator, ..Brokers::default() }).await;
+async fn an_unavailable_coordinator_nulls_only_its_groups_figures() {
+    for coordinator in [Response::Refuses, Response::Hangs] {
+        let status = status_json(Brokers { coordinator, ..Brokers::default() }).await;
         assert_eq!((&status["status"], &status["kafka"]["connected"]), (&json!("degraded"), &json!(true)));
         assert_eq!(status["topics"]["notifications"]["end_offset"], 200);
         let expected = json!({"group": "millrace-notifier", "lag": null, "processed": null, "dead_lettered": 100});
@@ -114,14 +114,14 @@ async fn a_coordinator_that_is_away_costs_the_figures_of_its_group_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_known_only_where_no_broker_answers() {
-    for overview in [Mood::Refuses, Mood::Hangs] {
-        let status = told(Brokers { overview, ..Brokers::default() }).await;
+async fn the_status_is_empty_only_where_no_broker_answers() {
+    for overview in [Response::Refuses, Response::Hangs] {
+        let status = status_json(Brokers { overview, ..Brokers::default() }).await;
         let expected = json!({
             "status": "degraded", "kafka": {"connected": false, "brokers": 0}, "topics": {}, "consumers": {},
         });
         assert_eq!(status, expected);
     }
-    let all_hang = Brokers { overview: Mood::Answers, leader: Mood::Hangs, coordinator: Mood::Hangs };
-    assert_eq!(told(all_hang).await["kafka"]["connected"], true);
+    let all_hang = Brokers { overview: Response::Answers, leader: Response::Hangs, coordinator: Response::Hangs };
+    assert_eq!(status_json(all_hang).await["kafka"]["connected"], true);
 }
