@@ -42,9 +42,14 @@ async fn a_timestamp_out_of_range_is_an_error_in_sqlite() {
         INSERT INTO notifications (id, user_id, digest, accepted_at) VALUES ('bad', '1', x'00', '');
         INSERT INTO deliveries VALUES ('bad', '1', 'hook', 1, 'failed', '', 'no')";
     sqlx::raw_sql(notification).execute(&mut other).await.unwrap();
-    for wrong in
-        ["", "infinity", "+294276-12-31T23:59:59.999999Z", "10000-01-01T00:00:00Z", "2026-13-01T00:00:00Z", "1769860800"]
-    {
+    for wrong in [
+        "",
+        "infinity",
+        "+294276-12-31T23:59:59.999999Z",
+        "10000-01-01T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "1769860800",
+    ] {
         for update in ["UPDATE events SET time = ? WHERE id = 'bad'", "UPDATE deliveries SET at = ?"] {
             sqlx::query(update).bind(wrong).execute(&mut other).await.unwrap();
         }
