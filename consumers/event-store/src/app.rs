@@ -17,6 +17,7 @@ pub struct EventStoreApp;
 
 /// No settings of its own.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)] // clap names groups after types, and each consumer has `Settings`
 pub struct Settings {}
 
 impl ConsumerApp for EventStoreApp {

@@ -7,6 +7,7 @@ use clap::Args;
 /// The notifier's settings.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Notifier")]
+#[group(skip)] // clap names groups after types, and each consumer has `Settings`
 pub struct Settings {
     /// TOML file with destinations and routes [default: every notification on stdout]
     #[arg(long, value_name = "FILE")]
