@@ -129,7 +129,7 @@ where
     C: Consumer<X>,
     X: ConsumerContext,
 {
-    let name = CString::new(topic).map_err(|_| RdKafkaError::AdminOp(Code::InvalidTopic))?;
+    let name = CString::new(topic).map_err(|_| RdKafkaError::Global(Code::InvalidTopic))?;
     let operation = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
     let request = |client, options, queue| {
         let mut names = [name.as_ptr()];
@@ -168,7 +168,7 @@ where
     X: ConsumerContext,
 {
     let names: Result<Vec<_>, _> = names.iter().map(|name| CString::new(name.as_str())).collect();
-    let names = names.map_err(|_| RdKafkaError::AdminOp(Code::InvalidGroupId))?;
+    let names = names.map_err(|_| RdKafkaError::Global(Code::InvalidGroupId))?;
     let operation = bindings::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
     let request = |client, options, queue| {
         let mut names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
@@ -232,7 +232,7 @@ struct TopicResource(*mut bindings::rd_kafka_ConfigResource_t);
 
 impl TopicResource {
     fn new(topic: &str) -> KafkaResult<Self> {
-        let name = CString::new(topic).map_err(|_| RdKafkaError::AdminOp(Code::InvalidTopic))?;
+        let name = CString::new(topic).map_err(|_| RdKafkaError::Global(Code::InvalidTopic))?;
         let kind = bindings::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
         // SAFETY: the name ends with a nul and is copied.
         Ok(Self(unsafe { bindings::rd_kafka_ConfigResource_new(kind, name.as_ptr()) }))
@@ -240,7 +240,7 @@ impl TopicResource {
 
     /// Adds a change of one setting.
     fn set(&self, setting: &str, value: &str) -> KafkaResult<()> {
-        let invalid = || RdKafkaError::AdminOp(Code::InvalidConfig);
+        let invalid = || RdKafkaError::Global(Code::InvalidConfig);
         let setting = CString::new(setting).map_err(|_| invalid())?;
         let value = CString::new(value).map_err(|_| invalid())?;
         let operation = bindings::rd_kafka_AlterConfigOpType_t::RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET;
@@ -312,7 +312,8 @@ where
         };
         bindings::rd_kafka_queue_destroy(queue);
         bindings::rd_kafka_AdminOptions_destroy(options);
-        answer.map_err(RdKafkaError::AdminOp)
+        // `RdKafkaError::AdminOp` would hide the code, by which errors are told that pass.
+        answer.map_err(RdKafkaError::Global)
     }
 }
 

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     fn error(code: Code) -> LimitError {
-        let source = ClientError(RdKafkaError::AdminOp(code));
+        let source = ClientError(RdKafkaError::Global(code));
         LimitError::of(KafkaError::Call { action: "changing a topic's settings", source }, "orders.dlq", 1_114_124)
     }
 
