@@ -76,7 +76,8 @@ async fn kafkas_security_settings_are_named_by_kafkas_names() {
     refused(tail().env("KAFKA_SASL_MECHANISM", "PLAIN"), &["KAFKA_SASL_USERNAME"]).await;
     refused(tail().env("KAFKA_SECURITY_PROTOCOL", "TLS"), &["KAFKA_SECURITY_PROTOCOL", "TLS"]).await;
     let tls = || tail().env("KAFKA_SECURITY_PROTOCOL", "SSL");
-    refused(tls().env("KAFKA_SSL_CA_LOCATION", "/no/such.pem"), &["KAFKA_SSL_CA_LOCATION"]).await;
+    let named = if cfg!(feature = "tls") { "KAFKA_SSL_CA_LOCATION" } else { "--features tls" };
+    refused(tls().env("KAFKA_SSL_CA_LOCATION", "/no/such.pem"), &[named]).await;
 }
 
 #[tokio::test]
