@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_consumer_has_a_name_of_its_own_and_groups_and_topics_as_the_catalogue_has_them() {
+    fn consumers_are_distinct_and_as_the_catalogue_says() {
         for (index, consumer) in CONSUMERS.iter().enumerate() {
             assert!(CONSUMERS[..index].iter().all(|other| other.name != consumer.name));
             for subscription in (consumer.subscriptions)() {
