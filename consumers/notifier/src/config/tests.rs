@@ -158,7 +158,7 @@ fn each_problem_names_the_file_and_the_key() {
         (
             "smtp",
             &format!("server = \"smtps://b.org\"\nhello = \"192.0.2.1\"\n{mail}"),
-            "destinations.a.hello: an address is written in brackets",
+            "destinations.a.hello: an address must be in brackets",
         ),
         ("console", "limits = { timeout = \"5\" }", "destinations.a.limits.timeout: invalid duration \"5\""),
         ("console", "limits = { timeout = \"0s\" }", "destinations.a.limits.timeout: must be longer"),
