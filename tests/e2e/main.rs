@@ -5,6 +5,7 @@ mod brokers;
 mod core;
 mod dev;
 mod http;
+mod metrics;
 mod notifier;
 mod parity;
 mod program;

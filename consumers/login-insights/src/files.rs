@@ -18,6 +18,9 @@ use crate::settings::Settings;
 /// The folder of the files at the destination.
 const FOLDER: &str = "insights";
 
+/// The counter of files.
+const FILES_TOTAL: &str = "millrace_login_insights_files_total";
+
 /// How long writing a file may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -45,8 +48,11 @@ impl Files {
         let destination = settings.insights_to.clone().unwrap_or_else(default);
         let opened = destination.open().map_err(|error| origins.error("insights-to", error.to_string()));
         let (store, prefix) = opened?;
-        let counter =
-            |outcome: &'static str| metrics::counter!("millrace_login_insights_files_total", "outcome" => outcome);
+        metrics::describe_counter!(
+            FILES_TOTAL,
+            "Files of insights by result: written, failed (and tried again), or skipped for a record that is no insight"
+        );
+        let counter = |result: &'static str| metrics::counter!(FILES_TOTAL, "result" => result);
         Ok(Self {
             store,
             folder: prefix.join(FOLDER),

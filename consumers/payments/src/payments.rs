@@ -87,7 +87,7 @@ fn failed(error: &GatewayError) -> Outcome<Box<Payment>> {
     }
 }
 
-/// Counts charges by outcome.
+/// Counts charges by result.
 struct ChargeMetrics {
     paid: Counter,
     declined: Counter,
@@ -97,8 +97,12 @@ struct ChargeMetrics {
 
 impl ChargeMetrics {
     fn new() -> Self {
-        let charges =
-            |outcome: &'static str| metrics::counter!("millrace_payments_charges_total", "outcome" => outcome);
+        const CHARGES: &str = "millrace_payments_charges_total";
+        metrics::describe_counter!(
+            CHARGES,
+            "Answers of the payment gateway by result: paid, declined, unavailable or refused"
+        );
+        let charges = |result: &'static str| metrics::counter!(CHARGES, "result" => result);
         Self {
             paid: charges("paid"),
             declined: charges("declined"),

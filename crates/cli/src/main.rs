@@ -1,5 +1,6 @@
 //! The `millrace` command.
 
+mod admin;
 mod broker;
 mod command;
 mod consume;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use millrace_host::settings::{self, Parsed};
-use millrace_host::telemetry::logs;
+use millrace_host::telemetry::{logs, metrics};
 use millrace_host::{exit, shutdown};
 
 use crate::command::{CommandKind, Millrace};
@@ -47,6 +48,9 @@ fn main() -> ExitCode {
 }
 
 fn run(parsed: Parsed<Millrace>) -> anyhow::Result<ExitCode> {
+    if parsed.args.command.kind() != CommandKind::Tool {
+        metrics::install()?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let shutdown = shutdown::on_signals()?;

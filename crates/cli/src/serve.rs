@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use millrace_edge::{Edge, KafkaSink, LazyDatabase, Limits};
+use millrace_host::health::{Health, Status};
 use millrace_host::listen::BoundSocket;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_kafka::Producer;
@@ -18,6 +19,7 @@ use millrace_kafka::producer::ProducerSettings;
 use tokio_util::sync::CancellationToken;
 
 use self::missing_topics::TopicCheck;
+use crate::admin::EdgeAdminArgs;
 use crate::broker::in_the_users_words;
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
@@ -46,6 +48,8 @@ pub(crate) struct Args {
     linger: Duration,
     #[command(flatten)]
     http: HttpArgs,
+    #[command(flatten)]
+    admin: EdgeAdminArgs,
     #[command(flatten)]
     broker: BrokerArgs,
     #[command(flatten)]
@@ -79,10 +83,13 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         let database = LazyDatabase::at(url).map_err(|error| origins.error("database", error.to_string()))?;
         edge = edge.with_lookup(Arc::new(database));
     }
+    let health = Health::default();
+    health.set("kafka", Status::Ok);
+    let routes = args.admin.serve(edge.router(), &health, origins)?;
     let listener = socket.listen()?;
     tracing::info!(listen = %listener.local_addr()?, kafka = kafka.bootstrap_servers, "serving");
     tokio::select! {
-        () = http_server::serve(listener, edge.router(), args.http, shutdown) => Ok(ExitCode::SUCCESS),
+        () = http_server::serve(listener, routes, args.http, shutdown) => Ok(ExitCode::SUCCESS),
         () = fatal.cancelled() => anyhow::bail!("the Kafka producer failed with a fatal error"),
     }
 }

@@ -261,6 +261,16 @@ impl Assignment {
         }
     }
 
+    /// The owned partitions and their committed offsets: topic, partition, offset. Where nothing is committed, it is where
+    /// reading began.
+    pub(crate) fn committed_offsets(&self) -> impl Iterator<Item = (&str, i32, i64)> {
+        let owned = self.slots.iter().filter(|slot| is_owned(slot.state));
+        owned.filter_map(|slot| {
+            let committed = slot.committed.or_else(|| slot.ledger.frontier())?;
+            Some((slot.topic.as_str(), slot.partition, committed))
+        })
+    }
+
     /// The current epoch of a slot; 0 where there is none.
     pub(crate) fn epoch(&self, index: usize) -> u32 {
         self.slots.get(index).map_or(0, |slot| slot.epoch)
@@ -319,12 +329,12 @@ impl Assignment {
 
     /// Whether a partition is owned.
     pub(crate) fn is_owned(&self, index: usize) -> bool {
-        matches!(self.slots[index].state, AssignmentState::Active | AssignmentState::Seeking)
+        is_owned(self.slots[index].state)
     }
 
     /// Indexes of all partitions that are owned.
     pub(crate) fn owned_slots(&self) -> Vec<usize> {
-        self.slots_with(|state| matches!(state, AssignmentState::Active | AssignmentState::Seeking))
+        self.slots_with(is_owned)
     }
 
     fn slots_with(&self, state: impl Fn(AssignmentState) -> bool) -> Vec<usize> {
@@ -367,6 +377,10 @@ impl Assignment {
         }
         Some(self.last_found)
     }
+}
+
+fn is_owned(state: AssignmentState) -> bool {
+    matches!(state, AssignmentState::Active | AssignmentState::Seeking)
 }
 
 /// An offset to commit, and the epoch it belongs to.

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::assignment::RecordHandle;
 use crate::assignment::watch::AssignmentWatch;
+use crate::dlq::cause::Cause;
 use crate::dlq::{DeadLetterQueue, Rejection, poison};
 use crate::engine::EngineContext;
 use crate::outcome::Outcome;
@@ -18,6 +19,7 @@ use crate::processor::Processor;
 use crate::scheduler::key_queue::{Task, TaskEnd};
 use crate::scheduler::{SpillRequest, TaskOutcome};
 use crate::spill::pressure::MemoryPressure;
+use crate::telemetry::MemberMetrics;
 
 /// One attempt to process a record.
 #[derive(Debug)]
@@ -114,6 +116,7 @@ pub(crate) struct Attempts<'p, P> {
     concurrency: Semaphore,
     assignment: AssignmentWatch,
     pressure: MemoryPressure,
+    metrics: MemberMetrics,
 }
 
 impl<'p, P: Processor> Attempts<'p, P> {
@@ -127,6 +130,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
             concurrency: Semaphore::new(options.concurrency),
             assignment: context.assignment.clone(),
             pressure: context.pressure.clone(),
+            metrics: context.metrics.clone(),
         }
     }
 
@@ -146,16 +150,29 @@ impl<'p, P: Processor> Attempts<'p, P> {
             ..Attempt::of(&self.assignment, task.handle)
         };
         if task.is_deleted {
-            return self.reject_deleted(task, &attempt).await;
+            // Nobody can process it any more: its dead letter says so, and where it stood.
+            let rejection = Rejection { attempts: 0, ..Rejection::permanent(Cause::Deleted, RECORD_DELETED) };
+            return self.reject(task, &attempt, rejection).await;
         }
         if let Some(reason) = poison(&task.record) {
-            return self.reject(task, &attempt, None, DeadLetterClass::Permanent, reason).await;
+            return self.reject(task, &attempt, Rejection::permanent(Cause::NoValue, reason)).await;
         }
         loop {
-            match self.attempt(task, &attempt).await {
+            let attempts = attempt.number;
+            let outcome = match self.attempt(task, &attempt).await {
+                Ok(outcome) => outcome,
+                Err(panic) => {
+                    let rejection = Rejection { attempts, ..Rejection::permanent(Cause::Panicked, &panic) };
+                    return self.reject(task, &attempt, rejection).await;
+                }
+            };
+            match outcome {
                 Outcome::Done(product) => return TaskOutcome::Done(product),
-                Outcome::Reject { class, reason, attempts } => {
-                    return self.reject(task, &attempt, attempts, class, &reason).await;
+                Outcome::Reject { class, reason, attempts: own } => {
+                    // A processor that tries again by itself has its own count.
+                    let attempts = own.unwrap_or(attempts);
+                    let rejection = Rejection { attempts, class, cause: Cause::Rejected, reason: &reason };
+                    return self.reject(task, &attempt, rejection).await;
                 }
                 Outcome::Fatal { reason } => return TaskOutcome::Halt(reason),
                 Outcome::Retry { .. } | Outcome::Defer { .. } if attempt.is_revoked() => {
@@ -164,8 +181,10 @@ impl<'p, P: Processor> Attempts<'p, P> {
                 Outcome::Defer { queue, resume_token } => {
                     return TaskOutcome::Spilled(Some(SpillRequest { queue, resume_token }));
                 }
-                Outcome::Retry { reason, .. } if attempt.number >= self.limit => {
-                    return self.reject(task, &attempt, None, DeadLetterClass::Transient, &reason).await;
+                Outcome::Retry { reason, .. } if attempts >= self.limit => {
+                    let (class, cause) = (DeadLetterClass::Transient, Cause::AttemptsExhausted);
+                    let rejection = Rejection { attempts, class, cause, reason: &reason };
+                    return self.reject(task, &attempt, rejection).await;
                 }
                 Outcome::Retry { after, reason } => {
                     let delay = self.backoff.delay(attempt.number, after, &mut rand::rng());
@@ -182,40 +201,29 @@ impl<'p, P: Processor> Attempts<'p, P> {
                         return TaskOutcome::Abandoned;
                     }
                     attempt.advance();
+                    self.metrics.retries.increment(1);
                 }
             }
         }
     }
 
-    async fn attempt(&self, task: &Task<'_>, attempt: &Attempt<'_>) -> Outcome<P::Product> {
+    /// One attempt; the error is a panic's text.
+    async fn attempt(&self, task: &Task<'_>, attempt: &Attempt<'_>) -> Result<Outcome<P::Product>, String> {
         // The semaphore is never closed.
         let _permit = self.concurrency.acquire().await;
-        match AssertUnwindSafe(self.processor.process(&task.record, attempt)).catch_unwind().await {
-            Ok(outcome) => outcome,
-            Err(panic) => Outcome::reject(format!("processing panicked: {}", text_of(&*panic))),
-        }
+        let attempted = AssertUnwindSafe(self.processor.process(&task.record, attempt)).catch_unwind().await;
+        attempted.map_err(|panic| format!("processing panicked: {}", text_of(&*panic)))
     }
 
-    /// A record that nobody can process any more: its dead letter says so, and where it stood.
-    async fn reject_deleted(&self, task: &Task<'_>, attempt: &Attempt<'_>) -> TaskOutcome<P::Product> {
-        match self.reject(task, attempt, Some(0), DeadLetterClass::Permanent, RECORD_DELETED).await {
-            TaskOutcome::DeadLettered { letter: None, .. } => TaskOutcome::Deleted,
-            outcome => outcome,
-        }
-    }
-
-    /// `attempts` where the processor counted by itself.
     async fn reject(
         &self,
         task: &Task<'_>,
         attempt: &Attempt<'_>,
-        attempts: Option<u32>,
-        class: DeadLetterClass,
-        reason: &str,
+        rejection: Rejection<'_>,
     ) -> TaskOutcome<P::Product> {
-        let rejection = Rejection { attempts: attempts.unwrap_or(attempt.number), class, reason };
+        let Rejection { class, cause, .. } = rejection;
         match Box::pin(self.dlq.reject([(&task.record, rejection)].into_iter(), attempt)).await {
-            Ok(mut letters) => TaskOutcome::DeadLettered { class, letter: letters.pop() },
+            Ok(mut letters) => TaskOutcome::DeadLettered { class, cause, letter: letters.pop() },
             Err(error) => error.outcome(),
         }
     }

@@ -30,6 +30,7 @@ use crate::scheduler::batch::PartitionBatcher;
 use crate::scheduler::keyed::{KeyedScheduler, Overflow};
 use crate::spill::pressure::MemoryPressure;
 use crate::start_offsets::OffsetSource;
+use crate::telemetry::MemberMetrics;
 
 /// How long a broker may take to say whether it is the embedded one.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,7 +85,7 @@ impl Consumer {
         let dlq = DeadLetterQueue::immediate(&self.producer, &self.kafka, &self.subscription.group);
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, queues, &context, Overflow::Spill);
-        let committer = GroupCommitter::new(&member.client, &self.progress);
+        let committer = GroupCommitter::new(&member.client, &self.progress, &context.metrics);
         run(&context, scheduler, committer, shutdown).await
     }
 
@@ -113,10 +114,11 @@ impl Consumer {
         let dlq = DeadLetterQueue::immediate(&self.producer, &self.kafka, &self.subscription.group);
         let assignment = AssignmentWatch::default();
         let offsets = member.offsets();
-        let runner = BatchRunner::new(processor, dlq, assignment.clone(), &offsets);
-        let context = EngineContext { assignment, ..self.context(member, &runner) };
+        let metrics = MemberMetrics::new(&member.subscription);
+        let runner = BatchRunner::new(processor, dlq, assignment.clone(), &offsets, &metrics);
+        let context = EngineContext { assignment, metrics: metrics.clone(), ..self.context(member, &runner) };
         let batcher = PartitionBatcher::new(|batch| runner.run(batch), member.options.batch_records);
-        let committer = GroupCommitter::new(&member.client, &self.progress);
+        let committer = GroupCommitter::new(&member.client, &self.progress, &context.metrics);
         run(&context, batcher, committer, shutdown).await
     }
 
@@ -160,9 +162,17 @@ impl Consumer {
         let dlq = DeadLetterQueue::transactional(&self.subscription.group);
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, None, &context, Overflow::Pause);
-        let committer = is_in_memory.then(|| GroupCommitter::new(&member.client, &self.progress));
-        let transactions =
-            TransactionCommitter::new(&member.client, &self.kafka, processor, producer, &self.progress, committer);
+        let committer = is_in_memory.then(|| GroupCommitter::new(&member.client, &self.progress, &context.metrics));
+        let metrics = &context.metrics;
+        let transactions = TransactionCommitter::new(
+            &member.client,
+            &self.kafka,
+            processor,
+            producer,
+            &self.progress,
+            committer,
+            metrics,
+        );
         run(&context, scheduler, transactions, shutdown).await
     }
 
@@ -189,6 +199,7 @@ impl Consumer {
             options: &member.options,
             subscription: &member.subscription,
             progress: &self.progress,
+            metrics: MemberMetrics::new(&member.subscription),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The dead-letter queue: the record byte for byte, why it was rejected, and an acknowledgement before it counts as done.
 
+pub(crate) mod cause;
 pub(crate) mod size_limit;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use millrace_domain::dead_letter::DeadLetter;
 use millrace_domain::{Backoff, DeadLetterClass, ErrorClass};
 
 use crate::attempts::Attempt;
+use crate::dlq::cause::Cause;
 use crate::dlq::size_limit::{Refusals, SizeLimits};
 use crate::scheduler::TaskOutcome;
 use millrace_kafka::KafkaSettings;
@@ -29,8 +31,17 @@ pub(crate) struct Rejection<'r> {
     pub(crate) attempts: u32,
     /// Whether the record or something else is at fault.
     pub(crate) class: DeadLetterClass,
+    /// What is wrong, as one of a fixed set.
+    pub(crate) cause: Cause,
     /// What is wrong.
     pub(crate) reason: &'r str,
+}
+
+impl<'r> Rejection<'r> {
+    /// The record itself is at fault, at the first attempt.
+    pub(crate) fn permanent(cause: Cause, reason: &'r str) -> Self {
+        Self { attempts: 1, class: DeadLetterClass::Permanent, cause, reason }
+    }
 }
 
 /// The dead-letter queue of one group.
@@ -75,7 +86,7 @@ impl<'p> DeadLetterQueue<'p> {
     }
 
     fn letter(&self, record: &Record<'_>, rejection: &Rejection<'_>) -> OwnedProducerRecord {
-        let Rejection { attempts, class, reason } = *rejection;
+        let Rejection { attempts, class, reason, .. } = *rejection;
         tracing::warn!(
             topic = record.topic(), partition = record.partition(), offset = record.offset(), attempts, %class, reason,
             "dead-lettering a record"

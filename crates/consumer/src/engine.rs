@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use millrace_domain::{DeadLetterClass, ErrorClass};
 use millrace_kafka::error::{ClientError, class_of};
-use millrace_kafka::{KafkaError, KafkaSettings, Record, is_group_member};
+use millrace_kafka::{KafkaError, KafkaSettings, Record, is_group_member, known_end};
 use rdkafka::consumer::{Consumer as _, MessageStream, StreamConsumer};
 use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
@@ -25,6 +25,7 @@ use crate::assignment::watch::AssignmentWatch;
 use crate::assignment::{Assignment, RecordHandle};
 use crate::commit::{OffsetCommitter, Output};
 use crate::context::{Context, RebalanceEvent};
+use crate::dlq::cause::Cause;
 use crate::error::ConsumerError;
 use crate::options::{ConsumerOptions, GroupProtocol, Subscription};
 use crate::progress::Progress;
@@ -33,6 +34,7 @@ use crate::spill::engine::DrainRate;
 use crate::spill::pressure::MemoryPressure;
 use crate::spill::reader::SpillReader;
 use crate::start_offsets::{OffsetSource, PendingAssignment};
+use crate::telemetry::{Levels, MemberMetrics};
 
 /// Records and completed tasks served before the loop looks at its other duties.
 const POLL_BUDGET: usize = 512;
@@ -62,7 +64,7 @@ pub(crate) struct Engine<'c, S, C> {
     progress: &'c Progress,
     /// Whether the group has answered this member, be it with no partitions.
     has_joined: bool,
-    pub(crate) counters: Counters,
+    metrics: MemberMetrics,
     pub(crate) revocation: Option<Revocation>,
     /// An assignment or a seek whose start offsets are being looked up.
     pending: Option<PendingAssignment<'c>>,
@@ -78,33 +80,6 @@ pub(crate) struct Engine<'c, S, C> {
     end: Option<ConsumerError>,
 }
 
-/// The engine's metrics.
-pub(crate) struct Counters {
-    done: metrics::Counter,
-    dead_lettered: metrics::Counter,
-    abandoned: metrics::Counter,
-    pub(crate) lost: metrics::Counter,
-    spilled: metrics::Gauge,
-    in_flight: metrics::Gauge,
-}
-
-impl Counters {
-    fn new(subscription: &Subscription) -> Self {
-        let Subscription { name, topics, .. } = subscription;
-        let records = |outcome: &'static str| metrics::counter!("millrace_consumer_records_total", "consumer" => name.clone(), "outcome" => outcome);
-        // Each of a consumer's members sets its own.
-        let topic = topics.join(",");
-        Self {
-            done: records("done"),
-            dead_lettered: records("dead_lettered"),
-            abandoned: records("abandoned"),
-            lost: records("lost"),
-            spilled: metrics::gauge!("millrace_consumer_spilled_records", "consumer" => name.clone(), "topic" => topic.clone()),
-            in_flight: metrics::gauge!("millrace_consumer_in_flight_records", "consumer" => name.clone(), "topic" => topic.clone()),
-        }
-    }
-}
-
 /// What an engine is given beside its scheduler and its committer.
 pub(crate) struct EngineContext<'c> {
     pub(crate) kafka: &'c KafkaSettings,
@@ -116,6 +91,7 @@ pub(crate) struct EngineContext<'c> {
     pub(crate) subscription: &'c Subscription,
     pub(crate) progress: &'c Progress,
     pub(crate) offset_source: &'c dyn OffsetSource,
+    pub(crate) metrics: MemberMetrics,
 }
 
 impl<'c, S, C> Engine<'c, S, C>
@@ -137,7 +113,7 @@ where
             name: &context.subscription.name,
             progress,
             has_joined: false,
-            counters: Counters::new(context.subscription),
+            metrics: context.metrics.clone(),
             revocation: None,
             pending: None,
             pressure: context.pressure.clone(),
@@ -269,15 +245,13 @@ where
         match outcome {
             TaskOutcome::Done(product) => {
                 self.done(handle, Output::Product(product));
-                self.count(None);
+                self.progress.count(false);
+                self.metrics.done.increment(1);
+                self.dead_letter_run = 0;
             }
-            TaskOutcome::DeadLettered { class, letter } => {
+            TaskOutcome::DeadLettered { class, cause, letter } => {
                 self.done(handle, letter.map_or(Output::Nothing, Output::Letter));
-                self.count(Some(class));
-            }
-            TaskOutcome::Deleted => {
-                self.done(handle, Output::Nothing);
-                self.count_deleted();
+                self.count_dead_letter(handle, class, cause);
             }
             TaskOutcome::Spilled(_) => self.assignment.end(handle, false),
             TaskOutcome::Abandoned => self.abandon(handle),
@@ -311,29 +285,14 @@ where
 
     fn abandon(&mut self, handle: RecordHandle) {
         self.assignment.end(handle, false);
-        self.counters.abandoned.increment(1);
+        self.metrics.abandoned.increment(1);
     }
 
-    fn count(&mut self, letter: Option<DeadLetterClass>) {
-        self.progress.count(letter.is_some());
-        match letter {
-            None => {
-                self.counters.done.increment(1);
-                self.dead_letter_run = 0;
-            }
-            Some(class) => {
-                self.counters.dead_lettered.increment(1);
-                // Transient failures, such as a destination that is down, are not the deploy's fault.
-                self.dead_letter_run += u64::from(class == DeadLetterClass::Permanent);
-            }
-        }
-    }
-
-    /// Counts a dead letter of a deleted record. What retention does is not the deploy's fault: it does not count towards the dead-letter limit.
-    fn count_deleted(&mut self) {
+    fn count_dead_letter(&mut self, handle: RecordHandle, class: DeadLetterClass, cause: Cause) {
         self.progress.count(true);
-        self.counters.dead_lettered.increment(1);
-        self.counters.lost.increment(1);
+        self.metrics.dead_letter(&self.assignment.slot_mut(handle.slot).topic, class, cause);
+        // What a destination that is down refuses, or retention deletes, is not the deploy's fault.
+        self.dead_letter_run += u64::from(class == DeadLetterClass::Permanent && cause != Cause::Deleted);
     }
 
     fn halt(&mut self, reason: String) {
@@ -400,14 +359,20 @@ where
         self.read_positions();
         self.scheduler.scan_queued();
         self.commit();
-        let (records, _) = self.assignment.load();
-        #[allow(clippy::cast_precision_loss)] // gauges
-        {
-            self.counters.in_flight.set(records as f64);
-            self.counters.spilled.set(self.scheduler.spilled() as f64);
-        }
+        let (in_flight, in_flight_bytes) = self.assignment.load();
+        let (lag, spilled) = (self.lag(), self.scheduler.spilled());
+        self.metrics.set(Levels { lag, in_flight, in_flight_bytes, spilled });
         self.relieve_pressure();
         self.watch_stall();
+    }
+
+    /// Offsets between what is committed and the ends of the owned partitions, as far as the client knows the ends.
+    fn lag(&self) -> i64 {
+        let behind = |(topic, partition, committed): (&str, i32, i64)| {
+            let end = known_end(self.client, topic, partition)?;
+            Some((end - committed).max(0))
+        };
+        self.assignment.committed_offsets().filter_map(behind).sum()
     }
 
     /// The client's positions pass transaction markers, which are never delivered, in the order of records.

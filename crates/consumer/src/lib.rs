@@ -29,6 +29,7 @@ mod progress;
 mod scheduler;
 mod spill;
 mod start_offsets;
+mod telemetry;
 
 pub use attempts::{AcquireError, Attempt};
 pub use consumer::Consumer;

@@ -11,6 +11,7 @@ use millrace_domain::DeadLetterClass;
 use millrace_kafka::{OwnedProducerRecord, Record};
 
 use crate::assignment::RecordHandle;
+use crate::dlq::cause::Cause;
 use crate::spill::index::{ReadRequest, WaitReason};
 use crate::start_offsets::StartOffset;
 
@@ -103,11 +104,11 @@ pub(crate) enum TaskOutcome<T> {
     DeadLettered {
         /// Whether the record or something else was at fault.
         class: DeadLetterClass,
+        /// Why.
+        cause: Cause,
         /// The dead letter, where it is still to be written; otherwise it is acknowledged.
         letter: Option<OwnedProducerRecord>,
     },
-    /// The record was deleted from its topic while it was spilled; its dead letter is acknowledged.
-    Deleted,
     /// The record was spilled and will be read again. Where its processor deferred it: for which queue.
     Spilled(Option<SpillRequest>),
     /// The partition was revoked before the record ran: its next owner reads it.

@@ -13,6 +13,17 @@ pub enum ErrorClass {
     Fatal,
 }
 
+impl ErrorClass {
+    /// Its name, as in metrics: `transient`, `permanent` or `fatal`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Permanent => "permanent",
+            Self::Fatal => "fatal",
+        }
+    }
+}
+
 /// Why a record was dead-lettered: rejected, or out of attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeadLetterClass {

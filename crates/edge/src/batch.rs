@@ -101,6 +101,7 @@ impl Edge {
                 }
             }
         }
+        self.batches.answered(results.accepted, results.rejected, results.failed);
         Ok(results.into_response())
     }
 

@@ -10,11 +10,10 @@ use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Edge;
 use crate::deadline::Deadline;
-use crate::memory_budget::{Portion, UNCOUNTED_LIMIT};
+use crate::memory_budget::{Portion, Reserved, UNCOUNTED_LIMIT};
 use crate::problem::Problem;
 
 /// Largest zstd window: 8 MiB, which RFC 8878, section 3.1.1.1.2 asks decoders to support.
@@ -32,7 +31,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole body, and its reservation of the memory budget.
 pub(crate) struct Contents {
     pub(crate) bytes: Bytes,
-    _memory: Option<OwnedSemaphorePermit>,
+    _memory: Option<Reserved>,
 }
 
 /// Content coding of a body.
@@ -99,7 +98,7 @@ impl Edge {
                 }
             }
         }
-        Ok(Contents { bytes: first.unwrap_or_else(|| all.freeze()), _memory: memory.into_permits() })
+        Ok(Contents { bytes: first.unwrap_or_else(|| all.freeze()), _memory: memory.into_reserved() })
     }
 
     /// Decompresses within the limit: a decompression bomb costs no more memory than any other body.
@@ -129,7 +128,7 @@ impl Edge {
                 decompressor.take(decoder)?;
             }
         }
-        Ok(Contents { bytes: decompressor.bytes.into(), _memory: decompressor.memory.into_permits() })
+        Ok(Contents { bytes: decompressor.bytes.into(), _memory: decompressor.memory.into_reserved() })
     }
 }
 

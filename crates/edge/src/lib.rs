@@ -14,13 +14,14 @@ mod form;
 mod idempotency;
 mod media;
 mod memory_budget;
+mod observe;
 mod openapi;
 mod problem;
-mod request_id;
 mod routes;
 mod sink;
 mod status;
 mod stored;
+mod telemetry;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use axum::middleware;
 
 use self::memory_budget::MemoryBudget;
 use self::stored::NoDatabase;
+use self::telemetry::{BatchMetrics, RequestMetrics};
 #[cfg(feature = "database")]
 pub use database::LazyDatabase;
 pub use deadline::RequestDeadline;
@@ -48,6 +50,7 @@ pub struct Edge {
     lookup: Arc<dyn Lookup>,
     limits: Limits,
     memory_budget: MemoryBudget,
+    batches: BatchMetrics,
 }
 
 /// Bounds on a request, in bytes and time.
@@ -76,7 +79,8 @@ impl Default for Limits {
 }
 
 impl Edge {
-    /// An edge over a sink for records and a source for `GET /get_status`.
+    /// An edge over a sink for records and a source for `GET /get_status`. A metrics recorder must have been installed
+    /// before, or its metrics are not recorded.
     pub fn new(sink: Arc<dyn Sink>, status: Arc<dyn StatusSource>, limits: Limits) -> Self {
         Self {
             sink,
@@ -84,6 +88,7 @@ impl Edge {
             lookup: Arc::new(NoDatabase),
             limits,
             memory_budget: MemoryBudget::new(limits.all_requests),
+            batches: BatchMetrics::new(),
         }
     }
 
@@ -95,10 +100,11 @@ impl Edge {
 
     /// All routes.
     pub fn router(self) -> Router {
-        Router::from(routes::all())
+        let (routes, document) = routes::all().split_for_parts();
+        routes
             .fallback(routes::not_found)
             .method_not_allowed_fallback(routes::method_not_allowed)
-            .layer(middleware::from_fn(request_id::assign))
+            .layer(middleware::from_fn_with_state(RequestMetrics::of(&document), observe::observe))
             .with_state(self)
     }
 }

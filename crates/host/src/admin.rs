@@ -33,7 +33,12 @@ pub struct AdminSettings {
 /// - `GET /health`: 200 while the process serves, else 503; the body is the [`Report`](crate::health::Report).
 /// - `GET /metrics`: what [`metrics::render`] gives.
 pub fn router(health: Health) -> Router {
-    Router::new().route("/health", get(report)).route("/metrics", get(render)).with_state(health)
+    Router::new().route("/health", get(report)).with_state(health).merge(metrics_route())
+}
+
+/// `GET /metrics` alone, for a server that has a `/health` of its own.
+pub fn metrics_route() -> Router {
+    Router::new().route("/metrics", get(render))
 }
 
 /// Serves [`router`] on `listener` until the process exits, also while it drains.

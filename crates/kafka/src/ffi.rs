@@ -122,6 +122,28 @@ where
     }
 }
 
+/// The end of a partition as of the client's last fetch; `None` before the first. Asks no broker.
+pub fn known_end<C, X>(consumer: &C, topic: &str, partition: i32) -> Option<i64>
+where
+    C: Consumer<X>,
+    X: ConsumerContext,
+{
+    let topic = CString::new(topic).ok()?;
+    let (mut start, mut end) = (0, 0);
+    // SAFETY: client and name are valid while borrowed, and the call writes two numbers.
+    let code = unsafe {
+        bindings::rd_kafka_get_watermark_offsets(
+            consumer.client().native_ptr(),
+            topic.as_ptr(),
+            partition,
+            &raw mut start,
+            &raw mut end,
+        )
+    };
+    // Negative while unknown (`RD_KAFKA_OFFSET_INVALID`).
+    (code == bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && end >= 0).then_some(end)
+}
+
 /// The id that a cluster gave a topic at its creation (KIP-516): a later topic of the same name has another. Waits for
 /// at most `timeout`.
 pub(crate) fn topic_id<C, X>(consumer: &C, topic: &str, timeout: Duration) -> KafkaResult<String>

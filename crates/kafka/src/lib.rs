@@ -17,7 +17,7 @@ pub mod retry;
 pub mod settings;
 
 pub use error::KafkaError;
-pub use ffi::{commit_async, is_group_member};
+pub use ffi::{commit_async, is_group_member, known_end};
 pub use offsets::{Committed, GroupOffsets};
 pub use owned_record::OwnedProducerRecord;
 pub use producer::{Ack, ProduceError, Producer, ProducerRecord};

@@ -9,7 +9,7 @@ mod docker;
 pub mod journal;
 pub mod kafka;
 pub mod lambda;
-mod missing;
+pub mod missing;
 pub mod postgres;
 pub mod smtp;
 pub mod wait;

@@ -1,4 +1,4 @@
-//! Skipping tests whose server is not available.
+//! Skipping tests that need a server or a program which is not there.
 
 use std::env;
 use std::io::{self, Write as _};
@@ -9,7 +9,7 @@ use std::thread;
 ///
 /// # Panics
 /// If `CI` is set: there no test is skipped.
-pub(crate) fn skip(server: &str, reason: &str) {
+pub fn skip(server: &str, reason: &str) {
     let current = thread::current();
     let test = current.name().unwrap_or("a test");
     let is_ci = env::var_os("CI").is_some_and(|ci| !ci.is_empty());

@@ -76,7 +76,7 @@ impl Program {
 
     /// Waits until it has processed this many logins.
     pub(crate) async fn processed(&self, logins: u64) {
-        let line = format!("millrace_consumer_records_total{{consumer=\"login-insights\",outcome=\"done\"}} {logins}");
+        let line = format!("millrace_consumer_records_total{{consumer=\"login-insights\",result=\"done\"}} {logins}");
         eventually(WAIT_TIMEOUT, "the logins are processed", async || {
             self.get("/metrics").lines().any(|found| found == line).then_some(())
         })

@@ -13,14 +13,14 @@ pub(crate) struct DeliveryMetrics {
     delivered: Counter,
     failed: Counter,
     skipped: Counter,
-    attempt_seconds: Histogram,
+    attempt_duration: Histogram,
     breaker: Gauge,
 }
 
 impl DeliveryMetrics {
     pub(crate) fn new(destination: &str) -> Self {
         describe();
-        let deliveries = |status: &'static str| metrics::counter!("millrace_notifier_deliveries_total", "destination" => destination.to_owned(), "status" => status);
+        let deliveries = |result: &'static str| metrics::counter!("millrace_notifier_deliveries_total", "destination" => destination.to_owned(), "result" => result);
         let breaker = metrics::gauge!("millrace_notifier_breaker_open", "destination" => destination.to_owned());
         breaker.set(0.0);
         Self {
@@ -28,7 +28,7 @@ impl DeliveryMetrics {
             delivered: deliveries("delivered"),
             failed: deliveries("failed"),
             skipped: deliveries("skipped"),
-            attempt_seconds: metrics::histogram!("millrace_notifier_attempt_seconds", "destination" => destination.to_owned()),
+            attempt_duration: metrics::histogram!("millrace_notifier_attempt_duration_seconds", "destination" => destination.to_owned()),
             breaker,
         }
     }
@@ -40,7 +40,7 @@ impl DeliveryMetrics {
 
     /// One attempt succeeded or failed.
     pub(crate) fn attempt_ended(&self, duration: Duration) {
-        self.attempt_seconds.record(duration);
+        self.attempt_duration.record(duration);
     }
 
     /// An attempt failed and another one follows.
@@ -84,10 +84,10 @@ impl DeliveryMetrics {
 fn describe() {
     metrics::describe_counter!(
         "millrace_notifier_deliveries_total",
-        "Notifications by destination: delivered, failed, or skipped for a fallback"
+        "Notifications by destination and result: delivered, failed, or skipped for a fallback"
     );
     metrics::describe_histogram!(
-        "millrace_notifier_attempt_seconds",
+        "millrace_notifier_attempt_duration_seconds",
         metrics::Unit::Seconds,
         "Duration of delivery attempts"
     );

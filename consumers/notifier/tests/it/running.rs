@@ -125,8 +125,8 @@ async fn a_record_becomes_a_line_and_a_signal_exits_with_0() {
         .unwrap();
     assert!(line.ends_with("  12345  Your order has shipped  event-1"), "{line}");
     let expected = [
-        r#"millrace_notifier_deliveries_total{destination="console",status="delivered"} 1"#,
-        r#"millrace_notifier_attempt_seconds_count{destination="console"} 1"#,
+        r#"millrace_notifier_deliveries_total{destination="console",result="delivered"} 1"#,
+        r#"millrace_notifier_attempt_duration_seconds_count{destination="console"} 1"#,
         r#"millrace_notifier_breaker_open{destination="console"} 0"#,
     ];
     eventually(WAIT_TIMEOUT, "the delivery is counted", async || {

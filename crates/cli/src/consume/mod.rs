@@ -9,6 +9,7 @@ use clap::builder::PossibleValuesParser;
 use futures_util::future::try_join_all;
 use millrace_consumer::ConsumerOptions;
 use millrace_host::app::{AppEnv, SettingsContext, Started};
+use millrace_host::health::{Health, Status};
 use millrace_host::settings::Origins;
 use millrace_host::shutdown::EXIT_TIMEOUT;
 use millrace_host::worker::on_worker;
@@ -17,6 +18,7 @@ use millrace_kafka::producer::ProducerSettings;
 use tokio_util::sync::CancellationToken;
 
 use self::registry::{CONSUMERS, ConsumerSettings};
+use crate::admin::ConsumerAdminArgs;
 use crate::broker::{BROKER_TIMEOUT, Broker, in_the_users_words};
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
@@ -42,6 +44,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     broker: BrokerArgs,
     #[command(flatten)]
+    admin: ConsumerAdminArgs,
+    #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
     options: ConsumerOptions,
@@ -53,6 +57,12 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let context = SettingsContext { data_dir: &args.broker.data_dir, is_local: false, origins };
     let chosen = args.settings.build(|name| args.names.iter().any(|chosen| chosen == name), &context)?;
+    let health = Health::default();
+    for built in &chosen {
+        health.set(built.consumer.name, Status::Starting);
+    }
+    let admin = args.admin.serve(&health, origins)?;
+    tracing::info!(version = millrace_host::version(), %admin, "started");
     let Some(broker) = shutdown.run_until_cancelled(prepare(&args, origins)).await else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -79,11 +89,11 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     let mut running = Vec::new();
     for built in chosen {
         let name = built.consumer.name;
-        running.push(run_one(name, built.start(env.clone()).await?, &shutdown));
+        running.push(run_one(name, built.start(env.clone()).await?, &health, &shutdown));
     }
     tokio::select! {
         outcome = try_join_all(running) => outcome.map(|_| ExitCode::SUCCESS),
-        () = give_up(&shutdown) => bail!("still draining {} s after the signal", EXIT_TIMEOUT.as_secs()),
+        () = give_up(&shutdown, &health) => bail!("still draining {} s after the signal", EXIT_TIMEOUT.as_secs()),
     }
 }
 
@@ -100,23 +110,31 @@ async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Broker> {
 }
 
 /// Runs a consumer to its end. One that fails takes the others with it, in good order.
-async fn run_one(name: &str, consumer: Started, shutdown: &CancellationToken) -> anyhow::Result<()> {
+async fn run_one(
+    name: &'static str,
+    consumer: Started,
+    health: &Health,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
     let Started { members, end } = consumer;
     let mut end = std::pin::pin!(on_worker(end));
     let outcome = tokio::select! {
         outcome = &mut end => outcome,
         () = Started::joined(&members) => {
+            health.set(name, Status::Ok);
             tracing::info!(consumer = name, "consuming");
             end.await
         }
     };
-    if outcome.is_err() {
+    if let Err(error) = &outcome {
+        health.set(name, Status::Failed(error.to_string()));
         shutdown.cancel();
     }
     outcome.with_context(|| format!("the consumer {name}"))
 }
 
-async fn give_up(shutdown: &CancellationToken) {
+async fn give_up(shutdown: &CancellationToken, health: &Health) {
     shutdown.cancelled().await;
+    health.drain();
     tokio::time::sleep(EXIT_TIMEOUT).await;
 }

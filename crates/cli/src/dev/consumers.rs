@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use millrace_consumer::{ConsumerError, Progress};
 use millrace_domain::catalogue::catalogue;
 use millrace_host::app::AppEnv;
+use millrace_host::health::{Health, Status};
 use millrace_kafka::KafkaError;
 use millrace_kafka::admin::{AdminClient, Offsets};
 use tokio::task::JoinSet;
@@ -43,7 +44,7 @@ pub(super) struct Consumers {
 
 impl Consumers {
     /// Starts these consumers.
-    pub(super) async fn start(built: Vec<Built>, env: &AppEnv) -> anyhow::Result<Self> {
+    pub(super) async fn start(built: Vec<Built>, env: &AppEnv, health: &Health) -> anyhow::Result<Self> {
         let mut consumers = Self::default();
         for built in built {
             let consumer = built.consumer;
@@ -52,7 +53,15 @@ impl Consumers {
             let running = members.map(|(subscription, progress)| Running { progress, topics: subscription.topics });
             consumers.running.extend(running);
             let name = consumer.name;
-            consumers.tasks.spawn(async move { started.end.await.with_context(|| format!("the consumer {name}")) });
+            health.set(name, Status::Ok);
+            let health = health.clone();
+            consumers.tasks.spawn(async move {
+                let end = started.end.await;
+                if let Err(error) = &end {
+                    health.set(name, Status::Failed(error.to_string()));
+                }
+                end.with_context(|| format!("the consumer {name}"))
+            });
         }
         Ok(consumers)
     }

@@ -19,6 +19,7 @@ use clap::Args as ClapArgs;
 use millrace_consumer::ConsumerOptions;
 use millrace_edge::{Edge, KafkaSink, Limits, Sink};
 use millrace_host::app::{AppEnv, SettingsContext};
+use millrace_host::health::{Health, Status};
 use millrace_host::listen::BoundSocket;
 use millrace_host::settings::{Origins, listen_address};
 use millrace_host::shutdown::Deadline;
@@ -33,6 +34,7 @@ use self::bounded_sink::BoundedSink;
 use self::broker::{Broker, Choice, choice};
 use self::consumers::Consumers;
 use self::data_dir_lock::{DataDirLock, ReadyFile};
+use crate::admin::EdgeAdminArgs;
 use crate::broker::in_the_users_words;
 use crate::consume::registry::ConsumerSettings;
 use crate::database;
@@ -80,6 +82,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     http: HttpArgs,
     #[command(flatten)]
+    admin: EdgeAdminArgs,
+    #[command(flatten)]
     security: Security,
     #[command(flatten)]
     options: ConsumerOptions,
@@ -126,7 +130,8 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         retention: args.consumers.retention,
         shutdown: stop_consuming.clone(),
     };
-    let mut consumers = Consumers::start(built, &env).await?;
+    let health = Health::default();
+    let mut consumers = Consumers::start(built, &env, &health).await?;
     drop(env);
     let joined = shutdown.run_until_cancelled(Deadline::after(JOIN_TIMEOUT).limit(consumers.joined())).await;
     joined
@@ -140,8 +145,10 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     };
     let edge = Edge::new(sink, Arc::new(cluster.clone()), Limits::default()).with_lookup(Arc::new(store.clone()));
     let stop_serving = CancellationToken::new();
+    let routes = args.admin.serve(edge.router(), &health, origins)?;
     let listener = socket.listen()?;
-    let mut serving = tokio::spawn(http_server::serve(listener, edge.router(), args.http, stop_serving.clone()));
+    health.set("kafka", Status::Ok);
+    let mut serving = tokio::spawn(http_server::serve(listener, routes, args.http, stop_serving.clone()));
     let ready = ReadyFile::announce(&lock, address, &kafka.bootstrap_servers, store.display_url())?;
     if !shutdown.is_cancelled() {
         print_banner(address, &broker, &store);
@@ -155,6 +162,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
         error = consumers.first_end() => Err(error),
         ended = &mut serving => Err(anyhow::anyhow!("the HTTP server ended unexpectedly: {ended:?}")),
     };
+    health.drain();
     let end = Deadline::after(STOP_TIMEOUT);
     stop_serving.cancel();
     if !serving.is_finished() {

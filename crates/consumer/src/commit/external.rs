@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use millrace_domain::{Backoff, DeadLetterClass};
+use tokio::time::Instant;
 
 use crate::assignment::watch::AssignmentWatch;
 use crate::attempts::{Attempt, text_of};
+use crate::dlq::cause::Cause;
 use crate::dlq::{DeadLetterQueue, DlqWriteError, Rejection, poison};
 use crate::error::ConsumerError;
 use crate::group_offsets::GroupOffsetSource;
@@ -15,6 +17,7 @@ use crate::processor::{Batch, BatchError, BatchProcessor, Written};
 use crate::scheduler::batch::{RecordBatch, all};
 use crate::scheduler::{Completion, TaskOutcome};
 use crate::start_offsets::{OffsetSource, StartOffset, StartOffsets};
+use crate::telemetry::{CommitMetrics, MemberMetrics, store};
 use millrace_kafka::failpoint;
 
 /// Delays between attempts. A store that is unavailable keeps its partitions waiting, for as long as it takes.
@@ -27,13 +30,15 @@ pub(crate) struct BatchRunner<'p, P> {
     assignment: AssignmentWatch,
     /// The source of record counts; the store is the source of offsets.
     group: &'p GroupOffsetSource,
+    retries: metrics::Counter,
+    commits: CommitMetrics,
 }
 
 /// Why a batch was not stored: what all its tasks end with.
 type BatchFailure = TaskOutcome<()>;
 
 /// Records of a batch by their index, and why they are rejected.
-type Rejections = Vec<(usize, String)>;
+type Rejections = Vec<(usize, Cause, String)>;
 
 impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
     pub(crate) fn new(
@@ -41,29 +46,32 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
         dlq: DeadLetterQueue<'p>,
         assignment: AssignmentWatch,
         group: &'p GroupOffsetSource,
+        metrics: &MemberMetrics,
     ) -> Self {
-        Self { processor, dlq, assignment, group }
+        let (retries, commits) = (metrics.retries.clone(), metrics.commits(store::DATABASE));
+        Self { processor, dlq, assignment, group, retries, commits }
     }
 
     /// Stores a batch, however long that takes; ends early where its partition is revoked.
     pub(crate) async fn run(&self, records: RecordBatch<'_>) -> Vec<Completion<()>> {
         // In a box: rows with lifetimes of their own keep the compiler from seeing that the future is `Send`.
         match self.store(&records).boxed().await {
-            Ok(is_rejected) => {
-                let refused = TaskOutcome::DeadLettered { class: DeadLetterClass::Permanent, letter: None };
-                let outcome = |is_rejected| if is_rejected { refused.clone() } else { TaskOutcome::Done(()) };
-                let finished = records.handles.iter().zip(is_rejected);
-                finished.map(|(&handle, is_rejected)| Completion { handle, outcome: outcome(is_rejected) }).collect()
+            Ok(rejected) => {
+                let class = DeadLetterClass::Permanent;
+                let dead_lettered = |cause| TaskOutcome::DeadLettered { class, cause, letter: None };
+                let finished = records.handles.iter().zip(rejected);
+                let outcome = |rejected: Option<Cause>| rejected.map_or(TaskOutcome::Done(()), dead_lettered);
+                finished.map(|(&handle, rejected)| Completion { handle, outcome: outcome(rejected) }).collect()
             }
             Err(failure) => all(&records, &failure),
         }
     }
 
-    /// Stores what can be stored of a batch and says which of its records are rejected.
-    async fn store(&self, records: &RecordBatch<'_>) -> Result<Vec<bool>, BatchFailure> {
-        let mut is_rejected = vec![false; records.records.len()];
+    /// Stores what can be stored of a batch and says which of its records are rejected, and why.
+    async fn store(&self, records: &RecordBatch<'_>) -> Result<Vec<Option<Cause>>, BatchFailure> {
+        let mut rejected = vec![None; records.records.len()];
         let (Some(&first), Some(last)) = (records.handles.first(), records.records.last()) else {
-            return Ok(is_rejected);
+            return Ok(rejected);
         };
         let mut attempt = Attempt::of(&self.assignment, first);
         let (mut rows, mut indexes, mut rejections) = self.read(records);
@@ -72,23 +80,28 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
             if !rejections.is_empty() {
                 self.reject(records, &rejections, &attempt).await?;
                 failpoint!("batch.lettered");
-                for (index, _) in rejections.drain(..) {
-                    is_rejected[index] = true;
+                for (index, cause, _) in rejections.drain(..) {
+                    rejected[index] = Some(cause);
                 }
-                (rows, indexes) = rows.into_iter().zip(indexes).filter(|(_, index)| !is_rejected[*index]).unzip();
+                (rows, indexes) = rows.into_iter().zip(indexes).filter(|(_, index)| rejected[*index].is_none()).unzip();
             }
             failpoint!("batch.taken");
             let batch = Batch { topic, partition, expected: records.expected, next, rows: &rows };
             match self.write(&batch).await {
                 Ok(Written { pending, refused }) if refused.is_empty() => {
                     failpoint!("batch.written");
-                    return self.commit(pending, topic, partition).await.map(|()| is_rejected);
+                    self.commits.batch(rows.len());
+                    return self.commit(pending, topic, partition).await.map(|()| rejected);
                 }
                 Ok(Written { pending, refused }) => {
                     drop(pending);
-                    rejections = refused.into_iter().map(|refused| (indexes[refused.index], refused.reason)).collect();
+                    rejections = refused
+                        .into_iter()
+                        .map(|refused| (indexes[refused.index], Cause::Rejected, refused.reason))
+                        .collect();
                 }
                 Err(BatchError::Unavailable { reason }) => {
+                    self.commits.failed();
                     let number = attempt.number();
                     let delay = BACKOFF.delay(number, None, &mut rand::rng());
                     tracing::warn!(topic, partition, number, ?delay, reason, "batch not stored, retrying");
@@ -96,6 +109,7 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
                         return Err(TaskOutcome::Abandoned);
                     }
                     attempt.advance();
+                    self.retries.increment(1);
                 }
                 Err(error) => return Err(failure(error, topic, partition)),
             }
@@ -108,16 +122,18 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
             (Vec::with_capacity(records.records.len()), Vec::new(), Vec::new());
         for (index, record) in records.records.iter().enumerate() {
             let row = match poison(record) {
-                Some(reason) => Err(reason.to_owned()),
-                None => std::panic::catch_unwind(AssertUnwindSafe(|| self.processor.read(record)))
-                    .unwrap_or_else(|panic| Err(format!("reading it panicked: {}", text_of(&*panic)))),
+                Some(reason) => Err((Cause::NoValue, reason.to_owned())),
+                None => match std::panic::catch_unwind(AssertUnwindSafe(|| self.processor.read(record))) {
+                    Ok(row) => row.map_err(|reason| (Cause::Rejected, reason)),
+                    Err(panic) => Err((Cause::Panicked, format!("reading it panicked: {}", text_of(&*panic)))),
+                },
             };
             match row {
                 Ok(row) => {
                     rows.push(row);
                     indexes.push(index);
                 }
-                Err(reason) => rejections.push((index, reason)),
+                Err((cause, reason)) => rejections.push((index, cause, reason)),
             }
         }
         (rows, indexes, rejections)
@@ -130,8 +146,8 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
         attempt: &Attempt<'_>,
     ) -> Result<(), BatchFailure> {
         let attempts = attempt.number();
-        let rejected = rejections.iter().map(|(index, reason)| {
-            (&records.records[*index], Rejection { attempts, class: DeadLetterClass::Permanent, reason })
+        let rejected = rejections.iter().map(|(index, cause, reason)| {
+            (&records.records[*index], Rejection { attempts, ..Rejection::permanent(*cause, reason) })
         });
         let written = self.dlq.reject(rejected, attempt).await;
         written.map(drop).map_err(DlqWriteError::outcome)
@@ -145,13 +161,16 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
     }
 
     async fn commit(&self, pending: P::Pending, topic: &str, partition: i32) -> Result<(), BatchFailure> {
+        let begun = Instant::now();
         match self.processor.commit(pending).await {
             Ok(()) => {
+                self.commits.committed(begun.elapsed());
                 failpoint!("batch.committed");
                 Ok(())
             }
             // The outcome is unknown: only the store knows it.
             Err(BatchError::Unavailable { reason }) => {
+                self.commits.unknown();
                 tracing::warn!(topic, partition, reason, "batch commit not confirmed, looking up the stored offset");
                 Err(TaskOutcome::OffsetMismatch)
             }

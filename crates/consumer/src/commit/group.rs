@@ -6,12 +6,14 @@ use std::task::{Context as TaskContext, Poll};
 use millrace_kafka::error::ClientError;
 use rdkafka::consumer::StreamConsumer;
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
+use tokio::time::Instant;
 
 use crate::assignment::{Assignment, Frontier, RecordHandle};
 use crate::commit::{CommitPolicy, OffsetCommitter, Output};
 use crate::context::Context;
 use crate::error::ConsumerError;
 use crate::progress::Progress;
+use crate::telemetry::{CommitMetrics, MemberMetrics, store};
 use millrace_kafka::commit_async;
 use millrace_kafka::failpoint;
 
@@ -20,12 +22,13 @@ pub(crate) struct GroupCommitter<'c> {
     client: &'c StreamConsumer<Context>,
     progress: &'c Progress,
     /// Frontiers on their way to the broker.
-    unanswered: Option<Vec<Frontier>>,
+    unanswered: Option<(Instant, Vec<Frontier>)>,
+    metrics: CommitMetrics,
 }
 
 impl<'c> GroupCommitter<'c> {
-    pub(crate) fn new(client: &'c StreamConsumer<Context>, progress: &'c Progress) -> Self {
-        Self { client, progress, unanswered: None }
+    pub(crate) fn new(client: &'c StreamConsumer<Context>, progress: &'c Progress, metrics: &MemberMetrics) -> Self {
+        Self { client, progress, unanswered: None, metrics: metrics.commits(store::GROUP) }
     }
 
     /// Sends these frontiers; none may be on its way.
@@ -34,9 +37,12 @@ impl<'c> GroupCommitter<'c> {
         match commit_async(self.client, &assignment.offsets(&frontiers)) {
             Ok(()) => {
                 failpoint!("offsets.sent");
-                self.unanswered = Some(frontiers);
+                self.unanswered = Some((Instant::now(), frontiers));
             }
-            Err(error) => tracing::warn!(error = %ClientError(error), "commit not sent, retrying"),
+            Err(error) => {
+                self.metrics.failed();
+                tracing::warn!(error = %ClientError(error), "commit not sent, retrying");
+            }
         }
     }
 }
@@ -72,15 +78,17 @@ impl OffsetCommitter<()> for GroupCommitter<'_> {
     }
 
     fn answered(&mut self, result: KafkaResult<()>, assignment: &mut Assignment) {
-        let frontiers = self.unanswered.take().unwrap_or_default();
+        let Some((sent, frontiers)) = self.unanswered.take() else { return };
         match result {
             Ok(()) => {
+                self.metrics.committed(sent.elapsed());
                 failpoint!("offsets.committed");
                 for frontier in frontiers {
                     assignment.committed(frontier, self.progress);
                 }
             }
             Err(error) if error.rdkafka_error_code() == Some(Code::OffsetMetadataTooLarge) => {
+                self.metrics.failed();
                 tracing::warn!(
                     "commit metadata too large for the broker (offset.metadata.max.bytes): completed offsets beyond the \
                      low watermark are not committed, and their records may be processed again after a restart"
@@ -88,7 +96,10 @@ impl OffsetCommitter<()> for GroupCommitter<'_> {
                 assignment.commit_watermarks_only();
             }
             // During a rebalance the broker refuses commits; what is still owned afterwards is committed then.
-            Err(error) => tracing::warn!(error = %ClientError(error), "commit failed, retrying"),
+            Err(error) => {
+                self.metrics.failed();
+                tracing::warn!(error = %ClientError(error), "commit failed, retrying");
+            }
         }
     }
 

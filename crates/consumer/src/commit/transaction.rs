@@ -24,6 +24,7 @@ use crate::dlq::size_limit::{Refusals, SizeLimits};
 use crate::error::ConsumerError;
 use crate::processor::Transformer;
 use crate::progress::Progress;
+use crate::telemetry::{CommitMetrics, MemberMetrics, store};
 use millrace_kafka::OwnedProducerRecord;
 use millrace_kafka::producer::{ProducerRecord, TransactionError, TransactionalProducer};
 use millrace_kafka::{KafkaError, KafkaSettings, ProduceError};
@@ -40,11 +41,12 @@ pub(crate) struct TransactionCommitter<'c, P: Transformer> {
     /// For the embedded broker, which accepts transactions and drops their offsets: commits them afterwards.
     committer: Option<GroupCommitter<'c>>,
     buffer: TransactionBuffer<P::Product>,
-    running: Option<BoxFuture<'c, EndedTransaction<P::Product>>>,
+    running: Option<(Instant, BoxFuture<'c, EndedTransaction<P::Product>>)>,
     failures: u32,
     limits: SizeLimits<'c>,
     refusals: Refusals,
     pause: Option<Pin<Box<Sleep>>>,
+    metrics: CommitMetrics,
 }
 
 type EndedTransaction<T> = (Batch<T>, Result<(), Failure>);
@@ -72,6 +74,7 @@ impl<'c, P: Transformer> TransactionCommitter<'c, P> {
         producer: &'c TransactionalProducer,
         progress: &'c Progress,
         committer: Option<GroupCommitter<'c>>,
+        metrics: &MemberMetrics,
     ) -> Self {
         Self {
             client,
@@ -85,6 +88,7 @@ impl<'c, P: Transformer> TransactionCommitter<'c, P> {
             limits: SizeLimits::new(kafka),
             refusals: Refusals::default(),
             pause: None,
+            metrics: metrics.commits(store::TRANSACTION),
         }
     }
 
@@ -207,12 +211,18 @@ impl<P: Transformer> OffsetCommitter<P::Product> for TransactionCommitter<'_, P>
             return;
         }
         let batch = self.buffer.take(&frontiers, products);
-        self.running = Some(self.begin(batch, assignment));
+        self.metrics.batch(products);
+        self.running = Some((Instant::now(), self.begin(batch, assignment)));
     }
 
     fn poll(&mut self, context: &mut TaskContext<'_>, assignment: &mut Assignment) -> Poll<Result<(), ConsumerError>> {
-        if let Some(running) = &mut self.running {
+        if let Some((begun, running)) = &mut self.running {
             let (batch, result) = ready!(running.as_mut().poll(context));
+            match &result {
+                Ok(()) => self.metrics.committed(begun.elapsed()),
+                Err(Failure::Transaction(TransactionError::Unknown(_))) => self.metrics.unknown(),
+                Err(_) => self.metrics.failed(),
+            }
             self.running = None;
             return Poll::Ready(self.ended(batch, result, assignment));
         }

@@ -4,12 +4,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use ::metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 /// Bucket bounds of every histogram whose name ends in `_seconds`: from 0.5 ms, a local broker, to 60 s, the longest
 /// `Retry-After` of a webhook that is honoured.
 const SECONDS: [f64; 16] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// Bucket bounds of the sizes of batches, in records or events. A histogram without buckets would be a summary, which
+/// cannot be summed over instances.
+const BATCH_SIZES: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, 5_000.0];
 
 /// How often samples are drained into their histograms, so that they do not accumulate without a scrape.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -40,6 +45,8 @@ pub fn install() -> Result<(), MetricsError> {
     let handle = recorder.handle();
     ::metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Taken)?;
     *installed = Some(handle.clone());
+    describe_gauge!("millrace_build_info", "1, with the version of this build as a label");
+    gauge!("millrace_build_info", "version" => crate::version()).set(1.0);
     thread::Builder::new().name("metrics".to_owned()).spawn(move || {
         loop {
             thread::sleep(UPKEEP_INTERVAL);
@@ -62,6 +69,8 @@ fn installed() -> MutexGuard<'static, Option<PrometheusHandle>> {
 fn recorder() -> Result<PrometheusRecorder, BuildError> {
     Ok(PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_batch_records".to_owned()), &BATCH_SIZES)?
+        .set_buckets_for_metric(Matcher::Suffix("_batch_events".to_owned()), &BATCH_SIZES)?
         .build_recorder())
 }
 
@@ -70,11 +79,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_render_as_buckets_and_counters_with_labels() {
+    fn histograms_render_as_buckets_and_counters_with_labels() {
         let recorder = recorder().unwrap();
         ::metrics::with_local_recorder(&recorder, || {
             ::metrics::counter!("records_total", "topic" => "orders").increment(3);
             ::metrics::histogram!("wait_seconds").record(0.003);
+            ::metrics::histogram!("written_batch_records").record(7.0);
         });
 
         let text = recorder.handle().render();
@@ -86,6 +96,8 @@ mod tests {
             r#"wait_seconds_bucket{le="0.0025"} 0"#,
             r#"wait_seconds_bucket{le="0.005"} 1"#,
             "wait_seconds_count 1",
+            r#"written_batch_records_bucket{le="5"} 0"#,
+            r#"written_batch_records_bucket{le="10"} 1"#,
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
         }

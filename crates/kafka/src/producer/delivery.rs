@@ -18,7 +18,8 @@ use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::sent::{BrokerStats, PersistenceCheck, SentLog};
+use super::sent::{BrokerStats, PersistenceCheck, SentLog, Statistics};
+use super::telemetry::ProducerMetrics;
 use super::{Ack, ProduceError};
 use crate::error::KafkaError;
 use crate::ffi;
@@ -108,6 +109,7 @@ pub(super) struct DeliveryContext {
     queue_space: Notify,
     fatal: CancellationToken,
     sent: SentLog,
+    metrics: ProducerMetrics,
 }
 
 impl DeliveryContext {
@@ -117,6 +119,7 @@ impl DeliveryContext {
             queue_space: Notify::new(),
             fatal: CancellationToken::new(),
             sent: SentLog::new(),
+            metrics: ProducerMetrics::new(),
         })
     }
 
@@ -132,6 +135,10 @@ impl DeliveryContext {
     pub(super) fn sent(&self) -> &SentLog {
         &self.sent
     }
+
+    pub(super) fn metrics(&self) -> &ProducerMetrics {
+        &self.metrics
+    }
 }
 
 impl ClientContext for DeliveryContext {
@@ -146,7 +153,13 @@ impl ClientContext for DeliveryContext {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        self.sent.record(statistics);
+        match serde_json::from_slice::<Statistics>(statistics) {
+            Ok(statistics) => {
+                self.metrics.set_queued(statistics.msg_cnt, statistics.msg_size);
+                self.sent.record(statistics);
+            }
+            Err(error) => tracing::debug!(%error, "cannot parse librdkafka statistics"),
+        }
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {

@@ -6,6 +6,7 @@
 mod delivery;
 mod error;
 mod sent;
+mod telemetry;
 mod transaction;
 mod transactional_id;
 
@@ -153,6 +154,7 @@ impl Producer {
 
     /// Writes records and waits until each is acknowledged or has failed; results are in the order of the records.
     pub async fn send_all(&self, records: Vec<ProducerRecord<'_>>) -> Vec<Result<Ack, ProduceError>> {
+        let begun = Instant::now();
         let sent_before = self.client.context().sent().snapshot();
         let deliveries = Deliveries::new(records.len());
         for (index, record) in records.into_iter().enumerate() {
@@ -171,7 +173,9 @@ impl Producer {
         let report = |report: Result<_, Undelivered>| {
             report.map_err(|undelivered| undelivered.confirmed(&sent_before, sent_since.as_ref()))
         };
-        reports.into_iter().map(report).collect()
+        let reports: Vec<_> = reports.into_iter().map(report).collect();
+        self.client.context().metrics().reported(&reports, begun.elapsed());
+        reports
     }
 
     /// librdkafka reports a fatal error under the code of its cause, so query `fatal_error` after any error.

@@ -62,12 +62,9 @@ impl SentLog {
         Some(next)
     }
 
-    /// Records statistics in librdkafka's JSON (its STATISTICS.md).
-    pub(super) fn record(&self, statistics: &[u8]) {
-        let topics = match serde_json::from_slice::<Statistics>(statistics) {
-            Ok(statistics) => statistics.topics,
-            Err(error) => return tracing::debug!(%error, "cannot parse librdkafka statistics"),
-        };
+    /// Records the counts of librdkafka's statistics.
+    pub(super) fn record(&self, statistics: Statistics) {
+        let topics = statistics.topics;
         let count = |(id, partition): (i32, Partition)| (id != UNASSIGNED).then_some((id, partition.txmsgs));
         let topics =
             topics.into_iter().map(|(name, topic)| (name, topic.partitions.into_iter().filter_map(count).collect()));
@@ -90,8 +87,13 @@ impl PersistenceCheck {
     }
 }
 
+/// What is read of librdkafka's statistics (its STATISTICS.md).
 #[derive(Deserialize)]
-struct Statistics {
+pub(super) struct Statistics {
+    /// Records that are not acknowledged.
+    pub(super) msg_cnt: u64,
+    /// Their size in bytes.
+    pub(super) msg_size: u64,
     topics: HashMap<String, Topic>,
 }
 
@@ -114,7 +116,9 @@ mod tests {
         let partitions = format!(
             r#"{{"-1": {{"txmsgs": 0, "msgq_cnt": 3}}, "0": {{"txmsgs": {first}}}, "1": {{"txmsgs": {second}}}}}"#
         );
-        sent.record(format!(r#"{{"ts": 1, "topics": {{"orders": {{"partitions": {partitions}}}}}}}"#).as_bytes());
+        let topics = format!(r#"{{"orders": {{"partitions": {partitions}}}}}"#);
+        let statistics = format!(r#"{{"ts": 1, "msg_cnt": 3, "msg_size": 42, "topics": {topics}}}"#);
+        sent.record(serde_json::from_str(&statistics).unwrap());
         sent.snapshot()
     }
 
@@ -134,6 +138,10 @@ mod tests {
         assert!(unassigned.is_unsent(&BrokerStats::default(), &BrokerStats::default()));
     }
 
+    fn empty() -> Statistics {
+        Statistics { msg_cnt: 0, msg_size: 0, topics: HashMap::new() }
+    }
+
     /// And the wait for one is bounded.
     #[tokio::test(start_paused = true)]
     async fn only_a_snapshot_begun_after_the_call_counts() {
@@ -143,10 +151,10 @@ mod tests {
             async move { sent.next_snapshot().await }
         });
         tokio::task::yield_now().await;
-        sent.record(br#"{"topics": {}}"#);
+        sent.record(empty());
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        sent.record(br#"{"topics": {}}"#);
+        sent.record(empty());
         assert!(waiting.await.expect("no panic").is_some());
         assert!(sent.next_snapshot().await.is_none(), "none came");
     }

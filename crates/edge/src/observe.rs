@@ -1,23 +1,27 @@
-//! Request ids: every response carries `X-Request-Id`, to correlate it with the log.
+//! What every request gets besides its answer: metrics, and an `X-Request-Id` to correlate it with the log.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 use millrace_domain::EventId;
+
+use crate::telemetry::RequestMetrics;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id taken from a caller; a longer one, or one that is not visible ASCII, is replaced.
 const LENGTH_LIMIT: usize = 128;
 
-/// Sets `X-Request-Id` on the response: the caller's, or a new one.
-pub(crate) async fn assign(request: Request, next: Next) -> Response {
+/// Counts the request, and sets `X-Request-Id` on the response: the caller's, or a new one.
+pub(crate) async fn observe(State(metrics): State<RequestMetrics>, request: Request, next: Next) -> Response {
+    let in_flight = metrics.begin(&request);
     let sent = request.headers().get(&X_REQUEST_ID);
     let id = sent.filter(|id| is_valid(id.as_bytes())).cloned().unwrap_or_else(random);
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut response = next.run(request).await;
     let status = response.status();
+    in_flight.answered(status);
     if status.is_server_error() {
         // At debug level: while the brokers are down every request fails, and the cause is logged where it occurs.
         tracing::debug!(%method, path = uri.path(), status = status.as_u16(), request_id = ?id, "request failed");

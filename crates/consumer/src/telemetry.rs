@@ -1,0 +1,167 @@
+//! The metrics of a consumer's group member.
+//!
+//! Handles are made once: a lookup by name and labels costs more than the work of a small record.
+
+use std::time::Duration;
+
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+use millrace_domain::DeadLetterClass;
+
+use crate::dlq::cause::Cause;
+use crate::options::Subscription;
+
+/// The metrics of one member.
+#[derive(Clone)]
+pub(crate) struct MemberMetrics {
+    consumer: String,
+    pub(crate) done: Counter,
+    dead_lettered: Counter,
+    pub(crate) abandoned: Counter,
+    pub(crate) retries: Counter,
+    lag: Gauge,
+    in_flight: Gauge,
+    in_flight_bytes: Gauge,
+    spilled: Gauge,
+}
+
+/// What a member has at one time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Levels {
+    /// Offsets between what is committed and the ends of its partitions.
+    pub(crate) lag: i64,
+    /// Records read and not done.
+    pub(crate) in_flight: usize,
+    /// Their keys and values.
+    pub(crate) in_flight_bytes: usize,
+    /// Records that left memory and will be read again.
+    pub(crate) spilled: usize,
+}
+
+impl MemberMetrics {
+    pub(crate) fn new(subscription: &Subscription) -> Self {
+        describe();
+        let consumer = subscription.name.clone();
+        // Each of a consumer's members sets gauges of its own.
+        let labels = [("consumer", consumer.clone()), ("topic", subscription.topics.join(","))];
+        let records = |result: &'static str| counter!(RECORDS, "consumer" => consumer.clone(), "result" => result);
+        Self {
+            done: records("done"),
+            dead_lettered: records("dead_lettered"),
+            abandoned: records("abandoned"),
+            retries: counter!(RETRIES, "consumer" => consumer.clone()),
+            lag: gauge!(LAG, &labels),
+            in_flight: gauge!(IN_FLIGHT, &labels),
+            in_flight_bytes: gauge!(IN_FLIGHT_BYTES, &labels),
+            spilled: gauge!(SPILLED, &labels),
+            consumer,
+        }
+    }
+
+    /// Counts an acknowledged dead letter, by the topic that its record was read from.
+    pub(crate) fn dead_letter(&self, topic: &str, class: DeadLetterClass, cause: Cause) {
+        self.dead_lettered.increment(1);
+        let labels = [
+            ("consumer", self.consumer.clone()),
+            ("topic", topic.to_owned()),
+            ("class", class.as_str().to_owned()),
+            ("reason", cause.as_str().to_owned()),
+        ];
+        counter!(DEAD_LETTERS, &labels).increment(1);
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]
+    pub(crate) fn set(&self, levels: Levels) {
+        self.lag.set(levels.lag as f64);
+        self.in_flight.set(levels.in_flight as f64);
+        self.in_flight_bytes.set(levels.in_flight_bytes as f64);
+        self.spilled.set(levels.spilled as f64);
+    }
+
+    /// The metrics of this member's commits to `store`.
+    pub(crate) fn commits(&self, store: &'static str) -> CommitMetrics {
+        let labels = [("consumer", self.consumer.clone()), ("store", store.to_owned())];
+        let commits = |result: &'static str| counter!(COMMITS, "consumer" => self.consumer.clone(), "store" => store, "result" => result);
+        CommitMetrics {
+            committed: commits("committed"),
+            failed: commits("failed"),
+            unknown: commits("unknown"),
+            duration: histogram!(COMMIT_DURATION, &labels),
+            batch_records: histogram!(BATCH_RECORDS, &labels),
+        }
+    }
+}
+
+/// Where progress is kept: the label `store`.
+pub(crate) mod store {
+    /// Offsets of the consumer group.
+    pub(crate) const GROUP: &str = "group";
+    /// Rows and offsets in a database.
+    pub(crate) const DATABASE: &str = "database";
+    /// Records and offsets in a Kafka transaction.
+    pub(crate) const TRANSACTION: &str = "transaction";
+}
+
+/// The metrics of a member's commits.
+#[derive(Clone)]
+pub(crate) struct CommitMetrics {
+    committed: Counter,
+    failed: Counter,
+    unknown: Counter,
+    duration: Histogram,
+    batch_records: Histogram,
+}
+
+impl CommitMetrics {
+    pub(crate) fn committed(&self, duration: Duration) {
+        self.committed.increment(1);
+        self.duration.record(duration);
+    }
+
+    /// It did not take place, and is tried again.
+    pub(crate) fn failed(&self) {
+        self.failed.increment(1);
+    }
+
+    /// There was no answer: it may have taken place.
+    pub(crate) fn unknown(&self) {
+        self.unknown.increment(1);
+    }
+
+    /// So many records, or what was made of them, go together.
+    #[allow(clippy::cast_precision_loss, reason = "a batch has far fewer than 2^52 records")]
+    pub(crate) fn batch(&self, records: usize) {
+        self.batch_records.record(records as f64);
+    }
+}
+
+const RECORDS: &str = "millrace_consumer_records_total";
+const RETRIES: &str = "millrace_consumer_retries_total";
+const DEAD_LETTERS: &str = "millrace_consumer_dead_letters_total";
+const LAG: &str = "millrace_consumer_lag_records";
+const IN_FLIGHT: &str = "millrace_consumer_in_flight_records";
+const IN_FLIGHT_BYTES: &str = "millrace_consumer_in_flight_bytes";
+const SPILLED: &str = "millrace_consumer_spilled_records";
+const COMMITS: &str = "millrace_consumer_commits_total";
+const COMMIT_DURATION: &str = "millrace_consumer_commit_duration_seconds";
+const BATCH_RECORDS: &str = "millrace_consumer_batch_records";
+
+fn describe() {
+    describe_counter!(RECORDS, "Records by result: done, dead_lettered, or abandoned to the partition's next owner");
+    describe_counter!(RETRIES, "Attempts after the first of a record or of a batch");
+    describe_counter!(
+        DEAD_LETTERS,
+        "Dead letters by source topic, error class and reason: no_value, rejected, panicked, attempts_exhausted, deleted"
+    );
+    describe_gauge!(LAG, "Offsets between what is committed and the end, over the partitions that this process owns");
+    describe_gauge!(IN_FLIGHT, "Records read and not yet done");
+    describe_gauge!(IN_FLIGHT_BYTES, Unit::Bytes, "Keys and values of the records in flight");
+    describe_gauge!(SPILLED, "Records that left memory and will be read again from their topic");
+    describe_counter!(
+        COMMITS,
+        "Commits of progress to the group, a database or a Kafka transaction, by result: committed, failed, unknown"
+    );
+    describe_histogram!(COMMIT_DURATION, Unit::Seconds, "Duration of commits, from the request to its answer");
+    describe_histogram!(BATCH_RECORDS, "Records in one database transaction or one Kafka transaction");
+}
