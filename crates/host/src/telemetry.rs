@@ -1,4 +1,5 @@
-//! Telemetry of a process: [`logs`] on stderr, [`metrics`] for Prometheus.
+//! Telemetry of a process: [`logs`] on stderr, [`metrics`] for Prometheus, or as [`emf`] for CloudWatch.
 
+pub mod emf;
 pub mod logs;
 pub mod metrics;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use axum::Router;
 use millrace_edge::{Edge, KafkaSink, Limits};
+use millrace_host::telemetry::emf;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, Producer};
 use tokio_util::sync::CancellationToken;
 
 use crate::init_error::InitError;
 use crate::path::BasePath;
-use crate::settings::Settings;
+use crate::settings::{Metrics, Settings};
 use crate::status::OnDemand;
 
 /// Producer settings for an execution environment that may be frozen for minutes between two requests.
@@ -43,6 +44,9 @@ impl Context {
     /// # Errors
     /// [`InitError`] where a setting is missing or invalid, or the MSK cluster's bootstrap brokers cannot be read.
     pub async fn new(settings: Settings) -> Result<Self, InitError> {
+        if settings.metrics == Metrics::Emf {
+            emf::install()?;
+        }
         let kafka = settings.brokers().await?;
         let producer = Producer::new(&kafka, &PRODUCER)?;
         let fatal = producer.fatal().clone();

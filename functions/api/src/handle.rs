@@ -6,6 +6,7 @@ use lambda_http::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use lambda_http::tower::ServiceExt as _;
 use lambda_http::{Body, Request, RequestExt as _};
 use millrace_edge::{Problem, RequestDeadline};
+use millrace_host::telemetry::emf;
 use tokio::time::timeout_at;
 
 use crate::context::Context;
@@ -31,7 +32,10 @@ pub async fn handle(context: &Context, mut request: Request) -> Response<Body> {
         }
     };
     let Ok(answer) = answer;
-    buffered(answer).await
+    let answer = buffered(answer).await;
+    // Now, not later: after the answer the environment may be frozen, or gone.
+    emf::flush();
+    answer
 }
 
 /// Sets the request id, where the caller sent none, to the invocation's, which Lambda's own log lines have.

@@ -7,6 +7,7 @@ use lambda_http::http::Request;
 use lambda_runtime_api_client::body::Body;
 use lambda_runtime_api_client::{BoxError, PooledClient, build_request};
 use millrace_host::exit::{self, SettingError};
+use millrace_host::telemetry::metrics::MetricsError;
 use millrace_kafka::KafkaError;
 
 /// Time-out of the report to Lambda.
@@ -21,6 +22,9 @@ pub enum InitError {
     /// A variable is missing or invalid.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// Metrics cannot be recorded.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The producer cannot be built, or the cluster's bootstrap brokers cannot be read.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
@@ -47,7 +51,7 @@ pub async fn report(error: &InitError) -> ExitCode {
         InitError::Kafka(KafkaError::Setting { .. }) | InitError::Unreadable(_) | InitError::Setting(_) => {
             ExitCode::from(exit::WRONG_SETTING)
         }
-        InitError::Kafka(_) => failure,
+        InitError::Kafka(_) | InitError::Metrics(_) => failure,
     }
 }
 

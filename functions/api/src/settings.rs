@@ -1,6 +1,6 @@
 //! The function's settings: environment variables, as a function has no command line.
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use millrace_host::exit::SettingError;
 use millrace_host::settings::{self, Environment, Parsed};
 use millrace_host::telemetry::logs::LogSettings;
@@ -43,12 +43,25 @@ pub struct Settings {
     #[arg(long, value_name = "PATH")]
     pub(crate) base_path: Option<BasePath>,
 
+    /// Metrics: emf (CloudWatch's Embedded Metric Format, on standard output) or off
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Metrics::Emf)]
+    pub(crate) metrics: Metrics,
+
     #[command(flatten)]
     security: Security,
 
     /// The logs' settings.
     #[command(flatten)]
     pub logs: LogSettings,
+}
+
+/// Where metrics go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Metrics {
+    /// To CloudWatch, with every answer.
+    Emf,
+    /// Nowhere: CloudWatch bills each metric.
+    Off,
 }
 
 impl Settings {

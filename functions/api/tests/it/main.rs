@@ -5,5 +5,6 @@ mod environments;
 mod fatal;
 mod fixture;
 mod init;
+mod metrics;
 mod outage;
 mod payloads;
