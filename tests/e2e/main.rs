@@ -9,3 +9,4 @@ mod metrics;
 mod notifier;
 mod parity;
 mod program;
+mod spans;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use millrace_domain::UtcDateTime;
+use millrace_domain::traceparent::TraceParent;
 use sha2::{Digest as _, Sha256};
 
 /// A notification with the attributes of its envelope.
@@ -21,9 +22,16 @@ pub(crate) struct Event<'a> {
     pub(crate) message: &'a str,
     /// The record's value as it was sent: one JSON object.
     pub(crate) value: &'a str,
+    /// The trace that it belongs to, and the span of its processing where spans are exported.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 impl Event<'_> {
+    /// The id of its trace, for log lines.
+    pub(crate) fn trace_id(&self) -> Option<String> {
+        self.trace.map(TraceParent::trace_id_text)
+    }
+
     /// The id as a header value: all but visible ASCII is percent-encoded, and `%` as well, so that different ids stay
     /// different.
     pub(crate) fn id_for_header(&self) -> Cow<'_, str> {
@@ -66,6 +74,7 @@ pub(crate) mod tests {
         user_id: "12345",
         message: "Your order has shipped",
         value: r#"{"user_id": "12345", "message": "Your order has shipped", "n": 1.50}"#,
+        trace: None,
     };
 
     #[test]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use millrace_consumer::{Attempt, ConsumerOptions, DestinationQueues, Outcome, Processor};
 use millrace_domain::event::Notification;
 use millrace_domain::json::Document;
+use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{DeadLetterClass, Envelope, UtcDateTime, digest, payment};
 use millrace_host::exit::SettingError;
 use millrace_host::settings::Origins;
@@ -124,7 +125,7 @@ impl Notifier {
             Some(Ok(AcceptResult::Refused(refusal))) => return Outcome::reject(refusal.to_string()),
             Some(Ok(AcceptResult::New)) => Progress::default(),
             Some(Ok(AcceptResult::Repeat(progress))) if progress.outcome == Some(NotificationOutcome::Delivered) => {
-                tracing::debug!(event = event.id, "already delivered, skipping");
+                tracing::debug!(event_id = event.id, trace_id = event.trace_id(), "already delivered, skipping");
                 return Outcome::DONE;
             }
             Some(Ok(AcceptResult::Repeat(progress))) => progress,
@@ -192,6 +193,7 @@ impl Processor for Notifier {
             user_id: &notification.user_id,
             message: &notification.message,
             value: document.root().raw(),
+            trace: attempt.trace().or_else(|| TraceParent::parse(envelope.traceparent.as_deref()?)),
         };
         match &self.log {
             None => self.deliver(&event, &mut DeliveryContext::unrecorded(attempt)).await,

@@ -42,7 +42,7 @@ impl<G: Gateway> Processor for Payments<G> {
     /// Boxed: a product is moved several times on its way into a transaction.
     type Product = Box<Payment>;
 
-    async fn process(&self, record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome<Box<Payment>> {
+    async fn process(&self, record: &Record<'_>, attempt: &Attempt<'_>) -> Outcome<Box<Payment>> {
         let order = match Order::read(record.value().unwrap_or_default()) {
             Ok(order) => order,
             Err(error) => return Outcome::reject(error.to_string()),
@@ -53,7 +53,7 @@ impl<G: Gateway> Processor for Payments<G> {
         self.metrics.count(&result);
         match result {
             Ok(settlement) => {
-                let trace = TraceParent::next_hop(trace, &mut rand::rng());
+                let trace = attempt.trace().unwrap_or_else(|| TraceParent::next_hop(trace, &mut rand::rng()));
                 Outcome::Done(Box::new(Payment::settled(payment_id, order, settlement, Timestamp::now(), trace)))
             }
             Err(error) => failed(&error),

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use millrace_host::settings::{self, Parsed};
-use millrace_host::telemetry::{logs, metrics};
+use millrace_host::telemetry::{logs, metrics, spans};
 use millrace_host::{exit, shutdown};
 
 use crate::command::{CommandKind, Millrace};
@@ -50,6 +50,7 @@ fn main() -> ExitCode {
 fn run(parsed: Parsed<Millrace>) -> anyhow::Result<ExitCode> {
     if parsed.args.command.kind() != CommandKind::Tool {
         metrics::install()?;
+        spans::install("millrace")?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
@@ -57,5 +58,6 @@ fn run(parsed: Parsed<Millrace>) -> anyhow::Result<ExitCode> {
         parsed.args.command.run(&parsed.origins, shutdown).await
     });
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
+    spans::shutdown();
     outcome
 }

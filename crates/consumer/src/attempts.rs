@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use millrace_domain::dead_letter::RECORD_DELETED;
+use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{Backoff, DeadLetterClass};
 use millrace_kafka::failpoint;
 use tokio::sync::Semaphore;
@@ -20,6 +21,7 @@ use crate::scheduler::key_queue::{Task, TaskEnd};
 use crate::scheduler::{SpillRequest, TaskOutcome};
 use crate::spill::pressure::MemoryPressure;
 use crate::telemetry::MemberMetrics;
+use crate::trace;
 
 /// One attempt to process a record.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct Attempt<'a> {
     /// Memory pressure; `None` where records cannot be spilled.
     pressure: Option<&'a MemoryPressure>,
     resume_token: Option<u64>,
+    /// The context of the record's span, where it is recorded.
+    trace: Option<TraceParent>,
 }
 
 /// Why a record did not acquire what it waited for.
@@ -44,12 +48,18 @@ pub enum AcquireError {
 impl Attempt<'_> {
     /// A first attempt that is never revoked: for calls outside of a consumer.
     pub fn first() -> Self {
-        Self { number: 1, record: None, pressure: None, resume_token: None }
+        Self { number: 1, record: None, pressure: None, resume_token: None, trace: None }
     }
 
     /// Counts from 1, and grows with each attempt of the same record in this process.
     pub fn number(&self) -> u32 {
         self.number
+    }
+
+    /// The context of the span that stands for the processing of the record: the parent of what is done and written
+    /// because of it. `None` where no spans are exported.
+    pub fn trace(&self) -> Option<TraceParent> {
+        self.trace
     }
 
     /// Waits for `wait`, at most until the record's partition is revoked or the consumer stops. The answer is `None` then,
@@ -109,6 +119,7 @@ impl<'a> Attempt<'a> {
 /// Runs records through a processor.
 pub(crate) struct Attempts<'p, P> {
     processor: &'p P,
+    group: &'p str,
     dlq: DeadLetterQueue<'p>,
     backoff: Backoff,
     limit: u32,
@@ -120,10 +131,11 @@ pub(crate) struct Attempts<'p, P> {
 }
 
 impl<'p, P: Processor> Attempts<'p, P> {
-    pub(crate) fn new(processor: &'p P, dlq: DeadLetterQueue<'p>, context: &EngineContext<'_>) -> Self {
+    pub(crate) fn new(processor: &'p P, dlq: DeadLetterQueue<'p>, context: &EngineContext<'p>) -> Self {
         let EngineContext { options, .. } = *context;
         Self {
             processor,
+            group: &context.subscription.group,
             dlq,
             backoff: options.backoff,
             limit: options.max_attempts,
@@ -137,16 +149,21 @@ impl<'p, P: Processor> Attempts<'p, P> {
     /// Runs a task until it is done, spilled, abandoned, or the consumer must stop.
     pub(crate) async fn run(&self, task: Task<'_>) -> TaskEnd<P::Product> {
         failpoint!("record.taken");
-        let outcome = self.decide(&task).await;
+        let mut span = trace::begin(&task.record, self.group);
+        let outcome = self.decide(&task, span.context()).await;
+        if let TaskOutcome::DeadLettered { cause, .. } = &outcome {
+            span.failed(cause.as_str());
+        }
         failpoint!("record.processed");
         task.finish(outcome)
     }
 
     /// Rare branches are boxed: every record's future is as large as its largest branch.
-    async fn decide(&self, task: &Task<'_>) -> TaskOutcome<P::Product> {
+    async fn decide(&self, task: &Task<'_>, trace: Option<TraceParent>) -> TaskOutcome<P::Product> {
         let mut attempt = Attempt {
             pressure: Some(&self.pressure),
             resume_token: task.resume_token,
+            trace,
             ..Attempt::of(&self.assignment, task.handle)
         };
         if task.is_deleted {
@@ -192,6 +209,8 @@ impl<'p, P: Processor> Attempts<'p, P> {
                     tracing::debug!(
                         topic = record.topic(),
                         offset = record.offset(),
+                        event_id = record.id(),
+                        trace_id = record.trace().map(TraceParent::trace_id_text),
                         attempt = attempt.number,
                         ?delay,
                         reason,

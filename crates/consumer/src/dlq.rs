@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use millrace_domain::catalogue::dead_letter_topic;
 use millrace_domain::dead_letter::DeadLetter;
+use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{Backoff, DeadLetterClass, ErrorClass};
 
 use crate::attempts::Attempt;
@@ -85,10 +86,16 @@ impl<'p> DeadLetterQueue<'p> {
         }
     }
 
+    /// The group that refuses records.
+    pub(crate) fn group(&self) -> &'p str {
+        self.group
+    }
+
     fn letter(&self, record: &Record<'_>, rejection: &Rejection<'_>) -> OwnedProducerRecord {
         let Rejection { attempts, class, reason, .. } = *rejection;
         tracing::warn!(
-            topic = record.topic(), partition = record.partition(), offset = record.offset(), attempts, %class, reason,
+            topic = record.topic(), partition = record.partition(), offset = record.offset(), event_id = record.id(),
+            trace_id = record.trace().map(TraceParent::trace_id_text), attempts, %class, reason,
             "dead-lettering a record"
         );
         let letter = DeadLetter {

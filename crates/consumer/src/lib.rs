@@ -30,6 +30,7 @@ mod scheduler;
 mod spill;
 mod start_offsets;
 mod telemetry;
+mod trace;
 
 pub use attempts::{AcquireError, Attempt};
 pub use consumer::Consumer;

@@ -15,6 +15,32 @@ pub struct TraceParent {
 const SAMPLED: u8 = 1;
 
 impl TraceParent {
+    /// The context of a span: its trace, its own id, and whether it is recorded. `None` where an id is zero.
+    pub fn new(trace_id: u128, span_id: u64, is_sampled: bool) -> Option<Self> {
+        let flags = if is_sampled { SAMPLED } else { 0 };
+        (trace_id != 0 && span_id != 0).then_some(Self { trace_id, parent_id: span_id, flags })
+    }
+
+    /// The trace.
+    pub fn trace_id(self) -> u128 {
+        self.trace_id
+    }
+
+    /// The trace as in log lines: 32 hexadecimal digits.
+    pub fn trace_id_text(self) -> String {
+        format!("{:032x}", self.trace_id)
+    }
+
+    /// The span that is the parent of what follows.
+    pub fn parent_id(self) -> u64 {
+        self.parent_id
+    }
+
+    /// Whether the caller may have recorded its part of the trace.
+    pub fn is_sampled(self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+
     /// Reads a header; `None` where it is invalid, which the standard treats as absent.
     pub fn parse(header: &str) -> Option<Self> {
         let (version, rest) = header.trim_ascii().split_once('-')?;

@@ -7,11 +7,12 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use millrace_domain::event::EventType;
 use millrace_domain::json::{Document, write_string};
 use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{Envelope, EventId};
+use millrace_trace::{Span, SpanKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -99,7 +100,8 @@ impl Edge {
         drop(document);
         let id = id.unwrap_or_else(EventId::random);
         let key = key.text(&id);
-        let record = EventRecord {
+        let (span, traceparent) = context.begin_write(route.kind.topic, &id);
+        let mut record = EventRecord {
             topic: route.kind.topic,
             key,
             envelope: Envelope {
@@ -108,23 +110,23 @@ impl Edge {
                 source: SOURCE.into(),
                 time: context.time(),
                 content_type: media::JSON.into(),
-                traceparent: Some(context.next_hop()),
+                traceparent: Some(traceparent),
                 attributes: Vec::new(),
             },
             value,
+            span,
         };
-        let ack = self.write_one(&record, deadline).await?;
+        let ack = self.write_one(&mut record, deadline).await?;
         Ok(Accepted::new(route.status, &record.envelope.id, record.topic, ack).into_response(route.code))
     }
 
     /// Writes one event within the deadline.
-    pub(crate) async fn write_one(&self, event: &EventRecord<'_>, deadline: Deadline) -> Result<Ack, Problem> {
-        let id = event.envelope.id.as_str();
-        let events = std::slice::from_ref(event);
-        let reports = deadline.bound(self.sink.write(events)).await;
+    pub(crate) async fn write_one(&self, event: &mut EventRecord<'_>, deadline: Deadline) -> Result<Ack, Problem> {
+        let reports = deadline.bound(self.sink.write(std::slice::from_ref(event))).await;
         // Without a report in time the outcome is unknown.
         let report = reports.ok().and_then(|mut reports| reports.pop()).unwrap_or(Err(SinkError::OutcomeUnknown));
-        report.map_err(|error| Problem::unwritten(&error, id))
+        event.reported(&report);
+        report.map_err(|error| Problem::unwritten(&error, event.envelope.id.as_str()))
     }
 
     /// Refuses a value above the limit of a record (413).
@@ -137,6 +139,14 @@ impl Edge {
     }
 }
 
+/// The header of a trace's context.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The caller's trace, where the header is valid.
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<TraceParent> {
+    headers.get(TRACEPARENT).and_then(|header| TraceParent::parse(header.to_str().ok()?))
+}
+
 /// Time and trace that the events of one request share. The clock is read once: a time in a value that the edge itself
 /// added is recognized by its being equal to the event's `time`.
 pub(crate) struct RequestContext {
@@ -146,8 +156,7 @@ pub(crate) struct RequestContext {
 
 impl RequestContext {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let caller = headers.get("traceparent").and_then(|header| TraceParent::parse(header.to_str().ok()?));
-        Self { time: format!("{:.3}", jiff::Timestamp::now()), caller }
+        Self { time: format!("{:.3}", jiff::Timestamp::now()), caller: traceparent(headers) }
     }
 
     /// The time of an event without one, in RFC 3339 with milliseconds.
@@ -155,8 +164,16 @@ impl RequestContext {
         Cow::Borrowed(&self.time)
     }
 
-    /// The caller's trace with a new parent id, or a new trace.
-    pub(crate) fn next_hop(&self) -> String {
-        TraceParent::next_hop(self.caller, &mut rand::rng()).to_string()
+    /// The span of an event that is going to be written, and the record's `traceparent`: the caller's trace with a new
+    /// parent id, or a new trace.
+    pub(crate) fn begin_write(&self, topic: &'static str, id: &EventId) -> (Span, String) {
+        let mut span = Span::start(SpanKind::Producer, self.caller, || format!("send {topic}"));
+        let Some(context) = span.context() else {
+            return (span, TraceParent::next_hop(self.caller, &mut rand::rng()).to_string());
+        };
+        span.set_text("messaging.system", "kafka");
+        span.set_text("messaging.destination.name", topic);
+        span.set_text("messaging.message.id", id.as_str());
+        (span, context.to_string())
     }
 }

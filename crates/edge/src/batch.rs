@@ -80,7 +80,7 @@ impl Edge {
         events: impl Iterator<Item = Result<Framed<'a>, Problem>>,
         deadline: Deadline,
     ) -> Result<Response, Problem> {
-        let batch = self.check_all(context, events)?;
+        let mut batch = self.check_all(context, events)?;
         let reports = if batch.valid.is_empty() {
             Vec::new()
         } else {
@@ -89,13 +89,14 @@ impl Edge {
         };
         // An event without a report was not acknowledged.
         let reports = reports.into_iter().chain(std::iter::repeat(Err(SinkError::OutcomeUnknown)));
-        let mut written = batch.valid.iter().zip(reports);
+        let mut written = batch.valid.iter_mut().zip(reports);
         let mut results = ResultsWriter::with_capacity(batch.positions.len());
         for position in &batch.positions {
             match position {
                 ItemPosition::Rejected(range) => results.rejected(&batch.rejections[range.clone()]),
                 ItemPosition::Valid => {
                     if let Some((event, report)) = written.next() {
+                        event.reported(&report);
                         results.written(event, report);
                     }
                 }

@@ -75,8 +75,8 @@ impl Edge {
         }
         self.check_size(&event.data)?;
         let context = RequestContext::of(headers);
-        let record = to_record(event, &context);
-        let ack = self.write_one(&record, deadline).await?;
+        let mut record = to_record(event, &context);
+        let ack = self.write_one(&mut record, deadline).await?;
         let accepted = Accepted::new("accepted", &record.envelope.id, record.topic, ack);
         Ok(accepted.into_response(StatusCode::ACCEPTED))
     }
@@ -130,6 +130,7 @@ fn attributes(headers: &HeaderMap) -> Result<Vec<(&str, &str)>, Problem> {
 /// Turns an event into a record for the sink.
 pub(crate) fn to_record<'a>(event: CloudEvent<'a>, context: &'a RequestContext) -> EventRecord<'a> {
     let id = EventId::new(event.id);
+    let (span, traceparent) = context.begin_write(event.topic, &id);
     EventRecord {
         topic: event.topic,
         key: event.key.text(&id),
@@ -139,10 +140,11 @@ pub(crate) fn to_record<'a>(event: CloudEvent<'a>, context: &'a RequestContext) 
             source: event.source,
             time: event.time.unwrap_or_else(|| context.time()),
             content_type: event.content_type,
-            traceparent: Some(context.next_hop()),
+            traceparent: Some(traceparent),
             attributes: event.attributes,
         },
         value: event.data,
+        span,
     }
 }
 

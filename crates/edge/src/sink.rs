@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use millrace_domain::{Envelope, ErrorClass};
 use millrace_kafka::{ProduceError, Producer, ProducerRecord, headers};
+use millrace_trace::Span;
 
 /// An event as a record, to be written.
 #[derive(Debug)]
@@ -17,6 +18,21 @@ pub struct EventRecord<'a> {
     pub envelope: Envelope<'a>,
     /// The record's value.
     pub value: Cow<'a, [u8]>,
+    /// The span of its being written.
+    pub span: Span,
+}
+
+impl EventRecord<'_> {
+    /// Notes in its span what became of it.
+    pub(crate) fn reported(&mut self, report: &Result<Ack, SinkError>) {
+        match report {
+            Ok(Ack { partition, offset }) => {
+                self.span.set_text("messaging.destination.partition.id", &partition.to_string());
+                self.span.set_number("messaging.kafka.offset", *offset);
+            }
+            Err(error) => self.span.failed(error.reason()),
+        }
+    }
 }
 
 /// The position of a written event, acknowledged by all in-sync replicas.
@@ -42,6 +58,17 @@ pub enum SinkError {
     TooLarge,
     /// The event may have been written.
     OutcomeUnknown,
+}
+
+impl SinkError {
+    /// The cause.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::NotWritten { reason, .. } => reason,
+            Self::TooLarge => "the record is larger than the topic takes",
+            Self::OutcomeUnknown => "not acknowledged in time",
+        }
+    }
 }
 
 /// A future that a port returns.

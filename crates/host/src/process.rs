@@ -14,7 +14,7 @@ use crate::health::Health;
 use crate::settings::{self, Origins, Parsed};
 use crate::shutdown::{self, EXIT_TIMEOUT};
 use crate::telemetry::logs::{self, LogSettings};
-use crate::telemetry::metrics;
+use crate::telemetry::{metrics, spans};
 use crate::worker::on_worker;
 use crate::{exit, listen};
 
@@ -70,11 +70,13 @@ where
 
 fn host<T, R, F, E>(parsed: Parsed<ConsumerProcess<T>>, run: R) -> Result<(), Box<dyn Error>>
 where
+    T: CommandFactory,
     R: FnOnce(T, Context) -> F,
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: Error + Send + 'static,
 {
     metrics::install()?;
+    spans::install(T::command().get_name())?;
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let Parsed { args, origins } = parsed;
@@ -99,6 +101,7 @@ where
         Ok(())
     });
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
+    spans::shutdown();
     outcome
 }
 

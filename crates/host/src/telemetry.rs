@@ -1,5 +1,7 @@
-//! Telemetry of a process: [`logs`] on stderr, [`metrics`] for Prometheus, or as [`emf`] for CloudWatch.
+//! Telemetry of a process: [`logs`] on stderr, [`metrics`] for Prometheus, or as [`emf`] for CloudWatch,
+//! [`spans`] for OpenTelemetry.
 
 pub mod emf;
 pub mod logs;
 pub mod metrics;
+pub mod spans;

@@ -2,6 +2,7 @@
 
 use millrace_domain::envelope::{REPLAY_TIMESTAMP, own_id_and_time, time_of_record};
 use millrace_domain::event::EventType;
+use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{Digest, Envelope, EventId, digest};
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, OwnedHeaders, OwnedMessage};
@@ -92,6 +93,21 @@ impl Record<'_> {
     /// A copy of its headers byte for byte, without those whose name begins with `prefix`.
     pub fn detach_headers_without(&self, prefix: &str) -> OwnedHeaders {
         ffi::remove_headers(self.detach_headers(), prefix)
+    }
+
+    /// Its id, for log lines and spans: `ce_id`, or its position.
+    pub fn id(&self) -> String {
+        let (id, _) = own_id_and_time(self.headers());
+        id.map_or_else(
+            || EventId::from_position(self.topic(), self.partition(), self.offset()).as_str().to_owned(),
+            str::to_owned,
+        )
+    }
+
+    /// The trace that it belongs to, and its parent span; `None` where it has none.
+    pub fn trace(&self) -> Option<TraceParent> {
+        let headers = self.headers().filter(|(name, _)| *name == "traceparent");
+        headers.filter_map(|(_, value)| str::from_utf8(value?).ok()).last().and_then(TraceParent::parse)
     }
 
     /// Its envelope. What the headers lack is derived from its topic and position.

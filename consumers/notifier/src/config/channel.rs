@@ -218,8 +218,15 @@ fn mail_server(text: &str, credentials: Option<Credentials>, hello: ClientId) ->
 /// Checks the template with a sample user id.
 fn check(template: &MailTemplate) -> Result<(), crate::channel::RecipientError> {
     let user_id = if template.to.is_user_id() { "user@example.com" } else { "user" };
-    let event =
-        Event { id: "id", kind: "type", time: jiff::Timestamp::UNIX_EPOCH.into(), user_id, message: "", value: "{}" };
+    let event = Event {
+        id: "id",
+        kind: "type",
+        time: jiff::Timestamp::UNIX_EPOCH.into(),
+        user_id,
+        message: "",
+        value: "{}",
+        trace: None,
+    };
     template.build(&event).map(drop)
 }
 

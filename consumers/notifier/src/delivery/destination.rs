@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millrace_consumer::AcquireError;
+use millrace_trace::{Span, SpanKind};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -181,7 +182,14 @@ impl Destination {
             return Err(self.circuit_open());
         }
         context.attempt_started();
+        let mut span = Span::start(SpanKind::Client, event.trace, || format!("deliver {}", self.name));
+        span.set_text("millrace.destination", &self.name);
+        span.set_text("messaging.message.id", event.id);
         let result = self.send(event).await;
+        if let Err(failure) = &result {
+            span.failed(&failure.reason);
+        }
+        drop(span);
         context.record_attempt(event, &self.name, &result);
         self.metrics.attempt_ended(start.elapsed());
         match &result {

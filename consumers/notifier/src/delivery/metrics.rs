@@ -48,7 +48,8 @@ impl DeliveryMetrics {
         let Self { destination, .. } = self;
         tracing::debug!(
             destination,
-            event = event.id,
+            event_id = event.id,
+            trace_id = event.trace_id(),
             attempt,
             ?delay,
             reason = failure.reason,
@@ -60,7 +61,14 @@ impl DeliveryMetrics {
     pub(crate) fn failed(&self, event: &Event<'_>, attempts: u32, failure: &Failure) {
         self.failed.increment(1);
         let Self { destination, .. } = self;
-        tracing::warn!(destination, event = event.id, attempts, reason = failure.reason, "delivery failed");
+        tracing::warn!(
+            destination,
+            event_id = event.id,
+            trace_id = event.trace_id(),
+            attempts,
+            reason = failure.reason,
+            "delivery failed"
+        );
     }
 
     /// The destination was skipped for its fallback.

@@ -18,6 +18,7 @@ use crate::scheduler::batch::{RecordBatch, all};
 use crate::scheduler::{Completion, TaskOutcome};
 use crate::start_offsets::{OffsetSource, StartOffset, StartOffsets};
 use crate::telemetry::{CommitMetrics, MemberMetrics, store};
+use crate::trace;
 use millrace_kafka::failpoint;
 
 /// Delays between attempts. A store that is unavailable keeps its partitions waiting, for as long as it takes.
@@ -54,9 +55,15 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
 
     /// Stores a batch, however long that takes; ends early where its partition is revoked.
     pub(crate) async fn run(&self, records: RecordBatch<'_>) -> Vec<Completion<()>> {
+        let mut spans: Vec<_> = records.records.iter().map(|record| trace::begin(record, self.dlq.group())).collect();
         // In a box: rows with lifetimes of their own keep the compiler from seeing that the future is `Send`.
         match self.store(&records).boxed().await {
             Ok(rejected) => {
+                for (span, rejected) in spans.iter_mut().zip(&rejected) {
+                    if let Some(cause) = rejected {
+                        span.failed(cause.as_str());
+                    }
+                }
                 let class = DeadLetterClass::Permanent;
                 let dead_lettered = |cause| TaskOutcome::DeadLettered { class, cause, letter: None };
                 let finished = records.handles.iter().zip(rejected);
