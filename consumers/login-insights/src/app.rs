@@ -28,7 +28,7 @@ Examples:
     }
 
     fn build(settings: Settings, context: &SettingsContext<'_>) -> Result<Self, AppError> {
-        Ok(Self::from_settings(&settings, context.data_dir, context.origins)?)
+        Ok(Self::from_settings(&settings, context.data_dir)?)
     }
 
     async fn start(self, env: AppEnv) -> Result<Started, AppError> {

@@ -7,7 +7,6 @@ use metrics::Counter;
 use millrace_consumer::{Attempt, Outcome, Processor};
 use millrace_domain::insight;
 use millrace_host::exit::SettingError;
-use millrace_host::settings::Origins;
 use millrace_kafka::Record;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -42,11 +41,11 @@ impl Files {
     /// The metrics recorder must be installed before: handles are created here.
     ///
     /// # Errors
-    /// [`SettingError`] names the setting as the user wrote it, and the problem.
-    pub fn from_settings(settings: &Settings, data_dir: &FolderPath, origins: &Origins) -> Result<Self, SettingError> {
+    /// [`SettingError`] names the setting and the problem.
+    pub fn from_settings(settings: &Settings, data_dir: &FolderPath) -> Result<Self, SettingError> {
         let default = || Destination::Folder(data_dir.to_owned());
         let destination = settings.insights_to.clone().unwrap_or_else(default);
-        let opened = destination.open().map_err(|error| origins.error("insights-to", error.to_string()));
+        let opened = destination.open().map_err(|error| SettingError::of_flag("insights-to", error.to_string()));
         let (store, prefix) = opened?;
         metrics::describe_counter!(
             FILES_TOTAL,

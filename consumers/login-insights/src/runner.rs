@@ -8,7 +8,6 @@ use std::time::Duration;
 use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
 use millrace_domain::insight;
 use millrace_host::exit::SettingError;
-use millrace_host::settings::Origins;
 use millrace_kafka::admin::{AdminClient, Offsets};
 use millrace_kafka::producer::TransactionalProducer;
 use millrace_kafka::{KafkaError, KafkaSettings};
@@ -65,9 +64,9 @@ impl LoginInsights {
     /// The consumer with these settings. Files go to `data_dir` by default.
     ///
     /// # Errors
-    /// [`SettingError`] names the setting as the user wrote it, and the problem.
-    pub fn from_settings(settings: &Settings, data_dir: &Path, origins: &Origins) -> Result<Self, SettingError> {
-        let files = Files::from_settings(settings, data_dir, origins)?;
+    /// [`SettingError`] names the setting and the problem.
+    pub fn from_settings(settings: &Settings, data_dir: &Path) -> Result<Self, SettingError> {
+        let files = Files::from_settings(settings, data_dir)?;
         Ok(Self { insights: Insights::from_settings(settings), files })
     }
 

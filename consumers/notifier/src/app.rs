@@ -33,7 +33,7 @@ Examples:
     fn build(mut settings: Settings, context: &SettingsContext<'_>) -> Result<Self, AppError> {
         // On a laptop, destinations are on the laptop itself.
         settings.allow_private_destinations |= context.is_local;
-        Self::from_settings(&settings, context.origins).map_err(AppError::start)
+        Self::from_settings(&settings).map_err(AppError::start)
     }
 
     async fn start(self, env: AppEnv) -> Result<Started, AppError> {

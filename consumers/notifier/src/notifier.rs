@@ -10,7 +10,6 @@ use millrace_domain::json::Document;
 use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{DeadLetterClass, Envelope, UtcDateTime, digest, payment};
 use millrace_host::exit::SettingError;
-use millrace_host::settings::Origins;
 use millrace_kafka::Record;
 use millrace_store::{AcceptResult, NotificationOutcome, Progress, Store};
 use thiserror::Error;
@@ -55,10 +54,11 @@ impl Notifier {
     /// The metrics recorder must be installed before: handles are created here.
     ///
     /// # Errors
-    /// [`StartError::Setting`] names the setting as the user wrote it, the file, the key and the problem; or the
+    /// [`StartError::Setting`] names the setting, the file, the key and the problem; or the
     /// environment variable with an invalid proxy.
-    pub fn from_settings(settings: &Settings, origins: &Origins) -> Result<Self, StartError> {
-        let invalid = |error: ConfigError| StartError::Setting(origins.error("notifier-config", error.to_string()));
+    pub fn from_settings(settings: &Settings) -> Result<Self, StartError> {
+        let invalid =
+            |error: ConfigError| StartError::Setting(SettingError::of_flag("notifier-config", error.to_string()));
         let plan = Plan::load(settings.notifier_config.as_deref()).map_err(invalid)?;
         let policy = if settings.allow_private_destinations { AddressPolicy::Any } else { AddressPolicy::PublicOnly };
         Self::build(plan, policy, &Proxies::read(|name| std::env::var(name).ok()))

@@ -8,7 +8,7 @@ use millrace_host::admin;
 use millrace_host::exit::SettingError;
 use millrace_host::health::Health;
 use millrace_host::listen;
-use millrace_host::settings::{Origins, listen_address};
+use millrace_host::settings::listen_address;
 use tokio::net::TcpListener;
 
 /// Where a consumer serves them that nothing else names a place for.
@@ -29,9 +29,9 @@ impl EdgeAdminArgs {
     ///
     /// # Errors
     /// [`SettingError`] where that address cannot be listened on.
-    pub(crate) fn serve(self, routes: Router, health: &Health, origins: &Origins) -> Result<Router, SettingError> {
+    pub(crate) fn serve(self, routes: Router, health: &Health) -> Result<Router, SettingError> {
         let Some(address) = self.admin_listen else { return Ok(routes.merge(admin::metrics_route())) };
-        let listener = listen::bind(address, &origins.name("admin-listen"))?;
+        let listener = listen::bind(address, "admin-listen")?;
         spawn(listener, health.clone());
         Ok(routes)
     }
@@ -51,14 +51,15 @@ impl ConsumerAdminArgs {
     ///
     /// # Errors
     /// [`SettingError`] where the address cannot be listened on.
-    pub(crate) fn serve(self, health: &Health, origins: &Origins) -> Result<SocketAddr, SettingError> {
-        let bind = |address| listen::bind(address, &origins.name("admin-listen"));
+    pub(crate) fn serve(self, health: &Health) -> Result<SocketAddr, SettingError> {
+        let bind = |address| listen::bind(address, "admin-listen");
         let listener = match self.admin_listen {
             Some(address) => bind(address)?,
             // A second one on the same machine is no mistake.
             None => bind(DEFAULT_LISTEN).or_else(|_| bind(SocketAddr::new(DEFAULT_LISTEN.ip(), 0)))?,
         };
-        let address = listener.local_addr().map_err(|error| SettingError::new("--admin-listen", error.to_string()))?;
+        let address =
+            listener.local_addr().map_err(|error| SettingError::of_flag("admin-listen", error.to_string()))?;
         spawn(listener, health.clone());
         Ok(address)
     }

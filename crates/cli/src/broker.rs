@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use millrace_host::exit::SettingError;
-use millrace_host::settings::Origins;
+use millrace_host::app::AppError;
+use millrace_kafka::KafkaSettings;
 use millrace_kafka::admin::{AdminClient, ClusterMetadata};
-use millrace_kafka::error::ClientError;
-use millrace_kafka::{KafkaError, KafkaSettings};
-use rdkafka::error::KafkaError as RdKafkaError;
 
 use crate::discovery::BrokerArgs;
 
@@ -28,10 +25,10 @@ pub(crate) struct Broker {
 impl Broker {
     /// Discovers the broker and fetches its metadata.
     ///
-    /// Fails with a [`SettingError`] for a wrong setting, and with the broker's address if it does not answer.
-    pub(crate) async fn connect(args: &BrokerArgs, origins: &Origins) -> anyhow::Result<Self> {
+    /// Fails with a `SettingError` for a wrong setting, and with the broker's address if it does not answer.
+    pub(crate) async fn connect(args: &BrokerArgs) -> anyhow::Result<Self> {
         let settings = args.settings()?;
-        let cluster = AdminClient::new(&settings).map_err(|failure| in_the_users_words(failure, origins))?;
+        let cluster = AdminClient::new(&settings).map_err(AppError::from)?;
         let overview = cluster.overview(BROKER_TIMEOUT).await?;
         Ok(Self { settings, cluster, overview })
     }
@@ -48,32 +45,5 @@ impl Broker {
                 bail!("there is no topic {topic} on {}: it has {}", self.settings.bootstrap_servers, names.join(", "))
             }
         }
-    }
-}
-
-/// Maps a setting that librdkafka rejects to a [`SettingError`] that names the flag or variable as the user wrote it.
-pub(crate) fn in_the_users_words(failure: KafkaError, origins: &Origins) -> anyhow::Error {
-    match failure {
-        KafkaError::Setting { name, value, reason } => {
-            let problem = if value.is_empty() { reason } else { format!("cannot be {value:?}: {reason}") };
-            SettingError::new(setting_of(&name, origins), problem).into()
-        }
-        // librdkafka reads files only when a client is created; its reason begins with the property.
-        KafkaError::Call { source: ClientError(RdKafkaError::ClientCreation(reason)), .. }
-            if reason.starts_with("ssl.") =>
-        {
-            let property = reason.split(' ').next().unwrap_or_default();
-            SettingError::new(setting_of(property, origins), reason.clone()).into()
-        }
-        other => other.into(),
-    }
-}
-
-/// The flag or variable of a librdkafka property.
-fn setting_of(property: &str, origins: &Origins) -> String {
-    match property {
-        "bootstrap.servers" => origins.name("kafka"),
-        variable if variable.starts_with("KAFKA_") => variable.to_owned(),
-        property => origins.name(&format!("kafka-{}", property.replace('.', "-"))),
     }
 }

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use millrace_host::settings::Origins;
 use millrace_host::telemetry::logs::LogSettings;
 use tokio_util::sync::CancellationToken;
 
@@ -66,16 +65,16 @@ impl Command {
     }
 
     /// Runs the command to its end, or until `shutdown` is cancelled and what is in flight is drained.
-    pub(crate) async fn run(self, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    pub(crate) async fn run(self, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Dev(args) => dev::run(*args, origins, shutdown).await,
-            Self::Serve(args) => serve::run(*args, origins, shutdown).await,
+            Self::Dev(args) => dev::run(*args, shutdown).await,
+            Self::Serve(args) => serve::run(*args, shutdown).await,
             Self::Load(args) => load::run(*args, shutdown).await,
-            Self::Order(args) => order::run(&args, origins, &shutdown).await,
-            Self::Tail(args) => until(&shutdown, tail::run(&args, origins)).await,
-            Self::Replay(args) => replay::run(&args, origins, &shutdown).await,
-            Self::Topology(args) => until(&shutdown, topology::run(&args, origins)).await,
-            Self::Consume(args) => consume::run(*args, origins, shutdown).await,
+            Self::Order(args) => order::run(&args, &shutdown).await,
+            Self::Tail(args) => until(&shutdown, tail::run(&args)).await,
+            Self::Replay(args) => replay::run(&args, &shutdown).await,
+            Self::Topology(args) => until(&shutdown, topology::run(&args)).await,
+            Self::Consume(args) => consume::run(*args, shutdown).await,
         }
     }
 }

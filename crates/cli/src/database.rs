@@ -17,7 +17,7 @@ const FILE: &str = "millrace.db";
 #[command(next_help_heading = "Database")]
 pub(crate) struct DatabaseArgs {
     /// PostgreSQL or SQLite, such as `postgres://USER@HOST/NAME` [default: that of the millrace dev in use]
-    #[arg(long, value_name = "URL", hide_env_values = true)]
+    #[arg(long, value_name = "URL")]
     database: Option<String>,
 }
 

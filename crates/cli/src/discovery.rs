@@ -61,8 +61,8 @@ impl BrokerArgs {
         let ways = "name it with --kafka HOST:PORT or KAFKA_BOOTSTRAP_SERVERS, or start millrace dev (with the same \
                     --data-dir)";
         // A given data directory selects its dev.
-        let setting = if self.data_dir == Path::new(DATA_DIR) { "--kafka" } else { "--data-dir" };
-        SettingError::new(setting, format!("no broker given: {error}; {ways}"))
+        let flag = if self.data_dir == Path::new(DATA_DIR) { "kafka" } else { "data-dir" };
+        SettingError::of_flag(flag, format!("no broker given: {error}; {ways}"))
     }
 }
 

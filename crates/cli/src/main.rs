@@ -22,24 +22,24 @@ mod topology;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use millrace_host::settings::{self, Parsed};
+use millrace_host::settings;
 use millrace_host::telemetry::{logs, metrics, spans};
 use millrace_host::{exit, shutdown};
 
-use crate::command::{CommandKind, Millrace};
+use crate::command::{Command, CommandKind, Millrace};
 
 /// How long blocking work, such as an admin request, may delay the exit after the command has returned.
 const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let parsed = settings::parse::<Millrace>();
-    let install = match parsed.args.command.kind() {
+    let args = settings::parse::<Millrace>();
+    let install = match args.command.kind() {
         CommandKind::Interactive => logs::install_for_start,
         CommandKind::Service => logs::install,
         CommandKind::Tool => logs::install_quiet,
     };
-    install(&parsed.args.logs);
-    match run(parsed) {
+    install(&args.logs);
+    match run(args.command) {
         Ok(code) => code,
         // `millrace tail events | head -1` is no failure.
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -47,15 +47,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(parsed: Parsed<Millrace>) -> anyhow::Result<ExitCode> {
-    if parsed.args.command.kind() != CommandKind::Tool {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    if command.kind() != CommandKind::Tool {
         metrics::install()?;
         spans::install("millrace")?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let shutdown = shutdown::on_signals()?;
-        parsed.args.command.run(&parsed.origins, shutdown).await
+        command.run(shutdown).await
     });
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
     spans::shutdown();

@@ -10,9 +10,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use millrace_edge::{Edge, KafkaSink, LazyDatabase, Limits};
+use millrace_host::app::AppError;
+use millrace_host::exit::SettingError;
 use millrace_host::health::{Health, Status};
 use millrace_host::listen::BoundSocket;
-use millrace_host::settings::{Origins, listen_address};
+use millrace_host::settings::listen_address;
 use millrace_kafka::Producer;
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::ProducerSettings;
@@ -20,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 
 use self::missing_topics::TopicCheck;
 use crate::admin::EdgeAdminArgs;
-use crate::broker::in_the_users_words;
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
 use crate::http_server::{self, HttpArgs};
@@ -65,11 +66,11 @@ fn linger(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let kafka = args.broker.settings()?;
-    let socket = BoundSocket::at(args.listen, &origins.name("listen"))?;
+    let socket = BoundSocket::at(args.listen, "listen")?;
     let settings = ProducerSettings { linger: args.linger, ..ProducerSettings::default() };
-    let producer = Producer::new(&kafka, &settings).map_err(|failure| in_the_users_words(failure, origins))?;
+    let producer = Producer::new(&kafka, &settings).map_err(AppError::from)?;
     let Some(reached) = shutdown.run_until_cancelled(producer.warm_up(CONNECT_TIMEOUT)).await else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -80,12 +81,12 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     sink.warn().await;
     let mut edge = Edge::new(sink, Arc::new(cluster), Limits::default());
     if let Some(url) = args.database.or_that_of_dev(&args.broker) {
-        let database = LazyDatabase::at(url).map_err(|error| origins.error("database", error.to_string()))?;
+        let database = LazyDatabase::at(url).map_err(|error| SettingError::of_flag("database", error.to_string()))?;
         edge = edge.with_lookup(Arc::new(database));
     }
     let health = Health::default();
     health.set("kafka", Status::Ok);
-    let routes = args.admin.serve(edge.router(), &health, origins)?;
+    let routes = args.admin.serve(edge.router(), &health)?;
     let listener = socket.listen()?;
     tracing::info!(listen = %listener.local_addr()?, kafka = kafka.bootstrap_servers, "serving");
     tokio::select! {

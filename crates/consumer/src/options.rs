@@ -1,5 +1,7 @@
 //! What a user can set of a consumer.
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -61,27 +63,27 @@ pub enum GroupProtocol {
 #[command(next_help_heading = "Consumer")]
 pub struct ConsumerOptions {
     /// How many records are processed at the same time
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = at_least(1_usize))]
     pub concurrency: usize,
     /// How many records may be in flight: processed, waiting for their key's turn, or backing off
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = at_least(1_usize))]
     pub max_in_flight: usize,
     /// How many bytes of records may be in flight
-    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = at_least_one)]
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = at_least(1_usize))]
     pub max_in_flight_bytes: usize,
     /// How many more records may wait on their topic, out of memory, while others pass them
-    #[arg(long, value_name = "N", default_value_t = 250_000)]
+    #[arg(long, value_name = "N", default_value_t = 250_000, value_parser = at_least(0_usize))]
     pub max_spilled: usize,
     /// How many records may wait in memory behind one key; where further ones cannot wait on their topic, their
     /// partition is paused
-    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = at_least(1_usize))]
     pub key_queue_records: usize,
     /// How often a record is tried before it is dead-lettered
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least(1_u32))]
     pub max_attempts: u32,
     /// Stop after this many records refused for good with none processed between, so that a bad deploy does not
     /// dead-letter a topic (0: never)
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = at_least(0_u64))]
     pub dead_letter_limit: u64,
     /// Static membership: an id that stays the same across restarts of this instance (Kafka's group.instance.id)
     #[arg(long, value_name = "ID")]
@@ -105,11 +107,13 @@ pub struct ConsumerOptions {
     pub drain_deadline: Duration,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("must be a whole number".to_owned()),
+fn at_least<T>(least: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| *number >= least);
+        number.ok_or_else(|| format!("must be a whole number, at least {least}"))
     }
 }
 

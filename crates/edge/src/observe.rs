@@ -42,7 +42,9 @@ fn begin_span(request: &mut Request) -> Span {
     }
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     let method = request.method().as_str();
-    let mut span = Span::start(SpanKind::Server, traceparent(request.headers()), || format!("{method} {route}"));
+    let mut span = Span::start(SpanKind::Server, traceparent(request.headers()), || {
+        format!("{method} {route}").trim_end().to_owned()
+    });
     span.set_text("http.request.method", method);
     span.set_text("http.route", route);
     let parent = span.context().and_then(|context| HeaderValue::from_str(&context.to_string()).ok());

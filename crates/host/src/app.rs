@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::SettingError;
 #[cfg(feature = "database")]
 use crate::retention::Retention;
-use crate::settings::Origins;
 
 /// A consumer as a program. It is built from its settings before anything is started, so that a wrong setting ends the
 /// process at once, and started when Kafka and the database have answered.
@@ -68,8 +67,6 @@ pub struct SettingsContext<'s> {
     pub data_dir: &'s Path,
     /// Whether this is a laptop's process (`millrace dev`), which may deliver to the laptop itself.
     pub is_local: bool,
-    /// How the user wrote each setting, for errors that name it.
-    pub origins: &'s Origins,
 }
 
 /// What a consumer gets from the process that hosts it.
@@ -105,7 +102,7 @@ impl AppEnv {
     /// There is none, which [`check_database`] finds earlier and names better.
     #[cfg(feature = "database")]
     pub fn required_store(&self) -> Result<Store, AppError> {
-        self.store.clone().ok_or_else(|| SettingError::new("--database", "is needed").into())
+        self.store.clone().ok_or_else(|| SettingError::of_flag("database", "is needed").into())
     }
 }
 
@@ -166,7 +163,7 @@ impl From<KafkaError> for AppError {
                 Self::Setting(SettingError::new(name, reason))
             }
             KafkaError::Setting { name, value, reason } => {
-                Self::Setting(SettingError::new(name, format!("{value:?}: {reason}")))
+                Self::Setting(SettingError::new(name, format!("cannot be {value:?}: {reason}")))
             }
             other => Self::Kafka(other),
         }
@@ -176,16 +173,11 @@ impl From<KafkaError> for AppError {
 /// Whether a consumer has the database that it needs.
 ///
 /// # Errors
-/// [`SettingError`] names the setting as the user wrote it.
-pub fn check_database(
-    name: &str,
-    usage: DatabaseUse,
-    has_database: bool,
-    origins: &Origins,
-) -> Result<(), SettingError> {
+/// [`SettingError`] where there is none.
+pub fn check_database(name: &str, usage: DatabaseUse, has_database: bool) -> Result<(), SettingError> {
     if usage == DatabaseUse::Required && !has_database {
         let problem = format!("the {name} needs a database: name one, such as postgres://USER@HOST/NAME");
-        return Err(origins.error("database", problem));
+        return Err(SettingError::of_flag("database", problem));
     }
     Ok(())
 }

@@ -44,14 +44,14 @@ pub fn main<A: ConsumerApp>() -> ExitCode {
 
 /// Runs the consumer until it has drained, or until it cannot go on.
 async fn run<A: ConsumerApp>(args: CommandLine<A>, context: Context) -> Result<(), AppError> {
-    let Context { shutdown, health, origins } = context;
-    let context = SettingsContext { data_dir: Path::new(DATA_DIR), is_local: false, origins: &origins };
+    let Context { shutdown, health } = context;
+    let context = SettingsContext { data_dir: Path::new(DATA_DIR), is_local: false };
     let app = A::build(args.own, &context)?;
     #[cfg(feature = "database")]
     {
-        args.database.check(&origins)?;
-        check_database(A::NAME, A::DATABASE, args.database.url().is_some(), &origins)?;
-        args.retention.check(args.database.url().is_some(), &origins)?;
+        args.database.check()?;
+        check_database(A::NAME, A::DATABASE, args.database.url().is_some())?;
+        args.retention.check(args.database.url().is_some())?;
     }
 
     let kafka = KafkaSettings { security: args.kafka.security, ..KafkaSettings::plaintext(args.kafka.kafka) };
@@ -65,7 +65,7 @@ async fn run<A: ConsumerApp>(args: CommandLine<A>, context: Context) -> Result<(
     let store = match args.database.url() {
         None => None,
         Some(url) => {
-            let Some(store) = shutdown.run_until_cancelled(database::open(url, &origins)).await else { return Ok(()) };
+            let Some(store) = shutdown.run_until_cancelled(database::open(url)).await else { return Ok(()) };
             health.set("database", Status::Ok);
             Some(store.map_err(AppError::start)?)
         }

@@ -8,7 +8,6 @@ use millrace_store::{Store, StoreError};
 use tokio::time::{Instant, sleep};
 
 use crate::exit::SettingError;
-use crate::settings::Origins;
 
 /// Time-out of the first connection: the database may be starting as well.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(25);
@@ -32,7 +31,7 @@ pub enum OpenError {
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
     /// The database: a PostgreSQL or SQLite URL, such as `postgres://USER@HOST/NAME`
-    #[arg(long, value_name = "URL", hide_env_values = true)]
+    #[arg(long, value_name = "URL")]
     database: Option<String>,
 }
 
@@ -45,24 +44,24 @@ impl DatabaseArgs {
     /// Checks the URL, before anything is waited for.
     ///
     /// # Errors
-    /// [`SettingError`] names the setting as the user wrote it, and what is wrong with it.
-    pub fn check(&self, origins: &Origins) -> Result<(), SettingError> {
-        let check = |url| Store::check_url(url).map_err(|error| origins.error("database", error.to_string()));
+    /// [`SettingError`] says what is wrong with it.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let check = |url| Store::check_url(url).map_err(|error| SettingError::of_flag("database", error.to_string()));
         self.url().map_or(Ok(()), check)
     }
 }
 
-/// Opens the database at `url`, the value of the setting `database`; retries while it is starting.
+/// Opens the database at `url`, the value of `--database`; retries while it is starting.
 ///
 /// # Errors
-/// [`OpenError::Setting`] names the setting as the user wrote it, for errors that a retry cannot solve.
-pub async fn open(url: &str, origins: &Origins) -> Result<Store, OpenError> {
+/// [`OpenError::Setting`] for errors that a retry cannot solve.
+pub async fn open(url: &str) -> Result<Store, OpenError> {
     let deadline = Instant::now() + CONNECT_TIMEOUT;
     loop {
         match Store::connect(url).await {
             Ok(store) => return Ok(store),
             Err(error) if error.class() != ErrorClass::Transient => {
-                return Err(OpenError::Setting(origins.error("database", error.to_string())));
+                return Err(OpenError::Setting(SettingError::of_flag("database", error.to_string())));
             }
             Err(error) if Instant::now() >= deadline => return Err(OpenError::Unreachable(error)),
             Err(error) => {

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use crate::settings;
+
 /// Exit code of a failure.
 pub const FAILURE: u8 = 1;
 
@@ -14,7 +16,7 @@ pub const WRONG_SETTING: u8 = 2;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{setting}: {problem}")]
 pub struct SettingError {
-    /// The setting in the form the user wrote it, as [`Origins::name`](crate::settings::Origins::name) gives it.
+    /// The setting, by its flag and its variable.
     pub setting: String,
     /// What is wrong with it, lowercase and with the value in it.
     pub problem: String,
@@ -24,6 +26,11 @@ impl SettingError {
     /// `problem` with `setting`.
     pub fn new(setting: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { setting: setting.into(), problem: problem.into() }
+    }
+
+    /// `problem` with the setting of `flag` (`listen` for `--listen`).
+    pub fn of_flag(flag: &str, problem: impl Into<String>) -> Self {
+        Self::new(settings::name(flag), problem)
     }
 }
 
@@ -71,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_setting_error_anywhere_in_the_chain_exits_with_2() {
-        let wrong = || SettingError::new("MILLRACE_LISTEN", "port 80 is in use");
+        let wrong = || SettingError::of_flag("listen", "port 80 is in use");
         assert_eq!(code(&wrong()), 2);
         assert_eq!(code(&Quiet(wrong())), 2);
         assert_eq!(code(&std::io::Error::other("broken pipe")), 1);
@@ -79,8 +86,8 @@ mod tests {
 
     #[test]
     fn causes_are_not_repeated() {
-        let wrong = || SettingError::new("--listen", "port 80 is in use");
-        let expected = "cannot start: --listen: port 80 is in use";
+        let wrong = || SettingError::of_flag("listen", "port 80 is in use");
+        let expected = "cannot start: --listen (MILLRACE_LISTEN): port 80 is in use";
         assert_eq!(describe(&Quiet(wrong())), expected);
         assert_eq!(describe(&Quoting(wrong())), expected);
     }

@@ -18,15 +18,15 @@ const BACKLOG: u32 = 1_024;
 pub struct BoundSocket {
     socket: TcpSocket,
     address: SocketAddr,
-    setting: String,
+    flag: &'static str,
 }
 
 impl BoundSocket {
-    /// Binds `address`, the value of `setting` (as [`Origins::name`](crate::settings::Origins::name) names it).
+    /// Binds `address`, the value of `flag` (`listen` for `--listen`).
     ///
     /// The error names the setting and the address: the port is in use, it needs a privilege, or the address is not
     /// one of this machine's.
-    pub fn at(address: SocketAddr, setting: &str) -> Result<Self, SettingError> {
+    pub fn at(address: SocketAddr, flag: &'static str) -> Result<Self, SettingError> {
         let bound = || {
             let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
             // Allows TIME_WAIT connections of an earlier process; a listening one still conflicts.
@@ -34,8 +34,8 @@ impl BoundSocket {
             socket.bind(address)?;
             Ok((socket.local_addr()?, socket))
         };
-        let (address, socket) = bound().map_err(|error| refused(&error, address, setting))?;
-        Ok(Self { socket, address, setting: setting.to_owned() })
+        let (address, socket) = bound().map_err(|error| refused(&error, address, flag))?;
+        Ok(Self { socket, address, flag })
     }
 
     /// The bound address; port 0 is replaced by the chosen port.
@@ -46,23 +46,23 @@ impl BoundSocket {
     /// Starts to listen. The error is as in [`at`](Self::at): another process may have bound the address as well and
     /// listen already.
     pub fn listen(self) -> Result<TcpListener, SettingError> {
-        self.socket.listen(BACKLOG).map_err(|error| refused(&error, self.address, &self.setting))
+        self.socket.listen(BACKLOG).map_err(|error| refused(&error, self.address, self.flag))
     }
 }
 
 /// Binds `address` and listens at once.
-pub fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, SettingError> {
-    BoundSocket::at(address, setting)?.listen()
+pub fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, SettingError> {
+    BoundSocket::at(address, flag)?.listen()
 }
 
-fn refused(error: &io::Error, address: SocketAddr, setting: &str) -> SettingError {
+fn refused(error: &io::Error, address: SocketAddr, flag: &str) -> SettingError {
     let reason = match error.kind() {
         ErrorKind::AddrInUse => "the port is in use by another process".to_owned(),
         ErrorKind::PermissionDenied => "no permission for this port".to_owned(),
         ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
         _ => error.to_string(),
     };
-    SettingError::new(setting, format!("cannot listen on {address}: {reason}"))
+    SettingError::of_flag(flag, format!("cannot listen on {address}: {reason}"))
 }
 
 #[cfg(test)]
@@ -72,20 +72,20 @@ mod tests {
     #[tokio::test]
     async fn a_port_in_use_names_the_setting_and_the_address() {
         let free = "127.0.0.1:0".parse().unwrap();
-        let first = bind(free, "--listen").unwrap();
+        let first = bind(free, "listen").unwrap();
         let taken = first.local_addr().unwrap();
 
-        let error = bind(taken, "MILLRACE_LISTEN").unwrap_err();
+        let error = bind(taken, "listen").unwrap_err();
 
         assert_eq!(
             error.to_string(),
-            format!("MILLRACE_LISTEN: cannot listen on {taken}: the port is in use by another process")
+            format!("--listen (MILLRACE_LISTEN): cannot listen on {taken}: the port is in use by another process")
         );
     }
 
     #[tokio::test]
     async fn a_bound_socket_refuses_connections_until_it_listens() {
-        let socket = BoundSocket::at("127.0.0.1:0".parse().unwrap(), "--listen").unwrap();
+        let socket = BoundSocket::at("127.0.0.1:0".parse().unwrap(), "listen").unwrap();
         let connect = || tokio::net::TcpStream::connect(socket.address());
         assert_eq!(connect().await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
         let address = socket.address();
@@ -98,11 +98,11 @@ mod tests {
         // 192.0.2.0/24 is reserved for documentation (RFC 5737): no machine has it.
         let elsewhere = "192.0.2.1:8080".parse().unwrap();
 
-        let error = bind(elsewhere, "--listen").unwrap_err();
+        let error = bind(elsewhere, "listen").unwrap_err();
 
         assert_eq!(
             error.to_string(),
-            "--listen: cannot listen on 192.0.2.1:8080: this machine does not have that address"
+            "--listen (MILLRACE_LISTEN): cannot listen on 192.0.2.1:8080: this machine does not have that address"
         );
     }
 }

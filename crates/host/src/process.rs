@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, AdminSettings};
 use crate::health::Health;
-use crate::settings::{self, Origins, Parsed};
+use crate::settings;
 use crate::shutdown::{self, EXIT_TIMEOUT};
 use crate::telemetry::logs::{self, LogSettings};
 use crate::telemetry::{metrics, spans};
@@ -29,8 +29,6 @@ pub struct Context {
     pub shutdown: CancellationToken,
     /// The consumer's health. Until it is set, the process is starting.
     pub health: Health,
-    /// Where each setting came from, for errors that name it.
-    pub origins: Origins,
 }
 
 /// Runs a consumer as this process: the whole body of its `main`.
@@ -56,9 +54,9 @@ where
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: Error + Send + 'static,
 {
-    let parsed = settings::parse::<ConsumerProcess<T>>();
-    logs::install(&parsed.args.logs);
-    match host(parsed, run) {
+    let args = settings::parse::<ConsumerProcess<T>>();
+    logs::install(&args.logs);
+    match host(args, run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if exit::code(&*error) == exit::WRONG_SETTING => exit::report(&*error),
         Err(error) => {
@@ -68,7 +66,7 @@ where
     }
 }
 
-fn host<T, R, F, E>(parsed: Parsed<ConsumerProcess<T>>, run: R) -> Result<(), Box<dyn Error>>
+fn host<T, R, F, E>(args: ConsumerProcess<T>, run: R) -> Result<(), Box<dyn Error>>
 where
     T: CommandFactory,
     R: FnOnce(T, Context) -> F,
@@ -79,12 +77,10 @@ where
     spans::install(T::command().get_name())?;
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let Parsed { args, origins } = parsed;
         let shutdown = shutdown::on_signals()?;
         let health = Health::default();
 
-        let setting = origins.name("admin-listen");
-        let listener = listen::bind(args.admin.admin_listen, &setting)?;
+        let listener = listen::bind(args.admin.admin_listen, "admin-listen")?;
         tracing::info!(
             version = crate::version(),
             admin = %listener.local_addr()?,
@@ -92,7 +88,7 @@ where
         );
         tokio::spawn(admin::serve(listener, health.clone()));
 
-        let context = Context { shutdown: shutdown.clone(), health: health.clone(), origins };
+        let context = Context { shutdown: shutdown.clone(), health: health.clone() };
         tokio::select! {
             outcome = on_worker(run(args.own, context)) => outcome?,
             () = drain_timed_out(&shutdown, &health, EXIT_TIMEOUT) => return Err(NotDrained(EXIT_TIMEOUT).into()),

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::exit::SettingError;
-use crate::settings::{Origins, duration};
+use crate::settings::duration;
 
 /// How often old rows are deleted.
 const DELETE_INTERVAL: Duration = Duration::from_secs(60);
@@ -40,10 +40,12 @@ impl Retention {
     /// Checks that `--retain` is used with a database.
     ///
     /// # Errors
-    /// [`SettingError`] names the setting as the user wrote it.
-    pub fn check(self, has_database: bool, origins: &Origins) -> Result<(), SettingError> {
+    /// [`SettingError`] where there is none.
+    pub fn check(self, has_database: bool) -> Result<(), SettingError> {
         match self.retain {
-            Some(_) if !has_database => Err(origins.error("retain", "there is no --database to delete rows from")),
+            Some(_) if !has_database => {
+                Err(SettingError::of_flag("retain", "there is no --database to delete rows from"))
+            }
             _ => Ok(()),
         }
     }

@@ -1,123 +1,190 @@
-//! Settings from flags and environment variables, with errors that name the one the user set.
+//! Settings: clap's flags, each with its environment variable.
 //!
-//! A binary declares its settings once, with clap's derive, and calls [`parse`] instead of clap's own.
-//! Every flag, also those of subcommands, then has its environment variable:
+//! A binary declares its settings once, with clap's derive, and calls [`parse`] instead of clap's own. Every long flag,
+//! also those of subcommands, then has a variable:
 //!
 //! | flag | variable |
 //! |---|---|
 //! | `--kafka` | `KAFKA_BOOTSTRAP_SERVERS` |
+//! | `--kafka-x-y` | `KAFKA_X_Y`, as Kafka's own tools name it |
 //! | `--database` | `DATABASE_URL` |
 //! | any other `--x-y` | `MILLRACE_X_Y` |
 //!
-//! An `#[arg(env = "…")]` of one's own stays as it is. The rules:
-//!
-//! - A flag wins over the variable, and over the variables of flags that it conflicts with.
-//! - An empty variable counts as not set.
-//! - A flag without a value (`--dry-run`) is set by `true`, `yes`, `on` or `1`, and left unset by `false`, `no`,
-//!   `off` or `0`, in any case; any other value is an error.
+//! - A flag wins over its variable. An empty variable counts as not set.
+//! - A flag without a value (`--dry-run`) is set by `true`, `yes`, `on` or `1` in its variable, and left unset by
+//!   `false`, `no`, `off` or `0`.
 //! - `-1` after a flag is its value and no flag, with an error as for any other value.
-//! - An error about a variable names the command as well: flags of several commands may share a name.
-//! - A list takes its variable's value as the value of one flag, split at `value_delimiter` if set.
-//! - clap's `requires`, `required_unless_present` and required groups look at flags only.
+//! - An error names the flag and the variable, whichever of them was used.
 //! - `--help` names the variables and never shows their values.
-//! - Positional arguments have no variable.
 
-mod blame;
-mod environment;
-mod origins;
 mod values;
-mod variables;
-mod wording;
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
-use clap::{ArgMatches, Command, Parser};
+use clap::builder::BoolishValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, Command, Parser};
 
-pub use environment::Environment;
-pub use origins::{Origin, Origins};
 pub use values::{duration, listen_address, whole_number};
-
-/// Parsed settings and their origins.
-#[derive(Debug)]
-pub struct Parsed<T> {
-    /// The settings.
-    pub args: T,
-    /// Origin of each setting.
-    pub origins: Origins,
-}
 
 /// Parses the settings of this process. An error is written to stderr and exits with code 2; `--help` and `--version`
 /// are written to stdout and exit with 0.
-pub fn parse<T: Parser>() -> Parsed<T> {
-    try_parse_from(std::env::args_os(), &Environment::of_process()).unwrap_or_else(|error| error.exit())
+pub fn parse<T: Parser>() -> T {
+    try_parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
 }
 
-/// Parses settings from `args`, the program's name first, and `environment`.
+/// Parses settings from `args`, the program's name first, and the variables of this process.
 ///
 /// The error is the text to show to the user, including that of `--help`.
 pub fn try_parse_from<T: Parser>(
-    args: impl IntoIterator<Item = impl Into<OsString>>,
-    environment: &Environment,
-) -> Result<Parsed<T>, clap::Error> {
-    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-    let mut environment = environment.only(&variables::names(&T::command()));
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<T, clap::Error> {
+    let mut command = with_variables(T::command());
+    let mut matches = command.try_get_matches_from_mut(args).map_err(naming_variables)?;
+    T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
 
-    let (mut command, mut matches) = match read::<T>(&args, &environment) {
-        Ok(read) => read,
-        Err(error) if is_help(&error) => return Err(help::<T>(&args).unwrap_or(error)),
-        Err(error) => return Err(with_setting_name::<T>(error, &args, &environment)),
-    };
+/// A setting as errors name it: `--listen (MILLRACE_LISTEN)` for the flag `listen`.
+pub fn name(flag: &str) -> String {
+    format!("--{flag} ({})", variable(flag))
+}
 
-    let mut set = variables::set(&T::command(), &environment);
-    let overruled = origins::overruled_variables(&command, &matches, &set)?;
-    if !overruled.is_empty() {
-        environment = overruled.iter().fold(environment, |left, variable| left.without(variable));
-        set = variables::set(&T::command(), &environment);
-        (command, matches) = read::<T>(&args, &environment)?;
+/// The variable of a flag.
+fn variable(flag: &str) -> String {
+    let name = flag.replace('-', "_").to_uppercase();
+    match flag {
+        "kafka" => "KAFKA_BOOTSTRAP_SERVERS".to_owned(),
+        "database" => "DATABASE_URL".to_owned(),
+        _ if flag.starts_with("kafka-") => name,
+        _ => format!("MILLRACE_{name}"),
     }
-
-    let origins = Origins::of(&command, &matches, &set);
-    let args = T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
-    Ok(Parsed { args, origins })
 }
 
-fn read<T: Parser>(args: &[OsString], environment: &Environment) -> Result<(Command, ArgMatches), clap::Error> {
-    let mut command = variables::fill(T::command(), environment);
-    let matches = command.try_get_matches_from_mut(args)?;
-    Ok((command, matches))
+fn with_variables(command: Command) -> Command {
+    command
+        .mut_args(|arg| {
+            let Some(variable) = arg.get_long().map(variable) else { return arg };
+            let arg = if matches!(arg.get_action(), ArgAction::SetTrue) {
+                arg.value_parser(BoolishValueParser::new())
+            } else {
+                arg.allow_negative_numbers(true)
+            };
+            // What passes variables on, as Compose does with `X: ${X:-}`, sets those that are missing to nothing.
+            let is_empty = std::env::var_os(&variable).is_some_and(|value| value.is_empty());
+            if is_empty { arg } else { arg.env(variable).hide_env_values(true) }
+        })
+        .mut_subcommands(with_variables)
 }
 
-/// `error` with the setting as the user wrote it, and with the accepted values.
-fn with_setting_name<T: Parser>(error: clap::Error, args: &[OsString], environment: &Environment) -> clap::Error {
-    let variable = blame::variable(&error, environment, |other| read::<T>(args, other).err());
-    if let (Some(variable), ErrorKind::InvalidUtf8) = (variable, error.kind()) {
-        return clap::Error::raw(ErrorKind::InvalidUtf8, format!("the value of '{variable}' is not UTF-8\n"));
+/// `error` with the variable beside each flag that it names.
+fn naming_variables(mut error: clap::Error) -> clap::Error {
+    use ErrorKind::{ArgumentConflict, InvalidValue, MissingRequiredArgument, ValueValidation};
+    // Other errors are about the command line alone, such as a flag that does not exist.
+    if !matches!(error.kind(), ArgumentConflict | InvalidValue | MissingRequiredArgument | ValueValidation) {
+        return error;
     }
-    let blamed = variable.map(|variable| wording::Blamed { variable, command: invoked_command(T::command(), args) });
-    wording::explain(error, blamed.as_ref())
-}
-
-/// The program and the subcommand of `args`, ignoring other errors.
-fn invoked_command(command: Command, args: &[OsString]) -> String {
-    let mut name = command.get_name().to_owned();
-    let matches = command.ignore_errors(true).try_get_matches_from(args).unwrap_or_default();
-    let mut level = matches.subcommand();
-    while let Some((subcommand, below)) = level {
-        name = format!("{name} {subcommand}");
-        level = below.subcommand();
+    for kind in [ContextKind::InvalidArg, ContextKind::PriorArg] {
+        let named = match error.get(kind) {
+            Some(ContextValue::String(arg)) => ContextValue::String(naming_variable(arg)),
+            Some(ContextValue::Strings(args)) => {
+                ContextValue::Strings(args.iter().map(|arg| naming_variable(arg)).collect())
+            }
+            _ => continue,
+        };
+        error.insert(kind, named);
     }
-    name
+    error
 }
 
-/// The help text for `args`, with the names of the variables.
-fn help<T: Parser>(args: &[OsString]) -> Option<clap::Error> {
-    variables::document(T::command()).try_get_matches_from(args).err().filter(is_help)
-}
-
-fn is_help(error: &clap::Error) -> bool {
-    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand)
+/// `--listen <ADDRESS> (MILLRACE_LISTEN)` for `--listen <ADDRESS>`; a positional argument has no variable.
+fn naming_variable(arg: &str) -> String {
+    let flag = arg.strip_prefix("--").and_then(|flag| flag.split(' ').next());
+    flag.map_or_else(|| arg.to_owned(), |flag| format!("{arg} ({})", variable(flag)))
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    /// A program with one of each kind of setting
+    #[derive(Debug, Parser)]
+    #[command(name = "program", version)]
+    struct Program {
+        #[arg(long, global = true)]
+        log: Option<String>,
+        #[command(subcommand)]
+        command: Subcommand,
+    }
+
+    #[derive(Debug, clap::Subcommand)]
+    enum Subcommand {
+        Load(Load),
+    }
+
+    #[derive(Debug, clap::Args)]
+    struct Load {
+        topic: Option<u8>,
+        #[arg(long)]
+        url: String,
+        #[arg(long)]
+        kafka: Option<String>,
+        #[arg(long, conflicts_with = "kafka")]
+        kafka_cluster_arn: Option<String>,
+        #[arg(long)]
+        database: Option<String>,
+        #[arg(long, value_parser = whole_number::<u32>(1..=8))]
+        max_workers: Option<u32>,
+        #[arg(long, value_parser = ["red", "green"])]
+        colour: Option<String>,
+        #[arg(long)]
+        dry_run: bool,
+    }
+
+    fn parsed(args: &[&str]) -> Result<Program, clap::Error> {
+        try_parse_from(["program", "load"].iter().chain(args))
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_by_its_flag_and_its_variable() {
+        let both = ["--kafka=b:1", "--kafka-cluster-arn=a"];
+        let table: [(&[&str], &str); 10] = [
+            (&["--max-workers", "x"], "'x' for '--max-workers <MAX_WORKERS> (MILLRACE_MAX_WORKERS)': must be a whole"),
+            (&["--max-workers", "-1"], "'-1' for '--max-workers <MAX_WORKERS> (MILLRACE_MAX_WORKERS)': must be"),
+            (
+                &["--colour", "blue"],
+                "'blue' for '--colour <COLOUR> (MILLRACE_COLOUR)'\n  [possible values: red, green]",
+            ),
+            (&["--log"], "required for '--log <LOG> (MILLRACE_LOG)'"),
+            (&[], "not provided:\n  --url <URL> (MILLRACE_URL)\n"),
+            (&both, "'--kafka-cluster-arn <KAFKA_CLUSTER_ARN> (KAFKA_CLUSTER_ARN)'"),
+            (&both, "'--kafka <KAFKA> (KAFKA_BOOTSTRAP_SERVERS)'"),
+            (&["x"], "'x' for '[TOPIC]': invalid digit"),
+            (&["--dry-run=x"], "'x' for '--dry-run' found"),
+            (&["--colours", "red"], "'--colours' found"),
+        ];
+        for (args, expected) in table {
+            let error = parsed(args).expect_err("the settings are wrong");
+            assert_eq!(error.exit_code(), 2, "{error}");
+            assert!(error.to_string().contains(expected), "no {expected:?} in\n{error}");
+        }
+    }
+
+    #[test]
+    fn every_flag_has_its_variable_in_the_help() {
+        let error = parsed(&["--help"]).unwrap_err();
+        assert_eq!(error.exit_code(), 0);
+        let help = error.to_string();
+        let variables: Vec<_> = help.split("[env: ").skip(1).filter_map(|rest| rest.split(']').next()).collect();
+        let expected = [
+            "MILLRACE_LOG",
+            "MILLRACE_URL",
+            "KAFKA_BOOTSTRAP_SERVERS",
+            "KAFKA_CLUSTER_ARN",
+            "DATABASE_URL",
+            "MILLRACE_MAX_WORKERS",
+            "MILLRACE_COLOUR",
+            "MILLRACE_DRY_RUN",
+        ];
+        assert_eq!(variables, expected);
+    }
+}

@@ -97,36 +97,37 @@ impl Drop for Running {
     }
 }
 
-/// The error names it as the user wrote it.
+/// Whichever of its flag and its variable was used, the error names both.
 #[test]
 fn a_wrong_setting_exits_with_2() {
-    let output = ticker().args(["--every", "soon"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("'soon' for '--every"), "{}", stderr(&output));
-
-    let output = ticker().env("MILLRACE_EVERY", "soon").output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("'soon' for 'MILLRACE_EVERY'"), "{}", stderr(&output));
-
-    let output = ticker().env("MILLRACE_LOG", "a=loud").output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("'a=loud' for 'MILLRACE_LOG'"), "{}", stderr(&output));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let in_use = format!("error: --admin-listen (MILLRACE_ADMIN_LISTEN): cannot listen on {taken}: the port is in use");
+    for (flag, variable, value, error) in [
+        ("--every", "MILLRACE_EVERY", "soon", "error: invalid value 'soon' for '--every <EVERY> (MILLRACE_EVERY)': "),
+        ("--log", "MILLRACE_LOG", "a=loud", "error: invalid value 'a=loud' for '--log <FILTER> (MILLRACE_LOG)': "),
+        ("--admin-listen", "MILLRACE_ADMIN_LISTEN", &taken, &in_use),
+    ] {
+        for command in [ticker().args([flag, value]), ticker().env(variable, value)] {
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+            assert!(stderr(&output).starts_with(error), "no {error:?} in {}", stderr(&output));
+        }
+    }
 }
 
-/// The error names the setting as the user wrote it.
 #[test]
-fn a_port_in_use_exits_with_2() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let problem = format!("cannot listen on {address}: the port is in use by another process");
-
-    let output = ticker().args(["--admin-listen", &address]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(stderr(&output), format!("error: --admin-listen: {problem}\n"));
-
-    let output = ticker().env("MILLRACE_ADMIN_LISTEN", &address).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(stderr(&output), format!("error: MILLRACE_ADMIN_LISTEN: {problem}\n"));
+fn a_flag_wins_over_its_variable_which_wins_over_the_default() {
+    let ticks = |args: &[&str], variables: &[(&str, &str)]| {
+        let output = ticker().args(args).args(["--every", "1ms"]).envs(variables.iter().copied()).output().unwrap();
+        let logs = stderr(&output);
+        let ticks = logs.split("broke after ").nth(1).and_then(|rest| rest.split(' ').next());
+        ticks.unwrap_or_else(|| panic!("{logs}")).to_owned()
+    };
+    assert_eq!(ticks(&[], &[("MILLRACE_FAIL_AFTER", "2")]), "2");
+    assert_eq!(ticks(&["--fail-after", "3"], &[("MILLRACE_FAIL_AFTER", "2")]), "3");
+    assert_eq!(ticks(&["--fail-after", "3"], &[("MILLRACE_FAIL_AFTER", "two")]), "3", "a wrong one is not read");
+    assert_eq!(ticks(&["--fail-after", "3"], &[("MILLRACE_LAST_TICK", "")]), "3", "an empty one is not set");
 }
 
 #[test]

@@ -9,10 +9,10 @@ use thiserror::Error;
 /// A call to Kafka failed.
 #[derive(Debug, Error)]
 pub enum KafkaError {
-    /// A setting that librdkafka refuses.
+    /// A setting that is missing, or that librdkafka refuses.
     #[error("the Kafka setting {name} cannot be {value:?}: {reason}")]
     Setting {
-        /// librdkafka's name of the setting.
+        /// The setting, by its flag and its variable.
         name: String,
         /// Its value; empty for a secret.
         value: String,
@@ -93,7 +93,12 @@ impl KafkaError {
     /// For `map_err`: the call that failed, or the setting that librdkafka refused.
     pub fn call(action: &'static str) -> impl FnOnce(RdKafkaError) -> Self {
         move |source| match source {
-            RdKafkaError::ClientConfig(_, reason, name, value) => Self::setting(name, value, reason),
+            RdKafkaError::ClientConfig(_, reason, property, value) => Self::setting(&property, value, reason),
+            // librdkafka reads files only when a client is created; its reason begins with the property.
+            RdKafkaError::ClientCreation(reason) if reason.starts_with("ssl.") => {
+                let property = reason.split(' ').next().unwrap_or_default();
+                Self::setting(property, String::new(), reason.clone())
+            }
             source => Self::Call { action, source: ClientError(source) },
         }
     }
@@ -103,8 +108,15 @@ impl KafkaError {
         Self::Unreachable { bootstrap: bootstrap.to_owned(), reason: ClientError(error).to_string() }
     }
 
-    fn setting(name: String, value: String, reason: String) -> Self {
-        let secret = name.contains("password");
+    /// The setting of one of librdkafka's properties.
+    pub(crate) fn setting(property: &str, value: String, reason: String) -> Self {
+        let name = if property == "bootstrap.servers" {
+            "--kafka (KAFKA_BOOTSTRAP_SERVERS)".to_owned()
+        } else {
+            let variable = property.replace('.', "_").to_uppercase();
+            format!("--kafka-{} (KAFKA_{variable})", property.replace('.', "-"))
+        };
+        let secret = property.contains("password");
         Self::Setting { value: if secret { String::new() } else { value }, name, reason }
     }
 
@@ -167,6 +179,25 @@ mod tests {
         assert_eq!(failure.to_string(), "reading: no broker can be reached");
         let cause = failure.source().expect("the client's error");
         assert!(failure.to_string().ends_with(&cause.to_string()) && cause.source().is_none());
+    }
+
+    #[test]
+    fn a_refused_setting_is_named_by_flag_and_variable() {
+        use rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_INVALID;
+
+        let refused = |property: &str| {
+            let (property, value) = (property.to_owned(), "wrong".to_owned());
+            RdKafkaError::ClientConfig(RD_KAFKA_CONF_INVALID, "no".to_owned(), property, value)
+        };
+        let unreadable = RdKafkaError::ClientCreation("ssl.ca.location failed: no such file".to_owned());
+        for (error, expected) in [
+            (refused("bootstrap.servers"), r#"--kafka (KAFKA_BOOTSTRAP_SERVERS) cannot be "wrong": no"#),
+            (refused("ssl.key.password"), r#"--kafka-ssl-key-password (KAFKA_SSL_KEY_PASSWORD) cannot be "": no"#),
+            (unreadable, r#"--kafka-ssl-ca-location (KAFKA_SSL_CA_LOCATION) cannot be "": ssl.ca.location failed"#),
+        ] {
+            let text = KafkaError::call("creating a client")(error).to_string();
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]

@@ -51,43 +51,33 @@ impl SaslMechanism {
     }
 }
 
-/// Kafka's security settings; their variables keep Kafka's names.
-#[derive(Debug, Clone, Default, Args)]
+/// Kafka's security settings, under Kafka's names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Kafka security")]
 pub struct Security {
     /// How connections are secured [default: PLAINTEXT]
-    #[arg(
-        long = "kafka-security-protocol",
-        env = "KAFKA_SECURITY_PROTOCOL",
-        value_name = "PROTOCOL",
-        ignore_case = true
-    )]
+    #[arg(long = "kafka-security-protocol", value_name = "PROTOCOL", ignore_case = true)]
     pub security_protocol: Option<SecurityProtocol>,
     /// How to authenticate, with SASL_PLAINTEXT or SASL_SSL
-    #[arg(long = "kafka-sasl-mechanism", env = "KAFKA_SASL_MECHANISM", value_name = "MECHANISM", ignore_case = true)]
+    #[arg(long = "kafka-sasl-mechanism", value_name = "MECHANISM", ignore_case = true)]
     pub sasl_mechanism: Option<SaslMechanism>,
     /// User name for PLAIN and SCRAM
-    #[arg(long = "kafka-sasl-username", env = "KAFKA_SASL_USERNAME", value_name = "NAME")]
+    #[arg(long = "kafka-sasl-username", value_name = "NAME")]
     pub sasl_username: Option<String>,
     /// Password for PLAIN and SCRAM; prefer the environment variable to the flag
-    #[arg(long = "kafka-sasl-password", env = "KAFKA_SASL_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    #[arg(long = "kafka-sasl-password", value_name = "PASSWORD")]
     pub sasl_password: Option<String>,
     /// File or folder of CA certificates [default: the system's]
-    #[arg(long = "kafka-ssl-ca-location", env = "KAFKA_SSL_CA_LOCATION", value_name = "PATH")]
+    #[arg(long = "kafka-ssl-ca-location", value_name = "PATH")]
     pub ssl_ca_location: Option<PathBuf>,
     /// This client's certificate (PEM), for mutual TLS
-    #[arg(long = "kafka-ssl-certificate-location", env = "KAFKA_SSL_CERTIFICATE_LOCATION", value_name = "FILE")]
+    #[arg(long = "kafka-ssl-certificate-location", value_name = "FILE")]
     pub ssl_certificate_location: Option<PathBuf>,
     /// This client's private key (PEM), for mutual TLS
-    #[arg(long = "kafka-ssl-key-location", env = "KAFKA_SSL_KEY_LOCATION", value_name = "FILE")]
+    #[arg(long = "kafka-ssl-key-location", value_name = "FILE")]
     pub ssl_key_location: Option<PathBuf>,
     /// Passphrase of the private key
-    #[arg(
-        long = "kafka-ssl-key-password",
-        env = "KAFKA_SSL_KEY_PASSWORD",
-        value_name = "PASSWORD",
-        hide_env_values = true
-    )]
+    #[arg(long = "kafka-ssl-key-password", value_name = "PASSWORD")]
     pub ssl_key_password: Option<String>,
 }
 
@@ -172,23 +162,20 @@ impl Security {
         // Last: a setting that is missing is missing in every build.
         match self.sasl_mechanism.filter(|mechanism| sasl && *mechanism != SaslMechanism::Plain) {
             _ if has_tls => Ok(()),
-            _ if tls => Err(needs_tls("KAFKA_SECURITY_PROTOCOL", &name.to_uppercase())),
-            Some(mechanism) => Err(needs_tls("KAFKA_SASL_MECHANISM", mechanism.as_librdkafka())),
+            _ if tls => Err(needs_tls("security.protocol", &name.to_uppercase())),
+            Some(mechanism) => Err(needs_tls("sasl.mechanism", mechanism.as_librdkafka())),
             None => Ok(()),
         }
     }
 
     fn apply_sasl(&self, config: &mut ClientConfig) -> Result<(), KafkaError> {
-        let mechanism = self.sasl_mechanism.ok_or_else(|| missing("KAFKA_SASL_MECHANISM", "SASL needs a mechanism"))?;
+        let mechanism = self.sasl_mechanism.ok_or_else(|| missing("sasl.mechanism", "SASL needs a mechanism"))?;
         config.set("sasl.mechanism", mechanism.as_librdkafka());
         if mechanism.as_librdkafka() != "OAUTHBEARER" {
             let user = self.sasl_username.as_ref();
             let password = self.sasl_password.as_ref();
-            config.set("sasl.username", user.ok_or_else(|| missing("KAFKA_SASL_USERNAME", "the mechanism needs it"))?);
-            config.set(
-                "sasl.password",
-                password.ok_or_else(|| missing("KAFKA_SASL_PASSWORD", "the mechanism needs it"))?,
-            );
+            config.set("sasl.username", user.ok_or_else(|| missing("sasl.username", "the mechanism needs it"))?);
+            config.set("sasl.password", password.ok_or_else(|| missing("sasl.password", "the mechanism needs it"))?);
         }
         Ok(())
     }
@@ -211,13 +198,13 @@ impl Security {
     }
 }
 
-fn needs_tls(name: &str, value: &str) -> KafkaError {
+fn needs_tls(property: &str, value: &str) -> KafkaError {
     let reason = "this build has no TLS for Kafka; build with `--features tls`";
-    KafkaError::Setting { name: name.to_owned(), value: value.to_owned(), reason: reason.to_owned() }
+    KafkaError::setting(property, value.to_owned(), reason.to_owned())
 }
 
-fn missing(name: &str, reason: &str) -> KafkaError {
-    KafkaError::Setting { name: name.to_owned(), value: String::new(), reason: format!("{reason}; it is not set") }
+fn missing(property: &str, reason: &str) -> KafkaError {
+    KafkaError::setting(property, String::new(), format!("{reason}; it is not set"))
 }
 
 #[cfg(test)]
@@ -247,10 +234,10 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_password_is_named_by_its_variable() {
+    fn a_missing_password_is_named_by_flag_and_variable() {
         let security = Security { sasl_password: None, ..with_mechanism(SaslMechanism::Plain) };
         let error = configured(&security, true).unwrap_err().to_string();
-        assert!(error.contains("KAFKA_SASL_PASSWORD"), "{error}");
+        assert!(error.contains("--kafka-sasl-password (KAFKA_SASL_PASSWORD)"), "{error}");
     }
 
     #[test]

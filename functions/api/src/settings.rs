@@ -2,7 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 use millrace_host::exit::SettingError;
-use millrace_host::settings::{self, Environment, Parsed};
+use millrace_host::settings;
 use millrace_host::telemetry::logs::LogSettings;
 use millrace_kafka::KafkaSettings;
 use millrace_kafka::settings::Security;
@@ -31,12 +31,12 @@ pub struct Settings {
 
     /// An MSK cluster, in place of its bootstrap brokers; authenticates with IAM unless KAFKA_SASL_MECHANISM is set
     #[cfg(feature = "msk")]
-    #[arg(long, env = "KAFKA_CLUSTER_ARN", value_name = "ARN", conflicts_with = "kafka")]
+    #[arg(long, value_name = "ARN", conflicts_with = "kafka")]
     kafka_cluster_arn: Option<String>,
 
     /// The database that events and notifications are looked up in
     #[cfg(feature = "database")]
-    #[arg(long, value_name = "URL", hide_env_values = true)]
+    #[arg(long, value_name = "URL")]
     pub(crate) database: Option<String>,
 
     /// The base path of a custom domain's mapping, such as /intake
@@ -70,8 +70,8 @@ impl Settings {
     /// # Errors
     /// [`InitError`] names the invalid or missing variable.
     pub fn read() -> Result<Self, InitError> {
-        let settings = match settings::try_parse_from(std::env::args_os(), &Environment::of_process()) {
-            Ok(Parsed { args, .. }) => args,
+        let settings = match settings::try_parse_from(std::env::args_os()) {
+            Ok(settings) => settings,
             Err(help) if !help.use_stderr() => help.exit(),
             Err(error) => return Err(error.into()),
         };

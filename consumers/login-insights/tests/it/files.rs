@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use millrace_consumer::{Attempt, Outcome, Processor as _};
-use millrace_host::settings::Origins;
 use millrace_kafka::Record;
 use millrace_login_insights::{Files, Settings};
 use rdkafka::Timestamp;
@@ -17,7 +16,7 @@ const NAME: &str = "insights_20260131T120000Z_20260131T120001Z_8f14e45f-ceea-567
 
 fn files(data_dir: &Path) -> Files {
     let settings = Settings { batch_age: Duration::from_secs(10), insights_to: None };
-    Files::from_settings(&settings, data_dir, &Origins::default()).unwrap()
+    Files::from_settings(&settings, data_dir).unwrap()
 }
 
 async fn process(files: &Files, value: &str) -> Outcome {

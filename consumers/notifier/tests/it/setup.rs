@@ -4,7 +4,6 @@ use std::io::Write as _;
 
 use millrace_consumer::{Attempt, Outcome, Processor as _};
 use millrace_domain::DeadLetterClass;
-use millrace_host::settings::Origins;
 use millrace_kafka::Record;
 use millrace_notifier::{Notifier, Settings};
 use rdkafka::Timestamp;
@@ -27,7 +26,7 @@ pub(crate) fn guarded_notifier(config: &str) -> Notifier {
 fn build(config: &str, allow_private_destinations: bool) -> Notifier {
     let file = config_file(config);
     let settings = Settings { notifier_config: Some(file.path().to_owned()), allow_private_destinations };
-    Notifier::from_settings(&settings, &Origins::default()).unwrap()
+    Notifier::from_settings(&settings).unwrap()
 }
 
 pub(crate) fn config_file(config: &str) -> NamedTempFile {

@@ -25,11 +25,18 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 fn invalid_settings_exit_with_2_and_are_named() {
     let kafka = ["--kafka", "127.0.0.1:1"];
     for (arguments, variables, named) in [
-        (&[][..], &[][..], "--kafka"),
-        (&["--kafka", "127.0.0.1:1", "--payment-delay", "soon"], &[], "--payment-delay"),
-        (&["--kafka", "127.0.0.1:1", "--decline-above", "-1"], &[], "--decline-above"),
-        (&kafka, &[("MILLRACE_PAYMENT_DELAY", "1")], "MILLRACE_PAYMENT_DELAY"),
-        (&kafka, &[("MILLRACE_DECLINE_ABOVE", "much")], "MILLRACE_DECLINE_ABOVE"),
+        (&[][..], &[][..], "--kafka <HOST:PORT,…> (KAFKA_BOOTSTRAP_SERVERS)"),
+        (
+            &["--kafka", "127.0.0.1:1", "--payment-delay", "soon"],
+            &[],
+            "--payment-delay <TIME> (MILLRACE_PAYMENT_DELAY)",
+        ),
+        (
+            &["--kafka", "127.0.0.1:1", "--decline-above", "-1"],
+            &[],
+            "--decline-above <AMOUNT> (MILLRACE_DECLINE_ABOVE)",
+        ),
+        (&kafka, &[("MILLRACE_PAYMENT_DELAY", "1")], "--payment-delay <TIME> (MILLRACE_PAYMENT_DELAY)"),
     ] {
         let output = run(arguments, variables);
         let stderr = String::from_utf8_lossy(&output.stderr);

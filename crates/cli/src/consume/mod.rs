@@ -8,9 +8,8 @@ use anyhow::{Context as _, bail};
 use clap::builder::PossibleValuesParser;
 use futures_util::future::try_join_all;
 use millrace_consumer::ConsumerOptions;
-use millrace_host::app::{AppEnv, SettingsContext, Started};
+use millrace_host::app::{AppEnv, AppError, SettingsContext, Started};
 use millrace_host::health::{Health, Status};
-use millrace_host::settings::Origins;
 use millrace_host::shutdown::EXIT_TIMEOUT;
 use millrace_host::worker::on_worker;
 use millrace_kafka::Producer;
@@ -19,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::registry::{CONSUMERS, ConsumerSettings};
 use crate::admin::ConsumerAdminArgs;
-use crate::broker::{BROKER_TIMEOUT, Broker, in_the_users_words};
+use crate::broker::{BROKER_TIMEOUT, Broker};
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
 use crate::topics;
@@ -54,23 +53,23 @@ pub(crate) struct Args {
 }
 
 /// Consumes until `shutdown` and the drain after it.
-pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    let context = SettingsContext { data_dir: &args.broker.data_dir, is_local: false, origins };
+pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    let context = SettingsContext { data_dir: &args.broker.data_dir, is_local: false };
     let chosen = args.settings.build(|name| args.names.iter().any(|chosen| chosen == name), &context)?;
     let health = Health::default();
     for built in &chosen {
         health.set(built.consumer.name, Status::Starting);
     }
-    let admin = args.admin.serve(&health, origins)?;
+    let admin = args.admin.serve(&health)?;
     tracing::info!(version = millrace_host::version(), %admin, "started");
-    let Some(broker) = shutdown.run_until_cancelled(prepare(&args, origins)).await else {
+    let Some(broker) = shutdown.run_until_cancelled(prepare(&args)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let broker = broker?;
     let database = args.database.or_that_of_dev(&args.broker);
-    args.settings.check_database(&chosen, database.is_some(), origins)?;
+    args.settings.check_database(&chosen, database.is_some())?;
     let store = match database {
-        Some(url) => match shutdown.run_until_cancelled(millrace_host::database::open(&url, origins)).await {
+        Some(url) => match shutdown.run_until_cancelled(millrace_host::database::open(&url)).await {
             Some(store) => Some(store?),
             None => return Ok(ExitCode::SUCCESS),
         },
@@ -80,7 +79,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     let env = AppEnv {
         kafka: broker.settings,
         admin: broker.cluster,
-        dead_letters: producer.map_err(|failure| in_the_users_words(failure, origins))?,
+        dead_letters: producer.map_err(AppError::from)?,
         options: args.options,
         store,
         retention: args.settings.retention,
@@ -97,8 +96,8 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     }
 }
 
-async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Broker> {
-    let broker = Broker::connect(&args.broker, origins).await?;
+async fn prepare(args: &Args) -> anyhow::Result<Broker> {
+    let broker = Broker::connect(&args.broker).await?;
     // The embedded broker has its topics from the start, and cannot be asked for more.
     if !broker.cluster.is_in_memory(BROKER_TIMEOUT).await? {
         let created = topics::create(&broker.settings).await?;

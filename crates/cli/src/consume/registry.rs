@@ -8,7 +8,6 @@ use millrace_event_store::EventStoreApp;
 use millrace_host::app::{AppEnv, AppError, ConsumerApp, DatabaseUse, SettingsContext, Started, check_database};
 use millrace_host::exit::SettingError;
 use millrace_host::retention::Retention;
-use millrace_host::settings::Origins;
 use millrace_login_insights::LoginInsights;
 use millrace_notifier::Notifier;
 use millrace_payments::Payments;
@@ -85,17 +84,12 @@ impl ConsumerSettings {
     /// Whether there is a database for those that need one, and for what is set of it.
     ///
     /// # Errors
-    /// [`SettingError`] names the setting as the user wrote it.
-    pub(crate) fn check_database(
-        &self,
-        built: &[Built],
-        has_database: bool,
-        origins: &Origins,
-    ) -> Result<(), SettingError> {
-        self.retention.check(has_database, origins)?;
-        built.iter().try_for_each(|Built { consumer, .. }| {
-            check_database(consumer.name, consumer.database, has_database, origins)
-        })
+    /// [`SettingError`] where there is none.
+    pub(crate) fn check_database(&self, built: &[Built], has_database: bool) -> Result<(), SettingError> {
+        self.retention.check(has_database)?;
+        built
+            .iter()
+            .try_for_each(|Built { consumer, .. }| check_database(consumer.name, consumer.database, has_database))
     }
 
     /// Builds the consumers that `is_chosen` names, so that a wrong setting is found before anything is started.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use millrace_broker::{Apache, ApacheCluster, Embedded, embedded};
 use millrace_consumer::ConsumerOptions;
 use millrace_domain::catalogue::catalogue;
+use millrace_host::exit::SettingError;
 use millrace_kafka::KafkaSettings;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::settings::Security;
@@ -24,6 +25,24 @@ pub(crate) enum Choice {
     Apache,
     /// An external broker at these bootstrap servers.
     At(String),
+}
+
+impl Choice {
+    /// The named broker, else the embedded one.
+    ///
+    /// Without a name, security settings are rejected: whoever set them means a broker that has security. Beside a name
+    /// they may be variables for other commands, and embedded and apache ignore them.
+    pub(super) fn or_embedded(named: Option<Self>, security: &Security) -> Result<Self, SettingError> {
+        match named {
+            Some(named) => Ok(named),
+            None if *security == Security::default() => Ok(Self::Embedded),
+            None => Err(SettingError::of_flag(
+                "kafka",
+                "name the broker that the Kafka security settings (KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_…, KAFKA_SSL_…) \
+                 are for; embedded and apache ignore them",
+            )),
+        }
+    }
 }
 
 /// Parses `embedded`, `apache` or bootstrap servers.

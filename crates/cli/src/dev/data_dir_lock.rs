@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use millrace_host::exit::SettingError;
-use millrace_host::settings::Origins;
 use tokio::time::Instant;
 
 use crate::dev_file::{self, DevFile};
@@ -27,8 +26,8 @@ const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl DataDirLock {
     /// Locks the data directory and removes the `dev.json` of a killed process.
-    pub(super) async fn acquire(data_dir: &Path, origins: &Origins) -> Result<Self, SettingError> {
-        let wrong = |problem: String| SettingError::new(origins.name("data-dir"), problem);
+    pub(super) async fn acquire(data_dir: &Path) -> Result<Self, SettingError> {
+        let wrong = |problem: String| SettingError::of_flag("data-dir", problem);
         let shown = data_dir.display();
         std::fs::create_dir_all(data_dir)
             .map_err(|error| wrong(format!("cannot create the folder {shown}: {error}")))?;

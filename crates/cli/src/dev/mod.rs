@@ -5,7 +5,6 @@ mod broker;
 mod consumers;
 mod data_dir_lock;
 mod producer_ids;
-mod security;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -18,10 +17,10 @@ use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use millrace_consumer::ConsumerOptions;
 use millrace_edge::{Edge, KafkaSink, Limits, Sink};
-use millrace_host::app::{AppEnv, SettingsContext};
+use millrace_host::app::{AppEnv, AppError, SettingsContext};
 use millrace_host::health::{Health, Status};
 use millrace_host::listen::BoundSocket;
-use millrace_host::settings::{Origins, listen_address};
+use millrace_host::settings::listen_address;
 use millrace_host::shutdown::Deadline;
 use millrace_host::telemetry::logs;
 use millrace_kafka::Producer;
@@ -35,7 +34,6 @@ use self::broker::{Broker, Choice, choice};
 use self::consumers::Consumers;
 use self::data_dir_lock::{DataDirLock, ReadyFile};
 use crate::admin::EdgeAdminArgs;
-use crate::broker::in_the_users_words;
 use crate::consume::registry::ConsumerSettings;
 use crate::database;
 use crate::discovery::DATA_DIR;
@@ -70,11 +68,11 @@ pub(crate) struct Args {
     /// Where to listen for HTTP: an address of this machine's, or :PORT for all of them
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: SocketAddr,
-    /// The broker: embedded (in memory), apache (a real one, started here), or the addresses of one
-    #[arg(long, value_name = "embedded|apache|HOST:PORT,…", default_value = "embedded", value_parser = choice)]
-    kafka: Choice,
+    /// The broker: embedded (in memory), apache (a real one, started here), or the addresses of one [default: embedded]
+    #[arg(long, value_name = "embedded|apache|HOST:PORT,…", value_parser = choice)]
+    kafka: Option<Choice>,
     /// The database [default: a SQLite file in the data directory]
-    #[arg(long, value_name = "URL", hide_env_values = true)]
+    #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// Directory of dev.json, Apache Kafka's data and the default database
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
@@ -91,32 +89,30 @@ pub(crate) struct Args {
     consumers: ConsumerSettings,
 }
 
-pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     // Transparent huge pages would double the resident memory of this process, which matters on a laptop.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         tracing::debug!(%error, "transparent huge pages cannot be disabled");
     }
-    security::refuse_where_unused(&args.kafka, origins)?;
+    let choice = Choice::or_embedded(args.kafka, &args.security)?;
     // Wrong settings are reported before anything is started.
-    let lock = DataDirLock::acquire(&args.data_dir, origins).await?;
-    let context = SettingsContext { data_dir: &args.data_dir, is_local: true, origins };
+    let lock = DataDirLock::acquire(&args.data_dir).await?;
+    let context = SettingsContext { data_dir: &args.data_dir, is_local: true };
     let built = args.consumers.build(|_| true, &context)?;
-    let socket = BoundSocket::at(args.listen, &origins.name("listen"))?;
+    let socket = BoundSocket::at(args.listen, "listen")?;
     let address = socket.address();
     let database = args.database.map_or_else(|| database::in_data_dir(&args.data_dir), Ok)?;
-    let Some(store) = shutdown.run_until_cancelled(millrace_host::database::open(&database, origins)).await else {
+    let Some(store) = shutdown.run_until_cancelled(millrace_host::database::open(&database)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let store = store?;
-    let Some(broker) = shutdown.run_until_cancelled(Broker::start(&args.kafka, &args.data_dir, args.security)).await
-    else {
+    let Some(broker) = shutdown.run_until_cancelled(Broker::start(&choice, &args.data_dir, args.security)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let broker = broker?;
     let kafka = broker.settings();
-    let producer =
-        Producer::new(kafka, &broker.producer_settings()).map_err(|failure| in_the_users_words(failure, origins))?;
+    let producer = Producer::new(kafka, &broker.producer_settings()).map_err(AppError::from)?;
     let fatal = producer.fatal().clone();
 
     let cluster = AdminClient::new(kafka)?;
@@ -145,7 +141,7 @@ pub(crate) async fn run(args: Args, origins: &Origins, shutdown: CancellationTok
     };
     let edge = Edge::new(sink, Arc::new(cluster.clone()), Limits::default()).with_lookup(Arc::new(store.clone()));
     let stop_serving = CancellationToken::new();
-    let routes = args.admin.serve(edge.router(), &health, origins)?;
+    let routes = args.admin.serve(edge.router(), &health)?;
     let listener = socket.listen()?;
     health.set("kafka", Status::Ok);
     let mut serving = tokio::spawn(http_server::serve(listener, routes, args.http, stop_serving.clone()));

@@ -66,7 +66,7 @@ pub(super) fn find(named: Option<&Target>, data_dir: &Path) -> anyhow::Result<Ta
         Err(_) if data_dir == Path::new(DATA_DIR) => Ok(DEFAULT.parse()?),
         Err(error) => {
             let problem = format!("no edge given: {error}; name it with --url, or start millrace dev");
-            Err(SettingError::new("--data-dir", problem).into())
+            Err(SettingError::of_flag("data-dir", problem).into())
         }
     }
 }
@@ -153,7 +153,10 @@ mod tests {
         let found =
             |named: Option<&str>| find(named.map(target).as_ref(), folder.path()).map(|target| target.to_string());
         let error = found(None).expect_err("no dev runs").to_string();
-        assert!(error.starts_with("--data-dir: no edge given") && error.contains("dev.json"), "{error}");
+        assert!(
+            error.starts_with("--data-dir (MILLRACE_DATA_DIR): no edge given") && error.contains("dev.json"),
+            "{error}"
+        );
 
         let _running = crate::dev_file::lock(folder.path()).expect("a lock").expect("the lock is free");
         let http = "http://127.0.0.1:9000".to_owned();

@@ -14,7 +14,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use millrace_domain::event::ORDER;
 use millrace_domain::payment;
-use millrace_host::settings::{Origins, duration};
+use millrace_host::app::AppError;
+use millrace_host::settings::duration;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{Producer, Reader};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use self::client::OrderClient;
 use self::editor::Terminal;
 use self::printer::{Printer, print_usage};
-use crate::broker::{BROKER_TIMEOUT, Broker, in_the_users_words};
+use crate::broker::{BROKER_TIMEOUT, Broker};
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
 
@@ -52,21 +53,20 @@ pub(crate) struct Args {
 }
 
 /// Places orders until the input ends, and waits for their payments.
-pub(crate) async fn run(args: &Args, origins: &Origins, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
-    let broker = Broker::connect(&args.broker, origins).await?;
+pub(crate) async fn run(args: &Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
+    let broker = Broker::connect(&args.broker).await?;
     broker.partitions(ORDER.topic)?;
     let payments = BTreeMap::from([(payment::TOPIC.to_owned(), broker.partitions(payment::TOPIC)?)]);
     // Payments of new orders come after the current end offsets.
     let start = broker.cluster.end_offsets(&payments, BROKER_TIMEOUT).await?;
     let start = start.into_iter().map(|((_, partition), offset)| (partition, offset)).collect();
     let reader = Reader::new(&broker.settings, "order", payment::TOPIC, &start)?;
-    let producer = Producer::new(&broker.settings, &ProducerSettings::default())
-        .map_err(|failure| in_the_users_words(failure, origins))?;
+    let producer = Producer::new(&broker.settings, &ProducerSettings::default()).map_err(AppError::from)?;
 
     let is_live = editor::is_terminal();
     // Notifications are shown on a terminal only.
     let store = match args.database.or_that_of_dev(&args.broker).filter(|_| is_live) {
-        Some(url) => Some(millrace_host::database::open(&url, origins).await?),
+        Some(url) => Some(millrace_host::database::open(&url).await?),
         None => None,
     };
     let (printer, lines) = if is_live {

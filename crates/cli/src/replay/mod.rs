@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use millrace_domain::catalogue::{catalogue, dead_letter_topic};
-use millrace_host::settings::{Origins, whole_number};
+use millrace_host::settings::whole_number;
 use millrace_kafka::GroupOffsets;
 use tokio_util::sync::CancellationToken;
 
@@ -85,8 +85,8 @@ fn dead_letter_topic_name(text: &str) -> Result<String, String> {
 }
 
 /// Replays until the end of the topic or until `shutdown`.
-pub(crate) async fn run(args: &Args, origins: &Origins, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
-    let Some(prepared) = shutdown.run_until_cancelled(prepare(args, origins)).await else {
+pub(crate) async fn run(args: &Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
+    let Some(prepared) = shutdown.run_until_cancelled(prepare(args)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let mut run = prepared?;
@@ -102,8 +102,8 @@ pub(crate) async fn run(args: &Args, origins: &Origins, shutdown: &CancellationT
     Ok(if stats.failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn prepare(args: &Args, origins: &Origins) -> anyhow::Result<Run> {
-    let broker = Broker::connect(&args.broker, origins).await?;
+async fn prepare(args: &Args) -> anyhow::Result<Run> {
+    let broker = Broker::connect(&args.broker).await?;
     let (topic, partitions) = (args.topic.as_str(), broker.partitions(&args.topic)?);
     let offsets = GroupOffsets::new(&broker.settings, GROUP, topic)?;
     let replayer = if args.dry_run {

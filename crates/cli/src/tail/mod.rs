@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use futures_util::FutureExt as _;
-use millrace_host::settings::{Origins, whole_number};
+use millrace_host::settings::whole_number;
 use millrace_kafka::admin::Offsets;
 use millrace_kafka::{Read, Reader};
 
@@ -64,8 +64,8 @@ pub(crate) struct Args {
 }
 
 /// Prints records until `--count` or `--until-end` is reached, or until the reader of stdout closes it.
-pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCode> {
-    let broker = Broker::connect(&args.broker, origins).await?;
+pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let broker = Broker::connect(&args.broker).await?;
     let topics = BTreeMap::from([(args.topic.clone(), broker.partitions(&args.topic)?)]);
     let format = if args.json { Format::Json } else { Format::Text };
     let mut printer = Printer::new(format, args.count);

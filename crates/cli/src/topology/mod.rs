@@ -13,7 +13,6 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use millrace_host::settings::Origins;
 
 use self::flow::Flow;
 use self::snapshot::Snapshot;
@@ -62,8 +61,8 @@ enum Format {
 }
 
 /// Takes a snapshot and prints it.
-pub(crate) async fn run(args: &Args, origins: &Origins) -> anyhow::Result<ExitCode> {
-    let broker = Broker::connect(&args.broker, origins).await?;
+pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let broker = Broker::connect(&args.broker).await?;
     let dev = DevFile::read(&args.broker.data_dir);
     let is_dev = dev.is_ok_and(|dev| dev.kafka == broker.settings.bootstrap_servers);
     let snapshot = Snapshot::take(&broker, is_dev).await?;

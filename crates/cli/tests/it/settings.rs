@@ -1,4 +1,4 @@
-//! Wrong settings: exit code 2, and an error that names the flag or variable as the user wrote it.
+//! Wrong settings: exit code 2, and an error that names the flag and the variable.
 
 use crate::millrace::Millrace;
 
@@ -10,16 +10,42 @@ async fn refused(command: Millrace, names: &[&str]) {
     }
 }
 
+/// Whichever of the two was used.
 #[tokio::test]
-async fn a_wrong_value_is_named_by_its_flag_or_its_variable() {
-    refused(Millrace::new(["tail", "events", "--kafka", "nonsense"]), &["--kafka", "nonsense"]).await;
-    let with_variable = Millrace::new(["tail", "events"]).env("KAFKA_BOOTSTRAP_SERVERS", "nonsense");
-    refused(with_variable, &["KAFKA_BOOTSTRAP_SERVERS", "nonsense"]).await;
-    refused(Millrace::new(["tail", "events", "--from", "start"]), &["--from", "start"]).await;
-    refused(Millrace::new(["replay", "events.dlq"]).env("MILLRACE_SINCE", "once"), &["MILLRACE_SINCE", "once"]).await;
-    refused(Millrace::new(["replay", "events.dlq", "--class", "fatal"]), &["--class", "permanent"]).await;
+async fn a_wrong_value_is_named_by_its_flag_and_its_variable() {
+    let (tail, replay) = (&["tail", "events"][..], &["replay", "events.dlq"][..]);
+    for (command, flag, variable, wrong, hint) in [
+        (tail, "--kafka", "KAFKA_BOOTSTRAP_SERVERS", "nonsense", "HOST:PORT"),
+        (tail, "--from", "MILLRACE_FROM", "start", "beginning"),
+        (tail, "--kafka-security-protocol", "KAFKA_SECURITY_PROTOCOL", "TLS", "SASL_SSL"),
+        (replay, "--since", "MILLRACE_SINCE", "once", "2h"),
+        (replay, "--class", "MILLRACE_CLASS", "fatal", "permanent"),
+        (&["topology"], "--format", "MILLRACE_FORMAT", "png", "svg"),
+        (&["load"], "--count", "MILLRACE_COUNT", "all", "must be a whole number"),
+    ] {
+        let by_flag = Millrace::new(command.iter().copied().chain([flag, wrong]));
+        let by_variable = Millrace::new(command.iter().copied()).env(variable, wrong);
+        for command in [by_flag, by_variable] {
+            refused(command, &[wrong, flag, &format!(" ({variable})'"), hint]).await;
+        }
+    }
     refused(Millrace::new(["replay", "events"]), &["events.dlq"]).await;
-    refused(Millrace::new(["topology", "--format", "png"]), &["--format", "svg"]).await;
+}
+
+#[tokio::test]
+async fn a_switch_is_true_or_false_in_its_variable() {
+    let tail = |value| Millrace::new(["tail", "events"]).env("MILLRACE_JSON", value);
+    refused(tail("report.json"), &["'report.json' for '--json (MILLRACE_JSON)'"]).await;
+    for value in ["true", "YES", "on", "1", "false", "no", "off", "0", ""] {
+        refused(tail(value), &["no broker given"]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_empty_variable_counts_as_not_set() {
+    let settings = ["KAFKA_BOOTSTRAP_SERVERS", "KAFKA_SECURITY_PROTOCOL", "MILLRACE_DATA_DIR", "MILLRACE_FROM"];
+    let tail = settings.into_iter().fold(Millrace::new(["tail", "events"]), |tail, name| tail.env(name, ""));
+    refused(tail, &["no broker given", ".millrace/dev.json"]).await;
 }
 
 #[tokio::test]
@@ -37,13 +63,13 @@ async fn a_wrong_number_is_rejected_with_the_accepted_range() {
         (tail, "--count", "must be a whole number, at least 1"),
         (replay, "--rate", "must be a whole number from 1 to 1000000"),
         (replay, "--partition", "must be a whole number from 0 to 2147483647"),
-        (consume, "--concurrency", "must be a whole number"),
-        (consume, "--max-in-flight", "must be a whole number"),
-        (consume, "--max-in-flight-bytes", "must be a whole number"),
-        (consume, "--key-queue-records", "must be a whole number"),
-        (consume, "--max-attempts", "must be a whole number"),
-        (consume, "--dead-letter-limit", "must be a whole number"),
-        (&["dev"], "--max-attempts", "must be a whole number"),
+        (consume, "--concurrency", "must be a whole number, at least 1"),
+        (consume, "--max-in-flight", "must be a whole number, at least 1"),
+        (consume, "--max-in-flight-bytes", "must be a whole number, at least 1"),
+        (consume, "--key-queue-records", "must be a whole number, at least 1"),
+        (consume, "--max-attempts", "must be a whole number, at least 1"),
+        (consume, "--dead-letter-limit", "must be a whole number, at least 0"),
+        (&["dev"], "--max-spilled", "must be a whole number, at least 0"),
         (&["serve"], "--linger", "must be milliseconds"),
     ];
     for (command, flag, expected) in flags {
@@ -53,36 +79,28 @@ async fn a_wrong_number_is_rejected_with_the_accepted_range() {
             assert_eq!(ended.code, Some(2), "{ended:?}");
             let blamed = format!("error: invalid value '{wrong}' for '{flag} <");
             assert!(ended.stderr.starts_with(&blamed), "no {blamed:?} in {ended:?}");
-            // A number beyond 64 bits is reported as too large.
-            let is_explained = ended.stderr.contains(expected) || ended.stderr.contains("must be a smaller number");
-            assert!(is_explained, "no {expected:?} in {ended:?}");
+            assert!(ended.stderr.contains(expected), "no {expected:?} in {ended:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_wrong_variable_is_reported_with_its_command() {
-    let tail = Millrace::new(["tail", "events"]).env("MILLRACE_JSON", "report.json");
-    refused(tail, &["'report.json' for 'MILLRACE_JSON' of 'millrace tail': must be true or false"]).await;
-    let replay = Millrace::new(["replay", "events.dlq"]).env("MILLRACE_RATE", "0");
-    refused(replay, &["'0' for 'MILLRACE_RATE' of 'millrace replay': must be a whole number from 1"]).await;
-    let load = Millrace::new(["load"]).env("MILLRACE_COUNT", "all");
-    refused(load, &["'all' for 'MILLRACE_COUNT' of 'millrace load': must be a whole number"]).await;
-}
-
-#[tokio::test]
 async fn kafkas_security_settings_are_named_by_kafkas_names() {
     let tail = || Millrace::new(["tail", "events", "--kafka", "127.0.0.1:9"]);
-    refused(tail().env("KAFKA_SASL_MECHANISM", "PLAIN"), &["KAFKA_SASL_USERNAME"]).await;
-    refused(tail().env("KAFKA_SECURITY_PROTOCOL", "TLS"), &["KAFKA_SECURITY_PROTOCOL", "TLS"]).await;
+    let missing = "error: --kafka-sasl-username (KAFKA_SASL_USERNAME): ";
+    refused(tail().env("KAFKA_SASL_MECHANISM", "PLAIN"), &[missing]).await;
     let tls = || tail().env("KAFKA_SECURITY_PROTOCOL", "SSL");
-    let named = if cfg!(feature = "tls") { "KAFKA_SSL_CA_LOCATION" } else { "--features tls" };
+    let named = if cfg!(feature = "tls") {
+        "error: --kafka-ssl-ca-location (KAFKA_SSL_CA_LOCATION): "
+    } else {
+        "--features tls"
+    };
     refused(tls().env("KAFKA_SSL_CA_LOCATION", "/no/such.pem"), &[named]).await;
 }
 
 #[tokio::test]
 async fn without_a_broker_the_error_names_the_ways_to_set_it() {
-    let ways = ["--kafka", "KAFKA_BOOTSTRAP_SERVERS", ".millrace/dev.json", "millrace dev"];
+    let ways = ["error: --kafka (KAFKA_BOOTSTRAP_SERVERS): no broker given", ".millrace/dev.json", "millrace dev"];
     refused(Millrace::new(["topology"]), &ways).await;
 }
 
@@ -93,15 +111,16 @@ async fn a_dev_that_no_longer_runs_is_reported() {
     let file = format!(
         r#"{{"http": "http://127.0.0.1:1", "kafka": "127.0.0.1:1", "database": "sqlite:///m.db", "pid": {pid}}}"#
     );
-    let expected = [&*format!("no longer runs (pid {pid})"), "here/dev.json"];
+    let expected = ["--data-dir (MILLRACE_DATA_DIR)", &format!("no longer runs (pid {pid})"), "here/dev.json"];
     refused(Millrace::new(["tail", "events", "--data-dir", "here"]).file("here/dev.json", &file), &expected).await;
 }
 
 #[tokio::test]
 async fn help_has_examples_and_the_version_is_the_programs() {
     for command in ["tail", "replay", "topology", "consume"] {
-        let help = Millrace::new([command, "--help"]).run().await.ok();
-        assert!(help.contains("Examples:") && help.contains("KAFKA_BOOTSTRAP_SERVERS"), "{help}");
+        let help = Millrace::new([command, "--help"]).env("KAFKA_SASL_PASSWORD", "hidden").run().await.ok();
+        assert!(help.contains("Examples:") && help.contains("[env: KAFKA_BOOTSTRAP_SERVERS]"), "{help}");
+        assert!(help.contains("[env: KAFKA_SASL_PASSWORD]") && !help.contains("hidden"), "{help}");
     }
     assert!(Millrace::new(["--help"]).run().await.ok().contains("Examples:"));
     let version = Millrace::new(["--version"]).run().await.ok();
