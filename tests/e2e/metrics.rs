@@ -11,6 +11,8 @@ use reqwest::{Client, StatusCode};
 use crate::http::{client, notify, post, serving};
 use crate::program::{Program, free_address};
 
+const DOCUMENTATION: &str = include_str!("../../docs/operations.md");
+
 const COUNTED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The programs: one that holds everything, the edge alone, consumers in one process, and the containers.
@@ -89,6 +91,9 @@ async fn promtool_accepts_the_metrics_of_every_program() {
     }
     for (program, page) in pages {
         assert!(!page.contains(" summary\n"), "{program} has a histogram without buckets:\n{page}");
+        for name in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+            assert!(DOCUMENTATION.contains(&format!("`{name}")), "docs/operations.md says nothing of {name}");
+        }
         check(program, &page);
     }
 }
