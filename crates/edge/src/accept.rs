@@ -126,6 +126,12 @@ impl Edge {
         // Without a report in time the outcome is unknown.
         let report = reports.ok().and_then(|mut reports| reports.pop()).unwrap_or(Err(SinkError::OutcomeUnknown));
         event.reported(&report);
+        if let Err(error) = &report {
+            let (topic, event_id) = (event.topic, event.envelope.id.as_str());
+            let trace_id = event.envelope.traceparent.as_deref().and_then(TraceParent::parse);
+            let trace_id = trace_id.map(TraceParent::trace_id_text);
+            tracing::debug!(topic, event_id, trace_id, reason = error.reason(), "event not acknowledged");
+        }
         report.map_err(|error| Problem::unwritten(&error, event.envelope.id.as_str()))
     }
 

@@ -27,9 +27,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware;
 
 use self::memory_budget::MemoryBudget;
+use self::observe::ObserveLayer;
 use self::stored::NoDatabase;
 use self::telemetry::{BatchMetrics, RequestMetrics};
 #[cfg(feature = "database")]
@@ -104,7 +104,7 @@ impl Edge {
         routes
             .fallback(routes::not_found)
             .method_not_allowed_fallback(routes::method_not_allowed)
-            .layer(middleware::from_fn_with_state(RequestMetrics::of(&document), observe::observe))
+            .layer(ObserveLayer(RequestMetrics::of(&document)))
             .with_state(self)
     }
 }

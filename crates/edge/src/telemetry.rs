@@ -95,6 +95,13 @@ impl RequestMetrics {
     }
 }
 
+impl Routes {
+    /// A known route, or what stands for all others.
+    fn route(&self, index: Option<usize>) -> &Route {
+        index.map_or(&self.unmatched, |index| &self.known[index])
+    }
+}
+
 impl Route {
     fn new(method: &'static str, path: &str) -> Self {
         Self { method, path: path.to_owned(), by_status: std::array::from_fn(|_| OnceLock::new()) }
@@ -121,6 +128,11 @@ pub(crate) struct RequestInFlight {
 }
 
 impl RequestInFlight {
+    /// The path of its route.
+    pub(crate) fn route(&self) -> &str {
+        &self.metrics.0.route(self.route).path
+    }
+
     /// It is answered.
     pub(crate) fn answered(mut self, status: StatusCode) {
         self.status = STATUSES.iter().position(|known| *known == status.as_str()).unwrap_or(OTHER);
@@ -131,8 +143,7 @@ impl Drop for RequestInFlight {
     fn drop(&mut self) {
         let routes = &self.metrics.0;
         routes.in_flight.decrement(1);
-        let route = self.route.map_or(&routes.unmatched, |index| &routes.known[index]);
-        let (requests, duration) = route.with_status(self.status);
+        let (requests, duration) = routes.route(self.route).with_status(self.status);
         requests.increment(1);
         duration.record(self.begun.elapsed());
     }
