@@ -50,11 +50,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     http: HttpArgs,
     #[command(flatten)]
-    admin: EdgeAdminArgs,
-    #[command(flatten)]
     broker: BrokerArgs,
     #[command(flatten)]
     database: DatabaseArgs,
+    #[command(flatten)]
+    admin: EdgeAdminArgs,
 }
 
 /// Parses milliseconds with a fraction.

@@ -43,13 +43,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     broker: BrokerArgs,
     #[command(flatten)]
-    admin: ConsumerAdminArgs,
-    #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
     options: ConsumerOptions,
     #[command(flatten)]
     settings: ConsumerSettings,
+    #[command(flatten)]
+    admin: ConsumerAdminArgs,
 }
 
 /// Consumes until `shutdown` and the drain after it.

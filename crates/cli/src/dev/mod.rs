@@ -80,13 +80,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     http: HttpArgs,
     #[command(flatten)]
-    admin: EdgeAdminArgs,
-    #[command(flatten)]
     security: Security,
     #[command(flatten)]
     options: ConsumerOptions,
     #[command(flatten)]
     consumers: ConsumerSettings,
+    #[command(flatten)]
+    admin: EdgeAdminArgs,
 }
 
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
