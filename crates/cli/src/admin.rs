@@ -10,6 +10,9 @@ use millrace_host::health::Health;
 use millrace_host::listen;
 use millrace_host::settings::listen_address;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+const FLAG: &str = "admin-listen";
 
 /// Where a consumer serves them that nothing else names a place for.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
@@ -24,16 +27,28 @@ pub(crate) struct EdgeAdminArgs {
 }
 
 impl EdgeAdminArgs {
-    /// Serves them on the listener of their own that was asked for, else as routes beside those of the API. Its
-    /// `/health` stays what it is.
+    /// The health of a command that starts, served on the listener of its own that was asked for. It is draining once
+    /// `shutdown` is cancelled.
     ///
     /// # Errors
     /// [`SettingError`] where that address cannot be listened on.
-    pub(crate) fn serve(self, routes: Router, health: &Health) -> Result<Router, SettingError> {
-        let Some(address) = self.admin_listen else { return Ok(routes.merge(admin::metrics_route())) };
-        let listener = listen::bind(address, "admin-listen")?;
-        spawn(listener, health.clone());
-        Ok(routes)
+    pub(crate) fn start(self, shutdown: &CancellationToken) -> Result<Health, SettingError> {
+        let health = Health::default();
+        if let Some(address) = self.admin_listen {
+            spawn(listen::bind(address, FLAG)?, health.clone());
+        }
+        let (draining, shutdown) = (health.clone(), shutdown.clone());
+        tokio::spawn(async move {
+            shutdown.cancelled().await;
+            draining.drain();
+        });
+        Ok(health)
+    }
+
+    /// The routes of the API, with `/metrics` beside them where it has no listener of its own. Their `/health` stays what
+    /// it is.
+    pub(crate) fn beside(self, routes: Router) -> Router {
+        if self.admin_listen.is_some() { routes } else { routes.merge(admin::metrics_route()) }
     }
 }
 
@@ -51,15 +66,14 @@ impl ConsumerAdminArgs {
     ///
     /// # Errors
     /// [`SettingError`] where the address cannot be listened on.
-    pub(crate) fn serve(self, health: &Health) -> Result<SocketAddr, SettingError> {
-        let bind = |address| listen::bind(address, "admin-listen");
+    pub(crate) fn start(self, health: &Health) -> Result<SocketAddr, SettingError> {
+        let bind = |address| listen::bind(address, FLAG);
         let listener = match self.admin_listen {
             Some(address) => bind(address)?,
             // A second one on the same machine is no mistake.
             None => bind(DEFAULT_LISTEN).or_else(|_| bind(SocketAddr::new(DEFAULT_LISTEN.ip(), 0)))?,
         };
-        let address =
-            listener.local_addr().map_err(|error| SettingError::of_flag("admin-listen", error.to_string()))?;
+        let address = listener.local_addr().map_err(|error| SettingError::of_flag(FLAG, error.to_string()))?;
         spawn(listener, health.clone());
         Ok(address)
     }

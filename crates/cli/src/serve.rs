@@ -12,7 +12,7 @@ use clap::Args as ClapArgs;
 use millrace_edge::{Edge, KafkaSink, LazyDatabase, Limits};
 use millrace_host::app::AppError;
 use millrace_host::exit::SettingError;
-use millrace_host::health::{Health, Status};
+use millrace_host::health::Status;
 use millrace_host::listen::BoundSocket;
 use millrace_host::settings::listen_address;
 use millrace_kafka::Producer;
@@ -69,6 +69,7 @@ fn linger(text: &str) -> Result<Duration, String> {
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let kafka = args.broker.settings()?;
     let socket = BoundSocket::at(args.listen, "listen")?;
+    let health = args.admin.start(&shutdown)?;
     let settings = ProducerSettings { linger: args.linger, ..ProducerSettings::default() };
     let producer = Producer::new(&kafka, &settings).map_err(AppError::from)?;
     let Some(reached) = shutdown.run_until_cancelled(producer.warm_up(CONNECT_TIMEOUT)).await else {
@@ -84,9 +85,8 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
         let database = LazyDatabase::at(url).map_err(|error| SettingError::of_flag("database", error.to_string()))?;
         edge = edge.with_lookup(Arc::new(database));
     }
-    let health = Health::default();
     health.set("kafka", Status::Ok);
-    let routes = args.admin.serve(edge.router(), &health)?;
+    let routes = args.admin.beside(edge.router());
     let listener = socket.listen()?;
     tracing::info!(listen = %listener.local_addr()?, kafka = kafka.bootstrap_servers, "serving");
     tokio::select! {

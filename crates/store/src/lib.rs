@@ -13,6 +13,7 @@
 
 mod accept;
 mod address;
+mod backend;
 mod error;
 mod event;
 mod id_conflicts;

@@ -4,20 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 
 use crate::address::Address;
+use crate::backend::Backend;
 use crate::id_conflicts::nul_in;
+use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
-use crate::tables::Tables as _;
-use crate::write::Open;
 use crate::{
-    AcceptResult, Delivery, EventBatch, NewNotification, NotificationResult, PendingWrite, StoreError, StoredEvent,
-    StoredNotification, accept, postgres, write,
+    AcceptResult, Delivery, EventBatch, NewNotification, NotificationResult, PendingWrite, RetainedTable, StoreError,
+    StoredEvent, StoredNotification,
 };
-
-const READING: &str = "cannot read from the database";
-const WRITING: &str = "cannot begin a transaction";
 
 /// How long closing waits for connections in use.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -28,12 +27,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     display_url: String,
-    database: Database,
-}
-
-pub(crate) enum Database {
-    Postgres(PgPool),
-    Sqlite(Sqlite),
+    backend: Box<dyn Backend>,
 }
 
 impl Store {
@@ -51,15 +45,8 @@ impl Store {
     /// For PostgreSQL the URL's parameters and the `PG…` environment variables are those of libpq, `sslmode` included.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let (address, display_url) = Address::parse(url)?;
-        let database = match address {
-            Address::Postgres(options) => Database::Postgres(postgres::open(*options, &display_url).await?),
-            Address::Sqlite(path) => Database::Sqlite(Sqlite::open(&path, &display_url).await?),
-        };
-        Ok(Self(Arc::new(Inner { display_url, database })))
-    }
-
-    pub(crate) fn database(&self) -> &Database {
-        &self.0.database
+        let backend = open(address, &display_url).await?;
+        Ok(Self(Arc::new(Inner { display_url, backend })))
     }
 
     /// The URL without its password; a SQLite path in it is absolute.
@@ -69,59 +56,24 @@ impl Store {
 
     /// The offset a consumer resumes a partition from; `None`: it has stored none.
     pub async fn next_offset(&self, consumer: &str, topic: &str, partition: i32) -> Result<Option<i64>, StoreError> {
-        match &self.0.database {
-            Database::Postgres(pool) => {
-                let mut connection = pool.acquire().await.map_err(StoreError::call(READING))?;
-                connection.next_offset(consumer, topic, partition).await
-            }
-            Database::Sqlite(sqlite) => {
-                let mut connection = sqlite.reader().await.map_err(StoreError::call(READING))?;
-                connection.next_offset(consumer, topic, partition).await
-            }
-        }
-        .map_err(StoreError::call("cannot read an offset"))
+        self.0.backend.next_offset(consumer, topic, partition).await
     }
 
     /// Writes events of one partition and the offset after them, in a transaction that the caller commits. An id stored
     /// with the same digest is a repeat and changes nothing; conflicts and rows that cannot be stored are
     /// [`refused`](PendingWrite::refused), the others stored.
     pub async fn write_events(&self, batch: EventBatch<'_>) -> Result<PendingWrite, StoreError> {
-        match &self.0.database {
-            Database::Postgres(pool) => {
-                let mut transaction = pool.begin().await.map_err(StoreError::call(WRITING))?;
-                let refused = write::write_events(&mut *transaction, &batch).await?;
-                Ok(PendingWrite::new(Open::Postgres(transaction), refused))
-            }
-            Database::Sqlite(sqlite) => {
-                let mut transaction = sqlite.begin().await.map_err(StoreError::call(WRITING))?;
-                let refused = write::write_events(&mut *transaction, &batch).await?;
-                Ok(PendingWrite::new(Open::Sqlite(transaction), refused))
-            }
-        }
+        self.0.backend.write_events(batch).await
     }
 
     /// The event with this id, if stored.
     pub async fn event(&self, id: &str) -> Result<Option<StoredEvent>, StoreError> {
-        if cannot_be_stored(id) {
-            return Ok(None);
-        }
-        match &self.0.database {
-            Database::Postgres(pool) => pool.acquire().await.map_err(StoreError::call(READING))?.event(id).await,
-            Database::Sqlite(sqlite) => sqlite.reader().await.map_err(StoreError::call(READING))?.event(id).await,
-        }
+        if cannot_be_stored(id) { Ok(None) } else { self.0.backend.event(id).await }
     }
 
     /// The notification with this id and its deliveries, if accepted.
     pub async fn notification(&self, id: &str) -> Result<Option<StoredNotification>, StoreError> {
-        if cannot_be_stored(id) {
-            return Ok(None);
-        }
-        match &self.0.database {
-            Database::Postgres(pool) => pool.acquire().await.map_err(StoreError::call(READING))?.notification(id).await,
-            Database::Sqlite(sqlite) => {
-                sqlite.reader().await.map_err(StoreError::call(READING))?.notification(id).await
-            }
-        }
+        if cannot_be_stored(id) { Ok(None) } else { self.0.backend.notification(id).await }
     }
 
     /// Accepts notifications in one transaction; results are in their order. Of all callers that accept one id,
@@ -130,20 +82,7 @@ impl Store {
         &self,
         notifications: &[NewNotification<'_>],
     ) -> Result<Vec<AcceptResult>, StoreError> {
-        match &self.0.database {
-            Database::Postgres(pool) => {
-                let mut transaction = pool.begin().await.map_err(StoreError::call(WRITING))?;
-                let accepted = accept::accept(&mut *transaction, notifications).await?;
-                transaction.commit().await.map_err(StoreError::call(accept::ACCEPTING))?;
-                Ok(accepted)
-            }
-            Database::Sqlite(sqlite) => {
-                let mut transaction = sqlite.begin().await.map_err(StoreError::call(WRITING))?;
-                let accepted = accept::accept(&mut *transaction, notifications).await?;
-                transaction.commit().await.map_err(StoreError::call(accept::ACCEPTING))?;
-                Ok(accepted)
-            }
-        }
+        self.0.backend.accept_notifications(notifications).await
     }
 
     /// Records attempts, and the results of notifications that have no destination left to try, in one transaction.
@@ -155,33 +94,40 @@ impl Store {
         deliveries: &[Delivery<'_>],
         results: &[NotificationResult<'_>],
     ) -> Result<(), StoreError> {
-        match &self.0.database {
-            Database::Postgres(pool) => {
-                let mut transaction = pool.begin().await.map_err(StoreError::call(WRITING))?;
-                accept::record(&mut *transaction, deliveries, results).await?;
-                transaction.commit().await
-            }
-            Database::Sqlite(sqlite) => {
-                let mut transaction = sqlite.begin().await.map_err(StoreError::call(WRITING))?;
-                accept::record(&mut *transaction, deliveries, results).await?;
-                transaction.commit().await
-            }
-        }
-        .map_err(StoreError::call(accept::RECORDING))
+        self.0.backend.record_deliveries(deliveries, results).await
+    }
+
+    /// Builds the index that [`delete_older`](Self::delete_older) needs, if it is missing. In PostgreSQL it does not
+    /// block writers; `false`: another process is building it.
+    pub async fn prepare_retention(&self, table: RetainedTable) -> Result<bool, StoreError> {
+        self.0.backend.prepare_retention(table).await
+    }
+
+    /// Deletes the oldest rows from before `time`, at most `limit` of them, in one transaction; returns their number.
+    ///
+    /// Offsets stay, so that no consumer reads records again. The id of a deleted row is free: the next event under it
+    /// is a new one.
+    pub async fn delete_older(&self, table: RetainedTable, time: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.0.backend.delete_older(table, time, limit).await
     }
 
     /// Closes the connections, and waits a bounded time for those in use. For the end of a process: afterwards all
     /// calls fail.
     pub async fn close(&self) {
-        let closing = async {
-            match &self.0.database {
-                Database::Postgres(pool) => pool.close().await,
-                Database::Sqlite(sqlite) => sqlite.close().await,
-            }
-        };
         // The database closes the others when this process has ended.
-        drop(tokio::time::timeout(CLOSE_TIMEOUT, closing).await);
+        drop(tokio::time::timeout(CLOSE_TIMEOUT, self.0.backend.close()).await);
     }
+}
+
+/// Opens a database. A boxed future, as the backend's are, for the build's sake.
+fn open(address: Address, url: &str) -> BoxFuture<'_, Result<Box<dyn Backend>, StoreError>> {
+    async move {
+        Ok(match address {
+            Address::Postgres(options) => Box::new(Postgres::open(*options, url).await?) as Box<dyn Backend>,
+            Address::Sqlite(path) => Box::new(Sqlite::open(&path, url).await?),
+        })
+    }
+    .boxed()
 }
 
 /// Without the password.

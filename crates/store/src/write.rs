@@ -1,6 +1,10 @@
 //! Writing a batch of events: first the offset, then the rows, then the caller's commit.
 
-use sqlx::{Postgres, Sqlite, Transaction};
+use std::fmt::Debug;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use sqlx::{Database, Transaction};
 
 use crate::id_conflicts::{IdClaim, IdConflicts, nul_in};
 use crate::id_uniqueness::refuse_taken;
@@ -16,19 +20,24 @@ const STORING: &str = "cannot store events";
 #[derive(Debug)]
 #[must_use = "dropping it rolls the batch back"]
 pub struct PendingWrite {
-    transaction: Open,
+    transaction: Box<dyn Uncommitted>,
     refused: Vec<Refused>,
 }
 
-#[derive(Debug)]
-pub(crate) enum Open {
-    Postgres(Transaction<'static, Postgres>),
-    Sqlite(Transaction<'static, Sqlite>),
+/// A transaction of either database; dropping it rolls it back.
+trait Uncommitted: Debug + Send {
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<(), sqlx::Error>>;
+}
+
+impl<D: Database> Uncommitted for Transaction<'static, D> {
+    fn commit(self: Box<Self>) -> BoxFuture<'static, Result<(), sqlx::Error>> {
+        Transaction::commit(*self).boxed()
+    }
 }
 
 impl PendingWrite {
-    pub(crate) fn new(transaction: Open, refused: Vec<Refused>) -> Self {
-        Self { transaction, refused }
+    pub(crate) fn new(transaction: Transaction<'static, impl Database>, refused: Vec<Refused>) -> Self {
+        Self { transaction: Box::new(transaction), refused }
     }
 
     /// The rows that the commit does not store, in their order. The caller dead-letters them before it commits, since
@@ -39,11 +48,7 @@ impl PendingWrite {
 
     /// Commits the rows and the offset. After an error the commit may still have happened, with its answer lost.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self.transaction {
-            Open::Postgres(transaction) => transaction.commit().await,
-            Open::Sqlite(transaction) => transaction.commit().await,
-        }
-        .map_err(StoreError::call("cannot commit events"))
+        self.transaction.commit().await.map_err(StoreError::call("cannot commit events"))
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
     for built in &chosen {
         health.set(built.consumer.name, Status::Starting);
     }
-    let admin = args.admin.serve(&health)?;
+    let admin = args.admin.start(&health)?;
     tracing::info!(version = millrace_host::version(), %admin, "started");
     let Some(broker) = shutdown.run_until_cancelled(prepare(&args)).await else {
         return Ok(ExitCode::SUCCESS);

@@ -18,7 +18,7 @@ use clap::Args as ClapArgs;
 use millrace_consumer::ConsumerOptions;
 use millrace_edge::{Edge, KafkaSink, Limits, Sink};
 use millrace_host::app::{AppEnv, AppError, SettingsContext};
-use millrace_host::health::{Health, Status};
+use millrace_host::health::Status;
 use millrace_host::listen::BoundSocket;
 use millrace_host::settings::listen_address;
 use millrace_host::shutdown::Deadline;
@@ -102,6 +102,7 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
     let built = args.consumers.build(|_| true, &context)?;
     let socket = BoundSocket::at(args.listen, "listen")?;
     let address = socket.address();
+    let health = args.admin.start(&shutdown)?;
     let database = args.database.map_or_else(|| database::in_data_dir(&args.data_dir), Ok)?;
     let Some(store) = shutdown.run_until_cancelled(millrace_host::database::open(&database)).await else {
         return Ok(ExitCode::SUCCESS);
@@ -126,7 +127,6 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
         retention: args.consumers.retention,
         shutdown: stop_consuming.clone(),
     };
-    let health = Health::default();
     let mut consumers = Consumers::start(built, &env, &health).await?;
     drop(env);
     let joined = shutdown.run_until_cancelled(Deadline::after(JOIN_TIMEOUT).limit(consumers.joined())).await;
@@ -141,7 +141,7 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
     };
     let edge = Edge::new(sink, Arc::new(cluster.clone()), Limits::default()).with_lookup(Arc::new(store.clone()));
     let stop_serving = CancellationToken::new();
-    let routes = args.admin.serve(edge.router(), &health)?;
+    let routes = args.admin.beside(edge.router());
     let listener = socket.listen()?;
     health.set("kafka", Status::Ok);
     let mut serving = tokio::spawn(http_server::serve(listener, routes, args.http, stop_serving.clone()));
@@ -158,7 +158,6 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
         error = consumers.first_end() => Err(error),
         ended = &mut serving => Err(anyhow::anyhow!("the HTTP server ended unexpectedly: {ended:?}")),
     };
-    health.drain();
     let end = Deadline::after(STOP_TIMEOUT);
     stop_serving.cancel();
     if !serving.is_finished() {

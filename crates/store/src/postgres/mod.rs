@@ -6,20 +6,22 @@ mod migrate;
 mod notifications;
 mod retention;
 
-pub(crate) use retention::{delete_older, ensure_index};
-
 use std::collections::HashMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use millrace_domain::Digest;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgConnection, PgPool};
+use sqlx::{ConnectOptions as _, PgConnection, PgPool, Transaction};
 use tokio::time::timeout;
 
+use crate::backend::Connections;
 use crate::id_conflicts::InsertResults;
 use crate::tables::{IdTable, Tables};
 use crate::{
-    Delivery, EventBatch, NewNotification, NotificationResult, Progress, StoreError, StoredEvent, StoredNotification,
+    Delivery, EventBatch, NewNotification, NotificationResult, Progress, RetainedTable, StoreError, StoredEvent,
+    StoredNotification,
 };
 
 /// How long a caller waits for a connection, including connecting.
@@ -34,22 +36,52 @@ const SESSION_TIMEOUTS: &str = "SET lock_timeout = '10s'; \
                                 SET idle_in_transaction_session_timeout = '30s'; \
                                 SET statement_timeout = '60s'";
 
-/// Migrates, and returns a pool that connects lazily. A broken connection is detected and replaced when it is next
-/// acquired.
-pub(crate) async fn open(options: PgConnectOptions, url: &str) -> Result<PgPool, StoreError> {
-    // A pool would retry, and report a time-out instead of the cause.
-    let connected = timeout(ACQUIRE_TIMEOUT, options.connect()).await;
-    let no_answer =
-        |_| StoreError::Unreachable { url: url.to_owned(), reason: format!("no answer in {ACQUIRE_TIMEOUT:?}") };
-    let connection = connected.map_err(no_answer)?.map_err(StoreError::opening(url))?;
-    migrate::run(connection).await.map_err(|error| error.opening(url))?;
-    Ok(PgPoolOptions::new()
-        .max_connections(MAX_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::raw_sql(SESSION_TIMEOUTS).execute(connection).await.map(drop) })
-        })
-        .connect_lazy_with(options))
+/// A PostgreSQL database.
+pub(crate) struct Postgres(PgPool);
+
+impl Postgres {
+    /// Migrates, and makes a pool that connects lazily. A broken connection is detected and replaced when it is next
+    /// acquired.
+    pub(crate) async fn open(options: PgConnectOptions, url: &str) -> Result<Self, StoreError> {
+        // A pool would retry, and report a time-out instead of the cause.
+        let connected = timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+        let no_answer =
+            |_| StoreError::Unreachable { url: url.to_owned(), reason: format!("no answer in {ACQUIRE_TIMEOUT:?}") };
+        let connection = connected.map_err(no_answer)?.map_err(StoreError::opening(url))?;
+        migrate::run(connection).await.map_err(|error| error.opening(url))?;
+        let pool = PgPoolOptions::new()
+            .max_connections(MAX_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|connection, _| {
+                Box::pin(async move { sqlx::raw_sql(SESSION_TIMEOUTS).execute(connection).await.map(drop) })
+            })
+            .connect_lazy_with(options);
+        Ok(Self(pool))
+    }
+}
+
+impl Connections for Postgres {
+    type Database = sqlx::Postgres;
+
+    async fn begin(&self) -> Result<Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+        self.0.begin().await
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<sqlx::Postgres>, sqlx::Error> {
+        self.0.acquire().await
+    }
+
+    async fn ensure_index(&self, table: RetainedTable) -> Result<bool, sqlx::Error> {
+        retention::ensure_index(&self.0, table).await
+    }
+
+    async fn delete_older(&self, table: RetainedTable, time: Timestamp, limit: u32) -> Result<u64, sqlx::Error> {
+        retention::delete_older(&self.0, table, time, limit).await
+    }
+
+    async fn close(&self) {
+        self.0.close().await;
+    }
 }
 
 async fn digests(

@@ -23,6 +23,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqliteConnection, SqlitePool, Transaction};
 use tokio::time::{Instant, sleep};
 
+use crate::backend::Connections;
 use crate::error::is_lock_contention;
 use crate::id_conflicts::InsertResults;
 use crate::tables::{IdTable, Tables};
@@ -77,32 +78,31 @@ impl Sqlite {
         let readers = pool.max_connections(MAX_READERS).connect_lazy_with(options.read_only(true));
         Ok(Self { writer, readers })
     }
+}
 
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
+impl Connections for Sqlite {
+    type Database = sqlx::Sqlite;
+
+    async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
         self.writer.begin_with(BEGIN).await
     }
 
-    pub(crate) async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, sqlx::Error> {
+    async fn reader(&self) -> Result<PoolConnection<sqlx::Sqlite>, sqlx::Error> {
         self.readers.acquire().await
     }
 
-    pub(crate) async fn ensure_index(&self, table: RetainedTable) -> Result<bool, sqlx::Error> {
+    async fn ensure_index(&self, table: RetainedTable) -> Result<bool, sqlx::Error> {
         retention::ensure_index(&mut *self.writer.acquire().await?, table).await.map(|()| true)
     }
 
-    pub(crate) async fn delete_older(
-        &self,
-        table: RetainedTable,
-        time: Timestamp,
-        limit: u32,
-    ) -> Result<u64, sqlx::Error> {
+    async fn delete_older(&self, table: RetainedTable, time: Timestamp, limit: u32) -> Result<u64, sqlx::Error> {
         let mut transaction = self.begin().await?;
         let deleted = retention::delete_older(&mut transaction, table, time, limit).await?;
         transaction.commit().await?;
         Ok(deleted)
     }
 
-    pub(crate) async fn close(&self) {
+    async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
