@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millrace_consumer::Subscription;
-use millrace_host::app::{AppEnv, AppError, ConsumerApp, DatabaseUse, SettingsContext, Started};
+use millrace_host::app::{AppEnv, AppError, BoxFuture, ConsumerApp, DatabaseUse, SettingsContext, Started};
 use millrace_store::RetainedTable;
 
 use crate::event_store::EventStore;
@@ -43,15 +43,17 @@ Examples:
         Ok(Self)
     }
 
-    async fn start(self, env: AppEnv) -> Result<Started, AppError> {
-        let store = env.required_store()?;
-        let events = EventStore::of(store.clone(), &env.admin, CLUSTER_ID_TIMEOUT).await?;
-        let deletion = env.retention.start(&store, RetainedTable::Events);
-        let consumer = env.consumer(crate::subscription(), env.options.clone());
-        let (progress, shutdown) = (consumer.progress(), env.shutdown);
-        Ok(Started::new(progress, async move {
-            let _deletion = deletion;
-            consumer.run_batches(&events, shutdown).await
-        }))
+    fn start(self, env: AppEnv) -> BoxFuture<'static, Result<Started, AppError>> {
+        Box::pin(async move {
+            let store = env.required_store()?;
+            let events = EventStore::of(store.clone(), &env.admin, CLUSTER_ID_TIMEOUT).await?;
+            let deletion = env.retention.start(&store, RetainedTable::Events);
+            let consumer = env.consumer(crate::subscription(), env.options.clone());
+            let (progress, shutdown) = (consumer.progress(), env.shutdown);
+            Ok(Started::new(progress, async move {
+                let _deletion = deletion;
+                consumer.run_batches(&events, shutdown).await
+            }))
+        })
     }
 }

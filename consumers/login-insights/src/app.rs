@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt as _;
 use millrace_consumer::Subscription;
-use millrace_host::app::{AppEnv, AppError, ConsumerApp, DatabaseUse, SettingsContext, Started};
+use millrace_host::app::{AppEnv, AppError, BoxFuture, ConsumerApp, DatabaseUse, SettingsContext, Started};
 
 use crate::runner::{LoginInsights, Runner};
 use crate::settings::Settings;
@@ -31,10 +31,12 @@ Examples:
         Ok(Self::from_settings(&settings, context.data_dir)?)
     }
 
-    async fn start(self, env: AppEnv) -> Result<Started, AppError> {
-        let runner = Runner::new(&env.options, |subscription, options| env.consumer(subscription, options));
-        let members = vec![runner.progress(), runner.files_progress()];
-        let AppEnv { kafka, shutdown, .. } = env;
-        Ok(Started { members, end: async move { self.run(runner, &kafka, shutdown).await }.boxed() })
+    fn start(self, env: AppEnv) -> BoxFuture<'static, Result<Started, AppError>> {
+        Box::pin(async move {
+            let runner = Runner::new(&env.options, |subscription, options| env.consumer(subscription, options));
+            let members = vec![runner.progress(), runner.files_progress()];
+            let AppEnv { kafka, shutdown, .. } = env;
+            Ok(Started { members, end: async move { self.run(runner, &kafka, shutdown).await }.boxed() })
+        })
     }
 }

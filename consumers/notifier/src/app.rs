@@ -1,7 +1,7 @@
 //! Start-up of the notifier, for every host.
 
 use millrace_consumer::{ConsumerOptions, Subscription};
-use millrace_host::app::{AppEnv, AppError, ConsumerApp, DatabaseUse, SettingsContext, Started};
+use millrace_host::app::{AppEnv, AppError, BoxFuture, ConsumerApp, DatabaseUse, SettingsContext, Started};
 use millrace_store::RetainedTable;
 
 use crate::notifier::Notifier;
@@ -36,22 +36,26 @@ Examples:
         Self::from_settings(&settings).map_err(AppError::start)
     }
 
-    async fn start(self, env: AppEnv) -> Result<Started, AppError> {
-        let deletion = env.store.as_ref().map(|store| env.retention.start(store, RetainedTable::Notifications));
-        let notifier = if let Some(store) = env.store.clone() {
-            self.recording_in(store)
-        } else {
-            tracing::warn!("no --database: a repeated id, or a record read again after a crash, is delivered again");
-            self
-        };
-        let options = consumer_options(env.options.clone());
-        let notifier = notifier.within(&options);
-        let consumer = env.consumer(crate::subscription(), options);
-        let (progress, shutdown) = (consumer.progress(), env.shutdown);
-        Ok(Started::new(progress, async move {
-            let _deletion = deletion;
-            consumer.run_keyed(&notifier, Some(&notifier), shutdown).await
-        }))
+    fn start(self, env: AppEnv) -> BoxFuture<'static, Result<Started, AppError>> {
+        Box::pin(async move {
+            let deletion = env.store.as_ref().map(|store| env.retention.start(store, RetainedTable::Notifications));
+            let notifier = if let Some(store) = env.store.clone() {
+                self.recording_in(store)
+            } else {
+                tracing::warn!(
+                    "no --database: a repeated id, or a record read again after a crash, is delivered again"
+                );
+                self
+            };
+            let options = consumer_options(env.options.clone());
+            let notifier = notifier.within(&options);
+            let consumer = env.consumer(crate::subscription(), options);
+            let (progress, shutdown) = (consumer.progress(), env.shutdown);
+            Ok(Started::new(progress, async move {
+                let _deletion = deletion;
+                consumer.run_keyed(&notifier, Some(&notifier), shutdown).await
+            }))
+        })
     }
 }
 

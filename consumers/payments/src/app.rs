@@ -1,7 +1,7 @@
 //! Start-up of payments, for every host.
 
 use millrace_consumer::Subscription;
-use millrace_host::app::{AppEnv, AppError, ConsumerApp, DatabaseUse, SettingsContext, Started};
+use millrace_host::app::{AppEnv, AppError, BoxFuture, ConsumerApp, DatabaseUse, SettingsContext, Started};
 use millrace_kafka::producer::TransactionalProducer;
 
 use crate::payments::Payments;
@@ -32,11 +32,13 @@ Examples:
         Ok(Self::from_settings(&settings))
     }
 
-    async fn start(self, env: AppEnv) -> Result<Started, AppError> {
-        let instance = env.options.group_instance_id.as_deref();
-        let producer = TransactionalProducer::of_instance(&env.kafka, crate::NAME, instance).await?;
-        let consumer = env.consumer(crate::subscription(), env.options.clone());
-        let (progress, shutdown) = (consumer.progress(), env.shutdown);
-        Ok(Started::new(progress, async move { consumer.run_transactional(&self, &producer, shutdown).await }))
+    fn start(self, env: AppEnv) -> BoxFuture<'static, Result<Started, AppError>> {
+        Box::pin(async move {
+            let instance = env.options.group_instance_id.as_deref();
+            let producer = TransactionalProducer::of_instance(&env.kafka, crate::NAME, instance).await?;
+            let consumer = env.consumer(crate::subscription(), env.options.clone());
+            let (progress, shutdown) = (consumer.progress(), env.shutdown);
+            Ok(Started::new(progress, async move { consumer.run_transactional(&self, &producer, shutdown).await }))
+        })
     }
 }

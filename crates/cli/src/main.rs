@@ -19,6 +19,7 @@ mod terminal_text;
 mod topics;
 mod topology;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -53,10 +54,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         spans::install("millrace")?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
+    // Boxed: `block_on` is compiled for both kinds of runtimes, and would compile every command twice.
+    let outcome = runtime.block_on(Box::pin(async {
         let shutdown = shutdown::on_signals()?;
         command.run(shutdown).await
-    });
+    }) as Pin<Box<dyn Future<Output = _>>>);
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
     spans::shutdown();
     outcome

@@ -241,7 +241,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
         rejection: Rejection<'_>,
     ) -> TaskOutcome<P::Product> {
         let Rejection { class, cause, .. } = rejection;
-        match Box::pin(self.dlq.reject([(&task.record, rejection)].into_iter(), attempt)).await {
+        match self.dlq.reject([(&task.record, rejection)].into_iter(), attempt).await {
             Ok(mut letters) => TaskOutcome::DeadLettered { class, cause, letter: letters.pop() },
             Err(error) => error.outcome(),
         }

@@ -5,6 +5,8 @@ pub(crate) mod size_limit;
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use millrace_domain::catalogue::dead_letter_topic;
 use millrace_domain::dead_letter::DeadLetter;
 use millrace_domain::traceparent::TraceParent;
@@ -74,16 +76,27 @@ impl<'p> DeadLetterQueue<'p> {
     ///
     /// # Errors
     /// [`DlqWriteError`]: some may not be written.
-    pub(crate) async fn reject<'r, 'c: 'r>(
-        &self,
+    pub(crate) fn reject<'a, 'r, 'c: 'r>(
+        &'a self,
         rejected: impl Iterator<Item = (&'r Record<'c>, Rejection<'r>)>,
-        attempt: &Attempt<'_>,
-    ) -> Result<Vec<OwnedProducerRecord>, DlqWriteError> {
-        let letters: Vec<_> = rejected.map(|(record, rejection)| self.letter(record, &rejection)).collect();
-        match &self.writer {
-            Some(writer) => writer.write(letters, attempt).await.map(|()| Vec::new()),
-            None => Ok(letters),
+        attempt: &'a Attempt<'_>,
+    ) -> BoxFuture<'a, Result<Vec<OwnedProducerRecord>, DlqWriteError>> {
+        self.write(rejected.map(|(record, rejection)| self.letter(record, &rejection)).collect(), attempt)
+    }
+
+    /// Boxed: what waits for a rare rejection stays small, and is compiled once, not with each processor.
+    fn write<'a>(
+        &'a self,
+        letters: Vec<OwnedProducerRecord>,
+        attempt: &'a Attempt<'_>,
+    ) -> BoxFuture<'a, Result<Vec<OwnedProducerRecord>, DlqWriteError>> {
+        async move {
+            match &self.writer {
+                Some(writer) => writer.write(letters, attempt).await.map(|()| Vec::new()),
+                None => Ok(letters),
+            }
         }
+        .boxed()
     }
 
     /// The group that refuses records.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, join_all};
+pub use futures_util::future::BoxFuture;
+use futures_util::future::join_all;
 use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription};
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::{KafkaError, KafkaSettings, Producer};
@@ -42,11 +43,12 @@ pub trait ConsumerApp: Sized + Send + 'static {
     /// [`AppError::Setting`] names a wrong setting; [`AppError::Start`] what else it cannot do without.
     fn build(settings: Self::Settings, context: &SettingsContext<'_>) -> Result<Self, AppError>;
 
-    /// Starts it, within a Tokio runtime.
+    /// Starts it, within a Tokio runtime. Boxed, so that the consumer is compiled in its own crate, and not again in
+    /// every program that awaits this.
     ///
     /// # Errors
     /// [`AppError`] where it cannot run.
-    fn start(self, env: AppEnv) -> impl Future<Output = Result<Started, AppError>> + Send;
+    fn start(self, env: AppEnv) -> BoxFuture<'static, Result<Started, AppError>>;
 }
 
 /// Whether a consumer uses a database.

@@ -1,7 +1,6 @@
 //! The consumers this program holds. To add one: its line in [`CONSUMERS`].
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use millrace_consumer::Subscription;
 use millrace_event_store::EventStoreApp;
@@ -69,7 +68,7 @@ fn build<A: ConsumerApp>(
 ) -> Result<Built, AppError> {
     let settings = A::Settings::from_arg_matches(matches).map_err(AppError::start)?;
     let app = A::build(settings, context)?;
-    Ok(Built { consumer, start: Box::new(|env| app.start(env).boxed()) })
+    Ok(Built { consumer, start: Box::new(|env| app.start(env)) })
 }
 
 /// The consumers' own settings, whichever of them run.
