@@ -192,7 +192,7 @@ impl Consumer {
     fn context<'c>(&'c self, member: &'c GroupMember, offset_source: &'c dyn OffsetSource) -> EngineContext<'c> {
         EngineContext {
             kafka: &self.kafka,
-            client: &member.client,
+            member,
             offset_source,
             assignment: AssignmentWatch::default(),
             pressure: MemoryPressure::default(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use millrace_domain::{DeadLetterClass, ErrorClass};
 use millrace_kafka::error::{ClientError, class_of};
-use millrace_kafka::{KafkaError, KafkaSettings, Record, is_group_member, known_end};
+use millrace_kafka::{KafkaError, KafkaSettings, Record, is_group_member};
 use rdkafka::consumer::{Consumer as _, MessageStream, StreamConsumer};
 use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
@@ -27,7 +27,9 @@ use crate::commit::{OffsetCommitter, Output};
 use crate::context::{Context, RebalanceEvent};
 use crate::dlq::cause::Cause;
 use crate::error::ConsumerError;
+use crate::group_member::GroupMember;
 use crate::options::{ConsumerOptions, GroupProtocol, Subscription};
+use crate::partition_ends::PartitionEnds;
 use crate::progress::Progress;
 use crate::scheduler::{Backpressure, Completion, Scheduler, TaskOutcome};
 use crate::spill::engine::DrainRate;
@@ -58,6 +60,7 @@ pub(crate) struct Engine<'c, S, C> {
     pub(crate) assignment: Assignment,
     pub(crate) committer: C,
     offset_source: &'c dyn OffsetSource,
+    ends: PartitionEnds,
     pub(crate) options: &'c ConsumerOptions,
     /// The consumer's name.
     pub(crate) name: &'c str,
@@ -83,7 +86,7 @@ pub(crate) struct Engine<'c, S, C> {
 /// What an engine is given beside its scheduler and its committer.
 pub(crate) struct EngineContext<'c> {
     pub(crate) kafka: &'c KafkaSettings,
-    pub(crate) client: &'c StreamConsumer<Context>,
+    pub(crate) member: &'c GroupMember,
     /// Where the engine publishes what is owned.
     pub(crate) assignment: AssignmentWatch,
     pub(crate) pressure: MemoryPressure,
@@ -94,13 +97,21 @@ pub(crate) struct EngineContext<'c> {
     pub(crate) metrics: MemberMetrics,
 }
 
+/// It owns nothing any more: gauges must not say so.
+impl<S, C> Drop for Engine<'_, S, C> {
+    fn drop(&mut self) {
+        self.metrics.set(Levels::default());
+    }
+}
+
 impl<'c, S, C> Engine<'c, S, C>
 where
     S: Scheduler<'c>,
     C: OffsetCommitter<S::Product>,
 {
     pub(crate) fn new(context: &EngineContext<'c>, scheduler: S, committer: C) -> Self {
-        let EngineContext { client, options, progress, offset_source, .. } = *context;
+        let EngineContext { options, progress, offset_source, .. } = *context;
+        let client = &*context.member.client;
         Self {
             client,
             stream: client.stream(),
@@ -109,6 +120,7 @@ where
             assignment: Assignment::new(committer.policy()),
             committer,
             offset_source,
+            ends: context.member.ends(),
             options,
             name: &context.subscription.name,
             progress,
@@ -360,16 +372,26 @@ where
         self.scheduler.scan_queued();
         self.commit();
         let (in_flight, in_flight_bytes) = self.assignment.load();
+        self.ask_ends();
         let (lag, spilled) = (self.lag(), self.scheduler.spilled());
         self.metrics.set(Levels { lag, in_flight, in_flight_bytes, spilled });
         self.relieve_pressure();
         self.watch_stall();
     }
 
-    /// Offsets between what is committed and the ends of the owned partitions, as far as the client knows the ends.
+    /// Asks for the ends of the owned partitions while fetches do not tell them.
+    fn ask_ends(&mut self) {
+        let owned = self.assignment.owned_slots();
+        let is_fetching = !self.paused && self.has_capacity();
+        if !is_fetching || owned.iter().any(|&slot| self.assignment.slot_mut(slot).full_queues > 0) {
+            self.ends.ask(self.assignment.list(&owned));
+        }
+    }
+
+    /// Offsets between what is committed and the ends of the owned partitions, as far as the ends are known.
     fn lag(&self) -> i64 {
         let behind = |(topic, partition, committed): (&str, i32, i64)| {
-            let end = known_end(self.client, topic, partition)?;
+            let end = self.ends.of(topic, partition)?;
             Some((end - committed).max(0))
         };
         self.assignment.committed_offsets().filter_map(behind).sum()

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::context::Context;
 use crate::group_offsets::GroupOffsetSource;
 use crate::options::{ConsumerOptions, Subscription};
+use crate::partition_ends::PartitionEnds;
 use millrace_kafka::{KafkaError, KafkaSettings};
 
 /// How long leaving the group may take. All that has to be safe is safe by then.
@@ -31,7 +32,7 @@ pub(crate) struct GroupMember {
     pub(crate) subscription: Subscription,
     pub(crate) options: ConsumerOptions,
     pub(crate) client: Arc<StreamConsumer<Context>>,
-    /// Queries to the group's coordinator that are under way.
+    /// Queries of this client that are under way.
     queries: TaskTracker,
 }
 
@@ -71,6 +72,11 @@ impl GroupMember {
     /// The group's committed offsets, as this member asks for them.
     pub(crate) fn offsets(&self) -> GroupOffsetSource {
         GroupOffsetSource::new(&self.client, &self.queries)
+    }
+
+    /// The ends of its partitions.
+    pub(crate) fn ends(&self) -> PartitionEnds {
+        PartitionEnds::new(&self.client, &self.queries)
     }
 
     /// Leaves the group, which waits for the broker, for at most [`CLOSE_TIMEOUT`].

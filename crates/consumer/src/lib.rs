@@ -24,6 +24,7 @@ mod group_offsets;
 mod offset_map;
 mod options;
 mod outcome;
+mod partition_ends;
 mod processor;
 mod progress;
 mod scheduler;

@@ -4,5 +4,6 @@
 mod fixture;
 mod groups;
 mod keyed;
+mod metrics;
 mod size_limit;
 mod spill;
