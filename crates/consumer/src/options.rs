@@ -81,8 +81,8 @@ pub struct ConsumerOptions {
     /// How often a record is tried before it is dead-lettered
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least(1_u32))]
     pub max_attempts: u32,
-    /// Stop after this many records refused for good with none processed between, so that a bad deploy does not
-    /// dead-letter a topic (0: never)
+    /// Stop after this many records of a topic refused for good with none processed between, so that a bad deploy does
+    /// not dead-letter all of it (0: never)
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = at_least(0_u64))]
     pub dead_letter_limit: u64,
     /// Static membership: an id that stays the same across restarts of this instance (Kafka's group.instance.id)

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
+use futures_util::FutureExt;
 use millrace_kafka::known_end;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::error::KafkaResult;
@@ -68,7 +68,7 @@ impl PartitionEnds {
     }
 
     fn take_answer(&mut self) {
-        let Some(answer) = self.running.as_mut().and_then(|running| running.now_or_never()) else { return };
+        let Some(answer) = self.running.as_mut().and_then(FutureExt::now_or_never) else { return };
         self.running = None;
         // Where the broker did not answer, the next query may.
         let Ok(Ok(ends)) = answer else { return };
