@@ -14,7 +14,6 @@ use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{Envelope, EventId};
 use millrace_trace::{Span, SpanKind};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::deadline::Deadline;
 use crate::problem::Problem;
@@ -25,10 +24,11 @@ use crate::{Edge, idempotency, media};
 pub(crate) const SOURCE: &str = "/millrace/edge";
 
 /// An event acknowledged by all in-sync replicas.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({
     "status": "accepted", "id": "0198c0de-7a11-7000-8000-000000000001", "topic": "orders", "partition": 2, "offset": 41,
-}))]
+})))]
 pub(crate) struct Accepted<'a> {
     /// The result.
     status: &'static str,

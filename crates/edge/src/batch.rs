@@ -8,19 +8,22 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use millrace_domain::cloud_event::CloudEvent;
 use millrace_domain::json::{Document, Value, write_string};
+#[cfg(feature = "openapi")]
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::accept::{Accepted, RequestContext};
 use crate::cloud_events::to_record;
 use crate::deadline::Deadline;
 use crate::memory_budget::Portion;
-use crate::problem::{Problem, ProblemBody, RETRY_AFTER_FAILURE};
+#[cfg(feature = "openapi")]
+use crate::problem::ProblemBody;
+use crate::problem::{Problem, RETRY_AFTER_FAILURE};
 use crate::sink::{Ack, EventRecord, SinkError};
 use crate::{Edge, media};
 
 /// The results of a batch, in the order its events were sent.
-#[derive(Debug, Serialize, ToSchema)]
+#[cfg(feature = "openapi")]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[allow(dead_code)] // the schema of what `ResultsWriter` writes
 pub(crate) struct BatchAnswer {
     /// Number of events acknowledged by all in-sync replicas.
@@ -34,7 +37,8 @@ pub(crate) struct BatchAnswer {
 }
 
 /// The result of one event of a batch.
-#[derive(Debug, Serialize, ToSchema)]
+#[cfg(feature = "openapi")]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code)]
 pub(crate) enum EventVerdict {

@@ -30,6 +30,8 @@ use axum::Router;
 
 use self::memory_budget::MemoryBudget;
 use self::observe::ObserveLayer;
+#[cfg(feature = "openapi")]
+pub use self::openapi::document::render as render_openapi;
 use self::stored::NoDatabase;
 use self::telemetry::{BatchMetrics, RequestMetrics};
 #[cfg(feature = "database")]
@@ -100,11 +102,13 @@ impl Edge {
 
     /// All routes.
     pub fn router(self) -> Router {
-        let (routes, document) = routes::all().split_for_parts();
-        routes
+        let all = routes::all();
+        let metrics = RequestMetrics::of(&all);
+        all.into_iter()
+            .fold(Router::new(), |router, route| router.route(route.path, route.handler))
             .fallback(routes::not_found)
             .method_not_allowed_fallback(routes::method_not_allowed)
-            .layer(ObserveLayer(RequestMetrics::of(&document)))
+            .layer(ObserveLayer(metrics))
             .with_state(self)
     }
 }

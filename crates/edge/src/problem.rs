@@ -7,7 +7,6 @@ use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use millrace_domain::{ErrorClass, ValidationErrors};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::sink::SinkError;
 
@@ -24,12 +23,13 @@ pub struct Problem {
 }
 
 /// The JSON of a problem.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Problem, example = json!({
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Problem, example = json!({
     "type": "about:blank", "title": "Unprocessable Entity", "status": 422,
     "detail": "/user_id is required: a non-empty string or an integer",
     "errors": [{"pointer": "/user_id", "detail": "is required: a non-empty string or an integer"}],
-}))]
+})))]
 pub struct ProblemBody {
     /// `about:blank`: the status code describes the problem.
     #[serde(rename = "type")]
@@ -46,7 +46,8 @@ pub struct ProblemBody {
 }
 
 /// The error of one field.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FieldProblem {
     /// A JSON pointer (RFC 6901) into the body, or the name of a header.
     pointer: String,

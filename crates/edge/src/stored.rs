@@ -2,17 +2,17 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
 
 use crate::sink::BoxFuture;
 
 /// A stored event.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({
     "id": "0198c5a0-0000-7000-8000-000000000001", "type": "millrace.event.registered", "source": "/millrace/edge",
     "topic": "events", "partition": 2, "offset": 17, "key": "12345", "time": "2026-01-31T12:00:00Z",
     "received_at": "2026-01-31T12:00:00.004Z", "data": {"user_id": "12345", "page": "/"},
-}))]
+})))]
 pub struct StoredEvent {
     /// Its id.
     pub id: String,
@@ -28,19 +28,20 @@ pub struct StoredEvent {
     /// The offset.
     pub offset: i64,
     /// The record's key; null where it has none.
-    #[schema(required)]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub key: Option<String>,
     /// When it happened, in RFC 3339.
     pub time: String,
     /// The record's timestamp, in RFC 3339.
     pub received_at: String,
     /// Its value.
-    #[schema(value_type = serde_json::Value)]
+    #[cfg_attr(feature = "openapi", schema(value_type = serde_json::Value))]
     pub data: Box<RawValue>,
 }
 
 /// Status of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum NotificationStatus {
     /// Read by the notifier, not delivered yet.
@@ -52,14 +53,15 @@ pub enum NotificationStatus {
 }
 
 /// A notification and its delivery attempts.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({
     "id": "0198c5a0-0000-7000-8000-000000000001", "user_id": "12345", "status": "delivered",
     "deliveries": [
         {"destination": "hook", "attempt": 1, "status": "failed", "at": "2026-01-31T12:00:00.1Z", "error": "status 503"},
         {"destination": "hook", "attempt": 2, "status": "delivered", "at": "2026-01-31T12:00:01Z", "error": null},
     ],
-}))]
+})))]
 pub struct StoredNotification {
     /// Its event's id.
     pub id: String,
@@ -72,7 +74,8 @@ pub struct StoredNotification {
 }
 
 /// Result of a delivery attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryStatus {
     /// The destination accepted it.
@@ -82,7 +85,8 @@ pub enum DeliveryStatus {
 }
 
 /// An attempt to deliver a notification.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StoredDelivery {
     /// The destination's name.
     pub destination: String,
@@ -93,7 +97,7 @@ pub struct StoredDelivery {
     /// When it ended, in RFC 3339.
     pub at: String,
     /// The error; null where the attempt succeeded.
-    #[schema(required)]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub error: Option<String>,
 }
 

@@ -10,7 +10,8 @@ use http::StatusCode;
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
-use utoipa::openapi::OpenApi;
+
+use crate::routes;
 
 const REQUESTS: &str = "millrace_http_requests_total";
 const REQUEST_DURATION: &str = "millrace_http_request_duration_seconds";
@@ -56,24 +57,20 @@ struct Routes {
 /// The metrics of one route.
 struct Route {
     method: &'static str,
-    path: String,
+    path: &'static str,
     by_status: [OnceLock<(Counter, Histogram)>; STATUSES.len()],
 }
 
 impl RequestMetrics {
-    /// The metrics of the routes of this document.
-    pub(crate) fn of(document: &OpenApi) -> Self {
+    /// The metrics of these routes.
+    pub(crate) fn of(routes: &[routes::Route]) -> Self {
         describe_counter!(
             REQUESTS,
             "HTTP requests by route and status; cancelled where the client went away before the answer"
         );
         describe_histogram!(REQUEST_DURATION, Unit::Seconds, "From the arrival of a request's head to its answer");
         describe_gauge!(IN_FLIGHT, "HTTP requests that are being answered");
-        let known = document.paths.paths.iter().flat_map(|(path, item)| {
-            let methods = [("GET", &item.get), ("POST", &item.post)];
-            let methods = methods.into_iter().filter(|(_, operation)| operation.is_some());
-            methods.map(move |(method, _)| Route::new(method, path))
-        });
+        let known = routes.iter().map(|route| Route::new(route.method, route.path));
         Self(Arc::new(Routes {
             known: known.collect(),
             unmatched: Route::new("other", "unmatched"),
@@ -84,7 +81,7 @@ impl RequestMetrics {
     /// A request has arrived.
     pub(crate) fn begin(&self, request: &Request) -> RequestInFlight {
         let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        let is = |route: &Route| Some(route.path.as_str()) == path && route.method == request.method().as_str();
+        let is = |route: &Route| Some(route.path) == path && route.method == request.method().as_str();
         self.0.in_flight.increment(1);
         RequestInFlight {
             metrics: self.clone(),
@@ -103,17 +100,13 @@ impl Routes {
 }
 
 impl Route {
-    fn new(method: &'static str, path: &str) -> Self {
-        Self { method, path: path.to_owned(), by_status: std::array::from_fn(|_| OnceLock::new()) }
+    fn new(method: &'static str, path: &'static str) -> Self {
+        Self { method, path, by_status: std::array::from_fn(|_| OnceLock::new()) }
     }
 
     fn with_status(&self, status: usize) -> &(Counter, Histogram) {
         self.by_status[status].get_or_init(|| {
-            let labels = [
-                ("method", self.method.to_owned()),
-                ("route", self.path.clone()),
-                ("status", STATUSES[status].to_owned()),
-            ];
+            let labels = [("method", self.method), ("route", self.path), ("status", STATUSES[status])];
             (counter!(REQUESTS, &labels), histogram!(REQUEST_DURATION, &labels))
         })
     }
@@ -129,8 +122,8 @@ pub(crate) struct RequestInFlight {
 
 impl RequestInFlight {
     /// The path of its route.
-    pub(crate) fn route(&self) -> &str {
-        &self.metrics.0.route(self.route).path
+    pub(crate) fn route(&self) -> &'static str {
+        self.metrics.0.route(self.route).path
     }
 
     /// It is answered.
@@ -206,8 +199,7 @@ mod tests {
         let page = recorder.handle();
         let shows = |line: &str| page.render().lines().any(|found| found == line);
         ::metrics::with_local_recorder(&recorder, || {
-            let (_, document) = crate::routes::all().split_for_parts();
-            let metrics = RequestMetrics::of(&document);
+            let metrics = RequestMetrics::of(&routes::all());
             let request = metrics.begin(&Request::get("/health").body(Body::empty()).unwrap());
             assert!(shows("millrace_http_requests_in_flight 1"), "{}", page.render());
             drop(request);

@@ -3,17 +3,17 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::request::Parts;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::Edge;
-use crate::accept::Accepted;
-use crate::batch::BatchAnswer;
-use crate::openapi::WriteProblems;
-use crate::problem::{Problem, ProblemBody};
+#[cfg(feature = "openapi")]
+use crate::openapi::document::WriteProblems;
+use crate::problem::Problem;
+#[cfg(feature = "openapi")]
+use crate::{accept::Accepted, batch::BatchAnswer, problem::ProblemBody};
 
 /// The result of one event, or of a batch.
-#[derive(Serialize, ToSchema)]
+#[cfg(feature = "openapi")]
+#[derive(serde::Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code)] // a schema
 enum Verdict {
@@ -26,7 +26,7 @@ enum Verdict {
 /// A single event is in structured mode, or in binary mode with `ce-` headers. The type determines the topic: `millrace.notification.*`,
 /// `millrace.order.*`, `millrace.login.*` and `millrace.log.*` have one each, all others go to `events`. There the
 /// extension `partitionkey`, where present, is the record's key.
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     post,
     path = "/events",
     operation_id = "takeEvents",
@@ -60,7 +60,7 @@ enum Verdict {
         (status = 422, description = "The event is invalid, or none of the batch was accepted", content((ProblemBody = "application/problem+json"), (BatchAnswer = "application/json"))),
         (status = 503, description = "Nothing was written, or none of the batch was acknowledged", headers(("Retry-After" = i32, description = "Seconds after which to retry")), content((ProblemBody = "application/problem+json"), (BatchAnswer = "application/json"))),
     ),
-)]
+))]
 pub(super) async fn take(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
     let deadline = edge.deadline(request.extensions());
     let (Parts { headers, .. }, body) = request.into_parts();

@@ -4,22 +4,25 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use millrace_domain::event;
-use utoipa::ToSchema;
 
 use crate::Edge;
-use crate::accept::{Accepted, Route};
-use crate::openapi::{self, WriteProblems};
+#[cfg(feature = "openapi")]
+use crate::accept::Accepted;
+use crate::accept::Route;
+#[cfg(feature = "openapi")]
+use crate::openapi::document::{self, WriteProblems};
 use crate::problem::Problem;
 
 const ROUTE: Route = Route { kind: event::LOGIN, code: StatusCode::ACCEPTED, status: "accepted" };
 
 /// A login. Further fields are kept.
-#[derive(ToSchema)]
+#[cfg(feature = "openapi")]
+#[derive(utoipa::ToSchema)]
 #[allow(dead_code)] // a schema: the body is validated and written as it was sent
 #[schema(example = json!({"user_id": "12345", "device_type": "android", "locale": "DE", "timestamp": 1_769_860_800}))]
 struct LoginRequest {
     /// The user.
-    #[schema(schema_with = openapi::key)]
+    #[schema(schema_with = document::key)]
     user_id: String,
     /// The type of device.
     device_type: Option<String>,
@@ -28,12 +31,12 @@ struct LoginRequest {
     /// The user's locale.
     locale: Option<String>,
     /// The time of the login.
-    #[schema(schema_with = openapi::time, required = false)]
+    #[schema(schema_with = document::time, required = false)]
     timestamp: Option<String>,
 }
 
 /// Records a login.
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     post,
     path = "/user-login",
     operation_id = "seeLogin",
@@ -43,7 +46,7 @@ struct LoginRequest {
         (status = 202, description = "Acknowledged by all in-sync replicas", body = Accepted<'_>),
         WriteProblems,
     ),
-)]
+))]
 pub(super) async fn see(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
     edge.take(&ROUTE, request).await
 }

@@ -1,35 +1,43 @@
 //! The routes: one per file, with its part of the OpenAPI document.
 
-mod events;
-mod health;
-mod login;
-mod notification;
-mod order;
-mod registered;
-mod status;
-mod stored;
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod login;
+pub(crate) mod notification;
+pub(crate) mod order;
+pub(crate) mod registered;
+pub(crate) mod status;
+pub(crate) mod stored;
 
+use axum::routing::{MethodRouter, get, post};
 use http::{Method, StatusCode, Uri};
-use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::problem::Problem;
 use crate::{Edge, openapi};
 
-pub(crate) fn all() -> OpenApiRouter<Edge> {
-    OpenApiRouter::with_openapi(openapi::Head::openapi())
-        .routes(routes!(notification::send))
-        .routes(routes!(notification::send_alias))
-        .routes(routes!(registered::register))
-        .routes(routes!(order::place))
-        .routes(routes!(login::see))
-        .routes(routes!(events::take))
-        .routes(routes!(stored::event))
-        .routes(routes!(stored::notification))
-        .routes(routes!(status::get))
-        .routes(routes!(health::get))
-        .routes(routes!(openapi::document))
+/// A method and a path, and what answers there.
+pub(crate) struct Route {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) handler: MethodRouter<Edge>,
+}
+
+pub(crate) fn all() -> [Route; 11] {
+    let read = |path, handler| Route { method: "GET", path, handler };
+    let write = |path, handler| Route { method: "POST", path, handler };
+    [
+        write("/send-notification", post(notification::send)),
+        write("/send_notification", post(notification::send_alias)),
+        write("/register_event", post(registered::register)),
+        write("/orders", post(order::place)),
+        write("/user-login", post(login::see)),
+        write("/events", post(events::take)),
+        read("/events/{id}", get(stored::event)),
+        read("/notifications/{id}", get(stored::notification)),
+        read("/get_status", get(status::get)),
+        read("/health", get(health::get)),
+        read("/openapi.json", get(openapi::document)),
+    ]
 }
 
 pub(crate) async fn not_found(uri: Uri) -> Problem {

@@ -4,29 +4,32 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use millrace_domain::event;
-use utoipa::ToSchema;
 
 use crate::Edge;
-use crate::accept::{Accepted, Route};
-use crate::openapi::{self, WriteProblems};
+#[cfg(feature = "openapi")]
+use crate::accept::Accepted;
+use crate::accept::Route;
+#[cfg(feature = "openapi")]
+use crate::openapi::document::{self, WriteProblems};
 use crate::problem::Problem;
 
 const ROUTE: Route = Route { kind: event::NOTIFICATION, code: StatusCode::OK, status: "Notification sent" };
 
 /// A message for a user. Further fields are kept.
-#[derive(ToSchema)]
+#[cfg(feature = "openapi")]
+#[derive(utoipa::ToSchema)]
 #[allow(dead_code)] // a schema: the body is validated and written as it was sent
 #[schema(example = json!({"user_id": "12345", "message": "Your parcel is on its way."}))]
 struct NotificationRequest {
     /// The recipient.
-    #[schema(schema_with = openapi::key)]
+    #[schema(schema_with = document::key)]
     user_id: String,
     /// The text.
     message: String,
 }
 
 /// Requests a notification, which the notifier delivers. `/send_notification` is the same.
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     post,
     path = "/send-notification",
     operation_id = "sendNotification",
@@ -36,13 +39,13 @@ struct NotificationRequest {
         (status = 200, description = "Acknowledged by all in-sync replicas", body = Accepted<'_>),
         WriteProblems,
     ),
-)]
+))]
 pub(super) async fn send(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
     edge.take(&ROUTE, request).await
 }
 
 /// The same as `/send-notification`.
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     post,
     path = "/send_notification",
     operation_id = "sendNotificationAlias",
@@ -52,7 +55,7 @@ pub(super) async fn send(State(edge): State<Edge>, request: Request) -> Result<R
         (status = 200, description = "Acknowledged by all in-sync replicas", body = Accepted<'_>),
         WriteProblems,
     ),
-)]
+))]
 pub(super) async fn send_alias(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
     edge.take(&ROUTE, request).await
 }

@@ -4,30 +4,33 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use millrace_domain::event;
-use utoipa::ToSchema;
 
 use crate::Edge;
-use crate::accept::{Accepted, Route};
-use crate::openapi::{self, WriteProblems};
+#[cfg(feature = "openapi")]
+use crate::accept::Accepted;
+use crate::accept::Route;
+#[cfg(feature = "openapi")]
+use crate::openapi::document::{self, WriteProblems};
 use crate::problem::Problem;
 
 const ROUTE: Route = Route { kind: event::ORDER, code: StatusCode::ACCEPTED, status: "accepted" };
 
 /// An order. Further fields are kept.
-#[derive(ToSchema)]
+#[cfg(feature = "openapi")]
+#[derive(utoipa::ToSchema)]
 #[allow(dead_code)] // a schema: the body is validated and written as it was sent
 #[schema(example = json!({"order_id": "101", "amount": 49.9}))]
 struct OrderRequest {
     /// The order's id.
-    #[schema(schema_with = openapi::key)]
+    #[schema(schema_with = document::key)]
     order_id: String,
     /// The amount.
-    #[schema(schema_with = openapi::amount, required = false)]
+    #[schema(schema_with = document::amount, required = false)]
     amount: Option<String>,
 }
 
 /// Places an order. Orders of one `order_id` keep their order.
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     post,
     path = "/orders",
     operation_id = "placeOrder",
@@ -37,7 +40,7 @@ struct OrderRequest {
         (status = 202, description = "Acknowledged by all in-sync replicas", body = Accepted<'_>),
         WriteProblems,
     ),
-)]
+))]
 pub(super) async fn place(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
     edge.take(&ROUTE, request).await
 }

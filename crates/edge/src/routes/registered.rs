@@ -8,8 +8,11 @@ use http::StatusCode;
 use http::request::Parts;
 use millrace_domain::event;
 
-use crate::accept::{Accepted, RequestContext, Route};
-use crate::openapi::WriteProblems;
+#[cfg(feature = "openapi")]
+use crate::accept::Accepted;
+use crate::accept::{RequestContext, Route};
+#[cfg(feature = "openapi")]
+use crate::openapi::document::WriteProblems;
 use crate::problem::Problem;
 use crate::{Edge, form, media};
 
@@ -18,7 +21,7 @@ const ROUTE: Route = Route { kind: event::REGISTERED, code: StatusCode::OK, stat
 /// Registers any JSON object, or a form, as an event.
 ///
 /// Its key is the first usable one of `key`, `user_id`, `id` and `event_id`, else the event's id.
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     post,
     path = "/register_event",
     operation_id = "registerEvent",
@@ -34,7 +37,7 @@ const ROUTE: Route = Route { kind: event::REGISTERED, code: StatusCode::OK, stat
         (status = 200, description = "Acknowledged by all in-sync replicas", body = Accepted<'_>),
         WriteProblems,
     ),
-)]
+))]
 pub(super) async fn register(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
     let deadline = edge.deadline(request.extensions());
     let (Parts { headers, .. }, body) = request.into_parts();

@@ -10,15 +10,19 @@ use serde::Serialize;
 
 use crate::Edge;
 use crate::deadline::Deadline;
-use crate::problem::{Problem, ProblemBody};
+use crate::problem::Problem;
+#[cfg(feature = "openapi")]
+use crate::problem::ProblemBody;
 use crate::sink::BoxFuture;
-use crate::stored::{LookupError, StoredEvent, StoredNotification};
+use crate::stored::LookupError;
+#[cfg(feature = "openapi")]
+use crate::stored::{StoredEvent, StoredNotification};
 
 /// Time-out of a lookup.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Returns a stored event by its id: of the topics `events` and `payments`.
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     get,
     path = "/events/{id}",
     operation_id = "getEvent",
@@ -28,7 +32,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
         (status = 404, description = "No event is stored under this id (yet)", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "No database is configured, or it does not answer", body = ProblemBody, content_type = "application/problem+json", headers(("Retry-After" = i32, description = "Seconds after which to retry"))),
     ),
-)]
+))]
 pub(super) async fn event(
     State(edge): State<Edge>,
     id: Result<Path<String>, PathRejection>,
@@ -40,7 +44,7 @@ pub(super) async fn event(
 }
 
 /// Returns a notification by its event's id, with every delivery attempt.
-#[utoipa::path(
+#[cfg_attr(feature = "openapi", utoipa::path(
     get,
     path = "/notifications/{id}",
     operation_id = "getNotification",
@@ -50,7 +54,7 @@ pub(super) async fn event(
         (status = 404, description = "The notifier has read no notification with this id (yet)", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "No database is configured, or it does not answer", body = ProblemBody, content_type = "application/problem+json", headers(("Retry-After" = i32, description = "Seconds after which to retry"))),
     ),
-)]
+))]
 pub(super) async fn notification(
     State(edge): State<Edge>,
     id: Result<Path<String>, PathRejection>,

@@ -1,6 +1,7 @@
 //! The OpenAPI document: valid, complete, and in agreement with the routes.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use http::StatusCode;
 use millrace_domain::ErrorClass;
@@ -13,6 +14,18 @@ async fn document() -> Value {
     let answer = Host::new().call("GET", "/openapi.json", &[], "").await;
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("application/json")));
     answer.json()
+}
+
+/// `MILLRACE_RENEW_DOCS=1` writes it anew.
+#[test]
+fn the_document_is_what_the_routes_annotations_say() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    let said = millrace_edge::render_openapi().unwrap();
+    if std::env::var_os("MILLRACE_RENEW_DOCS").is_some() {
+        std::fs::write(&file, &said).unwrap();
+    }
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(written == said, "{} differs: run this test with MILLRACE_RENEW_DOCS=1", file.display());
 }
 
 /// The paths of the contract that this edge has, and their methods.
