@@ -53,7 +53,7 @@ pub fn install(service: &str) -> Result<Export, TraceError> {
     exporter::install(service)
 }
 
-/// Exports what is left, for a few seconds at most.
+/// Exports what is left, for a second at most.
 pub fn shutdown() {
     exporter::shutdown();
 }

@@ -17,8 +17,8 @@ use crate::{ENDPOINT, Export, SpanKind, TraceError};
 
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 
-/// How long a stop waits for the collector.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a stop waits for the collector: a process has 30 s to stop, and its drain may take 28 s.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 static EXPORTER: OnceLock<(SdkTracerProvider, SdkTracer)> = OnceLock::new();
 
