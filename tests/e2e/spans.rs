@@ -12,7 +12,7 @@ use prost::Message as _;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::http::{client, serving};
+use crate::http::{client, post, serving};
 use crate::program::{Program, free_address};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -96,6 +96,27 @@ async fn an_orders_way_is_one_trace_from_the_caller_to_the_delivery() {
     assert_eq!(http.get(format!("http://{address}/get_status")).send().await.expect("an answer").status(), 200);
     assert!(dev.terminate(EXIT_TIMEOUT).await.success(), "{}", dev.stderr());
     assert!(spans(&collector).iter().any(|span| span.name == "GET /get_status"), "{}", dev.stderr());
+}
+
+/// Otherwise a later part of the way would decide anew, and the trace would have holes.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_samplers_decision_holds_for_the_whole_way() {
+    let collector = WebhookReceiver::start().await.expect("a port");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (address, data_dir) = (free_address(), folder.path().display().to_string());
+    let endpoint = collector.url("");
+    let variables =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_TRACES_SAMPLER", "parentbased_always_off")];
+    let mut dev = Program::start("millrace", &["dev", "--listen", &address, "--data-dir", &data_dir], &variables);
+    let http = client();
+    serving(&mut dev, &http, &address).await;
+    let url = format!("http://{address}/orders");
+    for id in ["one", "two"] {
+        assert_eq!(post(&http, &url, id, &json!({"order_id": id})).await, StatusCode::ACCEPTED);
+    }
+    // The stop processes what was accepted, and exports what there is.
+    assert!(dev.terminate(EXIT_TIMEOUT).await.success(), "{}", dev.stderr());
+    assert_eq!(spans(&collector), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,6 @@ use millrace_host::exit::SettingError;
 use millrace_host::health::Health;
 use millrace_host::listen;
 use millrace_host::settings::listen_address;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 const FLAG: &str = "admin-listen";
@@ -28,14 +27,18 @@ pub(crate) struct EdgeAdminArgs {
 
 impl EdgeAdminArgs {
     /// The health of a command that starts, served on the listener of its own that was asked for. It is draining once
-    /// `shutdown` is cancelled.
+    /// `shutdown` is cancelled. `listen` is the API's address.
     ///
     /// # Errors
     /// [`SettingError`] where that address cannot be listened on.
-    pub(crate) fn start(self, shutdown: &CancellationToken) -> Result<Health, SettingError> {
+    pub(crate) fn start(self, listen: SocketAddr, shutdown: &CancellationToken) -> Result<Health, SettingError> {
         let health = Health::default();
         if let Some(address) = self.admin_listen {
-            spawn(listen::bind(address, FLAG)?, health.clone());
+            if address == listen {
+                let problem = format!("{address} is --listen's already; without it /metrics is served there");
+                return Err(SettingError::of_flag(FLAG, problem));
+            }
+            admin::serve(listen::bind(address, FLAG)?, health.clone());
         }
         let (draining, shutdown) = (health.clone(), shutdown.clone());
         tokio::spawn(async move {
@@ -74,15 +77,7 @@ impl ConsumerAdminArgs {
             None => bind(DEFAULT_LISTEN).or_else(|_| bind(SocketAddr::new(DEFAULT_LISTEN.ip(), 0)))?,
         };
         let address = listener.local_addr().map_err(|error| SettingError::of_flag(FLAG, error.to_string()))?;
-        spawn(listener, health.clone());
+        admin::serve(listener, health.clone());
         Ok(address)
     }
-}
-
-fn spawn(listener: TcpListener, health: Health) {
-    tokio::spawn(async move {
-        if let Err(error) = admin::serve(listener, health).await {
-            tracing::error!(%error, "the admin listener ended");
-        }
-    });
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use millrace_host::exit::SettingError;
+use millrace_host::settings::bootstrap_servers;
 use millrace_kafka::KafkaSettings;
 use millrace_kafka::settings::Security;
 
@@ -66,24 +67,6 @@ impl BrokerArgs {
     }
 }
 
-/// Parses bootstrap servers: `HOST:PORT`, separated by commas. librdkafka ignores entries that it cannot parse.
-pub(crate) fn bootstrap_servers(text: &str) -> Result<String, String> {
-    let servers: Vec<&str> = text.split(',').map(str::trim).collect();
-    match servers.iter().find(|server| !is_address(server)) {
-        None => Ok(servers.join(",")),
-        Some(wrong) => Err(format!("{wrong:?} is not HOST:PORT; several are separated by commas")),
-    }
-}
-
-fn is_address(server: &str) -> bool {
-    let Some((host, port)) = server.rsplit_once(':') else { return false };
-    let is_name_or_ipv4 = || !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c));
-    let host_is_right = host.strip_prefix('[').map_or_else(is_name_or_ipv4, |rest| {
-        rest.strip_suffix(']').is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok())
-    });
-    host_is_right && port.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
@@ -128,17 +111,6 @@ mod tests {
         let error = args(None, folder.path()).settings().unwrap_err().to_string();
         for way in ["--kafka HOST:PORT", "KAFKA_BOOTSTRAP_SERVERS", "millrace dev", "dev.json"] {
             assert!(error.contains(way), "no {way} in: {error}");
-        }
-    }
-
-    #[test]
-    fn bootstrap_servers_are_hosts_with_ports() {
-        assert_eq!(
-            bootstrap_servers("a:9092, b.example.com:9093,[::1]:9094"),
-            Ok("a:9092,b.example.com:9093,[::1]:9094".into())
-        );
-        for wrong in ["", "a", "a:", ":9092", "a:0", "a:65536", "a:9092,", "a b:9092", "http://a:9092", "::1:9092"] {
-            assert!(bootstrap_servers(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -69,7 +69,8 @@ fn linger(text: &str) -> Result<Duration, String> {
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let kafka = args.broker.settings()?;
     let socket = BoundSocket::at(args.listen, "listen")?;
-    let health = args.admin.start(&shutdown)?;
+    let health = args.admin.start(socket.address(), &shutdown)?;
+    health.set("kafka", Status::Starting);
     let settings = ProducerSettings { linger: args.linger, ..ProducerSettings::default() };
     let producer = Producer::new(&kafka, &settings).map_err(AppError::from)?;
     let Some(reached) = shutdown.run_until_cancelled(producer.warm_up(CONNECT_TIMEOUT)).await else {

@@ -188,7 +188,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
                 Outcome::Reject { class, reason, attempts: own } => {
                     // A processor that tries again by itself has its own count.
                     let attempts = own.unwrap_or(attempts);
-                    let rejection = Rejection { attempts, class, cause: Cause::Rejected, reason: &reason };
+                    let rejection = Rejection { attempts, class, cause: Cause::of_rejection(class), reason: &reason };
                     return self.reject(task, &attempt, rejection).await;
                 }
                 Outcome::Fatal { reason } => return TaskOutcome::Halt(reason),

@@ -81,7 +81,7 @@ impl Consumer {
         shutdown: &CancellationToken,
     ) -> Result<(), ConsumerError> {
         let offsets = member.offsets();
-        let context = self.context(member, &offsets);
+        let context = self.context(member, &offsets, MemberMetrics::new(&member.subscription));
         let dlq = DeadLetterQueue::immediate(&self.producer, &self.kafka, &self.subscription.group);
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, queues, &context, Overflow::Spill);
@@ -116,7 +116,7 @@ impl Consumer {
         let offsets = member.offsets();
         let metrics = MemberMetrics::new(&member.subscription);
         let runner = BatchRunner::new(processor, dlq, assignment.clone(), &offsets, &metrics);
-        let context = EngineContext { assignment, metrics: metrics.clone(), ..self.context(member, &runner) };
+        let context = EngineContext { assignment, ..self.context(member, &runner, metrics.clone()) };
         let batcher = PartitionBatcher::new(|batch| runner.run(batch), member.options.batch_records);
         let committer = GroupCommitter::new(&member.client, &self.progress, &context.metrics);
         run(&context, batcher, committer, shutdown).await
@@ -158,7 +158,7 @@ impl Consumer {
         shutdown: &CancellationToken,
     ) -> Result<(), ConsumerError> {
         let offsets = member.offsets();
-        let context = self.context(member, &offsets);
+        let context = self.context(member, &offsets, MemberMetrics::new(&member.subscription));
         let dlq = DeadLetterQueue::transactional(&self.subscription.group);
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, None, &context, Overflow::Pause);
@@ -189,7 +189,12 @@ impl Consumer {
         members.iter().map(run).collect::<FuturesUnordered<_>>().try_collect().await
     }
 
-    fn context<'c>(&'c self, member: &'c GroupMember, offset_source: &'c dyn OffsetSource) -> EngineContext<'c> {
+    fn context<'c>(
+        &'c self,
+        member: &'c GroupMember,
+        offset_source: &'c dyn OffsetSource,
+        metrics: MemberMetrics,
+    ) -> EngineContext<'c> {
         EngineContext {
             kafka: &self.kafka,
             member,
@@ -199,7 +204,7 @@ impl Consumer {
             options: &member.options,
             subscription: &member.subscription,
             progress: &self.progress,
-            metrics: MemberMetrics::new(&member.subscription),
+            metrics,
         }
     }
 }

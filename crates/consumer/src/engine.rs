@@ -48,6 +48,9 @@ const POLL_BATCH: usize = 32;
 /// paused, so that rebalances are served and `max.poll.interval.ms` is kept.
 const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How often the same failure to poll is logged.
+const POLL_FAILURE_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
 /// How long a commit may stay unanswered when a revocation, or the end of the process, waits for it.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -80,6 +83,8 @@ pub(crate) struct Engine<'c, S, C> {
     stalled_since: Option<Instant>,
     paused: bool,
     dead_letter_run: u64,
+    /// The last failure that was logged, and when.
+    poll_failure: Option<(Option<RDKafkaErrorCode>, Instant)>,
     end: Option<ConsumerError>,
 }
 
@@ -136,6 +141,7 @@ where
             stalled_since: None,
             paused: false,
             dead_letter_run: 0,
+            poll_failure: None,
             end: None,
         }
     }
@@ -334,8 +340,15 @@ where
         if fatal {
             self.end.get_or_insert(KafkaError::call("reading from Kafka")(error).into());
         } else {
-            // The client retries by itself, and says once what is wrong.
-            tracing::warn!(error = %ClientError(error), "polling failed, retrying");
+            // The client retries by itself, and fails anew with each attempt.
+            let now = Instant::now();
+            let is_new = self
+                .poll_failure
+                .is_none_or(|(known, logged)| known != code || now.duration_since(logged) >= POLL_FAILURE_LOG_INTERVAL);
+            if is_new {
+                self.poll_failure = Some((code, now));
+                tracing::warn!(consumer = self.name, error = %ClientError(error), "polling failed, retrying");
+            }
         }
     }
 
@@ -373,8 +386,8 @@ where
         self.commit();
         let (in_flight, in_flight_bytes) = self.assignment.load();
         self.ask_ends();
-        let (lag, spilled) = (self.lag(), self.scheduler.spilled());
-        self.metrics.set(Levels { lag, in_flight, in_flight_bytes, spilled });
+        let (lag, spilled, owned) = (self.lag(), self.scheduler.spilled(), self.assignment.owned());
+        self.metrics.set(Levels { lag, owned, in_flight, in_flight_bytes, spilled });
         self.relieve_pressure();
         self.watch_stall();
     }
@@ -385,6 +398,8 @@ where
         let is_fetching = !self.paused && self.has_capacity();
         if !is_fetching || owned.iter().any(|&slot| self.assignment.slot_mut(slot).full_queues > 0) {
             self.ends.ask(self.assignment.list(&owned));
+        } else {
+            self.ends.forget();
         }
     }
 

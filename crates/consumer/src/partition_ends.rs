@@ -67,6 +67,11 @@ impl PartitionEnds {
         }));
     }
 
+    /// Fetches tell the ends again.
+    pub(crate) fn forget(&mut self) {
+        self.answers.clear();
+    }
+
     fn take_answer(&mut self) {
         let Some(answer) = self.running.as_mut().and_then(FutureExt::now_or_never) else { return };
         self.running = None;

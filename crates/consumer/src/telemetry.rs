@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use metrics::{
-    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    Counter, Gauge, Histogram, Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
 };
 use millrace_domain::DeadLetterClass;
 
@@ -21,6 +22,7 @@ pub(crate) struct MemberMetrics {
     pub(crate) abandoned: Counter,
     pub(crate) retries: Counter,
     lag: Gauge,
+    owned: Gauge,
     in_flight: Gauge,
     in_flight_bytes: Gauge,
     spilled: Gauge,
@@ -31,6 +33,8 @@ pub(crate) struct MemberMetrics {
 pub(crate) struct Levels {
     /// Offsets between what is committed and the ends of its partitions.
     pub(crate) lag: i64,
+    /// Partitions that it owns.
+    pub(crate) owned: usize,
     /// Records read and not done.
     pub(crate) in_flight: usize,
     /// Their keys and values.
@@ -46,12 +50,17 @@ impl MemberMetrics {
         // Each of a consumer's members sets gauges of its own.
         let labels = [("consumer", consumer.clone()), ("topic", subscription.topics.join(","))];
         let records = |result: &'static str| counter!(RECORDS, "consumer" => consumer.clone(), "result" => result);
+        // From the start, at 0: a rate sees no rise in a series that begins with 1.
+        for (topic, (class, cause)) in subscription.topics.iter().flat_map(|topic| Cause::ALL.map(|all| (topic, all))) {
+            dead_letters(&consumer, topic, class, cause).increment(0);
+        }
         Self {
             done: records("done"),
             dead_lettered: records("dead_lettered"),
             abandoned: records("abandoned"),
             retries: counter!(RETRIES, "consumer" => consumer.clone()),
             lag: gauge!(LAG, &labels),
+            owned: gauge!(OWNED, &labels),
             in_flight: gauge!(IN_FLIGHT, &labels),
             in_flight_bytes: gauge!(IN_FLIGHT_BYTES, &labels),
             spilled: gauge!(SPILLED, &labels),
@@ -59,21 +68,16 @@ impl MemberMetrics {
         }
     }
 
-    /// Counts an acknowledged dead letter, by the topic that its record was read from.
+    /// Counts a dead letter, by the topic that its record was read from.
     pub(crate) fn dead_letter(&self, topic: &str, class: DeadLetterClass, cause: Cause) {
         self.dead_lettered.increment(1);
-        let labels = [
-            ("consumer", self.consumer.clone()),
-            ("topic", topic.to_owned()),
-            ("class", class.as_str().to_owned()),
-            ("reason", cause.as_str().to_owned()),
-        ];
-        counter!(DEAD_LETTERS, &labels).increment(1);
+        dead_letters(&self.consumer, topic, class, cause).increment(1);
     }
 
     #[allow(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]
     pub(crate) fn set(&self, levels: Levels) {
         self.lag.set(levels.lag as f64);
+        self.owned.set(levels.owned as f64);
         self.in_flight.set(levels.in_flight as f64);
         self.in_flight_bytes.set(levels.in_flight_bytes as f64);
         self.spilled.set(levels.spilled as f64);
@@ -88,9 +92,15 @@ impl MemberMetrics {
             failed: commits("failed"),
             unknown: commits("unknown"),
             duration: histogram!(COMMIT_DURATION, &labels),
-            batch_records: histogram!(BATCH_RECORDS, &labels),
+            // Commits to the group have no batches.
+            batch_records: if store == store::GROUP { Histogram::noop() } else { histogram!(BATCH_RECORDS, &labels) },
         }
     }
+}
+
+fn dead_letters(consumer: &str, topic: &str, class: DeadLetterClass, cause: Cause) -> Counter {
+    let labels = [("consumer", consumer), ("topic", topic), ("class", class.as_str()), ("reason", cause.as_str())];
+    counter!(DEAD_LETTERS, labels.map(|(name, value)| Label::new(name, value.to_owned())).to_vec())
 }
 
 /// Where progress is kept: the label `store`.
@@ -132,7 +142,10 @@ impl CommitMetrics {
     /// So many records, or what was made of them, go together.
     #[allow(clippy::cast_precision_loss, reason = "a batch has far fewer than 2^52 records")]
     pub(crate) fn batch(&self, records: usize) {
-        self.batch_records.record(records as f64);
+        // A transaction without any moves offsets alone.
+        if records > 0 {
+            self.batch_records.record(records as f64);
+        }
     }
 }
 
@@ -140,6 +153,7 @@ const RECORDS: &str = "millrace_consumer_records_total";
 const RETRIES: &str = "millrace_consumer_retries_total";
 const DEAD_LETTERS: &str = "millrace_consumer_dead_letters_total";
 const LAG: &str = "millrace_consumer_lag_records";
+const OWNED: &str = "millrace_consumer_owned_partitions";
 const IN_FLIGHT: &str = "millrace_consumer_in_flight_records";
 const IN_FLIGHT_BYTES: &str = "millrace_consumer_in_flight_bytes";
 const SPILLED: &str = "millrace_consumer_spilled_records";
@@ -149,12 +163,16 @@ const BATCH_RECORDS: &str = "millrace_consumer_batch_records";
 
 fn describe() {
     describe_counter!(RECORDS, "Records by result: done, dead_lettered, or abandoned to the partition's next owner");
-    describe_counter!(RETRIES, "Attempts after the first of a record or of a batch");
+    describe_counter!(
+        RETRIES,
+        "Attempts after the first of a record or of a batch, without those that a consumer makes by itself"
+    );
     describe_counter!(
         DEAD_LETTERS,
         "Dead letters by source topic, error class and reason: no_value, rejected, panicked, attempts_exhausted, deleted"
     );
     describe_gauge!(LAG, "Offsets between what is committed and the end, over the partitions that this process owns");
+    describe_gauge!(OWNED, "Partitions that this process owns");
     describe_gauge!(IN_FLIGHT, "Records read and not yet done");
     describe_gauge!(IN_FLIGHT_BYTES, Unit::Bytes, "Keys and values of the records in flight");
     describe_gauge!(SPILLED, "Records that left memory and will be read again from their topic");

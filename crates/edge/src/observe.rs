@@ -109,12 +109,20 @@ fn begin_span(request: &mut Request) -> Span {
         return Span::none();
     }
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+    // Load balancers ask every few seconds.
+    if route == "/health" {
+        return Span::none();
+    }
     let method = request.method().as_str();
-    let mut span = Span::start(SpanKind::Server, traceparent(request.headers()), || {
-        format!("{method} {route}").trim_end().to_owned()
+    let mut span = Span::start(SpanKind::Server, traceparent(request.headers()), || match route {
+        // Methods and paths that match nothing are anybody's text: no part of a name.
+        "" => "HTTP".to_owned(),
+        route => format!("{method} {route}"),
     });
     span.set_text("http.request.method", method);
-    span.set_text("http.route", route);
+    if !route.is_empty() {
+        span.set_text("http.route", route);
+    }
     let parent = span.context().and_then(|context| HeaderValue::from_str(&context.to_string()).ok());
     if let Some(parent) = parent {
         request.headers_mut().insert(TRACEPARENT, parent);

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
@@ -81,7 +81,9 @@ impl RequestMetrics {
     /// A request has arrived.
     pub(crate) fn begin(&self, request: &Request) -> RequestInFlight {
         let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        let is = |route: &Route| Some(route.path) == path && route.method == request.method().as_str();
+        // What a GET answers, its HEAD does without the body.
+        let method = if request.method() == Method::HEAD { "GET" } else { request.method().as_str() };
+        let is = |route: &Route| Some(route.path) == path && route.method == method;
         self.0.in_flight.increment(1);
         RequestInFlight {
             metrics: self.clone(),
@@ -101,6 +103,10 @@ impl Routes {
 
 impl Route {
     fn new(method: &'static str, path: &'static str) -> Self {
+        // From the start, at 0: a rate sees no rise in a series that begins with 1.
+        for status in ["500", "503", "504"] {
+            counter!(REQUESTS, "method" => method, "route" => path, "status" => status).increment(0);
+        }
         Self { method, path, by_status: std::array::from_fn(|_| OnceLock::new()) }
     }
 

@@ -24,7 +24,7 @@ pub struct AdminSettings {
     ///
     /// All addresses by default, because a container's health check and Prometheus connect from outside. It is
     /// read-only and shows no event; outside a container, 127.0.0.1:9090 restricts it to the machine.
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9090", value_parser = listen_address)]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:9090", value_parser = listen_address)]
     pub admin_listen: SocketAddr,
 }
 
@@ -41,9 +41,13 @@ pub fn metrics_route() -> Router {
     Router::new().route("/metrics", get(render))
 }
 
-/// Serves [`router`] on `listener` until the process exits, also while it drains.
-pub async fn serve(listener: TcpListener, health: Health) -> std::io::Result<()> {
-    axum::serve(listener, router(health)).await
+/// Serves [`router`] on `listener` in the background until the process exits, also while it drains.
+pub fn serve(listener: TcpListener, health: Health) {
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router(health)).await {
+            tracing::error!(%error, "the admin listener ended");
+        }
+    });
 }
 
 async fn report(State(health): State<Health>) -> impl IntoResponse {

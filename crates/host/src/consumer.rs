@@ -21,6 +21,7 @@ use crate::health::Status;
 use crate::process::{self, Context};
 #[cfg(feature = "database")]
 use crate::retention::Retention;
+use crate::settings::bootstrap_servers;
 
 /// How long a broker may take to answer at the start.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(25);
@@ -54,11 +55,18 @@ async fn run<A: ConsumerApp>(args: CommandLine<A>, context: Context) -> Result<(
         args.retention.check(args.database.url().is_some())?;
     }
 
+    health.set("kafka", Status::Starting);
+    health.set(A::NAME, Status::Starting);
+    #[cfg(feature = "database")]
+    if args.database.url().is_some() {
+        health.set("database", Status::Starting);
+    }
     let kafka = KafkaSettings { security: args.kafka.security, ..KafkaSettings::plaintext(args.kafka.kafka) };
     let admin = AdminClient::new(&kafka)?;
     let Some(metadata) = shutdown.run_until_cancelled(admin.overview(BROKER_TIMEOUT)).await else { return Ok(()) };
     let brokers = metadata?.brokers;
     tracing::debug!(brokers, "Kafka answers");
+    health.set("kafka", Status::Ok);
     let dead_letters = Producer::new(&kafka, &ProducerSettings::default())?;
 
     #[cfg(feature = "database")]
@@ -66,8 +74,9 @@ async fn run<A: ConsumerApp>(args: CommandLine<A>, context: Context) -> Result<(
         None => None,
         Some(url) => {
             let Some(store) = shutdown.run_until_cancelled(database::open(url)).await else { return Ok(()) };
+            let store = store.map_err(AppError::start)?;
             health.set("database", Status::Ok);
-            Some(store.map_err(AppError::start)?)
+            Some(store)
         }
     };
     let env = AppEnv {
@@ -86,7 +95,7 @@ async fn run<A: ConsumerApp>(args: CommandLine<A>, context: Context) -> Result<(
     let outcome = tokio::select! {
         outcome = &mut end => outcome,
         () = Started::joined(&members) => {
-            health.set("kafka", Status::Ok);
+            health.set(A::NAME, Status::Ok);
             end.await
         }
     };
@@ -101,7 +110,7 @@ async fn run<A: ConsumerApp>(args: CommandLine<A>, context: Context) -> Result<(
 #[derive(Debug, Clone, Args)]
 struct KafkaArgs {
     /// The Kafka brokers, separated by commas
-    #[arg(long, value_name = "HOST:PORT,…")]
+    #[arg(long, value_name = "HOST:PORT,…", value_parser = bootstrap_servers)]
     kafka: String,
     #[command(flatten)]
     security: Security,

@@ -86,7 +86,7 @@ where
             admin = %listener.local_addr()?,
             "started"
         );
-        tokio::spawn(admin::serve(listener, health.clone()));
+        admin::serve(listener, health.clone());
 
         let context = Context { shutdown: shutdown.clone(), health: health.clone() };
         tokio::select! {

@@ -21,11 +21,10 @@ mod values;
 
 use std::ffi::OsString;
 
-use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Command, Parser};
 
-pub use values::{duration, listen_address, whole_number};
+pub use values::{bootstrap_servers, duration, listen_address, whole_number};
 
 /// Parses the settings of this process. An error is written to stderr and exits with code 2; `--help` and `--version`
 /// are written to stdout and exit with 0.
@@ -60,12 +59,21 @@ fn variable(flag: &str) -> String {
     }
 }
 
+/// Parses the variable of a flag without a value.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("must be true or false (or yes or no, on or off, 1 or 0)".to_owned()),
+    }
+}
+
 fn with_variables(command: Command) -> Command {
     command
         .mut_args(|arg| {
             let Some(variable) = arg.get_long().map(variable) else { return arg };
             let arg = if matches!(arg.get_action(), ArgAction::SetTrue) {
-                arg.value_parser(BoolishValueParser::new())
+                arg.value_parser(switch)
             } else {
                 arg.allow_negative_numbers(true)
             };

@@ -19,6 +19,9 @@ use self::otlp as exporter;
 /// The variable that names the collector: `http://localhost:4318`.
 pub const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
+/// The variable that names it for spans alone, with the path.
+const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+
 /// Why spans cannot be exported.
 #[derive(Debug, thiserror::Error)]
 #[error("{variable}: {problem}")]
@@ -40,14 +43,15 @@ pub enum Export {
     NotBuilt,
 }
 
-/// Exports this process's spans from now on, if [`ENDPOINT`] names a collector. The other variables of OpenTelemetry's
+/// Exports this process's spans from now on, if [`ENDPOINT`] names a collector, or its variant for traces. The other variables of OpenTelemetry's
 /// SDK apply: `OTEL_SERVICE_NAME` (else `service`), `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`,
 /// `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_*`. To be called outside of an async runtime.
 ///
 /// # Errors
 /// [`TraceError`] names the variable that is wrong.
 pub fn install(service: &str) -> Result<Export, TraceError> {
-    if std::env::var_os(ENDPOINT).is_none_or(|endpoint| endpoint.is_empty()) {
+    let is_set = |variable| std::env::var_os(variable).is_some_and(|endpoint| !endpoint.is_empty());
+    if !is_set(ENDPOINT) && !is_set(TRACES_ENDPOINT) {
         return Ok(Export::NoEndpoint);
     }
     exporter::install(service)
@@ -92,7 +96,8 @@ impl Span {
         Self(None)
     }
 
-    /// Its context, as the parent of what follows; `None` where it is not recorded.
+    /// Its context, as the parent of what follows, with the sampler's decision; `None` where no spans are exported, or the
+    /// parent's decision stands.
     pub fn context(&self) -> Option<TraceParent> {
         self.0.as_ref()?.context()
     }

@@ -54,7 +54,7 @@ pub(crate) fn is_active() -> bool {
     EXPORTER.get().is_some()
 }
 
-/// A recorded span.
+/// A span, recorded or left out by the sampler.
 #[derive(Debug)]
 pub(crate) struct Recording(Box<SdkSpan>);
 
@@ -67,7 +67,8 @@ impl Recording {
         }
         let parent = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(of(parent)));
         let span = tracer.build_with_context(SpanBuilder::from_name(name()).with_kind(otel(kind)), &parent);
-        span.is_recording().then(|| Self(Box::new(span)))
+        // Also where the sampler leaves it out: its context carries that decision on.
+        Some(Self(Box::new(span)))
     }
 
     pub(crate) fn context(&self) -> Option<TraceParent> {

@@ -34,8 +34,9 @@ impl From<clap::Error> for InitError {
     /// clap's message without its hints, which are about flags.
     fn from(error: clap::Error) -> Self {
         let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        Self::Unreadable(first.strip_prefix("error: ").unwrap_or(first).to_owned())
+        let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        let message = message.join(" ");
+        Self::Unreadable(message.strip_prefix("error: ").unwrap_or(&message).to_owned())
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) struct DeliveryMetrics {
     delivered: Counter,
     failed: Counter,
     skipped: Counter,
+    retries: Counter,
     attempt_duration: Histogram,
     breaker: Gauge,
 }
@@ -28,6 +29,7 @@ impl DeliveryMetrics {
             delivered: deliveries("delivered"),
             failed: deliveries("failed"),
             skipped: deliveries("skipped"),
+            retries: metrics::counter!("millrace_notifier_retries_total", "destination" => destination.to_owned()),
             attempt_duration: metrics::histogram!("millrace_notifier_attempt_duration_seconds", "destination" => destination.to_owned()),
             breaker,
         }
@@ -45,7 +47,8 @@ impl DeliveryMetrics {
 
     /// An attempt failed and another one follows.
     pub(crate) fn will_retry(&self, event: &Event<'_>, attempt: u32, failure: &Failure, delay: Duration) {
-        let Self { destination, .. } = self;
+        let Self { destination, retries, .. } = self;
+        retries.increment(1);
         tracing::debug!(
             destination,
             event_id = event.id,
@@ -94,6 +97,7 @@ fn describe() {
         "millrace_notifier_deliveries_total",
         "Notifications by destination and result: delivered, failed, or skipped for a fallback"
     );
+    metrics::describe_counter!("millrace_notifier_retries_total", "Delivery attempts after the first");
     metrics::describe_histogram!(
         "millrace_notifier_attempt_duration_seconds",
         metrics::Unit::Seconds,

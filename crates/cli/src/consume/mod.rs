@@ -60,17 +60,23 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
     for built in &chosen {
         health.set(built.consumer.name, Status::Starting);
     }
+    health.set("kafka", Status::Starting);
     let admin = args.admin.start(&health)?;
     tracing::info!(version = millrace_host::version(), %admin, "started");
     let Some(broker) = shutdown.run_until_cancelled(prepare(&args)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let broker = broker?;
+    health.set("kafka", Status::Ok);
     let database = args.database.or_that_of_dev(&args.broker);
     args.settings.check_database(&chosen, database.is_some())?;
     let store = match database {
         Some(url) => match shutdown.run_until_cancelled(millrace_host::database::open(&url)).await {
-            Some(store) => Some(store?),
+            Some(store) => {
+                let store = store?;
+                health.set("database", Status::Ok);
+                Some(store)
+            }
             None => return Ok(ExitCode::SUCCESS),
         },
         None => None,

@@ -8,12 +8,12 @@ use millrace_broker::{Apache, ApacheCluster, Embedded, embedded};
 use millrace_consumer::ConsumerOptions;
 use millrace_domain::catalogue::catalogue;
 use millrace_host::exit::SettingError;
+use millrace_host::settings::bootstrap_servers;
 use millrace_kafka::KafkaSettings;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::settings::Security;
 
 use super::producer_ids;
-use crate::discovery::bootstrap_servers;
 use crate::topics;
 
 /// The value of `--kafka`.

@@ -23,6 +23,7 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A consumer that runs.
 pub(super) struct Running {
+    name: &'static str,
     pub(super) progress: Arc<Progress>,
     topics: Vec<String>,
 }
@@ -50,10 +51,14 @@ impl Consumers {
             let consumer = built.consumer;
             let started = built.start(env.clone()).await?;
             let members = (consumer.subscriptions)().into_iter().zip(started.members);
-            let running = members.map(|(subscription, progress)| Running { progress, topics: subscription.topics });
+            let running = members.map(|(subscription, progress)| Running {
+                name: consumer.name,
+                progress,
+                topics: subscription.topics,
+            });
             consumers.running.extend(running);
             let name = consumer.name;
-            health.set(name, Status::Ok);
+            health.set(name, Status::Starting);
             let health = health.clone();
             consumers.tasks.spawn(async move {
                 let end = started.end.await;
@@ -67,8 +72,12 @@ impl Consumers {
     }
 
     /// Waits until each has its partitions.
-    pub(super) async fn joined(&self) {
-        join_all(self.running.iter().map(|consumer| consumer.progress.joined())).await;
+    pub(super) async fn joined(&self, health: &Health) {
+        let joined = self.running.iter().map(|consumer| async {
+            consumer.progress.joined().await;
+            health.set(consumer.name, Status::Ok);
+        });
+        join_all(joined).await;
     }
 
     /// Waits for a consumer that ends by itself, which none should.

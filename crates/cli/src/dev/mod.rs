@@ -102,7 +102,8 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
     let built = args.consumers.build(|_| true, &context)?;
     let socket = BoundSocket::at(args.listen, "listen")?;
     let address = socket.address();
-    let health = args.admin.start(&shutdown)?;
+    let health = args.admin.start(address, &shutdown)?;
+    health.set("kafka", Status::Starting);
     let database = args.database.map_or_else(|| database::in_data_dir(&args.data_dir), Ok)?;
     let Some(store) = shutdown.run_until_cancelled(millrace_host::database::open(&database)).await else {
         return Ok(ExitCode::SUCCESS);
@@ -129,7 +130,7 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
     };
     let mut consumers = Consumers::start(built, &env, &health).await?;
     drop(env);
-    let joined = shutdown.run_until_cancelled(Deadline::after(JOIN_TIMEOUT).limit(consumers.joined())).await;
+    let joined = shutdown.run_until_cancelled(Deadline::after(JOIN_TIMEOUT).limit(consumers.joined(&health))).await;
     joined
         .unwrap_or(Ok(()))
         .with_context(|| format!("the consumers did not join their groups on {}", kafka.bootstrap_servers))?;

@@ -76,7 +76,9 @@ impl Snapshot {
         let mut groups: Vec<Group> = futures_util::stream::iter(groups(broker, in_memory, is_dev).await?)
             .map(|admin::Group { name, kind, members }| async move {
                 let committed = broker.cluster.committed(&name, topics, BROKER_TIMEOUT).await?;
-                let reads = reads((&name, members.unwrap_or(0)), topics, &committed, first, end);
+                // The in-memory broker's are all that there might be: of these only those with members exist.
+                let exists = !in_memory || members.is_some_and(|members| members > 0);
+                let reads = reads((&name, exists), topics, &committed, first, end);
                 Ok(Group { name, kind, members, reads })
             })
             .buffer_unordered(CONCURRENCY_LIMIT)
@@ -108,9 +110,10 @@ async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<ad
     Ok(registry::groups().map(group).collect())
 }
 
-/// The topics that a group has committed offsets of, or that its members read, with the lag of each.
+/// The topics that a group has committed offsets of, or that a consumer of this program reads as this group, with the lag
+/// of each.
 fn reads(
-    (group, members): (&str, usize),
+    (group, exists): (&str, bool),
     topics: &BTreeMap<String, i32>,
     committed: &Offsets,
     first: &Offsets,
@@ -128,7 +131,7 @@ fn reads(
         partitions.map(distance).sum()
     };
     let subscribed = registry::topics_of_group(group);
-    let names = topics.keys().filter(|topic| has_committed(topic) || (members > 0 && subscribed.contains(topic)));
+    let names = topics.keys().filter(|topic| has_committed(topic) || (exists && subscribed.contains(topic)));
     names.map(|topic| (topic.clone(), lag_of(topic))).collect()
 }
 
@@ -144,7 +147,7 @@ mod tests {
     fn lag_counts_from_the_committed_else_the_first_offset() {
         let topics = BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]);
         let reads = reads(
-            ("test-group", 1),
+            ("test-group", true),
             &topics,
             &offsets(&[("a", 0, 7)]),
             &offsets(&[("a", 0, 0), ("a", 1, 2), ("b", 0, 0)]),
@@ -157,8 +160,8 @@ mod tests {
     fn a_consumer_reads_its_topics_before_its_first_commit() {
         let topics = BTreeMap::from([("orders".to_owned(), 1), ("events".to_owned(), 1)]);
         let (first, end) = (offsets(&[("orders", 0, 2)]), offsets(&[("orders", 0, 5), ("events", 0, 9)]));
-        let of = |members| reads(("millrace-payments", members), &topics, &Offsets::new(), &first, &end);
-        assert_eq!(of(1), BTreeMap::from([("orders".to_owned(), 3)]));
-        assert_eq!(of(0), BTreeMap::new(), "no members, no commits");
+        let of = |exists| reads(("millrace-payments", exists), &topics, &Offsets::new(), &first, &end);
+        assert_eq!(of(true), BTreeMap::from([("orders".to_owned(), 3)]));
+        assert_eq!(of(false), BTreeMap::new(), "no such group");
     }
 }

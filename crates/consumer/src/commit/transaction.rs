@@ -211,7 +211,6 @@ impl<P: Transformer> OffsetCommitter<P::Product> for TransactionCommitter<'_, P>
             return;
         }
         let batch = self.buffer.take(&frontiers, products);
-        self.metrics.batch(products);
         self.running = Some((Instant::now(), self.begin(batch, assignment)));
     }
 
@@ -219,7 +218,10 @@ impl<P: Transformer> OffsetCommitter<P::Product> for TransactionCommitter<'_, P>
         if let Some((begun, running)) = &mut self.running {
             let (batch, result) = ready!(running.as_mut().poll(context));
             match &result {
-                Ok(()) => self.metrics.committed(begun.elapsed()),
+                Ok(()) => {
+                    self.metrics.committed(begun.elapsed());
+                    self.metrics.batch(batch.outputs().count());
+                }
                 Err(Failure::Transaction(TransactionError::Unknown(_))) => self.metrics.unknown(),
                 Err(_) => self.metrics.failed(),
             }

@@ -298,7 +298,8 @@ impl Metric {
         let name = name.strip_prefix("millrace_").unwrap_or(name);
         let (name, unit, factor) = if let Some(name) = name.strip_suffix("_seconds") {
             (name, "Milliseconds", 1e3)
-        } else if let Some(name) = name.strip_suffix("_bytes") {
+        } else if name.ends_with("_bytes") {
+            // Of records and bytes that are counted side by side, only the unit tells which is which.
             (name, "Bytes", 1.0)
         } else {
             (name.strip_suffix("_total").unwrap_or(name), "Count", 1.0)
@@ -409,8 +410,8 @@ mod tests {
                 "http_request_duration": {"Values": [1.235, 500.0], "Counts": [1, 1]},
             }),
             json!({
-                "_aws": directive(json!([[]]), json!([metric("http_memory_used", "Bytes")])),
-                "http_memory_used": 1024.0,
+                "_aws": directive(json!([[]]), json!([metric("http_memory_used_bytes", "Bytes")])),
+                "http_memory_used_bytes": 1024.0,
             }),
         ];
         assert_eq!(documents(&emf), expected);

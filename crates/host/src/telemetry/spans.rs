@@ -15,7 +15,9 @@ pub fn install(service: &str) -> Result<(), SettingError> {
         Export::NoEndpoint => {}
         Export::Active => tracing::info!(service, "exporting spans"),
         Export::NotBuilt => {
-            tracing::warn!("{ENDPOINT} is set, and this build exports no spans; build with `--features otlp`");
+            tracing::warn!(
+                "{ENDPOINT} or its variant for traces is set, and this build exports no spans; build with `--features otlp`"
+            );
         }
     }
     Ok(())

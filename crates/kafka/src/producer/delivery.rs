@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use millrace_domain::ErrorClass;
@@ -54,6 +55,7 @@ impl From<ProduceError> for Undelivered {
 
 /// The reports of one call.
 pub(super) struct Deliveries {
+    begun: Instant,
     reports: Mutex<Vec<Report>>,
     outstanding: AtomicUsize,
     waiter: AtomicWaker,
@@ -62,6 +64,7 @@ pub(super) struct Deliveries {
 impl Deliveries {
     pub(super) fn new(count: usize) -> Arc<Self> {
         Arc::new(Self {
+            begun: Instant::now(),
             reports: Mutex::new(vec![Err(ProduceError::Closed.into()); count]),
             outstanding: AtomicUsize::new(count),
             waiter: AtomicWaker::new(),
@@ -74,13 +77,16 @@ impl Deliveries {
         Box::new(Opaque { deliveries: Arc::clone(self), index })
     }
 
-    pub(super) fn settle(&self, index: usize, report: Report) {
+    /// Takes a report; returns the time since the call where it is the last.
+    pub(super) fn settle(&self, index: usize, report: Report) -> Option<Duration> {
         if let Some(slot) = self.reports.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
             *slot = report;
         }
-        if self.outstanding.fetch_sub(1, Ordering::AcqRel) == 1 {
+        let is_last = self.outstanding.fetch_sub(1, Ordering::AcqRel) == 1;
+        if is_last {
             self.waiter.wake();
         }
+        is_last.then(|| self.begun.elapsed())
     }
 
     /// Waits for all reports; they come in the order of the records.
@@ -183,7 +189,15 @@ impl ProducerContext<NoCustomPartitioner> for DeliveryContext {
                 Err(Undelivered { error, check })
             }
         };
-        opaque.deliveries.settle(opaque.index, report);
+        // Here, and not by the caller, who may have gone.
+        match &report {
+            Ok(_) => self.metrics.acknowledged(),
+            Err(undelivered) if undelivered.check.is_none() => self.metrics.failed(&undelivered.error),
+            Err(_) => {}
+        }
+        if let Some(duration) = opaque.deliveries.settle(opaque.index, report) {
+            self.metrics.settled(duration);
+        }
         self.queue_space.notify_waiters();
     }
 }

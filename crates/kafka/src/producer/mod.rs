@@ -154,12 +154,15 @@ impl Producer {
 
     /// Writes records and waits until each is acknowledged or has failed; results are in the order of the records.
     pub async fn send_all(&self, records: Vec<ProducerRecord<'_>>) -> Vec<Result<Ack, ProduceError>> {
-        let begun = Instant::now();
         let sent_before = self.client.context().sent().snapshot();
+        let metrics = self.client.context().metrics();
         let deliveries = Deliveries::new(records.len());
         for (index, record) in records.into_iter().enumerate() {
             if let Err(error) = self.enqueue(record, &deliveries, index).await {
-                deliveries.settle(index, Err(error.into()));
+                metrics.failed(&error);
+                if let Some(duration) = deliveries.settle(index, Err(error.into())) {
+                    metrics.settled(duration);
+                }
             }
         }
         let reports = deliveries.settled().await;
@@ -171,11 +174,16 @@ impl Producer {
         let sent_since =
             if reports.iter().any(needs_check) { self.client.context().sent().next_snapshot().await } else { None };
         let report = |report: Result<_, Undelivered>| {
-            report.map_err(|undelivered| undelivered.confirmed(&sent_before, sent_since.as_ref()))
+            report.map_err(|undelivered| {
+                let is_checked = undelivered.check.is_some();
+                let error = undelivered.confirmed(&sent_before, sent_since.as_ref());
+                if is_checked {
+                    metrics.failed(&error);
+                }
+                error
+            })
         };
-        let reports: Vec<_> = reports.into_iter().map(report).collect();
-        self.client.context().metrics().reported(&reports, begun.elapsed());
-        reports
+        reports.into_iter().map(report).collect()
     }
 
     /// librdkafka reports a fatal error under the code of its cause, so query `fatal_error` after any error.

@@ -13,6 +13,10 @@ const DURATION: &str = "millrace_kafka_produce_duration_seconds";
 const QUEUED_RECORDS: &str = "millrace_kafka_producer_queue_records";
 const QUEUED_BYTES: &str = "millrace_kafka_producer_queue_bytes";
 
+/// The label `result` of errors.
+const NOT_WRITTEN: &str = "not_written";
+const UNKNOWN: &str = "unknown";
+
 /// The metrics of one producer. Made once: a lookup by name costs more than a record.
 pub(super) struct ProducerMetrics {
     acknowledged: Counter,
@@ -30,9 +34,17 @@ impl ProducerMetrics {
             ERRORS,
             "Records that were not acknowledged, by error class and result: not_written, or unknown"
         );
-        describe_histogram!(DURATION, Unit::Seconds, "From handing records to the producer to their acknowledgement");
+        describe_histogram!(
+            DURATION,
+            Unit::Seconds,
+            "From handing records to the producer to their acknowledgement, or failure"
+        );
         describe_gauge!(QUEUED_RECORDS, "Records that producers hold until they are acknowledged");
         describe_gauge!(QUEUED_BYTES, Unit::Bytes, "Bytes of the records that producers hold");
+        // From the start, at 0: a rate sees no rise in a series that begins with 1.
+        for (class, result) in [("transient", NOT_WRITTEN), ("transient", UNKNOWN), ("permanent", NOT_WRITTEN)] {
+            counter!(ERRORS, "class" => class, "result" => result).increment(0);
+        }
         Self {
             acknowledged: counter!(RECORDS),
             duration: metrics::histogram!(DURATION),
@@ -42,17 +54,19 @@ impl ProducerMetrics {
         }
     }
 
-    /// Counts the reports of one call.
-    pub(super) fn reported<T>(&self, reports: &[Result<T, ProduceError>], duration: Duration) {
+    pub(super) fn acknowledged(&self) {
+        self.acknowledged.increment(1);
+    }
+
+    #[allow(clippy::unused_self, reason = "errors are rare, and have no handle of their own")]
+    pub(super) fn failed(&self, error: &ProduceError) {
+        let result = if error.may_be_written() { UNKNOWN } else { NOT_WRITTEN };
+        counter!(ERRORS, "class" => error.class().as_str(), "result" => result).increment(1);
+    }
+
+    /// All records of a call have their report.
+    pub(super) fn settled(&self, duration: Duration) {
         self.duration.record(duration);
-        let mut acknowledged = 0;
-        for report in reports {
-            match report {
-                Ok(_) => acknowledged += 1,
-                Err(error) => failed(error),
-            }
-        }
-        self.acknowledged.increment(acknowledged);
     }
 
     /// Sets what the producer holds: records, and their bytes.
@@ -70,11 +84,6 @@ impl Drop for ProducerMetrics {
     fn drop(&mut self) {
         self.set_queued(0, 0);
     }
-}
-
-fn failed(error: &ProduceError) {
-    let result = if error.may_be_written() { "unknown" } else { "not_written" };
-    counter!(ERRORS, "class" => error.class().as_str(), "result" => result).increment(1);
 }
 
 #[cfg(test)]
