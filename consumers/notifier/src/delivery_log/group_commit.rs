@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use metrics::Counter;
 use millrace_domain::{Backoff, ErrorClass};
 use millrace_store::StoreError;
 use tokio::sync::mpsc;
@@ -42,23 +43,44 @@ impl<T: Send + 'static> GroupCommit<T> {
     }
 }
 
-/// The retries of one transaction: without limit while the database is unavailable.
-#[derive(Default)]
-pub(super) struct Retries(u32);
-
-impl Retries {
-    /// Waits before the next attempt.
-    ///
-    /// # Errors
-    /// The error, where it is not transient: retrying would not help.
-    pub(super) async fn after(&mut self, error: StoreError) -> Result<(), String> {
+/// Makes a transaction, again and again while the database is unavailable.
+///
+/// # Errors
+/// The error, where it is not transient: retrying would not help.
+pub(super) async fn commit<T, F>(transaction: impl Fn() -> F) -> Result<T, String>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut failures = 0;
+    loop {
+        let error = match transaction().await {
+            Ok(committed) => {
+                commits("committed").increment(1);
+                return Ok(committed);
+            }
+            Err(error) => error,
+        };
+        commits("failed").increment(1);
         if error.class() != ErrorClass::Transient {
             return Err(error.to_string());
         }
-        self.0 = self.0.saturating_add(1);
-        tracing::warn!(%error, attempt = self.0, "recording deliveries failed, retrying");
-        let delay = BACKOFF.delay(self.0, None, &mut rand::rng());
+        failures += 1;
+        tracing::warn!(%error, attempt = failures, "recording deliveries failed, retrying");
+        let delay = BACKOFF.delay(failures, None, &mut rand::rng());
         tokio::time::sleep(delay).await;
-        Ok(())
     }
+}
+
+/// Describes the metrics, and begins them at 0.
+pub(super) fn describe() {
+    metrics::describe_counter!(COMMITS, "Transactions that record notifications and deliveries: committed or failed");
+    for result in ["committed", "failed"] {
+        commits(result).increment(0);
+    }
+}
+
+const COMMITS: &str = "millrace_notifier_database_commits_total";
+
+fn commits(result: &'static str) -> Counter {
+    metrics::counter!(COMMITS, "result" => result)
 }

@@ -13,7 +13,7 @@ use millrace_store::{AcceptResult, Delivery, NewNotification, NotificationOutcom
 use tokio::sync::oneshot;
 
 pub(crate) use self::context::DeliveryContext;
-use self::group_commit::{GroupCommit, Retries};
+use self::group_commit::{GroupCommit, commit};
 
 /// Writes to the tables of notifications and deliveries, each by group commit.
 pub(crate) struct DeliveryLog {
@@ -58,6 +58,7 @@ pub(crate) struct AttemptRecord {
 impl DeliveryLog {
     /// A log in this store. Writes run in tasks of the current runtime, and end with it.
     pub(crate) fn new(store: Store) -> Self {
+        group_commit::describe();
         let recording = store.clone();
         Self {
             accepting: GroupCommit::start(move |requests| accept(store.clone(), requests)),
@@ -105,18 +106,7 @@ const SHUTTING_DOWN: &str = "the process is shutting down";
 
 async fn accept(store: Store, requests: Vec<AcceptRequest>) {
     let new: Vec<_> = requests.iter().map(AcceptRequest::as_new).collect();
-    let mut retries = Retries::default();
-    let accepted = loop {
-        match store.accept_notifications(&new).await {
-            Ok(accepted) => break Ok(accepted),
-            Err(error) => {
-                if let Err(reason) = retries.after(error).await {
-                    break Err(reason);
-                }
-            }
-        }
-    };
-    match accepted {
+    match commit(|| store.accept_notifications(&new)).await {
         Ok(accepted) => {
             for (request, accepted) in requests.into_iter().zip(accepted) {
                 // The receiver may be dropped: its partition was revoked.
@@ -141,17 +131,7 @@ async fn record(store: Store, entries: Vec<LogEntry>) {
             }
         }
     }
-    let mut retries = Retries::default();
-    let written = loop {
-        match store.record_deliveries(&attempts, &results).await {
-            Ok(()) => break Ok(()),
-            Err(error) => {
-                if let Err(reason) = retries.after(error).await {
-                    break Err(reason);
-                }
-            }
-        }
-    };
+    let written = commit(|| store.record_deliveries(&attempts, &results)).await;
     for entry in entries {
         if let LogEntry::Outcome { reply, .. } = entry {
             // The receiver may be dropped: its partition was revoked.
