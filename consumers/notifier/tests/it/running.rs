@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 
 use crate::setup::{config_file, route, webhook};
 
-pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A notifier process. Killed on drop.
 pub(crate) struct Running(Child);

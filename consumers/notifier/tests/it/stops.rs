@@ -10,7 +10,7 @@ use millrace_testkit::kafka::{self, Kafka, RawRecord};
 use millrace_testkit::webhook::Answer;
 use millrace_testkit::{WebhookReceiver, eventually};
 
-use crate::running::{WAIT_TIMEOUT, start};
+use crate::running::start;
 use crate::setup::{config_file, webhook};
 
 /// Notifications every [`BURST_INTERVAL`]: more than the webhook takes, so that some are always in flight.
@@ -30,6 +30,9 @@ async fn produce(kafka: &Kafka, produced: &AtomicUsize, over: &AtomicBool) {
         produced.fetch_add(BURST, Ordering::Relaxed);
     }
 }
+
+/// How long ten thousand deliveries of 100 ms may take beside other tests.
+const DELIVERED_TIMEOUT: Duration = Duration::from_secs(120);
 
 const USERS: usize = 50;
 
@@ -69,8 +72,8 @@ async fn stop_under_load(unreachable: Option<usize>) {
     let options = ["--allow-private-destinations", "--notifier-config", config.path().to_str().unwrap()];
     let arrived = || receiver.received_at("/hook");
     let until = async |count: usize| {
-        eventually(WAIT_TIMEOUT, &format!("{count} are delivered"), async || (arrived().len() >= count).then_some(()))
-            .await;
+        let is_delivered = async || (arrived().len() >= count).then_some(());
+        eventually(DELIVERED_TIMEOUT, &format!("{count} are delivered"), is_delivered).await;
     };
 
     let (produced, over) = (AtomicUsize::new(0), AtomicBool::new(false));
