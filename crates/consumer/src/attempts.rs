@@ -4,9 +4,9 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
+use millrace_domain::Backoff;
 use millrace_domain::dead_letter::RECORD_DELETED;
 use millrace_domain::traceparent::TraceParent;
-use millrace_domain::{Backoff, DeadLetterClass};
 use millrace_kafka::failpoint;
 use tokio::sync::Semaphore;
 
@@ -119,7 +119,6 @@ impl<'a> Attempt<'a> {
 /// Runs records through a processor.
 pub(crate) struct Attempts<'p, P> {
     processor: &'p P,
-    group: &'p str,
     dlq: DeadLetterQueue<'p>,
     backoff: Backoff,
     limit: u32,
@@ -135,7 +134,6 @@ impl<'p, P: Processor> Attempts<'p, P> {
         let EngineContext { options, .. } = *context;
         Self {
             processor,
-            group: &context.subscription.group,
             dlq,
             backoff: options.backoff,
             limit: options.max_attempts,
@@ -149,7 +147,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
     /// Runs a task until it is done, spilled, abandoned, or the consumer must stop.
     pub(crate) async fn run(&self, task: Task<'_>) -> TaskEnd<P::Product> {
         failpoint!("record.taken");
-        let mut span = trace::begin(&task.record, self.group);
+        let mut span = trace::begin(&task.record, self.dlq.group());
         let outcome = self.decide(&task, span.context()).await;
         if let TaskOutcome::DeadLettered { cause, .. } = &outcome {
             span.failed(cause.as_str());
@@ -168,18 +166,19 @@ impl<'p, P: Processor> Attempts<'p, P> {
         };
         if task.is_deleted {
             // Nobody can process it any more: its dead letter says so, and where it stood.
-            let rejection = Rejection { attempts: 0, ..Rejection::permanent(Cause::Deleted, RECORD_DELETED) };
+            let rejection = Rejection { attempts: 0, cause: Cause::Deleted, reason: RECORD_DELETED };
             return self.reject(task, &attempt, rejection).await;
         }
         if let Some(reason) = poison(&task.record) {
-            return self.reject(task, &attempt, Rejection::permanent(Cause::NoValue, reason)).await;
+            let rejection = Rejection { attempts: 1, cause: Cause::NoValue, reason };
+            return self.reject(task, &attempt, rejection).await;
         }
         loop {
             let attempts = attempt.number;
             let outcome = match self.attempt(task, &attempt).await {
                 Ok(outcome) => outcome,
                 Err(panic) => {
-                    let rejection = Rejection { attempts, ..Rejection::permanent(Cause::Panicked, &panic) };
+                    let rejection = Rejection { attempts, cause: Cause::Panicked, reason: &panic };
                     return self.reject(task, &attempt, rejection).await;
                 }
             };
@@ -188,7 +187,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
                 Outcome::Reject { class, reason, attempts: own } => {
                     // A processor that tries again by itself has its own count.
                     let attempts = own.unwrap_or(attempts);
-                    let rejection = Rejection { attempts, class, cause: Cause::of_rejection(class), reason: &reason };
+                    let rejection = Rejection { attempts, cause: Cause::of_rejection(class), reason: &reason };
                     return self.reject(task, &attempt, rejection).await;
                 }
                 Outcome::Fatal { reason } => return TaskOutcome::Halt(reason),
@@ -199,8 +198,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
                     return TaskOutcome::Spilled(Some(SpillRequest { queue, resume_token }));
                 }
                 Outcome::Retry { reason, .. } if attempts >= self.limit => {
-                    let (class, cause) = (DeadLetterClass::Transient, Cause::AttemptsExhausted);
-                    let rejection = Rejection { attempts, class, cause, reason: &reason };
+                    let rejection = Rejection { attempts, cause: Cause::AttemptsExhausted, reason: &reason };
                     return self.reject(task, &attempt, rejection).await;
                 }
                 Outcome::Retry { after, reason } => {
@@ -240,9 +238,9 @@ impl<'p, P: Processor> Attempts<'p, P> {
         attempt: &Attempt<'_>,
         rejection: Rejection<'_>,
     ) -> TaskOutcome<P::Product> {
-        let Rejection { class, cause, .. } = rejection;
+        let cause = rejection.cause;
         match self.dlq.reject([(&task.record, rejection)].into_iter(), attempt).await {
-            Ok(mut letters) => TaskOutcome::DeadLettered { class, cause, letter: letters.pop() },
+            Ok(mut letters) => TaskOutcome::DeadLettered { cause, letter: letters.pop() },
             Err(error) => error.outcome(),
         }
     }

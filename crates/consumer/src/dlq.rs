@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use millrace_domain::catalogue::dead_letter_topic;
 use millrace_domain::dead_letter::DeadLetter;
 use millrace_domain::traceparent::TraceParent;
-use millrace_domain::{Backoff, DeadLetterClass, ErrorClass};
+use millrace_domain::{Backoff, ErrorClass};
 
 use crate::attempts::Attempt;
 use crate::dlq::cause::Cause;
@@ -32,19 +32,10 @@ const BACKOFF: Backoff = Backoff { base: Duration::from_millis(200), cap: Durati
 pub(crate) struct Rejection<'r> {
     /// How often it was tried.
     pub(crate) attempts: u32,
-    /// Whether the record or something else is at fault.
-    pub(crate) class: DeadLetterClass,
     /// What is wrong, as one of a fixed set.
     pub(crate) cause: Cause,
     /// What is wrong.
     pub(crate) reason: &'r str,
-}
-
-impl<'r> Rejection<'r> {
-    /// The record itself is at fault, at the first attempt.
-    pub(crate) fn permanent(cause: Cause, reason: &'r str) -> Self {
-        Self { attempts: 1, class: DeadLetterClass::Permanent, cause, reason }
-    }
 }
 
 /// The dead-letter queue of one group.
@@ -105,7 +96,8 @@ impl<'p> DeadLetterQueue<'p> {
     }
 
     fn letter(&self, record: &Record<'_>, rejection: &Rejection<'_>) -> OwnedProducerRecord {
-        let Rejection { attempts, class, reason, .. } = *rejection;
+        let Rejection { attempts, cause, reason } = *rejection;
+        let class = cause.class();
         tracing::warn!(
             topic = record.topic(), partition = record.partition(), offset = record.offset(), event_id = record.id(),
             trace_id = record.trace().map(TraceParent::trace_id_text), attempts, %class, reason,

@@ -267,9 +267,9 @@ where
                 self.metrics.done.increment(1);
                 self.dead_letter_run = 0;
             }
-            TaskOutcome::DeadLettered { class, cause, letter } => {
+            TaskOutcome::DeadLettered { cause, letter } => {
                 self.done(handle, letter.map_or(Output::Nothing, Output::Letter));
-                self.count_dead_letter(handle, class, cause);
+                self.count_dead_letter(handle, cause);
             }
             TaskOutcome::Spilled(_) => self.assignment.end(handle, false),
             TaskOutcome::Abandoned => self.abandon(handle),
@@ -306,11 +306,11 @@ where
         self.metrics.abandoned.increment(1);
     }
 
-    fn count_dead_letter(&mut self, handle: RecordHandle, class: DeadLetterClass, cause: Cause) {
+    fn count_dead_letter(&mut self, handle: RecordHandle, cause: Cause) {
         self.progress.count(true);
-        self.metrics.dead_letter(&self.assignment.slot_mut(handle.slot).topic, class, cause);
+        self.metrics.dead_letter(&self.assignment.slot_mut(handle.slot).topic, cause);
         // What a destination that is down refuses, or retention deletes, is not the deploy's fault.
-        self.dead_letter_run += u64::from(class == DeadLetterClass::Permanent && cause != Cause::Deleted);
+        self.dead_letter_run += u64::from(cause.class() == DeadLetterClass::Permanent && cause != Cause::Deleted);
     }
 
     fn halt(&mut self, reason: String) {

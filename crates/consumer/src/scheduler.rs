@@ -7,7 +7,6 @@ pub(crate) mod keyed;
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
-use millrace_domain::DeadLetterClass;
 use millrace_kafka::{OwnedProducerRecord, Record};
 
 use crate::assignment::RecordHandle;
@@ -102,8 +101,6 @@ pub(crate) enum TaskOutcome<T> {
     Done(T),
     /// The record was refused.
     DeadLettered {
-        /// Whether the record or something else was at fault.
-        class: DeadLetterClass,
         /// Why.
         cause: Cause,
         /// The dead letter, where it is still to be written; otherwise it is acknowledged.

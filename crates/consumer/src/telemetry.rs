@@ -8,7 +8,6 @@ use metrics::{
     Counter, Gauge, Histogram, Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
 };
-use millrace_domain::DeadLetterClass;
 
 use crate::dlq::cause::Cause;
 use crate::options::Subscription;
@@ -51,8 +50,8 @@ impl MemberMetrics {
         let labels = [("consumer", consumer.clone()), ("topic", subscription.topics.join(","))];
         let records = |result: &'static str| counter!(RECORDS, "consumer" => consumer.clone(), "result" => result);
         // From the start, at 0: a rate sees no rise in a series that begins with 1.
-        for (topic, (class, cause)) in subscription.topics.iter().flat_map(|topic| Cause::ALL.map(|all| (topic, all))) {
-            dead_letters(&consumer, topic, class, cause).increment(0);
+        for (topic, cause) in subscription.topics.iter().flat_map(|topic| Cause::ALL.map(|cause| (topic, cause))) {
+            dead_letters(&consumer, topic, cause).increment(0);
         }
         Self {
             done: records("done"),
@@ -69,9 +68,9 @@ impl MemberMetrics {
     }
 
     /// Counts a dead letter, by the topic that its record was read from.
-    pub(crate) fn dead_letter(&self, topic: &str, class: DeadLetterClass, cause: Cause) {
+    pub(crate) fn dead_letter(&self, topic: &str, cause: Cause) {
         self.dead_lettered.increment(1);
-        dead_letters(&self.consumer, topic, class, cause).increment(1);
+        dead_letters(&self.consumer, topic, cause).increment(1);
     }
 
     #[allow(clippy::cast_precision_loss, reason = "gauges are floating-point numbers")]
@@ -98,8 +97,9 @@ impl MemberMetrics {
     }
 }
 
-fn dead_letters(consumer: &str, topic: &str, class: DeadLetterClass, cause: Cause) -> Counter {
-    let labels = [("consumer", consumer), ("topic", topic), ("class", class.as_str()), ("reason", cause.as_str())];
+fn dead_letters(consumer: &str, topic: &str, cause: Cause) -> Counter {
+    let labels =
+        [("consumer", consumer), ("topic", topic), ("class", cause.class().as_str()), ("reason", cause.as_str())];
     counter!(DEAD_LETTERS, labels.map(|(name, value)| Label::new(name, value.to_owned())).to_vec())
 }
 

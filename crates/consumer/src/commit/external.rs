@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use millrace_domain::{Backoff, DeadLetterClass};
+use millrace_domain::Backoff;
 use tokio::time::Instant;
 
 use crate::assignment::watch::AssignmentWatch;
@@ -64,8 +64,7 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
                         span.failed(cause.as_str());
                     }
                 }
-                let class = DeadLetterClass::Permanent;
-                let dead_lettered = |cause| TaskOutcome::DeadLettered { class, cause, letter: None };
+                let dead_lettered = |cause| TaskOutcome::DeadLettered { cause, letter: None };
                 let finished = records.handles.iter().zip(rejected);
                 let outcome = |rejected: Option<Cause>| rejected.map_or(TaskOutcome::Done(()), dead_lettered);
                 finished.map(|(&handle, rejected)| Completion { handle, outcome: outcome(rejected) }).collect()
@@ -153,9 +152,9 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
         attempt: &Attempt<'_>,
     ) -> Result<(), BatchFailure> {
         let attempts = attempt.number();
-        let rejected = rejections.iter().map(|(index, cause, reason)| {
-            (&records.records[*index], Rejection { attempts, ..Rejection::permanent(*cause, reason) })
-        });
+        let rejected = rejections
+            .iter()
+            .map(|(index, cause, reason)| (&records.records[*index], Rejection { attempts, cause: *cause, reason }));
         let written = self.dlq.reject(rejected, attempt).await;
         written.map(drop).map_err(DlqWriteError::outcome)
     }

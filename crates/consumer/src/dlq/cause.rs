@@ -18,20 +18,23 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
-    /// Each cause with the classes that it can have.
-    pub(crate) const ALL: [(DeadLetterClass, Self); 5] = [
-        (DeadLetterClass::Permanent, Self::NoValue),
-        (DeadLetterClass::Permanent, Self::Rejected),
-        (DeadLetterClass::Permanent, Self::Panicked),
-        (DeadLetterClass::Transient, Self::AttemptsExhausted),
-        (DeadLetterClass::Permanent, Self::Deleted),
-    ];
+    /// Each of them.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::NoValue, Self::Rejected, Self::Panicked, Self::AttemptsExhausted, Self::Deleted];
 
     /// The cause of a processor's own decision. One that tries again by itself gives up with a transient failure.
     pub(crate) fn of_rejection(class: DeadLetterClass) -> Self {
         match class {
             DeadLetterClass::Permanent => Self::Rejected,
             DeadLetterClass::Transient => Self::AttemptsExhausted,
+        }
+    }
+
+    /// Whether the record or something else is at fault.
+    pub(crate) fn class(self) -> DeadLetterClass {
+        match self {
+            Self::NoValue | Self::Rejected | Self::Panicked | Self::Deleted => DeadLetterClass::Permanent,
+            Self::AttemptsExhausted => DeadLetterClass::Transient,
         }
     }
 
