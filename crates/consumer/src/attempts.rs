@@ -208,7 +208,7 @@ impl<'p, P: Processor> Attempts<'p, P> {
                         topic = record.topic(),
                         offset = record.offset(),
                         event_id = record.id(),
-                        trace_id = record.trace().map(TraceParent::trace_id_text),
+                        trace_id = record.trace_id(),
                         attempt = attempt.number,
                         ?delay,
                         reason,

@@ -30,7 +30,7 @@ use crate::scheduler::batch::PartitionBatcher;
 use crate::scheduler::keyed::{KeyedScheduler, Overflow};
 use crate::spill::pressure::MemoryPressure;
 use crate::start_offsets::OffsetSource;
-use crate::telemetry::MemberMetrics;
+use crate::telemetry::{self, MemberMetrics};
 
 /// How long a broker may take to say whether it is the embedded one.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -67,10 +67,14 @@ impl Consumer {
         queues: Option<&dyn DestinationQueues>,
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
-        let members = GroupMember::join_each_topic(&self.kafka, &self.subscription, &self.options)?;
-        let result = self.run_all(&members, |member| self.keyed_member(member, processor, queues, &shutdown)).await;
-        close_all(members).await;
-        result
+        loop {
+            let members = GroupMember::join_each_topic(&self.kafka, &self.subscription, &self.options)?;
+            let result = self.run_all(&members, |member| self.keyed_member(member, processor, queues, &shutdown)).await;
+            close_all(members).await;
+            if !self.joins_again(&result, &shutdown) {
+                return result;
+            }
+        }
     }
 
     async fn keyed_member<P: Processor<Product = ()>>(
@@ -99,10 +103,14 @@ impl Consumer {
         processor: &P,
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
-        let members = GroupMember::join_each_topic(&self.kafka, &self.subscription, &self.options)?;
-        let result = self.run_all(&members, |member| self.batch_member(member, processor, &shutdown)).await;
-        close_all(members).await;
-        result
+        loop {
+            let members = GroupMember::join_each_topic(&self.kafka, &self.subscription, &self.options)?;
+            let result = self.run_all(&members, |member| self.batch_member(member, processor, &shutdown)).await;
+            close_all(members).await;
+            if !self.joins_again(&result, &shutdown) {
+                return result;
+            }
+        }
     }
 
     async fn batch_member<P: BatchProcessor>(
@@ -142,11 +150,15 @@ impl Consumer {
                 "the embedded broker has no real transactions: at least once here, not exactly once"
             );
         }
-        let member = GroupMember::join(&self.kafka, self.subscription.clone(), self.options.clone())?;
-        self.progress.begin(1);
-        let result = self.transactional_member(&member, processor, producer, is_in_memory, &shutdown).await;
-        close_all(vec![member]).await;
-        result
+        loop {
+            let member = GroupMember::join(&self.kafka, self.subscription.clone(), self.options.clone())?;
+            self.progress.begin(1);
+            let result = self.transactional_member(&member, processor, producer, is_in_memory, &shutdown).await;
+            close_all(vec![member]).await;
+            if !self.joins_again(&result, &shutdown) {
+                return result;
+            }
+        }
     }
 
     async fn transactional_member<P: Transformer>(
@@ -174,6 +186,19 @@ impl Consumer {
             metrics,
         );
         run(&context, scheduler, transactions, shutdown).await
+    }
+
+    /// Whether a consumer that ended joins its group again, with new clients: where a membership was lost. What was in flight
+    /// is not committed, and read again by whoever owns it then.
+    fn joins_again(&self, result: &Result<(), ConsumerError>, shutdown: &CancellationToken) -> bool {
+        let Err(error @ ConsumerError::MembershipLost(_)) = result else { return false };
+        let consumer = &self.subscription.name;
+        let is_running = !shutdown.is_cancelled();
+        if is_running {
+            tracing::warn!(consumer, %error, "group membership lost, joining again");
+            telemetry::rejoins(consumer).increment(1);
+        }
+        is_running
     }
 
     /// Runs every member's engine. Where one ends by itself, all do, as one engine would.

@@ -9,7 +9,6 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use millrace_domain::catalogue::dead_letter_topic;
 use millrace_domain::dead_letter::DeadLetter;
-use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{Backoff, ErrorClass};
 
 use crate::attempts::Attempt;
@@ -100,7 +99,7 @@ impl<'p> DeadLetterQueue<'p> {
         let class = cause.class();
         tracing::warn!(
             topic = record.topic(), partition = record.partition(), offset = record.offset(), event_id = record.id(),
-            trace_id = record.trace().map(TraceParent::trace_id_text), attempts, %class, reason,
+            trace_id = record.trace_id(), attempts, %class, reason,
             "dead-lettering a record"
         );
         let letter = DeadLetter {

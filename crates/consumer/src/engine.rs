@@ -28,6 +28,7 @@ use crate::context::{Context, RebalanceEvent};
 use crate::dlq::cause::Cause;
 use crate::error::ConsumerError;
 use crate::group_member::GroupMember;
+use crate::membership_watch::MembershipWatch;
 use crate::options::{ConsumerOptions, GroupProtocol, Subscription};
 use crate::partition_ends::PartitionEnds;
 use crate::progress::Progress;
@@ -70,6 +71,7 @@ pub(crate) struct Engine<'c, S, C> {
     progress: &'c Progress,
     /// Whether the group has answered this member, be it with no partitions.
     has_joined: bool,
+    membership: MembershipWatch,
     metrics: MemberMetrics,
     pub(crate) revocation: Option<Revocation>,
     /// An assignment or a seek whose start offsets are being looked up.
@@ -130,6 +132,7 @@ where
             name: &context.subscription.name,
             progress,
             has_joined: false,
+            membership: context.member.watch(),
             metrics: context.metrics.clone(),
             revocation: None,
             pending: None,
@@ -390,6 +393,17 @@ where
         self.metrics.set(Levels { lag, owned, in_flight, in_flight_bytes, spilled });
         self.relieve_pressure();
         self.watch_stall();
+        self.watch_membership();
+    }
+
+    /// Ends this member where its client owns nothing and does not join again.
+    fn watch_membership(&mut self) {
+        let is_settled = self.pending.is_none() && self.revocation.is_none() && !self.committer.is_committing();
+        if self.assignment.owned() > 0 || !is_settled || self.draining.is_some() {
+            self.membership.reset();
+        } else if self.membership.is_lost() {
+            self.end.get_or_insert(ConsumerError::MembershipLost(self.options.rejoin_timeout));
+        }
     }
 
     /// Asks for the ends of the owned partitions while fetches do not tell them.

@@ -1,5 +1,7 @@
 //! Why a consumer ends other than by being asked to.
 
+use std::time::Duration;
+
 use millrace_kafka::KafkaError;
 use millrace_kafka::producer::TransactionError;
 use thiserror::Error;
@@ -19,6 +21,12 @@ pub enum ConsumerError {
          group.coordinator.rebalance.protocols"
     )]
     GroupProtocol,
+    /// A group member owned nothing, and the coordinator, which answered, did not have it as such a member. [`Consumer`]
+    /// joins again with a new client.
+    ///
+    /// [`Consumer`]: crate::Consumer
+    #[error("no member of its group, or without the partitions that the group has assigned to it, for {} s", .0.as_secs())]
+    MembershipLost(Duration),
     /// The processor, or the dead-letter limit, stopped it. Nothing was committed after that.
     #[error("the consumer halted: {0}")]
     Halted(String),

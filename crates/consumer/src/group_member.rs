@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
 use crate::group_offsets::GroupOffsetSource;
+use crate::membership_watch::MembershipWatch;
 use crate::options::{ConsumerOptions, Subscription};
 use crate::partition_ends::PartitionEnds;
 use millrace_kafka::{KafkaError, KafkaSettings};
@@ -77,6 +78,11 @@ impl GroupMember {
     /// The ends of its partitions.
     pub(crate) fn ends(&self) -> PartitionEnds {
         PartitionEnds::new(&self.client, &self.queries)
+    }
+
+    /// Whether the group agrees that it owns nothing.
+    pub(crate) fn watch(&self) -> MembershipWatch {
+        MembershipWatch::new(&self.client, &self.queries, &self.subscription, self.options.rejoin_timeout)
     }
 
     /// Leaves the group, which waits for the broker, for at most [`CLOSE_TIMEOUT`].

@@ -21,6 +21,7 @@ mod engine;
 mod error;
 mod group_member;
 mod group_offsets;
+mod membership_watch;
 mod offset_map;
 mod options;
 mod outcome;

@@ -11,6 +11,8 @@ use rdkafka::ClientConfig;
 use millrace_kafka::KafkaError;
 use millrace_kafka::{KafkaSettings, Record};
 
+const REJOIN_TIMEOUT: Duration = Duration::from_mins(1);
+
 const DRAIN_DEADLINE: Duration = Duration::from_secs(18);
 
 /// Names the order key of a record whose own key is null; `None` where it has none. Records of a partition with the same
@@ -98,6 +100,10 @@ pub struct ConsumerOptions {
     /// Delays between attempts.
     #[arg(skip)]
     pub backoff: Backoff,
+    /// How long the coordinator may say that a member that owns nothing is none, or has partitions, before the consumer joins
+    /// again with a new client. A member of a group that rebalances is one, however long it takes.
+    #[arg(skip = REJOIN_TIMEOUT)]
+    pub rejoin_timeout: Duration,
     /// How often offsets are committed.
     #[arg(skip = Duration::from_millis(500))]
     pub commit_interval: Duration,
@@ -131,6 +137,7 @@ impl Default for ConsumerOptions {
             group_protocol: GroupProtocol::Classic,
             batch_records: 5_000,
             backoff: Backoff::default(),
+            rejoin_timeout: REJOIN_TIMEOUT,
             commit_interval: Duration::from_millis(500),
             drain_deadline: DRAIN_DEADLINE,
         }

@@ -53,6 +53,7 @@ impl MemberMetrics {
         for (topic, cause) in subscription.topics.iter().flat_map(|topic| Cause::ALL.map(|cause| (topic, cause))) {
             dead_letters(&consumer, topic, cause).increment(0);
         }
+        rejoins(&consumer).increment(0);
         Self {
             done: records("done"),
             dead_lettered: records("dead_lettered"),
@@ -95,6 +96,11 @@ impl MemberMetrics {
             batch_records: if store == store::GROUP { Histogram::noop() } else { histogram!(BATCH_RECORDS, &labels) },
         }
     }
+}
+
+/// Counts how often a consumer joined its group again with new clients.
+pub(crate) fn rejoins(consumer: &str) -> Counter {
+    counter!(REJOINS, "consumer" => consumer.to_owned())
 }
 
 fn dead_letters(consumer: &str, topic: &str, cause: Cause) -> Counter {
@@ -157,6 +163,7 @@ const OWNED: &str = "millrace_consumer_owned_partitions";
 const IN_FLIGHT: &str = "millrace_consumer_in_flight_records";
 const IN_FLIGHT_BYTES: &str = "millrace_consumer_in_flight_bytes";
 const SPILLED: &str = "millrace_consumer_spilled_records";
+const REJOINS: &str = "millrace_consumer_rejoins_total";
 const COMMITS: &str = "millrace_consumer_commits_total";
 const COMMIT_DURATION: &str = "millrace_consumer_commit_duration_seconds";
 const BATCH_RECORDS: &str = "millrace_consumer_batch_records";
@@ -173,6 +180,7 @@ fn describe() {
     );
     describe_gauge!(LAG, "Offsets between what is committed and the end, over the partitions that this process owns");
     describe_gauge!(OWNED, "Partitions that this process owns");
+    describe_counter!(REJOINS, "Times that a consumer joined its group again because a membership was lost");
     describe_gauge!(IN_FLIGHT, "Records read and not yet done");
     describe_gauge!(IN_FLIGHT_BYTES, Unit::Bytes, "Keys and values of the records in flight");
     describe_gauge!(SPILLED, "Records that left memory and will be read again from their topic");

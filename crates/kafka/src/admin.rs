@@ -300,7 +300,7 @@ fn groups(client: &BaseConsumer<LoggingContext>, timeout: Duration) -> KafkaResu
     let still_exists = |name: &str| listed.groups().iter().any(|group| group.name() == name);
     groups.extend(described.into_iter().filter(|group| still_exists(&group.name)).map(|group| {
         let kind = if group.is_of_consumer_protocol { GroupKind::Consumer } else { GroupKind::Other };
-        let members = group.is_of_consumer_protocol.then_some(group.members);
+        let members = group.is_of_consumer_protocol.then_some(group.members.len());
         Group { name: group.name, kind, members }
     }));
     Ok(groups)

@@ -6,6 +6,7 @@ pub mod failpoint;
 mod ffi;
 pub mod headers;
 pub mod logging_context;
+mod membership;
 #[cfg(feature = "msk")]
 pub mod msk;
 pub mod offsets;
@@ -18,6 +19,7 @@ pub mod settings;
 
 pub use error::KafkaError;
 pub use ffi::{commit_async, is_group_member, known_end};
+pub use membership::assigned_by_coordinator;
 pub use offsets::{Committed, GroupOffsets};
 pub use owned_record::OwnedProducerRecord;
 pub use producer::{Ack, ProduceError, Producer, ProducerRecord};

@@ -110,6 +110,11 @@ impl Record<'_> {
         headers.filter_map(|(_, value)| str::from_utf8(value?).ok()).last().and_then(TraceParent::parse)
     }
 
+    /// The trace that it belongs to, as log lines show it.
+    pub fn trace_id(&self) -> Option<String> {
+        self.trace().map(TraceParent::trace_id_text)
+    }
+
     /// Its envelope. What the headers lack is derived from its topic and position.
     pub fn envelope(&self) -> Envelope<'static> {
         Envelope::from_headers(self.headers(), || self.default_envelope())

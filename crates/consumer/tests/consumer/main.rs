@@ -4,6 +4,7 @@
 mod fixture;
 mod groups;
 mod keyed;
+mod membership;
 mod metrics;
 mod size_limit;
 mod spill;

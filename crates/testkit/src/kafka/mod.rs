@@ -20,6 +20,7 @@
 
 mod container;
 mod produce;
+mod proxy;
 mod read;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ use crate::docker::{Container, Docker};
 use crate::missing::skip;
 
 pub use produce::{Place, RawRecord, TransactionEnd};
+pub use proxy::{ApiKey, CONSUMER_GROUP_DESCRIBE, DESCRIBE_GROUPS, FIND_COORDINATOR, JOIN_GROUP, LossyProxy};
 pub use read::{Isolation, OwnedRecord};
 
 /// The time-out of one operation on a healthy broker, on a busy machine.

@@ -1,0 +1,104 @@
+//! Whether the group agrees with a member that owns nothing.
+//!
+//! librdkafka joins again by itself when its session was lost. It is not certain to: a `JoinGroup` request that is never
+//! answered is given up after `max.poll.interval.ms` (5 minutes) only, and until then the client is connected, healthy and
+//! no member. The coordinator knows: it is asked while nothing is owned, which is the rule for a spare member alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use millrace_kafka::assigned_by_coordinator;
+use millrace_kafka::error::ClientError;
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::error::KafkaResult;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::context::Context;
+use crate::options::Subscription;
+
+/// How long a query may take, and a closing client waits for it.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How many times the coordinator is asked until a membership counts as lost.
+const QUERIES: u32 = 4;
+
+/// Asks the coordinator for the membership of a client that owns nothing.
+pub(crate) struct MembershipWatch {
+    client: Arc<StreamConsumer<Context>>,
+    /// Queries under way: they block their caller, and the client must not close before they end.
+    queries: TaskTracker,
+    subscription: Subscription,
+    /// How long the group may disagree.
+    timeout: Duration,
+    running: Option<JoinHandle<KafkaResult<bool>>>,
+    asked: Option<Instant>,
+    disagrees_since: Option<Instant>,
+}
+
+impl MembershipWatch {
+    pub(crate) fn new(
+        client: &Arc<StreamConsumer<Context>>,
+        queries: &TaskTracker,
+        subscription: &Subscription,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            client: Arc::clone(client),
+            queries: queries.clone(),
+            subscription: subscription.clone(),
+            timeout,
+            running: None,
+            asked: None,
+            disagrees_since: None,
+        }
+    }
+
+    /// The client owns partitions, or is about to: nothing is asked.
+    pub(crate) fn reset(&mut self) {
+        self.running = None;
+        self.disagrees_since = None;
+    }
+
+    /// Whether the client, which owns nothing, is no member of its group, or is one with partitions that it knows nothing
+    /// of, and has been for the whole time-out. Asks the coordinator now and then; an answer counts from a later call on.
+    pub(crate) fn is_lost(&mut self) -> bool {
+        if let Some(answer) = self.running.as_mut().and_then(FutureExt::now_or_never) {
+            self.running = None;
+            match answer.map_err(|_| None).and_then(|answer| answer.map_err(Some)) {
+                Ok(true) => self.disagrees_since = None,
+                Ok(false) => {
+                    return self.disagrees_since.get_or_insert_with(Instant::now).elapsed() >= self.timeout;
+                }
+                // Without an answer nothing is known.
+                Err(error) => {
+                    self.disagrees_since = None;
+                    let (consumer, error) = (&self.subscription.name, error.map(ClientError));
+                    tracing::debug!(consumer, ?error, "asking the group coordinator for the membership failed");
+                }
+            }
+        }
+        if self.running.is_none() && self.asked.is_none_or(|asked| asked.elapsed() >= self.timeout / QUERIES) {
+            self.asked = Some(Instant::now());
+            let (client, subscription) = (Arc::clone(&self.client), self.subscription.clone());
+            self.running = Some(self.queries.spawn_blocking(move || agrees(&client, &subscription)));
+        }
+        false
+    }
+}
+
+/// Whether the group has this client as a member without partitions. A client without topics is rightly no member.
+fn agrees(client: &StreamConsumer<Context>, subscription: &Subscription) -> KafkaResult<bool> {
+    if let Some(partitions) = assigned_by_coordinator(client, &subscription.group, QUERY_TIMEOUT)? {
+        return Ok(partitions == 0);
+    }
+    for topic in &subscription.topics {
+        let metadata = client.fetch_metadata(Some(topic), QUERY_TIMEOUT)?;
+        if metadata.topics().iter().any(|topic| !topic.partitions().is_empty()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
