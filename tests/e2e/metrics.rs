@@ -58,6 +58,10 @@ async fn promtool_accepts_the_metrics_of_every_program() {
         counted(&http, &dev_address, line).await;
     }
 
+    let refused = http.post(url("/metrics")).send().await.expect("an answer");
+    assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(refused.headers()["content-type"], "application/problem+json");
+
     let listen = free_address();
     let serve_admin = free_address();
     let args = ["serve", "--kafka", &kafka, "--listen", &listen, "--admin-listen", &serve_admin];

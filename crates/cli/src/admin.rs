@@ -51,7 +51,11 @@ impl EdgeAdminArgs {
     /// The routes of the API, with `/metrics` beside them where it has no listener of its own. Their `/health` stays what
     /// it is.
     pub(crate) fn beside(self, routes: Router) -> Router {
-        if self.admin_listen.is_some() { routes } else { routes.merge(admin::metrics_route()) }
+        if self.admin_listen.is_some() {
+            routes
+        } else {
+            routes.merge(admin::metrics_route().method_not_allowed_fallback(millrace_edge::method_not_allowed))
+        }
     }
 }
 

@@ -38,6 +38,7 @@ use self::telemetry::{BatchMetrics, RequestMetrics};
 pub use database::LazyDatabase;
 pub use deadline::RequestDeadline;
 pub use problem::{FieldProblem, Problem, ProblemBody};
+pub use routes::method_not_allowed;
 pub use sink::{Ack, BoxFuture, EventRecord, KafkaSink, Sink, SinkError};
 pub use status::{BrokerStatus, ConsumerStatus, Status, StatusSource, TopicStatus};
 pub use stored::{

@@ -22,7 +22,7 @@ mod values;
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Command, Parser};
+use clap::{Arg, ArgAction, Command, Parser};
 
 pub use values::{bootstrap_servers, duration, listen_address, whole_number};
 
@@ -39,7 +39,8 @@ pub fn try_parse_from<T: Parser>(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<T, clap::Error> {
     let mut command = with_variables(T::command());
-    let mut matches = command.try_get_matches_from_mut(args).map_err(naming_variables)?;
+    let parsed = command.try_get_matches_from_mut(args);
+    let mut matches = parsed.map_err(|error| naming_unreadable(error, &mut command)).map_err(naming_variables)?;
     T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
@@ -82,6 +83,26 @@ fn with_variables(command: Command) -> Command {
             if is_empty { arg } else { arg.env(variable).hide_env_values(true) }
         })
         .mut_subcommands(with_variables)
+}
+
+/// Names the settings whose variables are not UTF-8: clap's error names none.
+fn naming_unreadable(error: clap::Error, command: &mut Command) -> clap::Error {
+    let unreadable = if error.kind() == ErrorKind::InvalidUtf8 { unreadable(command) } else { Vec::new() };
+    if unreadable.is_empty() {
+        return error;
+    }
+    command.error(ErrorKind::InvalidUtf8, format!("not UTF-8: the value of {}", unreadable.join(" and ")))
+}
+
+fn unreadable(command: &Command) -> Vec<String> {
+    let is_unreadable =
+        |arg: &&Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.to_str().is_none());
+    let own = command.get_arguments().filter(is_unreadable).filter_map(|arg| arg.get_long().map(name));
+    let mut names: Vec<_> = own.chain(command.get_subcommands().flat_map(unreadable)).collect();
+    // Subcommands share settings.
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// `error` with the variable beside each flag that it names.

@@ -182,14 +182,7 @@ impl Destination {
             return Err(self.circuit_open());
         }
         context.attempt_started();
-        let mut span = Span::start(SpanKind::Client, event.trace, || format!("deliver {}", self.name));
-        span.set_text("millrace.destination", &self.name);
-        span.set_text("messaging.message.id", event.id);
-        let result = self.send(event).await;
-        if let Err(failure) = &result {
-            span.failed(&failure.reason);
-        }
-        drop(span);
+        let result = self.send_traced(event).await;
         context.record_attempt(event, &self.name, &result);
         self.metrics.attempt_ended(start.elapsed());
         match &result {
@@ -204,6 +197,18 @@ impl Destination {
                 self.breaker().succeeded();
                 self.metrics.breaker_closed();
             }
+        }
+        result
+    }
+
+    /// Sends within a span of its own.
+    async fn send_traced(&self, event: &Event<'_>) -> Result<(), Failure> {
+        let mut span = Span::start(SpanKind::Client, event.trace, || format!("deliver {}", self.name));
+        span.set_text("millrace.destination", &self.name);
+        span.set_text("messaging.message.id", event.id);
+        let result = self.send(event).await;
+        if let Err(failure) = &result {
+            span.failed(&failure.reason);
         }
         result
     }

@@ -1,5 +1,6 @@
 //! Runs `millrace` as a child process.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
@@ -43,7 +44,7 @@ impl Millrace {
         Self { command, folder }
     }
 
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }

@@ -1,5 +1,8 @@
 //! Wrong settings: exit code 2, and an error that names the flag and the variable.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use crate::millrace::Millrace;
 
 async fn refused(command: Millrace, names: &[&str]) {
@@ -30,6 +33,16 @@ async fn a_wrong_value_is_named_by_its_flag_and_its_variable() {
         }
     }
     refused(Millrace::new(["replay", "events"]), &["events.dlq"]).await;
+}
+
+#[tokio::test]
+async fn a_variable_that_is_not_utf_8_is_named() {
+    let not_utf_8 = OsStr::from_bytes(b"\xff");
+    for variable in ["MILLRACE_COUNT", "KAFKA_SASL_USERNAME"] {
+        let flag = if variable == "MILLRACE_COUNT" { "--count" } else { "--kafka-sasl-username" };
+        let expected = format!("not UTF-8: the value of {flag} ({variable})");
+        refused(Millrace::new(["tail", "events"]).env(variable, not_utf_8), &[&expected]).await;
+    }
 }
 
 #[tokio::test]

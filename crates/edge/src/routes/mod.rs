@@ -44,7 +44,8 @@ pub(crate) async fn not_found(uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, format!("no route matches {}; GET /openapi.json lists the routes", uri.path()))
 }
 
-pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+/// The answer to a method that a path does not support: a 405 problem.
+pub async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("{} does not support {method}; see the Allow header", uri.path()),
