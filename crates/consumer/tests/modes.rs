@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
 use millrace_consumer::{
-    Attempt, Batch, BatchError, BatchProcessor, Consumer, ConsumerError, ConsumerOptions, Outcome, Processor, Refused,
-    Subscription, Transformer, Written,
+    Attempt, Batch, BatchError, BatchProcessor, Consumer, ConsumerError, ConsumerOptions, GroupProtocol, Outcome,
+    Processor, Refused, Subscription, Transformer, Written,
 };
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
@@ -36,6 +36,7 @@ struct Fixture<'k> {
     source: String,
     made: String,
     group: String,
+    group_protocol: GroupProtocol,
 }
 
 struct Member {
@@ -61,7 +62,8 @@ impl<'k> Fixture<'k> {
         let (source, made) = (kafka::unique("source"), kafka::unique("made"));
         let letters = TopicSpec::new(format!("{source}.dlq"), 1);
         kafka.create_topics(&[TopicSpec::new(&source, partitions), TopicSpec::new(&made, partitions), letters]).await;
-        Self { kafka, source, made, group: kafka::unique("millrace-test") }
+        let (group, group_protocol) = (kafka::unique("millrace-test"), GroupProtocol::Classic);
+        Self { kafka, source, made, group, group_protocol }
     }
 
     fn consumer(&self) -> (KafkaSettings, Consumer) {
@@ -71,6 +73,7 @@ impl<'k> Fixture<'k> {
         let options = ConsumerOptions {
             commit_interval: Duration::from_millis(50),
             batch_records: 40,
+            group_protocol: self.group_protocol,
             ..ConsumerOptions::default()
         };
         (settings.clone(), Consumer::new(settings, subscription, options, producer))
@@ -252,6 +255,17 @@ fn numbers(range: std::ops::Range<usize>) -> impl Iterator<Item = RawRecord> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_record_is_copied_exactly_once_through_rebalances() {
     let Some(fixture) = Fixture::set(6).await else { return };
+    copies_through_rebalances(&fixture).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_consumer_protocol_copies_exactly_once_too() {
+    let Some(fixture) = Fixture::set(6).await else { return };
+    copies_through_rebalances(&Fixture { group_protocol: GroupProtocol::Consumer, ..fixture }).await;
+}
+
+/// Members come, go in good order, and are cut off, and each record is copied once and in its key's order.
+async fn copies_through_rebalances(fixture: &Fixture<'_>) {
     let mut members = vec![fixture.copier().await];
     for round in 0..5 {
         fixture.kafka.produce(&fixture.source, numbers(round * 2_000..(round + 1) * 2_000)).await;
@@ -381,13 +395,26 @@ async fn a_store_that_somebody_else_moved_on_is_followed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_row_is_lost_or_repeated_while_commits_are_unanswered() {
     let Some(fixture) = Fixture::set(3).await else { return };
+    stores_through_unanswered_commits(&fixture).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_consumer_protocol_loses_and_repeats_no_row() {
+    let Some(fixture) = Fixture::set(3).await else { return };
+    stores_through_unanswered_commits(&Fixture { group_protocol: GroupProtocol::Consumer, ..fixture }).await;
+}
+
+/// Two members join one after the other, so that partitions move meanwhile.
+async fn stores_through_unanswered_commits(fixture: &Fixture<'_>) {
     let table: Arc<Mutex<Table>> = Arc::default();
     table.lock().unwrap().breaks = true;
     fixture.kafka.produce(&fixture.source, numbers(0..6_000)).await;
-    let member = fixture.keeper(&table);
+    let members = [fixture.keeper(&table), fixture.keeper(&table)];
     fixture.until_no_lag().await;
     table.lock().unwrap().breaks = false;
-    member.stop().await;
+    for member in members {
+        member.stop().await;
+    }
     let mut rows: Vec<usize> = table.lock().unwrap().rows.iter().map(|row| row.parse().unwrap()).collect();
     rows.sort_unstable();
     assert_eq!(rows, (0..6_000).collect::<Vec<_>>());
