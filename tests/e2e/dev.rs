@@ -8,6 +8,7 @@ use millrace_testkit::wait::eventually;
 use reqwest::StatusCode;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::http::{client, found, notify, post, serving};
 use crate::program::{Program, free_address};
@@ -101,6 +102,8 @@ async fn a_port_or_data_directory_in_use_is_named() {
 /// Closing a terminal closes the readers of both streams, and sends SIGHUP.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_terminal_ends_it_with_exit_code_0() {
+    // Under `nohup` a child would ignore the signal like its parent; of a parent that handles it, it does not.
+    let _handled = signal(SignalKind::hangup()).expect("a handler");
     let folder = tempfile::tempdir().expect("a folder");
     let (address, data_dir) = (free_address(), folder.path().display().to_string());
     let mut program = Program::start_unread("millrace", &["dev", "--listen", &address, "--data-dir", &data_dir]);
