@@ -1,4 +1,4 @@
-//! Makes the topics that a broker does not have yet.
+//! Makes the topics that a broker does not have yet, and grows others.
 
 mod letters;
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::error::{KafkaError as RdKafkaError, KafkaResult};
@@ -60,8 +60,8 @@ pub enum Error {
         /// The last refusal.
         source: RdKafkaError,
     },
-    /// The broker refused a topic: its name, its settings, or the right to make it.
-    #[error("the broker refused to create the topic `{topic}`: {code}")]
+    /// The broker refused a topic: its name, its settings, or the right to make or to grow it.
+    #[error("the broker refused the topic `{topic}`: {code}")]
     Refused {
         /// The topic's name.
         topic: String,
@@ -98,7 +98,7 @@ where
     let admin = AdminClient::from_config_and_context(client, context).map_err(Error::Client)?;
     let admin = Arc::new(admin);
     let existing = loop {
-        match leaders(&admin).await {
+        match led_partitions(&admin).await {
             Ok(existing) => break existing,
             Err(source) if deadline.passed() => {
                 let bootstrap_servers = client.get("bootstrap.servers").unwrap_or("(none)").to_owned();
@@ -118,8 +118,28 @@ where
         }
     }
     let created = create(&admin, &missing, &deadline).await?;
-    wait_until_ready(&admin, &missing, &deadline).await?;
+    // Another process may have made it with fewer partitions.
+    wait_until_ready(&admin, &missing, |_| 1, &deadline).await?;
     Ok(created)
+}
+
+/// Gives existing topics more partitions, and returns when they can be written to. Takes at most `bound` and a second.
+///
+/// # Errors
+/// [`Error`] names the cases. What grew before an error stays.
+pub async fn grow<C>(client: &ClientConfig, context: C, topics: &[TopicSpec], bound: Duration) -> Result<(), Error>
+where
+    C: ClientContext + 'static,
+{
+    let deadline = Deadline { end: Instant::now() + bound, bound };
+    let admin = AdminClient::from_config_and_context(client, context).map_err(Error::Client)?;
+    let partitions = |topic: &TopicSpec| usize::try_from(topic.partitions).unwrap_or(0);
+    let grown: Vec<_> = topics.iter().map(|topic| NewPartitions::new(&topic.name, partitions(topic))).collect();
+    let options = AdminOptions::new().request_timeout(Some(bound)).operation_timeout(Some(bound));
+    for result in admin.create_partitions(&grown, &options).await.map_err(Error::Client)? {
+        result.map_err(|(topic, code)| Error::Refused { topic, code })?;
+    }
+    wait_until_ready(&Arc::new(admin), topics, partitions, &deadline).await
 }
 
 struct Deadline {
@@ -168,19 +188,20 @@ fn new_topic(topic: &TopicSpec) -> NewTopic<'_> {
         .fold(NewTopic::new(&topic.name, topic.partitions, replication), |new, (name, value)| new.set(name, value))
 }
 
+/// Waits until each topic has at least `partitions`, and all of them have a leader.
 async fn wait_until_ready<C>(
     admin: &Arc<AdminClient<C>>,
     topics: &[TopicSpec],
+    partitions: impl Fn(&TopicSpec) -> usize,
     deadline: &Deadline,
 ) -> Result<(), Error>
 where
     C: ClientContext + 'static,
 {
     loop {
-        let leaders = leaders(admin).await.unwrap_or_default();
-        let led = |topic: &str| leaders.get(topic).copied().unwrap_or(false);
-        let waiting: Vec<String> =
-            topics.iter().filter(|topic| !led(&topic.name)).map(|topic| topic.name.clone()).collect();
+        let existing = led_partitions(admin).await.unwrap_or_default();
+        let is_waiting = |topic: &&TopicSpec| existing.get(&topic.name).copied().unwrap_or(0) < partitions(topic);
+        let waiting: Vec<String> = topics.iter().filter(is_waiting).map(|topic| topic.name.clone()).collect();
         if waiting.is_empty() {
             return Ok(());
         }
@@ -191,8 +212,8 @@ where
     }
 }
 
-/// The topics that exist, and of each whether all its partitions have a leader.
-async fn leaders<C>(admin: &Arc<AdminClient<C>>) -> KafkaResult<BTreeMap<String, bool>>
+/// The topics that exist, and how many partitions each has; 0 where one of them has no leader.
+async fn led_partitions<C>(admin: &Arc<AdminClient<C>>) -> KafkaResult<BTreeMap<String, usize>>
 where
     C: ClientContext + 'static,
 {
@@ -200,7 +221,8 @@ where
     blocking(move || {
         let metadata = admin.inner().fetch_metadata(None, REQUEST)?;
         let led = |topic: &MetadataTopic| {
-            !topic.partitions().is_empty() && topic.partitions().iter().all(|partition| partition.leader() >= 0)
+            let is_led = topic.partitions().iter().all(|partition| partition.leader() >= 0);
+            if is_led { topic.partitions().len() } else { 0 }
         };
         Ok(metadata.topics().iter().map(|topic| (topic.name().to_owned(), led(topic))).collect())
     })

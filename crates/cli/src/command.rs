@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use millrace_host::telemetry::logs::LogSettings;
 use tokio_util::sync::CancellationToken;
 
-use crate::{consume, dev, load, order, replay, serve, tail, topology};
+use crate::{consume, dev, load, order, replay, serve, tail, topics, topology};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,6 +16,7 @@ Examples:
   millrace tail notifications --from -5        the last five, then what comes
   millrace replay notifications.dlq --dry-run  list what would be replayed
   millrace topology --format svg > flow.svg    what the broker holds, drawn
+  millrace topics apply --dry-run              what the broker's topics lack
   millrace consume notifier                    deliver notifications from here
 
 Every flag --x-y may be given as the variable MILLRACE_X_Y instead; millrace COMMAND --help names them. The broker \
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Tail(Box<tail::Args>),
     Replay(Box<replay::Args>),
     Topology(Box<topology::Args>),
+    Topics(Box<topics::Args>),
     Consume(Box<consume::Args>),
 }
 
@@ -60,7 +62,9 @@ impl Command {
         match self {
             Self::Dev(_) => CommandKind::Interactive,
             Self::Serve(_) | Self::Consume(_) => CommandKind::Service,
-            Self::Load(_) | Self::Order(_) | Self::Tail(_) | Self::Replay(_) | Self::Topology(_) => CommandKind::Tool,
+            Self::Load(_) | Self::Order(_) | Self::Tail(_) | Self::Replay(_) | Self::Topology(_) | Self::Topics(_) => {
+                CommandKind::Tool
+            }
         }
     }
 
@@ -74,6 +78,7 @@ impl Command {
             Self::Tail(args) => until(&shutdown, tail::run(&args)).await,
             Self::Replay(args) => replay::run(&args, &shutdown).await,
             Self::Topology(args) => until(&shutdown, topology::run(&args)).await,
+            Self::Topics(args) => topics::run(*args).await,
             Self::Consume(args) => consume::run(*args, shutdown).await,
         }
     }

@@ -16,6 +16,7 @@ mod replay;
 mod serve;
 mod tail;
 mod terminal_text;
+mod text_table;
 mod topics;
 mod topology;
 

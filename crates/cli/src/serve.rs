@@ -37,7 +37,7 @@ Examples:
 /// Serve the HTTP edge alone, on a broker
 ///
 /// A 2xx means that every in-sync replica has the record. GET /openapi.json describes all routes. The topics must
-/// exist: millrace consume and millrace dev create missing ones.
+/// exist: millrace topics apply creates them, and so do millrace consume and millrace dev.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

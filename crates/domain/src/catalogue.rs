@@ -1,8 +1,12 @@
 //! The topic catalogue: every topic of Millrace, from `topics.json`, which Terraform and shell scripts read as well.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
+
+/// What the headers of a dead letter may take beside its record, in bytes.
+pub const DEAD_LETTER_BYTES: u32 = 64 << 10;
 
 /// The catalogue file.
 const SOURCE: &str = include_str!("../topics.json");
@@ -50,7 +54,7 @@ pub struct DeadLetters {
     pub retention_ms: i64,
     /// Kafka's `cleanup.policy`.
     pub cleanup_policy: String,
-    /// Kafka's `max.message.bytes`: the largest source record and 64 KiB for the `dlq.*` headers.
+    /// Kafka's `max.message.bytes`: the largest source record and [`DEAD_LETTER_BYTES`].
     pub max_message_bytes: u32,
 }
 
@@ -85,7 +89,70 @@ pub struct Catalogue {
     pub consumers: Vec<Consumer>,
 }
 
+/// Why a text is no catalogue.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// It is not JSON of a catalogue's shape.
+    #[error("{0}")]
+    Shape(#[from] serde_json::Error),
+    /// A value that Kafka or a consumer cannot use.
+    #[error("{topic}: {problem}")]
+    Value {
+        /// The topic, or what else it is about.
+        topic: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
 impl Catalogue {
+    /// Reads a catalogue: JSON of the shape of Millrace's own, `topics.json`.
+    ///
+    /// # Errors
+    /// [`CatalogueError`] says where it is wrong.
+    pub fn read(text: &str) -> Result<Self, CatalogueError> {
+        let catalogue: Self = serde_json::from_str(text)?;
+        catalogue.check()?;
+        Ok(catalogue)
+    }
+
+    fn check(&self) -> Result<(), CatalogueError> {
+        let mut names = BTreeSet::new();
+        let problem_of = |topic: &Topic, is_new: bool| {
+            let dead_letters = &self.dead_letters;
+            let expected = format!("{}{}", topic.name, dead_letters.suffix);
+            if !is_new {
+                Some("there are two topics of this name".to_owned())
+            } else if topic.partitions < 1 {
+                Some(format!("partitions must be at least 1, not {}", topic.partitions))
+            } else if topic.retention_ms < -1 {
+                Some(format!("retention_ms must be milliseconds, or -1 for ever, not {}", topic.retention_ms))
+            } else if topic.dead_letter_topic.as_ref().is_some_and(|name| *name != expected) {
+                Some(format!("its dead_letter_topic must be {expected}"))
+            } else if dead_letters.max_message_bytes < topic.max_message_bytes.saturating_add(DEAD_LETTER_BYTES)
+                && topic.dead_letter_topic.is_some()
+            {
+                Some(format!("dead_letters.max_message_bytes must be its own and {DEAD_LETTER_BYTES} more"))
+            } else {
+                None
+            }
+        };
+        for topic in self.all() {
+            let is_new = names.insert(topic.name.clone());
+            if let Some(problem) = problem_of(&topic, is_new) {
+                return Err(CatalogueError::Value { topic: topic.name, problem });
+            }
+        }
+        let used = self.consumers.iter().flat_map(|consumer| consumer.reads.iter().chain(&consumer.writes));
+        match used.filter(|name| self.topic(name).is_none()).min() {
+            Some(name) => {
+                let problem = "a consumer uses it, and it is no topic".to_owned();
+                Err(CatalogueError::Value { topic: name.clone(), problem })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The topic of this name, without dead-letter topics.
     pub fn topic(&self, name: &str) -> Option<&Topic> {
         self.topics.iter().find(|topic| topic.name == name)
@@ -123,7 +190,7 @@ impl Catalogue {
 pub fn catalogue() -> &'static Catalogue {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
         // The file is compiled in and tests parse it: this cannot fail at run time.
-        serde_json::from_str(SOURCE).expect("topics.json is a valid catalogue")
+        Catalogue::read(SOURCE).expect("topics.json is a valid catalogue")
     });
     &CATALOGUE
 }
@@ -164,7 +231,7 @@ mod tests {
             if let Some(dead_letters) = &topic.dead_letter_topic {
                 assert_eq!(*dead_letters, dead_letter_topic(&topic.name));
             }
-            assert!(catalogue().dead_letters.max_message_bytes >= topic.max_message_bytes + 64 * 1024);
+            assert!(catalogue().dead_letters.max_message_bytes >= topic.max_message_bytes + DEAD_LETTER_BYTES);
         }
     }
 
@@ -181,12 +248,19 @@ mod tests {
     }
 
     #[test]
-    fn topic_names_are_unique_and_topics_have_partitions() {
-        let all = catalogue().all();
-        let mut names: Vec<_> = all.iter().map(|topic| topic.name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), all.len());
-        assert!(all.iter().all(|topic| topic.partitions > 0 && topic.retention_ms > 0));
+    fn a_wrong_catalogue_names_the_topic_and_the_field() {
+        let changed = |from: &str, to: &str| Catalogue::read(&SOURCE.replacen(from, to, 1)).unwrap_err().to_string();
+        for (from, to, expected) in [
+            ("\"partitions\": 3", "\"partitions\": 0", "notifications: partitions must be at least 1, not 0"),
+            ("\"name\": \"events\"", "\"name\": \"notifications\"", "notifications: there are two topics"),
+            ("604800000", "-2", "notifications: retention_ms must be"),
+            ("orders.dlq", "letters", "orders: its dead_letter_topic must be orders.dlq"),
+            ("1048576", "1100000", "notifications: dead_letters.max_message_bytes must be its own and 65536 more"),
+            ("\"reads\": [\"orders\"]", "\"reads\": [\"order\"]", "order: a consumer uses it"),
+            ("\"partitions\": 3", "\"partition\": 3", "unknown field `partition`"),
+        ] {
+            let error = changed(from, to);
+            assert!(error.contains(expected), "{from} to {to}: {error}");
+        }
     }
 }

@@ -18,6 +18,7 @@ pub mod json;
 pub mod key;
 pub mod payment;
 pub mod record_count;
+pub mod topic_plan;
 pub mod traceparent;
 pub mod utc;
 

@@ -4,7 +4,7 @@ mod admin;
 mod group_member;
 mod records;
 
-pub(crate) use admin::{describe_groups, set_topic_setting, topic_id, topic_setting};
+pub(crate) use admin::{describe_groups, set_topic_setting, topic_id, topic_settings};
 pub(crate) use group_member::member_id;
 pub use group_member::{commit_async, is_group_member, known_end};
 pub(crate) use records::{Persistence, headers, persistence, remove_headers};

@@ -1,5 +1,5 @@
-//! Reports topics that the edge writes to and the broker does not have: `serve` creates none, and names the commands
-//! that do.
+//! Reports topics that the edge writes to and the broker does not have: `serve` creates none, and names the command
+//! that does.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long metadata is cached: many failed writes cause one request.
 const METADATA_MAX_AGE: Duration = Duration::from_secs(1);
 
-/// A sink whose errors name a missing topic, and the commands that create it.
+/// A sink whose errors name a missing topic, and the command that creates it.
 pub(super) struct TopicCheck {
     inner: KafkaSink,
     cluster: AdminClient,
@@ -58,10 +58,10 @@ impl TopicCheck {
         }
     }
 
-    /// The commands that create topics.
+    /// The command that creates topics.
     fn hint(&self) -> String {
         let kafka = &self.bootstrap_servers;
-        format!("millrace consume NAME… --kafka {kafka} and millrace dev --kafka {kafka} create missing topics")
+        format!("millrace topics apply --kafka {kafka} creates them")
     }
 }
 

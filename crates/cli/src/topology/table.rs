@@ -1,9 +1,8 @@
 //! The snapshot as tables.
 
-use std::fmt::Write as _;
-
 use super::snapshot::Snapshot;
 use crate::terminal_text::one_line;
+use crate::text_table::write_table;
 
 /// Shown for an unknown number.
 const UNKNOWN: &str = "?";
@@ -13,6 +12,7 @@ pub(super) fn of(snapshot: &Snapshot) -> String {
     let Snapshot { bootstrap_servers, brokers, .. } = snapshot;
     let mut text = format!("{bootstrap_servers}, {brokers} {}\n", if *brokers == 1 { "broker" } else { "brokers" });
     let topics = snapshot.topics.iter().map(|(name, partitions)| [name.clone(), partitions.to_string()]);
+    text.push('\n');
     write_table(&mut text, ["TOPIC", "PARTITIONS"], topics);
     let groups = snapshot.groups.iter().map(|group| {
         let topics: Vec<&str> = group.reads.keys().map(String::as_str).collect();
@@ -21,24 +21,9 @@ pub(super) fn of(snapshot: &Snapshot) -> String {
         let lag = group.lag().map_or_else(|| UNKNOWN.to_owned(), |lag| lag.to_string());
         [name, group.kind().to_owned(), members, lag, topics.join(", ")]
     });
+    text.push('\n');
     write_table(&mut text, ["GROUP", "KIND", "MEMBERS", "LAG", "READS"], groups);
     text
-}
-
-fn write_table<const N: usize>(text: &mut String, head: [&str; N], rows: impl Iterator<Item = [String; N]>) {
-    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    text.push('\n');
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            // Writing to a string cannot fail.
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ const MARKER: &str = "<!-- From here on: written by the test, see above. -->\n";
 /// Renews the file where it is set.
 const RENEW: &str = "MILLRACE_RENEW_DOCS";
 
-const COMMANDS: [&str; 8] = ["dev", "serve", "consume", "load", "order", "tail", "replay", "topology"];
+const COMMANDS: [&str; 9] = ["dev", "serve", "consume", "load", "order", "tail", "replay", "topology", "topics apply"];
 
 /// Headings below which every command has something of its own. What several commands have below another one stands in
 /// the file once.
@@ -48,7 +48,7 @@ async fn reference() -> String {
     let mut helps = Vec::new();
     for command in COMMANDS {
         // Without a terminal and without COLUMNS, clap wraps at 100 columns.
-        let help = Millrace::new([command, "--help"]).run().await.ok();
+        let help = Millrace::new(command.split(' ').chain(["--help"])).run().await.ok();
         helps.push((command, sections(&help)));
     }
     let shared = shared(&helps);

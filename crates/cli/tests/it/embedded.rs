@@ -34,7 +34,7 @@ async fn dead_letter(producer: &Producer, value: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replay_tail_and_topology_work_on_the_embedded_broker() {
+async fn replay_tail_topology_and_topics_on_the_embedded_broker() {
     let broker = Embedded::start(&[("notifications", 2), ("notifications.dlq", 1)]).unwrap();
     let kafka = ["--kafka", broker.bootstrap_servers()];
     let producer = Producer::new(&KafkaSettings::plaintext(kafka[1]), &ProducerSettings::default()).unwrap();
@@ -69,4 +69,8 @@ async fn replay_tail_and_topology_work_on_the_embedded_broker() {
             "reads": ["notifications.dlq"], "writes": ["notifications"],
         }])
     );
+
+    let ended = Millrace::new(["topics", "apply"].into_iter().chain(kafka)).run().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("is the embedded broker of a millrace dev"), "{ended:?}");
 }

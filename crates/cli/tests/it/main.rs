@@ -17,4 +17,5 @@ mod settings;
 mod status;
 mod tail;
 mod terminal;
+mod topics;
 mod topology;

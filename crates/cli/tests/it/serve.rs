@@ -27,17 +27,15 @@ async fn a_missing_topic_is_named_with_the_command_to_create_it() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let serve = Millrace::new(["serve", "--listen", &address, "--kafka", kafka.bootstrap_servers()]).start();
     let answer = eventually(Duration::from_mins(1), "it serves", async || order(&address).await).await;
-    let command = format!("millrace consume NAME… --kafka {}", kafka.bootstrap_servers());
+    let command = format!("millrace topics apply --kafka {}", kafka.bootstrap_servers());
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("the broker has no topic orders: "), "{answer}");
     assert!(answer.contains(&command), "{answer}");
 
-    let consume = Millrace::new(["consume", "notifier", "--kafka", kafka.bootstrap_servers()]).start();
+    Millrace::new(["topics", "apply", "--kafka", kafka.bootstrap_servers()]).run().await.ok();
     eventually(Duration::from_mins(1), "an order is accepted", async || {
         order(&address).await.filter(|answer| answer.starts_with("HTTP/1.1 202 "))
     })
     .await;
-    consume.signal("TERM");
-    consume.end().await.ok();
     serve.signal("TERM");
     let ended = serve.end().await;
     assert!(ended.stderr.contains("topics are missing") && ended.stderr.contains(&command), "{ended:?}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_domain::ErrorClass;
-use millrace_domain::catalogue::{dead_letter_topic, source_topic};
+use millrace_domain::catalogue::{DEAD_LETTER_BYTES, dead_letter_topic, source_topic};
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::{KafkaError, KafkaSettings};
 use tokio::sync::Mutex;
@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 
 /// What the headers of a dead letter may take, in bytes.
-const HEADERS_BYTES: u64 = 64 << 10;
+const HEADERS_BYTES: u64 = DEAD_LETTER_BYTES as u64;
 
 /// The largest value of the setting.
 const MAX_LIMIT: u64 = i32::MAX as u64;

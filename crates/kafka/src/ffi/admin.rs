@@ -1,6 +1,7 @@
 //! Requests of the admin API.
 #![allow(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::ptr;
 use std::time::Duration;
@@ -75,13 +76,12 @@ where
     unsafe { administer(consumer, operation, timeout, request, |event| described_groups(event)) }
 }
 
-/// A setting of a topic as the broker has it; `None` where it names none. Waits for at most `timeout`.
-pub(crate) fn topic_setting<C, X>(
+/// The settings of a topic as the broker has them, defaults included. Waits for at most `timeout`.
+pub(crate) fn topic_settings<C, X>(
     consumer: &C,
     topic: &str,
-    setting: &str,
     timeout: Duration,
-) -> KafkaResult<Option<String>>
+) -> KafkaResult<BTreeMap<String, String>>
 where
     C: Consumer<X>,
     X: ConsumerContext,
@@ -94,7 +94,7 @@ where
         unsafe { bindings::rd_kafka_DescribeConfigs(client, resources.as_mut_ptr(), resources.len(), options, queue) };
     };
     // SAFETY: it sends one request, and its result is read by the matching function.
-    unsafe { administer(consumer, operation, timeout, request, |event| described_setting(event, setting)) }
+    unsafe { administer(consumer, operation, timeout, request, |event| described_settings(event)) }
 }
 
 /// Sets one setting of a topic and leaves its others as they are (KIP-339). Waits for at most `timeout`.
@@ -287,11 +287,11 @@ unsafe fn described_member(member: *const bindings::rd_kafka_MemberDescription_t
     }
 }
 
-/// One setting of the one topic that an answer describes.
+/// The settings of the one topic that an answer describes.
 ///
 /// # Safety
 /// The event is an answer to `rd_kafka_DescribeConfigs` that is not destroyed yet.
-unsafe fn described_setting(event: *mut bindings::rd_kafka_event_t, setting: &str) -> Result<Option<String>, Code> {
+unsafe fn described_settings(event: *mut bindings::rd_kafka_event_t) -> Result<BTreeMap<String, String>, Code> {
     // SAFETY: the event is valid, and all that is reached from it lives as long. The array holds as many entries as the
     // answer says.
     unsafe {
@@ -300,12 +300,12 @@ unsafe fn described_setting(event: *mut bindings::rd_kafka_event_t, setting: &st
         let resources = bindings::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count);
         let topic = first_resource(resources, count)?;
         let entries = bindings::rd_kafka_ConfigResource_configs(topic, &raw mut count);
-        let named = |&entry: &*const bindings::rd_kafka_ConfigEntry_t| {
-            CStr::from_ptr(bindings::rd_kafka_ConfigEntry_name(entry)).to_bytes() == setting.as_bytes()
+        let text = |text| CStr::from_ptr(text).to_string_lossy().into_owned();
+        let named = |entry| {
+            let value = bindings::rd_kafka_ConfigEntry_value(entry);
+            (!value.is_null()).then(|| (text(bindings::rd_kafka_ConfigEntry_name(entry)), text(value)))
         };
-        let entry = (0..count).map(|index| *entries.add(index)).find(named);
-        let value = entry.map(|entry| bindings::rd_kafka_ConfigEntry_value(entry)).filter(|value| !value.is_null());
-        Ok(value.map(|value| CStr::from_ptr(value).to_string_lossy().into_owned()))
+        Ok((0..count).filter_map(|index| named(*entries.add(index))).collect())
     }
 }
 
