@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
+use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, ProduceError, Producer, ProducerRecord};
 use millrace_testkit::kafka::{self, Isolation, Kafka};
@@ -19,7 +20,12 @@ const PARTITIONS: i32 = 3;
 const EACH: usize = 40;
 
 /// Longer than the cluster takes to remove a hung broker, after which librdkafka forgets what it has sent.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(16);
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How often the producer asks for the cluster's brokers.
+const METADATA_INTERVAL: Duration = Duration::from_millis(500);
+
+const BOUND: Duration = Duration::from_secs(60);
 
 async fn send(producer: Producer, partition: i32, value: String) -> (String, Result<(), ProduceError>) {
     let record = ProducerRecord {
@@ -42,10 +48,14 @@ async fn written(kafka: &Kafka) -> HashSet<String> {
 /// writes what it had received.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_reported_as_not_written_is_not_written() {
-    let Some(kafka) = kafka::dedicated(|cluster| cluster.brokers(3)).await else { return };
+    let cluster = kafka::dedicated(|cluster| {
+        let cluster = cluster.brokers(3).property("broker.session.timeout.ms", "3000");
+        cluster.property("broker.heartbeat.interval.ms", "500")
+    });
+    let Some(kafka) = cluster.await else { return };
     kafka.create_topics(&[TopicSpec { replication: Some(1), ..TopicSpec::new(TOPIC, PARTITIONS) }]).await;
     let settings = KafkaSettings {
-        overrides: vec![("topic.metadata.refresh.interval.ms".to_owned(), "500".to_owned())],
+        overrides: vec![("topic.metadata.refresh.interval.ms".to_owned(), METADATA_INTERVAL.as_millis().to_string())],
         ..KafkaSettings::plaintext(kafka.bootstrap_servers())
     };
     let producer = Producer::new(
@@ -66,8 +76,14 @@ async fn a_record_reported_as_not_written_is_not_written() {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // By now the cluster and the producer have removed the broker.
-    tokio::time::sleep(Duration::from_secs(12)).await;
+    let admin = AdminClient::new(&settings).unwrap();
+    eventually(BOUND, "the cluster has removed the broker", async || {
+        let overview = admin.overview(BOUND).await.ok()?;
+        (overview.brokers == 2).then_some(())
+    })
+    .await;
+    // The producer learns of it a moment later.
+    tokio::time::sleep(2 * METADATA_INTERVAL).await;
     for number in 0..EACH {
         for partition in 0..PARTITIONS {
             sent.spawn(send(producer.clone(), partition, format!("late-{partition}-{number}")));
@@ -75,7 +91,7 @@ async fn a_record_reported_as_not_written_is_not_written() {
     }
     let reports = sent.join_all().await;
     kafka.broker(3).resume().unwrap();
-    eventually(Duration::from_secs(60), "every partition takes records again", async || {
+    eventually(BOUND, "every partition takes records again", async || {
         let last = (0..PARTITIONS).map(|partition| send(producer.clone(), partition, format!("last-{partition}")));
         last.collect::<JoinSet<_>>().join_all().await.iter().all(|(_, report)| report.is_ok()).then_some(())
     })
