@@ -1,12 +1,14 @@
 //! `/health` and `/metrics` of the commands that run until they are stopped.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
 
 use axum::Router;
 use clap::Args;
 use millrace_host::admin;
 use millrace_host::exit::SettingError;
 use millrace_host::health::Health;
+use millrace_host::health_check::HealthCheck;
 use millrace_host::listen;
 use millrace_host::settings::listen_address;
 use tokio_util::sync::CancellationToken;
@@ -23,9 +25,16 @@ pub(crate) struct EdgeAdminArgs {
     /// Where /health and /metrics are served [default: beside the API, on --listen]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen_address)]
     admin_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    health_check: HealthCheck,
 }
 
 impl EdgeAdminArgs {
+    /// The exit code of a health check, where one was asked for. `listen` is the API's address.
+    pub(crate) fn health_check(self, listen: SocketAddr) -> Option<ExitCode> {
+        self.health_check.run(self.admin_listen.unwrap_or(listen))
+    }
+
     /// The health of a command that starts, served on the listener of its own that was asked for. It is draining once
     /// `shutdown` is cancelled. `listen` is the API's address.
     ///
@@ -66,9 +75,16 @@ pub(crate) struct ConsumerAdminArgs {
     /// Where /health and /metrics are served [default: 127.0.0.1:9090, or a free port where that is in use]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen_address)]
     admin_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    health_check: HealthCheck,
 }
 
 impl ConsumerAdminArgs {
+    /// The exit code of a health check, where one was asked for.
+    pub(crate) fn health_check(self) -> Option<ExitCode> {
+        self.health_check.run(self.admin_listen.unwrap_or(DEFAULT_LISTEN))
+    }
+
     /// Serves them, and returns their address.
     ///
     /// # Errors

@@ -67,6 +67,9 @@ fn linger(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    if let Some(code) = args.admin.health_check(args.listen) {
+        return Ok(code);
+    }
     let kafka = args.broker.settings()?;
     let socket = BoundSocket::at(args.listen, "listen")?;
     let health = args.admin.start(socket.address(), &shutdown)?;

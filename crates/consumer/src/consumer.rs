@@ -1,9 +1,10 @@
 //! A consumer, ready to run in one of the three modes.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
+use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::TransactionalProducer;
@@ -69,10 +70,12 @@ impl Consumer {
     ) -> Result<(), ConsumerError> {
         loop {
             let members = GroupMember::join_each_topic(&self.kafka, &self.subscription, &self.options)?;
-            let result = self.run_all(&members, |member| self.keyed_member(member, processor, queues, &shutdown)).await;
+            let stop = shutdown.child_token();
+            let result =
+                self.run_all(&members, &stop, |member| self.keyed_member(member, processor, queues, &stop)).await;
             close_all(members).await;
-            if !self.joins_again(&result, &shutdown) {
-                return result;
+            if let ControlFlow::Break(end) = self.next_step(result, &shutdown) {
+                return end;
             }
         }
     }
@@ -89,7 +92,7 @@ impl Consumer {
         let dlq = DeadLetterQueue::immediate(&self.producer, &self.kafka, &self.subscription.group);
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, queues, &context, Overflow::Spill);
-        let committer = GroupCommitter::new(&member.client, &self.progress, &context.metrics);
+        let committer = GroupCommitter::new(&member.client, &self.progress, &context.metrics, &member.subscription);
         run(&context, scheduler, committer, shutdown).await
     }
 
@@ -105,10 +108,11 @@ impl Consumer {
     ) -> Result<(), ConsumerError> {
         loop {
             let members = GroupMember::join_each_topic(&self.kafka, &self.subscription, &self.options)?;
-            let result = self.run_all(&members, |member| self.batch_member(member, processor, &shutdown)).await;
+            let stop = shutdown.child_token();
+            let result = self.run_all(&members, &stop, |member| self.batch_member(member, processor, &stop)).await;
             close_all(members).await;
-            if !self.joins_again(&result, &shutdown) {
-                return result;
+            if let ControlFlow::Break(end) = self.next_step(result, &shutdown) {
+                return end;
             }
         }
     }
@@ -126,7 +130,7 @@ impl Consumer {
         let runner = BatchRunner::new(processor, dlq, assignment.clone(), &offsets, &metrics);
         let context = EngineContext { assignment, ..self.context(member, &runner, metrics.clone()) };
         let batcher = PartitionBatcher::new(|batch| runner.run(batch), member.options.batch_records);
-        let committer = GroupCommitter::new(&member.client, &self.progress, &context.metrics);
+        let committer = GroupCommitter::new(&member.client, &self.progress, &context.metrics, &member.subscription);
         run(&context, batcher, committer, shutdown).await
     }
 
@@ -155,8 +159,8 @@ impl Consumer {
             self.progress.begin(1);
             let result = self.transactional_member(&member, processor, producer, is_in_memory, &shutdown).await;
             close_all(vec![member]).await;
-            if !self.joins_again(&result, &shutdown) {
-                return result;
+            if let ControlFlow::Break(end) = self.next_step(result, &shutdown) {
+                return end;
             }
         }
     }
@@ -174,7 +178,8 @@ impl Consumer {
         let dlq = DeadLetterQueue::transactional(&self.subscription.group);
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, None, &context, Overflow::Pause);
-        let committer = is_in_memory.then(|| GroupCommitter::new(&member.client, &self.progress, &context.metrics));
+        let committer = is_in_memory
+            .then(|| GroupCommitter::new(&member.client, &self.progress, &context.metrics, &member.subscription));
         let metrics = &context.metrics;
         let transactions = TransactionCommitter::new(
             &member.client,
@@ -188,30 +193,47 @@ impl Consumer {
         run(&context, scheduler, transactions, shutdown).await
     }
 
-    /// Whether a consumer that ended joins its group again, with new clients: where a membership was lost. What was in flight
-    /// is not committed, and read again by whoever owns it then.
-    fn joins_again(&self, result: &Result<(), ConsumerError>, shutdown: &CancellationToken) -> bool {
-        let Err(error @ ConsumerError::MembershipLost(_)) = result else { return false };
-        let consumer = &self.subscription.name;
-        let is_running = !shutdown.is_cancelled();
-        if is_running {
-            tracing::warn!(consumer, %error, "group membership lost, joining again");
-            telemetry::rejoins(consumer).increment(1);
+    /// Goes on, with new clients, where a membership was lost; else the consumer ends with its result.
+    fn next_step(
+        &self,
+        result: Result<(), ConsumerError>,
+        shutdown: &CancellationToken,
+    ) -> ControlFlow<Result<(), ConsumerError>> {
+        let Err(error @ ConsumerError::MembershipLost(_)) = result else { return ControlFlow::Break(result) };
+        if shutdown.is_cancelled() {
+            // The others have drained, and this member owned nothing.
+            return ControlFlow::Break(Ok(()));
         }
-        is_running
+        let consumer = &self.subscription.name;
+        tracing::warn!(consumer, %error, "group membership lost, joining again");
+        telemetry::rejoins(consumer).increment(1);
+        ControlFlow::Continue(())
     }
 
-    /// Runs every member's engine. Where one ends by itself, all do, as one engine would.
+    /// Runs every member's engine. Where one ends by itself, all do, as one engine would; where one has lost its membership,
+    /// the others drain first. `stop` is theirs alone.
     async fn run_all<'m, R>(
         &self,
         members: &'m [GroupMember],
+        stop: &CancellationToken,
         run: impl Fn(&'m GroupMember) -> R,
     ) -> Result<(), ConsumerError>
     where
         R: Future<Output = Result<(), ConsumerError>>,
     {
         self.progress.begin(members.len());
-        members.iter().map(run).collect::<FuturesUnordered<_>>().try_collect().await
+        let mut running: FuturesUnordered<_> = members.iter().map(run).collect();
+        let mut lost = None;
+        while let Some(result) = running.next().await {
+            match result {
+                Err(error @ ConsumerError::MembershipLost(_)) => {
+                    stop.cancel();
+                    lost = Some(error);
+                }
+                result => result?,
+            }
+        }
+        lost.map_or(Ok(()), Err)
     }
 
     fn context<'c>(

@@ -52,6 +52,9 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the same failure to poll is logged.
 const POLL_FAILURE_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How often it is logged that a member has not joined its group yet.
+const JOIN_LOG_INTERVAL: Duration = Duration::from_secs(30);
+
 /// How long a commit may stay unanswered when a revocation, or the end of the process, waits for it.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -71,6 +74,8 @@ pub(crate) struct Engine<'c, S, C> {
     progress: &'c Progress,
     /// Whether the group has answered this member, be it with no partitions.
     has_joined: bool,
+    /// Since when the group has not answered, or when that was last logged.
+    unjoined_since: Instant,
     membership: MembershipWatch,
     metrics: MemberMetrics,
     pub(crate) revocation: Option<Revocation>,
@@ -132,6 +137,7 @@ where
             name: &context.subscription.name,
             progress,
             has_joined: false,
+            unjoined_since: Instant::now(),
             membership: context.member.watch(),
             metrics: context.metrics.clone(),
             revocation: None,
@@ -384,6 +390,7 @@ where
         if !self.has_joined && self.options.group_protocol == GroupProtocol::Consumer && is_group_member(self.client) {
             self.set_joined();
         }
+        self.log_unjoined();
         self.read_positions();
         self.scheduler.scan_queued();
         self.commit();
@@ -394,6 +401,13 @@ where
         self.relieve_pressure();
         self.watch_stall();
         self.watch_membership();
+    }
+
+    fn log_unjoined(&mut self) {
+        if !self.has_joined && self.draining.is_none() && self.unjoined_since.elapsed() >= JOIN_LOG_INTERVAL {
+            self.unjoined_since = Instant::now();
+            tracing::warn!(consumer = self.name, "the group has not taken this member in yet");
+        }
     }
 
     /// Ends this member where its client owns nothing and does not join again.

@@ -82,7 +82,7 @@ impl GroupMember {
 
     /// Whether the group agrees that it owns nothing.
     pub(crate) fn watch(&self) -> MembershipWatch {
-        MembershipWatch::new(&self.client, &self.queries, &self.subscription, self.options.rejoin_timeout)
+        MembershipWatch::new(&self.client, &self.queries, &self.subscription, &self.options)
     }
 
     /// Leaves the group, which waits for the broker, for at most [`CLOSE_TIMEOUT`].

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use millrace_kafka::assigned_by_coordinator;
 use millrace_kafka::error::ClientError;
+use millrace_kafka::{Membership, membership};
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::error::KafkaResult;
 use tokio::task::JoinHandle;
@@ -17,9 +18,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
-use crate::options::Subscription;
+use crate::options::{ConsumerOptions, GroupProtocol, Subscription};
 
-/// How long a query may take, and a closing client waits for it.
+/// How long all parts of a query may take together, and a closing client waits for them.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How many times the coordinator is asked until a membership counts as lost.
@@ -31,6 +32,9 @@ pub(crate) struct MembershipWatch {
     /// Queries under way: they block their caller, and the client must not close before they end.
     queries: TaskTracker,
     subscription: Subscription,
+    instance_id: Option<String>,
+    /// Members of the other protocol are not looked after: they ask the coordinator every few seconds.
+    is_classic: bool,
     /// How long the group may disagree.
     timeout: Duration,
     running: Option<JoinHandle<KafkaResult<bool>>>,
@@ -43,13 +47,15 @@ impl MembershipWatch {
         client: &Arc<StreamConsumer<Context>>,
         queries: &TaskTracker,
         subscription: &Subscription,
-        timeout: Duration,
+        options: &ConsumerOptions,
     ) -> Self {
         Self {
             client: Arc::clone(client),
             queries: queries.clone(),
             subscription: subscription.clone(),
-            timeout,
+            instance_id: options.group_instance_id.clone(),
+            is_classic: options.group_protocol == GroupProtocol::Classic,
+            timeout: options.rejoin_timeout,
             running: None,
             asked: None,
             disagrees_since: None,
@@ -75,30 +81,50 @@ impl MembershipWatch {
                 // Without an answer nothing is known.
                 Err(error) => {
                     self.disagrees_since = None;
-                    let (consumer, error) = (&self.subscription.name, error.map(ClientError));
-                    tracing::debug!(consumer, ?error, "asking the group coordinator for the membership failed");
+                    let (consumer, error) =
+                        (&self.subscription.name, error.map(|error| ClientError(error).to_string()));
+                    tracing::debug!(consumer, error, "asking the group coordinator for the membership failed");
                 }
             }
         }
-        if self.running.is_none() && self.asked.is_none_or(|asked| asked.elapsed() >= self.timeout / QUERIES) {
+        if self.is_classic
+            && self.running.is_none()
+            && self.asked.is_none_or(|asked| asked.elapsed() >= self.timeout / QUERIES)
+        {
             self.asked = Some(Instant::now());
             let (client, subscription) = (Arc::clone(&self.client), self.subscription.clone());
-            self.running = Some(self.queries.spawn_blocking(move || agrees(&client, &subscription)));
+            let instance_id = self.instance_id.clone();
+            let ask = move || agrees(&client, &subscription, instance_id.as_deref());
+            self.running = Some(self.queries.spawn_blocking(ask));
         }
         false
     }
 }
 
-/// Whether the group has this client as a member without partitions. A client without topics is rightly no member.
-fn agrees(client: &StreamConsumer<Context>, subscription: &Subscription) -> KafkaResult<bool> {
-    if let Some(partitions) = assigned_by_coordinator(client, &subscription.group, QUERY_TIMEOUT)? {
-        return Ok(partitions == 0);
-    }
+/// Whether the group has this client as a member without partitions, as far as it can be known. A client without topics is
+/// rightly no member.
+fn agrees(
+    client: &StreamConsumer<Context>,
+    subscription: &Subscription,
+    instance_id: Option<&str>,
+) -> KafkaResult<bool> {
+    let deadline = Instant::now() + QUERY_TIMEOUT;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let mut partitions = TopicPartitionList::new();
     for topic in &subscription.topics {
-        let metadata = client.fetch_metadata(Some(topic), QUERY_TIMEOUT)?;
+        let metadata = client.fetch_metadata(Some(topic), left())?;
         if metadata.topics().iter().any(|topic| !topic.partitions().is_empty()) {
-            return Ok(false);
+            partitions.add_partition(topic, 0);
         }
     }
-    Ok(true)
+    if partitions.count() == 0 {
+        return Ok(true);
+    }
+    // Where the coordinator is away, the other brokers list no such group.
+    client.committed_offsets(partitions, left())?;
+    Ok(match membership(client, &subscription.group, instance_id, left())? {
+        Membership::Unknown => true,
+        Membership::NoMember => false,
+        Membership::Member { has_partitions } => !has_partitions,
+    })
 }

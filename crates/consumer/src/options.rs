@@ -90,8 +90,8 @@ pub struct ConsumerOptions {
     /// Static membership: an id that stays the same across restarts of this instance (Kafka's group.instance.id)
     #[arg(long, value_name = "ID")]
     pub group_instance_id: Option<String>,
-    /// Kafka's group.protocol. With `consumer` the broker sets session time-out and heartbeat interval; a live group may be
-    /// moved from one protocol to the other member by member
+    /// Kafka's group.protocol. With `consumer` the broker sets session time-out and heartbeat interval. Stop all members of a
+    /// group before it is moved from one protocol to the other
     #[arg(long, value_name = "PROTOCOL", value_enum, default_value_t = GroupProtocol::Classic)]
     pub group_protocol: GroupProtocol,
     /// How many records of a partition a batch holds at most.

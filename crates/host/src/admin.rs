@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use tokio::net::TcpListener;
 
 use crate::health::Health;
+use crate::health_check::HealthCheck;
 use crate::settings::listen_address;
 use crate::telemetry::metrics;
 
@@ -26,6 +27,9 @@ pub struct AdminSettings {
     /// read-only and shows no event; outside a container, 127.0.0.1:9090 restricts it to the machine.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:9090", value_parser = listen_address)]
     pub admin_listen: SocketAddr,
+    /// A health check in place of the process.
+    #[command(flatten)]
+    pub health_check: HealthCheck,
 }
 
 /// The routes of the admin listener.

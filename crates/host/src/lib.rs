@@ -10,6 +10,7 @@ pub mod consumer;
 pub mod database;
 pub mod exit;
 pub mod health;
+pub mod health_check;
 pub mod listen;
 pub mod process;
 #[cfg(feature = "database")]

@@ -55,6 +55,9 @@ where
     E: Error + Send + 'static,
 {
     let args = settings::parse::<ConsumerProcess<T>>();
+    if let Some(code) = args.admin.health_check.run(args.admin.admin_listen) {
+        return code;
+    }
     logs::install(&args.logs);
     match host(args, run) {
         Ok(()) => ExitCode::SUCCESS,

@@ -157,6 +157,29 @@ fn a_signal_drains_and_exits_with_0() {
     }
 }
 
+/// By the same program with the same settings, as in a container. `text` is a part of its output.
+fn assert_health_check(admin: SocketAddr, code: i32, text: &str) {
+    for address in [admin.to_string(), format!("0.0.0.0:{}", admin.port())] {
+        let output = ticker().args(["--health-check", "--admin-listen", &address]).output().unwrap();
+        let stdout = std::str::from_utf8(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stdout}");
+        assert!(stdout.contains(text), "no {text} in {stdout}");
+    }
+}
+
+#[test]
+fn a_health_check_asks_the_running_process() {
+    let ticker = Running::start(ticker().args(["--last-tick", "1m"]));
+    let admin = ticker.admin;
+    ticker.wait_for("/health", |answer| answer.starts_with("HTTP/1.1 200"));
+    assert_health_check(admin, 0, r#""status":"ok""#);
+    ticker.signal("TERM");
+    ticker.wait_for("/health", |answer| answer.starts_with("HTTP/1.1 503"));
+    assert_health_check(admin, 1, r#""status":"draining""#);
+    drop(ticker);
+    assert_health_check(admin, 1, "no answer at 127.0.0.1:");
+}
+
 /// A second signal exits at once.
 #[test]
 fn health_is_503_while_draining() {

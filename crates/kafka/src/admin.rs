@@ -96,7 +96,7 @@ impl AdminClient {
     /// # Errors
     /// [`KafkaError::Unreachable`] where no broker answers in time.
     pub async fn is_in_memory(&self, timeout: Duration) -> Result<bool, KafkaError> {
-        Ok(self.fetch_id(timeout).await?.starts_with(IN_MEMORY_CLUSTER))
+        Ok(is_in_memory_id(&self.fetch_id(timeout).await?))
     }
 
     /// The cluster id, for stores that keep offsets outside of Kafka; `None` for the in-memory broker, whose offsets
@@ -105,7 +105,7 @@ impl AdminClient {
     /// # Errors
     /// [`KafkaError::Unreachable`] where no broker answers in time.
     pub async fn lasting_id(&self, timeout: Duration) -> Result<Option<String>, KafkaError> {
-        Ok(Some(self.fetch_id(timeout).await?).filter(|id| !id.starts_with(IN_MEMORY_CLUSTER)))
+        Ok(Some(self.fetch_id(timeout).await?).filter(|id| !is_in_memory_id(id)))
     }
 
     /// The topic id (KIP-516), for stores that keep offsets outside of Kafka: a topic created again has another one.
@@ -266,6 +266,11 @@ impl std::fmt::Debug for AdminClient {
     }
 }
 
+/// Whether a cluster with this id is the in-memory broker.
+pub(crate) fn is_in_memory_id(cluster_id: &str) -> bool {
+    cluster_id.starts_with(IN_MEMORY_CLUSTER)
+}
+
 fn connect(settings: &KafkaSettings, group: Option<&str>) -> Result<Client, KafkaError> {
     let mut config = settings.client_config("status")?;
     if let Some(group) = group {
@@ -277,7 +282,7 @@ fn connect(settings: &KafkaSettings, group: Option<&str>) -> Result<Client, Kafk
 }
 
 /// The state that `ListGroups` has for groups of other protocols: it describes classic groups only.
-const NON_CLASSIC_STATE: &str = "Dead";
+pub(crate) const NON_CLASSIC_STATE: &str = "Dead";
 
 fn groups(client: &BaseConsumer<LoggingContext>, timeout: Duration) -> KafkaResult<Vec<Group>> {
     let list = || retry::until_final(timeout, |left| client.fetch_group_list(None, left));
@@ -300,7 +305,7 @@ fn groups(client: &BaseConsumer<LoggingContext>, timeout: Duration) -> KafkaResu
     let still_exists = |name: &str| listed.groups().iter().any(|group| group.name() == name);
     groups.extend(described.into_iter().filter(|group| still_exists(&group.name)).map(|group| {
         let kind = if group.is_of_consumer_protocol { GroupKind::Consumer } else { GroupKind::Other };
-        let members = group.is_of_consumer_protocol.then_some(group.members.len());
+        let members = group.is_of_consumer_protocol.then_some(group.members);
         Group { name: group.name, kind, members }
     }));
     Ok(groups)

@@ -19,7 +19,7 @@ pub mod settings;
 
 pub use error::KafkaError;
 pub use ffi::{commit_async, is_group_member, known_end};
-pub use membership::assigned_by_coordinator;
+pub use membership::{Membership, membership};
 pub use offsets::{Committed, GroupOffsets};
 pub use owned_record::OwnedProducerRecord;
 pub use producer::{Ack, ProduceError, Producer, ProducerRecord};

@@ -54,6 +54,9 @@ pub(crate) struct Args {
 
 /// Consumes until `shutdown` and the drain after it.
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    if let Some(code) = args.admin.health_check() {
+        return Ok(code);
+    }
     let context = SettingsContext { data_dir: &args.broker.data_dir, is_local: false };
     let chosen = args.settings.build(|name| args.names.iter().any(|chosen| chosen == name), &context)?;
     let health = Health::default();

@@ -90,6 +90,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    if let Some(code) = args.admin.health_check(args.listen) {
+        return Ok(code);
+    }
     // Transparent huge pages would double the resident memory of this process, which matters on a laptop.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
@@ -104,11 +107,13 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
     let address = socket.address();
     let health = args.admin.start(address, &shutdown)?;
     health.set("kafka", Status::Starting);
+    health.set("database", Status::Starting);
     let database = args.database.map_or_else(|| database::in_data_dir(&args.data_dir), Ok)?;
     let Some(store) = shutdown.run_until_cancelled(millrace_host::database::open(&database)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let store = store?;
+    health.set("database", Status::Ok);
     let Some(broker) = shutdown.run_until_cancelled(Broker::start(&choice, &args.data_dir, args.security)).await else {
         return Ok(ExitCode::SUCCESS);
     };

@@ -97,7 +97,7 @@ pub(crate) struct Args {
     connections: NonZeroUsize,
 
     /// Events per request; more than 1 are sent to /events as a batch
-    #[arg(long, value_name = "N", default_value = "1", value_parser = whole_number::<NonZeroU32>(1..=100_000))]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = whole_number::<NonZeroU32>(1..=81_920))]
     batch: NonZeroU32,
 
     /// Seed of the generated events: the same seed gives the same events, except for their timestamps, which are now

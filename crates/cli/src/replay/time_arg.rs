@@ -27,7 +27,7 @@ fn read_at(text: &str, now: Duration) -> Result<TimeArg, String> {
         return Ok(TimeArg(time.as_millisecond()));
     }
     let age = settings::duration(text.strip_suffix("ago").unwrap_or(text).trim_end());
-    let age = age.map_err(|_| "write a time like 2026-01-31T12:00:00Z, or how long ago it was, like 2h or 90m ago")?;
+    let age = age.map_err(|_| "write a time like 2026-01-31T12:00:00Z, or how long ago it was, like 2h or 90m")?;
     Ok(TimeArg(i64::try_from(now.saturating_sub(age).as_millis()).unwrap_or(i64::MAX)))
 }
 

@@ -9,6 +9,7 @@ use anyhow::bail;
 use millrace_broker::topics::{TopicSpec, create_missing, grow};
 use millrace_domain::catalogue::{Catalogue, catalogue};
 use millrace_domain::topic_plan::{PlanOptions, TopicChange, TopicPlan, plan};
+use millrace_host::app::AppError;
 use millrace_host::exit::SettingError;
 use millrace_host::settings::whole_number;
 use rdkafka::client::DefaultClientContext;
@@ -112,7 +113,7 @@ async fn apply(
         with(|change| matches!(change, TopicChange::Create)),
         with(|change| matches!(change, TopicChange::Grow { .. })),
     );
-    let config = broker.settings.client_config("topics")?;
+    let config = broker.settings.client_config("topics").map_err(AppError::from)?;
     let failed = |error| change_error(error, &broker.settings.bootstrap_servers);
     if !new.is_empty() {
         create_missing(&config, DefaultClientContext, &new, CHANGE_TIMEOUT).await.map_err(failed)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use millrace_broker::topics::{Error, TopicSpec, create_missing};
 use millrace_domain::catalogue::{Catalogue, Topic, catalogue};
+use millrace_host::app::AppError;
 use millrace_kafka::error::{ClientError, describe};
 use millrace_kafka::{KafkaError, KafkaSettings};
 use rdkafka::client::DefaultClientContext;
@@ -16,7 +17,7 @@ pub(super) const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
 /// topics are not changed. The embedded broker does not support it.
 pub(crate) async fn create(settings: &KafkaSettings) -> anyhow::Result<Vec<String>> {
     let topics: Vec<TopicSpec> = catalogue().all().into_iter().map(|topic| spec(topic, catalogue(), None)).collect();
-    let config = settings.client_config("topics")?;
+    let config = settings.client_config("topics").map_err(AppError::from)?;
     let created = create_missing(&config, DefaultClientContext, &topics, CHANGE_TIMEOUT).await;
     created.map_err(|error| change_error(error, &settings.bootstrap_servers))
 }

@@ -69,7 +69,7 @@ async fn a_wrong_number_is_rejected_with_the_accepted_range() {
         (load, "--rate", "must be a whole number from 0 to 10000000"),
         (load, "--count", "must be a whole number, at least 1"),
         (load, "--connections", "must be a whole number from 1 to 65535"),
-        (load, "--batch", "must be a whole number from 1 to 100000"),
+        (load, "--batch", "must be a whole number from 1 to 81920"),
         (load, "--seed", "must be a whole number, at least 0"),
         (load, "--duration", "write a number and its unit"),
         (load, "--timeout", "write a number and its unit"),

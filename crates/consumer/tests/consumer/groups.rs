@@ -157,11 +157,20 @@ impl<'k> Processes<'k> {
             stop.cancel();
         };
         let (rounds, ()) = tokio::join!(load, changes);
-        let total = rounds * KEYS * 2 * usize::try_from(PARTITIONS).unwrap();
-        eventually(BOUND, "every record is processed", async || (self.processed() >= total).then_some(())).await;
+        self.finish(rounds).await;
+    }
+
+    async fn stop_all(&mut self) {
         for member in std::mem::take(&mut self.running).into_values() {
             member.stop().await;
         }
+    }
+
+    /// Stops all once everything is processed: each record once, and in the order of its key.
+    async fn finish(mut self, rounds: usize) {
+        let total = rounds * KEYS * 2 * usize::try_from(PARTITIONS).unwrap();
+        eventually(BOUND, "every record is processed", async || (self.processed() >= total).then_some(())).await;
+        self.stop_all().await;
         let expected: Vec<_> = (0..rounds).collect();
         for (key, numbers) in &self.seen.lock().unwrap().numbers {
             assert_eq!(*numbers, expected, "{key:?}");
@@ -209,9 +218,7 @@ async fn a_live_group_is_upgraded_process_by_process() {
     let (rounds, ()) = tokio::join!(load, upgrade);
     let total = rounds * KEYS * 2 * usize::try_from(PARTITIONS).unwrap();
     eventually(BOUND, "every record is processed", async || (group.processed() == total).then_some(())).await;
-    for member in std::mem::take(&mut group.running).into_values() {
-        member.stop().await;
-    }
+    group.stop_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,6 +229,28 @@ async fn the_consumer_protocol_spreads_loses_and_repeats_nothing() {
     });
     let Some(kafka) = cluster.await else { return };
     Processes::on(&kafka, GroupProtocol::Consumer).await.comes_and_goes().await;
+}
+
+/// Kafka refuses to move it while it has members of the classic protocol that have been through a rebalance.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_group_moves_to_the_consumer_protocol_and_back() {
+    let Some(kafka) = kafka::shared().await else { return };
+    let mut group = Processes::on(kafka, GroupProtocol::Classic).await;
+    let (stop, topics) = (CancellationToken::new(), group.topics.clone());
+    let load = Processes::load(kafka, &topics, stop.clone());
+    let moves = async {
+        for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer, GroupProtocol::Classic] {
+            group.options.group_protocol = protocol;
+            for numbers in [&[1][..], &[1, 2], &[2]] {
+                group.become_spread_over(numbers).await;
+            }
+            group.stop_all().await;
+        }
+        group.become_spread_over(&[3]).await;
+        stop.cancel();
+    };
+    let (rounds, ()) = tokio::join!(load, moves);
+    group.finish(rounds).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

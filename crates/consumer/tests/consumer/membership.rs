@@ -1,13 +1,16 @@
 //! A member that its group does not have, or rightly gives nothing.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millrace_consumer::{Attempt, ConsumerOptions, Outcome, Processor};
-use millrace_kafka::{KafkaSettings, Record};
-use millrace_testkit::kafka::{
-    self, CONSUMER_GROUP_DESCRIBE, DESCRIBE_GROUPS, FIND_COORDINATOR, JOIN_GROUP, LossyProxy,
-};
+use millrace_broker::topics::TopicSpec;
+use millrace_consumer::{Attempt, Consumer, ConsumerOptions, Outcome, Processor, Subscription};
+use millrace_kafka::producer::ProducerSettings;
+use millrace_kafka::{KafkaSettings, Producer, Record};
+use millrace_testkit::kafka::{self, FIND_COORDINATOR, JOIN_GROUP, LIST_GROUPS, LossyProxy};
 use millrace_testkit::wait::eventually;
+use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{BOUND, Fixture, Member, record};
 
@@ -21,28 +24,33 @@ impl Processor for Done {
     }
 }
 
-/// A member that reaches the broker through the proxy, and whose membership is asked for four times a second.
-fn member_behind(proxy: &LossyProxy, fixture: &Fixture<'_>) -> Member {
-    let settings = KafkaSettings::plaintext(proxy.bootstrap_servers());
-    let options = ConsumerOptions { rejoin_timeout: Duration::from_secs(1), ..Fixture::options() };
-    fixture.member_with_settings(settings, Done, |_| None, options)
+/// The membership is asked for four times in this time.
+fn options() -> ConsumerOptions {
+    ConsumerOptions { rejoin_timeout: Duration::from_secs(1), ..Fixture::options() }
+}
+
+/// A member that reaches the broker through the proxy.
+fn member_behind(proxy: &LossyProxy, fixture: &Fixture<'_>, options: ConsumerOptions) -> Member {
+    fixture.member_with_settings(KafkaSettings::plaintext(proxy.bootstrap_servers()), Done, |_| None, options)
 }
 
 /// The client waits five minutes for the answer, and in all other ways is well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_whose_request_to_join_is_lost_joins_again() {
     let Some(kafka) = kafka::dedicated(|broker| broker).await else { return };
-    let fixture = Fixture::on(&kafka, 1).await;
-    kafka.produce(&fixture.topic, [record("key", "value")]).await;
-    let proxy = LossyProxy::start(&kafka).await.unwrap();
-    proxy.lose(JOIN_GROUP, 1);
-    let member = member_behind(&proxy, &fixture);
-    fixture.until_committed(1).await;
-    assert_eq!(proxy.lost(JOIN_GROUP), 1);
-    member.stop().await;
+    for group_instance_id in [None, Some("slot-1".to_owned())] {
+        let fixture = Fixture::on(&kafka, 1).await;
+        kafka.produce(&fixture.topic, [record("key", "value")]).await;
+        let proxy = LossyProxy::start(&kafka).await.unwrap();
+        proxy.lose(JOIN_GROUP, 1);
+        let member = member_behind(&proxy, &fixture, ConsumerOptions { group_instance_id, ..options() });
+        fixture.until_committed(1).await;
+        assert_eq!(proxy.lost(JOIN_GROUP), 1);
+        member.stop().await;
+    }
 }
 
-/// Neither a spare member, nor one whose topic does not exist, begins anew.
+/// Neither a spare member, dynamic or static, nor one whose topic does not exist begins anew.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_rightly_owns_nothing_keeps_its_client() {
     let Some(kafka) = kafka::dedicated(|broker| broker).await else { return };
@@ -51,21 +59,90 @@ async fn a_member_that_rightly_owns_nothing_keeps_its_client() {
     let owner = fixture.member(Done, Fixture::options());
     fixture.until_committed(1).await;
     let topicless = Fixture { kafka: &kafka, topic: kafka::unique("missing"), group: kafka::unique("millrace-test") };
-    for fixture in [&fixture, &topicless] {
+    let mut members = Vec::new();
+    for (fixture, id) in [(&fixture, None), (&fixture, Some("slot-1".to_owned())), (&topicless, None)] {
         let proxy = LossyProxy::start(&kafka).await.unwrap();
-        let member = member_behind(&proxy, fixture);
-        let asked = || proxy.forwarded(DESCRIBE_GROUPS) + proxy.forwarded(CONSUMER_GROUP_DESCRIBE);
-        let until_asked = async |times| {
-            let what = format!("the coordinator is asked {times} times");
-            eventually(BOUND, &what, async || (asked() >= times).then_some(())).await;
-        };
-        until_asked(2).await;
-        // A new client would look for the coordinator anew.
-        let lookups = proxy.forwarded(FIND_COORDINATOR);
-        // For a multiple of the time-out: a query is one request or two.
-        until_asked(asked() + 30).await;
-        assert_eq!(proxy.forwarded(FIND_COORDINATOR), lookups, "{}", fixture.topic);
+        let member = member_behind(&proxy, fixture, ConsumerOptions { group_instance_id: id, ..options() });
+        members.push((proxy, member));
+    }
+    let spare = || members.iter().take(2);
+    let until_asked = async |times: usize| {
+        let what = format!("the brokers are asked {times} times by each spare member");
+        let are_asked = || spare().all(|(proxy, _)| proxy.forwarded(LIST_GROUPS) >= times);
+        eventually(BOUND, &what, async || are_asked().then_some(())).await;
+    };
+    until_asked(2).await;
+    // A new client would look for the coordinator anew.
+    let lookups = || members.iter().map(|(proxy, _)| proxy.forwarded(FIND_COORDINATOR)).collect::<Vec<_>>();
+    let before = lookups();
+    // For a multiple of the time-out.
+    until_asked(14).await;
+    assert_eq!(lookups(), before);
+    for (_, member) in members {
         member.stop().await;
     }
     owner.stop().await;
+}
+
+/// librdkafka ends the process where an admin request is given up while its coordinator is still looked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_coordinator_ends_no_process() {
+    let Some(kafka) = kafka::dedicated(|broker| broker).await else { return };
+    let fixture = Fixture::on(&kafka, 1).await;
+    kafka.produce(&fixture.topic, [record("key", "value")]).await;
+    let proxy = LossyProxy::start(&kafka).await.unwrap();
+    proxy.delay(FIND_COORDINATOR, Duration::from_secs(3));
+    let member = member_behind(&proxy, &fixture, Fixture::options());
+    fixture.until_committed(1).await;
+    member.stop().await;
+}
+
+/// Takes a while for each record, and counts how often it began with each.
+struct Slow(Arc<Mutex<BTreeMap<Vec<u8>, usize>>>);
+
+impl Processor for Slow {
+    type Product = ();
+
+    async fn process(&self, record: &Record<'_>, _attempt: &Attempt<'_>) -> Outcome {
+        *self.0.lock().unwrap().entry(record.value().unwrap().to_vec()).or_default() += 1;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        Outcome::DONE
+    }
+}
+
+/// The member of one topic is lost while that of the other one has something in flight.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_member_drains_before_its_consumer_joins_again() {
+    let Some(kafka) = kafka::dedicated(|broker| broker).await else { return };
+    let topics = ["orders", "payments"].map(kafka::unique);
+    kafka.create_topics(&topics.each_ref().map(|topic| TopicSpec::new(topic, 1))).await;
+    for topic in &topics {
+        kafka.produce(topic, [record("key", topic.clone())]).await;
+    }
+    let proxy = LossyProxy::start(&kafka).await.unwrap();
+    proxy.lose(JOIN_GROUP, 1);
+    let settings = KafkaSettings::plaintext(proxy.bootstrap_servers());
+    let producer = Producer::new(&settings, &ProducerSettings::default()).unwrap();
+    let subscription = Subscription {
+        group: kafka::unique("millrace-test"),
+        ..Subscription::new("test", &topics.each_ref().map(String::as_str))
+    };
+    let group = subscription.group.clone();
+    let (begun, stop) = (Arc::<Mutex<BTreeMap<_, _>>>::default(), CancellationToken::new());
+    let consumer = Consumer::new(settings, subscription, options(), producer);
+    let task = tokio::spawn({
+        let (slow, stop) = (Slow(Arc::clone(&begun)), stop.clone());
+        async move { consumer.run_keyed(&slow, None, stop).await }
+    });
+    for topic in &topics {
+        eventually(BOUND, "both records are committed", async || {
+            let committed = kafka.committed_offsets(&group, topic).await;
+            (committed.values().flatten().sum::<i64>() == 1).then_some(())
+        })
+        .await;
+    }
+    Member { task, stop }.stop().await;
+    let once: BTreeMap<_, _> = topics.map(|topic| (topic.into_bytes(), 1)).into();
+    assert_eq!(*begun.lock().unwrap(), once);
+    assert_eq!(proxy.lost(JOIN_GROUP), 1);
 }

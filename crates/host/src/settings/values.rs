@@ -67,7 +67,9 @@ pub fn bootstrap_servers(text: &str) -> Result<String, String> {
     let servers: Vec<&str> = text.split(',').map(str::trim).collect();
     match servers.iter().find(|server| !is_address(server)) {
         None => Ok(servers.join(",")),
-        Some(wrong) => Err(format!("{wrong:?} is not HOST:PORT; several are separated by commas")),
+        Some(wrong) => {
+            Err(format!("{wrong:?} is not HOST:PORT with a number as its port; several are separated by commas"))
+        }
     }
 }
 

@@ -41,17 +41,8 @@ pub(crate) struct DescribedGroup {
     /// Whether its members use the consumer protocol (KIP-848). A name without a consumer group is described as a
     /// classic group without members.
     pub(crate) is_of_consumer_protocol: bool,
-    /// Its members.
-    pub(crate) members: Vec<DescribedMember>,
-}
-
-/// A member of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DescribedMember {
-    /// The id that the coordinator knows it by.
-    pub(crate) id: String,
-    /// How many partitions are assigned to it.
-    pub(crate) partitions: usize,
+    /// How many members it has.
+    pub(crate) members: usize,
 }
 
 /// Describes consumer groups, whichever protocol their members use. Waits for at most `timeout`.
@@ -73,7 +64,11 @@ where
         unsafe { bindings::rd_kafka_DescribeConsumerGroups(client, names.as_mut_ptr(), names.len(), options, queue) };
     };
     // SAFETY: it sends one request, and its result is read by the matching function.
-    unsafe { administer(consumer, operation, timeout, request, |event| described_groups(event)) }
+    unsafe {
+        administer_for(consumer, operation, timeout, COORDINATOR_REQUEST_TIMEOUT, request, |event| {
+            described_groups(event)
+        })
+    }
 }
 
 /// The settings of a topic as the broker has them, defaults included. Waits for at most `timeout`.
@@ -165,11 +160,14 @@ impl Drop for TopicResource {
     }
 }
 
-/// Sends a request of librdkafka's admin API, and reads the result.
+/// How long librdkafka itself keeps a request that goes to a group's coordinator. Where it gives one up that still looks for
+/// its coordinator, it aborts the process once the coordinator is found (its issue 4605): the caller gives up alone.
+const COORDINATOR_REQUEST_TIMEOUT: Duration = Duration::from_hours(1);
+
+/// [`administer_for`] a request that librdkafka gives up when the caller does.
 ///
 /// # Safety
-/// `request` sends one request of this kind with the options and the queue that it is given, and `read` reads the event
-/// as a result of that kind.
+/// As there.
 unsafe fn administer<C, X, T>(
     consumer: &C,
     operation: bindings::rd_kafka_admin_op_t,
@@ -185,17 +183,43 @@ where
     C: Consumer<X>,
     X: ConsumerContext,
 {
+    // SAFETY: as the caller's.
+    unsafe { administer_for(consumer, operation, timeout, timeout, request, read) }
+}
+
+/// Sends a request of librdkafka's admin API, which has `request_timeout` to be answered, and waits for the result for
+/// `timeout`.
+///
+/// # Safety
+/// `request` sends one request of this kind with the options and the queue that it is given, and `read` reads the event
+/// as a result of that kind.
+unsafe fn administer_for<C, X, T>(
+    consumer: &C,
+    operation: bindings::rd_kafka_admin_op_t,
+    timeout: Duration,
+    request_timeout: Duration,
+    request: impl FnOnce(
+        *mut bindings::rd_kafka_t,
+        *const bindings::rd_kafka_AdminOptions_t,
+        *mut bindings::rd_kafka_queue_t,
+    ),
+    read: impl FnOnce(*mut bindings::rd_kafka_event_t) -> Result<T, Code>,
+) -> KafkaResult<T>
+where
+    C: Consumer<X>,
+    X: ConsumerContext,
+{
     use bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
     let client = consumer.client().native_ptr();
-    let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    let milliseconds = |time: Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: the client is valid while borrowed. All else is created and destroyed here, and the request copies what
     // it needs. The event is read before it is destroyed.
     unsafe {
         let options = bindings::rd_kafka_AdminOptions_new(client, operation);
-        bindings::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, ptr::null_mut(), 0);
+        bindings::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds(request_timeout), ptr::null_mut(), 0);
         let queue = bindings::rd_kafka_queue_new(client);
         request(client, options, queue);
-        let event = bindings::rd_kafka_queue_poll(queue, milliseconds);
+        let event = bindings::rd_kafka_queue_poll(queue, milliseconds(timeout));
         let answer = if event.is_null() {
             Err(Code::OperationTimedOut)
         } else {
@@ -261,29 +285,10 @@ unsafe fn described_groups(event: *mut bindings::rd_kafka_event_t) -> Result<Vec
             Ok(DescribedGroup {
                 name: name.to_string_lossy().into_owned(),
                 is_of_consumer_protocol: kind == RD_KAFKA_CONSUMER_GROUP_TYPE_CONSUMER,
-                members: (0..bindings::rd_kafka_ConsumerGroupDescription_member_count(group))
-                    .map(|index| described_member(bindings::rd_kafka_ConsumerGroupDescription_member(group, index)))
-                    .collect(),
+                members: bindings::rd_kafka_ConsumerGroupDescription_member_count(group),
             })
         };
         (0..count).map(describe).collect()
-    }
-}
-
-/// A member of a described group.
-///
-/// # Safety
-/// The member belongs to a result that is not destroyed yet.
-unsafe fn described_member(member: *const bindings::rd_kafka_MemberDescription_t) -> DescribedMember {
-    // SAFETY: the member is valid, and all that is reached from it lives as long. Without an assignment there is no list.
-    unsafe {
-        let id = CStr::from_ptr(bindings::rd_kafka_MemberDescription_consumer_id(member));
-        let assignment = bindings::rd_kafka_MemberDescription_assignment(member);
-        let partitions = bindings::rd_kafka_MemberAssignment_partitions(assignment).as_ref();
-        DescribedMember {
-            id: id.to_string_lossy().into_owned(),
-            partitions: partitions.map_or(0, |list| usize::try_from(list.cnt).unwrap_or(0)),
-        }
     }
 }
 

@@ -41,7 +41,7 @@ use crate::docker::{Container, Docker};
 use crate::missing::skip;
 
 pub use produce::{Place, RawRecord, TransactionEnd};
-pub use proxy::{ApiKey, CONSUMER_GROUP_DESCRIBE, DESCRIBE_GROUPS, FIND_COORDINATOR, JOIN_GROUP, LossyProxy};
+pub use proxy::{ApiKey, FIND_COORDINATOR, JOIN_GROUP, LIST_GROUPS, LossyProxy};
 pub use read::{Isolation, OwnedRecord};
 
 /// The time-out of one operation on a healthy broker, on a busy machine.

@@ -1,9 +1,10 @@
-//! A proxy that loses requests between a client and a broker.
+//! A proxy that loses or delays requests between a client and a broker.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -19,10 +20,8 @@ pub type ApiKey = i16;
 pub const FIND_COORDINATOR: ApiKey = 10;
 /// `JoinGroup`.
 pub const JOIN_GROUP: ApiKey = 11;
-/// `DescribeGroups`.
-pub const DESCRIBE_GROUPS: ApiKey = 15;
-/// `ConsumerGroupDescribe` (KIP-848).
-pub const CONSUMER_GROUP_DESCRIBE: ApiKey = 69;
+/// `ListGroups`.
+pub const LIST_GROUPS: ApiKey = 16;
 
 /// A proxy for the one broker of a cluster on this machine. Clients that know the cluster by it reach the broker through
 /// it alone. Dropping it ends its connections.
@@ -35,6 +34,7 @@ pub struct LossyProxy {
 
 #[derive(Debug, Default)]
 struct State {
+    delays: HashMap<ApiKey, Duration>,
     to_lose: HashMap<ApiKey, usize>,
     lost: HashMap<ApiKey, usize>,
     forwarded: HashMap<ApiKey, usize>,
@@ -77,6 +77,11 @@ impl LossyProxy {
     /// Loses the next `count` requests of this kind: the client gets no answer to them.
     pub fn lose(&self, key: ApiKey, count: usize) {
         lock(&self.state).to_lose.insert(key, count);
+    }
+
+    /// Delays every further request of this kind, and what follows it on its connection.
+    pub fn delay(&self, key: ApiKey, time: Duration) {
+        lock(&self.state).delays.insert(key, time);
     }
 
     /// How many requests of this kind were lost so far.
@@ -127,6 +132,10 @@ async fn forward_requests(
     loop {
         let request = read_frame(&mut client).await?;
         let key = request.first_chunk().map_or(-1, |key| ApiKey::from_be_bytes(*key));
+        let delay = lock(state).delays.get(&key).copied();
+        if let Some(delay) = delay {
+            tokio::time::sleep(delay).await;
+        }
         if lock(state).passes(key) {
             write_frame(&mut broker, &request).await?;
         }

@@ -1,0 +1,58 @@
+//! Asks a running process for its health: what the health check of a container runs, which has no other program.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::exit;
+
+/// How long connecting, and each part of the answer, may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest answer that is read, in bytes.
+const ANSWER_LIMIT: u64 = 64 << 10;
+
+/// `--health-check`.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Admin")]
+pub struct HealthCheck {
+    /// Ask the process that runs with these settings for its /health, print the answer, and exit: 0 where it serves, else 1
+    #[arg(long)]
+    health_check: bool,
+}
+
+impl HealthCheck {
+    /// The exit code of a health check, where one was asked for, of the process that serves `/health` on `address`. One
+    /// that listens on all addresses is asked on the loopback address.
+    pub fn run(self, address: SocketAddr) -> Option<ExitCode> {
+        self.health_check.then(|| check(address))
+    }
+}
+
+fn check(mut address: SocketAddr) -> ExitCode {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    let (is_healthy, text) = match ask(address) {
+        Ok(answer) => {
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+            (head.split(' ').nth(1) == Some("200"), body.to_owned())
+        }
+        Err(error) => (false, format!("no answer at {address}: {error}")),
+    };
+    // With a closed stdout, the exit code still says it.
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+    if is_healthy { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILURE) }
+}
+
+fn ask(address: SocketAddr) -> io::Result<String> {
+    let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
+    write!(connection, "GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    connection.take(ANSWER_LIMIT).read_to_string(&mut answer)?;
+    Ok(answer)
+}
