@@ -15,7 +15,7 @@ use millrace_store::{AcceptResult, NotificationOutcome, Progress, Store};
 use thiserror::Error;
 
 use crate::channel::Channel;
-use crate::config::{ConfigError, Plan};
+use crate::config::{ConfigError, Plan, environment_text};
 use crate::delivery::{Destination, SharedDeliveries, Undelivered, deliver};
 use crate::delivery_log::{DeliveryContext, DeliveryLog, IdOrigin};
 use crate::event::Event;
@@ -61,7 +61,7 @@ impl Notifier {
             |error: ConfigError| StartError::Setting(SettingError::of_flag("notifier-config", error.to_string()));
         let plan = Plan::load(settings.notifier_config.as_deref()).map_err(invalid)?;
         let policy = if settings.allow_private_destinations { AddressPolicy::Any } else { AddressPolicy::PublicOnly };
-        Self::build(plan, policy, &Proxies::read(|name| std::env::var(name).ok()))
+        Self::build(plan, policy, &Proxies::read(environment_text))
     }
 
     /// Records every delivery in this store, and repeats no recorded one. Must be called within a tokio runtime: writes

@@ -278,7 +278,7 @@ impl Assignment {
 
     /// Takes nothing of a partition any more until it is [assigned](Self::assign) anew, unless that has happened since the
     /// record was taken.
-    pub(crate) fn set_misplaced(&mut self, handle: RecordHandle) {
+    pub(crate) fn set_offset_mismatch(&mut self, handle: RecordHandle) {
         let slot = &self.slots[handle.slot];
         if slot.state == AssignmentState::Active && slot.epoch == handle.epoch {
             self.begin_epoch(handle.slot);
@@ -288,7 +288,7 @@ impl Assignment {
     }
 
     /// Owned partitions whose start offsets are to be looked up again.
-    pub(crate) fn misplaced_slots(&self) -> Vec<usize> {
+    pub(crate) fn mismatched_slots(&self) -> Vec<usize> {
         self.slots_with(|state| state == AssignmentState::Seeking)
     }
 

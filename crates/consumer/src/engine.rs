@@ -284,7 +284,7 @@ where
             TaskOutcome::Abandoned => self.abandon(handle),
             TaskOutcome::OffsetMismatch => {
                 self.abandon(handle);
-                self.assignment.set_misplaced(handle);
+                self.assignment.set_offset_mismatch(handle);
             }
             TaskOutcome::DeadLetterRefused(reason) => {
                 self.assignment.end(handle, false);

@@ -108,7 +108,7 @@ pub struct ConsumerOptions {
     #[arg(skip = Duration::from_millis(500))]
     pub commit_interval: Duration,
     /// How long a stop, or a partition that is taken away, waits for what is in flight. With the last commit, the
-    /// goodbye to the group and the end of the process a stop takes at most 25 s.
+    /// leaving of the group and the end of the process a stop takes at most 25 s.
     #[arg(skip = DRAIN_DEADLINE)]
     pub drain_deadline: Duration,
 }

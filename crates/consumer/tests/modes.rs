@@ -404,7 +404,7 @@ async fn the_consumer_protocol_loses_and_repeats_no_row() {
     stores_through_unanswered_commits(&Fixture { group_protocol: GroupProtocol::Consumer, ..fixture }).await;
 }
 
-/// Two members join one after the other, so that partitions move meanwhile.
+/// Two members share the partitions.
 async fn stores_through_unanswered_commits(fixture: &Fixture<'_>) {
     let table: Arc<Mutex<Table>> = Arc::default();
     table.lock().unwrap().breaks = true;

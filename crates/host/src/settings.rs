@@ -21,6 +21,7 @@ mod values;
 
 use std::ffi::OsString;
 
+use clap::builder::ValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command, Parser};
 
@@ -39,8 +40,10 @@ pub fn try_parse_from<T: Parser>(
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<T, clap::Error> {
     let mut command = with_variables(T::command());
-    let parsed = command.try_get_matches_from_mut(args);
-    let mut matches = parsed.map_err(|error| naming_unreadable(error, &mut command)).map_err(naming_variables)?;
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let parsed = command.try_get_matches_from_mut(&args);
+    let mut matches =
+        parsed.map_err(|error| naming_unreadable(error, &mut command, &args)).map_err(naming_variables)?;
     T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
@@ -85,24 +88,34 @@ fn with_variables(command: Command) -> Command {
         .mut_subcommands(with_variables)
 }
 
-/// Names the settings whose variables are not UTF-8: clap's error names none.
-fn naming_unreadable(error: clap::Error, command: &mut Command) -> clap::Error {
-    let unreadable = if error.kind() == ErrorKind::InvalidUtf8 { unreadable(command) } else { Vec::new() };
-    if unreadable.is_empty() {
+/// Names the settings whose variables are not UTF-8, where it is they and no argument: clap's error names none.
+fn naming_unreadable(error: clap::Error, command: &mut Command, args: &[OsString]) -> clap::Error {
+    let is_of_argument = args.iter().any(|arg| arg.to_str().is_none());
+    if error.kind() != ErrorKind::InvalidUtf8 || is_of_argument {
         return error;
     }
-    command.error(ErrorKind::InvalidUtf8, format!("not UTF-8: the value of {}", unreadable.join(" and ")))
-}
-
-fn unreadable(command: &Command) -> Vec<String> {
-    let is_unreadable =
-        |arg: &&Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.to_str().is_none());
-    let own = command.get_arguments().filter(is_unreadable).filter_map(|arg| arg.get_long().map(name));
-    let mut names: Vec<_> = own.chain(command.get_subcommands().flat_map(unreadable)).collect();
-    // Subcommands share settings.
+    let mut names = unreadable(command);
+    let mut subcommand = &*command;
+    for arg in args {
+        if let Some(found) = subcommand.find_subcommand(arg) {
+            names.extend(unreadable(found));
+            subcommand = found;
+        }
+    }
+    // Subcommands have their command's settings, too.
     names.sort_unstable();
     names.dedup();
-    names
+    command.error(ErrorKind::InvalidUtf8, format!("not UTF-8: the value of {}", names.join(" and ")))
+}
+
+/// The settings of a command, without those of its subcommands, whose variables are not UTF-8 and must be.
+fn unreadable(command: &Command) -> Vec<String> {
+    let takes_any = |arg: &Arg| arg.get_value_parser().type_id() == ValueParser::path_buf().type_id();
+    let is_unreadable = |arg: &&Arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        !takes_any(arg) && value.is_some_and(|value| value.to_str().is_none())
+    };
+    command.get_arguments().filter(is_unreadable).filter_map(|arg| arg.get_long().map(name)).collect()
 }
 
 /// `error` with the variable beside each flag that it names.

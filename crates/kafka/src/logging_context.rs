@@ -81,6 +81,10 @@ impl ClientContext for LoggingContext {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!(target: "librdkafka", facility, "{line}");
             }
+            // A coordinator that has just started answers so, and the next attempt is a moment later.
+            RDKafkaLogLevel::Warning if facility == "GETPID" && line.ends_with(": retrying") => {
+                tracing::debug!(target: "librdkafka", facility, "{line}");
+            }
             RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
                 tracing::warn!(target: "librdkafka", facility, "{line}");
             }

@@ -32,13 +32,18 @@ pub(crate) struct Plan {
     pub(crate) routes: Routes,
 }
 
+/// A variable of this process. What is not UTF-8 in it is replaced, so that its reader refuses the value and names it.
+pub(crate) fn environment_text(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 impl Plan {
     /// Loads the file, or the default without one.
     ///
     /// # Errors
     /// [`ConfigError`] names the file, the key and the problem.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
-        let environment: Environment<'_> = &|name| std::env::var(name).ok();
+        let environment: Environment<'_> = &environment_text;
         let Some(path) = path else {
             return Self::parse(DEFAULT_CONFIG, environment)
                 .map_err(|problem| problem.in_file("notifier.toml (the default)"));

@@ -43,6 +43,9 @@ async fn a_variable_that_is_not_utf_8_is_named() {
         let expected = format!("not UTF-8: the value of {flag} ({variable})");
         refused(Millrace::new(["tail", "events"]).env(variable, not_utf_8), &[&expected]).await;
     }
+    // A folder may have any name, and a setting of another command is not read.
+    let tail = Millrace::new(["tail", "events"]).env("MILLRACE_DATA_DIR", not_utf_8).env("MILLRACE_RATE", not_utf_8);
+    refused(tail.env("MILLRACE_COUNT", not_utf_8), &["not UTF-8: the value of --count (MILLRACE_COUNT)\n"]).await;
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ where
         if self.pending.is_some() || self.revocation.is_some() || self.draining.is_some() {
             return;
         }
-        let slots = self.assignment.misplaced_slots();
+        let slots = self.assignment.mismatched_slots();
         if !slots.is_empty() {
             self.assignment_changed();
             self.pending = Some(PendingAssignment::begin_seek(self.offset_source, self.assignment.list(&slots)));
