@@ -146,3 +146,33 @@ async fn a_healthy_member_drains_before_its_consumer_joins_again() {
     assert_eq!(*begun.lock().unwrap(), once);
     assert_eq!(proxy.lost(JOIN_GROUP), 1);
 }
+
+/// Longer than a member's session.
+const OUTAGE: Duration = Duration::from_secs(12);
+
+/// A broker that hangs and one that is gone: members lose their sessions, and ask for their memberships all the while.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_outlive_a_broker_that_hangs_and_one_that_dies() {
+    let Some(kafka) = kafka::dedicated(|broker| broker).await else { return };
+    let fixture = Fixture::on(&kafka, 2).await;
+    let settings = || KafkaSettings::plaintext(kafka.bootstrap_servers());
+    let members: Vec<_> = (0..3).map(|_| fixture.member_with_settings(settings(), Done, |_| None, options())).collect();
+    let mut records = 0;
+    let mut until_processed = async || {
+        kafka.produce(&fixture.topic, (0..10).map(|key| record(&key.to_string(), "value"))).await;
+        records += 10;
+        fixture.until_committed(records).await;
+    };
+    until_processed().await;
+    kafka.broker(1).pause().unwrap();
+    tokio::time::sleep(OUTAGE).await;
+    kafka.broker(1).resume().unwrap();
+    until_processed().await;
+    kafka.broker(1).kill().unwrap();
+    tokio::time::sleep(OUTAGE).await;
+    kafka.broker(1).restart().await.unwrap();
+    until_processed().await;
+    for member in members {
+        member.stop().await;
+    }
+}
