@@ -135,6 +135,18 @@ async fn security_settings_without_a_named_broker_are_rejected() {
     }
 }
 
+#[tokio::test]
+async fn wrong_security_settings_of_a_named_broker_are_named() {
+    let dev = || Millrace::new(ANYWHERE.into_iter().chain(["--kafka", "127.0.0.1:9"]));
+    let without_mechanism = dev().env("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT");
+    let without_user = dev().env("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT").env("KAFKA_SASL_MECHANISM", "PLAIN");
+    for (command, variable) in [(without_mechanism, "KAFKA_SASL_MECHANISM"), (without_user, "KAFKA_SASL_USERNAME")] {
+        let ended = command.run().await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(variable), "{ended:?}");
+    }
+}
+
 /// They may be meant for other commands.
 #[tokio::test]
 async fn a_named_embedded_broker_ignores_security_settings() {
