@@ -30,7 +30,7 @@ where
         }
     };
     // SAFETY: it sends one request, and its result is read by the matching function.
-    unsafe { administer(consumer, operation, timeout, request, |event| described_id(event)) }
+    unsafe { administer(consumer, operation, RequestTime::of(timeout), request, |event| described_id(event)) }
 }
 
 /// A group as `DescribeConsumerGroups` describes it.
@@ -65,9 +65,7 @@ where
     };
     // SAFETY: it sends one request, and its result is read by the matching function.
     unsafe {
-        administer_for(consumer, operation, timeout, COORDINATOR_REQUEST_TIMEOUT, request, |event| {
-            described_groups(event)
-        })
+        administer(consumer, operation, RequestTime::of_coordinator(timeout), request, |event| described_groups(event))
     }
 }
 
@@ -89,7 +87,7 @@ where
         unsafe { bindings::rd_kafka_DescribeConfigs(client, resources.as_mut_ptr(), resources.len(), options, queue) };
     };
     // SAFETY: it sends one request, and its result is read by the matching function.
-    unsafe { administer(consumer, operation, timeout, request, |event| described_settings(event)) }
+    unsafe { administer(consumer, operation, RequestTime::of(timeout), request, |event| described_settings(event)) }
 }
 
 /// Sets one setting of a topic and leaves its others as they are (KIP-339). Waits for at most `timeout`.
@@ -115,7 +113,7 @@ where
         }
     };
     // SAFETY: it sends one request, and its result is read by the matching function.
-    unsafe { administer(consumer, operation, timeout, request, |event| altered(event)) }
+    unsafe { administer(consumer, operation, RequestTime::of(timeout), request, |event| altered(event)) }
 }
 
 /// A topic whose settings are read or changed.
@@ -160,44 +158,37 @@ impl Drop for TopicResource {
     }
 }
 
-/// How long librdkafka itself keeps a request that goes to a group's coordinator. Where it gives one up that still looks for
-/// its coordinator, it aborts the process once the coordinator is found (its issue 4605): the caller gives up alone.
-const COORDINATOR_REQUEST_TIMEOUT: Duration = Duration::from_hours(1);
-
-/// [`administer_for`] a request that librdkafka gives up when the caller does.
-///
-/// # Safety
-/// As there.
-unsafe fn administer<C, X, T>(
-    consumer: &C,
-    operation: bindings::rd_kafka_admin_op_t,
-    timeout: Duration,
-    request: impl FnOnce(
-        *mut bindings::rd_kafka_t,
-        *const bindings::rd_kafka_AdminOptions_t,
-        *mut bindings::rd_kafka_queue_t,
-    ),
-    read: impl FnOnce(*mut bindings::rd_kafka_event_t) -> Result<T, Code>,
-) -> KafkaResult<T>
-where
-    C: Consumer<X>,
-    X: ConsumerContext,
-{
-    // SAFETY: as the caller's.
-    unsafe { administer_for(consumer, operation, timeout, timeout, request, read) }
+/// How long a request may take.
+#[derive(Debug, Clone, Copy)]
+struct RequestTime {
+    /// How long its caller waits.
+    caller: Duration,
+    /// How long librdkafka keeps it.
+    client: Duration,
 }
 
-/// Sends a request of librdkafka's admin API, which has `request_timeout` to be answered, and waits for the result for
-/// `timeout`.
+impl RequestTime {
+    /// Both give it up together.
+    fn of(timeout: Duration) -> Self {
+        Self { caller: timeout, client: timeout }
+    }
+
+    /// Of a request to a group's coordinator: its caller alone gives it up. Where librdkafka gives up one that still looks for
+    /// its coordinator, it aborts the process once the coordinator is found (its issue 4605).
+    fn of_coordinator(timeout: Duration) -> Self {
+        Self { caller: timeout, client: Duration::from_hours(1) }
+    }
+}
+
+/// Sends a request of librdkafka's admin API, and reads the result.
 ///
 /// # Safety
 /// `request` sends one request of this kind with the options and the queue that it is given, and `read` reads the event
 /// as a result of that kind.
-unsafe fn administer_for<C, X, T>(
+unsafe fn administer<C, X, T>(
     consumer: &C,
     operation: bindings::rd_kafka_admin_op_t,
-    timeout: Duration,
-    request_timeout: Duration,
+    time: RequestTime,
     request: impl FnOnce(
         *mut bindings::rd_kafka_t,
         *const bindings::rd_kafka_AdminOptions_t,
@@ -216,10 +207,10 @@ where
     // it needs. The event is read before it is destroyed.
     unsafe {
         let options = bindings::rd_kafka_AdminOptions_new(client, operation);
-        bindings::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds(request_timeout), ptr::null_mut(), 0);
+        bindings::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds(time.client), ptr::null_mut(), 0);
         let queue = bindings::rd_kafka_queue_new(client);
         request(client, options, queue);
-        let event = bindings::rd_kafka_queue_poll(queue, milliseconds(timeout));
+        let event = bindings::rd_kafka_queue_poll(queue, milliseconds(time.caller));
         let answer = if event.is_null() {
             Err(Code::OperationTimedOut)
         } else {
