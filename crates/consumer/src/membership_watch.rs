@@ -38,7 +38,8 @@ pub(crate) struct MembershipWatch {
     /// How long the group may disagree.
     timeout: Duration,
     running: Option<JoinHandle<KafkaResult<bool>>>,
-    asked: Option<Instant>,
+    /// When it was last asked, or the client last owned something: a start that joins at once asks nothing.
+    asked: Instant,
     disagrees_since: Option<Instant>,
 }
 
@@ -57,7 +58,7 @@ impl MembershipWatch {
             is_classic: options.group_protocol == GroupProtocol::Classic,
             timeout: options.rejoin_timeout,
             running: None,
-            asked: None,
+            asked: Instant::now(),
             disagrees_since: None,
         }
     }
@@ -65,6 +66,7 @@ impl MembershipWatch {
     /// The client owns partitions, or is about to: nothing is asked.
     pub(crate) fn reset(&mut self) {
         self.running = None;
+        self.asked = Instant::now();
         self.disagrees_since = None;
     }
 
@@ -87,11 +89,8 @@ impl MembershipWatch {
                 }
             }
         }
-        if self.is_classic
-            && self.running.is_none()
-            && self.asked.is_none_or(|asked| asked.elapsed() >= self.timeout / QUERIES)
-        {
-            self.asked = Some(Instant::now());
+        if self.is_classic && self.running.is_none() && self.asked.elapsed() >= self.timeout / QUERIES {
+            self.asked = Instant::now();
             let (client, subscription) = (Arc::clone(&self.client), self.subscription.clone());
             let instance_id = self.instance_id.clone();
             let ask = move || agrees(&client, &subscription, instance_id.as_deref());

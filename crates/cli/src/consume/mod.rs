@@ -109,7 +109,7 @@ async fn prepare(args: &Args) -> anyhow::Result<Broker> {
     let broker = Broker::connect(&args.broker).await?;
     // The embedded broker has its topics from the start, and cannot be asked for more.
     if !broker.cluster.is_in_memory(BROKER_TIMEOUT).await? {
-        let created = topics::create::create(&broker.settings).await?;
+        let created = topics::create(&broker.settings).await?;
         if !created.is_empty() {
             tracing::info!(topics = created.join(", "), "topics created");
         }

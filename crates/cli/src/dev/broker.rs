@@ -93,14 +93,14 @@ impl Broker {
                 print_step("Starting Apache Kafka from its jars, which Maven fetches the first time.");
                 let cluster = Apache::builder(data_dir.join("kafka")).start().await?;
                 let settings = KafkaSettings::plaintext(cluster.bootstrap_servers());
-                topics::create::create(&settings).await?;
+                topics::create(&settings).await?;
                 producer_ids::wait(&settings, PRODUCER_ID_TIMEOUT).await?;
                 Ok(Self::Apache { settings, cluster })
             }
             Choice::At(bootstrap_servers) => {
                 print_step(&format!("Checking the topics on {bootstrap_servers}."));
                 let settings = KafkaSettings { security, ..KafkaSettings::plaintext(bootstrap_servers) };
-                let created = topics::create::create(&settings).await?;
+                let created = topics::create(&settings).await?;
                 if !created.is_empty() {
                     print_step(&format!("Created the missing topics: {}.", created.join(", ")));
                 }

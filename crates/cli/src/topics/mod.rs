@@ -1,10 +1,12 @@
 //! `millrace topics`: the catalogue's topics on a broker.
 
 mod apply;
-pub(crate) mod create;
+mod create;
 mod report;
 
 use std::process::ExitCode;
+
+pub(crate) use self::create::create;
 
 const EXAMPLES: &str = "\
 Examples:

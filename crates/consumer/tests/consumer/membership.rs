@@ -92,7 +92,7 @@ async fn a_slow_coordinator_ends_no_process() {
     kafka.produce(&fixture.topic, [record("key", "value")]).await;
     let proxy = LossyProxy::start(&kafka).await.unwrap();
     proxy.delay(FIND_COORDINATOR, Duration::from_secs(3));
-    let member = member_behind(&proxy, &fixture, Fixture::options());
+    let member = member_behind(&proxy, &fixture, options());
     fixture.until_committed(1).await;
     member.stop().await;
 }
