@@ -1,0 +1,14 @@
+output "url" {
+  description = "Where the edge is called."
+  value       = module.millrace.url
+}
+
+output "image_repositories" {
+  description = "Where each program's image is pushed to."
+  value       = module.millrace.image_repositories
+}
+
+output "topics" {
+  description = "What the last apply did to the topics."
+  value       = module.millrace.topics
+}

@@ -1,0 +1,41 @@
+variable "name" {
+  description = "Prefix of all names."
+  type        = string
+  default     = "millrace-dev"
+}
+
+variable "region" {
+  description = "The region."
+  type        = string
+  default     = "eu-central-1"
+}
+
+variable "image_tag" {
+  description = "The images' tag."
+  type        = string
+}
+
+variable "image_registry" {
+  description = "Registry and path that hold the images. Null: ECR repositories made here."
+  type        = string
+  default     = null
+}
+
+variable "dist" {
+  description = "Where the artifacts are. Null: dist/ of this repository."
+  type        = string
+  default     = null
+}
+
+variable "notifier_config" {
+  description = "The text of a notifier.toml."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "alarm_emails" {
+  description = "Addresses that get the alarms."
+  type        = set(string)
+  default     = []
+}

@@ -1,0 +1,119 @@
+# The Lambda functions: an entry each. `cargo xtask package` makes their zips.
+
+locals {
+  dist     = coalesce(var.dist, "${path.module}/../dist")
+  manifest = jsondecode(file("${local.dist}/manifest.json"))
+
+  functions = { for name, function in local.all_functions : name => function if function.is_enabled }
+
+  all_functions = {
+    api = {
+      is_enabled           = var.edge == "api_gateway"
+      description          = "Takes events over HTTPS and writes them to Kafka"
+      memory_mib           = var.api.memory_mib
+      timeout_seconds      = 20 # above the 15 s within which the edge answers, below the 30 s for which API Gateway waits
+      reserved_concurrency = var.api.reserved_concurrency
+      environment          = merge(local.kafka_environment, local.database_environment)
+      policies             = merge(local.kafka_policies["api"], local.database_policies)
+    }
+
+    topics = {
+      is_enabled           = true
+      description          = "Makes Kafka's topics those of the catalogue"
+      memory_mib           = 128
+      timeout_seconds      = 120
+      reserved_concurrency = 1
+      environment          = local.kafka_environment
+      policies             = local.kafka_policies["topics"]
+    }
+  }
+
+  # The manifest's artifact, or the one that function_sha256 names.
+  zips = {
+    for name in keys(local.functions) : name =>
+    "${local.dist}/functions/millrace-${name}-${var.function_architecture}-${substr(lookup(var.function_sha256, name, try(local.manifest.functions[name][var.function_architecture].sha256, "missing")), 0, 16)}.zip"
+  }
+}
+
+module "function" {
+  source   = "./modules/function"
+  for_each = local.functions
+
+  name                 = "${var.name}-${each.key}"
+  description          = each.value.description
+  zip                  = local.zips[each.key]
+  architecture         = var.function_architecture
+  memory_mib           = each.value.memory_mib
+  timeout_seconds      = each.value.timeout_seconds
+  reserved_concurrency = each.value.reserved_concurrency
+  environment          = each.value.environment
+  policies             = each.value.policies
+  vpc_id               = local.vpc_id
+  subnet_ids           = local.private_subnet_ids
+  kms_key_arn          = aws_kms_key.this.arn
+  log_retention_days   = var.log_retention_days
+}
+
+# The topics, before anything reads or writes them. A refusal fails the apply; nothing was changed then.
+resource "aws_lambda_invocation" "topics" {
+  function_name = module.function["topics"].name
+  qualifier     = module.function["topics"].alias
+
+  input = jsonencode({
+    catalogue         = local.catalogue
+    replication       = var.topics.replication
+    shorten_retention = var.topics.shorten_retention
+  })
+
+  triggers = { version = module.function["topics"].version }
+
+  # A role's policies and the way to the brokers.
+  depends_on = [module.function, module.kafka, aws_vpc_security_group_egress_rule.existing]
+
+  lifecycle {
+    precondition {
+      condition     = length(local.catalogue.topics) > 0
+      error_message = "The catalogue has no topics."
+    }
+  }
+}
+
+module "kafka_policy" {
+  source   = "./modules/kafka-policy"
+  for_each = local.kafka.has_iam ? local.kafka_access : {}
+
+  cluster_arn      = local.kafka.cluster_arn
+  reads            = each.value.reads
+  writes           = each.value.writes
+  groups           = each.value.groups
+  describes        = each.value.describes
+  administers      = each.value.administers
+  is_transactional = each.value.is_transactional
+}
+
+locals {
+  kafka_policies = { for name in keys(local.kafka_access) : name => local.kafka.has_iam ? { kafka = module.kafka_policy[name].json } : {} }
+
+  no_kafka_access = { reads = [], writes = [], groups = [], describes = [], administers = [], is_transactional = false }
+
+  edge_kafka_access = merge(local.no_kafka_access, {
+    writes    = local.topics
+    describes = concat(local.topics, local.dead_letters) # GET /get_status
+  })
+
+  kafka_access = merge(
+    {
+      api    = local.edge_kafka_access
+      edge   = local.edge_kafka_access
+      topics = merge(local.no_kafka_access, { administers = concat(local.topics, local.dead_letters) })
+    },
+    {
+      for name, topics in local.consumer_topics : name => merge(local.no_kafka_access, {
+        reads            = topics.reads
+        writes           = concat(topics.writes, [for topic in topics.reads : local.dead_letter_of[topic]])
+        groups           = keys(topics.groups)
+        is_transactional = local.consumer_defaults[name].is_transactional
+      })
+    },
+  )
+}

@@ -1,0 +1,100 @@
+variable "name" {
+  description = "Prefix of all names."
+  type        = string
+}
+
+variable "region" {
+  description = "The provider's region, for the dashboard."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "The key that encrypts the topic. CloudWatch must be allowed to use it."
+  type        = string
+}
+
+variable "emails" {
+  description = "Addresses that get the alarms; each is asked to confirm first."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
+variable "runbook_url" {
+  description = "Where the runbook is: an alarm's description has its entry's address."
+  type        = string
+}
+
+variable "kafka_cluster_name" {
+  description = "The MSK cluster. Null: no alarms of its metrics."
+  type        = string
+  default     = null
+}
+
+variable "has_broker_metrics" {
+  description = "Whether the cluster has brokers of its own (not Serverless)."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "brokers_with_disks" {
+  description = "How many brokers have volumes that can fill up: none of Express or Serverless."
+  type        = number
+  default     = 0
+  nullable    = false
+}
+
+variable "ecs_cluster_name" {
+  description = "The ECS cluster of the services."
+  type        = string
+}
+
+variable "services" {
+  description = "The ECS services, as the module consumers gives them."
+  type = map(object({
+    min            = number
+    max            = number
+    groups         = map(set(string))
+    log_group_name = string
+  }))
+}
+
+variable "lag_limits" {
+  description = "Lag in records that raises an alarm after 15 minutes, by service; others have lag_limit."
+  type        = map(number)
+  default     = {}
+  nullable    = false
+}
+
+variable "lag_limit" {
+  description = "Lag in records that raises an alarm after 15 minutes."
+  type        = number
+  default     = 100000
+  nullable    = false
+}
+
+variable "functions" {
+  description = "The Lambda functions: their names and time-outs in seconds, by a name of their own."
+  type        = map(object({ name = string, timeout_seconds = number }))
+  default     = {}
+  nullable    = false
+}
+
+variable "api" {
+  description = "The HTTP API. Null: no alarms of its metrics."
+  type        = object({ id = string })
+  default     = null
+}
+
+variable "load_balancer" {
+  description = "The edge's load balancer in place of an API. Null: no alarms of its metrics."
+  type        = object({ arn_suffix = string })
+  default     = null
+}
+
+variable "database" {
+  description = "The Aurora cluster. Null: no alarms of its metrics."
+  type        = object({ cluster_id = string })
+  default     = null
+}

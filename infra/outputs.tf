@@ -1,0 +1,49 @@
+output "url" {
+  description = "Where the edge is called. Null without one."
+  value       = var.edge == "api_gateway" ? module.api[0].url : var.edge == "load_balancer" ? module.balancer[0].url : null
+}
+
+output "bootstrap_servers" {
+  description = "Kafka's brokers, for clients in the VPC."
+  value       = local.kafka.bootstrap_servers
+}
+
+output "image_repositories" {
+  description = "Where each program's image is pushed to."
+  value       = local.image_repositories
+}
+
+output "topics" {
+  description = "What the last apply did to the topics."
+  value       = jsondecode(aws_lambda_invocation.topics.result)
+}
+
+output "bucket" {
+  description = "The bucket of insights."
+  value       = aws_s3_bucket.data.bucket
+}
+
+output "database_url" {
+  description = "The database, without its password."
+  value       = local.database.url
+}
+
+output "database_secret_arn" {
+  description = "The secret with the database's password. Null where it needs none."
+  value       = local.database.secret_arn
+}
+
+output "alarm_topic_arn" {
+  description = "The topic of all alarms: subscribe a pager to it."
+  value       = module.alerts.topic_arn
+}
+
+output "alarm_kinds" {
+  description = "The runbook's entry of each alarm, by the alarm's name."
+  value       = module.alerts.alarm_kinds
+}
+
+output "routes" {
+  description = "The API's routes. Null without API Gateway."
+  value       = var.edge == "api_gateway" ? module.api[0].routes : null
+}

@@ -1,0 +1,106 @@
+# Wrong variables fail at the plan, by their name.
+
+mock_provider "aws" {
+  source = "./tests/mock"
+}
+
+variables {
+  region    = "eu-central-1"
+  dist      = "./tests/dist"
+  image_tag = "0.1.0"
+}
+
+run "no_artifacts" {
+  command = plan
+  variables {
+    dist = "./tests"
+  }
+  expect_failures = [var.dist]
+}
+
+run "a_tag_that_changes" {
+  command = plan
+  variables {
+    image_tag = "latest"
+  }
+  expect_failures = [var.image_tag]
+}
+
+run "a_name_that_ecs_refuses" {
+  command = plan
+  variables {
+    name = "ecs-events"
+  }
+  expect_failures = [var.name]
+}
+
+run "a_consumer_that_does_not_exist" {
+  command = plan
+  variables {
+    consumers = { notifer = { min = 2 } }
+  }
+  expect_failures = [var.consumers]
+}
+
+run "a_load_balancer_without_certificate" {
+  command = plan
+  variables {
+    edge = "load_balancer"
+  }
+  expect_failures = [var.load_balancer]
+}
+
+run "secrets_that_do_not_reach_a_function" {
+  command = plan
+  variables {
+    kafka = {
+      existing = {
+        bootstrap_servers = "one.example:9096"
+        cidrs             = ["10.1.0.0/16"]
+        secrets           = { KAFKA_SASL_PASSWORD = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:kafka-AbCdEf" }
+      }
+    }
+  }
+  expect_failures = [var.kafka]
+}
+
+run "a_password_in_the_url" {
+  command = plan
+  variables {
+    database = { existing = { url = "postgres://millrace:secret@db.example/millrace", cidrs = ["10.2.0.0/16"] } }
+  }
+  expect_failures = [var.database]
+}
+
+run "brokers_without_a_port" {
+  command = plan
+  variables {
+    kafka = { existing = { bootstrap_servers = "one.example", cidrs = ["10.1.0.0/16"] } }
+    edge  = "none"
+  }
+  expect_failures = [var.kafka]
+}
+
+run "a_hash_that_is_none" {
+  command = plan
+  variables {
+    function_sha256 = { api = "v2" }
+  }
+  expect_failures = [var.function_sha256]
+}
+
+run "two_subnets" {
+  command = plan
+  variables {
+    network = { existing = { vpc_id = "vpc-1", private_subnet_ids = ["subnet-1", "subnet-2"] } }
+  }
+  expect_failures = [var.network]
+}
+
+run "a_retention_that_cloudwatch_has_not" {
+  command = plan
+  variables {
+    log_retention_days = 10
+  }
+  expect_failures = [var.log_retention_days]
+}

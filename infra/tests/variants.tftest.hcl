@@ -1,0 +1,114 @@
+# What a team has already, and the other edge.
+
+mock_provider "aws" {
+  source = "./tests/mock"
+}
+
+variables {
+  region    = "eu-central-1"
+  dist      = "./tests/dist"
+  image_tag = "0.1.0"
+}
+
+run "load_balancer" {
+  variables {
+    edge          = "load_balancer"
+    load_balancer = { certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/mock" }
+  }
+
+  assert {
+    condition     = output.url == "https://millrace-edge-mock.eu-central-1.elb.amazonaws.com" && output.routes == null
+    error_message = "The edge is the load balancer: ${output.url}."
+  }
+
+  assert {
+    condition     = contains(keys(module.consumers.services), "edge") && length(module.consumers.services["edge"].groups) == 0
+    error_message = "millrace serve is a service without a consumer group."
+  }
+
+  assert {
+    condition     = toset(keys(local.functions)) == toset(["topics"])
+    error_message = "There is no function for an API."
+  }
+
+  assert {
+    condition     = contains(keys(output.alarm_kinds), "api-5xx")
+    error_message = "5xx of the load balancer raise the same alarm."
+  }
+}
+
+run "serverless" {
+  variables {
+    kafka = { type = "serverless" }
+  }
+
+  assert {
+    condition     = output.bootstrap_servers == "boot-mock:9098"
+    error_message = "The brokers are the serverless cluster's: ${output.bootstrap_servers}."
+  }
+
+  assert {
+    condition     = length([for kind in values(output.alarm_kinds) : kind if startswith(kind, "kafka-")]) == 0
+    error_message = "A serverless cluster has no brokers to watch."
+  }
+}
+
+run "express" {
+  command = plan
+
+  variables {
+    kafka = { type = "express", instance_type = "express.m7g.large" }
+  }
+
+  assert {
+    condition     = !contains(values(output.alarm_kinds), "kafka-disk") && contains(values(output.alarm_kinds), "kafka-offline-partitions")
+    error_message = "Express brokers have no disks to watch."
+  }
+}
+
+run "everything_exists" {
+  variables {
+    network = {
+      existing = { vpc_id = "vpc-1", private_subnet_ids = ["subnet-1", "subnet-2", "subnet-3"] }
+    }
+    kafka = {
+      existing = {
+        bootstrap_servers = "one.example:9096,two.example:9096"
+        cidrs             = ["10.1.0.0/16"]
+        environment       = { KAFKA_SASL_MECHANISM = "SCRAM-SHA-512", KAFKA_SASL_USERNAME = "millrace" }
+        secrets           = { KAFKA_SASL_PASSWORD = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:kafka-AbCdEf:password::" }
+      }
+    }
+    database = {
+      existing = { url = "postgres://millrace@db.example/millrace", secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf", cidrs = ["10.2.0.0/16"] }
+    }
+    edge = "none"
+  }
+
+  assert {
+    condition     = length(module.network) == 0 && length(module.kafka) == 0 && length(module.database) == 0
+    error_message = "What exists is not made again."
+  }
+
+  assert {
+    condition = toset([for rule in values(aws_vpc_security_group_egress_rule.existing) : "${rule.cidr_ipv4} ${rule.from_port}"]) == toset([
+      "10.1.0.0/16 9096", "10.2.0.0/16 5432",
+    ])
+    error_message = "The way to the brokers' and the database's ports is open, and nothing else."
+  }
+
+  assert {
+    condition     = local.consumers["payments"].environment["KAFKA_SASL_MECHANISM"] == "SCRAM-SHA-512" && contains(keys(local.consumers["payments"].secrets), "KAFKA_SASL_PASSWORD")
+    error_message = "Consumers authenticate as the cluster wants it."
+  }
+
+  assert {
+    condition     = length(module.kafka_policy) == 0
+    error_message = "Without IAM there is no policy for Kafka."
+  }
+
+  assert {
+    condition     = length([for kind in values(output.alarm_kinds) : kind if contains(["lag", "lag-unknown", "cannot-catch-up"], kind)]) == 0
+    error_message = "Without MSK's metrics nothing is said about lag."
+  }
+}

@@ -1,0 +1,325 @@
+variable "name" {
+  description = "Prefix of all names: one environment of one account and region."
+  type        = string
+  default     = "millrace"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name)) && !can(regex("^(aws|ecs|fargate)", var.name))
+    error_message = "name must be 3 to 20 lower-case letters, digits and hyphens, begin with a letter, and not with aws, ecs or fargate."
+  }
+}
+
+variable "region" {
+  description = "The provider's region."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be an AWS region, such as eu-central-1."
+  }
+}
+
+variable "dist" {
+  description = "Where `cargo xtask package` has put manifest.json and the functions' zips. Null: dist/ of this repository."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = fileexists("${coalesce(var.dist, "${path.module}/../dist")}/manifest.json")
+    error_message = "${coalesce(var.dist, "dist")}/manifest.json is missing: `cargo xtask package` makes it."
+  }
+}
+
+variable "function_sha256" {
+  description = "Artifacts to run in place of the manifest's, by function: the SHA-256 of a zip that is still in dist. Rolls a function back."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for sha256 in values(var.function_sha256) : can(regex("^[0-9a-f]{64}$", sha256))])
+    error_message = "function_sha256 must hold SHA-256 sums: 64 hexadecimal digits, as `cargo xtask package` prints them."
+  }
+}
+
+variable "function_architecture" {
+  description = "The functions' architecture: arm64 (a fifth cheaper) or x86_64."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.function_architecture)
+    error_message = "function_architecture must be arm64 or x86_64."
+  }
+}
+
+variable "image_tag" {
+  description = "The images' tag, such as 0.1.0. Tags of the repositories here never change: rolling back is an older tag."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
+    error_message = "image_tag must be a tag that never changes, such as 0.1.0 or a commit, and not latest."
+  }
+}
+
+variable "image_registry" {
+  description = "Registry and path that hold the images, such as 123456789012.dkr.ecr.eu-central-1.amazonaws.com/millrace. Null: ECR repositories made here."
+  type        = string
+  default     = null
+}
+
+variable "edge" {
+  description = "What answers HTTPS: api_gateway (API Gateway and the function), load_balancer (an ALB and `millrace serve` on the instances) or none."
+  type        = string
+  default     = "api_gateway"
+  nullable    = false
+
+  validation {
+    condition     = contains(["api_gateway", "load_balancer", "none"], var.edge)
+    error_message = "edge must be api_gateway, load_balancer or none."
+  }
+}
+
+variable "network" {
+  description = <<-END
+    The VPC that is made (cidr, availability_zones, nat, interface_endpoints, endpoint_zones: see modules/network), or in
+    existing one of yours: three private subnets in three zones, and public ones for a load balancer.
+  END
+  type = object({
+    cidr                = optional(string)
+    availability_zones  = optional(list(string))
+    nat                 = optional(string)
+    interface_endpoints = optional(set(string))
+    endpoint_zones      = optional(number)
+    existing = optional(object({
+      vpc_id             = string
+      private_subnet_ids = list(string)
+      public_subnet_ids  = optional(list(string), [])
+    }))
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = try(length(var.network.existing.private_subnet_ids) == 3, true)
+    error_message = "network.existing.private_subnet_ids must name three subnets in three zones."
+  }
+}
+
+variable "kafka" {
+  description = <<-END
+    The MSK cluster that is made (type, version, instance_type, brokers, storage_gib, storage_max_gib: see modules/kafka),
+    or in existing one of yours: bootstrap_servers, cidrs where its brokers are, for MSK with IAM also cluster_arn, for
+    scaling on lag cluster_name; for other ways to authenticate environment (KAFKA_SECURITY_PROTOCOL and so on) and
+    secrets (variable = ARN), which containers get and functions do not.
+  END
+  type = object({
+    type            = optional(string)
+    version         = optional(string)
+    instance_type   = optional(string)
+    brokers         = optional(number)
+    storage_gib     = optional(number)
+    storage_max_gib = optional(number)
+    existing = optional(object({
+      bootstrap_servers = string
+      cidrs             = set(string)
+      cluster_arn       = optional(string)
+      cluster_name      = optional(string)
+      environment       = optional(map(string), {})
+      secrets           = optional(map(string), {})
+    }))
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.kafka.existing == null ? true : can(regex("^[^,:]+:[0-9]+(,[^,:]+:[0-9]+)*$", var.kafka.existing.bootstrap_servers))
+    error_message = "kafka.existing.bootstrap_servers must be HOST:PORT, separated by commas."
+  }
+
+  validation {
+    condition     = var.edge != "api_gateway" || length(try(var.kafka.existing.secrets, {})) == 0
+    error_message = "kafka.existing.secrets reach containers, not functions: use IAM, or edge = \"load_balancer\"."
+  }
+}
+
+variable "topics" {
+  description = <<-END
+    partitions: of each topic but those of dead letters, in place of the catalogue's; catalogue: a topics.json of yours in
+    place of Millrace's; replication: copies of each partition; shorten_retention: whether a shorter retention, which deletes
+    records, is allowed. A function applies it, and refuses what would lose records before anything is changed.
+  END
+  type = object({
+    partitions        = optional(number)
+    catalogue         = optional(string)
+    replication       = optional(number, 3)
+    shorten_retention = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.topics.catalogue == null ? true : fileexists(var.topics.catalogue)
+    error_message = "topics.catalogue: no such file."
+  }
+
+  validation {
+    condition     = var.topics.partitions == null ? true : var.topics.partitions >= 1 && floor(var.topics.partitions) == var.topics.partitions
+    error_message = "topics.partitions must be a whole number of at least 1."
+  }
+}
+
+variable "database" {
+  description = <<-END
+    The Aurora cluster that is made (engine_version, min_capacity, max_capacity, instances, backup_retention_days,
+    is_protected: see modules/database), or in existing a PostgreSQL of yours: url without a password, the ARN of a secret
+    with username and password as JSON (null: the url needs none), and cidrs where it is.
+  END
+  type = object({
+    engine_version        = optional(string)
+    min_capacity          = optional(number)
+    max_capacity          = optional(number)
+    idle_pause_seconds    = optional(number)
+    instances             = optional(number)
+    backup_retention_days = optional(number)
+    is_protected          = optional(bool)
+    existing = optional(object({
+      url        = string
+      secret_arn = optional(string)
+      cidrs      = set(string)
+    }))
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.database.existing == null ? true : can(regex("^postgres(ql)?://([^:@/]+@)?[^:@/]+(:[0-9]+)?/", var.database.existing.url))
+    error_message = "database.existing.url must be postgres://USER@HOST:PORT/NAME, without a password: that is in the secret."
+  }
+}
+
+variable "api" {
+  description = <<-END
+    For api_gateway: throttle, cors_origins, jwt, domain (see modules/api), memory_mib of the function and
+    reserved_concurrency, its most execution environments: each is a connection to each broker.
+  END
+  type = object({
+    throttle = optional(object({
+      rate   = optional(number, 2000)
+      burst  = optional(number, 1000)
+      routes = optional(map(object({ rate = number, burst = number })), {})
+    }))
+    cors_origins         = optional(set(string))
+    jwt                  = optional(object({ issuer = string, audience = set(string), scopes = optional(set(string), []) }))
+    domain               = optional(object({ name = string, certificate_arn = string, zone_id = optional(string) }))
+    memory_mib           = optional(number, 256)
+    reserved_concurrency = optional(number, 100)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "load_balancer" {
+  description = "For load_balancer: certificate_arn, is_internal, client_cidrs and access_log_bucket (see modules/balancer), and the edge's cpu, memory, min and max."
+  type = object({
+    certificate_arn   = optional(string)
+    is_internal       = optional(bool)
+    client_cidrs      = optional(set(string))
+    access_log_bucket = optional(string)
+    cpu               = optional(number, 512)
+    memory            = optional(number, 512)
+    min               = optional(number, 2)
+    max               = optional(number, 6)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.edge != "load_balancer" || var.load_balancer.certificate_arn != null
+    error_message = "load_balancer.certificate_arn is required with edge = \"load_balancer\"."
+  }
+}
+
+variable "instances" {
+  description = "The consumers' Auto Scaling group: see modules/consumers."
+  type = object({
+    types          = optional(list(string))
+    min            = optional(number)
+    max            = optional(number)
+    on_demand_base = optional(number)
+    spot_percent   = optional(number)
+    disk_gib       = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "consumers" {
+  description = <<-END
+    Consumers that differ from consumers.tf, by name: cpu (1024 is one processor), memory (MiB), min and max (tasks),
+    lag_per_task (records), lag_limit (records that raise an alarm), environment, secrets (variable = ARN), policies (JSON by
+    a name of their own), is_enabled.
+  END
+  type = map(object({
+    cpu          = optional(number)
+    memory       = optional(number)
+    min          = optional(number)
+    max          = optional(number)
+    lag_per_task = optional(number)
+    lag_limit    = optional(number)
+    environment  = optional(map(string), {})
+    secrets      = optional(map(string), {})
+    policies     = optional(map(string), {})
+    is_enabled   = optional(bool, true)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.consumers), keys(local.consumer_entries))) == 0
+    error_message = "consumers has names that are no consumer's: ${join(", ", setsubtract(keys(var.consumers), keys(local.consumer_entries)))}. There are ${join(", ", keys(local.consumer_entries))}."
+  }
+}
+
+variable "notifier_config" {
+  description = "The text of a notifier.toml: destinations and routes. It is kept as a secret, because destinations have passwords. Null: every notification is a log line."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "alarm_emails" {
+  description = "Addresses that get the alarms; each is asked to confirm first."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
+variable "runbook_url" {
+  description = "Where docs/runbook.md of your copy can be read."
+  type        = string
+  default     = "docs/runbook.md"
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "Days for which logs are kept."
+  type        = number
+  default     = 365
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be one of CloudWatch's: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400 and so on."
+  }
+}
+
+variable "is_protected" {
+  description = "Whether what holds data refuses to be deleted: the database, the bucket, the repositories, the load balancer. False: destroy leaves nothing."
+  type        = bool
+  default     = true
+  nullable    = false
+}
