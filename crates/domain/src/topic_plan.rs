@@ -117,7 +117,10 @@ fn compare(
         }
         match (setting, from) {
             (RETENTION, Some(from)) if retains_less(&to, from) && !options.allows_shorter_retention => {
-                refusals.push(format!("{RETENTION} is {from}, and the catalogue's {to} would delete older records"));
+                refusals.push(format!(
+                    "{RETENTION} is {from}, and the catalogue's {to} would delete older records, which must be allowed first \
+                     (shorten-retention)"
+                ));
             }
             (CLEANUP_POLICY, Some(from)) => {
                 refusals

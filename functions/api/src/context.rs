@@ -8,9 +8,9 @@ use millrace_edge::{Edge, KafkaSink, Limits};
 use millrace_host::telemetry::emf;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, Producer};
+use millrace_lambda::InitError;
 use tokio_util::sync::CancellationToken;
 
-use crate::init_error::InitError;
 use crate::path::BasePath;
 use crate::settings::{Metrics, Settings};
 use crate::status::OnDemand;
@@ -47,7 +47,7 @@ impl Context {
         if settings.metrics == Metrics::Emf {
             emf::install()?;
         }
-        let kafka = settings.brokers().await?;
+        let kafka = settings.kafka.brokers().await?;
         let producer = Producer::new(&kafka, &PRODUCER)?;
         let fatal = producer.fatal().clone();
         warm_up(producer.clone(), &kafka);

@@ -7,7 +7,6 @@
 mod context;
 mod deadline;
 mod handle;
-pub mod init_error;
 mod path;
 mod serve;
 mod settings;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_http::tower::util::MapFutureLayer;
-use lambda_http::{Error, Request, service_fn};
+use lambda_http::{Error, Request, RequestExt as _, service_fn};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::context::Context;
 use crate::handle::handle;
@@ -26,7 +27,9 @@ pub async fn serve(context: Context) -> Result<(), Error> {
     let context = Arc::new(context);
     let service = service_fn(move |request: Request| {
         let context = Arc::clone(&context);
-        async move { Ok::<_, Infallible>(handle(&context, request).await) }
+        let invocation = request.lambda_context_ref().map_or("", |invocation| &invocation.request_id);
+        let span = millrace_lambda::invocation_span(invocation);
+        async move { Ok::<_, Infallible>(handle(&context, request).await) }.instrument(span)
     });
     let pending = TaskTracker::new();
     let (tracker, failed) = (pending.clone(), fatal.clone());

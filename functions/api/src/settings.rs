@@ -1,19 +1,10 @@
 //! The function's settings: environment variables, as a function has no command line.
 
 use clap::{Parser, ValueEnum};
-use millrace_host::exit::SettingError;
-use millrace_host::settings;
 use millrace_host::telemetry::logs::LogSettings;
-use millrace_kafka::KafkaSettings;
-use millrace_kafka::settings::Security;
+use millrace_lambda::KafkaArgs;
 
-use crate::init_error::InitError;
 use crate::path::BasePath;
-
-/// Variables that Lambda sets and its runtime requires.
-const LAMBDA_VARIABLES: [&str; 4] =
-    ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION", RUNTIME_API];
-const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// The HTTP edge as a Lambda function. Configured by environment variables, started by AWS Lambda.
 #[derive(Debug, Parser)]
@@ -25,14 +16,8 @@ const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
         Outside Lambda, `millrace serve` is the same edge."
 )]
 pub struct Settings {
-    /// Bootstrap brokers, separated by commas
-    #[arg(long, value_name = "HOST:PORT,…")]
-    kafka: Option<String>,
-
-    /// An MSK cluster, in place of its bootstrap brokers; authenticates with IAM unless KAFKA_SASL_MECHANISM is set
-    #[cfg(feature = "msk")]
-    #[arg(long, value_name = "ARN", conflicts_with = "kafka")]
-    kafka_cluster_arn: Option<String>,
+    #[command(flatten)]
+    pub(crate) kafka: KafkaArgs,
 
     /// The database that events and notifications are looked up in
     #[cfg(feature = "database")]
@@ -47,9 +32,6 @@ pub struct Settings {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Metrics::Emf)]
     pub(crate) metrics: Metrics,
 
-    #[command(flatten)]
-    security: Security,
-
     /// The logs' settings.
     #[command(flatten)]
     pub logs: LogSettings,
@@ -62,37 +44,4 @@ pub(crate) enum Metrics {
     Emf,
     /// Nowhere: CloudWatch bills each metric.
     Off,
-}
-
-impl Settings {
-    /// Reads the process's settings. `--help` and `--version` print and exit.
-    ///
-    /// # Errors
-    /// [`InitError`] names the invalid or missing variable.
-    pub fn read() -> Result<Self, InitError> {
-        let settings = match settings::try_parse_from(std::env::args_os()) {
-            Ok(settings) => settings,
-            Err(help) if !help.use_stderr() => help.exit(),
-            Err(error) => return Err(error.into()),
-        };
-        match LAMBDA_VARIABLES.into_iter().find(|name| std::env::var_os(name).is_none()) {
-            None => Ok(settings),
-            Some(missing) => Err(SettingError::new(missing, "is not set; AWS Lambda sets it").into()),
-        }
-    }
-
-    /// The bootstrap brokers, for an MSK cluster through a call to AWS.
-    #[cfg_attr(not(feature = "msk"), allow(clippy::unused_async, reason = "only the call to AWS waits"))]
-    pub(crate) async fn brokers(&self) -> Result<KafkaSettings, InitError> {
-        #[cfg(feature = "msk")]
-        if let Some(arn) = &self.kafka_cluster_arn {
-            let mut security = self.security.clone();
-            security.sasl_mechanism.get_or_insert(millrace_kafka::settings::SaslMechanism::AwsMskIam);
-            let bootstrap_servers = millrace_kafka::msk::bootstrap_brokers(arn).await?;
-            return Ok(KafkaSettings { bootstrap_servers, security, ..KafkaSettings::default() });
-        }
-        let missing = || SettingError::new("KAFKA_BOOTSTRAP_SERVERS", "is required");
-        let bootstrap_servers = self.kafka.clone().ok_or_else(missing)?;
-        Ok(KafkaSettings { bootstrap_servers, security: self.security.clone(), ..KafkaSettings::default() })
-    }
 }

@@ -5,18 +5,13 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
-use millrace_broker::topics::{TopicSpec, create_missing, grow};
 use millrace_domain::catalogue::{Catalogue, catalogue};
-use millrace_domain::topic_plan::{PlanOptions, TopicChange, TopicPlan, plan};
-use millrace_host::app::AppError;
+use millrace_domain::topic_plan::PlanOptions;
 use millrace_host::exit::SettingError;
 use millrace_host::settings::whole_number;
-use rdkafka::client::DefaultClientContext;
+use millrace_topics::{ApplyOptions, Outcome};
 
-use super::create::{CHANGE_TIMEOUT, change_error, spec};
-use super::report::{self, Outcome};
-use crate::broker::{BROKER_TIMEOUT, Broker};
+use super::{report, topics_error};
 use crate::discovery::BrokerArgs;
 
 const EXAMPLES: &str = "\
@@ -71,63 +66,15 @@ impl Args {
 /// Plans, and where nothing is refused carries the plan out.
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let catalogue = args.read_catalogue()?;
-    let broker = Broker::connect(&args.broker).await?;
-    if broker.cluster.is_in_memory(BROKER_TIMEOUT).await? {
-        let address = &broker.settings.bootstrap_servers;
-        bail!(
-            "{address} is the embedded broker of a millrace dev: it has the catalogue's topics and cannot change them"
-        );
-    }
-    let names = catalogue.all().into_iter().map(|topic| topic.name).collect();
-    let found = broker.cluster.topic_states(names, BROKER_TIMEOUT).await?;
-    let options = PlanOptions { replication: args.replication, allows_shorter_retention: args.shorten_retention };
-    let plans = plan(&catalogue, &found, options);
-    let is_refused = plans.iter().any(|plan| !plan.refusals.is_empty());
-    let outcome = match (is_refused, args.dry_run) {
-        (true, _) => Outcome::Refused,
-        (false, true) => Outcome::Planned,
-        (false, false) => Outcome::Applied,
+    let options = ApplyOptions {
+        is_dry_run: args.dry_run,
+        plan: PlanOptions { replication: args.replication, allows_shorter_retention: args.shorten_retention },
     };
-    if outcome == Outcome::Applied {
-        apply(&broker, &catalogue, &plans, args.replication).await?;
-    }
-    let report = if args.json { report::json(&plans, outcome)? } else { report::text(&plans, outcome) };
+    let applied = millrace_topics::apply(&args.broker.settings()?, &catalogue, options).await;
+    let report = applied.map_err(topics_error)?;
+    let text = if args.json { format!("{:#}\n", report.to_json()) } else { report::text(&report) };
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(report.as_bytes())?;
+    stdout.write_all(text.as_bytes())?;
     stdout.flush()?;
-    Ok(if is_refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// Carries a plan out: a second run finishes what an error interrupts.
-async fn apply(
-    broker: &Broker,
-    catalogue: &Catalogue,
-    plans: &[TopicPlan],
-    replication: Option<i32>,
-) -> anyhow::Result<()> {
-    let with = |wanted: fn(&TopicChange) -> bool| -> Vec<TopicSpec> {
-        let plans = plans.iter().filter(|plan| plan.changes.iter().any(wanted));
-        plans.map(|plan| spec(plan.topic.clone(), catalogue, replication)).collect()
-    };
-    let (new, growing) = (
-        with(|change| matches!(change, TopicChange::Create)),
-        with(|change| matches!(change, TopicChange::Grow { .. })),
-    );
-    let config = broker.settings.client_config("topics").map_err(AppError::from)?;
-    let failed = |error| change_error(error, &broker.settings.bootstrap_servers);
-    if !new.is_empty() {
-        create_missing(&config, DefaultClientContext, &new, CHANGE_TIMEOUT).await.map_err(failed)?;
-    }
-    if !growing.is_empty() {
-        grow(&config, DefaultClientContext, &growing, CHANGE_TIMEOUT).await.map_err(failed)?;
-    }
-    for TopicPlan { topic, changes, .. } in plans {
-        for change in changes {
-            if let TopicChange::Set { setting, to, .. } = change {
-                let set = broker.cluster.set_topic_setting(&topic.name, setting, to.clone(), BROKER_TIMEOUT).await;
-                set.map_err(|error| anyhow::Error::from(error).context(format!("{}: {setting}", topic.name)))?;
-            }
-        }
-    }
-    Ok(())
+    Ok(if report.outcome == Outcome::Refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -1,12 +1,13 @@
 //! `millrace topics`: the catalogue's topics on a broker.
 
 mod apply;
-mod create;
 mod report;
 
 use std::process::ExitCode;
 
-pub(crate) use self::create::create;
+use millrace_host::app::AppError;
+use millrace_kafka::KafkaSettings;
+use millrace_topics::TopicsError;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,5 +30,19 @@ enum Command {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Apply(args) => apply::run(&args).await,
+    }
+}
+
+/// Creates the catalogue's missing topics with the broker's default replication, and returns their names. Existing
+/// topics are not changed.
+pub(crate) async fn create(settings: &KafkaSettings) -> anyhow::Result<Vec<String>> {
+    millrace_topics::create(settings).await.map_err(topics_error)
+}
+
+/// A wrong client setting stays a wrong setting.
+fn topics_error(error: TopicsError) -> anyhow::Error {
+    match error {
+        TopicsError::Kafka(error) => AppError::from(error).into(),
+        error => error.into(),
     }
 }

@@ -1,41 +1,12 @@
-//! What `millrace topics apply` has done, would do, or refuses.
+//! What `millrace topics apply` has done, would do, or refuses, for a person.
 
 use millrace_domain::topic_plan::{TopicChange, TopicPlan};
-use serde_json::{Value, json};
+use millrace_topics::{Outcome, Report};
 
 use crate::text_table::write_table;
 
-/// What became of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// It was carried out.
-    Applied,
-    /// It was asked for alone.
-    Planned,
-    /// It would lose records: nothing was changed.
-    Refused,
-}
-
-impl Outcome {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Planned => "planned",
-            Self::Refused => "refused",
-        }
-    }
-
-    fn summary(self) -> &'static str {
-        match self {
-            Self::Applied => "done",
-            Self::Planned => "nothing was changed (--dry-run)",
-            Self::Refused => "refused: nothing was changed",
-        }
-    }
-}
-
 /// A line for each change and each refusal, and a summary.
-pub(super) fn text(plans: &[TopicPlan], outcome: Outcome) -> String {
+pub(super) fn text(Report { outcome, plans }: &Report) -> String {
     let rows_of = |plan: &TopicPlan| {
         let name = plan.topic.name.clone();
         let changes = plan.changes.iter().map(|change| describe(plan, change));
@@ -56,9 +27,15 @@ pub(super) fn text(plans: &[TopicPlan], outcome: Outcome) -> String {
              processed without order among each other.\n",
         );
     }
-    let topics = plans.len();
-    let summary = format!("{topics} topics, {unchanged} of them as the catalogue says; {}\n", outcome.summary());
-    text + &summary
+    let summary = match outcome {
+        Outcome::Applied => format!("{} changed, {unchanged} already as the catalogue says", plans.len() - unchanged),
+        Outcome::Planned => format!(
+            "{} to change, {unchanged} as the catalogue says: nothing was changed (--dry-run)",
+            plans.len() - unchanged
+        ),
+        Outcome::Refused => "refused: nothing was changed".to_owned(),
+    };
+    text + &format!("{} topics: {summary}\n", plans.len())
 }
 
 fn describe(plan: &TopicPlan, change: &TopicChange) -> (&'static str, String) {
@@ -72,23 +49,4 @@ fn describe(plan: &TopicPlan, change: &TopicChange) -> (&'static str, String) {
 
 fn partitions(count: i32) -> String {
     format!("{count} {}", if count == 1 { "partition" } else { "partitions" })
-}
-
-/// The plan for other programs.
-pub(super) fn json(plans: &[TopicPlan], outcome: Outcome) -> serde_json::Result<String> {
-    let topics: Vec<Value> = plans.iter().map(topic_json).collect();
-    let report = json!({"outcome": outcome.as_str(), "topics": topics});
-    serde_json::to_string_pretty(&report).map(|text| text + "\n")
-}
-
-fn topic_json(plan: &TopicPlan) -> Value {
-    let change = |change: &TopicChange| match change {
-        TopicChange::Create => json!({"change": "create", "partitions": plan.topic.partitions}),
-        TopicChange::Grow { from, to } => json!({"change": "grow", "from": from, "to": to}),
-        TopicChange::Set { setting, from, to } => {
-            json!({"change": "set", "setting": setting, "from": from, "to": to})
-        }
-    };
-    let changes: Vec<Value> = plan.changes.iter().map(change).collect();
-    json!({"topic": plan.topic.name, "changes": changes, "refused": plan.refusals})
 }

@@ -47,7 +47,7 @@ async fn topics_are_created_grown_and_set_and_a_second_run_changes_nothing() {
     assert_eq!((created["orders"].partitions, created["orders.dlq"].partitions), (3, 1));
     assert_eq!(created["orders.dlq"].settings["retention.ms"], "2592000000", "30 days");
     let again = apply(&kafka, &catalogue, &[]).await.ok();
-    assert_eq!(again, "18 topics, 18 of them as the catalogue says; done\n");
+    assert_eq!(again, "18 topics: 0 changed, 18 already as the catalogue says\n");
 
     catalogue["topics"][2]["partitions"] = json!(6);
     catalogue["topics"][1]["retention_ms"] = json!(-1);

@@ -1,0 +1,13 @@
+//! What Millrace's Lambda functions share: settings from variables, logs, and errors of init.
+//!
+//! A function has no command line. Its settings are the variables of the same flags that other programs have.
+
+mod init_error;
+mod kafka;
+mod logs;
+mod settings;
+
+pub use init_error::{InitError, report};
+pub use kafka::KafkaArgs;
+pub use logs::{install_logs, invocation_span};
+pub use settings::read;
