@@ -16,7 +16,11 @@ const PATH_ESCAPES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%'
 /// A database to connect to.
 #[derive(Debug)]
 pub(crate) enum Address {
-    Postgres(Box<PgConnectOptions>),
+    Postgres {
+        options: Box<PgConnectOptions>,
+        /// The ARN or name of a secret with user and password.
+        secret: Option<String>,
+    },
     Sqlite(PathBuf),
 }
 
@@ -47,21 +51,29 @@ impl Address {
 
 fn postgres(text: &str) -> Result<(Address, String), StoreError> {
     let mut url = Url::parse(text).map_err(|error| invalid(format!("is not valid: {error}")))?;
-    let options = PgConnectOptions::from_str(text).map_err(|error| invalid(format!("is not valid: {error}")))?;
+    let secret = take_parameter(&mut url, "secret");
+    let options = PgConnectOptions::from_str(url.as_str());
+    let options = options.map_err(|error| invalid(format!("is not valid: {error}")))?;
     let options = match options.get_application_name() {
         Some(_) => options,
         None => options.application_name("millrace"),
     };
     // It fails only for a URL that cannot have a password.
     let _ = url.set_password(None);
-    if url.query_pairs().any(|(name, _)| name == "password") {
-        let others: Vec<_> = url.query_pairs().into_owned().filter(|(name, _)| name != "password").collect();
-        url.set_query(None);
-        if !others.is_empty() {
-            url.query_pairs_mut().extend_pairs(others);
-        }
+    take_parameter(&mut url, "password");
+    let options = Box::new(options.disable_statement_logging());
+    Ok((Address::Postgres { options, secret }, url.into()))
+}
+
+/// Removes a parameter of the URL's query, and returns its value.
+fn take_parameter(url: &mut Url, wanted: &str) -> Option<String> {
+    let (taken, others): (Vec<_>, Vec<_>) = url.query_pairs().into_owned().partition(|(name, _)| name == wanted);
+    let (_, value) = taken.into_iter().next()?;
+    url.set_query(None);
+    if !others.is_empty() {
+        url.query_pairs_mut().extend_pairs(others);
     }
-    Ok((Address::Postgres(Box::new(options.disable_statement_logging())), url.into()))
+    Some(value)
 }
 
 fn sqlite(text: &str) -> Result<(Address, String), StoreError> {
@@ -108,6 +120,14 @@ mod tests {
         );
         assert_eq!(display_url("postgresql://db/mill?user=ann&password=secret"), "postgresql://db/mill?user=ann");
         assert_eq!(display_url("postgres://db/mill?password=secret"), "postgres://db/mill");
+    }
+
+    #[test]
+    fn a_secret_is_no_parameter_of_the_connection() {
+        let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!cluster-1-AbCdEf";
+        let (address, url) = Address::parse(&format!("postgres://db/mill?sslmode=require&secret={arn}")).unwrap();
+        let Address::Postgres { secret, .. } = address else { panic!("not PostgreSQL") };
+        assert_eq!((secret.as_deref(), &*url), (Some(arn), "postgres://db/mill?sslmode=require"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use millrace_domain::ErrorClass;
 
 mod codes;
 
-pub(crate) use codes::{class_of, is_lock_contention, is_lock_timeout, unstorable};
+pub(crate) use codes::{class_of, is_credential_refusal, is_lock_contention, is_lock_timeout, unstorable};
 
 /// A call to the database failed. Nothing was written, except where the answer to a commit was lost: after a failed
 /// write read [`next_offset`](crate::Store::next_offset) again. No error contains a password.

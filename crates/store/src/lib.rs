@@ -14,6 +14,7 @@
 mod accept;
 mod address;
 mod backend;
+mod credentials;
 mod error;
 mod event;
 mod id_conflicts;

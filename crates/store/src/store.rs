@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::address::Address;
 use crate::backend::Backend;
+use crate::credentials;
 use crate::id_conflicts::nul_in;
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
@@ -43,6 +44,8 @@ impl Store {
     /// migrations that are missing; many processes may do so at once. A SQLite file is created in an existing folder.
     ///
     /// For PostgreSQL the URL's parameters and the `PG…` environment variables are those of libpq, `sslmode` included.
+    /// One is ours: `secret` names a secret of AWS Secrets Manager with `username` and `password`, as RDS makes and
+    /// rotates them. It is read again when the database refuses a password.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let (address, display_url) = Address::parse(url)?;
         let backend = open(address, &display_url).await?;
@@ -123,7 +126,10 @@ impl Store {
 fn open(address: Address, url: &str) -> BoxFuture<'_, Result<Box<dyn Backend>, StoreError>> {
     async move {
         Ok(match address {
-            Address::Postgres(options) => Box::new(Postgres::open(*options, url).await?) as Box<dyn Backend>,
+            Address::Postgres { options, secret } => {
+                let credentials = secret.map(credentials::of_secret).transpose()?;
+                Box::new(Postgres::open(*options, url, credentials).await?) as Box<dyn Backend>
+            }
             Address::Sqlite(path) => Box::new(Sqlite::open(&path, url).await?),
         })
     }

@@ -47,6 +47,12 @@ pub(crate) fn is_lock_timeout(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether PostgreSQL refused the user or the password.
+pub(crate) fn is_credential_refusal(error: &sqlx::Error) -> bool {
+    const INVALID_PASSWORD: &str = "28P01";
+    error.as_database_error().is_some_and(|error| error.code().is_some_and(|code| code == INVALID_PASSWORD))
+}
+
 /// Whether SQLite found the file locked by another connection.
 pub(crate) fn is_lock_contention(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().filter(|error| error.try_downcast_ref::<SqliteError>().is_some());

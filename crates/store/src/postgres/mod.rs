@@ -17,6 +17,8 @@ use sqlx::{ConnectOptions as _, PgConnection, PgPool, Transaction};
 use tokio::time::timeout;
 
 use crate::backend::Connections;
+use crate::credentials::CredentialSource;
+use crate::error::is_credential_refusal;
 use crate::id_conflicts::InsertResults;
 use crate::tables::{IdTable, Tables};
 use crate::{
@@ -37,12 +39,25 @@ const SESSION_TIMEOUTS: &str = "SET lock_timeout = '10s'; \
                                 SET statement_timeout = '60s'";
 
 /// A PostgreSQL database.
-pub(crate) struct Postgres(PgPool);
+pub(crate) struct Postgres {
+    pool: PgPool,
+    options: PgConnectOptions,
+    /// Where user and password come from, if not from the URL and the environment.
+    credentials: Option<Box<dyn CredentialSource>>,
+}
 
 impl Postgres {
     /// Migrates, and makes a pool that connects lazily. A broken connection is detected and replaced when it is next
     /// acquired.
-    pub(crate) async fn open(options: PgConnectOptions, url: &str) -> Result<Self, StoreError> {
+    pub(crate) async fn open(
+        mut options: PgConnectOptions,
+        url: &str,
+        credentials: Option<Box<dyn CredentialSource>>,
+    ) -> Result<Self, StoreError> {
+        if let Some(source) = &credentials {
+            let unreachable = |reason| StoreError::Unreachable { url: url.to_owned(), reason };
+            options = source.fetch().await.map_err(unreachable)?.apply_to(options);
+        }
         // A pool would retry, and report a time-out instead of the cause.
         let connected = timeout(ACQUIRE_TIMEOUT, options.connect()).await;
         let no_answer =
@@ -55,8 +70,25 @@ impl Postgres {
             .after_connect(|connection, _| {
                 Box::pin(async move { sqlx::raw_sql(SESSION_TIMEOUTS).execute(connection).await.map(drop) })
             })
-            .connect_lazy_with(options);
-        Ok(Self(pool))
+            .connect_lazy_with(options.clone());
+        Ok(Self { pool, options, credentials })
+    }
+
+    /// Reads the credentials again after the database refused them, for new connections: existing ones keep theirs.
+    /// Whether there are others now.
+    async fn renew_credentials(&self, refusal: &sqlx::Error) -> bool {
+        let Some(source) = self.credentials.as_deref().filter(|_| is_credential_refusal(refusal)) else { return false };
+        match source.fetch().await {
+            Ok(credentials) => {
+                tracing::info!("database credentials refused, read again");
+                self.pool.set_connect_options(credentials.apply_to(self.options.clone()));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(error, "database credentials refused, and reading them again failed");
+                false
+            }
+        }
     }
 }
 
@@ -64,23 +96,29 @@ impl Connections for Postgres {
     type Database = sqlx::Postgres;
 
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Postgres>, sqlx::Error> {
-        self.0.begin().await
+        match self.pool.begin().await {
+            Err(error) if self.renew_credentials(&error).await => self.pool.begin().await,
+            begun => begun,
+        }
     }
 
     async fn reader(&self) -> Result<PoolConnection<sqlx::Postgres>, sqlx::Error> {
-        self.0.acquire().await
+        match self.pool.acquire().await {
+            Err(error) if self.renew_credentials(&error).await => self.pool.acquire().await,
+            acquired => acquired,
+        }
     }
 
     async fn ensure_index(&self, table: RetainedTable) -> Result<bool, sqlx::Error> {
-        retention::ensure_index(&self.0, table).await
+        retention::ensure_index(&self.pool, table).await
     }
 
     async fn delete_older(&self, table: RetainedTable, time: Timestamp, limit: u32) -> Result<u64, sqlx::Error> {
-        retention::delete_older(&self.0, table, time, limit).await
+        retention::delete_older(&self.pool, table, time, limit).await
     }
 
     async fn close(&self) {
-        self.0.close().await;
+        self.pool.close().await;
     }
 }
 
