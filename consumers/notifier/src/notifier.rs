@@ -15,7 +15,7 @@ use millrace_store::{AcceptResult, NotificationOutcome, Progress, Store};
 use thiserror::Error;
 
 use crate::channel::Channel;
-use crate::config::{ConfigError, Plan, environment_text};
+use crate::config::{ConfigError, Plan};
 use crate::delivery::{Destination, SharedDeliveries, Undelivered, deliver};
 use crate::delivery_log::{DeliveryContext, DeliveryLog, IdOrigin};
 use crate::event::Event;
@@ -57,11 +57,11 @@ impl Notifier {
     /// [`StartError::Setting`] names the setting, the file, the key and the problem; or the
     /// environment variable with an invalid proxy.
     pub fn from_settings(settings: &Settings) -> Result<Self, StartError> {
-        let invalid =
-            |error: ConfigError| StartError::Setting(SettingError::of_flag("notifier-config", error.to_string()));
-        let plan = Plan::load(settings.notifier_config.as_deref()).map_err(invalid)?;
+        let flag = if settings.notifier_config_text.is_some() { "notifier-config-text" } else { "notifier-config" };
+        let invalid = |error: ConfigError| StartError::Setting(SettingError::of_flag(flag, error.to_string()));
+        let plan = Plan::load(settings).map_err(invalid)?;
         let policy = if settings.allow_private_destinations { AddressPolicy::Any } else { AddressPolicy::PublicOnly };
-        Self::build(plan, policy, &Proxies::read(environment_text))
+        Self::build(plan, policy, &Proxies::read(|name| std::env::var_os(name)))
     }
 
     /// Records every delivery in this store, and repeats no recorded one. Must be called within a tokio runtime: writes

@@ -13,6 +13,10 @@ pub struct Settings {
     #[arg(long, value_name = "FILE")]
     pub notifier_config: Option<PathBuf>,
 
+    /// The text of such a file in its place: for a container that gets it as a secret
+    #[arg(long, value_name = "TOML", conflicts_with = "notifier_config")]
+    pub notifier_config_text: Option<String>,
+
     /// Deliver also to addresses in private, loopback and link-local networks
     #[arg(long)]
     pub allow_private_destinations: bool,

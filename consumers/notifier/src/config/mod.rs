@@ -10,13 +10,14 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::borrow::Cow;
 
 pub(crate) use self::channel::ChannelPlan;
 pub(crate) use self::destination::DestinationPlan;
 pub use self::error::ConfigError;
 use self::source::Environment;
 use crate::routes::Routes;
+use crate::settings::Settings;
 
 /// The default configuration, which is also the documentation of all settings.
 pub const DEFAULT_CONFIG: &str = include_str!("../../notifier.toml");
@@ -32,25 +33,22 @@ pub(crate) struct Plan {
     pub(crate) routes: Routes,
 }
 
-/// A variable of this process. What is not UTF-8 in it is replaced, so that its reader refuses the value and names it.
-pub(crate) fn environment_text(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-}
-
 impl Plan {
-    /// Loads the file, or the default without one.
+    /// Loads the file or the text that is set, or the default without one.
     ///
     /// # Errors
     /// [`ConfigError`] names the file, the key and the problem.
-    pub(crate) fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
-        let environment: Environment<'_> = &environment_text;
-        let Some(path) = path else {
-            return Self::parse(DEFAULT_CONFIG, environment)
-                .map_err(|problem| problem.in_file("notifier.toml (the default)"));
+    pub(crate) fn load(settings: &Settings) -> Result<Self, ConfigError> {
+        let (file, text) = match (&settings.notifier_config, &settings.notifier_config_text) {
+            (Some(path), _) => {
+                let file = path.display().to_string();
+                let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(&file, &error))?;
+                (file, Cow::Owned(text))
+            }
+            (None, Some(text)) => ("notifier.toml".to_owned(), Cow::Borrowed(&**text)),
+            (None, None) => ("notifier.toml (the default)".to_owned(), Cow::Borrowed(DEFAULT_CONFIG)),
         };
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(&file, &error))?;
-        Self::parse(&text, environment).map_err(|problem| problem.in_file(&file))
+        Self::parse(&text, &|name| std::env::var_os(name)).map_err(|problem| problem.in_file(&file))
     }
 
     fn parse(text: &str, environment: Environment<'_>) -> Result<Self, error::ConfigProblem> {

@@ -1,9 +1,11 @@
 //! Sources of a setting: its value in the file, or an environment variable that the file names.
 
+use std::ffi::OsString;
+
 use super::error::ConfigProblem;
 
 /// Looks up environment variables.
-pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<OsString>;
 
 /// The value of the setting `name`, given directly or by its `…_env`; `None` where neither is set.
 pub(super) fn optional(
@@ -37,7 +39,8 @@ pub(super) fn required(
 
 /// The value of an environment variable. An empty one counts as unset.
 pub(super) fn look_up(key: &str, variable: &str, environment: Environment<'_>) -> Result<String, ConfigProblem> {
-    environment(variable)
-        .filter(|value| !value.is_empty())
-        .ok_or_else(|| ConfigProblem::at(key, format!("the environment variable {variable} is not set")))
+    let value = environment(variable).filter(|value| !value.is_empty());
+    let problem = |problem| ConfigProblem::at(key, format!("the environment variable {variable} {problem}"));
+    let value = value.ok_or_else(|| problem("is not set"))?;
+    value.into_string().map_err(|_| problem("is not UTF-8"))
 }

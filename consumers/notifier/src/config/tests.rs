@@ -1,8 +1,10 @@
+use std::ffi::OsString;
+
 use super::*;
 use crate::delivery::Limits;
 
 /// The environment of the examples in the default file.
-fn environment(name: &str) -> Option<String> {
+fn environment(name: &str) -> Option<OsString> {
     let value = match name {
         "OPS_WEBHOOK_SECRET" => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         "AUDIT_URL" | "SLACK_WEBHOOK_URL" | "TEAMS_WEBHOOK_URL" => "https://hooks.example.com/secret-token",
@@ -10,7 +12,7 @@ fn environment(name: &str) -> Option<String> {
         "SHORT_SECRET" => "whsec_c2hvcnQ=",
         _ => return None,
     };
-    Some(value.to_owned())
+    Some(value.into())
 }
 
 fn parse(text: &str) -> Result<Plan, ConfigError> {
@@ -40,7 +42,7 @@ fn with_examples() -> String {
 
 #[test]
 fn the_default_sends_every_notification_to_the_console() {
-    let plan = Plan::load(None).unwrap();
+    let plan = Plan::load(&Settings::default()).unwrap();
     assert!(matches!(&plan.destinations[..], [only] if matches!(only.channel, ChannelPlan::Console)));
     assert_eq!(plan.routes.destinations("anybody", "millrace.notification.requested"), [0]);
 }
@@ -192,7 +194,9 @@ fn problems_outside_of_destinations_name_the_line_or_route() {
         let found = problem(&text);
         assert!(found.starts_with(&format!("notifier.toml: {expected}")), "{text}\n  {found}");
     }
-    let error = Plan::load(Some(Path::new("not-there.toml"))).unwrap_err().to_string();
+    let error = Plan::load(&Settings { notifier_config: Some("not-there.toml".into()), ..Settings::default() })
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("not-there.toml: cannot be read: "), "{error}");
 }
 

@@ -1,5 +1,6 @@
 //! Proxy selection: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 
 use hyper_util::client::proxy::matcher::Matcher;
@@ -17,16 +18,16 @@ pub(crate) struct Proxies {
 /// An environment variable. Its value may hold a password.
 struct Variable {
     name: String,
-    value: String,
+    value: Result<String, OsString>,
 }
 
 impl Proxies {
     /// Reads the variables, in upper case or else in lower case. An empty one counts as unset.
-    pub(crate) fn read(environment: impl Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn read(environment: impl Fn(&str) -> Option<OsString>) -> Self {
         let variable = |name: &str| {
             [name.to_owned(), name.to_lowercase()].into_iter().find_map(|name| {
-                let value = environment(&name)?.trim().to_owned();
-                (!value.is_empty()).then_some(Variable { name, value })
+                let value = environment(&name)?.into_string().map(|value| value.trim().to_owned());
+                (value.as_deref() != Ok("")).then_some(Variable { name, value })
             })
         };
         let [https, http, all, none] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"].map(variable);
@@ -39,7 +40,7 @@ impl Proxies {
     /// The variable whose value is not a proxy URL.
     pub(crate) fn of(&self, url: &Url) -> Result<Option<Url>, SettingError> {
         let own = if url.scheme() == "https" { &self.https } else { &self.http };
-        let exceptions = self.none.as_ref().map_or("", |none| &none.value);
+        let exceptions = self.none.as_ref().map_or(Ok(""), Variable::text)?;
         match own.as_ref().or(self.all.as_ref()) {
             Some(variable) if !is_local(url) && intercepts("http://proxy", exceptions, url) => {
                 variable.proxy(url).map(Some)
@@ -50,9 +51,14 @@ impl Proxies {
 }
 
 impl Variable {
+    fn text(&self) -> Result<&str, SettingError> {
+        self.value.as_deref().map_err(|_| SettingError::new(&self.name, "is not UTF-8"))
+    }
+
     fn proxy(&self, destination: &Url) -> Result<Url, SettingError> {
         let invalid = |problem: String| SettingError::new(&self.name, problem);
-        let text = if self.value.contains("://") { self.value.clone() } else { format!("http://{}", self.value) };
+        let text = self.text()?;
+        let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let url = Url::parse(&text).map_err(|error| invalid(format!("is not a proxy URL: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(invalid(format!("must begin with http:// or https://, not {}:", url.scheme())));
@@ -90,7 +96,7 @@ mod tests {
     fn proxies(variables: &[(&str, &str)]) -> Proxies {
         Proxies::read(|name| {
             let found = variables.iter().find(|(variable, _)| *variable == name)?;
-            Some(found.1.to_owned())
+            Some(found.1.into())
         })
     }
 
@@ -131,6 +137,17 @@ mod tests {
             assert!(of(&variables, url).is_some(), "{url}");
         }
         assert_eq!(of(&[("HTTPS_PROXY", "http://s"), ("NO_PROXY", "*")], "https://b.org"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_not_utf_8_is_named() {
+        use std::os::unix::ffi::OsStringExt as _;
+        for unreadable in ["HTTPS_PROXY", "NO_PROXY"] {
+            let proxies = Proxies::read(|name| (name == unreadable).then(|| OsString::from_vec(vec![0xff])));
+            let error = proxies.of(&"https://b.org".parse().unwrap()).unwrap_err();
+            assert_eq!(error.to_string(), format!("{unreadable}: is not UTF-8"));
+        }
     }
 
     #[test]

@@ -30,6 +30,17 @@ fn an_invalid_configuration_exits_with_2_and_names_the_key() {
 }
 
 #[test]
+fn a_configuration_may_be_the_text_of_a_variable() {
+    let text = "[destinations.a]\ntype = \"pigeon\"\n[[routes]]\nto = [\"a\"]";
+    let variables = [("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("MILLRACE_NOTIFIER_CONFIG_TEXT", text)];
+    let output = run(&[], &variables);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = "error: --notifier-config-text (MILLRACE_NOTIFIER_CONFIG_TEXT): \
+                    notifier.toml: destinations.a.type: unknown type \"pigeon\"";
+    assert!(last_line(&output).starts_with(expected), "{}", last_line(&output));
+}
+
+#[test]
 fn an_invalid_proxy_exits_with_2_and_is_named() {
     let file = config_file("[destinations.a]\ntype = \"slack\"\nurl = \"https://b.org\"\n[[routes]]\nto = [\"a\"]");
     let arguments = ["--kafka", "127.0.0.1:1", "--notifier-config", file.path().to_str().unwrap()];

@@ -25,7 +25,8 @@ pub(crate) fn guarded_notifier(config: &str) -> Notifier {
 
 fn build(config: &str, allow_private_destinations: bool) -> Notifier {
     let file = config_file(config);
-    let settings = Settings { notifier_config: Some(file.path().to_owned()), allow_private_destinations };
+    let settings =
+        Settings { notifier_config: Some(file.path().to_owned()), allow_private_destinations, ..Settings::default() };
     Notifier::from_settings(&settings).unwrap()
 }
 
