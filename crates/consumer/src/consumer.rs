@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::TransactionalProducer;
 use millrace_kafka::{KafkaSettings, Producer};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -35,6 +36,9 @@ use crate::telemetry::{self, MemberMetrics};
 
 /// How long a broker may take to say whether it is the embedded one.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a member that joined again after a fence must last until it may do so once more.
+const FENCED_INTERVAL: Duration = Duration::from_secs(120);
 
 /// A consumer of some topics, ready to run.
 #[derive(Debug)]
@@ -68,13 +72,14 @@ impl Consumer {
         queues: Option<&dyn DestinationQueues>,
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
+        let mut rejoins = Rejoins::default();
         loop {
             let members = GroupMember::join_each_topic(&self.kafka, &self.subscription, &self.options)?;
             let stop = shutdown.child_token();
             let result =
                 self.run_all(&members, &stop, |member| self.keyed_member(member, processor, queues, &stop)).await;
             close_all(members).await;
-            if let ControlFlow::Break(end) = self.next_step(result, &shutdown) {
+            if let ControlFlow::Break(end) = self.next_step(result, &mut rejoins, &shutdown) {
                 return end;
             }
         }
@@ -106,12 +111,13 @@ impl Consumer {
         processor: &P,
         shutdown: CancellationToken,
     ) -> Result<(), ConsumerError> {
+        let mut rejoins = Rejoins::default();
         loop {
             let members = GroupMember::join_each_topic(&self.kafka, &self.subscription, &self.options)?;
             let stop = shutdown.child_token();
             let result = self.run_all(&members, &stop, |member| self.batch_member(member, processor, &stop)).await;
             close_all(members).await;
-            if let ControlFlow::Break(end) = self.next_step(result, &shutdown) {
+            if let ControlFlow::Break(end) = self.next_step(result, &mut rejoins, &shutdown) {
                 return end;
             }
         }
@@ -154,12 +160,13 @@ impl Consumer {
                 "the embedded broker has no real transactions: at least once here, not exactly once"
             );
         }
+        let mut rejoins = Rejoins::default();
         loop {
             let member = GroupMember::join(&self.kafka, self.subscription.clone(), self.options.clone())?;
             self.progress.begin(1);
             let result = self.transactional_member(&member, processor, producer, is_in_memory, &shutdown).await;
             close_all(vec![member]).await;
-            if let ControlFlow::Break(end) = self.next_step(result, &shutdown) {
+            if let ControlFlow::Break(end) = self.next_step(result, &mut rejoins, &shutdown) {
                 return end;
             }
         }
@@ -197,16 +204,20 @@ impl Consumer {
     fn next_step(
         &self,
         result: Result<(), ConsumerError>,
+        rejoins: &mut Rejoins,
         shutdown: &CancellationToken,
     ) -> ControlFlow<Result<(), ConsumerError>> {
-        let Err(error @ ConsumerError::MembershipLost(_)) = result else { return ControlFlow::Break(result) };
+        let error = match result {
+            Err(error) if error.is_loss_of_membership() && rejoins.may_follow(&error) => error,
+            result => return ControlFlow::Break(result),
+        };
         if shutdown.is_cancelled() {
-            // The others have drained, and this member owned nothing.
+            // The others have drained; what the lost member had, if anything, is read again.
             return ControlFlow::Break(Ok(()));
         }
-        let consumer = &self.subscription.name;
-        tracing::warn!(consumer, %error, "group membership lost, joining again");
-        telemetry::rejoins(consumer).increment(1);
+        let Subscription { name, topics, .. } = &self.subscription;
+        tracing::warn!(consumer = name, ?topics, %error, "group membership lost, joining again");
+        telemetry::rejoins(name).increment(1);
         ControlFlow::Continue(())
     }
 
@@ -226,7 +237,7 @@ impl Consumer {
         let mut lost = None;
         while let Some(result) = running.next().await {
             match result {
-                Err(error @ ConsumerError::MembershipLost(_)) => {
+                Err(error) if error.is_loss_of_membership() => {
                     stop.cancel();
                     lost = Some(error);
                 }
@@ -253,6 +264,23 @@ impl Consumer {
             progress: &self.progress,
             metrics,
         }
+    }
+}
+
+/// When a consumer has joined again because another client had its instance id.
+#[derive(Debug, Default)]
+struct Rejoins {
+    fenced: Option<Instant>,
+}
+
+impl Rejoins {
+    /// Whether it may join again. Of two processes with one instance id each would end the other's membership for ever:
+    /// one of them has to go.
+    fn may_follow(&mut self, error: &ConsumerError) -> bool {
+        if !matches!(error, ConsumerError::InstanceFenced) {
+            return true;
+        }
+        self.fenced.replace(Instant::now()).is_none_or(|last| last.elapsed() >= FENCED_INTERVAL)
     }
 }
 

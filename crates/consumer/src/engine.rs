@@ -23,6 +23,7 @@ use self::drain::DrainDeadline;
 use self::rebalance::Revocation;
 use crate::assignment::watch::AssignmentWatch;
 use crate::assignment::{Assignment, RecordHandle};
+use crate::broker_watch::BrokerWatch;
 use crate::commit::{OffsetCommitter, Output};
 use crate::context::{Context, RebalanceEvent};
 use crate::dlq::cause::Cause;
@@ -71,12 +72,15 @@ pub(crate) struct Engine<'c, S, C> {
     pub(crate) options: &'c ConsumerOptions,
     /// The consumer's name.
     pub(crate) name: &'c str,
+    /// The topics of this member.
+    topics: &'c [String],
     progress: &'c Progress,
     /// Whether the group has answered this member, be it with no partitions.
     has_joined: bool,
     /// Since when the group has not answered, or when that was last logged.
     unjoined_since: Instant,
     membership: MembershipWatch,
+    brokers: BrokerWatch,
     metrics: MemberMetrics,
     pub(crate) revocation: Option<Revocation>,
     /// An assignment or a seek whose start offsets are being looked up.
@@ -135,10 +139,12 @@ where
             ends: context.member.ends(),
             options,
             name: &context.subscription.name,
+            topics: &context.subscription.topics,
             progress,
             has_joined: false,
             unjoined_since: Instant::now(),
             membership: context.member.watch(),
+            brokers: context.member.brokers(context.kafka),
             metrics: context.metrics.clone(),
             revocation: None,
             pending: None,
@@ -344,6 +350,9 @@ where
         {
             self.end.get_or_insert(ConsumerError::GroupProtocol);
         }
+        if code == Some(RDKafkaErrorCode::FencedInstanceId) {
+            self.end.get_or_insert(ConsumerError::InstanceFenced);
+        }
         let fatal = matches!(error, RdKafkaError::MessageConsumptionFatal(_))
             || code.is_some_and(|code| class_of(code) == ErrorClass::Fatal);
         if fatal {
@@ -401,12 +410,13 @@ where
         self.relieve_pressure();
         self.watch_stall();
         self.watch_membership();
+        self.brokers.tick();
     }
 
     fn log_unjoined(&mut self) {
         if !self.has_joined && self.draining.is_none() && self.unjoined_since.elapsed() >= JOIN_LOG_INTERVAL {
             self.unjoined_since = Instant::now();
-            tracing::warn!(consumer = self.name, "the group has not taken this member in yet");
+            tracing::warn!(consumer = self.name, topics = ?self.topics, "the group has not taken this member in yet");
         }
     }
 

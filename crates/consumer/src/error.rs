@@ -27,10 +27,23 @@ pub enum ConsumerError {
     /// [`Consumer`]: crate::Consumer
     #[error("no member of its group, or without the partitions that the group has assigned to it, for {} s", .0.as_secs())]
     MembershipLost(Duration),
+    /// Another client has joined the group with this member's `group.instance.id`. That may be this member's own client: a
+    /// broker that hung answers its repeated requests to join one after the other. [`Consumer`] joins again, once.
+    ///
+    /// [`Consumer`]: crate::Consumer
+    #[error("another client has joined the group with the same --group-instance-id (MILLRACE_GROUP_INSTANCE_ID)")]
+    InstanceFenced,
     /// The processor, or the dead-letter limit, stopped it. Nothing was committed after that.
     #[error("the consumer halted: {0}")]
     Halted(String),
     /// A dead letter is refused for good. Nothing was committed beyond its record.
     #[error("the consumer halted: {0}")]
     DeadLetterRefused(String),
+}
+
+impl ConsumerError {
+    /// Whether the group no longer has the member, and a new client may join in its place.
+    pub(crate) fn is_loss_of_membership(&self) -> bool {
+        matches!(self, Self::MembershipLost(_) | Self::InstanceFenced)
+    }
 }

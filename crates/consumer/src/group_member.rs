@@ -18,6 +18,7 @@ use futures_util::future::join_all;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use tokio_util::task::TaskTracker;
 
+use crate::broker_watch::BrokerWatch;
 use crate::context::Context;
 use crate::group_offsets::GroupOffsetSource;
 use crate::membership_watch::MembershipWatch;
@@ -78,6 +79,11 @@ impl GroupMember {
     /// The ends of its partitions.
     pub(crate) fn ends(&self) -> PartitionEnds {
         PartitionEnds::new(&self.client, &self.queries)
+    }
+
+    /// Whether its client reaches a broker.
+    pub(crate) fn brokers(&self, kafka: &KafkaSettings) -> BrokerWatch {
+        BrokerWatch::new(&self.client, &self.queries, kafka, &self.subscription)
     }
 
     /// Whether the group agrees that it owns nothing.

@@ -13,6 +13,7 @@
 
 mod assignment;
 mod attempts;
+mod broker_watch;
 mod commit;
 mod consumer;
 mod context;
@@ -28,6 +29,7 @@ mod outcome;
 mod partition_ends;
 mod processor;
 mod progress;
+mod query;
 mod scheduler;
 mod spill;
 mod start_offsets;

@@ -7,18 +7,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use millrace_kafka::error::ClientError;
 use millrace_kafka::{Membership, membership};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::error::KafkaResult;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
 use crate::options::{ConsumerOptions, GroupProtocol, Subscription};
+use crate::query::Query;
 
 /// How long all parts of a query may take together, and a closing client waits for them.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,17 +28,14 @@ const QUERIES: u32 = 4;
 /// Asks the coordinator for the membership of a client that owns nothing.
 pub(crate) struct MembershipWatch {
     client: Arc<StreamConsumer<Context>>,
-    /// Queries under way: they block their caller, and the client must not close before they end.
-    queries: TaskTracker,
     subscription: Subscription,
     instance_id: Option<String>,
     /// Members of the other protocol are not looked after: they ask the coordinator every few seconds.
     is_classic: bool,
     /// How long the group may disagree.
     timeout: Duration,
-    running: Option<JoinHandle<KafkaResult<bool>>>,
-    /// When it was last asked, or the client last owned something: a start that joins at once asks nothing.
-    asked: Instant,
+    /// Postponed while the client owns something: a start that joins at once asks nothing.
+    query: Query<KafkaResult<bool>>,
     disagrees_since: Option<Instant>,
 }
 
@@ -50,51 +46,44 @@ impl MembershipWatch {
         subscription: &Subscription,
         options: &ConsumerOptions,
     ) -> Self {
+        let mut query = Query::new(queries, options.rejoin_timeout / QUERIES);
+        query.postpone();
         Self {
             client: Arc::clone(client),
-            queries: queries.clone(),
             subscription: subscription.clone(),
             instance_id: options.group_instance_id.clone(),
             is_classic: options.group_protocol == GroupProtocol::Classic,
             timeout: options.rejoin_timeout,
-            running: None,
-            asked: Instant::now(),
+            query,
             disagrees_since: None,
         }
     }
 
     /// The client owns partitions, or is about to: nothing is asked.
     pub(crate) fn reset(&mut self) {
-        self.running = None;
-        self.asked = Instant::now();
+        self.query.postpone();
         self.disagrees_since = None;
     }
 
     /// Whether the client, which owns nothing, is no member of its group, or is one with partitions that it knows nothing
     /// of, and has been for the whole time-out. Asks the coordinator now and then; an answer counts from a later call on.
     pub(crate) fn is_lost(&mut self) -> bool {
-        if let Some(answer) = self.running.as_mut().and_then(FutureExt::now_or_never) {
-            self.running = None;
-            match answer.map_err(|_| None).and_then(|answer| answer.map_err(Some)) {
-                Ok(true) => self.disagrees_since = None,
-                Ok(false) => {
-                    return self.disagrees_since.get_or_insert_with(Instant::now).elapsed() >= self.timeout;
-                }
-                // Without an answer nothing is known.
-                Err(error) => {
-                    self.disagrees_since = None;
-                    let (consumer, error) =
-                        (&self.subscription.name, error.map(|error| ClientError(error).to_string()));
-                    tracing::debug!(consumer, error, "asking the group coordinator for the membership failed");
-                }
+        match self.query.take_answer() {
+            None => {}
+            Some(Ok(true)) => self.disagrees_since = None,
+            Some(Ok(false)) => return self.disagrees_since.get_or_insert_with(Instant::now).elapsed() >= self.timeout,
+            // Without an answer nothing is known.
+            Some(Err(error)) => {
+                self.disagrees_since = None;
+                let (consumer, topics, error) =
+                    (&self.subscription.name, &self.subscription.topics, ClientError(error));
+                tracing::debug!(consumer, ?topics, %error, "asking the group coordinator for the membership failed");
             }
         }
-        if self.is_classic && self.running.is_none() && self.asked.elapsed() >= self.timeout / QUERIES {
-            self.asked = Instant::now();
+        if self.is_classic && self.query.is_due() {
             let (client, subscription) = (Arc::clone(&self.client), self.subscription.clone());
             let instance_id = self.instance_id.clone();
-            let ask = move || agrees(&client, &subscription, instance_id.as_deref());
-            self.running = Some(self.queries.spawn_blocking(ask));
+            self.query.ask(move || agrees(&client, &subscription, instance_id.as_deref()));
         }
         false
     }

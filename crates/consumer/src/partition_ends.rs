@@ -7,16 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use millrace_kafka::known_end;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
+use crate::query::Query;
 
 /// How long a query may take, and a closing client waits for it.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,22 +25,13 @@ const QUERY_INTERVAL: Duration = Duration::from_secs(5);
 /// The ends that fetches and queries have told.
 pub(crate) struct PartitionEnds {
     client: Arc<StreamConsumer<Context>>,
-    /// Queries under way: they block their caller, and the client must not close before they end.
-    queries: TaskTracker,
-    running: Option<JoinHandle<KafkaResult<TopicPartitionList>>>,
-    asked: Option<Instant>,
+    query: Query<KafkaResult<TopicPartitionList>>,
     answers: HashMap<(String, i32), i64>,
 }
 
 impl PartitionEnds {
     pub(crate) fn new(client: &Arc<StreamConsumer<Context>>, queries: &TaskTracker) -> Self {
-        Self {
-            client: Arc::clone(client),
-            queries: queries.clone(),
-            running: None,
-            asked: None,
-            answers: HashMap::new(),
-        }
+        Self { client: Arc::clone(client), query: Query::new(queries, QUERY_INTERVAL), answers: HashMap::new() }
     }
 
     /// The end of a partition; `None` where neither a fetch nor a query has told it.
@@ -54,17 +43,15 @@ impl PartitionEnds {
     /// Asks for the ends of these partitions, unless that was done a moment ago. The answer counts from a later call on.
     pub(crate) fn ask(&mut self, mut partitions: TopicPartitionList) {
         self.take_answer();
-        let is_due = self.asked.is_none_or(|asked| asked.elapsed() >= QUERY_INTERVAL);
-        if self.running.is_some() || !is_due || partitions.count() == 0 {
+        if !self.query.is_due() || partitions.count() == 0 {
             return;
         }
-        self.asked = Some(Instant::now());
         let client = Arc::clone(&self.client);
         // ListOffsets takes the end in place of a timestamp.
-        self.running = Some(self.queries.spawn_blocking(move || {
+        self.query.ask(move || {
             partitions.set_all_offsets(Offset::End)?;
             client.offsets_for_times(partitions, QUERY_TIMEOUT)
-        }));
+        });
     }
 
     /// Fetches tell the ends again.
@@ -73,10 +60,8 @@ impl PartitionEnds {
     }
 
     fn take_answer(&mut self) {
-        let Some(answer) = self.running.as_mut().and_then(FutureExt::now_or_never) else { return };
-        self.running = None;
         // Where the broker did not answer, the next query may.
-        let Ok(Ok(ends)) = answer else { return };
+        let Some(Ok(ends)) = self.query.take_answer() else { return };
         self.answers = ends
             .elements()
             .iter()

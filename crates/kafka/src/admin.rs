@@ -13,6 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::error::KafkaError;
 use crate::logging_context::LoggingContext;
 use crate::offsets::Committed;
+use crate::rebootstrap::Rebootstrap;
 use crate::settings::KafkaSettings;
 use crate::{ffi, retry};
 
@@ -60,6 +61,8 @@ type Client = Arc<BaseConsumer<LoggingContext>>;
 pub struct AdminClient {
     settings: KafkaSettings,
     client: Client,
+    /// For a client that got no answer.
+    rebootstrap: Arc<Rebootstrap>,
     /// One client a group: librdkafka fetches committed offsets of the client's own `group.id` only.
     by_group: Arc<Mutex<BTreeMap<String, Client>>>,
 }
@@ -74,7 +77,8 @@ impl AdminClient {
     /// [`KafkaError`] where the settings are wrong.
     pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         let client = connect(settings, None)?;
-        Ok(Self { settings: settings.clone(), client, by_group: Arc::default() })
+        let rebootstrap = Arc::new(Rebootstrap::new(&settings.bootstrap_servers));
+        Ok(Self { settings: settings.clone(), client, rebootstrap, by_group: Arc::default() })
     }
 
     /// Brokers and topics.
@@ -246,7 +250,11 @@ impl AdminClient {
         T: Send + 'static,
         Q: FnOnce(&BaseConsumer<LoggingContext>) -> KafkaResult<T> + Send + 'static,
     {
-        blocking(client, query).await.map_err(|error| KafkaError::unreachable(&self.settings.bootstrap_servers, error))
+        let answer = blocking(Arc::clone(&client), query).await;
+        answer.map_err(|error| {
+            self.rebootstrap.run(client.client());
+            KafkaError::unreachable(&self.settings.bootstrap_servers, error)
+        })
     }
 }
 

@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
-use millrace_consumer::{Attempt, Consumer, ConsumerOptions, Outcome, Processor, Subscription};
+use millrace_consumer::{
+    Attempt, Consumer, ConsumerError, ConsumerOptions, GroupProtocol, Outcome, Processor, Subscription,
+};
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::{KafkaSettings, Producer, Record};
 use millrace_testkit::kafka::{self, FIND_COORDINATOR, JOIN_GROUP, LIST_GROUPS, LossyProxy};
 use millrace_testkit::wait::eventually;
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::error::{KafkaError as RdKafkaError, RDKafkaErrorCode};
 use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{BOUND, Fixture, Member, record};
@@ -48,6 +52,77 @@ async fn a_member_whose_request_to_join_is_lost_joins_again() {
         assert_eq!(proxy.lost(JOIN_GROUP), 1);
         member.stop().await;
     }
+}
+
+/// As a client is whose metadata listed no broker: librdkafka has then nobody to ask, and asks nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_whose_client_has_no_brokers_gets_them() {
+    let Some(kafka) = kafka::dedicated(|broker| broker).await else { return };
+    for group_protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+        let fixture = Fixture::on(&kafka, 1).await;
+        kafka.produce(&fixture.topic, [record("key", "value")]).await;
+        let mut settings = KafkaSettings::plaintext(kafka.bootstrap_servers());
+        settings.consumer_overrides.push(("bootstrap.servers".to_owned(), String::new()));
+        let options = ConsumerOptions { group_protocol, ..Fixture::options() };
+        let member = fixture.member_with_settings(settings, Done, |_| None, options);
+        fixture.until_committed(1).await;
+        member.stop().await;
+    }
+}
+
+/// Each of two with one id ends the other's membership, and joins again once: one of them stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_members_with_one_instance_id_one_stays() {
+    let Some(kafka) = kafka::dedicated(|broker| broker).await else { return };
+    let fixture = Fixture::on(&kafka, 1).await;
+    kafka.produce(&fixture.topic, [record("key", "before")]).await;
+    let options = ConsumerOptions { group_instance_id: Some("slot-1".to_owned()), ..Fixture::options() };
+    let mut first = fixture.member(Done, options.clone());
+    fixture.until_committed(1).await;
+
+    let mut second = fixture.member(Done, options);
+    let (ended, other) = tokio::time::timeout(BOUND, async {
+        tokio::select! {
+            ended = &mut first.task => (ended, second),
+            ended = &mut second.task => (ended, first),
+        }
+    })
+    .await
+    .expect("one of them ends");
+    assert!(matches!(ended.unwrap(), Err(ConsumerError::InstanceFenced)));
+    kafka.produce(&fixture.topic, [record("key", "after")]).await;
+    fixture.until_committed(2).await;
+    other.stop().await;
+}
+
+/// Another client takes its id for a moment: the member has done nothing wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_was_fenced_once_joins_again() {
+    let Some(kafka) = kafka::dedicated(|broker| broker).await else { return };
+    let fixture = Fixture::on(&kafka, 1).await;
+    kafka.produce(&fixture.topic, [record("key", "before")]).await;
+    let options = ConsumerOptions { group_instance_id: Some("slot-1".to_owned()), ..Fixture::options() };
+    let member = fixture.member(Done, options);
+    fixture.until_committed(1).await;
+
+    let mut config = KafkaSettings::plaintext(kafka.bootstrap_servers()).client_config("other").unwrap();
+    config.set("group.id", &fixture.group).set("group.instance.id", "slot-1");
+    config.set("partition.assignment.strategy", "cooperative-sticky").set("enable.auto.commit", "false");
+    let other: StreamConsumer = config.create().unwrap();
+    other.subscribe(&[&fixture.topic]).unwrap();
+    // It takes the id, until the member's new client takes it back.
+    let fenced = async {
+        loop {
+            if let Err(RdKafkaError::MessageConsumptionFatal(code)) = other.recv().await {
+                break code;
+            }
+        }
+    };
+    let code = tokio::time::timeout(BOUND, fenced).await.expect("the other client is fenced");
+    assert_eq!(code, RDKafkaErrorCode::FencedInstanceId);
+    kafka.produce(&fixture.topic, [record("key", "after")]).await;
+    fixture.until_committed(2).await;
+    member.stop().await;
 }
 
 /// Neither a spare member, dynamic or static, nor one whose topic does not exist begins anew.

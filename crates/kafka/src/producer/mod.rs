@@ -23,6 +23,7 @@ use self::delivery::{Deliveries, DeliveryContext, Opaque, Undelivered};
 pub use self::error::ProduceError;
 pub use self::transaction::{TransactionError, TransactionalProducer};
 use crate::error::{KafkaError, describe};
+use crate::rebootstrap::Rebootstrap;
 use crate::settings::KafkaSettings;
 
 /// Where a record was written.
@@ -83,6 +84,8 @@ pub struct Producer {
     queue_wait: Duration,
     /// The bootstrap servers.
     bootstrap: Arc<str>,
+    /// For a client that got no answer.
+    rebootstrap: Arc<Rebootstrap>,
 }
 
 /// How many requests may be in flight to a broker.
@@ -141,7 +144,8 @@ impl Producer {
         let context = DeliveryContext::new(kafka)?;
         let client = config.create_with_context(context).map_err(KafkaError::call("creating the producer"))?;
         let bootstrap = kafka.bootstrap_servers.as_str().into();
-        Ok(Self { client: Arc::new(client), queue_wait: settings.queue_wait, bootstrap })
+        let rebootstrap = Arc::new(Rebootstrap::new(&kafka.bootstrap_servers));
+        Ok(Self { client: Arc::new(client), queue_wait: settings.queue_wait, bootstrap, rebootstrap })
     }
 
     /// Writes one record and waits for its acknowledgement.
@@ -168,6 +172,7 @@ impl Producer {
         let reports = deliveries.settled().await;
         if reports.iter().any(Result::is_err) {
             self.check_fatal_error();
+            self.rebootstrap.run(self.client.client());
         }
         let needs_check =
             |report: &Result<_, Undelivered>| report.as_ref().is_err_and(|undelivered| undelivered.check.is_some());
