@@ -1,7 +1,5 @@
 //! Makes the topics that a broker does not have yet, and grows others.
 
-mod letters;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,14 +31,12 @@ pub struct TopicSpec {
     pub replication: Option<i32>,
     /// Topic settings by Kafka's names, such as `retention.ms`.
     pub config: BTreeMap<String, String>,
-    /// The topic whose dead letters it holds: where that exists, the letters may be as large as its records and more.
-    pub letters_of: Option<String>,
 }
 
 impl TopicSpec {
     /// A topic with the broker's default replication and settings.
     pub fn new(name: impl Into<String>, partitions: i32) -> Self {
-        Self { name: name.into(), partitions, replication: None, config: BTreeMap::new(), letters_of: None }
+        Self { name: name.into(), partitions, replication: None, config: BTreeMap::new() }
     }
 }
 
@@ -107,15 +103,9 @@ where
             Err(_) => tokio::time::sleep(POLL).await,
         }
     };
-    let mut missing: Vec<TopicSpec> =
-        topics.iter().filter(|topic| !existing.contains_key(&topic.name)).cloned().collect();
+    let missing: Vec<TopicSpec> = topics.iter().filter(|topic| !existing.contains_key(&topic.name)).cloned().collect();
     if missing.is_empty() {
         return Ok(Vec::new());
-    }
-    for topic in &mut missing {
-        if topic.letters_of.as_ref().is_some_and(|source| existing.contains_key(source)) {
-            letters::widen(&admin, topic, &deadline).await?;
-        }
     }
     let created = create(&admin, &missing, &deadline).await?;
     // Another process may have made it with fewer partitions.

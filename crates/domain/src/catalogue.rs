@@ -8,6 +8,14 @@ use serde::Deserialize;
 /// What the headers of a dead letter may take beside its record, in bytes.
 pub const DEAD_LETTER_BYTES: u32 = 64 << 10;
 
+/// The largest `max.message.bytes` that Kafka takes.
+const LARGEST_LIMIT: u32 = i32::MAX as u32;
+
+/// The `max.message.bytes` that a dead-letter topic needs where its source topic takes so many bytes.
+pub fn dead_letter_limit(source: u32) -> u32 {
+    source.saturating_add(DEAD_LETTER_BYTES).min(LARGEST_LIMIT)
+}
+
 /// The catalogue file.
 const SOURCE: &str = include_str!("../topics.json");
 
@@ -129,7 +137,9 @@ impl Catalogue {
                 Some(format!("retention_ms must be milliseconds, or -1 for ever, not {}", topic.retention_ms))
             } else if topic.dead_letter_topic.as_ref().is_some_and(|name| *name != expected) {
                 Some(format!("its dead_letter_topic must be {expected}"))
-            } else if dead_letters.max_message_bytes < topic.max_message_bytes.saturating_add(DEAD_LETTER_BYTES)
+            } else if topic.max_message_bytes > LARGEST_LIMIT {
+                Some(format!("max_message_bytes must be at most {LARGEST_LIMIT}, not {}", topic.max_message_bytes))
+            } else if dead_letters.max_message_bytes < dead_letter_limit(topic.max_message_bytes)
                 && topic.dead_letter_topic.is_some()
             {
                 Some(format!("dead_letters.max_message_bytes must be its own and {DEAD_LETTER_BYTES} more"))

@@ -48,7 +48,7 @@ pub async fn apply(
         (false, false) => Outcome::Applied,
     };
     if outcome == Outcome::Applied {
-        carry_out(settings, &admin, catalogue, &plans, options.plan.replication).await?;
+        carry_out(settings, &admin, &plans, options.plan.replication).await?;
     }
     Ok(Report { outcome, plans })
 }
@@ -57,13 +57,12 @@ pub async fn apply(
 async fn carry_out(
     settings: &KafkaSettings,
     admin: &AdminClient,
-    catalogue: &Catalogue,
     plans: &[TopicPlan],
     replication: Option<i32>,
 ) -> Result<(), TopicsError> {
     let with = |wanted: fn(&TopicChange) -> bool| -> Vec<TopicSpec> {
         let plans = plans.iter().filter(|plan| plan.changes.iter().any(wanted));
-        plans.map(|plan| spec(plan.topic.clone(), catalogue, replication)).collect()
+        plans.map(|plan| spec(plan.topic.clone(), replication)).collect()
     };
     let (new, growing) = (
         with(|change| matches!(change, TopicChange::Create)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millrace_broker::topics::{TopicSpec, create_missing};
-use millrace_domain::catalogue::{Catalogue, Topic, catalogue};
+use millrace_domain::catalogue::{Topic, catalogue};
 use millrace_kafka::KafkaSettings;
 use millrace_kafka::logging_context::LoggingContext;
 
@@ -18,7 +18,7 @@ pub(crate) const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
 /// # Errors
 /// [`TopicsError`] names the cases.
 pub async fn create(settings: &KafkaSettings) -> Result<Vec<String>, TopicsError> {
-    let topics: Vec<TopicSpec> = catalogue().all().into_iter().map(|topic| spec(topic, catalogue(), None)).collect();
+    let topics: Vec<TopicSpec> = catalogue().all().into_iter().map(|topic| spec(topic, None)).collect();
     create_topics(settings, &topics).await
 }
 
@@ -29,10 +29,9 @@ pub(crate) async fn create_topics(settings: &KafkaSettings, topics: &[TopicSpec]
 }
 
 /// A topic of a catalogue as the broker is to create it.
-pub(crate) fn spec(topic: Topic, catalogue: &Catalogue, replication: Option<i32>) -> TopicSpec {
+pub(crate) fn spec(topic: Topic, replication: Option<i32>) -> TopicSpec {
     TopicSpec {
         config: topic.config().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        letters_of: catalogue.source_of(&topic.name).map(|source| source.name.clone()),
         replication,
         ..TopicSpec::new(topic.name, topic.partitions)
     }

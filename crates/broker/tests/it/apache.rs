@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client::{end_offset, partitions, produce, produce_one, produce_within};
+use crate::client::{end_offset, partitions, produce, produce_within};
 use crate::process::has_ended;
 use millrace_broker::topics::{self, TopicSpec};
 use millrace_broker::{Apache, ApacheCluster, apache};
@@ -124,14 +124,6 @@ async fn missing_topics_are_created_and_existing_ones_kept() {
     let other = TopicSpec::new("events", 7);
     assert_eq!(create(&cluster, &[other, TopicSpec::new("orders", 2)]).await.unwrap(), ["orders"]);
     assert_eq!(partitions(&cluster.bootstrap_servers(), "events").await, 3);
-
-    let mut large = TopicSpec::new("large", 1);
-    large.config.insert("max.message.bytes".to_owned(), (3 << 20).to_string());
-    create(&cluster, &[large]).await.unwrap();
-    let mut letters = TopicSpec { letters_of: Some("large".to_owned()), ..TopicSpec::new("large.dlq", 1) };
-    letters.config.insert("max.message.bytes".to_owned(), (1 << 20).to_string());
-    create(&cluster, &[letters]).await.unwrap();
-    produce_one(&cluster.bootstrap_servers(), "large.dlq", 3 << 20).await.expect("letters may be as large as records");
 
     let mut wrong = TopicSpec::new("logs", 1);
     wrong.config.insert("retention.hours".to_owned(), "1".to_owned());

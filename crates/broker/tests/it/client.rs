@@ -32,13 +32,6 @@ pub(crate) async fn produce(address: &str, topic: &str, partition: i32, count: u
     Ok(())
 }
 
-/// Produces one record whose value has this many bytes.
-pub(crate) async fn produce_one(address: &str, topic: &str, bytes: usize) -> Result<(), RdKafkaError> {
-    let value = vec![b'x'; bytes];
-    let record = FutureRecord::<str, _>::to(topic).payload(&value);
-    producer(address, TIMEOUT).send(record, TIMEOUT).await.map(drop).map_err(|(error, _)| error)
-}
-
 /// The end offset of the partition, once a leader answers.
 pub(crate) async fn end_offset(address: &str, topic: &str, partition: i32) -> i64 {
     let (address, topic) = (address.to_owned(), topic.to_owned());

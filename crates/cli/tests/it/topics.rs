@@ -34,7 +34,7 @@ async fn states(kafka: &Kafka) -> BTreeMap<String, TopicState> {
 }
 
 #[tokio::test]
-async fn topics_are_created_grown_and_set_and_a_second_run_changes_nothing() {
+async fn topics_are_created_grown_and_set_once() {
     let Some(kafka) = kafka::dedicated(|broker| broker).await else { return };
     let mut catalogue: Value = serde_json::from_str(CATALOGUE).unwrap();
     let planned = apply(&kafka, &catalogue, &["--dry-run"]).await.ok();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_domain::ErrorClass;
-use millrace_domain::catalogue::{DEAD_LETTER_BYTES, dead_letter_topic, source_topic};
+use millrace_domain::catalogue::{DEAD_LETTER_BYTES, dead_letter_limit, dead_letter_topic, source_topic};
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::{KafkaError, KafkaSettings};
 use tokio::sync::Mutex;
@@ -13,14 +13,8 @@ use tokio::sync::Mutex;
 /// Kafka's name for the largest batch that a topic takes, in bytes. A large record is a batch of its own.
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 
-/// What the headers of a dead letter may take, in bytes.
-const HEADERS_BYTES: u64 = DEAD_LETTER_BYTES as u64;
-
-/// The largest value of the setting.
-const MAX_LIMIT: u64 = i32::MAX as u64;
-
 /// How large a batch of several letters may be, in bytes: librdkafka's default of `batch.size`, and what frames it.
-const BATCH_BYTES: u64 = 1_000_000 + HEADERS_BYTES;
+const BATCH_BYTES: u64 = 1_000_000 + DEAD_LETTER_BYTES as u64;
 
 /// How long one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -125,7 +119,7 @@ async fn follow(admin: &AdminClient, source: &str, letters: &str) -> Result<(), 
 /// The limit that a dead-letter topic needs for a letter of so many bytes from a topic with the limit `source`, which counts
 /// compressed bytes: a record may be larger than its topic's limit.
 fn required(source: u64, letter: u64) -> u64 {
-    (source.max(letter) + HEADERS_BYTES).min(MAX_LIMIT)
+    dead_letter_limit(u32::try_from(source.max(letter)).unwrap_or(u32::MAX)).into()
 }
 
 /// A topic's limit; `None` where there is no such topic, or nobody may ask.
