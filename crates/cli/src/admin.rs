@@ -32,7 +32,7 @@ pub(crate) struct EdgeAdminArgs {
 impl EdgeAdminArgs {
     /// The exit code of a health check, where one was asked for. `listen` is the API's address.
     pub(crate) fn health_check(self, listen: SocketAddr) -> Option<ExitCode> {
-        self.health_check.run(self.admin_listen.unwrap_or(listen))
+        self.health_check.run(self.admin_listen.unwrap_or(listen), &[])
     }
 
     /// The health of a command that starts, served on the listener of its own that was asked for. It is draining once
@@ -80,9 +80,9 @@ pub(crate) struct ConsumerAdminArgs {
 }
 
 impl ConsumerAdminArgs {
-    /// The exit code of a health check, where one was asked for.
-    pub(crate) fn health_check(self) -> Option<ExitCode> {
-        self.health_check.run(self.admin_listen.unwrap_or(DEFAULT_LISTEN))
+    /// The exit code of a health check of the process with these consumers, where one was asked for.
+    pub(crate) fn health_check(self, consumers: &[&str]) -> Option<ExitCode> {
+        self.health_check.run(self.admin_listen.unwrap_or(DEFAULT_LISTEN), consumers)
     }
 
     /// Serves them, and returns their address.

@@ -19,7 +19,8 @@ Examples:
   millrace topics apply --dry-run              what the broker's topics lack
   millrace consume notifier                    deliver notifications from here
 
-Every flag --x-y may be given as the variable MILLRACE_X_Y instead; millrace COMMAND --help names them. The broker \
+Every flag --x-y may be given as the variable MILLRACE_X_Y instead (--kafka as KAFKA_BOOTSTRAP_SERVERS, --kafka-x-y as \
+KAFKA_X_Y, --database as DATABASE_URL); millrace COMMAND --help names them. The broker \
 is found by --kafka, else KAFKA_BOOTSTRAP_SERVERS, else the millrace dev that runs in this folder.";
 
 /// An event backbone: HTTPS in, Kafka in the middle, deliveries out
@@ -78,7 +79,7 @@ impl Command {
             Self::Tail(args) => until(&shutdown, tail::run(&args)).await,
             Self::Replay(args) => replay::run(&args, &shutdown).await,
             Self::Topology(args) => until(&shutdown, topology::run(&args)).await,
-            Self::Topics(args) => topics::run(*args).await,
+            Self::Topics(args) => until(&shutdown, topics::run(*args)).await,
             Self::Consume(args) => consume::run(*args, shutdown).await,
         }
     }

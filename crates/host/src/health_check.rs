@@ -3,15 +3,15 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::exit;
 
-/// How long connecting, and each part of the answer, may take.
+/// How long all of it may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest answer that is read, in bytes.
-const ANSWER_LIMIT: u64 = 64 << 10;
+const ANSWER_LIMIT: usize = 64 << 10;
 
 /// `--health-check`.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -24,13 +24,14 @@ pub struct HealthCheck {
 
 impl HealthCheck {
     /// The exit code of a health check, where one was asked for, of the process that serves `/health` on `address`. One
-    /// that listens on all addresses is asked on the loopback address.
-    pub fn run(self, address: SocketAddr) -> Option<ExitCode> {
-        self.health_check.then(|| check(address))
+    /// that listens on all addresses is asked on the loopback address. `parts` are those that its answer must have: another
+    /// process may listen there.
+    pub fn run(self, address: SocketAddr, parts: &[&str]) -> Option<ExitCode> {
+        self.health_check.then(|| check(address, parts))
     }
 }
 
-fn check(mut address: SocketAddr) -> ExitCode {
+fn check(mut address: SocketAddr, parts: &[&str]) -> ExitCode {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -39,7 +40,10 @@ fn check(mut address: SocketAddr) -> ExitCode {
     let (is_healthy, text) = match ask(address) {
         Ok(answer) => {
             let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-            (head.split(' ').nth(1) == Some("200"), body.to_owned())
+            match parts.iter().find(|part| !body.contains(&format!("\"{part}\""))) {
+                None => (head.split(' ').nth(1) == Some("200"), body.to_owned()),
+                Some(part) => (false, format!("another process than that of {part} answers at {address}: {body}")),
+            }
         }
         Err(error) => (false, format!("no answer at {address}: {error}")),
     };
@@ -49,10 +53,20 @@ fn check(mut address: SocketAddr) -> ExitCode {
 }
 
 fn ask(address: SocketAddr) -> io::Result<String> {
+    let deadline = Instant::now() + TIMEOUT;
     let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    connection.set_read_timeout(Some(TIMEOUT))?;
+    connection.set_write_timeout(Some(TIMEOUT))?;
     write!(connection, "GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    connection.take(ANSWER_LIMIT).read_to_string(&mut answer)?;
-    Ok(answer)
+    let (mut answer, mut part) = (Vec::new(), [0; 4 << 10]);
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || answer.len() > ANSWER_LIMIT {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        connection.set_read_timeout(Some(left))?;
+        match connection.read(&mut part)? {
+            0 => return Ok(String::from_utf8_lossy(&answer).into_owned()),
+            read => answer.extend_from_slice(&part[..read]),
+        }
+    }
 }

@@ -55,7 +55,7 @@ where
     E: Error + Send + 'static,
 {
     let args = settings::parse::<ConsumerProcess<T>>();
-    if let Some(code) = args.admin.health_check.run(args.admin.admin_listen) {
+    if let Some(code) = args.admin.health_check.run(args.admin.admin_listen, &[]) {
         return code;
     }
     logs::install(&args.logs);

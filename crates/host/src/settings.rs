@@ -88,32 +88,52 @@ fn with_variables(command: Command) -> Command {
         .mut_subcommands(with_variables)
 }
 
-/// Names the settings whose variables are not UTF-8, where it is they and no argument: clap's error names none.
+/// Names the settings whose values are not UTF-8: clap's error names none.
 fn naming_unreadable(error: clap::Error, command: &mut Command, args: &[OsString]) -> clap::Error {
-    let is_of_argument = args.iter().any(|arg| arg.to_str().is_none());
-    if error.kind() != ErrorKind::InvalidUtf8 || is_of_argument {
+    if error.kind() != ErrorKind::InvalidUtf8 {
         return error;
     }
-    let mut names = unreadable(command);
-    let mut subcommand = &*command;
-    for arg in args {
-        if let Some(found) = subcommand.find_subcommand(arg) {
-            names.extend(unreadable(found));
-            subcommand = found;
+    let mut names = unreadable_arguments(args);
+    if names.is_empty() {
+        let mut subcommand = &*command;
+        names.extend(unreadable_variables(subcommand, args));
+        for arg in args {
+            if let Some(found) = subcommand.find_subcommand(arg) {
+                names.extend(unreadable_variables(found, args));
+                subcommand = found;
+            }
         }
+        // Subcommands have their command's settings, too.
+        names.sort_unstable();
+        names.dedup();
     }
-    // Subcommands have their command's settings, too.
-    names.sort_unstable();
-    names.dedup();
     command.error(ErrorKind::InvalidUtf8, format!("not UTF-8: the value of {}", names.join(" and ")))
 }
 
-/// The settings of a command, without those of its subcommands, whose variables are not UTF-8 and must be.
-fn unreadable(command: &Command) -> Vec<String> {
+/// The flags whose values are not UTF-8, and the arguments without a flag.
+fn unreadable_arguments(args: &[OsString]) -> Vec<String> {
+    let before = std::iter::once(None).chain(args.iter().map(Some));
+    let unreadable = before.zip(args).filter(|(_, arg)| arg.to_str().is_none());
+    let flag_of = |text: &str| text.strip_prefix("--").map(|flag| name(flag.split('=').next().unwrap_or(flag)));
+    let named = |(before, arg): (Option<&OsString>, &OsString)| {
+        let text = arg.to_string_lossy();
+        let own = text.contains('=').then(|| flag_of(&text)).flatten();
+        own.or_else(|| flag_of(before?.to_str()?)).unwrap_or_else(|| text.into_owned())
+    };
+    unreadable.map(named).collect()
+}
+
+/// The settings of a command, without those of its subcommands, whose variables are read, are not UTF-8 and must be.
+fn unreadable_variables(command: &Command, args: &[OsString]) -> Vec<String> {
     let takes_any = |arg: &Arg| arg.get_value_parser().type_id() == ValueParser::path_buf().type_id();
+    let is_given = |arg: &Arg| {
+        let flag = arg.get_long().map(|flag| format!("--{flag}"));
+        let text = |given: &OsString| given.to_str().and_then(|text| text.split('=').next()).map(str::to_owned);
+        args.iter().any(|given| flag.is_some() && text(given) == flag)
+    };
     let is_unreadable = |arg: &&Arg| {
         let value = arg.get_env().and_then(std::env::var_os);
-        !takes_any(arg) && value.is_some_and(|value| value.to_str().is_none())
+        !takes_any(arg) && !is_given(arg) && value.is_some_and(|value| value.to_str().is_none())
     };
     command.get_arguments().filter(is_unreadable).filter_map(|arg| arg.get_long().map(name)).collect()
 }
@@ -208,6 +228,21 @@ mod tests {
             let error = parsed(args).expect_err("the settings are wrong");
             assert_eq!(error.exit_code(), 2, "{error}");
             assert!(error.to_string().contains(expected), "no {expected:?} in\n{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_flag_whose_value_is_not_utf_8_is_named() {
+        use std::os::unix::ffi::OsStringExt as _;
+        for (before, value, expected) in [
+            (vec!["--url"], &b"\xff"[..], "the value of --url (MILLRACE_URL)"),
+            (vec![], b"--kafka=\xff", "the value of --kafka (KAFKA_BOOTSTRAP_SERVERS)"),
+        ] {
+            let args = ["program", "load"].into_iter().chain(before).map(OsString::from);
+            let args = args.chain([OsString::from_vec(value.to_vec())]);
+            let error = try_parse_from::<Program>(args).expect_err("not UTF-8").to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 

@@ -159,12 +159,35 @@ impl Security {
         if tls {
             self.apply_tls(config);
         }
+        self.check_unused(name, sasl, tls)?;
         // Last: a setting that is missing is missing in every build.
         match self.sasl_mechanism.filter(|mechanism| sasl && *mechanism != SaslMechanism::Plain) {
             _ if has_tls => Ok(()),
             _ if tls => Err(needs_tls("security.protocol", &name.to_uppercase())),
             Some(mechanism) => Err(needs_tls("sasl.mechanism", mechanism.as_librdkafka())),
             None => Ok(()),
+        }
+    }
+
+    /// A setting of a protection that is off is refused: whoever sets it relies on it.
+    fn check_unused(&self, protocol: &str, sasl: bool, tls: bool) -> Result<(), KafkaError> {
+        let tls_protocols = "SSL or SASL_SSL";
+        let settings = [
+            ("sasl.username", self.sasl_username.is_some(), sasl, "SASL_SSL or SASL_PLAINTEXT"),
+            ("sasl.password", self.sasl_password.is_some(), sasl, "SASL_SSL or SASL_PLAINTEXT"),
+            ("sasl.mechanism", self.sasl_mechanism.is_some(), sasl, "SASL_SSL or SASL_PLAINTEXT"),
+            ("ssl.ca.location", self.ssl_ca_location.is_some(), tls, tls_protocols),
+            ("ssl.certificate.location", self.ssl_certificate_location.is_some(), tls, tls_protocols),
+            ("ssl.key.location", self.ssl_key_location.is_some(), tls, tls_protocols),
+            ("ssl.key.password", self.ssl_key_password.is_some(), tls, tls_protocols),
+        ];
+        match settings.into_iter().find(|(_, is_set, is_used, _)| *is_set && !is_used) {
+            None => Ok(()),
+            Some((property, _, _, needed)) => {
+                let protocol = protocol.to_uppercase();
+                let reason = format!("needs KAFKA_SECURITY_PROTOCOL {needed}, and that is {protocol}");
+                Err(KafkaError::setting(property, String::new(), reason))
+            }
         }
     }
 
@@ -238,6 +261,19 @@ mod tests {
         let security = Security { sasl_password: None, ..with_mechanism(SaslMechanism::Plain) };
         let error = configured(&security, true).unwrap_err().to_string();
         assert!(error.contains("--kafka-sasl-password (KAFKA_SASL_PASSWORD)"), "{error}");
+    }
+
+    #[test]
+    fn a_setting_of_a_protection_that_is_off_is_refused() {
+        let plain = Security { security_protocol: Some(SecurityProtocol::Plaintext), ..Security::default() };
+        for (security, setting) in [
+            (Security { ssl_ca_location: Some("ca.pem".into()), ..Security::default() }, "KAFKA_SSL_CA_LOCATION"),
+            (Security { sasl_username: Some("ann".to_owned()), ..Security::default() }, "KAFKA_SASL_USERNAME"),
+            (Security { sasl_mechanism: Some(SaslMechanism::Plain), ..plain }, "KAFKA_SASL_MECHANISM"),
+        ] {
+            let error = configured(&security, true).unwrap_err().to_string();
+            assert!(error.contains(setting) && error.contains("that is PLAINTEXT"), "{error}");
+        }
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub(crate) struct Args {
 
 /// Consumes until `shutdown` and the drain after it.
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    if let Some(code) = args.admin.health_check() {
+    let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
+    if let Some(code) = args.admin.health_check(&names) {
         return Ok(code);
     }
     let context = SettingsContext { data_dir: &args.broker.data_dir, is_local: false };
