@@ -141,10 +141,12 @@ locals {
     has_secret = var.database.existing == null ? true : var.database.existing.secret_arn != null
   }
 
-  database_environment = merge(
-    { DATABASE_URL = local.database.url },
-    local.database.has_secret ? { MILLRACE_DATABASE_SECRET = local.database.secret_arn } : {},
-  )
+  # The programs read the password where RDS keeps it, and again when it was rotated.
+  database_environment = {
+    DATABASE_URL = local.database.has_secret ? join("", [
+      local.database.url, strcontains(local.database.url, "?") ? "&" : "?", "secret=", local.database.secret_arn,
+    ]) : local.database.url
+  }
 
   database_policies = !local.database.has_secret ? {} : {
     database = jsonencode({

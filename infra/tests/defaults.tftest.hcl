@@ -66,6 +66,18 @@ run "defaults" {
   }
 }
 
+run "the_password_stays_in_its_secret" {
+  assert {
+    condition     = local.consumers["event-store"].environment["DATABASE_URL"] == "postgres://millrace@millrace.cluster-mock.eu-central-1.rds.amazonaws.com:5432/millrace?sslmode=require&secret=arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!cluster-mock-AbCdEf"
+    error_message = "Programs are told where the password is: ${local.consumers["event-store"].environment["DATABASE_URL"]}."
+  }
+
+  assert {
+    condition     = !contains(keys(local.consumers["payments"].environment), "DATABASE_URL") && !contains(keys(local.consumers["payments"].policies), "database")
+    error_message = "What has no database is told of none."
+  }
+}
+
 run "may_do_on_kafka" {
   assert {
     condition = alltrue(flatten([
