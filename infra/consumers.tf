@@ -84,6 +84,7 @@ locals {
         local.kafka_environment,
         defaults.has_database ? local.database_environment : {},
         defaults.environment,
+        var.environment,
         local.consumer_overrides[name].environment,
       )
       secrets = merge(local.kafka.secrets, defaults.secrets, local.consumer_overrides[name].secrets)
@@ -105,7 +106,7 @@ locals {
       memory      = var.load_balancer.memory
       min         = var.load_balancer.min
       max         = var.load_balancer.max
-      environment = merge(local.kafka_environment, local.database_environment, { MILLRACE_LISTEN = ":8080" })
+      environment = merge(local.kafka_environment, local.database_environment, { MILLRACE_LISTEN = ":8080" }, var.environment)
       secrets     = local.kafka.secrets
       policies    = merge(local.kafka_policies["edge"], local.database_policies)
       scaling     = null

@@ -13,7 +13,7 @@ locals {
       memory_mib           = var.api.memory_mib
       timeout_seconds      = 20 # above the 15 s within which the edge answers, below the 30 s for which API Gateway waits
       reserved_concurrency = var.api.reserved_concurrency
-      environment          = merge(local.kafka_environment, local.database_environment)
+      environment          = merge(local.kafka_environment, local.database_environment, var.environment)
       policies             = merge(local.kafka_policies["api"], local.database_policies)
     }
 
@@ -23,7 +23,7 @@ locals {
       memory_mib           = 128
       timeout_seconds      = 120
       reserved_concurrency = 1
-      environment          = local.kafka_environment
+      environment          = merge(local.kafka_environment, var.environment)
       policies             = local.kafka_policies["topics"]
     }
   }

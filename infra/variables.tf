@@ -291,6 +291,13 @@ variable "notifier_config" {
   sensitive   = true
 }
 
+variable "environment" {
+  description = "Environment variables of every program, over those set here: OTEL_EXPORTER_OTLP_ENDPOINT, KAFKA_SSL_CA_LOCATION, HTTPS_PROXY. An empty one counts as not set."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
 variable "alarm_emails" {
   description = "Addresses that get the alarms; each is asked to confirm first."
   type        = set(string)

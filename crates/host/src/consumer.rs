@@ -12,9 +12,9 @@ use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::settings::Security;
 use millrace_kafka::{KafkaSettings, Producer};
 
+use crate::app::{AppEnv, AppError, ConsumerApp, SettingsContext, Started};
 #[cfg(feature = "database")]
-use crate::app::check_database;
-use crate::app::{AppEnv, AppError, ConsumerApp, DatabaseUse, SettingsContext, Started};
+use crate::app::{DatabaseUse, check_database};
 #[cfg(feature = "database")]
 use crate::database::{self, DatabaseArgs};
 use crate::health::Status;

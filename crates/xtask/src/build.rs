@@ -21,6 +21,11 @@ pub(crate) enum Architecture {
 }
 
 impl Architecture {
+    /// That of this machine.
+    pub(crate) fn of_this_machine() -> Self {
+        if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86 }
+    }
+
     /// Lambda's name.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -35,6 +40,24 @@ impl Architecture {
             Self::X86 => "--x86-64",
         }
     }
+}
+
+/// Builds the program as `cargo build` does, for this machine and without AWS's clients, and returns its bytes.
+///
+/// # Errors
+/// cargo fails.
+pub(crate) fn for_tests(function: &Function, root: &Path, target: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut command = Command::new("cargo");
+    command.args(["build", "--locked", "--package", &function.package]);
+    if function.has_database {
+        command.args(["--features", "database"]);
+    }
+    // Debug information is of no use in a zip.
+    let status =
+        command.current_dir(root).env("CARGO_PROFILE_DEV_DEBUG", "0").status().context("cargo cannot be run")?;
+    ensure!(status.success(), "cargo build failed ({status})");
+    let built = target.join("debug").join(&function.program);
+    fs::read(&built).with_context(|| format!("cannot read {}", built.display()))
 }
 
 /// Builds the program with the profile `dist`, and returns its bytes.

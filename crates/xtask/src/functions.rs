@@ -12,6 +12,8 @@ pub(crate) struct Function {
     pub(crate) package: String,
     /// The program.
     pub(crate) program: String,
+    /// Whether it has the feature `database`.
+    pub(crate) has_database: bool,
 }
 
 /// The functions, by name.
@@ -30,8 +32,9 @@ pub(crate) fn all(metadata: &Metadata) -> anyhow::Result<Vec<Function>> {
 
 fn function(package: &Package) -> anyhow::Result<Function> {
     let mut programs = package.targets.iter().filter(|target| target.kind.contains(&TargetKind::Bin));
-    let program = programs.next().with_context(|| format!("{} has no program", package.name))?.name.clone();
+    let program = &programs.next().with_context(|| format!("{} has no program", package.name))?.name;
     ensure!(programs.next().is_none(), "{} has more than one program", package.name);
     let name = program.strip_prefix("millrace-").with_context(|| format!("{program} is not named millrace-…"))?;
-    Ok(Function { name: name.to_owned(), package: package.name.to_string(), program })
+    let has_database = package.features.contains_key("database");
+    Ok(Function { name: name.to_owned(), package: package.name.to_string(), program: program.clone(), has_database })
 }

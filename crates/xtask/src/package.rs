@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Architecture; more than once for several
     #[arg(long = "arch", value_name = "ARCH", value_enum, default_values_t = [Architecture::Arm64])]
     architectures: Vec<Architecture>,
+    /// Build as cargo build does, for this machine and without AWS's clients: for tests of a deployment
+    #[arg(long, conflicts_with = "architectures")]
+    for_tests: bool,
     /// Where zips and manifest.json are written [default: dist, in the workspace]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -46,10 +49,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
     let mut manifest = Manifest::read(&out)?;
     env!("CARGO_PKG_VERSION").clone_into(&mut manifest.version);
-    for &architecture in &args.architectures {
+    let own = [Architecture::of_this_machine()];
+    for &architecture in if args.for_tests { &own[..] } else { &args.architectures } {
         for function in &functions {
             eprintln!("{} for {}", function.program, architecture.as_str());
-            let program = build::program(function, architecture, root, target)?;
+            let program = if args.for_tests {
+                build::for_tests(function, root, target)?
+            } else {
+                build::program(function, architecture, root, target)?
+            };
             let zip = archive::zip(&program).with_context(|| format!("cannot pack {}", function.program))?;
             let (sha256, bytes) = (archive::sha256(&zip), u64::try_from(zip.len())?);
             let artifact = Artifact::named(&function.program, architecture.as_str(), sha256, bytes);

@@ -26,10 +26,13 @@ module "millrace" {
   name            = var.name
   region          = var.region
   dist            = var.dist
+  environment     = var.environment
   image_tag       = var.image_tag
   image_registry  = var.image_registry
   notifier_config = var.notifier_config
   alarm_emails    = var.alarm_emails
+
+  function_architecture = var.function_architecture
 
   # No NAT: the notifier writes to its log. A webhook on the internet needs nat = "single".
   network   = { endpoint_zones = 1 }

@@ -27,6 +27,18 @@ variable "dist" {
   default     = null
 }
 
+variable "function_architecture" {
+  description = "The functions' architecture: arm64 or x86_64."
+  type        = string
+  default     = "arm64"
+}
+
+variable "environment" {
+  description = "Environment variables of every program, over those that the bundle sets."
+  type        = map(string)
+  default     = {}
+}
+
 variable "notifier_config" {
   description = "The text of a notifier.toml."
   type        = string

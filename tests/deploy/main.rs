@@ -1,0 +1,47 @@
+//! `infra/examples/dev`, applied as a whole to emulators of AWS, and an event sent through what was applied.
+//!
+//! MiniStack runs the functions' programs and API Gateway; moto has what it lacks (MSK, ECS, RDS, …). Kafka and PostgreSQL
+//! are real. `scripts/infra` makes the zips and the emulators' environments, and starts this.
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+#[path = "../e2e/program.rs"]
+#[allow(dead_code, reason = "shared with the other end-to-end tests")]
+mod program;
+
+mod emulators;
+mod event;
+mod plan;
+mod resources;
+mod terraform;
+
+use std::time::Instant;
+
+use millrace_testkit::{Postgres, kafka};
+
+use crate::emulators::Emulators;
+use crate::terraform::Terraform;
+
+/// As many as examples/dev has: topics have three copies.
+const BROKERS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dev_example_is_applied_and_carries_an_event() {
+    let Some(kafka) = kafka::dedicated(|cluster| cluster.brokers(BROKERS)).await else { return };
+    let Some(postgres) = Postgres::shared().await else { return };
+    let database = postgres.database().await;
+    // reqwest makes no client without one. All here is plain HTTP.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let begun = Instant::now();
+    let emulators = Emulators::start(kafka.bootstrap_servers()).await;
+    let terraform = Terraform::new(&emulators, database.url());
+
+    terraform.apply().await;
+    println!("applied in {:.0?}", begun.elapsed());
+    let state = terraform.state().await;
+    resources::all_are_listed(&state);
+    plan::has_only_known_changes(&terraform.plan().await);
+    println!("planned again by {:.0?}", begun.elapsed());
+
+    event::is_written_stored_and_found(&emulators, &state, &kafka, database.url()).await;
+    println!("an event was written, stored and found by {:.0?}", begun.elapsed());
+}
