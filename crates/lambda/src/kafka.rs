@@ -13,7 +13,7 @@ pub struct KafkaArgs {
     #[arg(long, value_name = "HOST:PORT,…")]
     kafka: Option<String>,
 
-    /// An MSK cluster, in place of its bootstrap brokers; authenticates with IAM unless KAFKA_SASL_MECHANISM is set
+    /// An MSK cluster, in place of its bootstrap brokers; authenticates with IAM unless `KAFKA_SASL_MECHANISM` is set
     #[cfg(feature = "msk")]
     #[arg(long, value_name = "ARN", conflicts_with = "kafka")]
     kafka_cluster_arn: Option<String>,

@@ -60,22 +60,20 @@ pub(crate) fn for_tests(function: &Function, root: &Path, target: &Path) -> anyh
     fs::read(&built).with_context(|| format!("cannot read {}", built.display()))
 }
 
+/// Where what is shipped is built: OpenSSL has the path of its build in it, so that is the same everywhere.
+const TARGET: &str = "/tmp/millrace-package";
+
 /// Builds the program with the profile `dist`, and returns its bytes.
 ///
 /// # Errors
 /// cargo-lambda is missing or fails.
-pub(crate) fn program(
-    function: &Function,
-    architecture: Architecture,
-    root: &Path,
-    target: &Path,
-) -> anyhow::Result<Vec<u8>> {
-    let folder = target.join("lambda").join(&function.program);
+pub(crate) fn program(function: &Function, architecture: Architecture, root: &Path) -> anyhow::Result<Vec<u8>> {
+    let folder = Path::new(TARGET).join("lambda").join(&function.program);
     let status = Command::new("cargo")
         .args(["lambda", "build", "--profile", "dist", "--output-format", "binary", "--locked"])
         .args(["--package", &function.package, architecture.flag()])
         .current_dir(root)
-        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_TARGET_DIR", TARGET)
         // No path of this machine in panics: the same commit gives the same bytes in any folder.
         .env("CARGO_ENCODED_RUSTFLAGS", remapped(root).join("\x1f"))
         // OpenSSL has its build's time in it.

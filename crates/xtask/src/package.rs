@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             let program = if args.for_tests {
                 build::for_tests(function, root, target)?
             } else {
-                build::program(function, architecture, root, target)?
+                build::program(function, architecture, root)?
             };
             let zip = archive::zip(&program).with_context(|| format!("cannot pack {}", function.program))?;
             let (sha256, bytes) = (archive::sha256(&zip), u64::try_from(zip.len())?);

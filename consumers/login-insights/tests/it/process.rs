@@ -8,10 +8,6 @@ fn run(arguments: &[&str]) -> Output {
     command().args(arguments).output().unwrap()
 }
 
-fn last_line(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned()
-}
-
 #[test]
 fn invalid_settings_exit_with_2_and_are_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -34,8 +30,9 @@ fn invalid_settings_exit_with_2_and_are_named() {
 fn a_bucket_without_the_feature_s3_is_refused() {
     let output = run(&["--kafka", "127.0.0.1:1", "--insights-to", "s3://lake/logins"]);
     assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&output.stderr);
     let expected = "error: --insights-to (MILLRACE_INSIGHTS_TO): S3 is not in this build";
-    assert!(last_line(&output).starts_with(expected), "{}", last_line(&output));
+    assert!(stderr.lines().last().is_some_and(|line| line.starts_with(expected)), "{stderr}");
 }
 
 #[test]
