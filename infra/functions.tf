@@ -22,7 +22,7 @@ locals {
       description          = "Makes Kafka's topics those of the catalogue"
       memory_mib           = 128
       timeout_seconds      = 120
-      reserved_concurrency = 1
+      reserved_concurrency = -1
       environment          = merge(local.kafka_environment, var.environment)
       policies             = local.kafka_policies["topics"]
     }

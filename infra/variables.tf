@@ -204,7 +204,8 @@ variable "database" {
 variable "api" {
   description = <<-END
     For api_gateway: throttle, cors_origins, jwt, domain (see modules/api), memory_mib of the function and
-    reserved_concurrency, its most execution environments: each is a connection to each broker.
+    reserved_concurrency, its most execution environments: each is a connection to each broker. -1: as many as the account
+    has, for new accounts, of whose ten none can be reserved.
   END
   type = object({
     throttle = optional(object({
@@ -220,6 +221,12 @@ variable "api" {
   })
   default  = {}
   nullable = false
+
+  validation {
+    # MSK's limits: 3,000 connections a broker, 300 of kafka.t3.small. Consumers and a deployment's new environments have some.
+    condition     = var.kafka.existing != null || var.api.reserved_concurrency <= (var.kafka.instance_type == "kafka.t3.small" ? 200 : 2500)
+    error_message = "api.reserved_concurrency is more than the brokers take: each environment is a connection to each of them. At most 2500, and 200 with kafka.t3.small."
+  }
 }
 
 variable "load_balancer" {

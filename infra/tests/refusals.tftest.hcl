@@ -89,6 +89,15 @@ run "a_hash_that_is_none" {
   expect_failures = [var.function_sha256]
 }
 
+run "more_connections_than_the_brokers_take" {
+  command = plan
+  variables {
+    kafka = { instance_type = "kafka.t3.small" }
+    api   = { reserved_concurrency = 500 }
+  }
+  expect_failures = [var.api]
+}
+
 run "two_subnets" {
   command = plan
   variables {

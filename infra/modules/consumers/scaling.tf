@@ -37,8 +37,9 @@ locals {
   }
 }
 
+# Also of services that nothing scales: it keeps them at `min`, whatever that becomes.
 resource "aws_appautoscaling_target" "this" {
-  for_each = { for name, service in var.services : name => service if service.scaling == null || var.kafka_cluster_name != null }
+  for_each = var.services
 
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"

@@ -66,9 +66,8 @@ resource "aws_cloudwatch_log_group" "brokers" {
 resource "aws_msk_configuration" "this" {
   count = local.is_serverless ? 0 : 1
 
-  # A configuration's name cannot be used again for some time after it was deleted.
-  name              = "${var.name}-${substr(sha256("${var.type} ${var.kafka_version}"), 0, 8)}"
-  kafka_versions    = [var.kafka_version]
+  # Each type has properties of its own.
+  name              = "${var.name}-${var.type}"
   server_properties = local.server_properties
 
   # The cluster moves to the new one first.

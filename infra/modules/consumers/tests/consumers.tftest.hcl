@@ -153,8 +153,8 @@ run "without_lag" {
   }
 
   assert {
-    condition     = length(aws_appautoscaling_policy.lag) == 0 && keys(aws_appautoscaling_target.this) == ["edge"]
-    error_message = "Without MSK's metrics a consumer is not scaled."
+    condition     = length(aws_appautoscaling_policy.lag) == 0 && aws_appautoscaling_target.this["notifier"].min_capacity == 1
+    error_message = "Without MSK's metrics a consumer is not scaled, and has its least number of tasks."
   }
 }
 
