@@ -8,13 +8,20 @@ locals {
     for name, service in var.services : name => service.scaling == null ? service.max : max(service.min, min(service.max, service.scaling.partitions))
   }
 
-  # m0, m1, …: the lag of each topic in each group, over all partitions. x0, x1, …: that of the partition with most.
   lag_metrics = {
     for name, service in local.lagging : name => flatten([
       for group in sort(keys(service.scaling.groups)) : [
         for topic in sort(service.scaling.groups[group]) : { group = group, topic = topic }
       ]
     ])
+  }
+
+  # m0, m1, …: the lag of each topic in each group, over all partitions. x0, x1, …: that of the partition with most.
+  lag_queries = {
+    for name, metrics in local.lag_metrics : name => merge(
+      { for index, metric in metrics : "m${index}" => merge(metric, { metric = "SumOffsetLag" }) },
+      { for index, metric in metrics : "x${index}" => merge(metric, { metric = "MaxOffsetLag" }) },
+    )
   }
 
   lag_expression = {
@@ -65,44 +72,16 @@ resource "aws_appautoscaling_policy" "lag" {
 
     customized_metric_specification {
       dynamic "metrics" {
-        for_each = { for index, metric in local.lag_metrics[each.key] : tostring(index) => metric }
+        for_each = local.lag_queries[each.key]
         content {
-          id          = "m${metrics.key}"
+          id          = metrics.key
           return_data = false
 
           metric_stat {
             stat = "Average"
             metric {
               namespace   = "AWS/Kafka"
-              metric_name = "SumOffsetLag"
-              dimensions {
-                name  = "Cluster Name"
-                value = var.kafka_cluster_name
-              }
-              dimensions {
-                name  = "Consumer Group"
-                value = metrics.value.group
-              }
-              dimensions {
-                name  = "Topic"
-                value = metrics.value.topic
-              }
-            }
-          }
-        }
-      }
-
-      dynamic "metrics" {
-        for_each = { for index, metric in local.lag_metrics[each.key] : tostring(index) => metric }
-        content {
-          id          = "x${metrics.key}"
-          return_data = false
-
-          metric_stat {
-            stat = "Average"
-            metric {
-              namespace   = "AWS/Kafka"
-              metric_name = "MaxOffsetLag"
+              metric_name = metrics.value.metric
               dimensions {
                 name  = "Cluster Name"
                 value = var.kafka_cluster_name
