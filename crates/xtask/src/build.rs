@@ -1,6 +1,7 @@
 //! A function's program, built for Lambda by cargo-lambda.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -69,13 +70,20 @@ const TARGET: &str = "/tmp/millrace-package";
 /// cargo-lambda is missing or fails.
 pub(crate) fn program(function: &Function, architecture: Architecture, root: &Path) -> anyhow::Result<Vec<u8>> {
     let folder = Path::new(TARGET).join("lambda").join(&function.program);
+    let zig = Zig::write(architecture)?;
     let status = Command::new("cargo")
         .args(["lambda", "build", "--profile", "dist", "--output-format", "binary", "--locked"])
         .args(["--package", &function.package, architecture.flag()])
         .current_dir(root)
         .env("CARGO_TARGET_DIR", TARGET)
-        // No path of this machine in panics: the same commit gives the same bytes in any folder.
+        // No path of this machine in panics.
         .env("CARGO_ENCODED_RUSTFLAGS", remapped(root).join("\x1f"))
+        // librdkafka's configure knows no target: it takes these. cargo-lambda sets them for cc's crates alone.
+        .env("CC", &zig.compiler)
+        .env("AR", &zig.archiver)
+        .env("HOST_CC", "cc")
+        // It also links a shared library, whose list of symbols has some that are not built; zig's linker minds.
+        .env("LDFLAGS", "-Wl,--undefined-version")
         // OpenSSL has its build's time in it.
         .env("SOURCE_DATE_EPOCH", "0")
         .status()
@@ -86,6 +94,39 @@ pub(crate) fn program(function: &Function, architecture: Architecture, root: &Pa
     );
     let built = folder.join("bootstrap");
     fs::read(&built).with_context(|| format!("cannot read {}", built.display()))
+}
+
+/// Programs that call zig for one architecture, as a C compiler and as an archiver.
+struct Zig {
+    compiler: PathBuf,
+    archiver: PathBuf,
+}
+
+impl Zig {
+    /// Writes them. zig may be a program, or the Python package of that name.
+    fn write(architecture: Architecture) -> anyhow::Result<Self> {
+        // Lambda's glibc: https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html
+        let target = match architecture {
+            Architecture::Arm64 => "aarch64-linux-gnu.2.34",
+            Architecture::X86 => "x86_64-linux-gnu.2.34",
+        };
+        let folder = Path::new(TARGET).join("zig").join(architecture.as_str());
+        let wrapper = |name: &str, arguments: &str| -> anyhow::Result<PathBuf> {
+            let path = folder.join(name);
+            let text = format!(
+                "#!/bin/sh\nif command -v zig >/dev/null; then exec zig {arguments} \"$@\"; fi\n\
+                 exec python3 -m ziglang {arguments} \"$@\"\n"
+            );
+            let write = || {
+                fs::create_dir_all(&folder)?;
+                fs::write(&path, text)?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+            };
+            write().with_context(|| format!("cannot write {}", path.display()))?;
+            Ok(path)
+        };
+        Ok(Self { compiler: wrapper("cc", &format!("cc -target {target}"))?, archiver: wrapper("ar", "ar")? })
+    }
 }
 
 /// rustc's flags that write other paths in place of this machine's.

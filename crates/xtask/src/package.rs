@@ -17,8 +17,8 @@ Examples:
   cargo xtask package --arch x86_64        for Intel and AMD
   cargo xtask package api --arch arm64 --arch x86_64
 
-Needs cargo-lambda and zig, which compiles C for Lambda's glibc: pip install cargo-lambda ziglang. The same commit gives \
-the same bytes. Older zips stay in the folder, for a rollback by Terraform's function_sha256.";
+Needs cargo-lambda and zig, which compiles C for Lambda's glibc: pip install cargo-lambda ziglang. Programs are built in \
+/tmp/millrace-package. Older zips stay in the folder, for a rollback by Terraform's function_sha256.";
 
 /// Build the functions' zips, and the manifest that Terraform reads
 #[derive(Debug, clap::Args)]
