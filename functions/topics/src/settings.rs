@@ -7,6 +7,7 @@ use millrace_lambda::KafkaArgs;
 /// Makes Kafka's topics those of the catalogue, as a Lambda function. Configured by environment variables.
 #[derive(Debug, Parser)]
 #[command(
+    name = "millrace-topics",
     version,
     after_help = "Examples:\n  \
         cargo lambda build -p millrace-topics-function --profile dist --compiler cargo\n  \
