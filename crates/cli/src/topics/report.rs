@@ -27,12 +27,12 @@ pub(super) fn text(Report { outcome, plans }: &Report) -> String {
              processed without order among each other.\n",
         );
     }
+    let changed = plans.len() - unchanged;
     let summary = match outcome {
-        Outcome::Applied => format!("{} changed, {unchanged} already as the catalogue says", plans.len() - unchanged),
-        Outcome::Planned => format!(
-            "{} to change, {unchanged} as the catalogue says: nothing was changed (--dry-run)",
-            plans.len() - unchanged
-        ),
+        Outcome::Applied => format!("{changed} changed, {unchanged} already as the catalogue says"),
+        Outcome::Planned => {
+            format!("{changed} to change, {unchanged} as the catalogue says: nothing was changed (--dry-run)")
+        }
         Outcome::Refused => "refused: nothing was changed".to_owned(),
     };
     text + &format!("{} topics: {summary}\n", plans.len())
