@@ -1,31 +1,19 @@
-# The Lambda functions: an entry each. `cargo xtask package` makes their zips.
+# The Lambda functions: what functions/functions.json lists, and LocalStack has as well. `cargo xtask package` makes their zips.
+# An HTTP function's time-out is above the 15 s within which the edge answers, and below the 30 s for which API Gateway waits.
 
 locals {
   dist     = coalesce(var.dist, "${path.module}/../dist")
   manifest = jsondecode(file("${local.dist}/manifest.json"))
 
-  functions = { for name, function in local.all_functions : name => function if function.is_enabled }
-
-  all_functions = {
-    api = {
-      is_enabled           = var.edge == "api_gateway"
-      description          = "Takes events over HTTPS and writes them to Kafka"
-      memory_mib           = var.api.memory_mib
-      timeout_seconds      = 20 # above the 15 s within which the edge answers, below the 30 s for which API Gateway waits
-      reserved_concurrency = var.api.reserved_concurrency
-      environment          = merge(local.kafka_environment, local.database_environment, var.environment)
-      policies             = merge(local.kafka_policies["api"], local.database_policies)
-    }
-
-    topics = {
-      is_enabled           = true
-      description          = "Makes Kafka's topics those of the catalogue"
-      memory_mib           = 128
-      timeout_seconds      = 120
-      reserved_concurrency = -1
-      environment          = merge(local.kafka_environment, var.environment)
-      policies             = local.kafka_policies["topics"]
-    }
+  functions = {
+    for name, function in jsondecode(file("${path.module}/../functions/functions.json")) : name => {
+      description          = function.description
+      memory_mib           = function.is_http ? coalesce(var.api.memory_mib, function.memory_mib) : function.memory_mib
+      timeout_seconds      = function.timeout_seconds
+      reserved_concurrency = function.is_http ? var.api.reserved_concurrency : -1
+      environment          = merge(local.kafka_environment, function.has_database ? local.database_environment : {}, var.environment)
+      policies             = merge(local.kafka_policies[name], function.has_database ? local.database_policies : {})
+    } if !function.is_http || var.edge == "api_gateway"
   }
 
   # The manifest's artifact, or the one that function_sha256 names.

@@ -216,7 +216,7 @@ variable "api" {
     cors_origins         = optional(set(string))
     jwt                  = optional(object({ issuer = string, audience = set(string), scopes = optional(set(string), []) }))
     domain               = optional(object({ name = string, certificate_arn = string, zone_id = optional(string) }))
-    memory_mib           = optional(number, 256)
+    memory_mib           = optional(number)
     reserved_concurrency = optional(number, 100)
   })
   default  = {}

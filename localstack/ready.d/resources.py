@@ -1,0 +1,84 @@
+"""Makes in LocalStack what Terraform makes on AWS, as far as LocalStack has it and the containers use it: the bucket, and
+the functions of functions/functions.json, which Terraform reads as well.
+
+LocalStack runs this once it is ready; nothing is there then, since it keeps nothing.
+"""
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import boto3
+
+SOURCE = Path("/millrace")
+BUCKET = "millrace"
+# LocalStack looks at no role's policy.
+ROLE = "arn:aws:iam::000000000000:role/millrace"
+ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def client(service):
+    return boto3.client(
+        service,
+        endpoint_url="http://127.0.0.1:4566",
+        region_name=os.environ["AWS_DEFAULT_REGION"],
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def make_bucket():
+    s3 = client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_notification_configuration(
+        Bucket=BUCKET, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    print(f"bucket {BUCKET}")
+
+
+def environment(function):
+    """What compose gives LocalStack as FUNCTION_<NAME>."""
+    prefix = "FUNCTION_"
+    variables = {name.removeprefix(prefix): value for name, value in os.environ.items() if name.startswith(prefix)}
+    if not function["has_database"]:
+        del variables["DATABASE_URL"]
+    return variables
+
+
+def make_functions():
+    manifest = SOURCE / "dist" / "manifest.json"
+    if not manifest.exists():
+        print("no functions: dist/manifest.json is missing; `cargo xtask package` makes it")
+        return
+    artifacts = json.loads(manifest.read_text())["functions"]
+    architecture = ARCHITECTURES[platform.machine()]
+    functions = client("lambda")
+    for name, function in json.loads((SOURCE / "functions" / "functions.json").read_text()).items():
+        artifact = artifacts.get(name, {}).get(architecture)
+        if artifact is None:
+            print(f"no function {name}: `cargo xtask package {name} --arch {architecture}` makes it")
+            continue
+        full_name = f"millrace-{name}"
+        functions.create_function(
+            FunctionName=full_name,
+            Description=function["description"],
+            Runtime="provided.al2023",
+            Handler="bootstrap",
+            Architectures=[architecture],
+            Role=ROLE,
+            Code={"ZipFile": (SOURCE / "dist" / artifact["file"]).read_bytes()},
+            MemorySize=function["memory_mib"],
+            Timeout=function["timeout_seconds"],
+            Environment={"Variables": environment(function)},
+            # The function's URL: http://NAME.lambda-url.REGION.localhost.localstack.cloud:4566
+            Tags={"_custom_id_": name},
+        )
+        if function["is_http"]:
+            functions.create_function_url_config(FunctionName=full_name, AuthType="NONE")
+        print(f"function {full_name} ({artifact['file']})")
+
+
+make_bucket()
+make_functions()
