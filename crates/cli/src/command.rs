@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use millrace_host::telemetry::logs::LogSettings;
 use tokio_util::sync::CancellationToken;
 
-use crate::{consume, dev, load, order, replay, serve, tail, topics, topology};
+use crate::{consume, cost, dev, load, order, replay, serve, tail, topics, topology};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +18,7 @@ Examples:
   millrace topology --format svg > flow.svg    what the broker holds, drawn
   millrace topics apply --dry-run              what the broker's topics lack
   millrace consume notifier                    deliver notifications from here
+  millrace cost --rate 2000                    what that rate costs on AWS
 
 Every flag --x-y may be given as the variable MILLRACE_X_Y instead (--kafka as KAFKA_BOOTSTRAP_SERVERS, --kafka-x-y as \
 KAFKA_X_Y, --database as DATABASE_URL); millrace COMMAND --help names them. The broker \
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Topology(Box<topology::Args>),
     Topics(Box<topics::Args>),
     Consume(Box<consume::Args>),
+    Cost(Box<cost::Args>),
 }
 
 /// What kind of program a command is; its default log level follows from it.
@@ -63,9 +65,13 @@ impl Command {
         match self {
             Self::Dev(_) => CommandKind::Interactive,
             Self::Serve(_) | Self::Consume(_) => CommandKind::Service,
-            Self::Load(_) | Self::Order(_) | Self::Tail(_) | Self::Replay(_) | Self::Topology(_) | Self::Topics(_) => {
-                CommandKind::Tool
-            }
+            Self::Load(_)
+            | Self::Order(_)
+            | Self::Tail(_)
+            | Self::Replay(_)
+            | Self::Topology(_)
+            | Self::Topics(_)
+            | Self::Cost(_) => CommandKind::Tool,
         }
     }
 
@@ -81,6 +87,7 @@ impl Command {
             Self::Topology(args) => until(&shutdown, topology::run(&args)).await,
             Self::Topics(args) => until(&shutdown, topics::run(*args)).await,
             Self::Consume(args) => consume::run(*args, shutdown).await,
+            Self::Cost(args) => cost::run(&args),
         }
     }
 }

@@ -4,6 +4,7 @@ mod admin;
 mod broker;
 mod command;
 mod consume;
+mod cost;
 mod database;
 mod dev;
 mod dev_file;

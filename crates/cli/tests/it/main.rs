@@ -4,6 +4,7 @@
 mod broken_brokers;
 mod configuration;
 mod consume;
+mod cost;
 mod dev;
 mod embedded;
 mod millrace;

@@ -1,0 +1,142 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Kind, PriceBook, crossover, example};
+
+fn prices() -> Prices {
+    PriceBook::built_in().regions.remove("us-east-1").unwrap()
+}
+
+fn workload() -> Workload {
+    Workload {
+        events_per_second: 2_000.0,
+        batch: 1,
+        value_bytes: 1_024,
+        kind: Kind::Event,
+        kafka_days: 7,
+        row_days: 30,
+        function_ms: 10.0,
+        has_function_metrics: true,
+    }
+}
+
+fn dollars(estimate: &Estimate, stage: Stage, name: &str) -> f64 {
+    estimate.items.iter().find(|item| item.stage == stage && item.name == name).unwrap().dollars
+}
+
+/// Computed by hand, with the prices of the file: 2,000 events a second are 5,256 million a month.
+#[test]
+fn the_production_example() {
+    let bill = estimate(&prices(), &example("production").unwrap(), &workload()).unwrap();
+    assert!((bill.million_events - 5_256.0).abs() < 1e-6);
+    for (stage, name, expected) in [
+        // 300 million at 1.00 and 4,956 million at 0.90
+        (Stage::Edge, "API Gateway", 4_760.40),
+        // 5,256 x 0.20
+        (Stage::Edge, "function, requests", 1_051.20),
+        // 5,256 million x 0.010 s x 0.25 GB x 0.0000133334
+        (Stage::Edge, "function, time", 175.20),
+        // 5,256 million x 546 bytes = 2,672.68 GB x 0.50
+        (Stage::Edge, "access log", 1_336.34),
+        // 5,256 million x 1,100 bytes = 5,384.53 GB x 0.50
+        (Stage::Edge, "function, log", 2_692.27),
+        // 3 x 730 x 0.204
+        (Stage::Kafka, "brokers", 446.76),
+        // 2,000 x 1,324 bytes x 604,800 s x 3 copies = 4,474.5 GB, at 60 % full more than the 6,000 that are allowed
+        (Stage::Kafka, "storage", 600.0),
+        // two ways x 5,256 million x 1,324 bytes x 2/3 = 8,641.4 GB x 0.02
+        (Stage::Kafka, "traffic between zones", 172.83),
+        // 3 x 730 x 0.0816
+        (Stage::Consumers, "instances on demand", 178.70),
+        // 2,000 / 2,000 = 1 ACU, on two instances: 1,460 hours x 0.12
+        (Stage::Database, "capacity", 175.20),
+        // 2,000 x 2,592,000 s x 1,324 bytes = 6,392.2 GB x 0.10
+        (Stage::Database, "storage", 639.22),
+        // 5,256 million x 1,324 bytes x 1.3 / 4,096 = 2,208.6 million x 0.20
+        (Stage::Database, "writes of storage", 441.73),
+        // 3 x 730 x 0.045
+        (Stage::Network, "NAT gateways", 98.55),
+        // 7 x 3 x 730 x 0.01
+        (Stage::Network, "interface endpoints", 153.30),
+    ] {
+        let found = dollars(&bill, stage, name);
+        assert!((found - expected).abs() < 0.02, "{name}: {found}, by hand {expected}");
+    }
+    assert_eq!(bill.warnings, [""; 0]);
+}
+
+/// Nothing sent: what stands costs, and the database of this example pauses.
+#[test]
+fn the_dev_example_at_rest() {
+    let bill =
+        estimate(&prices(), &example("dev").unwrap(), &Workload { events_per_second: 0.0, ..workload() }).unwrap();
+    for (stage, expected) in [
+        (Stage::Edge, 0.0),
+        // 3 x 730 x 0.0456 and 30 GB x 0.10
+        (Stage::Kafka, 99.864 + 3.0),
+        // 730 x 0.0336 and 30 GB x 0.08
+        (Stage::Consumers, 24.528 + 2.4),
+        (Stage::Database, 0.0),
+        // 7 x 730 x 0.01
+        (Stage::Network, 51.1),
+        // 40 x 0.10, and 3.00 + 1.00 + 0.80
+        (Stage::Operations, 4.0 + 4.8),
+    ] {
+        let found = bill.of(stage);
+        assert!((found - expected).abs() < 0.01, "{stage:?}: {found}, by hand {expected}");
+    }
+    assert_eq!(bill.per_million(bill.dollars()), None);
+
+    // Awake, it has half an ACU at least: 730 x 0.5 x 0.12
+    let little = Workload { events_per_second: 1.0, ..workload() };
+    let bill = estimate(&prices(), &example("dev").unwrap(), &little).unwrap();
+    assert!((dollars(&bill, Stage::Database, "capacity") - 43.80).abs() < 0.01);
+}
+
+#[test]
+fn what_does_not_fit_is_a_warning_and_a_type_without_price_an_error() {
+    let production = example("production").unwrap();
+    let bill = estimate(&prices(), &production, &Workload { events_per_second: 100_000.0, ..workload() }).unwrap();
+    assert!(bill.warnings.iter().any(|warning| warning.contains("kafka.storage_max_gib")), "{:?}", bill.warnings);
+    assert!(bill.warnings.iter().any(|warning| warning.contains("database.max_capacity")), "{:?}", bill.warnings);
+
+    let unknown = Installation { broker_type: "kafka.z9.tiny".to_owned(), ..production };
+    let error = estimate(&prices(), &unknown, &workload()).unwrap_err().to_string();
+    assert!(error.contains("kafka.z9.tiny") && error.contains("kafka.m7g.large"), "{error}");
+}
+
+#[test]
+fn a_load_balancer_is_cheaper_from_the_crossover_on() {
+    let (prices, production) = (prices(), example("production").unwrap());
+    let rate = crossover(&prices, &production, &workload()).unwrap().unwrap();
+    let edge = |edge, events_per_second| {
+        let bill = estimate(
+            &prices,
+            &Installation { edge, ..production.clone() },
+            &Workload { events_per_second, ..workload() },
+        );
+        bill.unwrap().of(Stage::Edge)
+    };
+    assert!(edge(Edge::LoadBalancer, rate * 1.1) < edge(Edge::ApiGateway, rate * 1.1));
+    assert!(edge(Edge::LoadBalancer, rate * 0.9) > edge(Edge::ApiGateway, rate * 0.9));
+}
+
+proptest! {
+    #[test]
+    fn more_events_cost_more_and_larger_batches_less(
+        rate in 1.0..50_000.0_f64,
+        more in 1.01..4.0_f64,
+        batch in 1..500_u32,
+        value_bytes in 1..8_192_u32,
+    ) {
+        let (prices, production) = (prices(), example("production").unwrap());
+        let workload = Workload { events_per_second: rate, batch, value_bytes, ..workload() };
+        let total = |workload: Workload| estimate(&prices, &production, &workload).unwrap().dollars();
+        let as_it_is = total(workload);
+        let faster = total(Workload { events_per_second: rate * more, ..workload });
+        prop_assert!(faster > as_it_is);
+        // Of 512 KiB and more, requests are billed by their size.
+        let in_larger_batches = total(Workload { batch: batch * 2, ..workload });
+        prop_assert!(in_larger_batches <= as_it_is * 1.0001);
+    }
+}
