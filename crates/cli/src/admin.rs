@@ -1,10 +1,13 @@
 //! `/health` and `/metrics` of the commands that run until they are stopped.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use axum::Router;
 use clap::Args;
+use millrace_edge::{Access, guard};
 use millrace_host::admin;
 use millrace_host::exit::SettingError;
 use millrace_host::health::Health;
@@ -12,6 +15,8 @@ use millrace_host::health_check::HealthCheck;
 use millrace_host::listen;
 use millrace_host::settings::listen_address;
 use tokio_util::sync::CancellationToken;
+
+use crate::http_server::tls;
 
 const FLAG: &str = "admin-listen";
 
@@ -30,9 +35,14 @@ pub(crate) struct EdgeAdminArgs {
 }
 
 impl EdgeAdminArgs {
-    /// The exit code of a health check, where one was asked for. `listen` is the API's address.
-    pub(crate) fn health_check(self, listen: SocketAddr) -> Option<ExitCode> {
-        self.health_check.run(self.admin_listen.unwrap_or(listen), &[])
+    /// The exit code of a health check, where one was asked for. `listen` is the API's address, and `certificate` the file of
+    /// its certificate where it serves HTTPS.
+    pub(crate) fn health_check(self, listen: SocketAddr, certificate: Option<&Path>) -> Option<ExitCode> {
+        match (self.admin_listen, certificate) {
+            (Some(address), _) => self.health_check.run(address, &[]),
+            (None, None) => self.health_check.run(listen, &[]),
+            (None, Some(file)) => self.health_check.run_over(listen, &[], |stream| tls::own::connect(stream, file)),
+        }
     }
 
     /// The health of a command that starts, served on the listener of its own that was asked for. It is draining once
@@ -58,13 +68,16 @@ impl EdgeAdminArgs {
     }
 
     /// The routes of the API, with `/metrics` beside them where it has no listener of its own. Their `/health` stays what
-    /// it is.
-    pub(crate) fn beside(self, routes: Router) -> Router {
+    /// it is. `access` is asked for `/metrics`, too.
+    pub(crate) fn beside(self, routes: Router, access: Option<Arc<dyn Access>>) -> Router {
         if self.admin_listen.is_some() {
-            routes
-        } else {
-            routes.merge(admin::metrics_route().method_not_allowed_fallback(millrace_edge::method_not_allowed))
+            return routes;
         }
+        let metrics = admin::metrics_route().method_not_allowed_fallback(millrace_edge::method_not_allowed);
+        routes.merge(match access {
+            Some(access) => guard(metrics, access),
+            None => metrics,
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use millrace_host::telemetry::logs::LogSettings;
 use tokio_util::sync::CancellationToken;
 
-use crate::{consume, cost, dev, load, order, replay, serve, tail, topics, topology};
+use crate::{api_key, consume, cost, dev, load, order, replay, serve, tail, topics, topology};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +46,7 @@ pub(crate) enum Command {
     Topics(Box<topics::Args>),
     Consume(Box<consume::Args>),
     Cost(Box<cost::Args>),
+    ApiKey(Box<api_key::Args>),
 }
 
 /// What kind of program a command is; its default log level follows from it.
@@ -71,7 +72,8 @@ impl Command {
             | Self::Replay(_)
             | Self::Topology(_)
             | Self::Topics(_)
-            | Self::Cost(_) => CommandKind::Tool,
+            | Self::Cost(_)
+            | Self::ApiKey(_) => CommandKind::Tool,
         }
     }
 
@@ -88,6 +90,7 @@ impl Command {
             Self::Topics(args) => until(&shutdown, topics::run(*args)).await,
             Self::Consume(args) => consume::run(*args, shutdown).await,
             Self::Cost(args) => cost::run(&args),
+            Self::ApiKey(args) => api_key::run(&args),
         }
     }
 }

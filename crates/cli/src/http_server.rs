@@ -5,15 +5,20 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 mod timeouts;
+pub(crate) mod tls;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Router;
 use clap::Args;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use millrace_access::PeerAddress;
 use millrace_host::settings::duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -22,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::connection::Connection;
 use self::timeouts::{ConnectionPhase, Timeouts};
+use self::tls::Tls;
 
 /// Time-out of a request's head, from its first byte to its end.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,8 +54,14 @@ fn idle_timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Serves until `shutdown`, then finishes the requests in flight.
-pub(crate) async fn serve(listener: TcpListener, router: Router, http: HttpArgs, shutdown: CancellationToken) {
+/// Serves until `shutdown`, then finishes the requests in flight. Without `tls`, connections are plain text.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    http: HttpArgs,
+    tls: Option<Tls>,
+    shutdown: CancellationToken,
+) {
     let timeouts = Timeouts { idle: http.idle_timeout, head: HEAD_TIMEOUT };
     let connections = GracefulShutdown::new();
     loop {
@@ -58,10 +70,22 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, http: HttpArgs,
             () = shutdown.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Responses are small and written at once: Nagle's algorithm would only delay them.
                 let _ = stream.set_nodelay(true);
-                connect(stream, router.clone(), timeouts, &connections);
+                let (router, watcher, peer) = (router.clone(), connections.watcher(), peer.ip());
+                match &tls {
+                    None => connect(stream, router, peer, timeouts, watcher),
+                    Some(tls) => {
+                        let handshake = tls.accept(stream);
+                        tokio::spawn(async move {
+                            match handshake.await {
+                                Ok(stream) => connect(stream, router, peer, timeouts, watcher),
+                                Err(error) => tracing::debug!(%error, %peer, "TLS handshake failed"),
+                            }
+                        });
+                    }
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "accept failed, retrying");
@@ -75,15 +99,16 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, http: HttpArgs,
     }
 }
 
-fn connect<S>(stream: S, router: Router, timeouts: Timeouts, connections: &GracefulShutdown)
+fn connect<S>(stream: S, router: Router, peer: IpAddr, timeouts: Timeouts, connections: Watcher)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let phase = ConnectionPhase::default();
     let router = TowerToHyperService::new(router);
     let io = TokioIo::new(Connection::new(stream, timeouts, phase.clone()));
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let guard = phase.begin_request();
+        request.extensions_mut().insert(PeerAddress(peer));
         let response = router.call(request);
         async move {
             let response = response.await;

@@ -1,6 +1,9 @@
 //! The `millrace` command.
 
+mod access;
 mod admin;
+mod api_key;
+mod audit;
 mod broker;
 mod command;
 mod consume;

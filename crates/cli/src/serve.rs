@@ -21,9 +21,11 @@ use millrace_kafka::producer::ProducerSettings;
 use tokio_util::sync::CancellationToken;
 
 use self::missing_topics::TopicCheck;
+use crate::access::AccessArgs;
 use crate::admin::EdgeAdminArgs;
 use crate::database::DatabaseArgs;
 use crate::discovery::BrokerArgs;
+use crate::http_server::tls::TlsArgs;
 use crate::http_server::{self, HttpArgs};
 
 /// Time-out of the first connection to the brokers.
@@ -32,7 +34,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const EXAMPLES: &str = "\
 Examples:
   millrace serve --kafka broker-1:9092,broker-2:9092
-  MILLRACE_LISTEN=:8080 KAFKA_BOOTSTRAP_SERVERS=broker:9092 millrace serve";
+  MILLRACE_LISTEN=:8080 KAFKA_BOOTSTRAP_SERVERS=broker:9092 millrace serve
+  millrace serve --listen :8443 --tls-cert cert.pem --tls-key key.pem \\
+    --api-keys keys.toml --rate-limit 100";
 
 /// Serve the HTTP edge alone, on a broker
 ///
@@ -49,6 +53,10 @@ pub(crate) struct Args {
     linger: Duration,
     #[command(flatten)]
     http: HttpArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
+    access: AccessArgs,
     #[command(flatten)]
     broker: BrokerArgs,
     #[command(flatten)]
@@ -67,9 +75,11 @@ fn linger(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    if let Some(code) = args.admin.health_check(args.listen) {
+    if let Some(code) = args.admin.health_check(args.listen, args.tls.certificate()) {
         return Ok(code);
     }
+    let tls = args.tls.load()?;
+    let access = args.access.load().await?;
     let kafka = args.broker.settings()?;
     let socket = BoundSocket::at(args.listen, "listen")?;
     let health = args.admin.start(socket.address(), &shutdown)?;
@@ -89,12 +99,16 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
         let database = LazyDatabase::at(url).map_err(|error| SettingError::of_flag("database", error.to_string()))?;
         edge = edge.with_lookup(Arc::new(database));
     }
+    if let Some(access) = &access {
+        edge = edge.with_access(Arc::clone(access));
+    }
     health.set("kafka", Status::Ok);
-    let routes = args.admin.beside(edge.router());
+    let routes = args.admin.beside(edge.router(), access);
     let listener = socket.listen()?;
-    tracing::info!(listen = %listener.local_addr()?, kafka = kafka.bootstrap_servers, "serving");
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!(listen = %listener.local_addr()?, scheme, kafka = kafka.bootstrap_servers, "serving");
     tokio::select! {
-        () = http_server::serve(listener, routes, args.http, shutdown) => Ok(ExitCode::SUCCESS),
+        () = http_server::serve(listener, routes, args.http, tls, shutdown) => Ok(ExitCode::SUCCESS),
         () = fatal.cancelled() => anyhow::bail!("the Kafka producer failed with a fatal error"),
     }
 }

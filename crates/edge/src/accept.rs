@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
 use millrace_domain::event::EventType;
 use millrace_domain::json::{Document, write_string};
 use millrace_domain::traceparent::TraceParent;
@@ -15,6 +15,7 @@ use millrace_domain::{Envelope, EventId};
 use millrace_trace::{Span, SpanKind};
 use serde::Serialize;
 
+use crate::access::{self, Sender};
 use crate::deadline::Deadline;
 use crate::problem::Problem;
 use crate::sink::{Ack, EventRecord, SinkError};
@@ -78,10 +79,11 @@ impl Edge {
     /// Handles a request of a route that accepts JSON only.
     pub(crate) async fn take(&self, route: &Route, request: Request) -> Result<Response, Problem> {
         let deadline = self.deadline(request.extensions());
-        let (Parts { headers, .. }, body) = request.into_parts();
+        let (Parts { headers, extensions, .. }, body) = request.into_parts();
         media::require_json(&headers)?;
         let contents = self.read(&headers, body, deadline).await?;
-        self.accept(route, &headers, &RequestContext::of(&headers), contents.bytes.as_ref().into(), deadline).await
+        let context = RequestContext::of(&headers, &extensions);
+        self.accept(route, &headers, &context, contents.bytes.as_ref().into(), deadline).await
     }
 
     /// Validates a JSON value, writes it and answers with its acknowledgement.
@@ -111,7 +113,7 @@ impl Edge {
                 time: context.time(),
                 content_type: media::JSON.into(),
                 traceparent: Some(traceparent),
-                attributes: Vec::new(),
+                attributes: context.signed(Vec::new()),
             },
             value,
             span,
@@ -153,16 +155,32 @@ pub(crate) fn traceparent(headers: &HeaderMap) -> Option<TraceParent> {
     headers.get(TRACEPARENT).and_then(|header| TraceParent::parse(header.to_str().ok()?))
 }
 
-/// Time and trace that the events of one request share. The clock is read once: a time in a value that the edge itself
+/// Time, trace and sender that the events of one request share. The clock is read once: a time in a value that the edge itself
 /// added is recognized by its being equal to the event's `time`.
 pub(crate) struct RequestContext {
     time: String,
     caller: Option<TraceParent>,
+    sender: Option<Sender>,
 }
 
 impl RequestContext {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self { time: format!("{:.3}", jiff::Timestamp::now()), caller: traceparent(headers) }
+    pub(crate) fn of(headers: &HeaderMap, extensions: &Extensions) -> Self {
+        Self {
+            time: format!("{:.3}", jiff::Timestamp::now()),
+            caller: traceparent(headers),
+            sender: extensions.get().cloned(),
+        }
+    }
+
+    /// Checks that the sender may write to a topic.
+    pub(crate) fn check_topic(&self, topic: &str) -> Result<(), Problem> {
+        self.sender.as_ref().map_or(Ok(()), |sender| sender.check(&access::write_scope(topic)))
+    }
+
+    /// An event's attributes, with who sent it.
+    pub(crate) fn signed(&self, mut attributes: Vec<(String, String)>) -> Vec<(String, String)> {
+        access::sign(&mut attributes, self.sender.as_ref());
+        attributes
     }
 
     /// The time of an event without one, in RFC 3339 with milliseconds.

@@ -154,6 +154,7 @@ impl Edge {
 
     fn check<'a>(&self, event: &Document<'a>, context: &'a RequestContext) -> Result<EventRecord<'a>, Problem> {
         let event = CloudEvent::structured(event).map_err(Problem::invalid)?;
+        context.check_topic(event.topic)?;
         self.check_size(&event.data)?;
         Ok(to_record(event, context))
     }

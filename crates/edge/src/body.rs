@@ -50,9 +50,8 @@ impl Edge {
         deadline: Deadline,
     ) -> Result<Contents, Problem> {
         let contents = self.read_within(headers, &mut body, deadline).await;
-        // A client that sent `Expect: 100-continue` has not begun to send the body (RFC 9110, section 10.1.1).
-        if contents.is_err() && !headers.contains_key(EXPECT) {
-            let _ = deadline.at_most(DRAIN_TIMEOUT).bound(drain(body)).await;
+        if contents.is_err() {
+            discard(headers, body, deadline).await;
         }
         contents
     }
@@ -134,6 +133,13 @@ impl Edge {
 
 /// Reads and discards the rest of a refused body: a client that writes it all before it reads would otherwise see a
 /// connection reset instead of the response.
+pub(crate) async fn discard(headers: &HeaderMap, body: Body, deadline: Deadline) {
+    // A client that sent `Expect: 100-continue` has not begun to send the body (RFC 9110, section 10.1.1).
+    if !headers.contains_key(EXPECT) {
+        let _ = deadline.at_most(DRAIN_TIMEOUT).bound(drain(body)).await;
+    }
+}
+
 async fn drain(mut body: Body) {
     let mut left = DRAIN_LIMIT;
     while let Some(Ok(frame)) = body.frame().await {
@@ -186,7 +192,7 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Problem> {
     }
     let detail = "the Content-Encoding is not supported: send gzip or zstd (one of them), or none";
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
-        .with(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd")))
+        .with_header(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd")))
 }
 
 fn too_large(limit: usize) -> Problem {

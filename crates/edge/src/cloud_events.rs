@@ -28,13 +28,14 @@ impl Edge {
     pub(crate) async fn cloud_events(
         &self,
         headers: &HeaderMap,
+        context: &RequestContext,
         body: &[u8],
         deadline: Deadline,
     ) -> Result<Response, Problem> {
         match mode(headers)? {
             Mode::Structured => {
                 let event = CloudEvent::structured(&parse(body)?);
-                self.one(headers, event, deadline).await
+                self.one(headers, context, event, deadline).await
             }
             Mode::Binary { attributes, content_type } => {
                 let content_type = content_type.as_ref().map(|media| media.full.as_str());
@@ -43,7 +44,7 @@ impl Edge {
                 if !body.is_empty() && content_type.is_none_or(is_json) {
                     parse(body)?;
                 }
-                self.one(headers, CloudEvent::binary(attributes, content_type, body), deadline).await
+                self.one(headers, context, CloudEvent::binary(attributes, content_type, body), deadline).await
             }
             Mode::Batch => {
                 idempotency::refuse_on_batch(headers)?;
@@ -51,13 +52,13 @@ impl Edge {
                     return Err(Problem::invalid(ValidationErrors::one("", "must be a JSON array of CloudEvents")));
                 };
                 let events = array.map(|event| event.map(Ok).map_err(not_json));
-                self.many(&RequestContext::of(headers), events, deadline).await
+                self.many(context, events, deadline).await
             }
             Mode::Lines => {
                 idempotency::refuse_on_batch(headers)?;
                 let lines = body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
                 let events = lines.map(|line| Ok(parse(line)));
-                self.many(&RequestContext::of(headers), events, deadline).await
+                self.many(context, events, deadline).await
             }
         }
     }
@@ -65,6 +66,7 @@ impl Edge {
     async fn one(
         &self,
         headers: &HeaderMap,
+        context: &RequestContext,
         event: Result<CloudEvent<'_>, ValidationErrors>,
         deadline: Deadline,
     ) -> Result<Response, Problem> {
@@ -73,9 +75,9 @@ impl Edge {
         if let Some(id) = id {
             event.id = Cow::Owned(id.as_str().to_owned());
         }
+        context.check_topic(event.topic)?;
         self.check_size(&event.data)?;
-        let context = RequestContext::of(headers);
-        let mut record = to_record(event, &context);
+        let mut record = to_record(event, context);
         let ack = self.write_one(&mut record, deadline).await?;
         let accepted = Accepted::new("accepted", &record.envelope.id, record.topic, ack);
         Ok(accepted.into_response(StatusCode::ACCEPTED))
@@ -141,7 +143,7 @@ pub(crate) fn to_record<'a>(event: CloudEvent<'a>, context: &'a RequestContext) 
             time: event.time.unwrap_or_else(|| context.time()),
             content_type: event.content_type,
             traceparent: Some(traceparent),
-            attributes: event.attributes,
+            attributes: context.signed(event.attributes),
         },
         value: event.data,
         span,

@@ -4,6 +4,7 @@
 //! replicas. Any other response is a problem (RFC 9457) that states whether a record may have been written.
 
 mod accept;
+mod access;
 mod batch;
 mod body;
 mod cloud_events;
@@ -34,6 +35,7 @@ use self::observe::ObserveLayer;
 pub use self::openapi::document::render as render_openapi;
 use self::stored::NoDatabase;
 use self::telemetry::{BatchMetrics, RequestMetrics};
+pub use access::{Access, Needs, SCOPES, Scopes, Sender, guard};
 #[cfg(feature = "database")]
 pub use database::LazyDatabase;
 pub use deadline::RequestDeadline;
@@ -54,6 +56,7 @@ pub struct Edge {
     limits: Limits,
     memory_budget: MemoryBudget,
     batches: BatchMetrics,
+    access: Option<Arc<dyn Access>>,
 }
 
 /// Bounds on a request, in bytes and time.
@@ -92,7 +95,14 @@ impl Edge {
             limits,
             memory_budget: MemoryBudget::new(limits.all_requests),
             batches: BatchMetrics::new(),
+            access: None,
         }
+    }
+
+    /// Asks who may call what before each request. Without it, all may call everything.
+    #[must_use]
+    pub fn with_access(self, access: Arc<dyn Access>) -> Self {
+        Self { access: Some(access), ..self }
     }
 
     /// Adds the lookup of stored events and notifications.
@@ -105,12 +115,16 @@ impl Edge {
     pub fn router(self) -> Router {
         let all = routes::all();
         let metrics = RequestMetrics::of(&all);
-        all.into_iter()
+        let router = all
+            .into_iter()
             .fold(Router::new(), |router, route| router.route(route.path, route.handler))
             .fallback(routes::not_found)
-            .method_not_allowed_fallback(routes::method_not_allowed)
-            .layer(ObserveLayer(metrics))
-            .with_state(self)
+            .method_not_allowed_fallback(routes::method_not_allowed);
+        let router = match &self.access {
+            Some(access) => guard(router, Arc::clone(access)),
+            None => router,
+        };
+        router.layer(ObserveLayer(metrics)).with_state(self)
     }
 }
 

@@ -83,17 +83,17 @@ impl Problem {
 
     /// The route does not support the media type: 415.
     pub(crate) fn unsupported(detail: impl Into<Cow<'static, str>>, accepted: &'static str) -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).with(ACCEPT, HeaderValue::from_static(accepted))
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).with_header(ACCEPT, HeaderValue::from_static(accepted))
     }
 
     /// Too many requests at once: 429.
     pub(crate) fn overloaded(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, detail).with(RETRY_AFTER, RETRY_AFTER_OVERLOAD.into())
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail).with_header(RETRY_AFTER, RETRY_AFTER_OVERLOAD.into())
     }
 
     /// Nothing was written, and a retry may help: 503.
     pub(crate) fn unavailable(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, RETRY_AFTER_FAILURE.into())
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_header(RETRY_AFTER, RETRY_AFTER_FAILURE.into())
     }
 
     /// The outcome is unknown; a retry with the same `Idempotency-Key` is safe: 504.
@@ -102,7 +102,7 @@ impl Problem {
             "Kafka did not acknowledge in time, and the event may or may not have been written. Sending it again \
              under the same id (with the same Idempotency-Key, {id}) is safe: both are the same event."
         );
-        Self::new(StatusCode::GATEWAY_TIMEOUT, detail).with(RETRY_AFTER, RETRY_AFTER_FAILURE.into())
+        Self::new(StatusCode::GATEWAY_TIMEOUT, detail).with_header(RETRY_AFTER, RETRY_AFTER_FAILURE.into())
     }
 
     /// The problem of an event that was not acknowledged.
@@ -123,7 +123,8 @@ impl Problem {
     }
 
     /// Adds a header.
-    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }

@@ -22,11 +22,13 @@ const MEMORY_USED: &str = "millrace_http_memory_used_bytes";
 const MEMORY_BUDGET: &str = "millrace_http_memory_budget_bytes";
 
 /// The label `status`: what the edge answers with, and two that stand for none of these.
-const STATUSES: [&str; 16] = [
+const STATUSES: [&str; 18] = [
     "200",
     "202",
     "207",
     "400",
+    "401",
+    "403",
     "404",
     "405",
     "408",

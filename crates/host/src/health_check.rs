@@ -1,6 +1,6 @@
 //! Asks a running process for its health: what the health check of a container runs, which has no other program.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -27,17 +27,31 @@ impl HealthCheck {
     /// that listens on all addresses is asked on the loopback address. `parts` are those that its answer must have: another
     /// process may listen there.
     pub fn run(self, address: SocketAddr, parts: &[&str]) -> Option<ExitCode> {
-        self.health_check.then(|| check(address, parts))
+        self.run_over(address, parts, Ok)
+    }
+
+    /// As [`run`](Self::run), over a connection that `secured` makes of a plain one.
+    pub fn run_over<S: Read + Write>(
+        self,
+        address: SocketAddr,
+        parts: &[&str],
+        secured: impl FnOnce(TcpStream) -> io::Result<S>,
+    ) -> Option<ExitCode> {
+        self.health_check.then(|| check(address, parts, secured))
     }
 }
 
-fn check(mut address: SocketAddr, parts: &[&str]) -> ExitCode {
+fn check<S: Read + Write>(
+    mut address: SocketAddr,
+    parts: &[&str],
+    secured: impl FnOnce(TcpStream) -> io::Result<S>,
+) -> ExitCode {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         _ => {}
     }
-    let (is_healthy, text) = match ask(address) {
+    let (is_healthy, text) = match ask(address, secured) {
         Ok(answer) => {
             let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
             match parts.iter().find(|part| !body.contains(&format!("\"{part}\""))) {
@@ -52,10 +66,14 @@ fn check(mut address: SocketAddr, parts: &[&str]) -> ExitCode {
     if is_healthy { ExitCode::SUCCESS } else { ExitCode::from(exit::FAILURE) }
 }
 
-fn ask(address: SocketAddr) -> io::Result<String> {
+fn ask<S: Read + Write>(address: SocketAddr, secured: impl FnOnce(TcpStream) -> io::Result<S>) -> io::Result<String> {
     let deadline = Instant::now() + TIMEOUT;
-    let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    connection.set_write_timeout(Some(TIMEOUT))?;
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    // Keeps the time-outs of reads within the deadline.
+    let socket = stream.try_clone()?;
+    let mut connection = secured(stream)?;
     write!(connection, "GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
     let (mut answer, mut part) = (Vec::new(), [0; 4 << 10]);
     loop {
@@ -63,7 +81,7 @@ fn ask(address: SocketAddr) -> io::Result<String> {
         if left.is_zero() || answer.len() > ANSWER_LIMIT {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        connection.set_read_timeout(Some(left))?;
+        socket.set_read_timeout(Some(left))?;
         match connection.read(&mut part)? {
             0 => return Ok(String::from_utf8_lossy(&answer).into_owned()),
             read => answer.extend_from_slice(&part[..read]),

@@ -15,7 +15,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn as_str(self) -> &'static str {
+    /// `applied`, `planned` or `refused`.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",
             Self::Planned => "planned",
@@ -38,6 +39,12 @@ impl Report {
     pub fn to_json(&self) -> Value {
         let topics: Vec<Value> = self.plans.iter().map(topic_json).collect();
         json!({"outcome": self.outcome.as_str(), "topics": topics})
+    }
+
+    /// The topics that have changed, or would have.
+    pub fn changed(&self) -> Vec<&str> {
+        let changed = self.plans.iter().filter(|plan| !plan.changes.is_empty());
+        changed.map(|plan| plan.topic.name.as_str()).collect()
     }
 
     /// Each refusal with its topic.

@@ -46,7 +46,8 @@ pub async fn handle(kafka: &KafkaSettings, event: LambdaEvent<Value>) -> Result<
             Err(failed("TopicsRefused", format!("nothing was changed: {refusals}")))
         }
         Outcome::Applied | Outcome::Planned => {
-            tracing::info!(outcome = ?report.outcome, topics = report.plans.len(), "topics compared with the catalogue");
+            let (outcome, changed) = (report.outcome.as_str(), report.changed().join(", "));
+            tracing::info!(target: "audit", outcome, changed, "topics apply");
             Ok(report.to_json())
         }
     }

@@ -90,7 +90,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    if let Some(code) = args.admin.health_check(args.listen) {
+    if let Some(code) = args.admin.health_check(args.listen, None) {
         return Ok(code);
     }
     // Transparent huge pages would double the resident memory of this process, which matters on a laptop.
@@ -147,10 +147,10 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
     };
     let edge = Edge::new(sink, Arc::new(cluster.clone()), Limits::default()).with_lookup(Arc::new(store.clone()));
     let stop_serving = CancellationToken::new();
-    let routes = args.admin.beside(edge.router());
+    let routes = args.admin.beside(edge.router(), None);
     let listener = socket.listen()?;
     health.set("kafka", Status::Ok);
-    let mut serving = tokio::spawn(http_server::serve(listener, routes, args.http, stop_serving.clone()));
+    let mut serving = tokio::spawn(http_server::serve(listener, routes, args.http, None, stop_serving.clone()));
     let ready = ReadyFile::announce(&lock, address, &kafka.bootstrap_servers, store.display_url())?;
     if !shutdown.is_cancelled() {
         print_banner(address, &broker, &store);

@@ -23,7 +23,7 @@ fn router() -> Router {
 fn connected() -> (DuplexStream, GracefulShutdown) {
     let (client, server) = duplex(2 << 20);
     let connections = GracefulShutdown::new();
-    connect(server, router(), TIMEOUTS, &connections);
+    connect(server, router(), IpAddr::from([127, 0, 0, 1]), TIMEOUTS, connections.watcher());
     (client, connections)
 }
 
@@ -119,7 +119,7 @@ async fn a_rejected_request_does_not_reset_its_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let server = tokio::spawn(serve(listener, router(), HttpArgs { idle_timeout: SECOND }, shutdown.clone()));
+    let server = tokio::spawn(serve(listener, router(), HttpArgs { idle_timeout: SECOND }, None, shutdown.clone()));
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(format!("{}content-length: 4000000\r\n\r\n", fields(100)).as_bytes()).await.unwrap();
     client.write_all(&vec![b'x'; 4_000_000]).await.unwrap();

@@ -27,6 +27,7 @@ pub(crate) use self::replayer::GROUP;
 use self::replayer::Replayer;
 use self::run::Run;
 use self::scan::{Partition, Scan};
+use crate::audit;
 use crate::broker::{BROKER_TIMEOUT, Broker};
 use crate::discovery::BrokerArgs;
 
@@ -93,6 +94,10 @@ pub(crate) async fn run(args: &Args, shutdown: &CancellationToken) -> anyhow::Re
     let outcome = run.drive(shutdown).await;
     let (stats, holds_dead_letters) = (run.stats(), run.holds_dead_letters());
     drop(run);
+    if !args.dry_run {
+        let (topic, actor, replayed, failed) = (&args.topic, audit::actor(), stats.replayed, stats.failed);
+        tracing::info!(target: "audit", topic, actor, replayed, failed, "dead letters replayed");
+    }
     let summary = match stats.nothing_to_replay(&args.topic, holds_dead_letters) {
         Some(line) => line,
         None => stats.summary(args.dry_run).to_string(),

@@ -12,6 +12,7 @@ use millrace_host::settings::whole_number;
 use millrace_topics::{ApplyOptions, Outcome};
 
 use super::{report, topics_error};
+use crate::audit;
 use crate::discovery::BrokerArgs;
 
 const EXAMPLES: &str = "\
@@ -72,6 +73,10 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let applied = millrace_topics::apply(&args.broker.settings()?, &catalogue, options).await;
     let report = applied.map_err(topics_error)?;
+    if report.outcome != Outcome::Planned {
+        let (outcome, changed) = (report.outcome.as_str(), report.changed().join(", "));
+        tracing::info!(target: "audit", actor = audit::actor(), outcome, changed, "topics apply");
+    }
     let text = if args.json { format!("{:#}\n", report.to_json()) } else { report::text(&report) };
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

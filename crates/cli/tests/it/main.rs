@@ -1,6 +1,7 @@
 //! The `millrace` command as its users run it: a process, on a real Kafka.
 #![allow(clippy::unwrap_used, reason = "a panic is a test failure")]
 
+mod access;
 mod broken_brokers;
 mod configuration;
 mod consume;

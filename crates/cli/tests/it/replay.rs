@@ -78,7 +78,10 @@ async fn a_dead_letter_is_replayed_byte_for_byte_with_its_id() {
 
     let ended = run(kafka, &topics, &[]).await;
 
-    assert_eq!(ended.stderr, "");
+    let audit: serde_json::Value = ended.stderr.parse().expect("one line, of the audit");
+    assert_eq!((&audit["target"], &audit["message"]), (&"audit".into(), &"dead letters replayed".into()), "{audit}");
+    assert_eq!((&audit["replayed"], &audit["topic"]), (&3.into(), &topics.dead_letters.as_str().into()), "{audit}");
+    assert!(audit["actor"].as_str().is_some_and(|actor| actor.contains('@')), "{audit}");
     assert_eq!(ended.ok(), "replayed 3, skipped 0, failed 0, remaining 0\n");
     let back = kafka.read_all(&topics.source, Isolation::Committed).await;
     let back = back.into_iter().map(|record| (record.key, record.value, record.headers));

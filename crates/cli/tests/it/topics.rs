@@ -51,7 +51,11 @@ async fn topics_are_created_grown_and_set_once() {
 
     catalogue["topics"][2]["partitions"] = json!(6);
     catalogue["topics"][1]["retention_ms"] = json!(-1);
-    let grown: Value = serde_json::from_str(&apply(&kafka, &catalogue, &["--json"]).await.ok()).unwrap();
+    let applied = apply(&kafka, &catalogue, &["--json"]).await;
+    let audit: Value = applied.stderr.parse().expect("one line, of the audit");
+    let expected = (&json!("topics apply"), &json!("applied"), &json!("events, orders"));
+    assert_eq!((&audit["message"], &audit["outcome"], &audit["changed"]), expected, "{audit}");
+    let grown: Value = serde_json::from_str(&applied.ok()).unwrap();
     assert_eq!(grown["outcome"], "applied");
     let orders = json!({"topic": "orders", "changes": [{"change": "grow", "from": 3, "to": 6}], "refused": []});
     assert_eq!(grown["topics"][2], orders);

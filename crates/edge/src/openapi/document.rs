@@ -62,6 +62,8 @@ impl IntoResponses for WriteProblems {
                 StatusCode::BAD_REQUEST,
                 "The body does not match its media type, or the `Idempotency-Key` is invalid or repeated",
             ),
+            (StatusCode::UNAUTHORIZED, "No valid credential, where the edge asks for one"),
+            (StatusCode::FORBIDDEN, "The credential does not allow this"),
             (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
             (StatusCode::PAYLOAD_TOO_LARGE, "More than 262,144 bytes an event, or 5 MiB a request once decompressed"),
             (
@@ -69,7 +71,7 @@ impl IntoResponses for WriteProblems {
                 "Unsupported media type or content coding; `Accept` or `Accept-Encoding` lists the supported ones",
             ),
             (StatusCode::UNPROCESSABLE_ENTITY, "Fields are missing or invalid: `errors` names each"),
-            (StatusCode::TOO_MANY_REQUESTS, "Too many large requests at once"),
+            (StatusCode::TOO_MANY_REQUESTS, "Too many requests of this caller, or too many large ones at once"),
             (StatusCode::INTERNAL_SERVER_ERROR, "Nothing was written, and a retry does not help"),
             (StatusCode::SERVICE_UNAVAILABLE, "Nothing was written"),
             (StatusCode::GATEWAY_TIMEOUT, "The outcome is unknown; retry with the same `Idempotency-Key`"),

@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::request::Parts;
 
 use crate::Edge;
+use crate::accept::RequestContext;
 #[cfg(feature = "openapi")]
 use crate::openapi::document::WriteProblems;
 use crate::problem::Problem;
@@ -63,7 +64,8 @@ enum Verdict {
 ))]
 pub(super) async fn take(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
     let deadline = edge.deadline(request.extensions());
-    let (Parts { headers, .. }, body) = request.into_parts();
+    let (Parts { headers, extensions, .. }, body) = request.into_parts();
     let contents = edge.read(&headers, body, deadline).await?;
-    edge.cloud_events(&headers, &contents.bytes, deadline).await
+    let context = RequestContext::of(&headers, &extensions);
+    edge.cloud_events(&headers, &context, &contents.bytes, deadline).await
 }

@@ -40,10 +40,10 @@ const ROUTE: Route = Route { kind: event::REGISTERED, code: StatusCode::OK, stat
 ))]
 pub(super) async fn register(State(edge): State<Edge>, request: Request) -> Result<Response, Problem> {
     let deadline = edge.deadline(request.extensions());
-    let (Parts { headers, .. }, body) = request.into_parts();
+    let (Parts { headers, extensions, .. }, body) = request.into_parts();
     let kind = media::require_json_or_form(&headers)?;
     let contents = edge.read(&headers, body, deadline).await?;
-    let context = RequestContext::of(&headers);
+    let context = RequestContext::of(&headers, &extensions);
     let value = match kind {
         media::Body::Form => form::to_json(&contents.bytes, &context.time(), edge.limits.value)?.into(),
         media::Body::Json => Cow::Borrowed(&*contents.bytes),

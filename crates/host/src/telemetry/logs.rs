@@ -16,6 +16,9 @@ use tracing_subscriber::reload;
 /// filter names them (`debug,hyper=debug`).
 const CHATTY: [&str; 8] = ["h2", "hyper", "hyper_util", "librdkafka", "rdkafka", "reqwest", "rustls", "tower_http"];
 
+/// Who did what: written whatever the level, unless the filter names it or is `off`.
+const AUDIT: &str = "audit";
+
 /// Log settings `--log` and `--log-format`, before or after a subcommand.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Logs")]
@@ -72,8 +75,10 @@ impl LogFilter {
     fn with_chatty_quiet(&self) -> Targets {
         let default = self.0.default_level().unwrap_or(LevelFilter::OFF);
         let quiet = CHATTY.map(|target| (target, default.min(LevelFilter::WARN)));
+        let audit = if default == LevelFilter::OFF { default } else { default.max(LevelFilter::INFO) };
         // The later of two directives for a target wins: the user's.
-        Targets::new().with_default(default).with_targets(quiet).with_targets(self.0.clone())
+        let own = Targets::new().with_default(default).with_targets(quiet).with_target(AUDIT, audit);
+        own.with_targets(self.0.clone())
     }
 }
 
@@ -248,6 +253,16 @@ mod tests {
         assert_eq!(with("info,librdkafka=info"), 3);
         assert_eq!(with("error"), 1);
         assert_eq!(with("off"), 0);
+    }
+
+    #[test]
+    fn audit_lines_are_written_whatever_the_level_unless_they_are_named() {
+        let act = || tracing::info!(target: "audit", "topics apply");
+        let with = |filter| logged(filter, LogFormat::Text, false, act).lines().count();
+        assert_eq!(
+            ["trace", "info", "warn", "error", "off", "info,audit=off", "millrace=debug"].map(with),
+            [1, 1, 1, 1, 0, 0, 0]
+        );
     }
 
     #[test]

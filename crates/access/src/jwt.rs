@@ -1,0 +1,221 @@
+//! JSON Web Tokens, checked with the public keys that their issuer publishes (a JWK Set, RFC 7517).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use millrace_edge::{Scopes, Sender};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::Reloaded;
+
+/// CloudEvents' auth context has a kind for users and one for services; a token does not say which of them it is.
+const KIND: &str = "unknown";
+
+/// How far apart the clocks of the issuer and of this machine may be, in seconds.
+const LEEWAY: u64 = 30;
+
+/// The longest token that is looked at, in bytes.
+const LENGTH_LIMIT: usize = 16 << 10;
+
+/// What tokens must be.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// `iss`.
+    pub issuer: String,
+    /// One of `aud`.
+    pub audience: String,
+    /// Whether the claims `scope` and `scp` say what a token allows; else it allows everything.
+    pub has_scopes: bool,
+}
+
+/// Checks tokens.
+#[derive(Clone)]
+pub struct Tokens {
+    keys: Reloaded<Keys>,
+    expected: Arc<Expected>,
+}
+
+/// The issuer's keys, by id (empty where a key has none).
+pub struct Keys(HashMap<String, Key>);
+
+struct Key {
+    decoding: DecodingKey,
+    /// Those that fit the key. A token does not choose: with HMAC, a public key would be the secret.
+    algorithms: Vec<Algorithm>,
+}
+
+/// Why a JWK Set is of no use.
+#[derive(Debug, Error)]
+pub enum KeysError {
+    /// It is no JWK Set.
+    #[error("it is no JWK Set: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// It has no key that signs.
+    #[error("it has no public key for signatures (RSA, P-256, P-384 or Ed25519)")]
+    Empty,
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Error)]
+pub enum TokenError {
+    /// It is too long, or its head is none.
+    #[error("it is no signed JSON Web Token")]
+    Shape,
+    /// It is signed by a key that the issuer does not publish.
+    #[error("it is signed by an unknown key")]
+    UnknownKey,
+    /// The signature, the times, the issuer or the audience.
+    #[error("{}", reason(.0))]
+    Refused(jsonwebtoken::errors::Error),
+    /// It has no subject.
+    #[error("it has no subject (sub), or one that is no header's text")]
+    Subject,
+}
+
+fn reason(error: &jsonwebtoken::errors::Error) -> &'static str {
+    use jsonwebtoken::errors::ErrorKind;
+    match error.kind() {
+        ErrorKind::ExpiredSignature => "it has expired",
+        ErrorKind::ImmatureSignature => "it is not valid yet",
+        ErrorKind::InvalidIssuer => "it is of another issuer",
+        ErrorKind::InvalidAudience => "it is for another audience",
+        ErrorKind::InvalidSignature => "its signature is wrong",
+        ErrorKind::MissingRequiredClaim(_) => "a claim is missing: exp, iss, aud and sub must be there",
+        _ => "it is no signed JSON Web Token of a known kind",
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    #[serde(default)]
+    sub: String,
+    #[serde(default)]
+    scope: Option<String>,
+    #[serde(default)]
+    scp: Option<OneOrMany>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// Whether a credential is a token, and no API key.
+pub(crate) fn looks_like_one(credential: &str) -> bool {
+    credential.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
+impl Keys {
+    /// Reads a JWK Set. Keys that are not for signatures are left out.
+    ///
+    /// # Errors
+    /// It is none, or has no such key.
+    pub fn parse(text: &[u8]) -> Result<Self, KeysError> {
+        // Keys of a kind that is not known here must not take the others with them.
+        #[derive(Deserialize)]
+        struct Set {
+            keys: Vec<serde_json::Value>,
+        }
+        let Set { keys } = serde_json::from_slice(text)?;
+        let keys = keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect();
+        let keys: HashMap<_, _> = JwkSet { keys }.keys.iter().filter_map(key).collect();
+        if keys.is_empty() { Err(KeysError::Empty) } else { Ok(Self(keys)) }
+    }
+
+    /// The key that a token names; where it names none, the only one.
+    fn of(&self, id: Option<&str>) -> Option<&Key> {
+        match id {
+            Some(id) => self.0.get(id),
+            None if self.0.len() == 1 => self.0.values().next(),
+            None => None,
+        }
+    }
+}
+
+fn key(jwk: &Jwk) -> Option<(String, Key)> {
+    if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
+        return None;
+    }
+    let algorithms = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => {
+            use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
+            vec![RS256, RS384, RS512, PS256, PS384, PS512]
+        }
+        AlgorithmParameters::EllipticCurve(curve) => match curve.curve {
+            EllipticCurve::P256 => vec![Algorithm::ES256],
+            EllipticCurve::P384 => vec![Algorithm::ES384],
+            _ => return None,
+        },
+        AlgorithmParameters::OctetKeyPair(_) => vec![Algorithm::EdDSA],
+        // A secret in a published set is none.
+        _ => return None,
+    };
+    let decoding = DecodingKey::from_jwk(jwk).ok()?;
+    Some((jwk.common.key_id.clone().unwrap_or_default(), Key { decoding, algorithms }))
+}
+
+impl Tokens {
+    /// Tokens of an issuer with these keys.
+    #[must_use]
+    pub fn new(keys: Reloaded<Keys>, expected: Expected) -> Self {
+        Self { keys, expected: Arc::new(expected) }
+    }
+
+    /// Who sent a token.
+    ///
+    /// # Errors
+    /// It is not accepted.
+    pub(crate) fn sender(&self, token: &str) -> Result<Sender, TokenError> {
+        if token.len() > LENGTH_LIMIT {
+            return Err(TokenError::Shape);
+        }
+        let header = decode_header(token).map_err(|_| TokenError::Shape)?;
+        let keys = self.keys.get();
+        let key = keys.of(header.kid.as_deref()).ok_or(TokenError::UnknownKey)?;
+        let mut validation = Validation::new(header.alg);
+        validation.algorithms.clone_from(&key.algorithms);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&self.expected.issuer]);
+        validation.set_audience(&[&self.expected.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let Claims { sub, scope, scp } =
+            decode::<Claims>(token, &key.decoding, &validation).map_err(TokenError::Refused)?.claims;
+        // It becomes a record's header.
+        if sub.is_empty() || sub.len() > 256 || sub.chars().any(char::is_control) {
+            return Err(TokenError::Subject);
+        }
+        let scopes = if self.expected.has_scopes {
+            let listed = match &scp {
+                Some(OneOrMany::One(text)) => text.split(' ').collect(),
+                Some(OneOrMany::Many(texts)) => texts.iter().map(String::as_str).collect(),
+                None => Vec::new(),
+            };
+            Scopes::known(scope.iter().flat_map(|scope| scope.split(' ')).chain(listed))
+        } else {
+            Scopes::all()
+        };
+        Ok(Sender { name: sub.into(), kind: KIND, scopes: Arc::new(scopes) })
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Tokens").field("expected", &self.expected).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Keys").field("keys", &self.0.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

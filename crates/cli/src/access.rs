@@ -1,0 +1,148 @@
+//! Who may call `millrace serve`, and how often.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use millrace_access::{AccessControl, ApiKeys, RateLimit, reloaded};
+use millrace_edge::Access;
+use millrace_host::exit::SettingError;
+use millrace_host::settings::whole_number;
+
+/// Settings of credentials and rates. Without any, all may call everything, as often as they like.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Access")]
+pub(crate) struct AccessArgs {
+    /// Only callers with an API key of this file are answered; millrace api-key makes its entries; read again when it
+    /// changes
+    #[arg(long, value_name = "FILE")]
+    api_keys: Option<PathBuf>,
+    /// Callers with a JSON Web Token are answered, too: the issuer's public keys (JWK Set), a URL or a file
+    #[arg(long, value_name = "URL|FILE", requires = "jwt_issuer", requires = "jwt_audience")]
+    jwt_jwks: Option<String>,
+    /// The issuer of tokens (iss)
+    #[arg(long, value_name = "TEXT", requires = "jwt_jwks")]
+    jwt_issuer: Option<String>,
+    /// The audience that tokens must be for (aud)
+    #[arg(long, value_name = "TEXT", requires = "jwt_jwks")]
+    jwt_audience: Option<String>,
+    /// A token allows what its claims scope and scp list, as an API key's scopes do; without this, everything
+    #[arg(long, requires = "jwt_jwks")]
+    jwt_use_scopes: bool,
+    /// Requests a second for each caller: its name where it has a credential, else its address (an IPv6 /64 is one)
+    #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroU32>(1..=1_000_000))]
+    rate_limit: Option<NonZeroU32>,
+    /// Requests that a caller may send at once after a pause [default: a second's]
+    #[arg(long, value_name = "N", requires = "rate_limit", value_parser = whole_number::<NonZeroU32>(1..=1_000_000))]
+    rate_limit_burst: Option<NonZeroU32>,
+    /// Your own proxies and load balancers before this: a caller's address is what the first of them has appended to
+    /// X-Forwarded-For
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole_number::<usize>(0..=16))]
+    trusted_proxies: usize,
+}
+
+impl AccessArgs {
+    /// The decision on each request, where one was asked for.
+    ///
+    /// # Errors
+    /// A file has another shape, or the keys of the tokens' issuer cannot be had.
+    pub(crate) async fn load(&self) -> anyhow::Result<Option<Arc<dyn Access>>> {
+        let mut access = AccessControl::default().behind(self.trusted_proxies);
+        let mut is_needed = false;
+        if let Some(file) = self.api_keys.clone() {
+            let keys = reloaded(vec![file.clone()], move || api_keys(&file))?;
+            tracing::info!(keys = keys.get().len(), "callers must have an API key or a token");
+            access = access.with_keys(keys);
+            is_needed = true;
+        }
+        if let (Some(source), Some(issuer), Some(audience)) = (&self.jwt_jwks, &self.jwt_issuer, &self.jwt_audience) {
+            access = tokens::accepted(access, source, issuer, audience, self.jwt_use_scopes).await?;
+            is_needed = true;
+        }
+        if let Some(rate) = self.rate_limit {
+            access = access.with_limit(RateLimit::new(rate, self.rate_limit_burst.unwrap_or(rate)));
+            is_needed = true;
+        }
+        Ok(is_needed.then(|| Arc::new(access) as Arc<dyn Access>))
+    }
+}
+
+fn api_keys(file: &Path) -> Result<ApiKeys, SettingError> {
+    let wrong = |problem: String| SettingError::of_flag("api-keys", format!("{}: {problem}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    ApiKeys::parse(&text).map_err(|error| wrong(error.to_string()))
+}
+
+#[cfg(feature = "jwt")]
+mod tokens {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use anyhow::Context as _;
+    use millrace_access::jwt::{Expected, Keys, Tokens};
+    use millrace_access::{AccessControl, fetched_again, reloaded};
+    use millrace_host::exit::SettingError;
+    use reqwest::Client;
+
+    /// How often published keys are fetched: an issuer publishes a new key long before it signs with it.
+    const INTERVAL: Duration = Duration::from_secs(60);
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Adds the tokens of an issuer.
+    pub(super) async fn accepted(
+        access: AccessControl,
+        source: &str,
+        issuer: &str,
+        audience: &str,
+        has_scopes: bool,
+    ) -> anyhow::Result<AccessControl> {
+        let wrong = |problem: String| SettingError::of_flag("jwt-jwks", format!("{source}: {problem}"));
+        let keys = if source.starts_with("https://") || source.starts_with("http://") {
+            // It fails where one is installed already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let client = Client::builder().timeout(TIMEOUT).build().context("no HTTP client")?;
+            let fetch = {
+                let (client, url) = (client, source.to_owned());
+                move || fetch(client.clone(), url.clone())
+            };
+            let first = fetch().await.with_context(|| format!("the keys of tokens cannot be fetched from {source}"))?;
+            fetched_again(first, INTERVAL, fetch)
+        } else if source.contains("://") {
+            return Err(wrong("expected an http(s) URL or a file".to_owned()).into());
+        } else {
+            let file = PathBuf::from(source);
+            reloaded(vec![file.clone()], move || {
+                let wrong =
+                    |problem: String| SettingError::of_flag("jwt-jwks", format!("{}: {problem}", file.display()));
+                let text = std::fs::read(&file).map_err(|error| wrong(error.to_string()))?;
+                Keys::parse(&text).map_err(|error| wrong(error.to_string()))
+            })?
+        };
+        let expected = Expected { issuer: issuer.to_owned(), audience: audience.to_owned(), has_scopes };
+        Ok(access.with_tokens(Tokens::new(keys, expected)))
+    }
+
+    async fn fetch(client: Client, url: String) -> anyhow::Result<Keys> {
+        let answer = client.get(&url).send().await?.error_for_status()?;
+        Ok(Keys::parse(&answer.bytes().await?)?)
+    }
+}
+
+#[cfg(not(feature = "jwt"))]
+mod tokens {
+    use millrace_access::AccessControl;
+    use millrace_host::exit::SettingError;
+
+    #[allow(clippy::unused_async, reason = "as with the feature")]
+    pub(super) async fn accepted(
+        _: AccessControl,
+        _: &str,
+        _: &str,
+        _: &str,
+        _: bool,
+    ) -> anyhow::Result<AccessControl> {
+        Err(SettingError::of_flag("jwt-jwks", "tokens are not in this build (cargo feature `jwt`)").into())
+    }
+}
