@@ -47,7 +47,7 @@ async fn mailed(stack: &Stack, ids: &[String]) -> Vec<usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_broker() {
     let begun = Instant::now();
-    let stack = Stack::start("one", &[]).await;
+    let stack = Stack::start("one", &[], &[]).await;
     let first = ids("first", 1);
     notified(&stack, &first).await;
     assert_eq!(mailed(&stack, &first).await, [1]);
@@ -124,6 +124,12 @@ async fn a_container_over_its_memory_limit_loses_nothing(stack: &Stack) {
     stack.healthy("event-store").await;
 }
 
+/// The engine's socket, for LocalStack.
+fn socket() -> String {
+    let host = std::env::var("DOCKER_HOST").ok();
+    host.and_then(|host| host.strip_prefix("unix://").map(str::to_owned)).unwrap_or("/var/run/docker.sock".to_owned())
+}
+
 /// The shipped zip, where it is packaged: LocalStack runs it, and answers under its own host name.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_edge_as_a_function() {
@@ -131,7 +137,7 @@ async fn the_edge_as_a_function() {
     if !manifest.exists() {
         return millrace_testkit::missing::skip("packaged function", "`cargo xtask package` makes dist/manifest.json");
     }
-    let stack = Stack::start("lambda", &["--profile", "lambda"]).await;
+    let stack = Stack::start("lambda", &["--profile", "lambda"], &[("DOCKER_SOCKET", &socket())]).await;
     let body = json!({"user_id": "12345", "text": "é"});
     assert!(stack.post("LAMBDA_EDGE_PORT", "/register_event", "by-function", &body).await);
     let event = stack.found("/events/by-function", |event| event["key"] == "12345").await;
@@ -144,7 +150,12 @@ async fn the_edge_as_a_function() {
 /// A 2xx means two copies: what was acknowledged before, while and after a broker is killed is stored.
 #[tokio::test(flavor = "multi_thread")]
 async fn three_brokers() {
-    let stack = Stack::start("cluster", &["--env-file", "localstack/cluster.env"]).await;
+    let stack = Stack::start(
+        "cluster",
+        &["--profile", "cluster"],
+        &[("KAFKA_BROKERS", "3"), ("KAFKA_MIN_INSYNC_REPLICAS", "2")],
+    )
+    .await;
     let topics = stack.found("/get_status", |status| status["kafka"]["brokers"] == 3).await;
     assert_eq!(topics["status"], "ok");
     let mut accepted = Vec::new();

@@ -30,13 +30,15 @@ const PORTS: [&str; 8] = [
 pub(crate) struct Stack {
     name: String,
     options: Vec<String>,
+    settings: Vec<(&'static str, String)>,
     ports: Vec<(&'static str, u16)>,
     pub(crate) http: Client,
 }
 
 impl Stack {
-    /// Starts what these options of `docker compose` choose, and waits until it is healthy.
-    pub(crate) async fn start(name: &str, options: &[&str]) -> Self {
+    /// Starts what these options of `docker compose` choose, with these settings of `.env.example`, and waits until it is
+    /// healthy.
+    pub(crate) async fn start(name: &str, options: &[&str], settings: &[(&'static str, &str)]) -> Self {
         // All held until each has its own.
         let listeners = PORTS.map(|variable| (variable, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()));
         let ports = listeners.map(|(variable, listener)| (variable, listener.local_addr().unwrap().port())).to_vec();
@@ -44,7 +46,9 @@ impl Stack {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().timeout(Duration::from_secs(30)).no_proxy().build().unwrap();
         let options = options.iter().map(|&option| option.to_owned()).collect();
-        let stack = Self { name: format!("millrace-test-{name}-{}", std::process::id()), options, ports, http };
+        let settings = settings.iter().map(|&(name, value)| (name, value.to_owned())).collect();
+        let name = format!("millrace-test-{name}-{}", std::process::id());
+        let stack = Self { name, options, settings, ports, http };
         let output = stack.command().args(["up", "--detach", "--wait", "--no-build"]).output().await.unwrap();
         if !output.status.success() {
             let logs = stack.command().args(["logs", "--tail", "20"]).output().await.unwrap();
@@ -56,7 +60,8 @@ impl Stack {
     fn command(&self) -> Command {
         let mut command = Command::new("docker");
         command.arg("compose").args(&self.options).current_dir(ROOT).env("COMPOSE_PROJECT_NAME", &self.name);
-        command.envs(self.ports.iter().map(|(variable, port)| (variable, port.to_string()))).stdin(Stdio::null());
+        command.envs(self.ports.iter().map(|(variable, port)| (variable, port.to_string())));
+        command.envs(self.settings.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command
     }
 

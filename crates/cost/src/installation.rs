@@ -22,11 +22,15 @@ pub struct Installation {
     pub storage_max_gib: u32,
     /// EC2 instances for the consumers, at least.
     pub instances: u32,
+    /// Processor units that the consumers' least tasks reserve; an instance has 2,048.
+    pub task_cpu: u32,
+    /// And those of the edge, behind a load balancer.
+    pub edge_task_cpu: u32,
     /// Their type.
     pub instance_type: String,
     /// Each instance's disk.
     pub disk_gib: u32,
-    /// Aurora's least capacity of an instance, in ACU. Zero: it pauses while nothing is sent.
+    /// Aurora's least capacity of an instance, in ACU. With zero it would pause, but consumers that run keep it awake.
     pub database_min_capacity: f64,
     /// And its most.
     pub database_max_capacity: f64,
@@ -38,6 +42,8 @@ pub struct Installation {
     pub interface_endpoints: u32,
     /// In how many zones each of them is.
     pub endpoint_zones: u32,
+    /// Days for which logs are kept.
+    pub log_days: u32,
 }
 
 /// What answers HTTPS.
@@ -46,7 +52,7 @@ pub struct Installation {
 pub enum Edge {
     /// API Gateway and the function.
     ApiGateway,
-    /// An Application Load Balancer and `millrace serve` on an instance of its own.
+    /// An Application Load Balancer, and `millrace serve` on the consumers' instances.
     LoadBalancer,
 }
 
@@ -69,7 +75,8 @@ pub fn example(name: &str) -> Option<Installation> {
 mod tests {
     use super::*;
 
-    /// What each example sets, found in its Terraform.
+    /// What each example sets, found in its Terraform. By default event-store and notifier have 512 processor units, payments and
+    /// login-insights 256, and each one task; the edge has two tasks of 512.
     #[test]
     fn they_are_what_terraform_makes() {
         let text = |name: &str| match name {
@@ -88,6 +95,11 @@ mod tests {
                 ),
                 format!(r#"instances = {{ types = ["{instance_type}","#),
                 format!("min = {instances},"),
+                // What `task_cpu` is the sum of: cpu x min, beside the defaults of consumers.tf.
+                match name.as_str() {
+                    "dev" => "{ max = 1 }".to_owned(),
+                    _ => "notifier       = { cpu = 1024, memory = 1536, min = 3, max = 12 }\n    payments       = { min = 2, max = 12 }".to_owned(),
+                },
             ] {
                 assert!(text(&name).contains(&setting), "infra/examples/{name}/main.tf has no {setting}");
             }

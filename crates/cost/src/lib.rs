@@ -1,6 +1,6 @@
 //! What Millrace costs on AWS: a model of the bill, from a workload, an installation and a region's prices.
 //!
-//! It counts what AWS bills for what `infra/` makes. What it assumes about Millrace is in [`model`]'s constants; what AWS asks is in
+//! It counts what AWS bills for what `infra/` makes. What it assumes about Millrace is in the constants of `model.rs`; what AWS asks is in
 //! `prices.json`, and the installations of `infra/examples` in `installations.json`.
 //!
 //! A month has 730 hours, as in AWS's own calculator. Storage and logs are counted in units of 2^30 bytes, traffic too.

@@ -24,7 +24,7 @@ const IO_BYTES: f64 = 4_096.0;
 /// Rows a second that one ACU takes: a fortieth of what two processors do beside the event store in docs/benchmarks.md.
 const ROWS_PER_UNIT: f64 = 2_000.0;
 
-/// Aurora's least capacity of an instance that does not pause.
+/// Aurora's least capacity of an instance that does not pause: consumers keep it awake.
 const LEAST_UNITS: f64 = 0.5;
 
 /// Processor time of a request and of an event, in seconds: four times that of `/send-notification` and of a batch of 100 in
@@ -37,6 +37,15 @@ const CONSUMER_CPU: f64 = 50e-6;
 
 /// Each instance has two processors, and half of them is left free.
 const USABLE_PROCESSORS: f64 = 1.0;
+
+/// Processor units that an instance can reserve for tasks.
+const INSTANCE_UNITS: f64 = 2_048.0;
+
+/// What CloudWatch Logs keeps of a byte: compressed, as its price page reckons.
+const KEPT_LOGS: f64 = 0.15;
+
+/// The days of a month, as 730 hours are.
+const MONTH_DAYS: f64 = HOURS / 24.0;
 
 /// Bytes of API Gateway's access log for a request, as modules/api has it.
 const ACCESS_LOG: f64 = 520.0;
@@ -58,6 +67,9 @@ const HTTP_OVERHEAD: f64 = 800.0;
 
 /// A broker's storage grows when it is this full (modules/kafka).
 const STORAGE_TARGET: f64 = 0.6;
+
+/// How full a broker's storage raises the alarm `kafka-disk`.
+const FULL: f64 = 0.85;
 
 /// Alarms that infra/ makes: about twelve kinds, some for each consumer or broker.
 const ALARMS: f64 = 40.0;
@@ -133,6 +145,8 @@ fn edge(
             bill.add(Stage::Edge, "access log", access, "GB", access * prices.logs_gb);
             let function = logged(FUNCTION_LOG + 3.0 * LINE_OVERHEAD + metrics);
             bill.add(Stage::Edge, "function, log", function, "GB", function * prices.logs_gb);
+            let kept = (access + function) * f64::from(installation.log_days) / MONTH_DAYS * KEPT_LOGS;
+            bill.add(Stage::Edge, "logs, once kept for all their days", kept, "GB", kept * prices.logs_kept_gb_month);
         }
         Edge::LoadBalancer => {
             bill.add(Stage::Edge, "load balancer", HOURS, "hours", HOURS * prices.load_balancer_hour);
@@ -140,11 +154,11 @@ fn edge(
             let gb_an_hour = requests / HOURS * (body + HTTP_OVERHEAD) / GIB;
             let units = gb_an_hour.max(workload.events_per_second / f64::from(workload.batch) / 1e4) * HOURS;
             bill.add(Stage::Edge, "its capacity units", units, "unit-hours", units * prices.load_balancer_unit_hour);
-            let rate = workload.events_per_second;
-            let cpu = rate / f64::from(workload.batch) * REQUEST_CPU + rate * EVENT_CPU;
-            let instances = (cpu / USABLE_PROCESSORS).ceil().max(1.0);
+            let with_edge = Instances::of(installation, workload, true).number;
+            let more = with_edge - Instances::of(installation, workload, false).number;
             let hour = price_of("instances", &prices.instance_hour, &installation.instance_type)?;
-            bill.add(Stage::Edge, "its instances", instances, "instances", instances * HOURS * hour);
+            let disks = f64::from(installation.disk_gib) * prices.disk_gb_month;
+            bill.add(Stage::Edge, "more instances", more, "instances", more * (HOURS * hour + disks));
         }
     }
     Ok(())
@@ -168,10 +182,11 @@ fn kafka(
     let least = f64::from(installation.storage_gib) * brokers;
     let most = f64::from(installation.storage_max_gib) * brokers;
     let storage = (kept / STORAGE_TARGET).clamp(least, most.max(least));
-    if kept > most {
+    if kept > most * FULL {
         bill.warnings.push(format!(
-            "Kafka would hold {kept:.0} GiB, and kafka.storage_max_gib allows {most:.0} on all brokers: keep records for fewer \
-             days, or raise it"
+            "Kafka would hold {kept:.0} GB, and kafka.storage_max_gib allows {most:.0} on all brokers, of which {:.0} % raise an \
+             alarm: keep records for fewer days, or raise it",
+            FULL * 100.0
         ));
     }
     bill.add(Stage::Kafka, "storage", storage, "GB", storage * prices.broker_storage_gb_month);
@@ -183,14 +198,32 @@ fn kafka(
     Ok(())
 }
 
+/// The instances that tasks need: for what they reserve, and for what they do.
+struct Instances {
+    number: f64,
+}
+
+impl Instances {
+    fn of(installation: &Installation, workload: &Workload, has_edge: bool) -> Self {
+        let rate = workload.events_per_second;
+        let mut reserved = f64::from(installation.task_cpu);
+        let mut busy = rate * workload.kind.records() * CONSUMER_CPU;
+        if has_edge {
+            reserved += f64::from(installation.edge_task_cpu);
+            busy += rate / f64::from(workload.batch) * REQUEST_CPU + rate * EVENT_CPU;
+        }
+        let needed = (reserved / INSTANCE_UNITS).ceil().max((busy / USABLE_PROCESSORS).ceil());
+        Self { number: needed.max(f64::from(installation.instances)) }
+    }
+}
+
 fn consumers(
     bill: &mut Bill,
     prices: &Prices,
     installation: &Installation,
     workload: &Workload,
 ) -> Result<(), CostError> {
-    let cpu = workload.events_per_second * workload.kind.records() * CONSUMER_CPU;
-    let instances = (cpu / USABLE_PROCESSORS).ceil().max(f64::from(installation.instances));
+    let instances = Instances::of(installation, workload, false).number;
     let hour = price_of("instances", &prices.instance_hour, &installation.instance_type)?;
     bill.add(Stage::Consumers, "instances on demand", instances, "instances", instances * HOURS * hour);
     let disks = instances * f64::from(installation.disk_gib);
@@ -208,8 +241,7 @@ fn database(bill: &mut Bill, prices: &Prices, installation: &Installation, workl
             installation.database_max_capacity
         ));
     }
-    let awake = if wanted > 0.0 { LEAST_UNITS } else { 0.0 };
-    let least = installation.database_min_capacity.max(awake);
+    let least = installation.database_min_capacity.max(LEAST_UNITS);
     let units = wanted.clamp(least, installation.database_max_capacity.max(least));
     let unit_hours = units * f64::from(installation.database_instances) * HOURS;
     bill.add(Stage::Database, "capacity", unit_hours, "ACU-hours", unit_hours * prices.database_unit_hour);
@@ -230,8 +262,9 @@ fn network(bill: &mut Bill, prices: &Prices, installation: &Installation) {
 
 fn operations(bill: &mut Bill, prices: &Prices) {
     bill.add(Stage::Operations, "alarms", ALARMS, "alarms", ALARMS * prices.alarm_month);
-    let others = prices.dashboard_month + prices.key_month + 2.0 * prices.secret_month;
-    bill.add(Stage::Operations, "dashboard, key, secrets", 4.0, "of them", others);
+    bill.add(Stage::Operations, "dashboard", 1.0, "dashboard", prices.dashboard_month);
+    bill.add(Stage::Operations, "keys", 1.0, "key", prices.key_month);
+    bill.add(Stage::Operations, "secrets", 2.0, "secrets", 2.0 * prices.secret_month);
 }
 
 fn price_of(

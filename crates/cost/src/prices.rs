@@ -35,7 +35,7 @@ pub struct Prices {
     pub broker_hour: BTreeMap<String, f64>,
     /// MSK's storage.
     pub broker_storage_gb_month: f64,
-    /// EC2 instances on demand: an hour, by type.
+    /// EC2 instances on demand: an hour, by type. All have two processors.
     pub instance_hour: BTreeMap<String, f64>,
     /// EBS volumes (gp3).
     pub disk_gb_month: f64,
@@ -53,6 +53,8 @@ pub struct Prices {
     pub between_zones_gb: f64,
     /// CloudWatch Logs: what is written.
     pub logs_gb: f64,
+    /// CloudWatch Logs: what is kept, compressed.
+    pub logs_kept_gb_month: f64,
     /// A CloudWatch alarm.
     pub alarm_month: f64,
     /// A CloudWatch dashboard.
@@ -77,8 +79,22 @@ pub struct Tier {
 #[derive(Debug, Error)]
 pub enum PriceError {
     /// It is not JSON of this shape.
-    #[error("it is no file of prices: {0}")]
+    #[error("not a file of prices: {0}")]
     Shape(#[from] serde_json::Error),
+    /// A price is no price.
+    #[error("{region}: {setting} must be 0 or more")]
+    Negative {
+        /// The region.
+        region: String,
+        /// The price.
+        setting: String,
+    },
+    /// The tiers of requests.
+    #[error("{region}: http_api_million_requests must have tiers that rise, and a last one without an end (null)")]
+    Tiers {
+        /// The region.
+        region: String,
+    },
 }
 
 impl PriceBook {
@@ -96,7 +112,31 @@ impl PriceBook {
     /// # Errors
     /// It has another shape.
     pub fn read(text: &str) -> Result<Self, PriceError> {
-        Ok(serde_json::from_str(text)?)
+        let book: Self = serde_json::from_str(text)?;
+        let values: serde_json::Value = serde_json::from_str(text)?;
+        for (region, prices) in &book.regions {
+            if let Some(setting) = negative(&values["regions"][region], "") {
+                return Err(PriceError::Negative { region: region.clone(), setting });
+            }
+            let tiers = &prices.http_api_million_requests;
+            let rise =
+                tiers.windows(2).all(|pair| pair[0].up_to_millions < pair[1].up_to_millions.or(Some(f64::INFINITY)));
+            let ends = tiers.iter().map(|tier| tier.up_to_millions.is_none());
+            if !rise || !ends.enumerate().all(|(at, is_last)| is_last == (at + 1 == tiers.len())) || tiers.is_empty() {
+                return Err(PriceError::Tiers { region: region.clone() });
+            }
+        }
+        Ok(book)
+    }
+}
+
+/// The first setting with a negative number.
+fn negative(value: &serde_json::Value, name: &str) -> Option<String> {
+    match value {
+        serde_json::Value::Number(number) => (number.as_f64() < Some(0.0)).then(|| name.to_owned()),
+        serde_json::Value::Array(values) => values.iter().find_map(|value| negative(value, name)),
+        serde_json::Value::Object(values) => values.iter().find_map(|(name, value)| negative(value, name)),
+        _ => None,
     }
 }
 
@@ -118,21 +158,26 @@ impl Prices {
 mod tests {
     use super::*;
 
-    fn all_positive(value: &serde_json::Value) -> bool {
-        match value {
-            serde_json::Value::Number(number) => number.as_f64() > Some(0.0),
-            serde_json::Value::Array(values) => values.iter().all(all_positive),
-            serde_json::Value::Object(values) => values.values().all(all_positive),
-            _ => true,
-        }
-    }
-
     #[test]
-    fn the_files_prices_are_positive_and_dated() {
-        let book = PriceBook::built_in();
-        assert_eq!(book.as_of.len(), "2025-07-01".len());
-        let text: serde_json::Value = serde_json::from_str(include_str!("../prices.json")).unwrap();
-        assert!(all_positive(&text["regions"]));
+    fn what_is_no_price_is_named() {
+        assert_eq!(PriceBook::built_in().as_of.len(), "2025-07-01".len());
+        let with = |was: &str, is: &str| {
+            let text = include_str!("../prices.json");
+            assert!(text.contains(was), "{was}");
+            PriceBook::read(&text.replacen(was, is, 1)).map(drop).unwrap_err().to_string()
+        };
+        assert_eq!(with("\"nat_hour\": 0.045", "\"nat_hour\": -1"), "us-east-1: nat_hour must be 0 or more");
+        assert_eq!(with("\"t4g.large\": 0.0672", "\"t4g.large\": -1"), "us-east-1: t4g.large must be 0 or more");
+        assert!(with("\"nat_hour\"", "\"nat_hours\"").contains("unknown field `nat_hours`"));
+        for tiers in [
+            "[]",
+            r#"[{"up_to_millions": 300, "dollars": 1}]"#,
+            r#"[{"up_to_millions": null, "dollars": 1}, {"up_to_millions": 300, "dollars": 1}]"#,
+            r#"[{"up_to_millions": 9, "dollars": 1}, {"up_to_millions": 3, "dollars": 1}, {"up_to_millions": null, "dollars": 1}]"#,
+        ] {
+            let all = r#"[{ "up_to_millions": 300, "dollars": 1.0 }, { "up_to_millions": null, "dollars": 0.9 }]"#;
+            assert!(with(all, tiers).contains("tiers that rise"), "{tiers}");
+        }
     }
 
     /// 300 million at $1.00, and 200 million at $0.90.

@@ -22,13 +22,12 @@ Examples:
   millrace cost --edge load-balancer       serve in API Gateway's place
   millrace cost --kind order --json | jq .dollars_a_million_events
 
-JSON: {\"region\", \"prices_as_of\", \"events_a_second\", \"million_events_a_month\", \"stages\": {STAGE: {\"dollars_a_month\", \
+JSON: {\"example\", \"region\", \"prices_as_of\", \"events_a_second\", \"million_events_a_month\", \"stages\": {STAGE: {\"dollars_a_month\", \
 \"dollars_a_million_events\", \"items\": [{\"name\", \"quantity\", \"unit\", \"dollars_a_month\"}]}}, \"dollars_a_month\", \
 \"dollars_a_million_events\", \"load_balancer_from_events_a_second\", \"warnings\"}. What would be a number of dollars a million \
 events is null where there are none.
 
-Not counted: traffic to the internet, what passes NAT gateways, images, free tiers, discounts, taxes. docs/costs.md names what is \
-assumed.";
+docs/costs.md names what is assumed, and what is not counted.";
 
 /// What a workload costs on AWS, a month and a million events
 #[derive(Debug, clap::Args)]
@@ -48,7 +47,7 @@ pub(crate) struct Args {
     kind: KindArg,
     /// Days for which topics keep records
     #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = whole_number::<u32>(1..=3_650))]
-    kafka_days: u32,
+    record_days: u32,
     /// Days for which the database keeps rows (the consumers' --retain)
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = whole_number::<u32>(1..=36_500))]
     row_days: u32,
@@ -119,18 +118,22 @@ impl Args {
                 KindArg::Order => Kind::Order,
                 KindArg::Login => Kind::Login,
             },
-            kafka_days: self.kafka_days,
+            kafka_days: self.record_days,
             row_days: self.row_days,
             function_ms: f64::from(self.function_ms),
             has_function_metrics: !self.no_function_metrics,
         }
     }
 
-    fn installation(&self) -> anyhow::Result<Installation> {
-        let name = match self.example {
+    fn example_name(&self) -> &'static str {
+        match self.example {
             ExampleArg::Dev => "dev",
             ExampleArg::Production => "production",
-        };
+        }
+    }
+
+    fn installation(&self) -> anyhow::Result<Installation> {
+        let name = self.example_name();
         let mut made = example(name).ok_or_else(|| anyhow::anyhow!("there is no example {name}"))?;
         match self.edge {
             Some(EdgeArg::ApiGateway) => made.edge = Edge::ApiGateway,
@@ -177,7 +180,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (installation, workload) = (args.installation()?, args.workload());
     let estimate = estimate(&prices, &installation, &workload).map_err(|error| wrong_type(&error))?;
     let load_balancer_from = crossover(&prices, &installation, &workload).map_err(|error| wrong_type(&error))?;
-    let report = Report { region: &args.region, prices_as_of: &prices_as_of, workload, estimate, load_balancer_from };
+    let example = args.example_name();
+    let report =
+        Report { example, region: &args.region, prices_as_of: &prices_as_of, workload, estimate, load_balancer_from };
     let text = if args.json { format!("{:#}\n", report.to_json()) } else { report.to_text() };
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

@@ -9,6 +9,8 @@ use crate::text_table::write_table;
 
 /// A bill and what it is for.
 pub(super) struct Report<'a> {
+    /// The installation's name.
+    pub(super) example: &'a str,
     pub(super) region: &'a str,
     pub(super) prices_as_of: &'a str,
     pub(super) workload: Workload,
@@ -25,14 +27,15 @@ impl Report<'_> {
     }
 
     pub(super) fn to_text(&self) -> String {
-        let Self { region, prices_as_of, workload, estimate, .. } = self;
+        let Self { example, region, prices_as_of, workload, estimate, .. } = self;
         let rate = grouped(workload.events_per_second, 0);
         let events = if rate == "1" { "event" } else { "events" };
         let mut text = format!(
-            "{rate} {events} a second of {} bytes, {} a request: {:.1} million a month; {region}, prices of {prices_as_of}\n\n",
+            "{rate} {events} a second of {} bytes, {} a request: {} million a month\n\
+             examples/{example} in {region}, prices of {prices_as_of}\n\n",
             grouped(f64::from(workload.value_bytes), 0),
             workload.batch,
-            estimate.million_events,
+            grouped(estimate.million_events, 1),
         );
         let money = |dollars: f64| {
             let a_million = estimate.per_million(dollars).map_or_else(|| "-".to_owned(), |dollars| grouped(dollars, 4));
@@ -89,6 +92,7 @@ impl Report<'_> {
             (stage.as_str().to_owned(), value)
         };
         json!({
+            "example": self.example,
             "region": self.region,
             "prices_as_of": self.prices_as_of,
             "events_a_second": self.workload.events_per_second,

@@ -34,6 +34,13 @@ async fn bill(arguments: &[&str]) -> Value {
     serde_json::from_str(&Millrace::new(arguments).run().await.ok()).unwrap()
 }
 
+/// Whole dollars, with a comma between thousands.
+fn grouped(dollars: f64) -> String {
+    let text = format!("{dollars:.0}");
+    let at = text.len().saturating_sub(3);
+    if at == 0 { text } else { format!("{},{}", &text[..at], &text[at..]) }
+}
+
 async fn table() -> String {
     let mut bills = Vec::new();
     for (_, arguments) in COLUMNS {
@@ -41,7 +48,7 @@ async fn table() -> String {
     }
     let cell = |of: &Value| {
         let number = |name: &str| of[name].as_f64().unwrap();
-        format!("${:.0} · ${:.2}", number("dollars_a_month"), number("dollars_a_million_events"))
+        format!("${} · ${:.2}", grouped(number("dollars_a_month")), number("dollars_a_million_events"))
     };
     let mut text = String::from("| a month · a million events |");
     let columns = COLUMNS.iter().map(|(name, _)| format!(" {name} |"));

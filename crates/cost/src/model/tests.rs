@@ -40,14 +40,16 @@ fn the_production_example() {
         (Stage::Edge, "access log", 1_336.34),
         // 5,256 million x 1,100 bytes = 5,384.53 GB x 0.50
         (Stage::Edge, "function, log", 2_692.27),
+        // (2,672.68 + 5,384.53 GB) x 12 months x 0.15 = 14,503.0 GB x 0.03
+        (Stage::Edge, "logs, once kept for all their days", 435.09),
         // 3 x 730 x 0.204
         (Stage::Kafka, "brokers", 446.76),
         // 2,000 x 1,324 bytes x 604,800 s x 3 copies = 4,474.5 GB, at 60 % full more than the 6,000 that are allowed
         (Stage::Kafka, "storage", 600.0),
         // two ways x 5,256 million x 1,324 bytes x 2/3 = 8,641.4 GB x 0.02
         (Stage::Kafka, "traffic between zones", 172.83),
-        // 3 x 730 x 0.0816
-        (Stage::Consumers, "instances on demand", 178.70),
+        // 6,912 units of 2,048: 4 x 730 x 0.0816
+        (Stage::Consumers, "instances on demand", 238.27),
         // 2,000 / 2,000 = 1 ACU, on two instances: 1,460 hours x 0.12
         (Stage::Database, "capacity", 175.20),
         // 2,000 x 2,592,000 s x 1,324 bytes = 6,392.2 GB x 0.10
@@ -65,18 +67,19 @@ fn the_production_example() {
     assert_eq!(bill.warnings, [""; 0]);
 }
 
-/// Nothing sent: what stands costs, and the database of this example pauses.
+/// Nothing sent: what stands costs. The consumers keep the database awake.
 #[test]
 fn the_dev_example_at_rest() {
-    let bill =
-        estimate(&prices(), &example("dev").unwrap(), &Workload { events_per_second: 0.0, ..workload() }).unwrap();
+    let nothing = Workload { events_per_second: 0.0, ..workload() };
+    let bill = estimate(&prices(), &example("dev").unwrap(), &nothing).unwrap();
     for (stage, expected) in [
         (Stage::Edge, 0.0),
         // 3 x 730 x 0.0456 and 30 GB x 0.10
         (Stage::Kafka, 99.864 + 3.0),
         // 730 x 0.0336 and 30 GB x 0.08
         (Stage::Consumers, 24.528 + 2.4),
-        (Stage::Database, 0.0),
+        // 730 x 0.5 x 0.12
+        (Stage::Database, 43.8),
         // 7 x 730 x 0.01
         (Stage::Network, 51.1),
         // 40 x 0.10, and 3.00 + 1.00 + 0.80
@@ -86,11 +89,20 @@ fn the_dev_example_at_rest() {
         assert!((found - expected).abs() < 0.01, "{stage:?}: {found}, by hand {expected}");
     }
     assert_eq!(bill.per_million(bill.dollars()), None);
+}
 
-    // Awake, it has half an ACU at least: 730 x 0.5 x 0.12
-    let little = Workload { events_per_second: 1.0, ..workload() };
-    let bill = estimate(&prices(), &example("dev").unwrap(), &little).unwrap();
-    assert!((dollars(&bill, Stage::Database, "capacity") - 43.80).abs() < 0.01);
+/// Its two tasks of 512 units fit beside the consumers' 6,912 on four instances, and not beside 7,680.
+#[test]
+fn an_edge_on_the_instances_costs_what_it_needs_more() {
+    let balanced = Installation { edge: Edge::LoadBalancer, ..example("production").unwrap() };
+    let more = |installation: &Installation, events_per_second| {
+        let bill = estimate(&prices(), installation, &Workload { events_per_second, ..workload() }).unwrap();
+        bill.items.iter().find(|item| item.name == "more instances").unwrap().quantity
+    };
+    assert_eq!(more(&balanced, 2_000.0).to_string(), "0");
+    assert_eq!(more(&Installation { task_cpu: 7_680, ..balanced.clone() }, 2_000.0).to_string(), "1");
+    // 50,000 x 50 us = 2.5 processors of the consumers, and 50,000 x 123 us = 6.15 of the edge
+    assert_eq!(more(&balanced, 50_000.0).to_string(), "5");
 }
 
 #[test]
@@ -99,6 +111,8 @@ fn what_does_not_fit_is_a_warning_and_a_type_without_price_an_error() {
     let bill = estimate(&prices(), &production, &Workload { events_per_second: 100_000.0, ..workload() }).unwrap();
     assert!(bill.warnings.iter().any(|warning| warning.contains("kafka.storage_max_gib")), "{:?}", bill.warnings);
     assert!(bill.warnings.iter().any(|warning| warning.contains("database.max_capacity")), "{:?}", bill.warnings);
+    let nearly = estimate(&prices(), &production, &Workload { events_per_second: 2_300.0, ..workload() }).unwrap();
+    assert!(nearly.warnings.iter().any(|warning| warning.contains("85 % raise an alarm")), "{:?}", nearly.warnings);
 
     let unknown = Installation { broker_type: "kafka.z9.tiny".to_owned(), ..production };
     let error = estimate(&prices(), &unknown, &workload()).unwrap_err().to_string();
