@@ -1,18 +1,26 @@
 //! Amazon MSK: IAM tokens, and bootstrap brokers from a cluster's ARN.
 
-use std::error::Error;
+mod token;
 
-use aws_config::{BehaviorVersion, Region};
+use std::error::Error;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_credential_types::provider::ProvideCredentials as _;
+use millrace_aws::SdkConfig;
 use rdkafka::client::OAuthToken;
 use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 
 use crate::error::KafkaError;
 
 /// Signs tokens with the AWS credentials of the environment.
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens {
-    region: Region,
+    region: String,
     runtime: Handle,
+    /// It keeps credentials until they expire.
+    config: Arc<OnceCell<SdkConfig>>,
 }
 
 impl Tokens {
@@ -22,14 +30,19 @@ impl Tokens {
         let region = region
             .map_err(|_| KafkaError::Credentials("AWS_REGION is not set; IAM authentication needs it".to_owned()))?;
         let runtime = Handle::try_current().map_err(|error| KafkaError::Credentials(error.to_string()))?;
-        Ok(Self { region: Region::new(region), runtime })
+        Ok(Self { region, runtime, config: Arc::default() })
     }
 
     /// A new token. Runs on librdkafka's polling thread, which may block.
     pub(crate) fn generate(&self) -> Result<OAuthToken, Box<dyn Error>> {
-        let signed = aws_msk_iam_sasl_signer::generate_auth_token(self.region.clone());
-        let (token, lifetime_ms) = self.runtime.block_on(signed)?;
-        Ok(OAuthToken { token, principal_name: "millrace".to_owned(), lifetime_ms })
+        let credentials = self.runtime.block_on(async {
+            let config = self.config.get_or_init(|| millrace_aws::config().load()).await;
+            let provider = config.credentials_provider().ok_or("there are no AWS credentials")?;
+            provider.provide_credentials().await.map_err(Box::<dyn Error>::from)
+        })?;
+        let signed = token::sign(&self.region, credentials, SystemTime::now())?;
+        let lifetime_ms = signed.expires_at.duration_since(SystemTime::UNIX_EPOCH)?.as_millis().try_into()?;
+        Ok(OAuthToken { token: signed.token, principal_name: "millrace".to_owned(), lifetime_ms })
     }
 }
 
@@ -39,7 +52,7 @@ impl Tokens {
 /// [`KafkaError::Unreachable`] where AWS does not answer, or the cluster has no listener for IAM.
 pub async fn bootstrap_brokers(cluster_arn: &str) -> Result<String, KafkaError> {
     let unreachable = |reason: String| KafkaError::Unreachable { bootstrap: cluster_arn.to_owned(), reason };
-    let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let config = millrace_aws::config().load().await;
     let call = aws_sdk_kafka::Client::new(&config).get_bootstrap_brokers().cluster_arn(cluster_arn).send();
     let answer =
         call.await.map_err(|error| unreachable(aws_sdk_kafka::error::DisplayErrorContext(&error).to_string()))?;

@@ -1,9 +1,13 @@
 //! Database URLs: parsing, and their form without the password.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "sqlite")]
+use std::path::PathBuf;
 use std::str::FromStr as _;
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+#[cfg(feature = "sqlite")]
+use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
@@ -21,6 +25,7 @@ pub(crate) enum Address {
         /// The ARN or name of a secret with user and password.
         secret: Option<String>,
     },
+    #[cfg(feature = "sqlite")]
     Sqlite(PathBuf),
 }
 
@@ -43,7 +48,10 @@ impl Address {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         match scheme {
             "postgres" | "postgresql" => postgres(url),
+            #[cfg(feature = "sqlite")]
             "sqlite" => sqlite(url),
+            #[cfg(not(feature = "sqlite"))]
+            "sqlite" => Err(invalid("names SQLite, which is not in this build (cargo feature `sqlite`)")),
             _ => Err(invalid("must begin with postgres://, postgresql:// or sqlite://")),
         }
     }
@@ -76,6 +84,7 @@ fn take_parameter(url: &mut Url, wanted: &str) -> Option<String> {
     Some(value)
 }
 
+#[cfg(feature = "sqlite")]
 fn sqlite(text: &str) -> Result<(Address, String), StoreError> {
     let rest = text.strip_prefix("sqlite:").unwrap_or(text);
     let path = rest.strip_prefix("//").unwrap_or(rest);

@@ -5,8 +5,12 @@ use std::error::Error;
 use millrace_domain::ErrorClass;
 
 mod codes;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
-pub(crate) use codes::{class_of, is_credential_refusal, is_lock_contention, is_lock_timeout, unstorable};
+pub(crate) use codes::{class_of, is_credential_refusal, is_lock_timeout, unstorable};
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::is_lock_contention;
 
 /// A call to the database failed. Nothing was written, except where the answer to a commit was lost: after a failed
 /// write read [`next_offset`](crate::Store::next_offset) again. No error contains a password.
@@ -90,9 +94,7 @@ impl StoreError {
     pub(crate) fn opening(url: &str) -> impl FnOnce(sqlx::Error) -> Self {
         let url = url.to_owned();
         move |error| match class_of(&error) {
-            _ if is_lock_timeout(&error) || is_lock_contention(&error) => {
-                Self::NotMigrated { url, reason: error.to_string() }
-            }
+            _ if is_locked(&error) => Self::NotMigrated { url, reason: error.to_string() },
             ErrorClass::Transient => Self::Unreachable { url, reason: error.to_string() },
             ErrorClass::Permanent | ErrorClass::Fatal => Self::Unusable { url, reason: error.to_string() },
         }
@@ -102,4 +104,13 @@ impl StoreError {
     pub(crate) fn unreadable(action: &'static str, reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Call { action, class: ErrorClass::Fatal, source: reason.into() }
     }
+}
+
+/// Whether a lock of another connection was waited for in vain.
+fn is_locked(error: &sqlx::Error) -> bool {
+    #[cfg(feature = "sqlite")]
+    if is_lock_contention(error) {
+        return true;
+    }
+    is_lock_timeout(error)
 }

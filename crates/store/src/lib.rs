@@ -23,6 +23,7 @@ mod migrations;
 mod notification;
 mod postgres;
 mod retention;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
 mod tables;

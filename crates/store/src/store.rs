@@ -13,6 +13,7 @@ use crate::backend::Backend;
 use crate::credentials;
 use crate::id_conflicts::nul_in;
 use crate::postgres::Postgres;
+#[cfg(feature = "sqlite")]
 use crate::sqlite::Sqlite;
 use crate::{
     AcceptResult, Delivery, EventBatch, NewNotification, NotificationResult, PendingWrite, RetainedTable, StoreError,
@@ -130,6 +131,7 @@ fn open(address: Address, url: &str) -> BoxFuture<'_, Result<Box<dyn Backend>, S
                 let credentials = secret.map(credentials::of_secret).transpose()?;
                 Box::new(Postgres::open(*options, url, credentials).await?) as Box<dyn Backend>
             }
+            #[cfg(feature = "sqlite")]
             Address::Sqlite(path) => Box::new(Sqlite::open(&path, url).await?),
         })
     }

@@ -3,9 +3,8 @@
 //! Credentials and region come from the environment, as for every AWS client. Addresses are not checked: VPC endpoints
 //! are private, and a topic is named by its ARN, not by an address.
 
-use aws_config::BehaviorVersion;
-use aws_config::retry::RetryConfig;
 use aws_sdk_sns::Client;
+use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::MessageAttributeValue;
 use tokio::sync::OnceCell;
@@ -45,7 +44,7 @@ impl Sns {
     async fn client(&self) -> &Client {
         let connect = || async {
             // The destination retries.
-            let mut config = aws_config::defaults(BehaviorVersion::latest()).retry_config(RetryConfig::disabled());
+            let mut config = millrace_aws::config().retry_config(RetryConfig::disabled());
             if let Some(url) = &self.endpoint_url {
                 config = config.endpoint_url(url);
             }

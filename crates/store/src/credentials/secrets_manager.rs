@@ -1,6 +1,5 @@
 //! Credentials in AWS Secrets Manager, as RDS keeps them: JSON with `username` and `password`.
 
-use aws_config::BehaviorVersion;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use futures_util::FutureExt as _;
@@ -21,7 +20,7 @@ impl Secret {
     }
 
     async fn client(&self) -> &Client {
-        let connect = || async { Client::new(&aws_config::load_defaults(BehaviorVersion::latest()).await) };
+        let connect = || async { Client::new(&millrace_aws::config().load().await) };
         self.client.get_or_init(connect).await
     }
 }
@@ -64,13 +63,13 @@ mod tests {
                 let _ = connection.write_all((head + &body).as_bytes()).await;
             }
         });
-        let config = aws_sdk_secretsmanager::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
+        let config = millrace_aws::config()
             .region(Region::new("eu-central-1"))
             .credentials_provider(AwsCredentials::new("test", "test", None, None, "test"))
             .endpoint_url(endpoint)
-            .build();
-        Secret { id: "database".to_owned(), client: OnceCell::new_with(Some(Client::from_conf(config))) }
+            .load()
+            .await;
+        Secret { id: "database".to_owned(), client: OnceCell::new_with(Some(Client::new(&config))) }
     }
 
     #[tokio::test]

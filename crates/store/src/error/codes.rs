@@ -1,13 +1,10 @@
-//! Error classes of the databases' error codes.
-//!
-//! PostgreSQL: SQLSTATE, <https://www.postgresql.org/docs/current/errcodes-appendix.html>. SQLite: result codes,
-//! <https://www.sqlite.org/rescode.html>.
+//! Error classes of errors, and of PostgreSQL's codes: SQLSTATE,
+//! <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 
 use millrace_domain::ErrorClass;
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
-use sqlx::sqlite::SqliteError;
 
 /// What a host should do about it.
 pub(crate) fn class_of(error: &sqlx::Error) -> ErrorClass {
@@ -53,18 +50,12 @@ pub(crate) fn is_credential_refusal(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.code().is_some_and(|code| code == INVALID_PASSWORD))
 }
 
-/// Whether SQLite found the file locked by another connection.
-pub(crate) fn is_lock_contention(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().filter(|error| error.try_downcast_ref::<SqliteError>().is_some());
-    code.and_then(sqlite_code).is_some_and(|code| matches!(code, BUSY | LOCKED))
-}
-
 fn class_of_code(error: &dyn DatabaseError) -> ErrorClass {
-    if error.try_downcast_ref::<SqliteError>().is_some() {
-        sqlite_code(error).map_or(ErrorClass::Fatal, class_of_sqlite)
-    } else {
-        error.code().map_or(ErrorClass::Fatal, |code| class_of_sqlstate(&code))
+    #[cfg(feature = "sqlite")]
+    if let Some(class) = super::sqlite::class_of(error) {
+        return class;
     }
+    error.code().map_or(ErrorClass::Fatal, |code| class_of_sqlstate(&code))
 }
 
 fn class_of_sqlstate(code: &str) -> ErrorClass {
@@ -87,28 +78,6 @@ fn is_about_a_value(code: &str) -> bool {
 
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-const BUSY: i32 = 5;
-const LOCKED: i32 = 6;
-
-/// The primary result code of an extended one.
-fn sqlite_code(error: &dyn DatabaseError) -> Option<i32> {
-    Some(error.code()?.parse::<i32>().ok()? & 0xff)
-}
-
-fn class_of_sqlite(code: i32) -> ErrorClass {
-    const NOMEM: i32 = 7;
-    const INTERRUPT: i32 = 9;
-    const IOERR: i32 = 10;
-    const FULL: i32 = 13;
-    const PROTOCOL: i32 = 15;
-    const TOOBIG: i32 = 18;
-    match code {
-        BUSY | LOCKED | NOMEM | INTERRUPT | IOERR | FULL | PROTOCOL => ErrorClass::Transient,
-        TOOBIG => ErrorClass::Permanent,
-        _ => ErrorClass::Fatal,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,9 +88,6 @@ mod tests {
         for code in codes {
             assert_eq!(class_of_sqlstate(code), ErrorClass::Transient, "{code}");
         }
-        for code in [BUSY, 10, 13] {
-            assert_eq!(class_of_sqlite(code), ErrorClass::Transient, "{code}");
-        }
         let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         assert_eq!(class_of(&sqlx::Error::Io(reset)), ErrorClass::Transient);
         assert_eq!(class_of(&sqlx::Error::PoolTimedOut), ErrorClass::Transient);
@@ -131,9 +97,6 @@ mod tests {
     fn configuration_errors_are_fatal() {
         for code in ["28P01", "3D000", "42501", "42P01", "57P04", "XX001"] {
             assert_eq!(class_of_sqlstate(code), ErrorClass::Fatal, "{code}");
-        }
-        for code in [8, 11, 26] {
-            assert_eq!(class_of_sqlite(code), ErrorClass::Fatal, "{code}");
         }
     }
 
