@@ -111,13 +111,13 @@ impl Access for AccessControl {
         }
         match self.identify(&request.headers) {
             Ok(sender) => {
-                self.count(&Caller::Sender(Arc::clone(&sender.name)))?;
+                self.count(&Caller::Sender(sender.kind, Arc::clone(&sender.name)))?;
                 if let Needs::Scope(scope) = needs {
                     sender
                         .check(scope)
                         .inspect_err(|_| audit(request, address, &format!("{} lacks {scope}", sender.name)))?;
                 }
-                Ok(Some(sender))
+                Ok(Some(Sender { address, ..sender }))
             }
             Err(refusal) => {
                 // Guesses are counted by address.
@@ -142,7 +142,7 @@ fn audit(request: &Parts, address: Option<IpAddr>, reason: &str) {
 enum Refusal {
     #[error("no credential")]
     Missing,
-    #[error("the Authorization header is no Bearer credential")]
+    #[error("the Authorization header is no Bearer credential, or there are several")]
     Scheme,
     #[error("unknown API key")]
     Unknown,
@@ -156,7 +156,9 @@ impl Refusal {
     fn problem(&self) -> Problem {
         let (detail, challenge) = match self {
             Self::Missing => ("send an API key or a token: Authorization: Bearer …, or X-API-Key".to_owned(), "Bearer"),
-            Self::Scheme => ("the Authorization header must be Bearer and a credential".to_owned(), "Bearer"),
+            Self::Scheme => {
+                ("there must be one Authorization header, with Bearer and a credential".to_owned(), "Bearer")
+            }
             Self::Unknown => ("the credential is not valid".to_owned(), r#"Bearer error="invalid_token""#),
             #[cfg(feature = "jwt")]
             Self::Token(error) => (format!("the token is not valid: {error}"), r#"Bearer error="invalid_token""#),
@@ -168,7 +170,11 @@ impl Refusal {
 
 /// The credential that a request shows.
 fn credential(headers: &HeaderMap) -> Result<&str, Refusal> {
-    if let Some(value) = headers.get(AUTHORIZATION) {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    if let Some(value) = values.next() {
+        if values.next().is_some() {
+            return Err(Refusal::Scheme);
+        }
         let (scheme, credential) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Refusal::Scheme)?;
         let credential = credential.trim();
         if !scheme.eq_ignore_ascii_case("Bearer") || credential.is_empty() {

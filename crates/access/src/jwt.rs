@@ -1,6 +1,5 @@
 //! JSON Web Tokens, checked with the public keys that their issuer publishes (a JWK Set, RFC 7517).
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,10 +38,11 @@ pub struct Tokens {
     expected: Arc<Expected>,
 }
 
-/// The issuer's keys, by id (empty where a key has none).
-pub struct Keys(HashMap<String, Key>);
+/// The issuer's keys.
+pub struct Keys(Vec<Key>);
 
 struct Key {
+    id: Option<String>,
     decoding: DecodingKey,
     /// Those that fit the key. A token does not choose: with HMAC, a public key would be the secret.
     algorithms: Vec<Algorithm>,
@@ -84,6 +84,7 @@ fn reason(error: &jsonwebtoken::errors::Error) -> &'static str {
         ErrorKind::InvalidIssuer => "it is of another issuer",
         ErrorKind::InvalidAudience => "it is for another audience",
         ErrorKind::InvalidSignature => "its signature is wrong",
+        ErrorKind::Json(_) | ErrorKind::InvalidClaimFormat(_) => "a claim is malformed",
         ErrorKind::MissingRequiredClaim(_) => "a claim is missing: exp, iss, aud and sub must be there",
         _ => "it is no signed JSON Web Token of a known kind",
     }
@@ -93,17 +94,17 @@ fn reason(error: &jsonwebtoken::errors::Error) -> &'static str {
 struct Claims {
     #[serde(default)]
     sub: String,
+    /// A text of several (RFC 9068), or a list.
     #[serde(default)]
-    scope: Option<String>,
+    scope: serde_json::Value,
     #[serde(default)]
-    scp: Option<OneOrMany>,
+    scp: serde_json::Value,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
+/// The scopes of a claim; what is none of both forms lists nothing.
+fn listed(claim: &serde_json::Value) -> impl Iterator<Item = &str> {
+    let texts = claim.as_array().map_or(std::slice::from_ref(claim), Vec::as_slice);
+    texts.iter().filter_map(serde_json::Value::as_str).flat_map(|text| text.split(' '))
 }
 
 /// Whether a credential is a token, and no API key.
@@ -124,21 +125,18 @@ impl Keys {
         }
         let Set { keys } = serde_json::from_slice(text)?;
         let keys = keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect();
-        let keys: HashMap<_, _> = JwkSet { keys }.keys.iter().filter_map(key).collect();
+        let keys: Vec<_> = JwkSet { keys }.keys.iter().filter_map(key).collect();
         if keys.is_empty() { Err(KeysError::Empty) } else { Ok(Self(keys)) }
     }
 
-    /// The key that a token names; where it names none, the only one.
-    fn of(&self, id: Option<&str>) -> Option<&Key> {
-        match id {
-            Some(id) => self.0.get(id),
-            None if self.0.len() == 1 => self.0.values().next(),
-            None => None,
-        }
+    /// The keys that may have signed a token: those with its id, or all where it names none, of its algorithm.
+    fn of(&self, id: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
+        let is_named = move |key: &&Key| id.is_none() || key.id.as_deref() == id;
+        self.0.iter().filter(is_named).filter(move |key| key.algorithms.contains(&algorithm))
     }
 }
 
-fn key(jwk: &Jwk) -> Option<(String, Key)> {
+fn key(jwk: &Jwk) -> Option<Key> {
     if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
         return None;
     }
@@ -157,7 +155,7 @@ fn key(jwk: &Jwk) -> Option<(String, Key)> {
         _ => return None,
     };
     let decoding = DecodingKey::from_jwk(jwk).ok()?;
-    Some((jwk.common.key_id.clone().unwrap_or_default(), Key { decoding, algorithms }))
+    Some(Key { id: jwk.common.key_id.clone(), decoding, algorithms })
 }
 
 impl Tokens {
@@ -177,31 +175,31 @@ impl Tokens {
         }
         let header = decode_header(token).map_err(|_| TokenError::Shape)?;
         let keys = self.keys.get();
-        let key = keys.of(header.kid.as_deref()).ok_or(TokenError::UnknownKey)?;
         let mut validation = Validation::new(header.alg);
-        validation.algorithms.clone_from(&key.algorithms);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
         validation.set_issuer(&[&self.expected.issuer]);
         validation.set_audience(&[&self.expected.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        let Claims { sub, scope, scp } =
-            decode::<Claims>(token, &key.decoding, &validation).map_err(TokenError::Refused)?.claims;
+        let mut refused = TokenError::UnknownKey;
+        let mut accepted = None;
+        for key in keys.of(header.kid.as_deref(), header.alg) {
+            match decode::<Claims>(token, &key.decoding, &validation) {
+                Ok(token) => {
+                    accepted = Some(token.claims);
+                    break;
+                }
+                Err(error) => refused = TokenError::Refused(error),
+            }
+        }
+        let Claims { sub, scope, scp } = accepted.ok_or(refused)?;
         // It becomes a record's header.
         if sub.is_empty() || sub.len() > 256 || sub.chars().any(char::is_control) {
             return Err(TokenError::Subject);
         }
-        let scopes = if self.expected.has_scopes {
-            let listed = match &scp {
-                Some(OneOrMany::One(text)) => text.split(' ').collect(),
-                Some(OneOrMany::Many(texts)) => texts.iter().map(String::as_str).collect(),
-                None => Vec::new(),
-            };
-            Scopes::known(scope.iter().flat_map(|scope| scope.split(' ')).chain(listed))
-        } else {
-            Scopes::all()
-        };
-        Ok(Sender { name: sub.into(), kind: KIND, scopes: Arc::new(scopes) })
+        let scopes =
+            if self.expected.has_scopes { Scopes::known(listed(&scope).chain(listed(&scp))) } else { Scopes::all() };
+        Ok(Sender { name: sub.into(), kind: KIND, scopes: Arc::new(scopes), address: None })
     }
 }
 

@@ -15,8 +15,8 @@ use crate::client_address::counted;
 /// Who is counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// A sender with a credential.
-    Sender(Arc<str>),
+    /// A sender with a credential: its kind and its name.
+    Sender(&'static str, Arc<str>),
     /// An address, where there is none.
     Address(IpAddr),
 }
@@ -91,10 +91,11 @@ mod tests {
     fn each_caller_has_a_burst_and_then_its_rate() {
         let clock = FakeRelativeClock::default();
         let limit = RateLimit::with_clock(number(10), number(3), clock.clone());
-        let (shop, address) = (Caller::Sender("shop".into()), Caller::at("203.0.113.7".parse().unwrap()));
+        let (shop, address) = (Caller::Sender("api_key", "shop".into()), Caller::at("203.0.113.7".parse().unwrap()));
         assert!((0..3).all(|_| limit.count(&shop).is_ok()));
         assert_eq!(limit.count(&shop), Err(Duration::from_millis(100)));
         assert!(limit.count(&address).is_ok(), "another caller");
+        assert!(limit.count(&Caller::Sender("unknown", "shop".into())).is_ok(), "a token's subject is no key's name");
         clock.advance(Duration::from_millis(100));
         assert!(limit.count(&shop).is_ok());
         assert!(limit.count(&shop).is_err());

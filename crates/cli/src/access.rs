@@ -28,7 +28,7 @@ pub(crate) struct AccessArgs {
     #[arg(long, value_name = "TEXT", requires = "jwt_jwks")]
     jwt_audience: Option<String>,
     /// A token allows what its claims scope and scp list, as an API key's scopes do; without this, everything
-    #[arg(long, requires = "jwt_jwks")]
+    #[arg(long)]
     jwt_use_scopes: bool,
     /// Requests a second for each caller: its name where it has a credential, else its address (an IPv6 /64 is one)
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroU32>(1..=1_000_000))]
@@ -48,12 +48,14 @@ impl AccessArgs {
     /// # Errors
     /// A file has another shape, or the keys of the tokens' issuer cannot be had.
     pub(crate) async fn load(&self) -> anyhow::Result<Option<Arc<dyn Access>>> {
+        SettingError::refuse_empty(&["api-keys", "jwt-jwks"])?;
+        if self.jwt_use_scopes && self.jwt_jwks.is_none() {
+            return Err(SettingError::of_flag("jwt-use-scopes", "needs --jwt-jwks").into());
+        }
         let mut access = AccessControl::default().behind(self.trusted_proxies);
         let mut is_needed = false;
         if let Some(file) = self.api_keys.clone() {
-            let keys = reloaded(vec![file.clone()], move || api_keys(&file))?;
-            tracing::info!(keys = keys.get().len(), "callers must have an API key or a token");
-            access = access.with_keys(keys);
+            access = access.with_keys(reloaded(vec![file.clone()], move || api_keys(&file))?);
             is_needed = true;
         }
         if let (Some(source), Some(issuer), Some(audience)) = (&self.jwt_jwks, &self.jwt_issuer, &self.jwt_audience) {
@@ -65,6 +67,16 @@ impl AccessArgs {
             is_needed = true;
         }
         Ok(is_needed.then(|| Arc::new(access) as Arc<dyn Access>))
+    }
+
+    /// What callers must show.
+    pub(crate) fn credentials(&self) -> &'static str {
+        match (&self.api_keys, &self.jwt_jwks) {
+            (Some(_), Some(_)) => "API keys or tokens",
+            (Some(_), None) => "API keys",
+            (None, Some(_)) => "tokens",
+            (None, None) => "none",
+        }
     }
 }
 
@@ -84,6 +96,7 @@ mod tokens {
     use millrace_access::{AccessControl, fetched_again, reloaded};
     use millrace_host::exit::SettingError;
     use reqwest::Client;
+    use url::Url;
 
     /// How often published keys are fetched: an issuer publishes a new key long before it signs with it.
     const INTERVAL: Duration = Duration::from_secs(60);
@@ -98,19 +111,19 @@ mod tokens {
         audience: &str,
         has_scopes: bool,
     ) -> anyhow::Result<AccessControl> {
-        let wrong = |problem: String| SettingError::of_flag("jwt-jwks", format!("{source}: {problem}"));
         let keys = if source.starts_with("https://") || source.starts_with("http://") {
             // It fails where one is installed already.
             let _ = rustls::crypto::ring::default_provider().install_default();
             let client = Client::builder().timeout(TIMEOUT).build().context("no HTTP client")?;
-            let fetch = {
-                let (client, url) = (client, source.to_owned());
-                move || fetch(client.clone(), url.clone())
-            };
-            let first = fetch().await.with_context(|| format!("the keys of tokens cannot be fetched from {source}"))?;
+            let wrong = |error: url::ParseError| SettingError::of_flag("jwt-jwks", error.to_string());
+            let url = Url::parse(source).map_err(wrong)?;
+            // It may have a password.
+            let host = url.host_str().unwrap_or_default().to_owned();
+            let fetch = move || fetch(client.clone(), url.clone());
+            let first = fetch().await.with_context(|| format!("the keys of tokens cannot be fetched from {host}"))?;
             fetched_again(first, INTERVAL, fetch)
         } else if source.contains("://") {
-            return Err(wrong("expected an http(s) URL or a file".to_owned()).into());
+            return Err(SettingError::of_flag("jwt-jwks", "expected an http(s) URL or a file").into());
         } else {
             let file = PathBuf::from(source);
             reloaded(vec![file.clone()], move || {
@@ -124,9 +137,10 @@ mod tokens {
         Ok(access.with_tokens(Tokens::new(keys, expected)))
     }
 
-    async fn fetch(client: Client, url: String) -> anyhow::Result<Keys> {
-        let answer = client.get(&url).send().await?.error_for_status()?;
-        Ok(Keys::parse(&answer.bytes().await?)?)
+    async fn fetch(client: Client, url: Url) -> anyhow::Result<Keys> {
+        let answer = client.get(url).send().await.and_then(reqwest::Response::error_for_status);
+        let text = answer.map_err(reqwest::Error::without_url)?.bytes().await.map_err(reqwest::Error::without_url)?;
+        Ok(Keys::parse(&text)?)
     }
 }
 

@@ -1,7 +1,6 @@
 //! `/health` and `/metrics` of the commands that run until they are stopped.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -35,13 +34,11 @@ pub(crate) struct EdgeAdminArgs {
 }
 
 impl EdgeAdminArgs {
-    /// The exit code of a health check, where one was asked for. `listen` is the API's address, and `certificate` the file of
-    /// its certificate where it serves HTTPS.
-    pub(crate) fn health_check(self, listen: SocketAddr, certificate: Option<&Path>) -> Option<ExitCode> {
-        match (self.admin_listen, certificate) {
-            (Some(address), _) => self.health_check.run(address, &[]),
-            (None, None) => self.health_check.run(listen, &[]),
-            (None, Some(file)) => self.health_check.run_over(listen, &[], |stream| tls::own::connect(stream, file)),
+    /// The exit code of a health check, where one was asked for. `listen` is the API's address, which may serve HTTPS.
+    pub(crate) fn health_check(self, listen: SocketAddr, is_https: bool) -> Option<ExitCode> {
+        match self.admin_listen {
+            None if is_https => self.health_check.run_over(listen, &[], tls::own::connect),
+            address => self.health_check.run(address.unwrap_or(listen), &[]),
         }
     }
 

@@ -77,11 +77,13 @@ pub(crate) async fn serve(
                 match &tls {
                     None => connect(stream, router, peer, timeouts, watcher),
                     Some(tls) => {
-                        let handshake = tls.accept(stream);
+                        let handshake = shutdown.clone().run_until_cancelled_owned(tls.accept(stream));
                         tokio::spawn(async move {
                             match handshake.await {
-                                Ok(stream) => connect(stream, router, peer, timeouts, watcher),
-                                Err(error) => tracing::debug!(%error, %peer, "TLS handshake failed"),
+                                Some(Ok(stream)) => connect(stream, router, peer, timeouts, watcher),
+                                Some(Err(error)) => tracing::debug!(%error, %peer, "TLS handshake failed"),
+                                // No request has begun.
+                                None => {}
                             }
                         });
                     }

@@ -75,11 +75,13 @@ fn linger(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    if let Some(code) = args.admin.health_check(args.listen, args.tls.certificate()) {
+    if let Some(code) = args.admin.health_check(args.listen, args.tls.is_on()) {
         return Ok(code);
     }
     let tls = args.tls.load()?;
-    let access = args.access.load().await?;
+    let Some(access) = shutdown.run_until_cancelled(args.access.load()).await.transpose()? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let kafka = args.broker.settings()?;
     let socket = BoundSocket::at(args.listen, "listen")?;
     let health = args.admin.start(socket.address(), &shutdown)?;
@@ -105,8 +107,14 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
     health.set("kafka", Status::Ok);
     let routes = args.admin.beside(edge.router(), access);
     let listener = socket.listen()?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    tracing::info!(listen = %listener.local_addr()?, scheme, kafka = kafka.bootstrap_servers, "serving");
+    let (address, scheme) = (listener.local_addr()?, if tls.is_some() { "https" } else { "http" });
+    let credentials = args.access.credentials();
+    tracing::info!(listen = %address, scheme, credentials, kafka = kafka.bootstrap_servers, "serving");
+    if credentials == "none" && !address.ip().is_loopback() {
+        tracing::warn!(
+            "whoever reaches this address may call everything: --api-keys or --jwt-jwks asks for credentials"
+        );
+    }
     tokio::select! {
         () = http_server::serve(listener, routes, args.http, tls, shutdown) => Ok(ExitCode::SUCCESS),
         () = fatal.cancelled() => anyhow::bail!("the Kafka producer failed with a fatal error"),

@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub struct Installation {
     /// What answers HTTPS.
     pub edge: Edge,
+    /// Requests a second that API Gateway lets pass.
+    pub throttle_rate: u32,
     /// The function's memory.
     pub function_memory_mib: u32,
     /// MSK's brokers, and copies of each record are as many as three.
@@ -22,6 +24,8 @@ pub struct Installation {
     pub storage_max_gib: u32,
     /// EC2 instances for the consumers, at least.
     pub instances: u32,
+    /// And at most.
+    pub instances_max: u32,
     /// Processor units that the consumers' least tasks reserve; an instance has 2,048.
     pub task_cpu: u32,
     /// And those of the edge, behind a load balancer.
@@ -85,6 +89,7 @@ mod tests {
         };
         for (name, made) in examples() {
             let Installation { broker_type, storage_gib, storage_max_gib, instances, instance_type, .. } = &made;
+            let Installation { instances_max, throttle_rate, .. } = &made;
             let Installation { database_min_capacity, database_max_capacity, database_instances, .. } = &made;
             for setting in [
                 format!(
@@ -94,7 +99,12 @@ mod tests {
                     "{{ min_capacity = {database_min_capacity}, max_capacity = {database_max_capacity}, instances = {database_instances},"
                 ),
                 format!(r#"instances = {{ types = ["{instance_type}","#),
-                format!("min = {instances},"),
+                format!("min = {instances}, max = {instances_max},"),
+                // dev has the default of `api.throttle`.
+                match name.as_str() {
+                    "dev" => "api       = { reserved_concurrency".to_owned(),
+                    _ => format!("throttle             = {{ rate = {throttle_rate},"),
+                },
                 // What `task_cpu` is the sum of: cpu x min, beside the defaults of consumers.tf.
                 match name.as_str() {
                     "dev" => "{ max = 1 }".to_owned(),

@@ -127,6 +127,13 @@ fn edge(
     let body = f64::from(workload.batch) * f64::from(workload.value_bytes);
     match installation.edge {
         Edge::ApiGateway => {
+            let rate = workload.events_per_second / f64::from(workload.batch);
+            let throttle = f64::from(installation.throttle_rate);
+            if rate > throttle {
+                bill.warnings.push(format!(
+                    "{rate:.0} requests a second are more than api.throttle lets pass ({throttle:.0}): raise it"
+                ));
+            }
             let metered = requests * (body / METERED_REQUEST).ceil().max(1.0);
             bill.add(Stage::Edge, "API Gateway", metered / 1e6, "million requests", prices.http_api(metered));
             bill.add(
@@ -150,9 +157,8 @@ fn edge(
         }
         Edge::LoadBalancer => {
             bill.add(Stage::Edge, "load balancer", HOURS, "hours", HOURS * prices.load_balancer_hour);
-            // One unit is a gigabyte an hour; connections are kept alive.
-            let gb_an_hour = requests / HOURS * (body + HTTP_OVERHEAD) / GIB;
-            let units = gb_an_hour.max(workload.events_per_second / f64::from(workload.batch) / 1e4) * HOURS;
+            // One unit is a gigabyte an hour; connections are kept alive, so that their number asks for less.
+            let units = requests * (body + HTTP_OVERHEAD) / GIB;
             bill.add(Stage::Edge, "its capacity units", units, "unit-hours", units * prices.load_balancer_unit_hour);
             let with_edge = Instances::of(installation, workload, true).number;
             let more = with_edge - Instances::of(installation, workload, false).number;
@@ -177,7 +183,8 @@ fn kafka(
 
     let record = f64::from(workload.value_bytes) + RECORD_OVERHEAD;
     let copies = brokers.min(3.0);
-    let written = workload.events_per_second * workload.kind.records() * record;
+    let (written_records, read_records) = workload.kind.records();
+    let written = workload.events_per_second * written_records * record;
     let kept = written * f64::from(workload.kafka_days) * DAY * copies / GIB;
     let least = f64::from(installation.storage_gib) * brokers;
     let most = f64::from(installation.storage_max_gib) * brokers;
@@ -193,7 +200,7 @@ fn kafka(
 
     // Copies between brokers are free. A client is in another zone than a partition's leader two times of three.
     let apart = (brokers - 1.0).max(0.0) / brokers;
-    let crossing = 2.0 * events * workload.kind.records() * record * apart / GIB;
+    let crossing = (written_records + read_records) * events * record * apart / GIB;
     bill.add(Stage::Kafka, "traffic between zones", crossing, "GB", crossing * prices.between_zones_gb);
     Ok(())
 }
@@ -207,7 +214,8 @@ impl Instances {
     fn of(installation: &Installation, workload: &Workload, has_edge: bool) -> Self {
         let rate = workload.events_per_second;
         let mut reserved = f64::from(installation.task_cpu);
-        let mut busy = rate * workload.kind.records() * CONSUMER_CPU;
+        let (_, read_records) = workload.kind.records();
+        let mut busy = rate * read_records * CONSUMER_CPU;
         if has_edge {
             reserved += f64::from(installation.edge_task_cpu);
             busy += rate / f64::from(workload.batch) * REQUEST_CPU + rate * EVENT_CPU;
@@ -224,6 +232,11 @@ fn consumers(
     workload: &Workload,
 ) -> Result<(), CostError> {
     let instances = Instances::of(installation, workload, false).number;
+    let all = Instances::of(installation, workload, installation.edge == Edge::LoadBalancer).number;
+    let most = f64::from(installation.instances_max);
+    if all > most {
+        bill.warnings.push(format!("{all:.0} instances are more than instances.max ({most:.0}): raise it"));
+    }
     let hour = price_of("instances", &prices.instance_hour, &installation.instance_type)?;
     bill.add(Stage::Consumers, "instances on demand", instances, "instances", instances * HOURS * hour);
     let disks = instances * f64::from(installation.disk_gib);

@@ -35,12 +35,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Records on Kafka for one event, its own included.
-    pub(crate) fn records(self) -> f64 {
+    /// Records on Kafka for one event, its own included, and how often consumers read one of them.
+    pub(crate) fn records(self) -> (f64, f64) {
         match self {
-            Self::Event | Self::Notification => 1.0,
-            Self::Order => 2.0,
-            Self::Login => 1.01,
+            Self::Event | Self::Notification => (1.0, 1.0),
+            // The payment is read by the event store and by the notifier.
+            Self::Order => (2.0, 3.0),
+            Self::Login => (1.01, 1.01),
         }
     }
 

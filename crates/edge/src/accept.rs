@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -161,6 +162,7 @@ pub(crate) struct RequestContext {
     time: String,
     caller: Option<TraceParent>,
     sender: Option<Sender>,
+    has_refused: AtomicBool,
 }
 
 impl RequestContext {
@@ -169,12 +171,20 @@ impl RequestContext {
             time: format!("{:.3}", jiff::Timestamp::now()),
             caller: traceparent(headers),
             sender: extensions.get().cloned(),
+            has_refused: AtomicBool::new(false),
         }
     }
 
-    /// Checks that the sender may write to a topic.
+    /// Checks that the sender may write to a topic. The first refusal of a request is a line of the audit.
     pub(crate) fn check_topic(&self, topic: &str) -> Result<(), Problem> {
-        self.sender.as_ref().map_or(Ok(()), |sender| sender.check(&access::write_scope(topic)))
+        let Some(sender) = &self.sender else { return Ok(()) };
+        let scope = access::write_scope(topic);
+        sender.check(&scope).inspect_err(|_| {
+            if !self.has_refused.swap(true, Ordering::Relaxed) {
+                let (address, reason) = (sender.address.map(tracing::field::display), format!("{} lacks {scope}", sender.name));
+                tracing::warn!(target: "audit", method = "POST", path = "/events", address, reason, "credential refused");
+            }
+        })
     }
 
     /// An event's attributes, with who sent it.

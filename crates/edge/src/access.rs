@@ -1,6 +1,7 @@
 //! Who may call what: the port that decides it, asked before a request's body is read.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse as _;
-use http::StatusCode;
+use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 
 use crate::body::discard;
 use crate::deadline::Deadline;
@@ -48,6 +50,8 @@ pub struct Sender {
     pub kind: &'static str,
     /// What it may do.
     pub scopes: Arc<Scopes>,
+    /// Where it calls from, as far as that is known.
+    pub address: Option<IpAddr>,
 }
 
 /// What a credential allows: `orders.write`, `events.read` and so on; `*` is everything, `*.read` all that is read.
@@ -109,12 +113,14 @@ impl Sender {
     /// Checks that it may do this.
     ///
     /// # Errors
-    /// The answer, 403.
+    /// The answer, 403 as RFC 6750 says.
     pub fn check(&self, scope: &str) -> Result<(), Problem> {
         if self.scopes.allow(scope) {
             return Ok(());
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, format!("{} is not allowed {scope}", self.name)))
+        let problem = Problem::new(StatusCode::FORBIDDEN, format!("{} is not allowed {scope}", self.name));
+        let challenge = HeaderValue::from_static(r#"Bearer error="insufficient_scope""#);
+        Err(problem.with_header(WWW_AUTHENTICATE, challenge))
     }
 }
 
@@ -196,7 +202,7 @@ mod tests {
             vec![("ce_subject".to_owned(), "a".to_owned()), ("ce_authid".to_owned(), "root".to_owned())];
         sign(&mut attributes, None);
         assert_eq!(attributes.len(), 2, "where senders are not known, extensions are the client's own");
-        let shop = Sender { name: "shop".into(), kind: "api_key", scopes: Arc::default() };
+        let shop = Sender { name: "shop".into(), kind: "api_key", scopes: Arc::default(), address: None };
         sign(&mut attributes, Some(&shop));
         let expected = [("ce_subject", "a"), ("ce_authtype", "api_key"), ("ce_authid", "shop")];
         assert_eq!(attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));

@@ -32,6 +32,19 @@ impl SettingError {
     pub fn of_flag(flag: &str, problem: impl Into<String>) -> Self {
         Self::new(settings::name(flag), problem)
     }
+
+    /// Refuses empty variables of these flags. An empty variable counts as not set, which is no safe default for what
+    /// protects something.
+    ///
+    /// # Errors
+    /// The first that is empty.
+    pub fn refuse_empty(flags: &[&str]) -> Result<(), Self> {
+        let is_empty = |flag: &&&str| std::env::var_os(settings::variable(flag)).is_some_and(|value| value.is_empty());
+        match flags.iter().find(is_empty) {
+            Some(flag) => Err(Self::of_flag(flag, "is empty: give it a value, or do not set the variable")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The exit code for `error`: [`WRONG_SETTING`] if it is or comes from a [`SettingError`], else [`FAILURE`].

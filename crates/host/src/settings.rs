@@ -53,7 +53,7 @@ pub fn name(flag: &str) -> String {
 }
 
 /// The variable of a flag.
-fn variable(flag: &str) -> String {
+pub(crate) fn variable(flag: &str) -> String {
     let name = flag.replace('-', "_").to_uppercase();
     match flag {
         "kafka" => "KAFKA_BOOTSTRAP_SERVERS".to_owned(),

@@ -40,16 +40,18 @@ pub async fn handle(kafka: &KafkaSettings, event: LambdaEvent<Value>) -> Result<
     };
     let applied = apply(kafka, given.as_ref().unwrap_or(catalogue()), options).await;
     let report = applied.map_err(|error| failed("TopicsFailed", error.to_string()))?;
+    let (outcome, changed) = (report.outcome.as_str(), report.changed().join(", "));
+    if report.outcome == Outcome::Planned {
+        tracing::info!(outcome, changed, "topics apply");
+    } else {
+        tracing::info!(target: "audit", outcome, changed, "topics apply");
+    }
     match report.outcome {
         Outcome::Refused => {
             let refusals = report.refusals().join("; ");
             Err(failed("TopicsRefused", format!("nothing was changed: {refusals}")))
         }
-        Outcome::Applied | Outcome::Planned => {
-            let (outcome, changed) = (report.outcome.as_str(), report.changed().join(", "));
-            tracing::info!(target: "audit", outcome, changed, "topics apply");
-            Ok(report.to_json())
-        }
+        Outcome::Applied | Outcome::Planned => Ok(report.to_json()),
     }
 }
 

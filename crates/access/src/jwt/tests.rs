@@ -66,6 +66,21 @@ async fn a_token_of_each_kind_of_key_is_accepted() {
     }
 }
 
+/// While an issuer changes its key, both are published, and some issuers do not name them.
+#[tokio::test]
+async fn each_of_several_keys_without_a_name_is_tried() {
+    let [mut one, mut other] = ["1", "2"].map(Issuer::p256);
+    for issuer in [&mut one, &mut other] {
+        issuer.jwk.as_object_mut().unwrap().remove("kid");
+    }
+    let tokens = tokens(&[&one.jwk, &other.jwk, &Issuer::ed25519("3").jwk], false);
+    for issuer in [one, other] {
+        assert_eq!(&*tokens.sender(&issuer.token(&claims())).unwrap().name, "shop");
+    }
+    let stranger = encode(&Header::new(Algorithm::ES256), &claims(), &Issuer::p256("1").signing).unwrap();
+    assert!(tokens.sender(&stranger).unwrap_err().to_string().contains("signature is wrong"));
+}
+
 #[tokio::test]
 async fn openssl_has_signed_this_one() {
     let jwk = json!({"kty": "RSA", "alg": "RS256", "kid": "rsa-1", "e": "AQAB", "n": MODULUS});
@@ -107,7 +122,6 @@ async fn every_other_token_is_refused_with_its_reason() {
     };
     let unsigned = issuer.token(&claims()).rsplit_once('.').unwrap().0.to_owned() + ".";
     let of_other = Issuer::p256("3").token(&claims());
-    let nameless = encode(&Header::new(Algorithm::ES256), &claims(), &issuer.signing).unwrap();
     // Signed with the published key as a secret.
     let secret = EncodingKey::from_secret(issuer.jwk["x"].as_str().unwrap().as_bytes()).unwrap();
     let hmac =
@@ -123,8 +137,8 @@ async fn every_other_token_is_refused_with_its_reason() {
         (issuer.token(&json!({"iss": ISSUER, "sub": "a", "exp": FAR})), "a claim is missing"),
         (stranger.token(&claims()), "signature is wrong"),
         (of_other, "unknown key"),
-        (nameless, "unknown key"),
-        (hmac, "no signed JSON Web Token"),
+        (hmac, "unknown key"),
+        (with("nbf", json!("soon")), "a claim is malformed"),
         (unsigned, "signature is wrong"),
         ("a.b.c".to_owned(), "no signed JSON Web Token"),
         (format!("a.b.{}", "c".repeat(20_000)), "no signed JSON Web Token"),

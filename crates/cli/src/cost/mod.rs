@@ -176,6 +176,13 @@ impl Args {
 
 /// Estimates and writes the bill.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    /// The edge's limit of a request.
+    const REQUEST_LIMIT: u64 = 5 << 20;
+    let request = u64::from(args.batch.get()) * u64::from(args.size);
+    if request > REQUEST_LIMIT {
+        let problem = format!("{} events of {} bytes are more than the 5 MiB of a request", args.batch, args.size);
+        return Err(SettingError::of_flag("batch", problem).into());
+    }
     let (prices, prices_as_of) = args.prices()?;
     let (installation, workload) = (args.installation()?, args.workload());
     let estimate = estimate(&prices, &installation, &workload).map_err(|error| wrong_type(&error))?;

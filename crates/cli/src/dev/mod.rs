@@ -90,7 +90,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    if let Some(code) = args.admin.health_check(args.listen, None) {
+    if let Some(code) = args.admin.health_check(args.listen, false) {
         return Ok(code);
     }
     // Transparent huge pages would double the resident memory of this process, which matters on a laptop.

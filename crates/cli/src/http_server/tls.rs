@@ -41,14 +41,15 @@ impl TlsArgs {
     /// # Errors
     /// A file is no certificate or no key, or they do not fit.
     pub(crate) fn load(&self) -> Result<Option<Tls>, SettingError> {
+        SettingError::refuse_empty(&["tls-cert", "tls-key"])?;
         let (Some(cert), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) else { return Ok(None) };
         let files = vec![cert.clone(), key.clone()];
         reloaded(files, move || config(&cert, &key)).map(|config| Some(Tls(config)))
     }
 
-    /// The certificate's file.
-    pub(crate) fn certificate(&self) -> Option<&Path> {
-        self.tls_cert.as_deref()
+    /// Whether TLS was asked for.
+    pub(crate) fn is_on(&self) -> bool {
+        self.tls_cert.is_some()
     }
 }
 
@@ -83,7 +84,8 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-/// A connection to a server of one's own, for the health check: its certificate is the file's, whatever name and issuer it has.
+/// A connection to this machine's own server, for the health check. It may have any certificate: what it is asked for is whether
+/// it serves.
 pub(crate) mod own {
     use std::net::TcpStream;
 
@@ -92,28 +94,21 @@ pub(crate) mod own {
     use rustls::pki_types::{ServerName, UnixTime};
     use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
 
-    use super::{Arc, CertificateDer, Path, certificates, crypto, io};
+    use super::{Arc, CertificateDer, crypto, io};
 
     #[derive(Debug)]
-    struct Same {
-        certificate: CertificateDer<'static>,
-        algorithms: WebPkiSupportedAlgorithms,
-    }
+    struct Any(WebPkiSupportedAlgorithms);
 
-    impl ServerCertVerifier for Same {
+    impl ServerCertVerifier for Any {
         fn verify_server_cert(
             &self,
-            certificate: &CertificateDer<'_>,
+            _: &CertificateDer<'_>,
             _: &[CertificateDer<'_>],
             _: &ServerName<'_>,
             _: &[u8],
             _: UnixTime,
         ) -> Result<ServerCertVerified, Error> {
-            if *certificate == self.certificate {
-                Ok(ServerCertVerified::assertion())
-            } else {
-                Err(Error::General("another certificate than that of --tls-cert".to_owned()))
-            }
+            Ok(ServerCertVerified::assertion())
         }
 
         fn verify_tls12_signature(
@@ -122,7 +117,7 @@ pub(crate) mod own {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            verify_tls12_signature(message, certificate, signature, &self.algorithms)
+            verify_tls12_signature(message, certificate, signature, &self.0)
         }
 
         fn verify_tls13_signature(
@@ -131,30 +126,24 @@ pub(crate) mod own {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            verify_tls13_signature(message, certificate, signature, &self.algorithms)
+            verify_tls13_signature(message, certificate, signature, &self.0)
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.algorithms.supported_schemes()
+            self.0.supported_schemes()
         }
     }
 
-    /// TLS over a connection to the server with this certificate.
-    pub(crate) fn connect(
-        stream: TcpStream,
-        certificate: &Path,
-    ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
-        let chain = certificates(certificate).map_err(io::Error::other)?;
-        let certificate = chain.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
+    /// TLS over a connection.
+    pub(crate) fn connect(stream: TcpStream) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
         let provider = crypto::ring::default_provider();
-        let verifier = Same { certificate, algorithms: provider.signature_verification_algorithms };
+        let verifier = Any(provider.signature_verification_algorithms);
         let config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        // No name is looked at.
         let name = ServerName::IpAddress(stream.peer_addr()?.ip().into());
         let client = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
         Ok(StreamOwned::new(client, stream))

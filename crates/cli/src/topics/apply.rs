@@ -72,7 +72,12 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         plan: PlanOptions { replication: args.replication, allows_shorter_retention: args.shorten_retention },
     };
     let applied = millrace_topics::apply(&args.broker.settings()?, &catalogue, options).await;
-    let report = applied.map_err(topics_error)?;
+    let report = applied.map_err(topics_error).inspect_err(|error| {
+        if !args.dry_run {
+            // Some topics may have been changed before.
+            tracing::info!(target: "audit", actor = audit::actor(), outcome = "failed", %error, "topics apply");
+        }
+    })?;
     if report.outcome != Outcome::Planned {
         let (outcome, changed) = (report.outcome.as_str(), report.changed().join(", "));
         tracing::info!(target: "audit", actor = audit::actor(), outcome, changed, "topics apply");

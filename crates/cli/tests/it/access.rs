@@ -107,6 +107,7 @@ async fn an_api_key_says_who_sent_an_event_and_what_it_may_do() {
     for path in ["/events/1", "/metrics"] {
         let answer = edge.get(path, Some(&shop)).await;
         assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(answer.headers()["www-authenticate"], r#"Bearer error="insufficient_scope""#, "{path}");
         assert!(answer.text().await.unwrap().contains("shop is not allowed"), "{path}");
     }
 
@@ -148,6 +149,8 @@ async fn an_api_key_says_who_sent_an_event_and_what_it_may_do() {
     assert_eq!(audit[0]["message"], "credential refused", "{log}");
     assert_eq!((&audit[0]["reason"], &audit[0]["path"]), (&json!("no credential"), &json!("/orders")), "{log}");
     assert!(audit.iter().any(|line| line["reason"] == "shop lacks events.read"), "{log}");
+    let by_topic = audit.iter().filter(|line| line["path"] == "/events" && line["reason"] == "shop lacks events.write");
+    assert_eq!(by_topic.count(), 2, "one a request: {log}");
     assert!(audit.iter().all(|line| line["address"] == "127.0.0.1"), "{log}");
     assert!(!log.contains(&shop) && !log.contains("millrace_guess"), "no credential is logged");
 }
@@ -217,9 +220,16 @@ async fn https_is_served_and_a_renewed_certificate_is_taken() {
     eventually(BOUND, "the new certificate is used", taken).await;
     assert!(first.get(format!("{}/health", edge.url)).send().await.is_err(), "the old one is not");
 
+    // A pair that is not taken harms nothing: it serves, and its health check says so.
     fs::write(&cert, "no certificate").unwrap();
     assert_eq!(edge.order(None).await, StatusCode::ACCEPTED);
+    let checked = Millrace::new(check.into_iter().chain(arguments)).run().await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let silent = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let stopped = std::time::Instant::now();
     edge.stop().await;
+    assert!(stopped.elapsed() < Duration::from_secs(8), "a handshake that does not come holds up no stop");
+    drop(silent);
 }
 
 #[tokio::test]
@@ -240,6 +250,9 @@ async fn wrong_settings_are_named() {
         assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
         assert!(ended.stderr.contains(said), "{arguments:?}: {}", ended.stderr);
     }
+    let empty = Millrace::new(["serve", "--kafka", "127.0.0.1:1"]).env("MILLRACE_API_KEYS", "").run().await;
+    assert_eq!(empty.code, Some(2), "an empty variable would leave all open: {empty:?}");
+    assert!(empty.stderr.contains("--api-keys (MILLRACE_API_KEYS): is empty"), "{empty:?}");
     let unknown = Millrace::new(["api-key", "shop", "--scopes", "order.write"]).run().await;
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(unknown.stderr.contains("there is no scope order.write") && unknown.stdout.is_empty(), "{unknown:?}");

@@ -110,11 +110,12 @@ async fn the_json_adds_up() {
 #[tokio::test]
 async fn an_unknown_region_or_file_is_named() {
     for (arguments, said) in [
-        (["--region", "mars-1"], ["--region (MILLRACE_REGION)", "us-east-1"]),
-        (["--broker-type", "kafka.z9.tiny"], ["--broker-type (MILLRACE_BROKER_TYPE)", "kafka.m7g.large"]),
-        (["--prices", "/nowhere.json"], ["--prices (MILLRACE_PRICES)", "/nowhere.json"]),
+        (&["--region", "mars-1"] as &[_], ["--region (MILLRACE_REGION)", "us-east-1"]),
+        (&["--broker-type", "kafka.z9.tiny"], ["--broker-type (MILLRACE_BROKER_TYPE)", "kafka.m7g.large"]),
+        (&["--batch", "5000", "--size", "262144"], ["--batch (MILLRACE_BATCH)", "5 MiB"]),
+        (&["--prices", "/nowhere.json"], ["--prices (MILLRACE_PRICES)", "/nowhere.json"]),
     ] {
-        let ended = Millrace::new(["cost"].into_iter().chain(arguments)).run().await;
+        let ended = Millrace::new(["cost"].into_iter().chain(arguments.iter().copied())).run().await;
         assert_eq!(ended.code, Some(2), "{}", ended.stderr);
         assert!(said.iter().all(|part| ended.stderr.contains(part)), "{}", ended.stderr);
     }

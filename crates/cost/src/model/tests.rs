@@ -111,12 +111,26 @@ fn what_does_not_fit_is_a_warning_and_a_type_without_price_an_error() {
     let bill = estimate(&prices(), &production, &Workload { events_per_second: 100_000.0, ..workload() }).unwrap();
     assert!(bill.warnings.iter().any(|warning| warning.contains("kafka.storage_max_gib")), "{:?}", bill.warnings);
     assert!(bill.warnings.iter().any(|warning| warning.contains("database.max_capacity")), "{:?}", bill.warnings);
+    assert!(bill.warnings.iter().any(|warning| warning.contains("api.throttle")), "{:?}", bill.warnings);
     let nearly = estimate(&prices(), &production, &Workload { events_per_second: 2_300.0, ..workload() }).unwrap();
     assert!(nearly.warnings.iter().any(|warning| warning.contains("85 % raise an alarm")), "{:?}", nearly.warnings);
 
     let unknown = Installation { broker_type: "kafka.z9.tiny".to_owned(), ..production };
     let error = estimate(&prices(), &unknown, &workload()).unwrap_err().to_string();
     assert!(error.contains("kafka.z9.tiny") && error.contains("kafka.m7g.large"), "{error}");
+}
+
+/// An order is a record, read by payments, and a payment is one more, read twice: five transfers of 1,324 bytes, of which two of
+/// three are between zones. 5,256 million x 5 x 1,324 x 2/3 = 21,603.5 GB x 0.02
+#[test]
+fn a_payment_is_read_by_two_consumers() {
+    let orders = Workload { kind: Kind::Order, ..workload() };
+    let bill = estimate(&prices(), &example("production").unwrap(), &orders).unwrap();
+    let found = dollars(&bill, Stage::Kafka, "traffic between zones");
+    assert!((found - 432.07).abs() < 0.02, "{found}");
+    let many = Workload { events_per_second: 300_000.0, ..orders };
+    let bill = estimate(&prices(), &example("production").unwrap(), &many).unwrap();
+    assert!(bill.warnings.iter().any(|warning| warning.contains("instances.max (12)")), "{:?}", bill.warnings);
 }
 
 #[test]

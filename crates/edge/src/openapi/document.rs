@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as Described, ResponseBuilder};
 use utoipa::{IntoResponses, OpenApi};
 
+use crate::access::Needs;
 use crate::problem::{FieldProblem, PROBLEM_JSON, ProblemBody};
 
 /// The document as JSON, indented.
@@ -16,13 +21,43 @@ use crate::problem::{FieldProblem, PROBLEM_JSON, ProblemBody};
 /// It cannot be written as JSON.
 pub fn render() -> Result<String, serde_json::Error> {
     let mut document = Document::openapi();
-    // utoipa's are the names of modules.
-    for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+    for (path, item) in &mut document.paths.paths {
+        let needs = crate::routes::Requirements::new();
+        for (method, operation) in [(Method::GET, &mut item.get), (Method::POST, &mut item.post)] {
+            let Some(operation) = operation else { continue };
+            // utoipa's are the names of modules.
             operation.tags = None;
+            if needs.of(&method, path) != Needs::Nothing {
+                guarded(operation);
+            }
         }
     }
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key, or a JSON Web Token"));
+    components.add_security_scheme(BEARER, SecurityScheme::Http(bearer.build()));
+    let key = ApiKeyValue::with_description("X-API-Key", "An API key");
+    components.add_security_scheme(API_KEY, SecurityScheme::ApiKey(ApiKey::Header(key)));
     document.to_pretty_json().map(|document| document + "\n")
+}
+
+const BEARER: &str = "bearer";
+const API_KEY: &str = "apiKey";
+
+/// Adds what a route answers where the edge asks for credentials or limits rates, which its settings say.
+fn guarded(operation: &mut Operation) {
+    for (status, text) in [
+        (StatusCode::UNAUTHORIZED, "No valid credential, where the edge asks for one"),
+        (StatusCode::FORBIDDEN, "The credential does not allow this"),
+        (StatusCode::TOO_MANY_REQUESTS, "Too many requests of this caller, or too many large ones at once"),
+    ] {
+        operation.responses.responses.insert(status.as_str().to_owned(), problem(status, text).into());
+    }
+    let none: [&str; 0] = [];
+    operation.security = Some(vec![
+        SecurityRequirement::default(),
+        SecurityRequirement::new(BEARER, none),
+        SecurityRequirement::new(API_KEY, none),
+    ]);
 }
 
 /// The document's `info`, routes and shared components.
@@ -62,8 +97,6 @@ impl IntoResponses for WriteProblems {
                 StatusCode::BAD_REQUEST,
                 "The body does not match its media type, or the `Idempotency-Key` is invalid or repeated",
             ),
-            (StatusCode::UNAUTHORIZED, "No valid credential, where the edge asks for one"),
-            (StatusCode::FORBIDDEN, "The credential does not allow this"),
             (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"),
             (StatusCode::PAYLOAD_TOO_LARGE, "More than 262,144 bytes an event, or 5 MiB a request once decompressed"),
             (
@@ -71,7 +104,6 @@ impl IntoResponses for WriteProblems {
                 "Unsupported media type or content coding; `Accept` or `Accept-Encoding` lists the supported ones",
             ),
             (StatusCode::UNPROCESSABLE_ENTITY, "Fields are missing or invalid: `errors` names each"),
-            (StatusCode::TOO_MANY_REQUESTS, "Too many requests of this caller, or too many large ones at once"),
             (StatusCode::INTERNAL_SERVER_ERROR, "Nothing was written, and a retry does not help"),
             (StatusCode::SERVICE_UNAVAILABLE, "Nothing was written"),
             (StatusCode::GATEWAY_TIMEOUT, "The outcome is unknown; retry with the same `Idempotency-Key`"),

@@ -75,7 +75,8 @@ impl LogFilter {
     fn with_chatty_quiet(&self) -> Targets {
         let default = self.0.default_level().unwrap_or(LevelFilter::OFF);
         let quiet = CHATTY.map(|target| (target, default.min(LevelFilter::WARN)));
-        let audit = if default == LevelFilter::OFF { default } else { default.max(LevelFilter::INFO) };
+        let is_off = self.0.default_level() == Some(LevelFilter::OFF);
+        let audit = if is_off { LevelFilter::OFF } else { default.max(LevelFilter::INFO) };
         // The later of two directives for a target wins: the user's.
         let own = Targets::new().with_default(default).with_targets(quiet).with_target(AUDIT, audit);
         own.with_targets(self.0.clone())
@@ -261,7 +262,7 @@ mod tests {
         let with = |filter| logged(filter, LogFormat::Text, false, act).lines().count();
         assert_eq!(
             ["trace", "info", "warn", "error", "off", "info,audit=off", "millrace=debug"].map(with),
-            [1, 1, 1, 1, 0, 0, 0]
+            [1, 1, 1, 1, 0, 0, 1]
         );
     }
 
