@@ -51,7 +51,7 @@ fn write_value(line: &mut Vec<u8>, value: Option<&[u8]>) {
 }
 
 /// Replaces the line breaks of valid JSON: strings hold none, so all of them are white space.
-fn on_one_line(json: &str) -> Cow<'_, str> {
+pub(super) fn on_one_line(json: &str) -> Cow<'_, str> {
     let is_break = |c: char| matches!(c, '\n' | '\r');
     if json.contains(is_break) { json.replace(is_break, " ").into() } else { json.into() }
 }

@@ -1,6 +1,7 @@
 //! `millrace tail`: prints the records of a topic as they arrive.
 
 mod bound;
+mod cloud_event_line;
 mod from;
 mod json_line;
 mod printer;
@@ -31,6 +32,7 @@ Examples:
   millrace tail events --from beginning --count 1   the oldest available
   millrace tail events --until-end --json           all records, then exit
   millrace tail payments --json | jq .value.status  for other programs
+  millrace tail orders --until-end --cloudevents    for POST /events again
 
 JSON: topic, partition, offset, timestamp (ms), key (text or null), headers (a list of [name, value]), value (the JSON \
 as it was written, else the text, else {\"base64\": …}; null for a tombstone). In keys and headers U+FFFD replaces bytes \
@@ -59,6 +61,9 @@ pub(crate) struct Args {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+    /// Print one CloudEvent a line, as POST /events takes them (application/x-ndjson); tombstones are left out
+    #[arg(long, conflicts_with = "json")]
+    cloudevents: bool,
     #[command(flatten)]
     broker: BrokerArgs,
 }
@@ -67,7 +72,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let broker = Broker::connect(&args.broker).await?;
     let topics = BTreeMap::from([(args.topic.clone(), broker.partitions(&args.topic)?)]);
-    let format = if args.json { Format::Json } else { Format::Text };
+    let format = match (args.json, args.cloudevents) {
+        (true, _) => Format::Json,
+        (false, true) => Format::CloudEvents,
+        (false, false) => Format::Text,
+    };
     let mut printer = Printer::new(format, args.count);
     let first =
         async || broker.cluster.first_offsets(&topics, BROKER_TIMEOUT).await.map(|offsets| by_partition(&offsets));

@@ -6,13 +6,15 @@ use std::num::NonZeroU64;
 use anstream::AutoStream;
 use millrace_kafka::Record;
 
-use super::{json_line, text_line};
+use super::{cloud_event_line, json_line, text_line};
 
 /// How a record is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// One JSON object a line.
     Json,
+    /// One CloudEvent a line.
+    CloudEvents,
     /// For a person; in colour on a terminal.
     Text,
 }
@@ -29,7 +31,7 @@ impl Printer {
     pub(super) fn new(format: Format, count: Option<NonZeroU64>) -> Self {
         let stdout = io::BufWriter::new(io::stdout());
         let out: Box<dyn Write + Send> = match format {
-            Format::Json => Box::new(stdout),
+            Format::Json | Format::CloudEvents => Box::new(stdout),
             Format::Text => {
                 let colours = AutoStream::choice(&io::stdout());
                 Box::new(AutoStream::new(Box::new(stdout) as Box<dyn Write + Send>, colours))
@@ -42,6 +44,7 @@ impl Printer {
     pub(super) fn line(&self, record: &Record<'_>) -> Vec<u8> {
         match self.format {
             Format::Json => json_line::of(record),
+            Format::CloudEvents => cloud_event_line::of(record),
             Format::Text => text_line::of(record).into_bytes(),
         }
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a test failure")]
 
 mod access;
+mod backup;
 mod broken_brokers;
 mod configuration;
 mod consume;
