@@ -9,5 +9,6 @@ mod http;
 mod metrics;
 mod notifier;
 mod parity;
+mod pictures;
 mod program;
 mod spans;
