@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -34,6 +34,7 @@ pub(super) struct Endpoint {
     host: HeaderValue,
     path: PathAndQuery,
     content_type: HeaderValue,
+    authorization: Option<HeaderValue>,
 }
 
 /// A response: status and body.
@@ -63,10 +64,15 @@ struct Open {
 }
 
 impl Endpoint {
-    /// Resolves `target`, for requests to `route`'s path with bodies of `content_type`.
+    /// Resolves `target`, for requests to `path` with bodies of `content_type`, and `authorization` where there is one.
     ///
     /// Fails when the host does not resolve, or the machine has no trusted certificates.
-    pub(super) async fn resolve(target: &Target, path: &str, content_type: &'static str) -> anyhow::Result<Self> {
+    pub(super) async fn resolve(
+        target: &Target,
+        path: &str,
+        content_type: &'static str,
+        authorization: Option<HeaderValue>,
+    ) -> anyhow::Result<Self> {
         let addresses: Vec<_> = tokio::net::lookup_host((target.host(), target.port()))
             .await
             .with_context(|| format!("no address for the host of {target}"))?
@@ -77,6 +83,7 @@ impl Endpoint {
             host: target.host_header()?,
             path: target.path(path)?,
             content_type: HeaderValue::from_static(content_type),
+            authorization,
         })
     }
 
@@ -87,6 +94,9 @@ impl Endpoint {
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.clone());
         headers.insert(CONTENT_TYPE, self.content_type.clone());
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
         if let Some(service) = payload.service {
             headers.insert(X_SERVICE, HeaderValue::from_static(service));
         }

@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::HeaderValue;
 use millrace_host::settings::{self, whole_number};
 use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
@@ -70,6 +71,11 @@ pub(crate) struct Args {
     /// 8080 of this machine]
     #[arg(long, value_name = "URL")]
     url: Option<Target>,
+
+    /// An API key or a token, for an edge that asks for one; better given as the variable, which other users of the machine
+    /// do not see
+    #[arg(long, value_name = "KEY", value_parser = bearer)]
+    api_key: Option<HeaderValue>,
 
     /// Data directory of a running millrace dev
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
@@ -152,6 +158,16 @@ async fn run_with_output(
     Ok(if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The header that shows a key or a token. It is not written to logs.
+fn bearer(key: &str) -> Result<HeaderValue, String> {
+    let header = HeaderValue::from_str(&format!("Bearer {key}"));
+    let mut header = header
+        .map_err(|_| "must be visible ASCII".to_owned())
+        .and_then(|header| if key.is_empty() { Err("must not be empty".to_owned()) } else { Ok(header) })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
 async fn measure(args: &Args, target: &Target, seed: u64, stop: &CancellationToken) -> anyhow::Result<Report> {
     let duration = match (args.count, args.duration) {
         (None, None) => Some(DEFAULT_DURATION),
@@ -161,7 +177,7 @@ async fn measure(args: &Args, target: &Target, seed: u64, stop: &CancellationTok
     let requests = Requests::new(args.kind, args.batch.get(), seed, jiff::Timestamp::now);
     let route = requests.route();
     let run = Run {
-        endpoint: Endpoint::resolve(target, route.path, route.content_type).await?,
+        endpoint: Endpoint::resolve(target, route.path, route.content_type, args.api_key.clone()).await?,
         requests,
         schedule,
         connections: args.connections,

@@ -133,6 +133,13 @@ async fn an_api_key_says_who_sent_an_event_and_what_it_may_do() {
         assert_eq!((order.header("ce_authid"), order.header("ce_authtype")), (Some("shop"), Some("api_key")));
     }
 
+    // The load generator has a key, too.
+    let load = ["load", "--url", &edge.url, "--kind", "order", "--count", "20"];
+    let refused = Millrace::new(load).run().await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stdout.contains("401") || refused.stderr.contains("401"), "{refused:?}");
+    Millrace::new(load).env("MILLRACE_API_KEY", &shop).run().await.ok();
+
     // The file is read again; a wrong one is not taken.
     let (other, other_entry) = new_key("other", "*").await;
     fs::write(&file, format!("{entry}\n{other_entry}")).unwrap();
