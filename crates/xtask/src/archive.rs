@@ -9,16 +9,29 @@ use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+/// How much work to make a zip smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// A second.
+    Quick,
+    /// Half a minute and more, for three per cent (zopfli).
+    Best,
+}
+
 /// A zip with the program as `bootstrap`, which Lambda starts.
 ///
 /// # Errors
 /// The program is larger than a zip can hold.
-pub(crate) fn zip(program: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
+pub(crate) fn zip(program: &[u8], effort: Effort) -> zip::result::ZipResult<Vec<u8>> {
     const EXECUTABLE: u32 = 0o755;
-    const BEST: i64 = 9;
+    // Above deflate's own nine levels: so many iterations more of zopfli.
+    let level = match effort {
+        Effort::Quick => 6,
+        Effort::Best => 9 + 5,
+    };
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(BEST))
+        .compression_level(Some(level))
         .last_modified_time(DateTime::default())
         .unix_permissions(EXECUTABLE);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
@@ -45,8 +58,8 @@ mod tests {
     #[test]
     fn a_zip_holds_the_executable_and_is_the_same_each_time() {
         let program = b"a program".repeat(1_000);
-        let bytes = zip(&program).unwrap();
-        assert_eq!(bytes, zip(&program).unwrap());
+        let bytes = zip(&program, Effort::Best).unwrap();
+        assert_eq!(bytes, zip(&program, Effort::Best).unwrap());
         assert!(bytes.len() < program.len(), "it is compressed");
 
         let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();

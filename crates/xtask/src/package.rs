@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use cargo_metadata::MetadataCommand;
 
-use crate::archive;
+use crate::archive::{self, Effort};
 use crate::build::{self, Architecture};
 use crate::functions::{self, Function};
 use crate::manifest::{Artifact, Manifest};
@@ -58,7 +58,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             } else {
                 build::program(function, architecture, root)?
             };
-            let zip = archive::zip(&program).with_context(|| format!("cannot pack {}", function.program))?;
+            let effort = if args.for_tests { Effort::Quick } else { Effort::Best };
+            let zip = archive::zip(&program, effort).with_context(|| format!("cannot pack {}", function.program))?;
             let (sha256, bytes) = (archive::sha256(&zip), u64::try_from(zip.len())?);
             let artifact = Artifact::named(&function.program, architecture.as_str(), sha256, bytes);
             let path = out.join(&artifact.file);
