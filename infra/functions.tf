@@ -13,7 +13,7 @@ locals {
       reserved_concurrency = function.is_http ? var.api.reserved_concurrency : -1
       environment          = merge(local.kafka_environment, function.has_database ? local.database_environment : {}, var.environment)
       policies             = merge(local.kafka_policies[name], function.has_database ? local.database_policies : {})
-    } if !function.is_http || var.edge == "api_gateway"
+    } if function.is_http ? var.edge == "api_gateway" : name != "topics" || var.topics.by_function
   }
 
   # The manifest's artifact, or the one that function_sha256 names.
@@ -44,6 +44,8 @@ module "function" {
 
 # The topics, before anything reads or writes them. A refusal fails the apply; nothing was changed then.
 resource "aws_lambda_invocation" "topics" {
+  count = var.topics.by_function ? 1 : 0
+
   function_name = module.function["topics"].name
   qualifier     = module.function["topics"].alias
 

@@ -8,6 +8,11 @@ output "bootstrap_servers" {
   value       = local.kafka.bootstrap_servers
 }
 
+output "kafka_cluster_arn" {
+  description = "The MSK cluster. Null for another Kafka."
+  value       = local.kafka.cluster_arn
+}
+
 output "image_repositories" {
   description = "Where each program's image is pushed to."
   value       = local.image_repositories
@@ -15,7 +20,7 @@ output "image_repositories" {
 
 output "topics" {
   description = "What the last apply did to the topics."
-  value       = jsondecode(aws_lambda_invocation.topics.result)
+  value       = one([for invocation in aws_lambda_invocation.topics : jsondecode(invocation.result)])
 }
 
 output "bucket" {

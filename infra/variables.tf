@@ -150,13 +150,15 @@ variable "topics" {
   description = <<-END
     partitions: of each topic but those of dead letters, in place of the catalogue's; catalogue: a topics.json of yours in
     place of Millrace's; replication: copies of each partition; shorten_retention: whether a shorter retention, which deletes
-    records, is allowed. A function applies it, and refuses what would lose records before anything is changed.
+    records, is allowed. A function applies it, and refuses what would lose records before anything is changed; with
+    by_function = false there is none, and topics-native (or you) makes them.
   END
   type = object({
     partitions        = optional(number)
     catalogue         = optional(string)
     replication       = optional(number, 3)
     shorten_retention = optional(bool, false)
+    by_function       = optional(bool, true)
   })
   default  = {}
   nullable = false

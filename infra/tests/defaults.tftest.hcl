@@ -24,12 +24,12 @@ run "defaults" {
   }
 
   assert {
-    condition     = jsondecode(aws_lambda_invocation.topics.input).catalogue == jsondecode(file("../crates/domain/topics.json"))
+    condition     = jsondecode(aws_lambda_invocation.topics[0].input).catalogue == jsondecode(file("../crates/domain/topics.json"))
     error_message = "The topics that are applied must be the catalogue's."
   }
 
   assert {
-    condition     = jsondecode(aws_lambda_invocation.topics.input).replication == 3 && !jsondecode(aws_lambda_invocation.topics.input).shorten_retention
+    condition     = jsondecode(aws_lambda_invocation.topics[0].input).replication == 3 && !jsondecode(aws_lambda_invocation.topics[0].input).shorten_retention
     error_message = "Topics have three copies, and no retention becomes shorter, unless that is said."
   }
 

@@ -112,3 +112,16 @@ run "everything_exists" {
     error_message = "Without MSK's metrics nothing is said about lag."
   }
 }
+
+run "topics_by_terraform" {
+  command = plan
+
+  variables {
+    topics = { by_function = false }
+  }
+
+  assert {
+    condition     = length(aws_lambda_invocation.topics) == 0 && join(",", keys(module.function)) == "api"
+    error_message = "Without the function nothing makes topics here."
+  }
+}

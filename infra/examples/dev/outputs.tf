@@ -12,3 +12,8 @@ output "topics" {
   description = "What the last apply did to the topics."
   value       = module.millrace.topics
 }
+
+output "kafka_cluster_arn" {
+  description = "The MSK cluster."
+  value       = module.millrace.kafka_cluster_arn
+}

@@ -17,3 +17,8 @@ output "alarm_topic_arn" {
   description = "The topic of all alarms: subscribe a pager to it."
   value       = module.millrace.alarm_topic_arn
 }
+
+output "kafka_cluster_arn" {
+  description = "The MSK cluster."
+  value       = module.millrace.kafka_cluster_arn
+}
