@@ -64,7 +64,7 @@ pub(crate) fn for_tests(function: &Function, root: &Path, target: &Path) -> anyh
 /// Where what is shipped is built: OpenSSL has the path of its build in it, so that is the same everywhere.
 const TARGET: &str = "/tmp/millrace-package";
 
-/// Builds the program with the profile `dist`, and returns its bytes.
+/// Builds the program with the profile `function`, and returns its bytes.
 ///
 /// # Errors
 /// cargo-lambda is missing or fails.
@@ -72,7 +72,7 @@ pub(crate) fn program(function: &Function, architecture: Architecture, root: &Pa
     let folder = Path::new(TARGET).join("lambda").join(&function.program);
     let zig = Zig::write(architecture)?;
     let status = Command::new("cargo")
-        .args(["lambda", "build", "--profile", "dist", "--output-format", "binary", "--locked"])
+        .args(["lambda", "build", "--profile", "function", "--output-format", "binary", "--locked"])
         .args(["--package", &function.package, architecture.flag()])
         .current_dir(root)
         .env("CARGO_TARGET_DIR", TARGET)
