@@ -15,6 +15,7 @@ test  java    $jre        java-21-openjdk-headless  jre21-openjdk-headless  open
 test  mvn     maven       maven                     maven                   maven          Apache Maven (mvn)
 test  kill    procps      util-linux                util-linux              -              the program kill
 test  initdb  postgresql  postgresql-server         postgresql              postgresql@17  the server programs of PostgreSQL (initdb)
+test  curl    curl        curl                      curl                    curl           curl
 test  promtool prometheus golang-github-prometheus  prometheus              prometheus     Prometheus's checker (promtool)
 END
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use millrace_store::Store;
 use millrace_testkit::kafka::{Isolation, RawRecord};
+use millrace_testkit::missing::skip;
 use millrace_testkit::{Kafka, Postgres, eventually, kafka};
 use tokio::process::Command;
 
@@ -19,6 +20,16 @@ const PAGE: &str = include_str!("../../../../docs/backup.md");
 fn command(heading: &str, nth: usize) -> &'static str {
     let section = PAGE.split("\n## ").find(|section| section.starts_with(heading)).expect("the heading");
     section.split("```sh\n").nth(nth + 1).and_then(|rest| rest.split("```").next()).expect("the command")
+}
+
+/// Whether these programs are here; says what is skipped where one is not.
+fn has(programs: &[&str]) -> bool {
+    let is_missing = |program: &&&str| std::process::Command::new(program).arg("--version").output().is_err();
+    let missing = programs.iter().find(is_missing);
+    if let Some(program) = missing {
+        skip(program, "it does not start; scripts/test installs it");
+    }
+    missing.is_none()
 }
 
 /// Runs a command by a shell, with this program on its path.
@@ -59,6 +70,9 @@ async fn stopped(running: Running) {
 /// A backup, more events, a loss of everything, the restore: the event store reads what came after the backup again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_database_gets_what_came_after_its_backup() {
+    if !has(&["pg_dump", "pg_restore", "psql"]) {
+        return;
+    }
     let Some(kafka) = kafka::dedicated(|builder| builder).await else { return };
     let Some(postgres) = Postgres::shared().await else { return };
     let database = postgres.database().await;
@@ -109,6 +123,9 @@ async fn edge(kafka: &Kafka) -> (Running, String) {
 /// Orders of one cluster, put onto another: the same keys, values, ids, times and extensions.
 #[tokio::test(flavor = "multi_thread")]
 async fn records_are_put_back_as_they_were() {
+    if !has(&["curl", "split"]) {
+        return;
+    }
     let Some(one) = kafka::dedicated(|builder| builder).await else { return };
     let Some(other) = kafka::dedicated(|builder| builder).await else { return };
     let (first, url) = edge(&one).await;
