@@ -1,16 +1,16 @@
 //! The edge's port: credentials first, then the rate.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use millrace_edge::{Access, Needs, Problem, Sender};
+use millrace_edge::{Access, Problem, Sender, audit_refusal};
 
 use crate::client_address::{PeerAddress, of_client};
-use crate::{ApiKeys, Caller, RateLimit, Reloaded};
+use crate::rate_limit::Caller;
+use crate::{ApiKeys, RateLimit, Reloaded};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -65,15 +65,13 @@ impl AccessControl {
         Self { proxies, ..self }
     }
 
-    #[cfg(feature = "jwt")]
-    fn has_tokens(&self) -> bool {
-        self.tokens.is_some()
-    }
-
-    #[cfg(not(feature = "jwt"))]
-    #[allow(clippy::unused_self, reason = "as with the feature")]
-    fn has_tokens(&self) -> bool {
-        false
+    /// Whether callers must show a credential.
+    fn asks_for_credentials(&self) -> bool {
+        #[cfg(feature = "jwt")]
+        if self.tokens.is_some() {
+            return true;
+        }
+        self.keys.is_some()
     }
 
     /// Who sent a request: by its token or key.
@@ -100,41 +98,26 @@ impl AccessControl {
 }
 
 impl Access for AccessControl {
-    fn admit(&self, request: &Parts, needs: Needs) -> Result<Option<Sender>, Problem> {
-        if needs == Needs::Nothing {
-            return Ok(None);
-        }
+    fn admit(&self, request: &Parts) -> Result<Option<Sender>, Problem> {
         let peer = request.extensions.get::<PeerAddress>().map(|PeerAddress(address)| *address);
         let address = peer.map(|peer| of_client(&request.headers, peer, self.proxies));
-        if self.keys.is_none() && !self.has_tokens() {
-            return address.map_or(Ok(()), |address| self.count(&Caller::at(address))).map(|()| None);
+        let count_address = || address.map_or(Ok(()), |address| self.count(&Caller::at(address)));
+        if !self.asks_for_credentials() {
+            return count_address().map(|()| None);
         }
         match self.identify(&request.headers) {
             Ok(sender) => {
                 self.count(&Caller::Sender(sender.kind, Arc::clone(&sender.name)))?;
-                if let Needs::Scope(scope) = needs {
-                    sender
-                        .check(scope)
-                        .inspect_err(|_| audit(request, address, &format!("{} lacks {scope}", sender.name)))?;
-                }
                 Ok(Some(Sender { address, ..sender }))
             }
             Err(refusal) => {
                 // Guesses are counted by address.
-                if let Some(address) = address {
-                    self.count(&Caller::at(address))?;
-                }
-                audit(request, address, &refusal.to_string());
+                count_address()?;
+                audit_refusal(&request.method, request.uri.path(), address, &refusal.to_string());
                 Err(refusal.problem())
             }
         }
     }
-}
-
-/// A line for each refused credential.
-fn audit(request: &Parts, address: Option<IpAddr>, reason: &str) {
-    let address = address.map(tracing::field::display);
-    tracing::warn!(target: "audit", method = %request.method, path = request.uri.path(), address, reason, "credential refused");
 }
 
 /// Why a request has no sender.

@@ -16,7 +16,7 @@ type Hash = [u8; 32];
 
 /// A key, known by its hash alone. A plain SHA-256 is enough: keys are 256 random bits, which nobody guesses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiKey {
+struct ApiKey {
     hash: Hash,
     sender: Sender,
 }

@@ -13,8 +13,7 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// A client's address. Each proxy appends the address of whoever called it to `X-Forwarded-For`, so with so many proxies of one's
 /// own the client is that many from the end; what is before it, the client may have made up. Without as many entries it is the
 /// first one, and without the header the peer.
-#[must_use]
-pub fn of_client(headers: &HeaderMap, peer: IpAddr, proxies: usize) -> IpAddr {
+pub(crate) fn of_client(headers: &HeaderMap, peer: IpAddr, proxies: usize) -> IpAddr {
     let Some(from_end) = proxies.checked_sub(1) else { return peer };
     let fields = headers.get_all(FORWARDED_FOR).iter().filter_map(|field| field.to_str().ok());
     let addresses: Vec<&str> = fields.flat_map(|field| field.split(',')).map(str::trim).collect();

@@ -13,10 +13,10 @@ mod rate_limit;
 mod reload;
 
 pub use access_control::AccessControl;
-pub use api_keys::{ApiKey, ApiKeys, ApiKeysError};
-pub use client_address::{PeerAddress, of_client};
+pub use api_keys::{ApiKeys, ApiKeysError};
+pub use client_address::PeerAddress;
 pub use new_key::NewKey;
-pub use rate_limit::{Caller, RateLimit};
+pub use rate_limit::RateLimit;
 #[cfg(feature = "jwt")]
 pub use reload::fetched_again;
 pub use reload::{Reloaded, reloaded};

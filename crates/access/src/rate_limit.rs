@@ -14,7 +14,7 @@ use crate::client_address::counted;
 
 /// Who is counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Caller {
+pub(crate) enum Caller {
     /// A sender with a credential: its kind and its name.
     Sender(&'static str, Arc<str>),
     /// An address, where there is none.
@@ -23,8 +23,7 @@ pub enum Caller {
 
 impl Caller {
     /// The caller at an address; one IPv6 network is one.
-    #[must_use]
-    pub fn at(address: IpAddr) -> Self {
+    pub(crate) fn at(address: IpAddr) -> Self {
         Self::Address(counted(address))
     }
 }
@@ -54,20 +53,14 @@ impl<C: Clock + Clone> RateLimit<C> {
     ///
     /// # Errors
     /// The time after which the caller may try again.
-    pub fn count(&self, caller: &Caller) -> Result<(), Duration> {
+    pub(crate) fn count(&self, caller: &Caller) -> Result<(), Duration> {
         self.limiter.check_key(caller).map_err(|until| until.wait_time_from(self.clock.now()))
     }
 
     /// Forgets the callers that have not called for so long that they have all of their burst again.
-    pub fn forget_idle(&self) {
+    pub(crate) fn forget_idle(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
-    }
-
-    /// How many callers are remembered.
-    #[must_use]
-    pub fn callers(&self) -> usize {
-        self.limiter.len()
     }
 }
 
@@ -108,9 +101,9 @@ mod tests {
         for host in 0..=255 {
             limit.count(&Caller::at([203, 0, 113, host].into())).unwrap();
         }
-        assert_eq!(limit.callers(), 256);
+        assert_eq!(limit.limiter.len(), 256);
         clock.advance(Duration::from_secs(3));
         limit.forget_idle();
-        assert_eq!(limit.callers(), 0);
+        assert_eq!(limit.limiter.len(), 0);
     }
 }

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use millrace_domain::event::EventType;
 use millrace_domain::json::{Document, write_string};
 use millrace_domain::traceparent::TraceParent;
@@ -181,8 +181,7 @@ impl RequestContext {
         let scope = access::write_scope(topic);
         sender.check(&scope).inspect_err(|_| {
             if !self.has_refused.swap(true, Ordering::Relaxed) {
-                let (address, reason) = (sender.address.map(tracing::field::display), format!("{} lacks {scope}", sender.name));
-                tracing::warn!(target: "audit", method = "POST", path = "/events", address, reason, "credential refused");
+                sender.audit_lack(&scope, &Method::POST, "/events");
             }
         })
     }

@@ -11,7 +11,7 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse as _;
 use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 
 use crate::body::discard;
 use crate::deadline::Deadline;
@@ -23,19 +23,19 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Decides who may call.
 pub trait Access: Send + Sync {
-    /// Whether a request may be answered, and who sent it; none where callers need not say who they are.
+    /// Who sent a request; none where callers need not say who they are. What the sender may do is checked by the edge.
     ///
     /// # Errors
-    /// The answer: 401 without a valid credential, 403 where it does not allow this, 429 where there were too many.
-    fn admit(&self, request: &Parts, needs: Needs) -> Result<Option<Sender>, Problem>;
+    /// The answer: 401 without a valid credential, 429 where there were too many requests.
+    fn admit(&self, request: &Parts) -> Result<Option<Sender>, Problem>;
 }
 
 /// What a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
+pub(crate) enum Needs {
     /// Nothing: all may call this.
     Nothing,
-    /// Some credential. What it must allow depends on the events, each of which is checked.
+    /// What [`Access`] asks for. What a credential must allow depends on the events, each of which is checked.
     Credential,
     /// A credential that allows this.
     Scope(&'static str),
@@ -73,6 +73,10 @@ pub const SCOPES: [&str; 9] = [
 
 const EVERYTHING: [&str; 3] = ["*", "*.read", "*.write"];
 
+fn is_known(scope: &str) -> bool {
+    SCOPES.contains(&scope) || EVERYTHING.contains(&scope)
+}
+
 impl Scopes {
     /// These scopes.
     ///
@@ -80,7 +84,6 @@ impl Scopes {
     /// The first that does not exist.
     pub fn new<T: Into<String>>(scopes: impl IntoIterator<Item = T>) -> Result<Self, String> {
         let scopes: BTreeSet<String> = scopes.into_iter().map(Into::into).collect();
-        let is_known = |scope: &str| SCOPES.contains(&scope) || EVERYTHING.contains(&scope);
         match scopes.iter().find(|scope| !is_known(scope)) {
             Some(unknown) => Err(unknown.clone()),
             None => Ok(Self(scopes)),
@@ -89,8 +92,7 @@ impl Scopes {
 
     /// Those of these that exist.
     pub fn known<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Self {
-        let is_known = |scope: &&str| SCOPES.contains(scope) || EVERYTHING.contains(scope);
-        Self(scopes.into_iter().filter(is_known).map(str::to_owned).collect())
+        Self(scopes.into_iter().filter(|scope| is_known(scope)).map(str::to_owned).collect())
     }
 
     /// Everything.
@@ -122,6 +124,17 @@ impl Sender {
         let challenge = HeaderValue::from_static(r#"Bearer error="insufficient_scope""#);
         Err(problem.with_header(WWW_AUTHENTICATE, challenge))
     }
+
+    /// A line of the audit: it asked for what it may not do.
+    pub(crate) fn audit_lack(&self, scope: &str, method: &Method, path: &str) {
+        audit_refusal(method, path, self.address, &format!("{} lacks {scope}", self.name));
+    }
+}
+
+/// A line of the audit: a credential that was refused, or that does not allow what was asked for. It names no credential.
+pub fn audit_refusal(method: &Method, path: &str, address: Option<IpAddr>, reason: &str) {
+    let address = address.map(tracing::field::display);
+    tracing::warn!(target: "audit", %method, path, address, reason, "credential refused");
 }
 
 /// The extensions that say who sent an event (CloudEvents' extension "Auth Context"). A client cannot set them where the
@@ -142,30 +155,41 @@ pub(crate) fn write_scope(topic: &str) -> String {
     format!("{topic}.write")
 }
 
-/// Asks `access` before each request of these routes.
+/// Asks `access` before each request of these routes that needs something.
 pub fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>, access: Arc<dyn Access>) -> Router<S> {
     let needs = routes::Requirements::new();
-    router.layer(middleware::from_fn(move |mut request: Request, next: Next| {
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
         let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let needs = needs.of(request.method(), path);
         let access = Arc::clone(&access);
         async move {
-            let (head, body) = request.into_parts();
-            match access.admit(&head, needs) {
+            let (mut head, body) = request.into_parts();
+            match admitted(&*access, &head, needs) {
                 Err(problem) => {
                     discard(&head.headers, body, Deadline::after(REFUSAL_TIMEOUT)).await;
                     problem.into_response()
                 }
                 Ok(sender) => {
-                    request = Request::from_parts(head, body);
                     if let Some(sender) = sender {
-                        request.extensions_mut().insert(sender);
+                        head.extensions.insert(sender);
                     }
-                    next.run(request).await
+                    next.run(Request::from_parts(head, body)).await
                 }
             }
         }
     }))
+}
+
+/// Who sent a request that has what it needs.
+fn admitted(access: &dyn Access, request: &Parts, needs: Needs) -> Result<Option<Sender>, Problem> {
+    if needs == Needs::Nothing {
+        return Ok(None);
+    }
+    let sender = access.admit(request)?;
+    if let (Some(sender), Needs::Scope(scope)) = (&sender, needs) {
+        sender.check(scope).inspect_err(|_| sender.audit_lack(scope, &request.method, request.uri.path()))?;
+    }
+    Ok(sender)
 }
 
 #[cfg(test)]

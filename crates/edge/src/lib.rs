@@ -35,7 +35,7 @@ use self::observe::ObserveLayer;
 pub use self::openapi::document::render as render_openapi;
 use self::stored::NoDatabase;
 use self::telemetry::{BatchMetrics, RequestMetrics};
-pub use access::{Access, Needs, SCOPES, Scopes, Sender, guard};
+pub use access::{Access, SCOPES, Scopes, Sender, audit_refusal, guard};
 #[cfg(feature = "database")]
 pub use database::LazyDatabase;
 pub use deadline::RequestDeadline;

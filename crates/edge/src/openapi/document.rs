@@ -14,6 +14,7 @@ use utoipa::{IntoResponses, OpenApi};
 
 use crate::access::Needs;
 use crate::problem::{FieldProblem, PROBLEM_JSON, ProblemBody};
+use crate::routes::Requirements;
 
 /// The document as JSON, indented.
 ///
@@ -21,8 +22,8 @@ use crate::problem::{FieldProblem, PROBLEM_JSON, ProblemBody};
 /// It cannot be written as JSON.
 pub fn render() -> Result<String, serde_json::Error> {
     let mut document = Document::openapi();
+    let needs = Requirements::new();
     for (path, item) in &mut document.paths.paths {
-        let needs = crate::routes::Requirements::new();
         for (method, operation) in [(Method::GET, &mut item.get), (Method::POST, &mut item.post)] {
             let Some(operation) = operation else { continue };
             // utoipa's are the names of modules.
