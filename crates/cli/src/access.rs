@@ -1,13 +1,14 @@
 //! Who may call `millrace serve`, and how often.
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use millrace_access::{AccessControl, ApiKeys, RateLimit, reloaded};
 use millrace_edge::Access;
 use millrace_host::exit::SettingError;
+use millrace_host::setting_file;
 use millrace_host::settings::whole_number;
 
 /// Settings of credentials and rates. Without any, all may call everything, as often as they like.
@@ -52,21 +53,22 @@ impl AccessArgs {
         if self.jwt_use_scopes && self.jwt_jwks.is_none() {
             return Err(SettingError::of_flag("jwt-use-scopes", "needs --jwt-jwks").into());
         }
+        if self.api_keys.is_none() && self.jwt_jwks.is_none() && self.rate_limit.is_none() {
+            return Ok(None);
+        }
         let mut access = AccessControl::default().behind(self.trusted_proxies);
-        let mut is_needed = false;
         if let Some(file) = self.api_keys.clone() {
-            access = access.with_keys(reloaded(vec![file.clone()], move || api_keys(&file))?);
-            is_needed = true;
+            let files = vec![file.clone()];
+            let read = move || setting_file::read("api-keys", &file, ApiKeys::parse);
+            access = access.with_keys(reloaded(files, read)?);
         }
         if let (Some(source), Some(issuer), Some(audience)) = (&self.jwt_jwks, &self.jwt_issuer, &self.jwt_audience) {
             access = tokens::accepted(access, source, issuer, audience, self.jwt_use_scopes).await?;
-            is_needed = true;
         }
         if let Some(rate) = self.rate_limit {
             access = access.with_limit(RateLimit::new(rate, self.rate_limit_burst.unwrap_or(rate)));
-            is_needed = true;
         }
-        Ok(is_needed.then(|| Arc::new(access) as Arc<dyn Access>))
+        Ok(Some(Arc::new(access)))
     }
 
     /// What callers must show.
@@ -80,12 +82,6 @@ impl AccessArgs {
     }
 }
 
-fn api_keys(file: &Path) -> Result<ApiKeys, SettingError> {
-    let wrong = |problem: String| SettingError::of_flag("api-keys", format!("{}: {problem}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    ApiKeys::parse(&text).map_err(|error| wrong(error.to_string()))
-}
-
 #[cfg(feature = "jwt")]
 mod tokens {
     use std::path::PathBuf;
@@ -95,6 +91,7 @@ mod tokens {
     use millrace_access::jwt::{Expected, Keys, Tokens};
     use millrace_access::{AccessControl, fetched_again, reloaded};
     use millrace_host::exit::SettingError;
+    use millrace_host::setting_file;
     use reqwest::Client;
     use url::Url;
 
@@ -126,12 +123,8 @@ mod tokens {
             return Err(SettingError::of_flag("jwt-jwks", "expected an http(s) URL or a file").into());
         } else {
             let file = PathBuf::from(source);
-            reloaded(vec![file.clone()], move || {
-                let wrong =
-                    |problem: String| SettingError::of_flag("jwt-jwks", format!("{}: {problem}", file.display()));
-                let text = std::fs::read(&file).map_err(|error| wrong(error.to_string()))?;
-                Keys::parse(&text).map_err(|error| wrong(error.to_string()))
-            })?
+            let files = vec![file.clone()];
+            reloaded(files, move || setting_file::read("jwt-jwks", &file, |text| Keys::parse(text.as_bytes())))?
         };
         let expected = Expected { issuer: issuer.to_owned(), audience: audience.to_owned(), has_scopes };
         Ok(access.with_tokens(Tokens::new(keys, expected)))

@@ -15,6 +15,7 @@ pub mod listen;
 pub mod process;
 #[cfg(feature = "database")]
 pub mod retention;
+pub mod setting_file;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

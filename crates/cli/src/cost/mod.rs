@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use millrace_cost::{CostError, Edge, Installation, Kind, PriceBook, Prices, Workload, crossover, estimate, example};
 use millrace_host::exit::SettingError;
+use millrace_host::setting_file;
 use millrace_host::settings::whole_number;
 
 use self::report::Report;
@@ -159,11 +160,7 @@ impl Args {
     fn prices(&self) -> Result<(Prices, String), SettingError> {
         let mut book = match &self.prices {
             None => PriceBook::built_in(),
-            Some(path) => {
-                let wrong = |problem: String| SettingError::of_flag("prices", format!("{}: {problem}", path.display()));
-                let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-                PriceBook::read(&text).map_err(|error| wrong(error.to_string()))?
-            }
+            Some(path) => setting_file::read("prices", path, PriceBook::read)?,
         };
         let known: Vec<_> = book.regions.keys().cloned().collect();
         let prices = book.regions.remove(&self.region).ok_or_else(|| {

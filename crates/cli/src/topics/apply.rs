@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use millrace_domain::catalogue::{Catalogue, catalogue};
 use millrace_domain::topic_plan::PlanOptions;
 use millrace_host::exit::SettingError;
+use millrace_host::setting_file;
 use millrace_host::settings::whole_number;
 use millrace_topics::{ApplyOptions, Outcome};
 
@@ -58,9 +59,7 @@ pub(super) struct Args {
 impl Args {
     fn read_catalogue(&self) -> Result<Cow<'static, Catalogue>, SettingError> {
         let Some(path) = &self.catalogue else { return Ok(Cow::Borrowed(catalogue())) };
-        let wrong = |problem: String| SettingError::of_flag("catalogue", format!("{}: {problem}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        Catalogue::read(&text).map(Cow::Owned).map_err(|error| wrong(error.to_string()))
+        setting_file::read("catalogue", path, Catalogue::read).map(Cow::Owned)
     }
 }
 
