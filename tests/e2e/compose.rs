@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use millrace_broker::apache::KAFKA_VERSION;
-use millrace_domain::catalogue::catalogue;
+use millrace_domain::catalogue::{Consumer, catalogue};
 use millrace_testkit::missing::skip;
 use serde_json::{Map, Value};
 
@@ -19,10 +19,9 @@ fn services() -> Map<String, Value> {
     document["services"].as_object().unwrap().clone()
 }
 
-/// The containers' programs: an entry of the catalogue that another's program has belongs to that.
-fn consumers() -> Vec<&'static str> {
-    let names = catalogue().consumers.iter().map(|consumer| &*consumer.name);
-    names.filter(|name| *name != "login-insights-files").collect()
+/// The consumers that are programs: what login-insights-files does is in the program of login-insights.
+pub(crate) fn programs() -> impl Iterator<Item = &'static Consumer> {
+    catalogue().consumers.iter().filter(|consumer| consumer.name != "login-insights-files")
 }
 
 #[test]
@@ -30,7 +29,7 @@ fn every_consumer_of_the_catalogue_is_a_service_that_is_watched() {
     let services = services();
     let scraped: Value = serde_saphyr::from_str(PROMETHEUS).unwrap();
     let scraped = scraped["scrape_configs"].to_string();
-    for name in consumers().into_iter().chain(["edge"]) {
+    for name in programs().map(|consumer| &*consumer.name).chain(["edge"]) {
         let program = if name == "edge" { "millrace".to_owned() } else { format!("millrace-{name}") };
         let service = &services[name];
         assert_eq!(service["image"], format!("{program}:${{MILLRACE_TAG:-0.1.0}}"));

@@ -1,7 +1,8 @@
 //! The pictures in the documentation name what there is.
 
-use millrace_domain::catalogue::catalogue;
 use serde_json::{Map, Value};
+
+use crate::compose::programs;
 
 /// The lines of a picture: from the first that has `begins` to the first after it that has `ends`.
 fn picture(text: &'static str, begins: &str, ends: &str) -> &'static str {
@@ -21,8 +22,7 @@ fn the_pictures_of_aws_have_every_function_and_consumer() {
         for function in functions.keys() {
             assert!(picture.contains(&format!("function {function}")), "no function {function} in {picture}");
         }
-        // What the files' consumer does is login-insights'.
-        for consumer in catalogue().consumers.iter().filter(|consumer| consumer.name != "login-insights-files") {
+        for consumer in programs() {
             assert!(picture.contains(&consumer.name), "no {} in {picture}", consumer.name);
         }
     }
@@ -31,7 +31,7 @@ fn the_pictures_of_aws_have_every_function_and_consumer() {
 #[test]
 fn the_picture_of_the_readme_has_every_consumer_and_its_topics() {
     let flow = picture(include_str!("../../README.md"), "the edge: one router, three hosts", "\n```\n");
-    for consumer in catalogue().consumers.iter().filter(|consumer| consumer.name != "login-insights-files") {
+    for consumer in programs() {
         assert!(flow.contains(&consumer.name), "no {} in {flow}", consumer.name);
         for topic in consumer.reads.iter().chain(&consumer.writes) {
             assert!(flow.contains(topic.as_str()), "no {topic}, which {} reads or writes, in {flow}", consumer.name);

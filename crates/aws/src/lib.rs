@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-pub use aws_config::{Region, SdkConfig};
+pub use aws_config::SdkConfig;
 
 /// The environment's configuration, to be loaded.
 #[must_use]

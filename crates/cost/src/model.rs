@@ -160,8 +160,7 @@ fn edge(
             // One unit is a gigabyte an hour; connections are kept alive, so that their number asks for less.
             let units = requests * (body + HTTP_OVERHEAD) / GIB;
             bill.add(Stage::Edge, "its capacity units", units, "unit-hours", units * prices.load_balancer_unit_hour);
-            let with_edge = Instances::of(installation, workload, true).number;
-            let more = with_edge - Instances::of(installation, workload, false).number;
+            let more = instances(installation, workload, true) - instances(installation, workload, false);
             let hour = price_of("instances", &prices.instance_hour, &installation.instance_type)?;
             let disks = f64::from(installation.disk_gib) * prices.disk_gb_month;
             bill.add(Stage::Edge, "more instances", more, "instances", more * (HOURS * hour + disks));
@@ -206,23 +205,17 @@ fn kafka(
 }
 
 /// The instances that tasks need: for what they reserve, and for what they do.
-struct Instances {
-    number: f64,
-}
-
-impl Instances {
-    fn of(installation: &Installation, workload: &Workload, has_edge: bool) -> Self {
-        let rate = workload.events_per_second;
-        let mut reserved = f64::from(installation.task_cpu);
-        let (_, read_records) = workload.kind.records();
-        let mut busy = rate * read_records * CONSUMER_CPU;
-        if has_edge {
-            reserved += f64::from(installation.edge_task_cpu);
-            busy += rate / f64::from(workload.batch) * REQUEST_CPU + rate * EVENT_CPU;
-        }
-        let needed = (reserved / INSTANCE_UNITS).ceil().max((busy / USABLE_PROCESSORS).ceil());
-        Self { number: needed.max(f64::from(installation.instances)) }
+fn instances(installation: &Installation, workload: &Workload, has_edge: bool) -> f64 {
+    let rate = workload.events_per_second;
+    let (_, read_records) = workload.kind.records();
+    let mut reserved = f64::from(installation.task_cpu);
+    let mut busy = rate * read_records * CONSUMER_CPU;
+    if has_edge {
+        reserved += f64::from(installation.edge_task_cpu);
+        busy += rate / f64::from(workload.batch) * REQUEST_CPU + rate * EVENT_CPU;
     }
+    let needed = (reserved / INSTANCE_UNITS).ceil().max((busy / USABLE_PROCESSORS).ceil());
+    needed.max(f64::from(installation.instances))
 }
 
 fn consumers(
@@ -231,8 +224,8 @@ fn consumers(
     installation: &Installation,
     workload: &Workload,
 ) -> Result<(), CostError> {
-    let instances = Instances::of(installation, workload, false).number;
-    let all = Instances::of(installation, workload, installation.edge == Edge::LoadBalancer).number;
+    let all = instances(installation, workload, installation.edge == Edge::LoadBalancer);
+    let instances = instances(installation, workload, false);
     let most = f64::from(installation.instances_max);
     if all > most {
         bill.warnings.push(format!("{all:.0} instances are more than instances.max ({most:.0}): raise it"));

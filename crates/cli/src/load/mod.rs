@@ -160,10 +160,11 @@ async fn run_with_output(
 
 /// The header that shows a key or a token. It is not written to logs.
 fn bearer(key: &str) -> Result<HeaderValue, String> {
+    if key.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
     let header = HeaderValue::from_str(&format!("Bearer {key}"));
-    let mut header = header
-        .map_err(|_| "must be visible ASCII".to_owned())
-        .and_then(|header| if key.is_empty() { Err("must not be empty".to_owned()) } else { Ok(header) })?;
+    let mut header = header.map_err(|_| "must be visible ASCII".to_owned())?;
     header.set_sensitive(true);
     Ok(header)
 }
