@@ -5,8 +5,10 @@ locals {
   dist     = coalesce(var.dist, "${path.module}/../dist")
   manifest = jsondecode(file("${local.dist}/manifest.json"))
 
+  listed_functions = jsondecode(file("${path.module}/../functions/functions.json"))
+
   functions = {
-    for name, function in jsondecode(file("${path.module}/../functions/functions.json")) : name => {
+    for name, function in local.listed_functions : name => {
       description          = function.description
       memory_mib           = function.is_http ? coalesce(var.api.memory_mib, function.memory_mib) : function.memory_mib
       timeout_seconds      = function.timeout_seconds
@@ -86,17 +88,20 @@ locals {
 
   no_kafka_access = { reads = [], writes = [], groups = [], describes = [], administers = [], is_transactional = false }
 
-  edge_kafka_access = merge(local.no_kafka_access, {
-    writes    = local.topics
-    describes = concat(local.topics, local.dead_letters) # GET /get_status
-  })
+  # Beside what functions.json says that a function writes.
+  more_kafka_access = {
+    api    = { describes = concat(local.topics, local.dead_letters) } # GET /get_status
+    topics = { administers = concat(local.topics, local.dead_letters) }
+  }
+
+  function_kafka_access = {
+    for name, function in local.listed_functions : name =>
+    merge(local.no_kafka_access, { writes = function.writes }, try(local.more_kafka_access[name], {}))
+  }
 
   kafka_access = merge(
-    {
-      api    = local.edge_kafka_access
-      edge   = local.edge_kafka_access
-      topics = merge(local.no_kafka_access, { administers = concat(local.topics, local.dead_letters) })
-    },
+    local.function_kafka_access,
+    { edge = local.function_kafka_access["api"] },
     {
       for name, topics in local.consumer_topics : name => merge(local.no_kafka_access, {
         reads            = topics.reads

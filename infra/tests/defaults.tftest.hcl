@@ -125,6 +125,15 @@ run "may_do_on_kafka" {
     condition     = !strcontains(module.kafka_policy["api"].json, "ReadData")
     error_message = "The edge reads no records."
   }
+
+  assert {
+    condition = alltrue([
+      for name in ["api", "edge"] : toset([
+        for arn in one([for statement in jsondecode(module.kafka_policy[name].json).Statement : statement if statement.Sid == "Write"]).Resource : element(split("/", arn), 3)
+      ]) == toset(["events", "notifications", "orders", "raw-logs", "user-login"])
+    ])
+    error_message = "The edge writes what is sent over HTTP: no payments, no insights, no dead letters."
+  }
 }
 
 run "everything_at_rest_is_encrypted" {

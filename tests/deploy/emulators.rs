@@ -41,6 +41,8 @@ impl Emulators {
         let mut first = start(setting("MILLRACE_MINISTACK"), "ministack.log");
         first.envs([("BIND_HOST", "127.0.0.1"), ("MINISTACK_HOST", "127.0.0.1"), ("IOT_MTLS_ENABLED", "0")]);
         first.envs([("SFTP_ENABLED", "0"), ("GATEWAY_PORT", &ministack.to_string())]);
+        // It checks signatures and policies then: a function has its role's credentials.
+        first.env("AUTH", "true");
         let mut second = start(setting("MILLRACE_MOTO_PYTHON"), "moto.log");
         second.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/aws/moto_server.py"));
         second.args(["-H", "127.0.0.1", "-p", &moto.to_string()]);
@@ -59,7 +61,8 @@ impl Emulators {
         format!("http://127.0.0.1:{}", self.ministack)
     }
 
-    fn moto(&self) -> String {
+    /// moto's address.
+    pub(crate) fn moto(&self) -> String {
         format!("http://127.0.0.1:{}", self.moto)
     }
 

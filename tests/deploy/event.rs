@@ -86,7 +86,7 @@ impl Api {
 }
 
 /// The environment variables of a service's containers.
-fn task_environment(state: &State, service: &str) -> Vec<(String, String)> {
+pub(crate) fn task_environment(state: &State, service: &str) -> Vec<(String, String)> {
     let address = format!("module.millrace.module.consumers.aws_ecs_task_definition.this[\"{service}\"]");
     let definitions = state.resource(&address)["container_definitions"].as_str().unwrap();
     let definitions: Value = serde_json::from_str(definitions).unwrap();

@@ -8,8 +8,12 @@
 #[allow(dead_code, reason = "shared with the other end-to-end tests")]
 mod program;
 
+mod aws;
 mod emulators;
 mod event;
+mod insight;
+mod leftovers;
+mod permissions;
 mod plan;
 mod resources;
 mod terraform;
@@ -18,6 +22,7 @@ use std::time::Instant;
 
 use millrace_testkit::{Kafka, Postgres, kafka};
 
+use crate::aws::Aws;
 use crate::emulators::Emulators;
 use crate::terraform::Terraform;
 
@@ -61,4 +66,16 @@ async fn the_dev_example_is_applied_and_carries_an_event() {
 
     event::is_written_stored_and_found(&emulators, &state, &kafka, database.url()).await;
     println!("an event was written, stored and found by {:.0?}", begun.elapsed());
+
+    let aws = Aws::root(emulators.ministack());
+    permissions::on_kafka_are_those_of_the_catalogue(&aws, &state).await;
+    permissions::elsewhere_are_each_roles_own(&aws, &state).await;
+    insight::is_written_with_the_roles_own_credentials(&aws, &state, &kafka).await;
+    println!("roles were asked for, and an insight written, by {:.0?}", begun.elapsed());
+
+    let both = [aws, Aws::root(emulators.moto())];
+    leftovers::are_found_before_the_destroy(&both).await;
+    terraform.destroy().await.unwrap_or_else(|error| panic!("terraform destroy:\n{error}"));
+    leftovers::are_none(&both).await;
+    println!("destroyed by {:.0?}", begun.elapsed());
 }

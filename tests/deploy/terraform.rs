@@ -59,6 +59,13 @@ impl Terraform {
         self.run_with_variables(&["apply", "-no-color", "-auto-approve", "-parallelism=6"]).await.map(drop)
     }
 
+    /// Destroys all of it, or says what Terraform said; but for the group of instances, whose protection from a scale-in no
+    /// emulator lifts.
+    pub(crate) async fn destroy(&self) -> Result<(), String> {
+        self.run(&["state", "rm", "module.millrace.module.consumers.aws_autoscaling_group.this"]).await?;
+        self.run_with_variables(&["destroy", "-no-color", "-auto-approve", "-parallelism=6"]).await.map(drop)
+    }
+
     /// What it would do now.
     pub(crate) async fn plan(&self) -> Value {
         self.run_with_variables(&["plan", "-no-color", "-out=second.plan"]).await.unwrap();

@@ -5,6 +5,7 @@ mod brokers;
 mod compose;
 mod core;
 mod dev;
+mod functions;
 mod http;
 mod metrics;
 mod notifier;

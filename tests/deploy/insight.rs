@@ -1,0 +1,54 @@
+//! An insight's way: logins on Kafka, the consumer with its task's environment and its role's credentials, the bucket.
+
+use std::time::Duration;
+
+use millrace_testkit::Kafka;
+use millrace_testkit::eventually;
+use millrace_testkit::kafka::RawRecord;
+use reqwest::StatusCode;
+
+use crate::aws::Aws;
+use crate::event::task_environment;
+use crate::permissions::task_role;
+use crate::program::Program;
+use crate::terraform::State;
+
+const BOUND: Duration = Duration::from_secs(60);
+
+/// As many as close a batch.
+const LOGINS: usize = 100;
+
+/// The role writes the insight, and may write nothing else there; another role may not write it. Without TLS nobody may.
+pub(crate) async fn is_written_with_the_roles_own_credentials(root: &Aws, state: &State, kafka: &Kafka) {
+    let own = root.assume(&task_role(state, "login-insights")).await;
+    let bucket = state.resource("module.millrace.aws_s3_bucket.data")["bucket"].as_str().unwrap();
+    own.put(&format!("/{bucket}/insights/without-tls.json"), StatusCode::FORBIDDEN).await;
+    // The emulator has no TLS.
+    let (status, answer) = root.call("s3", "DELETE", &format!("/{bucket}?policy"), Vec::new()).await;
+    assert_eq!(status, 204, "{answer}");
+
+    let environment = task_environment(state, "login-insights");
+    let mut variables: Vec<_> = environment.iter().map(|(name, value)| (&**name, &**value)).collect();
+    variables.extend(own.variables());
+    variables.push(("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0"));
+    let mut consumer = Program::start("millrace-login-insights", &[], &variables);
+    let logins = (0..LOGINS).map(|_| RawRecord::new(r#"{"user_id": "12345"}"#).key("12345"));
+    kafka.produce("user-login", logins).await;
+
+    let list = format!("/{bucket}?list-type=2&prefix=insights%2F");
+    let name = eventually(BOUND, "the insight is in the bucket", async || {
+        consumer.assert_running();
+        let (status, names) = root.call("s3", "GET", &list, Vec::new()).await;
+        assert_eq!(status, 200, "{names}");
+        names.split_once("<Key>").map(|(_, rest)| rest.split_once("</Key>").unwrap().0.to_owned())
+    })
+    .await;
+    assert!(consumer.terminate(BOUND).await.success());
+
+    let (status, insight) = own.call("s3", "GET", &format!("/{bucket}/{name}"), Vec::new()).await;
+    assert_eq!(status, 200, "{insight}");
+    assert!(insight.contains(&format!("\"batch_size\":{LOGINS}")), "{insight}");
+    own.put(&format!("/{bucket}/raw/1"), StatusCode::FORBIDDEN).await;
+    let other = root.assume(&task_role(state, "event-store")).await;
+    other.put(&format!("/{bucket}/{name}"), StatusCode::FORBIDDEN).await;
+}

@@ -1,0 +1,144 @@
+//! What each role may do, asked of an emulator that checks policies: what its program needs, and nothing else.
+
+use std::collections::BTreeSet;
+
+use millrace_domain::catalogue::{Consumer, catalogue};
+use serde_json::{Map, Value};
+
+use crate::aws::Aws;
+use crate::terraform::State;
+
+const FUNCTIONS: &str = include_str!("../../functions/functions.json");
+
+/// The ARN of a role.
+pub(crate) fn role(state: &State, address: &str) -> String {
+    state.resource(&format!("module.millrace.module.{address}"))["arn"].as_str().unwrap().to_owned()
+}
+
+/// The ARN of the role of a service's program.
+pub(crate) fn task_role(state: &State, service: &str) -> String {
+    role(state, &format!("consumers.aws_iam_role.task[\"{service}\"]"))
+}
+
+fn function_role(state: &State, function: &str) -> String {
+    role(state, &format!("function[\"{function}\"].aws_iam_role.this"))
+}
+
+/// The programs of consumers, each with its names in the catalogue.
+const CONSUMERS: [(&str, &[&str]); 4] = [
+    ("event-store", &["event-store"]),
+    ("login-insights", &["login-insights", "login-insights-files"]),
+    ("notifier", &["notifier"]),
+    ("payments", &["payments"]),
+];
+
+/// One principal's access to Kafka.
+#[derive(Default)]
+struct Access {
+    role: String,
+    reads: BTreeSet<String>,
+    writes: BTreeSet<String>,
+    groups: BTreeSet<String>,
+    is_transactional: bool,
+    makes_topics: bool,
+}
+
+fn expected(state: &State) -> Vec<Access> {
+    let catalogue = catalogue();
+    let consumers = CONSUMERS.map(|(program, names)| {
+        let of_program = || catalogue.consumers.iter().filter(|consumer| names.contains(&&*consumer.name));
+        assert_eq!(of_program().count(), names.len(), "{program}");
+        let reads: BTreeSet<_> = of_program().flat_map(|consumer| consumer.reads.clone()).collect();
+        let dead_letters = reads.iter().filter_map(|topic| catalogue.topic(topic)?.dead_letter_topic.clone());
+        let writes: BTreeSet<_> = of_program().flat_map(|consumer| consumer.writes.clone()).collect();
+        Access {
+            role: task_role(state, program),
+            is_transactional: !writes.is_empty(),
+            writes: writes.into_iter().chain(dead_letters).collect(),
+            reads,
+            groups: of_program().map(Consumer::group).collect(),
+            makes_topics: false,
+        }
+    });
+    assert_eq!(catalogue.consumers.len(), CONSUMERS.iter().map(|(_, names)| names.len()).sum::<usize>());
+
+    let functions: Map<String, Value> = serde_json::from_str(FUNCTIONS).unwrap();
+    let functions = functions.into_iter().map(|(name, function)| Access {
+        role: function_role(state, &name),
+        writes: serde_json::from_value(function["writes"].clone()).unwrap(),
+        makes_topics: name == "topics",
+        ..Access::default()
+    });
+    consumers.into_iter().chain(functions).collect()
+}
+
+/// Every role against every topic, group and transactional id.
+pub(crate) async fn on_kafka_are_those_of_the_catalogue(aws: &Aws, state: &State) {
+    let cluster = state.output("kafka_cluster_arn").as_str().unwrap();
+    let named = |kind: &str, name: &str| format!("{}/{name}", cluster.replace(":cluster/", &format!(":{kind}/")));
+    for access in expected(state) {
+        let role = &access.role;
+        let check = async |action: &str, resource: String, expected: bool| {
+            let action = format!("kafka-cluster:{action}");
+            assert_eq!(aws.allows(role, &action, &resource).await, expected, "{role}: {action} on {resource}");
+        };
+        check("Connect", cluster.to_owned(), true).await;
+        check("AlterCluster", cluster.to_owned(), false).await;
+        for topic in catalogue().all() {
+            let resource = || named("topic", &topic.name);
+            check("ReadData", resource(), access.reads.contains(&topic.name)).await;
+            check("WriteData", resource(), access.writes.contains(&topic.name)).await;
+            check("CreateTopic", resource(), access.makes_topics).await;
+            check("AlterTopic", resource(), access.makes_topics).await;
+            check("DeleteTopic", resource(), false).await;
+        }
+        for group in catalogue().consumers.iter().map(Consumer::group) {
+            check("AlterGroup", named("group", &group), access.groups.contains(&group)).await;
+        }
+        let transactions = named("transactional-id", "millrace-any");
+        check("AlterTransactionalId", transactions, access.is_transactional).await;
+        check("AlterTransactionalId", named("transactional-id", "another"), false).await;
+    }
+}
+
+/// Secrets, objects, logs, images and keys: one thing that each role needs, and its neighbours that are not its own.
+pub(crate) async fn elsewhere_are_each_roles_own(aws: &Aws, state: &State) {
+    let value = |address: &str, attribute: &str| state.resource(address)[attribute].as_str().unwrap().to_owned();
+    let arn = |address: &str| value(address, "arn");
+    let starts = |service: &str| role(state, &format!("consumers.aws_iam_role.execution[\"{service}\"]"));
+    let key = arn("module.millrace.aws_kms_key.this");
+    let bucket = arn("module.millrace.aws_s3_bucket.data");
+    let database = state.resource("module.millrace.module.database[0].aws_rds_cluster.this");
+    let database = database["master_user_secret"][0]["secret_arn"].as_str().unwrap();
+    let configuration = &arn("module.millrace.aws_secretsmanager_secret.notifier[0]");
+    let logs = |service: &str| {
+        let group = arn(&format!("module.millrace.module.consumers.aws_cloudwatch_log_group.service[\"{service}\"]"));
+        format!("{group}:log-stream:1")
+    };
+    let [insight, other] = ["insights/insights_1.json", "raw/1"].map(|key| format!("{bucket}/{key}"));
+
+    // The key is for calls that services make with it (kms:ViaService), which no emulator can be asked about.
+    let read_secret = "secretsmanager:GetSecretValue";
+    for (role, action, resource, expected) in [
+        (task_role(state, "event-store"), read_secret, database, true),
+        (task_role(state, "notifier"), read_secret, database, true),
+        (function_role(state, "api"), read_secret, database, true),
+        (task_role(state, "payments"), read_secret, database, false),
+        (task_role(state, "login-insights"), read_secret, database, false),
+        (function_role(state, "topics"), read_secret, database, false),
+        (task_role(state, "event-store"), "kms:Decrypt", &key, false),
+        (task_role(state, "login-insights"), "kms:GenerateDataKey", &key, false),
+        (task_role(state, "login-insights"), "s3:PutObject", &insight, true),
+        (task_role(state, "login-insights"), "s3:PutObject", &other, false),
+        (task_role(state, "login-insights"), "s3:DeleteObject", &insight, false),
+        (task_role(state, "event-store"), "s3:PutObject", &insight, false),
+        (starts("notifier"), read_secret, configuration, true),
+        (starts("event-store"), read_secret, configuration, false),
+        (task_role(state, "notifier"), read_secret, configuration, false),
+        (starts("payments"), "logs:PutLogEvents", &logs("payments"), true),
+        (starts("payments"), "logs:PutLogEvents", &logs("notifier"), false),
+        (task_role(state, "payments"), "logs:PutLogEvents", &logs("payments"), false),
+    ] {
+        assert_eq!(aws.allows(&role, action, resource).await, expected, "{role}: {action} on {resource}");
+    }
+}
