@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::millrace::{Millrace, Running};
 
-const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 /// A broker with the topics.
-async fn broker() -> Option<Kafka> {
+pub(crate) async fn broker() -> Option<Kafka> {
     let kafka = kafka::dedicated(|builder| builder).await?;
     Millrace::new(["topics", "apply", "--kafka", kafka.bootstrap_servers()]).run().await.ok();
     Some(kafka)
@@ -31,14 +31,14 @@ async fn new_key(name: &str, scopes: &str) -> (String, String) {
 }
 
 /// The edge, and how it is asked.
-struct Edge {
+pub(crate) struct Edge {
     serve: Running,
     client: Client,
     url: String,
 }
 
 impl Edge {
-    async fn start(kafka: &Kafka, client: Client, scheme: &str, arguments: &[&str]) -> Self {
+    pub(crate) async fn start(kafka: &Kafka, client: Client, scheme: &str, arguments: &[&str]) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let fixed = ["serve", "--listen", &address, "--kafka", kafka.bootstrap_servers()];
         let serve = Millrace::new(fixed.into_iter().chain(arguments.iter().copied())).start();
@@ -60,12 +60,12 @@ impl Edge {
         request.body(body.to_string()).send().await.unwrap()
     }
 
-    async fn order(&self, key: Option<&str>) -> StatusCode {
+    pub(crate) async fn order(&self, key: Option<&str>) -> StatusCode {
         self.post("/orders", "application/json", key, &json!({"order_id": "1"})).await.status()
     }
 
     /// Stops it, and returns what it logged.
-    async fn stop(self) -> String {
+    pub(crate) async fn stop(self) -> String {
         self.serve.signal("TERM");
         let ended = self.serve.end().await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -73,7 +73,7 @@ impl Edge {
     }
 }
 
-fn plain() -> Client {
+pub(crate) fn plain() -> Client {
     // reqwest makes no client without one; another test may have installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().timeout(BOUND).build().unwrap()

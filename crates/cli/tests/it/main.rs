@@ -20,5 +20,7 @@ mod settings;
 mod status;
 mod tail;
 mod terminal;
+#[cfg(feature = "jwt")]
+mod tokens;
 mod topics;
 mod topology;
