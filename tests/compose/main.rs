@@ -1,6 +1,7 @@
 //! docker-compose.yml, really started, with the images of the Dockerfile. `scripts/compose` makes these and starts this.
 #![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+mod monitoring;
 mod stack;
 
 use std::path::Path;

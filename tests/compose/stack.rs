@@ -15,7 +15,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const BOUND: Duration = Duration::from_secs(120);
 
 /// The variables of docker-compose.yml that are ports. Those here are free ones, beside what else runs.
-const PORTS: [&str; 8] = [
+const PORTS: [&str; 11] = [
     "MILLRACE_PORT",
     "LAMBDA_EDGE_PORT",
     "KAFKA_PORT",
@@ -24,6 +24,9 @@ const PORTS: [&str; 8] = [
     "POSTGRES_PORT",
     "LOCALSTACK_PORT",
     "MAIL_PORT",
+    "PROMETHEUS_PORT",
+    "ALERTMANAGER_PORT",
+    "SCHEMA_REGISTRY_PORT",
 ];
 
 /// A project.
@@ -39,6 +42,16 @@ impl Stack {
     /// Starts what these options of `docker compose` choose, with these settings of `.env.example`, and waits until it is
     /// healthy.
     pub(crate) async fn start(name: &str, options: &[&str], settings: &[(&'static str, &str)]) -> Self {
+        Self::start_services(name, options, settings, &[]).await
+    }
+
+    /// The same, of these services alone and of what they depend on.
+    pub(crate) async fn start_services(
+        name: &str,
+        options: &[&str],
+        settings: &[(&'static str, &str)],
+        services: &[&str],
+    ) -> Self {
         // All held until each has its own.
         let listeners = PORTS.map(|variable| (variable, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()));
         let ports = listeners.map(|(variable, listener)| (variable, listener.local_addr().unwrap().port())).to_vec();
@@ -49,7 +62,8 @@ impl Stack {
         let settings = settings.iter().map(|&(name, value)| (name, value.to_owned())).collect();
         let name = format!("millrace-test-{name}-{}", std::process::id());
         let stack = Self { name, options, settings, ports, http };
-        let output = stack.command().args(["up", "--detach", "--wait", "--no-build"]).output().await.unwrap();
+        let up = ["up", "--detach", "--wait", "--no-build"];
+        let output = stack.command().args(up).args(services).output().await.unwrap();
         if !output.status.success() {
             let logs = stack.command().args(["logs", "--tail", "20"]).output().await.unwrap();
             panic!("{}\n{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&logs.stdout));
@@ -97,7 +111,12 @@ impl Stack {
 
     /// Waits until a path of the edge has a value that `wanted` accepts; returns the value.
     pub(crate) async fn found(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let url = self.url("MILLRACE_PORT", path);
+        self.found_at("MILLRACE_PORT", path, wanted).await
+    }
+
+    /// The same, of another service's published port.
+    pub(crate) async fn found_at(&self, port: &str, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let url = self.url(port, path);
         eventually(BOUND, &format!("{path} has the expected value"), async || {
             let answer = self.http.get(&url).send().await.ok()?;
             if answer.status() != StatusCode::OK {

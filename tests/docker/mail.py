@@ -13,12 +13,13 @@ messages = []
 class Sink:
     async def handle_DATA(self, server, session, envelope):
         mail = message_from_bytes(envelope.content, policy=default)
+        text = mail.get_body(preferencelist=("plain", "html"))
         messages.append(
             {
                 "From": {"Address": envelope.mail_from},
                 "To": [{"Address": address} for address in envelope.rcpt_tos],
                 "Subject": mail["Subject"],
-                "Snippet": mail.get_content().strip(),
+                "Snippet": text.get_content().strip(),
             }
         )
         return "250 OK"
