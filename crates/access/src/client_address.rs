@@ -15,10 +15,11 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// first one, and without the header the peer.
 pub(crate) fn of_client(headers: &HeaderMap, peer: IpAddr, proxies: usize) -> IpAddr {
     let Some(from_end) = proxies.checked_sub(1) else { return peer };
-    let fields = headers.get_all(FORWARDED_FOR).iter().filter_map(|field| field.to_str().ok());
-    let addresses: Vec<&str> = fields.flat_map(|field| field.split(',')).map(str::trim).collect();
+    // As bytes: what a client has sent need not be text, and stands in one field with what proxies appended.
+    let fields = headers.get_all(FORWARDED_FOR).iter();
+    let addresses: Vec<&[u8]> = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b',')).collect();
     let Some(last) = addresses.len().checked_sub(1) else { return peer };
-    let address = addresses[last.saturating_sub(from_end)];
+    let address = str::from_utf8(addresses[last.saturating_sub(from_end)]).unwrap_or_default().trim();
     // Some proxies append the port as well.
     let parsed = address.parse::<IpAddr>().or_else(|_| address.parse::<SocketAddr>().map(|address| address.ip()));
     parsed.unwrap_or(peer)
@@ -43,10 +44,10 @@ mod tests {
 
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
 
-    fn client(fields: &[&'static str], proxies: usize) -> String {
+    fn client(fields: &[&str], proxies: usize) -> String {
         let mut headers = HeaderMap::new();
         for field in fields {
-            headers.append(FORWARDED_FOR, HeaderValue::from_static(field));
+            headers.append(FORWARDED_FOR, HeaderValue::from_bytes(field.as_bytes()).unwrap());
         }
         of_client(&headers, PEER, proxies).to_string()
     }
@@ -60,6 +61,7 @@ mod tests {
         assert_eq!(client(&["203.0.113.7"], 3), "203.0.113.7");
         assert_eq!(client(&[], 1), "10.0.0.1");
         assert_eq!(client(&["nonsense"], 1), "10.0.0.1");
+        assert_eq!(client(&["\u{e4}, 203.0.113.7"], 1), "203.0.113.7", "not text, and not an address");
         assert_eq!(client(&["203.0.113.7:443"], 1), "203.0.113.7");
         assert_eq!(client(&["2001:db8::7"], 1), "2001:db8::7");
         assert_eq!(client(&["[2001:db8::7]:443"], 1), "2001:db8::7");

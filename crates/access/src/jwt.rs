@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use millrace_edge::{Scopes, Sender};
 use serde::Deserialize;
@@ -19,6 +21,9 @@ const LEEWAY: u64 = 30;
 
 /// The longest token that is looked at, in bytes.
 const LENGTH_LIMIT: usize = 16 << 10;
+
+/// The shortest modulus of an RSA key, in bytes (RFC 7518, section 3.3).
+const RSA_BYTES: usize = 2048 / 8;
 
 /// What tokens must be.
 #[derive(Debug, Clone)]
@@ -55,7 +60,7 @@ pub enum KeysError {
     #[error("it is no JWK Set: {0}")]
     Shape(#[from] serde_json::Error),
     /// It has no key that signs.
-    #[error("it has no public key for signatures (RSA, P-256, P-384 or Ed25519)")]
+    #[error("it has no public key for signatures (RSA of 2048 bits or more, P-256, P-384 or Ed25519)")]
     Empty,
 }
 
@@ -140,9 +145,13 @@ fn key(jwk: &Jwk) -> Option<Key> {
     if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
         return None;
     }
-    let algorithms = match &jwk.algorithm {
-        AlgorithmParameters::RSA(_) => {
+    let mut algorithms = match &jwk.algorithm {
+        AlgorithmParameters::RSA(key) => {
             use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
+            let modulus = URL_SAFE_NO_PAD.decode(&key.n).ok()?;
+            if modulus.iter().skip_while(|byte| **byte == 0).count() < RSA_BYTES {
+                return None;
+            }
             vec![RS256, RS384, RS512, PS256, PS384, PS512]
         }
         AlgorithmParameters::EllipticCurve(curve) => match curve.curve {
@@ -154,6 +163,9 @@ fn key(jwk: &Jwk) -> Option<Key> {
         // A secret in a published set is none.
         _ => return None,
     };
+    if let Some(named) = jwk.common.key_algorithm {
+        algorithms.retain(|algorithm| KeyAlgorithm::from(*algorithm) == named);
+    }
     let decoding = DecodingKey::from_jwk(jwk).ok()?;
     Some(Key { id: jwk.common.key_id.clone(), decoding, algorithms })
 }

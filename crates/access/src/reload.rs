@@ -4,11 +4,12 @@ use std::fmt::Display;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-/// How often the files are looked at. That takes microseconds.
+/// How often the files, which are small, are looked at. That takes microseconds.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The value as it is now.
@@ -39,7 +40,7 @@ where
     T: Send + Sync + 'static,
     E: Display + Send,
 {
-    let mut seen = stamps(&files);
+    let mut seen = digests(&files);
     let (sender, receiver) = watch::channel(Arc::new(load()?));
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(INTERVAL);
@@ -48,7 +49,7 @@ where
                 _ = ticks.tick() => {}
                 () = sender.closed() => return,
             }
-            let now = stamps(&files);
+            let now = digests(&files);
             if now == seen {
                 continue;
             }
@@ -92,10 +93,10 @@ where
     Reloaded(receiver)
 }
 
-/// Time and size of each file; none where it cannot be read, as while it is being replaced.
-fn stamps(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
-    let stamp = |file: &PathBuf| fs::metadata(file).and_then(|data| Ok((data.modified()?, data.len()))).ok();
-    files.iter().map(stamp).collect()
+/// A digest of each file's content, since deployments replace a file by one of the same size and time; none where it cannot be
+/// read, as while it is being replaced.
+fn digests(files: &[PathBuf]) -> Vec<Option<[u8; 32]>> {
+    files.iter().map(|file| fs::read(file).ok().map(|content| Sha256::digest(content).into())).collect()
 }
 
 #[cfg(test)]
@@ -128,6 +129,12 @@ mod tests {
         assert_eq!(*value.get(), 22);
         fs::write(&file, "333").unwrap();
         eventually(bound, "a right one is taken again", async || (*value.get() == 333).then_some(())).await;
+
+        // Of the same size and time.
+        let modified = fs::metadata(&file).unwrap().modified().unwrap();
+        fs::write(&file, "444").unwrap();
+        fs::File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
+        eventually(bound, "another content is seen", async || (*value.get() == 444).then_some(())).await;
     }
 
     #[tokio::test]

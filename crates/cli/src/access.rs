@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use millrace_access::{AccessControl, ApiKeys, RateLimit, reloaded};
+use millrace_access::{AccessControl, ApiKeys, ApiKeysError, RateLimit, reloaded};
 use millrace_edge::Access;
 use millrace_host::exit::SettingError;
 use millrace_host::setting_file;
@@ -19,6 +19,9 @@ pub(crate) struct AccessArgs {
     /// changes
     #[arg(long, value_name = "FILE")]
     api_keys: Option<PathBuf>,
+    /// The text of such a file in its place: for a container that gets it as a secret
+    #[arg(long, value_name = "TOML", conflicts_with = "api_keys", hide_env_values = true)]
+    api_keys_text: Option<String>,
     /// Callers with a JSON Web Token are answered, too: the issuer's public keys (JWK Set), a URL or a file
     #[arg(long, value_name = "URL|FILE", requires = "jwt_issuer", requires = "jwt_audience")]
     jwt_jwks: Option<String>,
@@ -43,17 +46,35 @@ pub(crate) struct AccessArgs {
     trusted_proxies: usize,
 }
 
+/// Settings whose empty variable would open what they protect.
+const PROTECTING: [&str; 9] = [
+    "api-keys",
+    "api-keys-text",
+    "jwt-jwks",
+    "jwt-issuer",
+    "jwt-audience",
+    "jwt-use-scopes",
+    "rate-limit",
+    "rate-limit-burst",
+    "trusted-proxies",
+];
+
 impl AccessArgs {
     /// The decision on each request, where one was asked for.
     ///
     /// # Errors
     /// A file has another shape, or the keys of the tokens' issuer cannot be had.
     pub(crate) async fn load(&self) -> anyhow::Result<Option<Arc<dyn Access>>> {
-        SettingError::refuse_empty(&["api-keys", "jwt-jwks"])?;
+        SettingError::refuse_empty(&PROTECTING)?;
+        for (flag, value) in [("jwt-issuer", &self.jwt_issuer), ("jwt-audience", &self.jwt_audience)] {
+            if value.as_ref().is_some_and(String::is_empty) {
+                return Err(SettingError::of_flag(flag, "is empty").into());
+            }
+        }
         if self.jwt_use_scopes && self.jwt_jwks.is_none() {
             return Err(SettingError::of_flag("jwt-use-scopes", "needs --jwt-jwks").into());
         }
-        if self.api_keys.is_none() && self.jwt_jwks.is_none() && self.rate_limit.is_none() {
+        if !self.has_keys() && self.jwt_jwks.is_none() && self.rate_limit.is_none() {
             return Ok(None);
         }
         let mut access = AccessControl::default().behind(self.trusted_proxies);
@@ -61,6 +82,10 @@ impl AccessArgs {
             let files = vec![file.clone()];
             let read = move || setting_file::read("api-keys", &file, ApiKeys::parse);
             access = access.with_keys(reloaded(files, read)?);
+        }
+        if let Some(text) = self.api_keys_text.clone() {
+            let wrong = |error: ApiKeysError| SettingError::of_flag("api-keys-text", error.to_string());
+            access = access.with_keys(reloaded(Vec::new(), move || ApiKeys::parse(&text)).map_err(wrong)?);
         }
         if let (Some(source), Some(issuer), Some(audience)) = (&self.jwt_jwks, &self.jwt_issuer, &self.jwt_audience) {
             access = tokens::accepted(access, source, issuer, audience, self.jwt_use_scopes).await?;
@@ -73,12 +98,16 @@ impl AccessArgs {
 
     /// What callers must show.
     pub(crate) fn credentials(&self) -> &'static str {
-        match (&self.api_keys, &self.jwt_jwks) {
-            (Some(_), Some(_)) => "API keys or tokens",
-            (Some(_), None) => "API keys",
-            (None, Some(_)) => "tokens",
-            (None, None) => "none",
+        match (self.has_keys(), self.jwt_jwks.is_some()) {
+            (true, true) => "API keys or tokens",
+            (true, false) => "API keys",
+            (false, true) => "tokens",
+            (false, false) => "none",
         }
+    }
+
+    fn has_keys(&self) -> bool {
+        self.api_keys.is_some() || self.api_keys_text.is_some()
     }
 }
 
@@ -87,18 +116,23 @@ mod tokens {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    use anyhow::Context as _;
+    use anyhow::{Context as _, anyhow, ensure};
+    use http_body_util::{BodyExt as _, Limited};
     use millrace_access::jwt::{Expected, Keys, Tokens};
     use millrace_access::{AccessControl, fetched_again, reloaded};
     use millrace_host::exit::SettingError;
     use millrace_host::setting_file;
-    use reqwest::Client;
+    use reqwest::redirect::Policy;
+    use reqwest::{Client, StatusCode};
     use url::Url;
 
     /// How often published keys are fetched: an issuer publishes a new key long before it signs with it.
     const INTERVAL: Duration = Duration::from_secs(60);
 
     const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// The longest key set that is read: a hundred keys are 50 KB.
+    const KEYS_LIMIT: usize = 1 << 20;
 
     /// Adds the tokens of an issuer.
     pub(super) async fn accepted(
@@ -111,7 +145,9 @@ mod tokens {
         let keys = if source.starts_with("https://") || source.starts_with("http://") {
             // It fails where one is installed already.
             let _ = rustls::crypto::ring::default_provider().install_default();
-            let client = Client::builder().timeout(TIMEOUT).build().context("no HTTP client")?;
+            // A redirect would let another host choose the keys.
+            let client =
+                Client::builder().timeout(TIMEOUT).redirect(Policy::none()).build().context("no HTTP client")?;
             let wrong = |error: url::ParseError| SettingError::of_flag("jwt-jwks", error.to_string());
             let url = Url::parse(source).map_err(wrong)?;
             // It may have a password.
@@ -131,9 +167,11 @@ mod tokens {
     }
 
     async fn fetch(client: Client, url: Url) -> anyhow::Result<Keys> {
-        let answer = client.get(url).send().await.and_then(reqwest::Response::error_for_status);
-        let text = answer.map_err(reqwest::Error::without_url)?.bytes().await.map_err(reqwest::Error::without_url)?;
-        Ok(Keys::parse(&text)?)
+        let answer = client.get(url).send().await.map_err(reqwest::Error::without_url)?;
+        ensure!(answer.status() == StatusCode::OK, "the answer is {}", answer.status());
+        let body = Limited::new(reqwest::Body::from(answer), KEYS_LIMIT).collect().await;
+        let body = body.map_err(|error| anyhow!("{error} (at most {KEYS_LIMIT} bytes are read)"))?;
+        Ok(Keys::parse(&body.to_bytes())?)
     }
 }
 

@@ -172,3 +172,19 @@ const OPENSSL: &str = "\
      LHwCQEAYietkTvRdoYbIt6KT4ZWmoaQuGLDCGO7qDyDLvG5shmWOUxZv3lyQ0e9cuQxhHYMV-kXUerDbudkLf3Z8Y9J3CoUsIJFWl7VjLyqJ78\
      yCFXGlegB2RhasB1LwSAXfrfwsuhyLwQtYvP0XIrMKPUTjiZC1a8N5fI033iMJkZdmIkBZERGfPSJ-OVy8EfRgncTLnJLRbfjijZE6liDk0JMb\
      _xRq0kCuT1cs1OgPB2BDmqzPfSVH9rHPZP_J36S_fRfuCXEszfwQ5TL5ybaH6hE3Q";
+
+/// A modulus of 1,024 bits is too short, and a key's own algorithm binds.
+#[test]
+fn keys_that_are_too_weak_or_for_another_algorithm_are_left_out() {
+    let rsa = |bytes: usize, more: Value| {
+        let modulus = URL_SAFE_NO_PAD.encode(vec![0xff_u8; bytes]);
+        let mut jwk = json!({"kty": "RSA", "n": modulus, "e": "AQAB"});
+        jwk.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Keys::parse(json!({"keys": [jwk]}).to_string().as_bytes())
+    };
+    assert!(matches!(rsa(128, json!({})), Err(KeysError::Empty)));
+    let keys = rsa(256, json!({})).unwrap();
+    assert_eq!(keys.of(None, Algorithm::PS256).count(), 1);
+    let keys = rsa(256, json!({"alg": "RS256"})).unwrap();
+    assert_eq!((keys.of(None, Algorithm::RS256).count(), keys.of(None, Algorithm::PS256).count()), (1, 0));
+}

@@ -162,6 +162,21 @@ async fn an_api_key_says_who_sent_an_event_and_what_it_may_do() {
     assert!(!log.contains(&shop) && !log.contains("millrace_guess"), "no credential is logged");
 }
 
+/// As a container gets them, from a secret.
+#[tokio::test]
+async fn api_keys_may_be_a_variables_text() {
+    let Some(kafka) = broker().await else { return };
+    let (key, entry) = new_key("shop", "orders.write").await;
+    let edge = Edge::start(&kafka, plain(), "http", &["--api-keys-text", &entry]).await;
+    assert_eq!(edge.order(Some(&key)).await, StatusCode::ACCEPTED);
+    assert_eq!(edge.order(None).await, StatusCode::UNAUTHORIZED);
+    edge.stop().await;
+    let fixed = ["serve", "--listen", "127.0.0.1:0", "--kafka", "127.0.0.1:1"];
+    let ended = Millrace::new(fixed).env("MILLRACE_API_KEYS_TEXT", "secret").run().await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("--api-keys-text (MILLRACE_API_KEYS_TEXT)"), "{ended:?}");
+}
+
 #[tokio::test]
 async fn a_rate_is_a_callers_own() {
     let Some(kafka) = broker().await else { return };
@@ -257,9 +272,12 @@ async fn wrong_settings_are_named() {
         assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
         assert!(ended.stderr.contains(said), "{arguments:?}: {}", ended.stderr);
     }
-    let empty = Millrace::new(["serve", "--kafka", "127.0.0.1:1"]).env("MILLRACE_API_KEYS", "").run().await;
-    assert_eq!(empty.code, Some(2), "an empty variable would leave all open: {empty:?}");
-    assert!(empty.stderr.contains("--api-keys (MILLRACE_API_KEYS): is empty"), "{empty:?}");
+    for flag in ["api-keys", "jwt-jwks", "jwt-use-scopes", "rate-limit", "trusted-proxies"] {
+        let variable = format!("MILLRACE_{}", flag.replace('-', "_").to_uppercase());
+        let empty = Millrace::new(["serve", "--kafka", "127.0.0.1:1"]).env(&variable, "").run().await;
+        assert_eq!(empty.code, Some(2), "an empty {variable} would leave all open: {empty:?}");
+        assert!(empty.stderr.contains(&format!("--{flag} ({variable}): is empty")), "{empty:?}");
+    }
     let unknown = Millrace::new(["api-key", "shop", "--scopes", "order.write"]).run().await;
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(unknown.stderr.contains("there is no scope order.write") && unknown.stdout.is_empty(), "{unknown:?}");

@@ -74,8 +74,8 @@ async fn a_token_says_who_sent_an_event_and_what_it_may_do() {
     // The issuer changes its key.
     let next = Issuer::new();
     fs::write(&file, next.keys()).unwrap();
-    let token = next.token("*", "millrace", FAR);
-    let taken = async || (edge.order(Some(&token)).await == StatusCode::ACCEPTED).then_some(());
+    let of_next = next.token("*", "millrace", FAR);
+    let taken = async || (edge.order(Some(&of_next)).await == StatusCode::ACCEPTED).then_some(());
     eventually(BOUND, "a token of the new key is accepted", taken).await;
     assert_eq!(edge.order(Some(&own)).await, StatusCode::UNAUTHORIZED, "the old key is not there any more");
     let log = edge.stop().await;
