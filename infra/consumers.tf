@@ -12,7 +12,10 @@ locals {
       cpu          = 512
       memory       = 768
       has_database = true
-      secrets      = !local.has_notifier_config ? {} : { MILLRACE_NOTIFIER_CONFIG_TEXT = aws_secretsmanager_secret.notifier[0].arn }
+      secrets = !local.has_notifier_config ? {} : {
+        # With its version: another text is another task definition, and so new tasks.
+        MILLRACE_NOTIFIER_CONFIG_TEXT = "${aws_secretsmanager_secret.notifier[0].arn}:::${aws_secretsmanager_secret_version.notifier[0].version_id}"
+      }
     }
 
     payments = {
@@ -99,25 +102,52 @@ locals {
 
   edge_service = var.edge != "load_balancer" ? {} : {
     edge = {
-      image       = "${local.image_repositories["millrace"]}:${var.image_tag}"
-      program     = "/usr/bin/millrace"
-      command     = ["serve"]
-      cpu         = var.load_balancer.cpu
-      memory      = var.load_balancer.memory
-      min         = var.load_balancer.min
-      max         = var.load_balancer.max
-      environment = merge(local.kafka_environment, local.database_environment, { MILLRACE_LISTEN = ":8080" }, var.environment)
-      secrets     = local.kafka.secrets
-      policies    = merge(local.kafka_policies["edge"], local.database_policies)
-      scaling     = null
+      image   = "${local.image_repositories["millrace"]}:${var.image_tag}"
+      program = "/usr/bin/millrace"
+      command = ["serve"]
+      cpu     = var.load_balancer.cpu
+      memory  = var.load_balancer.memory
+      min     = var.load_balancer.min
+      max     = var.load_balancer.max
+      environment = merge(
+        local.kafka_environment,
+        local.database_environment,
+        # A caller's address is what the load balancer says.
+        { MILLRACE_LISTEN = ":8080", MILLRACE_TRUSTED_PROXIES = "1" },
+        var.environment,
+        var.load_balancer.environment,
+      )
+      secrets  = merge(local.kafka.secrets, var.load_balancer.secrets)
+      policies = merge(local.kafka_policies["edge"], local.database_policies)
+      scaling  = null
       load_balancer = {
         target_group_arn = module.balancer[0].target_group_arn
         port             = 8080
       }
+      is_on_demand = false
     }
   }
 
-  services = merge(local.edge_service, {
+  # Commands of `millrace` by hand: `aws ecs run-task`, see the output operator_command.
+  operator_task = {
+    operator = {
+      image         = "${local.image_repositories["millrace"]}:${var.image_tag}"
+      program       = "/usr/bin/millrace"
+      command       = ["topology"]
+      cpu           = 256
+      memory        = 512
+      min           = 1
+      max           = 1
+      environment   = merge(local.kafka_environment, var.environment)
+      secrets       = local.kafka.secrets
+      policies      = local.kafka_policies["operator"]
+      scaling       = null
+      load_balancer = null
+      is_on_demand  = true
+    }
+  }
+
+  services = merge(local.edge_service, local.operator_task, {
     for name, consumer in local.consumers : name => {
       image       = consumer.image
       program     = "/usr/bin/millrace-${name}"
@@ -135,6 +165,7 @@ locals {
         lag_per_task = consumer.lag_per_task
       }
       load_balancer = null
+      is_on_demand  = false
     }
   })
 }
@@ -147,6 +178,7 @@ module "consumers" {
   vpc_id             = local.vpc_id
   subnet_ids         = local.private_subnet_ids
   kms_key_arn        = aws_kms_key.this.arn
+  secret_key_arns    = compact([try(var.kafka.existing.kms_key_arn, null)])
   instances          = var.instances
   services           = local.services
   kafka_cluster_name = local.kafka.cluster_name

@@ -32,6 +32,7 @@ module "function" {
   name                 = "${var.name}-${each.key}"
   description          = each.value.description
   zip                  = local.zips[each.key]
+  sha256               = lookup(var.function_sha256, each.key, null)
   architecture         = var.function_architecture
   memory_mib           = each.value.memory_mib
   timeout_seconds      = each.value.timeout_seconds
@@ -44,7 +45,7 @@ module "function" {
   log_retention_days   = var.log_retention_days
 }
 
-# The topics, before anything reads or writes them. A refusal fails the apply; nothing was changed then.
+# The topics, once there are brokers; what reads or writes them waits for them. A refusal fails the apply; no topic was changed then.
 resource "aws_lambda_invocation" "topics" {
   count = var.topics.by_function ? 1 : 0
 
@@ -101,7 +102,16 @@ locals {
 
   kafka_access = merge(
     local.function_kafka_access,
-    { edge = local.function_kafka_access["api"] },
+    {
+      edge = local.function_kafka_access["api"]
+      operator = merge(local.no_kafka_access, {
+        reads            = concat(local.topics, local.dead_letters)
+        writes           = local.topics
+        groups           = ["millrace-replay"]
+        describes        = concat(local.topics, local.dead_letters)
+        is_transactional = true
+      })
+    },
     {
       for name, topics in local.consumer_topics : name => merge(local.no_kafka_access, {
         reads            = topics.reads

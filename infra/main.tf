@@ -157,7 +157,7 @@ locals {
           Sid       = "PasswordKey"
           Effect    = "Allow"
           Action    = "kms:Decrypt"
-          Resource  = aws_kms_key.this.arn
+          Resource  = coalesce(try(var.database.existing.kms_key_arn, null), aws_kms_key.this.arn)
           Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
         },
       ]
@@ -165,7 +165,7 @@ locals {
   }
 }
 
-# A cluster and a database that were there before: their own security groups must let these in.
+# A cluster and a database that were there before, whose own security groups must let these in, and what else is to be reached.
 resource "aws_vpc_security_group_egress_rule" "existing" {
   for_each = local.existing_egress
 
@@ -189,11 +189,13 @@ locals {
       for cidr in var.database.existing.cidrs :
       { description = "PostgreSQL", port = tonumber(coalesce(one(regex("^[^/]+//[^/]+:([0-9]+)/|", var.database.existing.url)), "5432")), cidr = cidr }
     ],
+    [for name, way in var.egress : { description = name, port = way.port, cidr = way.cidr }],
   )
 
   existing_egress = {
     for pair in setproduct(local.clients, local.existing_ports) :
     "${pair[0]}/${pair[1].description}/${pair[1].port}/${pair[1].cidr}" => merge(pair[1], { client = pair[0] })
+    if pair[0] != "topics" || pair[1].description == "Kafka"
   }
 }
 

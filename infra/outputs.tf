@@ -52,3 +52,11 @@ output "routes" {
   description = "The API's routes. Null without API Gateway."
   value       = var.edge == "api_gateway" ? module.api[0].routes : null
 }
+
+output "operator_command" {
+  description = "Runs a command of `millrace` in the cluster; its output is in the log group /millrace/NAME/operator."
+  value = join(" ", [
+    "aws ecs run-task --region ${var.region} --cluster ${module.consumers.cluster_name} --task-definition ${var.name}-operator",
+    "--overrides '${jsonencode({ containerOverrides = [{ name = "operator", command = ["topology"] }] })}'",
+  ])
+}

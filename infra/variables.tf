@@ -5,8 +5,8 @@ variable "name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name)) && !can(regex("^(aws|ecs|fargate)", var.name))
-    error_message = "name must be 3 to 20 lower-case letters, digits and hyphens, begin with a letter, and not with aws, ecs or fargate."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name)) && !can(regex("^(aws|ecs|fargate)|--", var.name))
+    error_message = "name must be 3 to 20 lower-case letters, digits and single hyphens, begin with a letter, and not with aws, ecs or fargate."
   }
 }
 
@@ -15,8 +15,8 @@ variable "region" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be an AWS region, such as eu-central-1."
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region)) && !can(regex("^cn-|^us-gov-|^us-iso", var.region))
+    error_message = "region must be a region of the partition aws, such as eu-central-1: those of China and of the US government are not supported."
   }
 }
 
@@ -40,6 +40,11 @@ variable "function_sha256" {
   validation {
     condition     = alltrue([for sha256 in values(var.function_sha256) : can(regex("^[0-9a-f]{64}$", sha256))])
     error_message = "function_sha256 must hold SHA-256 sums: 64 hexadecimal digits, as `cargo xtask package` prints them."
+  }
+
+  validation {
+    condition     = length(setsubtract(keys(var.function_sha256), keys(local.functions))) == 0
+    error_message = "function_sha256 has names that are no function's: ${join(", ", setsubtract(keys(var.function_sha256), keys(local.functions)))}. There are ${join(", ", keys(local.functions))}."
   }
 }
 
@@ -69,6 +74,11 @@ variable "image_registry" {
   description = "Registry and path that hold the images, such as 123456789012.dkr.ecr.eu-central-1.amazonaws.com/millrace. Null: ECR repositories made here."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.image_registry == null ? true : can(regex("^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*$", var.image_registry))
+    error_message = "image_registry must be a registry and a path, such as ghcr.io/example: without https:// and without a / at its end."
+  }
 }
 
 variable "edge" {
@@ -107,6 +117,11 @@ variable "network" {
     condition     = try(length(var.network.existing.private_subnet_ids) == 3, true)
     error_message = "network.existing.private_subnet_ids must name three subnets in three zones."
   }
+
+  validation {
+    condition     = var.edge != "load_balancer" || coalesce(var.load_balancer.is_internal, false) || try(length(var.network.existing.public_subnet_ids) >= 2, true)
+    error_message = "network.existing.public_subnet_ids must name two subnets or more for a load balancer that is not internal."
+  }
 }
 
 variable "kafka" {
@@ -114,7 +129,7 @@ variable "kafka" {
     The MSK cluster that is made (type, version, instance_type, brokers, storage_gib, storage_max_gib: see modules/kafka),
     or in existing one of yours: bootstrap_servers, cidrs where its brokers are, for MSK with IAM also cluster_arn, for
     scaling on lag cluster_name; for other ways to authenticate environment (KAFKA_SECURITY_PROTOCOL and so on) and
-    secrets (variable = ARN), which containers get and functions do not.
+    secrets (variable = ARN), which containers get and functions do not, with kms_key_arn where a key of yours encrypts them.
   END
   type = object({
     type            = optional(string)
@@ -130,6 +145,7 @@ variable "kafka" {
       cluster_name      = optional(string)
       environment       = optional(map(string), {})
       secrets           = optional(map(string), {})
+      kms_key_arn       = optional(string)
     }))
   })
   default  = {}
@@ -141,8 +157,18 @@ variable "kafka" {
   }
 
   validation {
-    condition     = var.edge != "api_gateway" || length(try(var.kafka.existing.secrets, {})) == 0
-    error_message = "kafka.existing.secrets reach containers, not functions: use IAM, or edge = \"load_balancer\"."
+    condition     = length(try(var.kafka.existing.secrets, {})) == 0 || (var.edge != "api_gateway" && !var.topics.by_function)
+    error_message = "kafka.existing.secrets reach containers, not functions: use IAM; or edge = \"load_balancer\" and topics = { by_function = false }, and `millrace topics apply` for the topics."
+  }
+
+  validation {
+    condition     = try(var.kafka.existing.cluster_arn, null) == null ? true : can(regex("^arn:aws:kafka:[a-z0-9-]+:[0-9]{12}:cluster/[^/]+/[^/]+$", var.kafka.existing.cluster_arn))
+    error_message = "kafka.existing.cluster_arn must be an MSK cluster's: arn:aws:kafka:REGION:ACCOUNT:cluster/NAME/UUID."
+  }
+
+  validation {
+    condition     = alltrue([for cidr in try(var.kafka.existing.cidrs, []) : can(cidrhost(cidr, 0))])
+    error_message = "kafka.existing.cidrs must be address ranges, such as 10.1.0.0/16."
   }
 }
 
@@ -172,13 +198,19 @@ variable "topics" {
     condition     = var.topics.partitions == null ? true : var.topics.partitions >= 1 && floor(var.topics.partitions) == var.topics.partitions
     error_message = "topics.partitions must be a whole number of at least 1."
   }
+
+  validation {
+    condition     = var.topics.replication >= 1 && floor(var.topics.replication) == var.topics.replication
+    error_message = "topics.replication must be a whole number of at least 1."
+  }
 }
 
 variable "database" {
   description = <<-END
     The Aurora cluster that is made (engine_version, min_capacity, max_capacity, instances, backup_retention_days,
-    is_protected: see modules/database), or in existing a PostgreSQL of yours: url without a password, the ARN of a secret
-    with username and password as JSON (null: the url needs none), and cidrs where it is.
+    is_protected: see modules/database), or in existing a PostgreSQL of yours: url without a password, secret_arn of a secret
+    with username and password as JSON (null: the url needs none), kms_key_arn where a key of yours encrypts that, and cidrs
+    where it is.
   END
   type = object({
     engine_version        = optional(string)
@@ -189,9 +221,10 @@ variable "database" {
     backup_retention_days = optional(number)
     is_protected          = optional(bool)
     existing = optional(object({
-      url        = string
-      secret_arn = optional(string)
-      cidrs      = set(string)
+      url         = string
+      secret_arn  = optional(string)
+      kms_key_arn = optional(string)
+      cidrs       = set(string)
     }))
   })
   default  = {}
@@ -200,6 +233,11 @@ variable "database" {
   validation {
     condition     = var.database.existing == null ? true : can(regex("^postgres(ql)?://([^:@/]+@)?[^:@/]+(:[0-9]+)?/", var.database.existing.url))
     error_message = "database.existing.url must be postgres://USER@HOST:PORT/NAME, without a password: that is in the secret."
+  }
+
+  validation {
+    condition     = alltrue([for cidr in try(var.database.existing.cidrs, []) : can(cidrhost(cidr, 0))])
+    error_message = "database.existing.cidrs must be address ranges, such as 10.2.0.0/16."
   }
 }
 
@@ -229,10 +267,34 @@ variable "api" {
     condition     = var.kafka.existing != null || var.api.reserved_concurrency <= (var.kafka.instance_type == "kafka.t3.small" ? 200 : 2500)
     error_message = "api.reserved_concurrency is more than the brokers take: each environment is a connection to each of them. At most 2500, and 200 with kafka.t3.small."
   }
+
+  validation {
+    condition     = var.api.reserved_concurrency == -1 || var.api.reserved_concurrency >= 1
+    error_message = "api.reserved_concurrency must be at least 1, or -1: with 0 no call is taken."
+  }
+
+  validation {
+    condition     = try(var.api.throttle.rate >= 1 && var.api.throttle.burst >= 1, true)
+    error_message = "api.throttle.rate and api.throttle.burst must be at least 1."
+  }
+
+  validation {
+    condition     = var.api.jwt == null ? true : can(regex("^https://[^/]+", var.api.jwt.issuer)) && length(var.api.jwt.audience) > 0 && !contains(var.api.jwt.audience, "")
+    error_message = "api.jwt.issuer must be an https URL, and api.jwt.audience must name at least one."
+  }
+
+  validation {
+    condition     = var.api.memory_mib == null ? true : var.api.memory_mib >= 128 && var.api.memory_mib <= 10240
+    error_message = "api.memory_mib must be between 128 and 10240."
+  }
 }
 
 variable "load_balancer" {
-  description = "For load_balancer: certificate_arn, is_internal, client_cidrs and access_log_bucket (see modules/balancer), and the edge's cpu, memory, min and max."
+  description = <<-END
+    For load_balancer: certificate_arn, is_internal, client_cidrs and access_log_bucket (see modules/balancer), and the edge's
+    cpu, memory, min, max, environment and secrets (variable = ARN). Who may call: MILLRACE_API_KEYS_TEXT in secrets, or
+    MILLRACE_JWT_JWKS and so on in environment; without either, whoever client_cidrs let in.
+  END
   type = object({
     certificate_arn   = optional(string)
     is_internal       = optional(bool)
@@ -242,6 +304,8 @@ variable "load_balancer" {
     memory            = optional(number, 512)
     min               = optional(number, 2)
     max               = optional(number, 6)
+    environment       = optional(map(string), {})
+    secrets           = optional(map(string), {})
   })
   default  = {}
   nullable = false
@@ -249,6 +313,26 @@ variable "load_balancer" {
   validation {
     condition     = var.edge != "load_balancer" || var.load_balancer.certificate_arn != null
     error_message = "load_balancer.certificate_arn is required with edge = \"load_balancer\"."
+  }
+
+  validation {
+    condition     = var.load_balancer.min >= 1 && var.load_balancer.max >= var.load_balancer.min
+    error_message = "load_balancer.min must be at least 1, and load_balancer.max at least load_balancer.min."
+  }
+}
+
+variable "egress" {
+  description = <<-END
+    Ways out of the VPC beside 443, Kafka and the database, by a name: port and cidr, for a mail server (587), a collector
+    (OTEL_EXPORTER_OTLP_ENDPOINT, 4318), a proxy. They need NAT, or a target in the VPC.
+  END
+  type        = map(object({ port = number, cidr = string }))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for way in values(var.egress) : way.port >= 1 && way.port <= 65535 && can(cidrhost(way.cidr, 0))])
+    error_message = "egress: port must be between 1 and 65535, and cidr an address range, such as 10.3.0.0/16."
   }
 }
 
@@ -291,6 +375,16 @@ variable "consumers" {
     condition     = length(setsubtract(keys(var.consumers), keys(local.consumer_entries))) == 0
     error_message = "consumers has names that are no consumer's: ${join(", ", setsubtract(keys(var.consumers), keys(local.consumer_entries)))}. There are ${join(", ", keys(local.consumer_entries))}."
   }
+
+  validation {
+    condition     = alltrue([for consumer in values(var.consumers) : coalesce(consumer.min, 1) >= 1 && coalesce(consumer.max, 1000) >= coalesce(consumer.min, 1)])
+    error_message = "consumers: min must be at least 1, and max at least min."
+  }
+
+  validation {
+    condition     = alltrue([for consumer in values(var.consumers) : coalesce(consumer.lag_per_task, 1) >= 1 && coalesce(consumer.lag_limit, 1) >= 1])
+    error_message = "consumers: lag_per_task and lag_limit must be at least 1."
+  }
 }
 
 variable "notifier_config" {
@@ -312,6 +406,11 @@ variable "alarm_emails" {
   type        = set(string)
   default     = []
   nullable    = false
+
+  validation {
+    condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@ ]+@[^@ ]+$", address))])
+    error_message = "alarm_emails must be mail addresses, such as ops@example.com."
+  }
 }
 
 variable "runbook_url" {

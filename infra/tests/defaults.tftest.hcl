@@ -112,8 +112,33 @@ run "may_do_on_kafka" {
   }
 
   assert {
-    condition     = toset([for name, policy in module.kafka_policy : name if strcontains(policy.json, "AlterTransactionalId")]) == toset(["login-insights", "payments"])
-    error_message = "Only consumers that write in transactions may have a transactional id."
+    condition     = toset([for name, policy in module.kafka_policy : name if strcontains(policy.json, "AlterTransactionalId")]) == toset(["login-insights", "operator", "payments"])
+    error_message = "Only consumers that write in transactions, and replays, may have a transactional id."
+  }
+
+  # An action too few stops a program, and one too many is a right that nobody asked for.
+  assert {
+    condition = { for statement in jsondecode(module.kafka_policy["payments"].json).Statement : statement.Sid => join(" ", sort([for action in statement.Action : trimprefix(action, "kafka-cluster:")])) } == {
+      Connect      = "Connect DescribeCluster WriteDataIdempotently"
+      Read         = "DescribeTopic DescribeTopicDynamicConfiguration ReadData"
+      Write        = "DescribeTopic DescribeTopicDynamicConfiguration WriteData"
+      Groups       = "AlterGroup DescribeGroup"
+      Transactions = "AlterTransactionalId DescribeTransactionalId"
+    }
+    error_message = "A consumer with transactions has these rights and no others."
+  }
+
+  assert {
+    condition = { for statement in jsondecode(module.kafka_policy["topics"].json).Statement : statement.Sid => join(" ", sort([for action in statement.Action : trimprefix(action, "kafka-cluster:")])) } == {
+      Connect    = "Connect DescribeCluster"
+      Administer = "AlterTopic AlterTopicDynamicConfiguration CreateTopic DescribeTopic DescribeTopicDynamicConfiguration"
+    }
+    error_message = "The function topics has these rights and no others."
+  }
+
+  assert {
+    condition     = toset(one([for statement in jsondecode(module.kafka_policy["api"].json).Statement : statement if statement.Sid == "Describe"]).Action) == toset(["kafka-cluster:DescribeGroup", "kafka-cluster:DescribeTopic"])
+    error_message = "The edge may describe topics and groups, for GET /get_status."
   }
 
   assert {

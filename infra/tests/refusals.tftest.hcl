@@ -113,3 +113,109 @@ run "a_retention_that_cloudwatch_has_not" {
   }
   expect_failures = [var.log_retention_days]
 }
+
+run "a_function_that_does_not_exist" {
+  command = plan
+  variables {
+    function_sha256 = { apii = "5cedbab18aa285c6b386e734449899a3d472503fb12a9cc962a50e9704e6cbd7" }
+  }
+  expect_failures = [var.function_sha256]
+}
+
+run "secrets_that_do_not_reach_the_function_topics" {
+  command = plan
+  variables {
+    edge          = "load_balancer"
+    load_balancer = { certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/mock" }
+    kafka = {
+      existing = {
+        bootstrap_servers = "one.example:9096"
+        cidrs             = ["10.1.0.0/16"]
+        secrets           = { KAFKA_SASL_PASSWORD = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:kafka-AbCdEf" }
+      }
+    }
+  }
+  expect_failures = [var.kafka]
+}
+
+run "a_load_balancer_without_public_subnets" {
+  command = plan
+  variables {
+    edge          = "load_balancer"
+    load_balancer = { certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/mock" }
+    network       = { existing = { vpc_id = "vpc-1", private_subnet_ids = ["subnet-1", "subnet-2", "subnet-3"] } }
+  }
+  expect_failures = [var.network]
+}
+
+run "an_api_that_takes_no_call" {
+  command = plan
+  variables {
+    api = { reserved_concurrency = 0 }
+  }
+  expect_failures = [var.api]
+}
+
+run "an_issuer_that_is_no_url" {
+  command = plan
+  variables {
+    api = { jwt = { issuer = "https://", audience = ["millrace"] } }
+  }
+  expect_failures = [var.api]
+}
+
+run "no_copies" {
+  command = plan
+  variables {
+    topics = { replication = 0 }
+  }
+  expect_failures = [var.topics]
+}
+
+run "a_registry_with_a_scheme" {
+  command = plan
+  variables {
+    image_registry = "https://ghcr.io/example"
+  }
+  expect_failures = [var.image_registry]
+}
+
+run "an_address_that_is_none" {
+  command = plan
+  variables {
+    alarm_emails = ["ops"]
+  }
+  expect_failures = [var.alarm_emails]
+}
+
+run "a_consumer_that_never_scales" {
+  command = plan
+  variables {
+    consumers = { notifier = { lag_per_task = 0 } }
+  }
+  expect_failures = [var.consumers]
+}
+
+run "more_tasks_at_least_than_at_most" {
+  command = plan
+  variables {
+    consumers = { notifier = { min = 3, max = 2 } }
+  }
+  expect_failures = [var.consumers]
+}
+
+run "a_region_of_another_partition" {
+  command = plan
+  variables {
+    region = "cn-north-1"
+  }
+  expect_failures = [var.region]
+}
+
+run "a_way_out_to_nowhere" {
+  command = plan
+  variables {
+    egress = { mail = { port = 587, cidr = "mail.example" } }
+  }
+  expect_failures = [var.egress]
+}

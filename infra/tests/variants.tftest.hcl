@@ -12,8 +12,21 @@ variables {
 
 run "load_balancer" {
   variables {
-    edge          = "load_balancer"
-    load_balancer = { certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/mock" }
+    edge = "load_balancer"
+    load_balancer = {
+      certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/mock"
+      secrets         = { MILLRACE_API_KEYS_TEXT = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:keys-AbCdEf" }
+    }
+  }
+
+  assert {
+    condition     = local.services["edge"].environment["MILLRACE_TRUSTED_PROXIES"] == "1" && contains(keys(local.services["edge"].secrets), "MILLRACE_API_KEYS_TEXT")
+    error_message = "The edge asks for keys, and a caller's address is what the load balancer says."
+  }
+
+  assert {
+    condition     = !contains(keys(local.services["notifier"].secrets), "MILLRACE_API_KEYS_TEXT")
+    error_message = "The edge's secrets are the edge's."
   }
 
   assert {
@@ -82,7 +95,9 @@ run "everything_exists" {
     database = {
       existing = { url = "postgres://millrace@db.example/millrace", secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf", cidrs = ["10.2.0.0/16"] }
     }
-    edge = "none"
+    edge   = "none"
+    topics = { by_function = false }
+    egress = { mail = { port = 587, cidr = "10.3.0.0/16" } }
   }
 
   assert {
@@ -92,9 +107,9 @@ run "everything_exists" {
 
   assert {
     condition = toset([for rule in values(aws_vpc_security_group_egress_rule.existing) : "${rule.cidr_ipv4} ${rule.from_port}"]) == toset([
-      "10.1.0.0/16 9096", "10.2.0.0/16 5432",
+      "10.1.0.0/16 9096", "10.2.0.0/16 5432", "10.3.0.0/16 587",
     ])
-    error_message = "The way to the brokers' and the database's ports is open, and nothing else."
+    error_message = "The way to the brokers' and the database's ports is open, to what egress names, and nothing else."
   }
 
   assert {
@@ -123,5 +138,21 @@ run "topics_by_terraform" {
   assert {
     condition     = length(aws_lambda_invocation.topics) == 0 && join(",", keys(module.function)) == "api"
     error_message = "Without the function nothing makes topics here."
+  }
+}
+
+run "a_function_that_makes_topics_in_an_existing_kafka" {
+  command = plan
+
+  variables {
+    kafka    = { existing = { bootstrap_servers = "one.example:9092", cidrs = ["10.1.0.0/16"] } }
+    database = { existing = { url = "postgres://millrace@db.example/millrace", cidrs = ["10.2.0.0/16"] } }
+  }
+
+  assert {
+    condition = toset([for key in keys(aws_vpc_security_group_egress_rule.existing) : key if startswith(key, "topics/")]) == toset([
+      "topics/Kafka/9092/10.1.0.0/16",
+    ])
+    error_message = "The function topics reaches Kafka, and not the database."
   }
 }

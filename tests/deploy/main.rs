@@ -13,6 +13,7 @@ mod emulators;
 mod event;
 mod insight;
 mod leftovers;
+mod operator;
 mod permissions;
 mod plan;
 mod resources;
@@ -71,6 +72,7 @@ async fn the_dev_example_is_applied_and_carries_an_event() {
     permissions::on_kafka_are_those_of_the_catalogue(&aws, &state).await;
     permissions::elsewhere_are_each_roles_own(&aws, &state).await;
     insight::is_written_with_the_roles_own_credentials(&aws, &state, &kafka).await;
+    operator::sees_topics_groups_and_dead_letters(&state).await;
     println!("roles were asked for, and an insight written, by {:.0?}", begun.elapsed());
 
     let both = [aws, Aws::root(emulators.moto())];

@@ -32,6 +32,9 @@ const CONSUMERS: [(&str, &[&str]); 4] = [
     ("payments", &["payments"]),
 ];
 
+/// The group of `millrace replay`.
+const REPLAY: &str = "millrace-replay";
+
 /// One principal's access to Kafka.
 #[derive(Default)]
 struct Access {
@@ -69,7 +72,15 @@ fn expected(state: &State) -> Vec<Access> {
         makes_topics: name == "topics",
         ..Access::default()
     });
-    consumers.into_iter().chain(functions).collect()
+    let operator = Access {
+        role: task_role(state, "operator"),
+        reads: catalogue.all().into_iter().map(|topic| topic.name).collect(),
+        writes: catalogue.topics.iter().map(|topic| topic.name.clone()).collect(),
+        groups: BTreeSet::from([REPLAY.to_owned()]),
+        is_transactional: true,
+        ..Access::default()
+    };
+    consumers.into_iter().chain(functions).chain([operator]).collect()
 }
 
 /// Every role against every topic, group and transactional id.
@@ -83,6 +94,7 @@ pub(crate) async fn on_kafka_are_those_of_the_catalogue(aws: &Aws, state: &State
             assert_eq!(aws.allows(role, &action, &resource).await, expected, "{role}: {action} on {resource}");
         };
         check("Connect", cluster.to_owned(), true).await;
+        check("WriteDataIdempotently", cluster.to_owned(), !access.writes.is_empty()).await;
         check("AlterCluster", cluster.to_owned(), false).await;
         for topic in catalogue().all() {
             let resource = || named("topic", &topic.name);
@@ -90,10 +102,12 @@ pub(crate) async fn on_kafka_are_those_of_the_catalogue(aws: &Aws, state: &State
             check("WriteData", resource(), access.writes.contains(&topic.name)).await;
             check("CreateTopic", resource(), access.makes_topics).await;
             check("AlterTopic", resource(), access.makes_topics).await;
+            check("AlterTopicDynamicConfiguration", resource(), access.makes_topics).await;
             check("DeleteTopic", resource(), false).await;
         }
-        for group in catalogue().consumers.iter().map(Consumer::group) {
+        for group in catalogue().consumers.iter().map(Consumer::group).chain([REPLAY.to_owned()]) {
             check("AlterGroup", named("group", &group), access.groups.contains(&group)).await;
+            check("DeleteGroup", named("group", &group), false).await;
         }
         let transactions = named("transactional-id", "millrace-any");
         check("AlterTransactionalId", transactions, access.is_transactional).await;

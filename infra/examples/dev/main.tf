@@ -29,6 +29,7 @@ module "millrace" {
   environment     = var.environment
   image_tag       = var.image_tag
   image_registry  = var.image_registry
+  function_sha256 = var.function_sha256
   notifier_config = var.notifier_config
   alarm_emails    = var.alarm_emails
 

@@ -17,3 +17,8 @@ output "kafka_cluster_arn" {
   description = "The MSK cluster."
   value       = module.millrace.kafka_cluster_arn
 }
+
+output "operator_command" {
+  description = "Runs a command of `millrace` in the cluster."
+  value       = module.millrace.operator_command
+}

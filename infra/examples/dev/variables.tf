@@ -27,6 +27,12 @@ variable "dist" {
   default     = null
 }
 
+variable "function_sha256" {
+  description = "Artifacts to run in place of the manifest's, by function: rolls a function back."
+  type        = map(string)
+  default     = {}
+}
+
 variable "function_architecture" {
   description = "The functions' architecture: arm64 or x86_64."
   type        = string

@@ -107,7 +107,7 @@ resource "aws_lb_listener" "https" {
   }
 }
 
-# Metrics are for the VPC: a Prometheus there scrapes the tasks.
+# Metrics are nothing for the internet.
 resource "aws_lb_listener_rule" "metrics" {
   listener_arn = aws_lb_listener.https.arn
   priority     = 1

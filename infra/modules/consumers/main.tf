@@ -5,6 +5,8 @@ locals {
   architecture = local.is_arm ? "arm64" : "x86_64"
   ami_path     = "/aws/service/ecs/optimized-ami/amazon-linux-2023${local.is_arm ? "/arm64" : ""}/recommended/image_id"
 
+  running = { for name, service in var.services : name => service if !service.is_on_demand }
+
   # `millrace serve --health-check`, but `millrace-payments --health-check`.
   subcommand = { for name, service in var.services : name => [for index, word in service.command : word if index == 0 && !startswith(word, "-")] }
 }
@@ -196,8 +198,8 @@ resource "aws_ecs_task_definition" "this" {
     linuxParameters        = { capabilities = { drop = ["ALL"] } }
     ulimits                = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }]
 
-    # ECS does not read the image's own.
-    healthCheck = {
+    # ECS does not read the image's own. A command that ends has none.
+    healthCheck = each.value.is_on_demand ? null : {
       command     = concat(["CMD", each.value.program], local.subcommand[each.key], ["--health-check"])
       interval    = 15
       timeout     = 5
@@ -231,7 +233,7 @@ resource "aws_ecs_task_definition" "this" {
 }
 
 resource "aws_ecs_service" "this" {
-  for_each = var.services
+  for_each = local.running
 
   name            = each.key
   cluster         = aws_ecs_cluster.this.id

@@ -6,7 +6,7 @@ output "cluster_name" {
 output "services" {
   description = "The services: fewest and most tasks, consumer groups with their topics, and the log group, by name."
   value = {
-    for name, service in var.services : name => {
+    for name, service in local.running : name => {
       min            = service.min
       max            = local.max_tasks[name]
       groups         = service.scaling == null ? {} : service.scaling.groups

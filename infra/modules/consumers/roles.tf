@@ -51,7 +51,7 @@ locals {
           Sid      = "SecretsKey"
           Effect   = "Allow"
           Action   = ["kms:Decrypt"]
-          Resource = [var.kms_key_arn]
+          Resource = concat([var.kms_key_arn], var.secret_key_arns)
         }
       },
     ]

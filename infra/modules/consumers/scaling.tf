@@ -46,7 +46,7 @@ locals {
 
 # Also of services that nothing scales: it keeps them at `min`, whatever that becomes.
 resource "aws_appautoscaling_target" "this" {
-  for_each = var.services
+  for_each = local.running
 
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"
@@ -132,7 +132,7 @@ resource "aws_appautoscaling_policy" "lag" {
 }
 
 resource "aws_appautoscaling_policy" "processor" {
-  for_each = { for name, service in var.services : name => service if service.scaling == null }
+  for_each = { for name, service in local.running : name => service if service.scaling == null }
 
   name               = "processor"
   policy_type        = "TargetTrackingScaling"

@@ -23,6 +23,13 @@ variable "kms_key_arn" {
   type        = string
 }
 
+variable "secret_key_arns" {
+  description = "Further keys that encrypt secrets of services."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "instances" {
   description = "The Auto Scaling group: instance types (all of one architecture, the first preferred), fewest and most instances, how many of them are always on demand, the share of spot instances among the others in per cent, and disk in GiB."
   type = object({
@@ -50,6 +57,11 @@ variable "instances" {
     condition     = var.instances.spot_percent >= 0 && var.instances.spot_percent <= 100
     error_message = "instances.spot_percent must be between 0 and 100."
   }
+
+  validation {
+    condition     = var.instances.on_demand_base >= 0 && var.instances.disk_gib >= 30
+    error_message = "instances.on_demand_base must not be negative, and instances.disk_gib at least 30: the image's own size."
+  }
 }
 
 variable "services" {
@@ -60,6 +72,7 @@ variable "services" {
     - environment, secrets (variable = ARN of a secret or parameter), policies (JSON by a name of their own).
     - scaling: groups (consumer group = topics that it reads), partitions (of the topic with most; more tasks would own none), lag_per_task (records of lag that one task may have). Null: scales on processor load.
     - load_balancer: a target group and the container's port.
+    - is_on_demand: a task definition and its roles alone, for `aws ecs run-task`; nothing runs by itself.
   END
   type = map(object({
     image       = string
@@ -78,6 +91,7 @@ variable "services" {
       lag_per_task = optional(number, 10000)
     }))
     load_balancer = optional(object({ target_group_arn = string, port = number }))
+    is_on_demand  = optional(bool, false)
   }))
 
   validation {

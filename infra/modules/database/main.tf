@@ -112,6 +112,7 @@ resource "aws_rds_cluster" "this" {
 }
 
 resource "aws_rds_cluster_instance" "this" {
+  #checkov:skip=CKV_AWS_226:The version is the variable's. If AWS raised it by itself, the next plan would be a downgrade, which AWS refuses.
   count = var.instances
 
   identifier         = "${var.name}-${count.index}"
@@ -120,7 +121,7 @@ resource "aws_rds_cluster_instance" "this" {
   engine_version     = aws_rds_cluster.this.engine_version
   instance_class     = "db.serverless"
 
-  auto_minor_version_upgrade      = true
+  auto_minor_version_upgrade      = false
   publicly_accessible             = false
   performance_insights_enabled    = true
   performance_insights_kms_key_id = var.kms_key_arn

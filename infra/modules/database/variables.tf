@@ -24,7 +24,7 @@ variable "kms_key_arn" {
 }
 
 variable "engine_version" {
-  description = "Aurora PostgreSQL's version, 16.3 or newer: older ones cannot pause. Minor versions are then AWS's."
+  description = "Aurora PostgreSQL's version, 16.3 or newer: older ones cannot pause. AWS does not raise it by itself: this does, before AWS stops supporting it."
   type        = string
   default     = "17.5"
   nullable    = false

@@ -14,7 +14,19 @@ variable "zip" {
 
   validation {
     condition     = fileexists(var.zip)
-    error_message = "The artifact ${var.zip} is missing: cargo xtask package makes it."
+    error_message = "The artifact ${var.zip} is missing: cargo xtask package makes that of the working tree. An older one, which function_sha256 names, has to be put there again."
+  }
+}
+
+variable "sha256" {
+  description = "The sum that the artifact must have, whose name holds 16 digits of it alone. Null: any."
+  type        = string
+  default     = null
+
+  validation {
+    # Where the file is missing, zip says so.
+    condition     = var.sha256 == null ? true : try(filesha256(var.zip) == var.sha256, true)
+    error_message = "The artifact ${var.zip} has another SHA-256 than function_sha256 says: ${try(filesha256(var.zip), "")}."
   }
 }
 

@@ -27,6 +27,12 @@ variables {
       command       = ["serve", "--linger", "5ms"]
       load_balancer = { target_group_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/edge/1", port = 8080 }
     }
+    operator = {
+      image        = "registry.example/millrace:0.1.0"
+      program      = "/usr/bin/millrace"
+      command      = ["topology"]
+      is_on_demand = true
+    }
   }
 }
 
@@ -180,4 +186,23 @@ run "refuses_no_task_at_all" {
     services = { notifier = { image = "a:1", program = "/a", min = 0, max = 1 } }
   }
   expect_failures = [var.services]
+}
+
+run "nothing_runs_by_itself_that_is_on_demand" {
+  assert {
+    condition     = contains(keys(aws_ecs_task_definition.this), "operator") && !contains(keys(aws_ecs_service.this), "operator") && !contains(keys(aws_appautoscaling_target.this), "operator")
+    error_message = "It has a task definition, and no service."
+  }
+
+  assert {
+    condition     = !contains(keys(output.services), "operator")
+    error_message = "No alarm misses it."
+  }
+}
+
+run "a_deployment_takes_no_task_away" {
+  assert {
+    condition     = alltrue([for service in aws_ecs_service.this : service.deployment_minimum_healthy_percent == 100 && service.deployment_maximum_percent == 200])
+    error_message = "New tasks start before old ones stop."
+  }
 }

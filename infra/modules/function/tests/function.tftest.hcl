@@ -52,3 +52,13 @@ run "refuses_a_missing_artifact" {
   }
   expect_failures = [var.zip]
 }
+
+run "another_artifact_than_was_asked_for" {
+  command = plan
+
+  variables {
+    sha256 = "5cedbab18aa285c6000000000000000000000000000000000000000000000000"
+  }
+
+  expect_failures = [var.sha256]
+}
