@@ -178,7 +178,7 @@ module "consumers" {
   vpc_id             = local.vpc_id
   subnet_ids         = local.private_subnet_ids
   kms_key_arn        = aws_kms_key.this.arn
-  secret_key_arns    = compact([try(var.kafka.existing.kms_key_arn, null)])
+  secret_key_arns    = var.secret_key_arns
   instances          = var.instances
   services           = local.services
   kafka_cluster_name = local.kafka.cluster_name

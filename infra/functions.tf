@@ -75,11 +75,13 @@ module "kafka_policy" {
   source   = "./modules/kafka-policy"
   for_each = local.kafka.has_iam ? local.kafka_access : {}
 
-  cluster_arn      = local.kafka.cluster_arn
-  reads            = each.value.reads
-  writes           = each.value.writes
-  groups           = each.value.groups
-  describes        = each.value.describes
+  cluster_arn = local.kafka.cluster_arn
+  reads       = each.value.reads
+  writes      = each.value.writes
+  groups      = each.value.groups
+  describes   = each.value.describes
+  # `millrace topology` shows every group, also MSK's own.
+  described_groups = each.key == "operator" ? "*" : null
   administers      = each.value.administers
   is_transactional = each.value.is_transactional
 }

@@ -157,7 +157,7 @@ locals {
           Sid       = "PasswordKey"
           Effect    = "Allow"
           Action    = "kms:Decrypt"
-          Resource  = coalesce(try(var.database.existing.kms_key_arn, null), aws_kms_key.this.arn)
+          Resource  = concat([aws_kms_key.this.arn], var.secret_key_arns)
           Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
         },
       ]
@@ -183,19 +183,19 @@ locals {
   existing_ports = concat(
     var.kafka.existing == null ? [] : [
       for pair in setproduct(distinct([for broker in split(",", var.kafka.existing.bootstrap_servers) : tonumber(split(":", broker)[1])]), var.kafka.existing.cidrs) :
-      { description = "Kafka", port = pair[0], cidr = pair[1] }
+      { description = "Kafka", port = pair[0], cidr = pair[1], is_for_topics = true }
     ],
     var.database.existing == null ? [] : [
       for cidr in var.database.existing.cidrs :
-      { description = "PostgreSQL", port = tonumber(coalesce(one(regex("^[^/]+//[^/]+:([0-9]+)/|", var.database.existing.url)), "5432")), cidr = cidr }
+      { description = "PostgreSQL", port = tonumber(coalesce(one(regex("^[^/]+//[^/]+:([0-9]+)/|", var.database.existing.url)), "5432")), cidr = cidr, is_for_topics = false }
     ],
-    [for name, way in var.egress : { description = name, port = way.port, cidr = way.cidr }],
+    [for name, way in var.egress : { description = name, port = way.port, cidr = way.cidr, is_for_topics = true }],
   )
 
   existing_egress = {
     for pair in setproduct(local.clients, local.existing_ports) :
     "${pair[0]}/${pair[1].description}/${pair[1].port}/${pair[1].cidr}" => merge(pair[1], { client = pair[0] })
-    if pair[0] != "topics" || pair[1].description == "Kafka"
+    if pair[0] != "topics" || pair[1].is_for_topics
   }
 }
 

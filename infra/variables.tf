@@ -15,7 +15,7 @@ variable "region" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region)) && !can(regex("^cn-|^us-gov-|^us-iso", var.region))
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region)) && !can(regex("^cn-|^us-gov-|-iso", var.region))
     error_message = "region must be a region of the partition aws, such as eu-central-1: those of China and of the US government are not supported."
   }
 }
@@ -43,8 +43,8 @@ variable "function_sha256" {
   }
 
   validation {
-    condition     = length(setsubtract(keys(var.function_sha256), keys(local.functions))) == 0
-    error_message = "function_sha256 has names that are no function's: ${join(", ", setsubtract(keys(var.function_sha256), keys(local.functions)))}. There are ${join(", ", keys(local.functions))}."
+    condition     = length(setsubtract(keys(var.function_sha256), keys(local.listed_functions))) == 0
+    error_message = "function_sha256 has names that are no function's: ${join(", ", setsubtract(keys(var.function_sha256), keys(local.listed_functions)))}. There are ${join(", ", keys(local.listed_functions))}."
   }
 }
 
@@ -129,7 +129,7 @@ variable "kafka" {
     The MSK cluster that is made (type, version, instance_type, brokers, storage_gib, storage_max_gib: see modules/kafka),
     or in existing one of yours: bootstrap_servers, cidrs where its brokers are, for MSK with IAM also cluster_arn, for
     scaling on lag cluster_name; for other ways to authenticate environment (KAFKA_SECURITY_PROTOCOL and so on) and
-    secrets (variable = ARN), which containers get and functions do not, with kms_key_arn where a key of yours encrypts them.
+    secrets (variable = ARN), which containers get and functions do not.
   END
   type = object({
     type            = optional(string)
@@ -145,7 +145,6 @@ variable "kafka" {
       cluster_name      = optional(string)
       environment       = optional(map(string), {})
       secrets           = optional(map(string), {})
-      kms_key_arn       = optional(string)
     }))
   })
   default  = {}
@@ -167,8 +166,8 @@ variable "kafka" {
   }
 
   validation {
-    condition     = alltrue([for cidr in try(var.kafka.existing.cidrs, []) : can(cidrhost(cidr, 0))])
-    error_message = "kafka.existing.cidrs must be address ranges, such as 10.1.0.0/16."
+    condition     = alltrue([for cidr in try(var.kafka.existing.cidrs, []) : can(cidrnetmask(cidr)) && try(cidrhost(cidr, 0) == split("/", cidr)[0], false)])
+    error_message = "kafka.existing.cidrs must be IPv4 ranges, such as 10.1.0.0/16."
   }
 }
 
@@ -209,8 +208,7 @@ variable "database" {
   description = <<-END
     The Aurora cluster that is made (engine_version, min_capacity, max_capacity, instances, backup_retention_days,
     is_protected: see modules/database), or in existing a PostgreSQL of yours: url without a password, secret_arn of a secret
-    with username and password as JSON (null: the url needs none), kms_key_arn where a key of yours encrypts that, and cidrs
-    where it is.
+    with username and password as JSON (null: the url needs none), and cidrs where it is.
   END
   type = object({
     engine_version        = optional(string)
@@ -221,10 +219,9 @@ variable "database" {
     backup_retention_days = optional(number)
     is_protected          = optional(bool)
     existing = optional(object({
-      url         = string
-      secret_arn  = optional(string)
-      kms_key_arn = optional(string)
-      cidrs       = set(string)
+      url        = string
+      secret_arn = optional(string)
+      cidrs      = set(string)
     }))
   })
   default  = {}
@@ -236,8 +233,8 @@ variable "database" {
   }
 
   validation {
-    condition     = alltrue([for cidr in try(var.database.existing.cidrs, []) : can(cidrhost(cidr, 0))])
-    error_message = "database.existing.cidrs must be address ranges, such as 10.2.0.0/16."
+    condition     = alltrue([for cidr in try(var.database.existing.cidrs, []) : can(cidrnetmask(cidr)) && try(cidrhost(cidr, 0) == split("/", cidr)[0], false)])
+    error_message = "database.existing.cidrs must be IPv4 ranges, such as 10.2.0.0/16."
   }
 }
 
@@ -321,6 +318,18 @@ variable "load_balancer" {
   }
 }
 
+variable "secret_key_arns" {
+  description = "Keys of yours that encrypt the secrets which kafka.existing, database.existing, consumers and load_balancer name."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.secret_key_arns : can(regex("^arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
+    error_message = "secret_key_arns must be ARNs of KMS keys, not of aliases: arn:aws:kms:REGION:ACCOUNT:key/ID."
+  }
+}
+
 variable "egress" {
   description = <<-END
     Ways out of the VPC beside 443, Kafka and the database, by a name: port and cidr, for a mail server (587), a collector
@@ -331,8 +340,18 @@ variable "egress" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for way in values(var.egress) : way.port >= 1 && way.port <= 65535 && can(cidrhost(way.cidr, 0))])
-    error_message = "egress: port must be between 1 and 65535, and cidr an address range, such as 10.3.0.0/16."
+    condition     = alltrue([for way in values(var.egress) : way.port >= 1 && way.port <= 65535 && floor(way.port) == way.port])
+    error_message = "egress: port must be a whole number between 1 and 65535."
+  }
+
+  validation {
+    condition     = alltrue([for way in values(var.egress) : can(cidrnetmask(way.cidr)) && try(cidrhost(way.cidr, 0) == split("/", way.cidr)[0], false)])
+    error_message = "egress: cidr must be an IPv4 range, such as 10.3.0.0/16."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.egress) : can(regex("^[A-Za-z0-9 ._-]{1,100}$", name))])
+    error_message = "egress: names are 1 to 100 letters, digits, spaces, dots, hyphens and underscores: they describe the rules."
   }
 }
 
@@ -395,7 +414,7 @@ variable "notifier_config" {
 }
 
 variable "environment" {
-  description = "Environment variables of every program, over those set here: OTEL_EXPORTER_OTLP_ENDPOINT, KAFKA_SSL_CA_LOCATION, HTTPS_PROXY. An empty one counts as not set."
+  description = "Environment variables of every program, over those set here: OTEL_EXPORTER_OTLP_ENDPOINT, KAFKA_SSL_CA_LOCATION, HTTPS_PROXY. An empty one counts as not set, but for those of who may call, which stop the program."
   type        = map(string)
   default     = {}
   nullable    = false

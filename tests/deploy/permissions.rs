@@ -109,6 +109,8 @@ pub(crate) async fn on_kafka_are_those_of_the_catalogue(aws: &Aws, state: &State
             check("AlterGroup", named("group", &group), access.groups.contains(&group)).await;
             check("DeleteGroup", named("group", &group), false).await;
         }
+        // MSK's own, which topology shows as well.
+        check("DescribeGroup", named("group", "another"), access.groups.contains(REPLAY)).await;
         let transactions = named("transactional-id", "millrace-any");
         check("AlterTransactionalId", transactions, access.is_transactional).await;
         check("AlterTransactionalId", named("transactional-id", "another"), false).await;

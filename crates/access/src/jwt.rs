@@ -166,6 +166,9 @@ fn key(jwk: &Jwk) -> Option<Key> {
     if let Some(named) = jwk.common.key_algorithm {
         algorithms.retain(|algorithm| KeyAlgorithm::from(*algorithm) == named);
     }
+    if algorithms.is_empty() {
+        return None;
+    }
     let decoding = DecodingKey::from_jwk(jwk).ok()?;
     Some(Key { id: jwk.common.key_id.clone(), decoding, algorithms })
 }

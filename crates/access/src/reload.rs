@@ -94,9 +94,14 @@ where
 }
 
 /// A digest of each file's content, since deployments replace a file by one of the same size and time; none where it cannot be
-/// read, as while it is being replaced.
+/// read, as while it is being replaced, or is no regular file: a pipe is read once, by who needs it.
 fn digests(files: &[PathBuf]) -> Vec<Option<[u8; 32]>> {
-    files.iter().map(|file| fs::read(file).ok().map(|content| Sha256::digest(content).into())).collect()
+    let digest = |file: &PathBuf| {
+        let is_file = fs::metadata(file).ok()?.is_file();
+        let content = if is_file { fs::read(file).ok()? } else { return None };
+        Some(Sha256::digest(content).into())
+    };
+    files.iter().map(digest).collect()
 }
 
 #[cfg(test)]

@@ -84,7 +84,13 @@ impl AccessArgs {
             access = access.with_keys(reloaded(files, read)?);
         }
         if let Some(text) = self.api_keys_text.clone() {
-            let wrong = |error: ApiKeysError| SettingError::of_flag("api-keys-text", error.to_string());
+            // TOML's own errors quote the text, which may be a key that was put there by mistake.
+            let wrong = |error: ApiKeysError| match error {
+                ApiKeysError::Shape(_) => {
+                    SettingError::of_flag("api-keys-text", "it is not the text of a file of API keys")
+                }
+                error => SettingError::of_flag("api-keys-text", error.to_string()),
+            };
             access = access.with_keys(reloaded(Vec::new(), move || ApiKeys::parse(&text)).map_err(wrong)?);
         }
         if let (Some(source), Some(issuer), Some(audience)) = (&self.jwt_jwks, &self.jwt_issuer, &self.jwt_audience) {

@@ -1,7 +1,7 @@
 # Services scale on the lag of their consumer groups, as MSK publishes it; those without a group on processor load.
 
 locals {
-  lagging = { for name, service in var.services : name => service if service.scaling != null && var.kafka_cluster_name != null }
+  lagging = { for name, service in local.running : name => service if service.scaling != null && var.kafka_cluster_name != null }
 
   # More tasks than partitions would own none.
   max_tasks = {

@@ -105,6 +105,9 @@ resource "aws_rds_cluster" "this" {
   final_snapshot_identifier = var.is_protected ? "${var.name}-final" : null
   delete_automated_backups  = !var.is_protected
 
+  # Else another version waits for the maintenance window, and every plan shows it until then.
+  apply_immediately = true
+
   enabled_cloudwatch_logs_exports = ["postgresql"]
 
   # RDS would make the log group itself, without a retention.
@@ -122,6 +125,7 @@ resource "aws_rds_cluster_instance" "this" {
   instance_class     = "db.serverless"
 
   auto_minor_version_upgrade      = false
+  apply_immediately               = true
   publicly_accessible             = false
   performance_insights_enabled    = true
   performance_insights_kms_key_id = var.kms_key_arn

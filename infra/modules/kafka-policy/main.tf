@@ -58,7 +58,7 @@ locals {
         Action = ["kafka-cluster:DescribeGroup", "kafka-cluster:DescribeTopic"]
         Resource = concat(
           [for topic in sort(var.describes) : "${local.topics}/${topic}"],
-          ["${local.groups}/millrace-*"],
+          ["${local.groups}/${var.described_groups}"],
         )
       }
     },

@@ -25,9 +25,16 @@ variable "groups" {
 }
 
 variable "describes" {
-  description = "Topics of which only metadata and offsets are asked for; their groups are millrace-*."
+  description = "Topics of which only metadata and offsets are asked for."
   type        = set(string)
   default     = []
+  nullable    = false
+}
+
+variable "described_groups" {
+  description = "Groups that who describes topics may describe as well."
+  type        = string
+  default     = "millrace-*"
   nullable    = false
 }
 

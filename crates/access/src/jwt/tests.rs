@@ -183,6 +183,7 @@ fn keys_that_are_too_weak_or_for_another_algorithm_are_left_out() {
         Keys::parse(json!({"keys": [jwk]}).to_string().as_bytes())
     };
     assert!(matches!(rsa(128, json!({})), Err(KeysError::Empty)));
+    assert!(matches!(rsa(256, json!({"alg": "RSA-OAEP"})), Err(KeysError::Empty)));
     let keys = rsa(256, json!({})).unwrap();
     assert_eq!(keys.of(None, Algorithm::PS256).count(), 1);
     let keys = rsa(256, json!({"alg": "RS256"})).unwrap();

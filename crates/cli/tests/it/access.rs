@@ -175,6 +175,7 @@ async fn api_keys_may_be_a_variables_text() {
     let ended = Millrace::new(fixed).env("MILLRACE_API_KEYS_TEXT", "secret").run().await;
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.stderr.contains("--api-keys-text (MILLRACE_API_KEYS_TEXT)"), "{ended:?}");
+    assert!(!ended.stderr.contains("secret"), "what it is may be a key: {ended:?}");
 }
 
 #[tokio::test]
@@ -272,7 +273,17 @@ async fn wrong_settings_are_named() {
         assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
         assert!(ended.stderr.contains(said), "{arguments:?}: {}", ended.stderr);
     }
-    for flag in ["api-keys", "jwt-jwks", "jwt-use-scopes", "rate-limit", "trusted-proxies"] {
+    for flag in [
+        "api-keys",
+        "api-keys-text",
+        "jwt-jwks",
+        "jwt-issuer",
+        "jwt-audience",
+        "jwt-use-scopes",
+        "rate-limit",
+        "rate-limit-burst",
+        "trusted-proxies",
+    ] {
         let variable = format!("MILLRACE_{}", flag.replace('-', "_").to_uppercase());
         let empty = Millrace::new(["serve", "--kafka", "127.0.0.1:1"]).env(&variable, "").run().await;
         assert_eq!(empty.code, Some(2), "an empty {variable} would leave all open: {empty:?}");

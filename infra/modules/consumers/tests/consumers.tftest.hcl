@@ -195,6 +195,11 @@ run "nothing_runs_by_itself_that_is_on_demand" {
   }
 
   assert {
+    condition     = one(jsondecode(aws_ecs_task_definition.this["operator"].container_definitions)).healthCheck == null
+    error_message = "A command that ends has no health check."
+  }
+
+  assert {
     condition     = !contains(keys(output.services), "operator")
     error_message = "No alarm misses it."
   }
