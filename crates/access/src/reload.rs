@@ -17,6 +17,12 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub struct Reloaded<T>(watch::Receiver<Arc<T>>);
 
 impl<T> Reloaded<T> {
+    /// A value that never changes.
+    #[must_use]
+    pub fn fixed(value: T) -> Self {
+        Self(watch::channel(Arc::new(value)).1)
+    }
+
     /// The value.
     #[must_use]
     pub fn get(&self) -> Arc<T> {
@@ -96,12 +102,8 @@ where
 /// A digest of each file's content, since deployments replace a file by one of the same size and time; none where it cannot be
 /// read, as while it is being replaced, or is no regular file: a pipe is read once, by who needs it.
 fn digests(files: &[PathBuf]) -> Vec<Option<[u8; 32]>> {
-    let digest = |file: &PathBuf| {
-        let is_file = fs::metadata(file).ok()?.is_file();
-        let content = if is_file { fs::read(file).ok()? } else { return None };
-        Some(Sha256::digest(content).into())
-    };
-    files.iter().map(digest).collect()
+    let content = |file: &PathBuf| if file.is_file() { fs::read(file).ok() } else { None };
+    files.iter().map(|file| content(file).map(|content| Sha256::digest(content).into())).collect()
 }
 
 #[cfg(test)]

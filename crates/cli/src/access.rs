@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use millrace_access::{AccessControl, ApiKeys, ApiKeysError, RateLimit, reloaded};
+use millrace_access::{AccessControl, ApiKeys, ApiKeysError, RateLimit, Reloaded, reloaded};
 use millrace_edge::Access;
 use millrace_host::exit::SettingError;
 use millrace_host::setting_file;
@@ -83,7 +83,7 @@ impl AccessArgs {
             let read = move || setting_file::read("api-keys", &file, ApiKeys::parse);
             access = access.with_keys(reloaded(files, read)?);
         }
-        if let Some(text) = self.api_keys_text.clone() {
+        if let Some(text) = &self.api_keys_text {
             // TOML's own errors quote the text, which may be a key that was put there by mistake.
             let wrong = |error: ApiKeysError| match error {
                 ApiKeysError::Shape(_) => {
@@ -91,7 +91,7 @@ impl AccessArgs {
                 }
                 error => SettingError::of_flag("api-keys-text", error.to_string()),
             };
-            access = access.with_keys(reloaded(Vec::new(), move || ApiKeys::parse(&text)).map_err(wrong)?);
+            access = access.with_keys(Reloaded::fixed(ApiKeys::parse(text).map_err(wrong)?));
         }
         if let (Some(source), Some(issuer), Some(audience)) = (&self.jwt_jwks, &self.jwt_issuer, &self.jwt_audience) {
             access = tokens::accepted(access, source, issuer, audience, self.jwt_use_scopes).await?;

@@ -53,8 +53,11 @@ fn claims() -> Value {
 
 fn tokens(keys: &[&Value], has_scopes: bool) -> Tokens {
     let set = json!({"keys": keys}).to_string();
-    let keys = crate::reloaded(Vec::new(), move || Keys::parse(set.as_bytes())).unwrap();
-    Tokens::new(keys, Expected { issuer: ISSUER.to_owned(), audience: "millrace".to_owned(), has_scopes })
+    let keys = Keys::parse(set.as_bytes()).unwrap();
+    Tokens::new(
+        Reloaded::fixed(keys),
+        Expected { issuer: ISSUER.to_owned(), audience: "millrace".to_owned(), has_scopes },
+    )
 }
 
 #[tokio::test]
