@@ -124,26 +124,20 @@ locals {
         target_group_arn = module.balancer[0].target_group_arn
         port             = 8080
       }
-      is_on_demand = false
     }
   }
 
   # Commands of `millrace` by hand: `aws ecs run-task`, see the output operator_command.
   operator_task = {
     operator = {
-      image         = "${local.image_repositories["millrace"]}:${var.image_tag}"
-      program       = "/usr/bin/millrace"
-      command       = ["topology"]
-      cpu           = 256
-      memory        = 512
-      min           = 1
-      max           = 1
-      environment   = merge(local.kafka_environment, var.environment)
-      secrets       = local.kafka.secrets
-      policies      = local.kafka_policies["operator"]
-      scaling       = null
-      load_balancer = null
-      is_on_demand  = true
+      image        = "${local.image_repositories["millrace"]}:${var.image_tag}"
+      program      = "/usr/bin/millrace"
+      command      = ["topology"]
+      memory       = 512
+      environment  = merge(local.kafka_environment, var.environment)
+      secrets      = local.kafka.secrets
+      policies     = local.kafka_policies["operator"]
+      is_on_demand = true
     }
   }
 
@@ -165,7 +159,6 @@ locals {
         lag_per_task = consumer.lag_per_task
       }
       load_balancer = null
-      is_on_demand  = false
     }
   })
 }

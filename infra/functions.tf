@@ -75,13 +75,12 @@ module "kafka_policy" {
   source   = "./modules/kafka-policy"
   for_each = local.kafka.has_iam ? local.kafka_access : {}
 
-  cluster_arn = local.kafka.cluster_arn
-  reads       = each.value.reads
-  writes      = each.value.writes
-  groups      = each.value.groups
-  describes   = each.value.describes
-  # `millrace topology` shows every group, also MSK's own.
-  described_groups = each.key == "operator" ? "*" : null
+  cluster_arn      = local.kafka.cluster_arn
+  reads            = each.value.reads
+  writes           = each.value.writes
+  groups           = each.value.groups
+  describes        = each.value.describes
+  described_groups = each.value.described_groups
   administers      = each.value.administers
   is_transactional = each.value.is_transactional
 }
@@ -89,7 +88,15 @@ module "kafka_policy" {
 locals {
   kafka_policies = { for name in keys(local.kafka_access) : name => local.kafka.has_iam ? { kafka = module.kafka_policy[name].json } : {} }
 
-  no_kafka_access = { reads = [], writes = [], groups = [], describes = [], administers = [], is_transactional = false }
+  no_kafka_access = {
+    reads            = []
+    writes           = []
+    groups           = []
+    describes        = []
+    described_groups = null
+    administers      = []
+    is_transactional = false
+  }
 
   # Beside what functions.json says that a function writes.
   more_kafka_access = {
@@ -111,6 +118,7 @@ locals {
         writes           = local.topics
         groups           = ["millrace-replay"]
         describes        = concat(local.topics, local.dead_letters)
+        described_groups = "*" # `millrace topology` shows every group, also MSK's own.
         is_transactional = true
       })
     },
