@@ -1,18 +1,13 @@
 //! The profiles monitoring and schema-registry.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use millrace_testkit::eventually;
 use serde_json::{Value, json};
 
 use crate::PROGRAMS;
 use crate::stack::Stack;
 
 const DASHBOARD: &str = include_str!("../../localstack/grafana/dashboards/millrace.json");
-
-/// A scrape, an evaluation and what Alertmanager waits for are seconds each.
-const ALERT_BOUND: Duration = Duration::from_secs(120);
 
 fn queries(value: &Value, found: &mut Vec<String>) {
     match value {
@@ -42,17 +37,12 @@ async fn alerts() {
     for body in [json!({"user_id": "1"}), json!({"user_id": "2"})] {
         assert!(stack.post("MILLRACE_PORT", "/register_event", "conflict", &body).await);
     }
-    let mails = stack.url("MAIL_PORT", "/api/v1/messages?limit=1000");
-    eventually(ALERT_BOUND, "the alert is mailed", async || {
-        let mails: Value = stack.http.get(&mails).send().await.ok()?.text().await.ok()?.parse().unwrap();
-        let mut alerts = mails["messages"].as_array().unwrap().iter();
-        let is_alert = |mail: &Value| {
-            mail["To"][0]["Address"] == "operations@example.com"
-                && mail["Subject"].as_str().is_some_and(|subject| subject.contains("dead-letters"))
-        };
-        alerts.any(is_alert).then_some(())
-    })
-    .await;
+    let is_alert = |mail: &Value| {
+        mail["To"][0]["Address"] == "operations@example.com"
+            && mail["Subject"].as_str().is_some_and(|subject| subject.contains("dead-letters"))
+    };
+    let is_mailed = |found: &Value| found["messages"].as_array().unwrap().iter().any(is_alert);
+    stack.found_at("MAIL_PORT", "/api/v1/messages?limit=1000", is_mailed).await;
 
     let mut found = Vec::new();
     queries(&DASHBOARD.parse().unwrap(), &mut found);

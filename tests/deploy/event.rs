@@ -1,17 +1,13 @@
 //! An event's way: API Gateway, the function, Kafka, the consumer with its task's environment, PostgreSQL, and back.
 
-use std::time::Duration;
-
 use millrace_testkit::Kafka;
 use millrace_testkit::eventually;
 use millrace_testkit::kafka::{Isolation, RawRecord};
 use serde_json::{Value, json};
 
 use crate::emulators::Emulators;
-use crate::program::Program;
+use crate::task::{self, BOUND};
 use crate::terraform::State;
-
-const BOUND: Duration = Duration::from_secs(60);
 
 /// Sends one, and finds it on Kafka and in the answer to `GET /events/{id}`.
 pub(crate) async fn is_written_stored_and_found(
@@ -29,11 +25,10 @@ pub(crate) async fn is_written_stored_and_found(
     let written = records.iter().find(|record| record.header("ce_id") == Some("deployed-1"));
     assert_eq!(written.and_then(|record| record.value_text()), Some(r#"{"page":"/","user_id":"12345"}"#));
 
-    let environment = task_environment(state, "event-store");
+    let environment = task::environment(state, "event-store");
     assert_eq!(environment.iter().find(|(name, _)| name == "DATABASE_URL").unwrap().1, database_url);
-    let variables: Vec<_> = environment.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let variables = [&variables[..], &[("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0")]].concat();
-    let mut consumer = Program::start("millrace-event-store", &[], &variables);
+    let variables = [("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0")];
+    let mut consumer = task::start(state, "event-store", "millrace-event-store", &[], &variables);
     let found = eventually(BOUND, "the event is stored", async || api.get("/events/deployed-1").await).await;
     assert_eq!(
         (&found["key"], &found["data"]),
@@ -83,14 +78,4 @@ impl Api {
         assert!(status == 200 || status == 404, "{path}: {status}: {text}");
         (status == 200).then(|| serde_json::from_str(&text).unwrap())
     }
-}
-
-/// The environment variables of a service's containers.
-pub(crate) fn task_environment(state: &State, service: &str) -> Vec<(String, String)> {
-    let address = format!("module.millrace.module.consumers.aws_ecs_task_definition.this[\"{service}\"]");
-    let definitions = state.resource(&address)["container_definitions"].as_str().unwrap();
-    let definitions: Value = serde_json::from_str(definitions).unwrap();
-    let variables = definitions[0]["environment"].as_array().unwrap().iter();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    variables.map(|variable| (text(&variable["name"]), text(&variable["value"]))).collect()
 }

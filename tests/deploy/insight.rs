@@ -1,19 +1,14 @@
 //! An insight's way: logins on Kafka, the consumer with its task's environment and its role's credentials, the bucket.
 
-use std::time::Duration;
-
 use millrace_testkit::Kafka;
 use millrace_testkit::eventually;
 use millrace_testkit::kafka::RawRecord;
 use reqwest::StatusCode;
 
 use crate::aws::Aws;
-use crate::event::task_environment;
 use crate::permissions::task_role;
-use crate::program::Program;
+use crate::task::{self, BOUND};
 use crate::terraform::State;
-
-const BOUND: Duration = Duration::from_secs(60);
 
 /// As many as close a batch.
 const LOGINS: usize = 100;
@@ -27,11 +22,8 @@ pub(crate) async fn is_written_with_the_roles_own_credentials(root: &Aws, state:
     let (status, answer) = root.call("s3", "DELETE", &format!("/{bucket}?policy"), Vec::new()).await;
     assert_eq!(status, 204, "{answer}");
 
-    let environment = task_environment(state, "login-insights");
-    let mut variables: Vec<_> = environment.iter().map(|(name, value)| (&**name, &**value)).collect();
-    variables.extend(own.variables());
-    variables.push(("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0"));
-    let mut consumer = Program::start("millrace-login-insights", &[], &variables);
+    let variables = [&own.variables()[..], &[("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0")]].concat();
+    let mut consumer = task::start(state, "login-insights", "millrace-login-insights", &[], &variables);
     let logins = (0..LOGINS).map(|_| RawRecord::new(r#"{"user_id": "12345"}"#).key("12345"));
     kafka.produce("user-login", logins).await;
 

@@ -17,6 +17,7 @@ mod operator;
 mod permissions;
 mod plan;
 mod resources;
+mod task;
 mod terraform;
 
 use std::time::Instant;

@@ -1,14 +1,9 @@
 //! The commands of `millrace`, with the environment of the operator's task.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use crate::event::task_environment;
-use crate::program::Program;
+use crate::task::{self, BOUND};
 use crate::terraform::State;
-
-const BOUND: Duration = Duration::from_secs(60);
 
 /// The topology has what the deployment has made, and the refused record is listed among the dead letters.
 pub(crate) async fn sees_topics_groups_and_dead_letters(state: &State) {
@@ -24,9 +19,7 @@ pub(crate) async fn sees_topics_groups_and_dead_letters(state: &State) {
 
 /// Runs a command to its end; returns what it printed.
 async fn run(state: &State, arguments: &[&str]) -> String {
-    let environment = task_environment(state, "operator");
-    let variables: Vec<_> = environment.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let mut program = Program::start("millrace", arguments, &variables);
+    let mut program = task::start(state, "operator", "millrace", arguments, &[]);
     let status = program.ended(BOUND).await;
     assert!(status.success(), "{arguments:?}: {}", program.stderr());
     program.stdout().join("\n")

@@ -10,18 +10,18 @@ use crate::terraform::State;
 
 const FUNCTIONS: &str = include_str!("../../functions/functions.json");
 
-/// The ARN of a role.
-pub(crate) fn role(state: &State, address: &str) -> String {
-    state.resource(&format!("module.millrace.module.{address}"))["arn"].as_str().unwrap().to_owned()
+/// The ARN of a resource of the root module, or of one below.
+fn arn(state: &State, address: &str) -> String {
+    state.resource(&format!("module.millrace.{address}"))["arn"].as_str().unwrap().to_owned()
 }
 
 /// The ARN of the role of a service's program.
 pub(crate) fn task_role(state: &State, service: &str) -> String {
-    role(state, &format!("consumers.aws_iam_role.task[\"{service}\"]"))
+    arn(state, &format!("module.consumers.aws_iam_role.task[\"{service}\"]"))
 }
 
 fn function_role(state: &State, function: &str) -> String {
-    role(state, &format!("function[\"{function}\"].aws_iam_role.this"))
+    arn(state, &format!("module.function[\"{function}\"].aws_iam_role.this"))
 }
 
 /// The programs of consumers, each with its names in the catalogue.
@@ -60,7 +60,7 @@ fn expected(state: &State) -> Vec<Access> {
             writes: writes.into_iter().chain(dead_letters).collect(),
             reads,
             groups: of_program().map(Consumer::group).collect(),
-            makes_topics: false,
+            ..Access::default()
         }
     });
     assert_eq!(catalogue.consumers.len(), CONSUMERS.iter().map(|(_, names)| names.len()).sum::<usize>());
@@ -119,16 +119,14 @@ pub(crate) async fn on_kafka_are_those_of_the_catalogue(aws: &Aws, state: &State
 
 /// Secrets, objects, logs, images and keys: one thing that each role needs, and its neighbours that are not its own.
 pub(crate) async fn elsewhere_are_each_roles_own(aws: &Aws, state: &State) {
-    let value = |address: &str, attribute: &str| state.resource(address)[attribute].as_str().unwrap().to_owned();
-    let arn = |address: &str| value(address, "arn");
-    let starts = |service: &str| role(state, &format!("consumers.aws_iam_role.execution[\"{service}\"]"));
-    let key = arn("module.millrace.aws_kms_key.this");
-    let bucket = arn("module.millrace.aws_s3_bucket.data");
+    let starts = |service: &str| arn(state, &format!("module.consumers.aws_iam_role.execution[\"{service}\"]"));
+    let key = arn(state, "aws_kms_key.this");
+    let bucket = arn(state, "aws_s3_bucket.data");
     let database = state.resource("module.millrace.module.database[0].aws_rds_cluster.this");
     let database = database["master_user_secret"][0]["secret_arn"].as_str().unwrap();
-    let configuration = &arn("module.millrace.aws_secretsmanager_secret.notifier[0]");
+    let configuration = &arn(state, "aws_secretsmanager_secret.notifier[0]");
     let logs = |service: &str| {
-        let group = arn(&format!("module.millrace.module.consumers.aws_cloudwatch_log_group.service[\"{service}\"]"));
+        let group = arn(state, &format!("module.consumers.aws_cloudwatch_log_group.service[\"{service}\"]"));
         format!("{group}:log-stream:1")
     };
     let [insight, other] = ["insights/insights_1.json", "raw/1"].map(|key| format!("{bucket}/{key}"));
