@@ -30,6 +30,7 @@ pub use canonical::{canonical_order, write_canonical};
 pub use document::Document;
 pub use error::{Error, ErrorKind};
 pub use escape::{escape, write_string};
+pub use string::next_special;
 pub use value::{Kind, Value};
 pub use walk::{Elements, Members};
 

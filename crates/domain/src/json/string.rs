@@ -101,7 +101,7 @@ fn decode_unicode(escape: &[u8]) -> (char, usize) {
 /// exactly where the byte is smaller (S. E. Anderson, "Bit Twiddling Hacks", "Determine if a word has a byte less
 /// than n"). A borrow can mark a byte falsely only above a true mark, so the lowest mark is right.
 #[inline]
-pub(super) fn next_special(bytes: &[u8], from: usize) -> Option<(usize, u8)> {
+pub fn next_special(bytes: &[u8], from: usize) -> Option<(usize, u8)> {
     const fn each(byte: u8) -> u64 {
         u64::from_le_bytes([byte; 8])
     }

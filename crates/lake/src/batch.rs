@@ -1,0 +1,145 @@
+//! Rows in memory: their texts in one buffer, so that a row costs no allocation.
+
+use crate::stamp::TimeSource;
+
+/// Where a text stands in a batch's buffer; [`Text::NONE`] for null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Text {
+    start: u32,
+    length: u32,
+}
+
+impl Text {
+    pub(crate) const NONE: Self = Self { start: u32::MAX, length: 0 };
+
+    pub(crate) fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+
+    pub(crate) fn is_some(self) -> bool {
+        self != Self::NONE
+    }
+}
+
+/// A cleaned log record. Its texts and attributes are in its [`Batch`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// Unix nanoseconds.
+    pub(crate) time: i64,
+    pub(crate) time_source: TimeSource,
+    /// Unix nanoseconds.
+    pub(crate) observed: i64,
+    /// OpenTelemetry's number; 0 where unknown.
+    pub(crate) severity: u8,
+    pub(crate) format: &'static str,
+    /// Its first line in the source, from 1.
+    pub(crate) line: u64,
+    /// Physical lines joined into it.
+    pub(crate) lines: u32,
+    /// Milliseconds; NaN where unknown.
+    pub(crate) duration: f64,
+    /// HTTP status; 0 where there is none.
+    pub(crate) status: i32,
+    pub(crate) id: Text,
+    pub(crate) severity_text: Text,
+    pub(crate) service: Text,
+    pub(crate) body: Text,
+    pub(crate) trace_id: Text,
+    pub(crate) span_id: Text,
+    pub(crate) exception_type: Text,
+    pub(crate) exception_message: Text,
+    pub(crate) exception_stacktrace: Text,
+    /// Its first attribute, and the one after its last.
+    pub(crate) attributes: (u32, u32),
+}
+
+/// Rows with their texts.
+#[derive(Debug, Default)]
+pub struct Batch {
+    text: String,
+    rows: Vec<Row>,
+    attributes: Vec<(Text, Text)>,
+}
+
+/// The size of a batch, to return to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    text: usize,
+    attributes: usize,
+}
+
+impl Batch {
+    /// Bytes of its texts.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether it has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    pub(crate) fn push(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    /// The text; `None` for [`Text::NONE`].
+    pub(crate) fn text(&self, text: Text) -> Option<&str> {
+        let start = text.start as usize;
+        if text.is_none() { None } else { self.text.get(start..start + text.length as usize) }
+    }
+
+    pub(crate) fn attributes(&self, row: &Row) -> &[(Text, Text)] {
+        self.attributes.get(row.attributes.0 as usize..row.attributes.1 as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn attribute_count(&self) -> u32 {
+        count(self.attributes.len())
+    }
+
+    pub(crate) fn push_attribute(&mut self, key: Text, value: Text) {
+        self.attributes.push((key, value));
+    }
+
+    /// Appends a text. A batch ends long before its buffer could not be numbered by 32 bits.
+    pub(crate) fn append(&mut self, text: &str) -> Text {
+        let start = count(self.text.len());
+        self.text.push_str(text);
+        Text { start, length: count(text.len()) }
+    }
+
+    /// A part of a text, by offsets in it.
+    pub(crate) fn part(whole: Text, from: usize, length: usize) -> Text {
+        Text { start: whole.start + count(from), length: count(length) }
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { text: self.text.len(), attributes: self.attributes.len() }
+    }
+
+    /// Forgets what was appended since.
+    pub(crate) fn rewind(&mut self, mark: Mark) {
+        self.text.truncate(mark.text);
+        self.attributes.truncate(mark.attributes);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.rows.clear();
+        self.attributes.clear();
+    }
+}
+
+/// Sizes of a batch as 32 bits: it is bounded to far less than 4 GiB.
+fn count(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX - 1)
+}

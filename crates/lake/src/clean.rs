@@ -1,0 +1,595 @@
+//! Log lines to rows: wrappings taken off, lines joined into records, formats read, duplicates dropped, lines counted.
+
+use std::io::{self, BufRead};
+
+use thiserror::Error;
+
+use crate::batch::{Batch, Row};
+use crate::dedupe::{RecentIds, id_of};
+use crate::draft::Draft;
+use crate::exception;
+use crate::formats::wrap::{self, Meta};
+use crate::formats::{Format, Joins, registry};
+use crate::input::{self, Line, Lines};
+use crate::json::Pairs;
+use crate::report::Report;
+use crate::stamp::Defaults;
+
+/// Bytes of texts after which a batch goes to the sink.
+const BATCH_BYTES: usize = 32 << 20;
+
+/// Rows after which a batch goes to the sink.
+const BATCH_ROWS: usize = 131_072;
+
+/// Most lines of a record.
+const JOINED_LINES_LIMIT: u32 = 1_000;
+
+/// Most bytes of a record.
+const JOINED_BYTES_LIMIT: usize = input::LINE_LIMIT;
+
+/// Most streams (a container's output, a service) of which a record is held open.
+const STREAMS_LIMIT: usize = 256;
+
+/// What is cleaned.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The name of the object or file, as in column `source`. Ids of rows derive from it.
+    pub name: String,
+    /// The service of rows that name none.
+    pub service: String,
+    /// When it was written, in Unix nanoseconds: the time of rows without one.
+    pub observed: i64,
+    /// Seconds east of UTC of local times without an offset.
+    pub offset: i32,
+}
+
+/// A line, or a piece of one, that is no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quarantined<'a> {
+    /// Number of the line, from 1.
+    pub line: u64,
+    /// Offset of its first byte after decompression.
+    pub offset: u64,
+    /// Why.
+    pub reason: Reason,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+/// Why a line is no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Bytes that are no text.
+    NotText,
+    /// Longer than [`LINE_LIMIT`](crate::LINE_LIMIT).
+    TooLong,
+}
+
+impl Reason {
+    /// The reason as it stands in the quarantine.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotText => "not_text",
+            Self::TooLong => "line_too_long",
+        }
+    }
+}
+
+/// Where rows and quarantined lines go.
+pub trait Sink {
+    /// Takes the batch's rows; the batch is used again afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Where they could not be written: cleaning ends.
+    fn rows(&mut self, batch: &Batch, source: &Source) -> io::Result<()>;
+
+    /// Takes a line that is no row, or a piece of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it could not be written: cleaning ends.
+    fn quarantine(&mut self, line: Quarantined<'_>, source: &Source) -> io::Result<()>;
+}
+
+/// Why an object was not cleaned to its end.
+#[derive(Debug, Error)]
+pub enum CleanError {
+    /// The input ended early or is corrupt; the lines before were cleaned, and are in the report.
+    #[error("{} could not be read to its end: {error}", source_name)]
+    Read {
+        /// The source's name.
+        source_name: String,
+        /// What was met.
+        #[source]
+        error: io::Error,
+        /// What became of the lines before.
+        report: Box<Report>,
+    },
+    /// The sink failed.
+    #[error("the rows of {} could not be written: {error}", source_name)]
+    Write {
+        /// The source's name.
+        source_name: String,
+        /// What was met.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// Cleans an object: plain, gzip (of many members) or zstd.
+///
+/// # Errors
+///
+/// As [`CleanError`].
+pub fn clean(input: impl BufRead, source: &Source, sink: &mut dyn Sink) -> Result<Report, CleanError> {
+    let read_error =
+        |error, report| CleanError::Read { source_name: source.name.clone(), error, report: Box::new(report) };
+    let mut lines = match input::open(input) {
+        Ok(input) => Lines::new(input),
+        Err(error) => return Err(read_error(error, Report::default())),
+    };
+    let mut cleaner = Cleaner::new(source);
+    let written = cleaner.run(&mut lines, sink);
+    let report = cleaner.report(lines.offset());
+    written.map_err(|error| CleanError::Write { source_name: source.name.clone(), error })?;
+    match lines.failure() {
+        Some(error) => Err(read_error(error, report)),
+        None => Ok(report),
+    }
+}
+
+/// A line without its wrapping.
+struct Logical<'l> {
+    text: &'l str,
+    meta: Option<&'l Meta>,
+    /// What it was decoded from, where that is not UTF-8.
+    encoding: Option<&'static str>,
+    line: u64,
+    lines: u32,
+}
+
+/// A record whose further lines may follow.
+#[derive(Debug)]
+struct Pending {
+    text: String,
+    meta: Option<Meta>,
+    encoding: Option<&'static str>,
+    format: usize,
+    line: u64,
+    lines: u32,
+    /// Blank lines since its last line: they belong to it if it goes on.
+    blank: u32,
+}
+
+impl Pending {
+    fn stream(&self) -> &str {
+        stream(self.meta.as_ref())
+    }
+}
+
+/// The start of a line that comes in parts.
+#[derive(Debug)]
+struct Part {
+    text: String,
+    meta: Meta,
+    line: u64,
+    lines: u32,
+}
+
+fn stream(meta: Option<&Meta>) -> &str {
+    meta.map_or("", |meta| meta.stream.as_str())
+}
+
+struct Cleaner<'s> {
+    source: &'s Source,
+    formats: Vec<Box<dyn Format + Send>>,
+    /// The format that read the line before.
+    remembered: usize,
+    pairs: Pairs,
+    pending: Vec<Pending>,
+    parts: Vec<Part>,
+    batch: Batch,
+    ids: RecentIds,
+    report: Report,
+    /// Rows by format; few, so a list.
+    formats_seen: Vec<(&'static str, u64)>,
+    /// The texts of further rows, which are the same for all.
+    scratch: String,
+}
+
+impl<'s> Cleaner<'s> {
+    fn new(source: &'s Source) -> Self {
+        Self {
+            source,
+            formats: registry(),
+            remembered: 0,
+            pairs: Pairs::default(),
+            pending: Vec::new(),
+            parts: Vec::new(),
+            batch: Batch::default(),
+            ids: RecentIds::default(),
+            report: Report::default(),
+            formats_seen: Vec::new(),
+            scratch: String::new(),
+        }
+    }
+
+    fn report(self, bytes: u64) -> Report {
+        let formats = self.formats_seen.into_iter().map(|(format, rows)| (format.to_owned(), rows)).collect();
+        Report { bytes, formats, ..self.report }
+    }
+
+    fn run(&mut self, lines: &mut Lines<impl io::Read>, sink: &mut dyn Sink) -> io::Result<()> {
+        let mut in_long_line = false;
+        loop {
+            let offset = lines.offset();
+            let Some(line) = lines.next() else { break };
+            if !in_long_line {
+                self.report.lines += 1;
+            }
+            let number = self.report.lines;
+            match line {
+                Line::Text(text, encoding) => self.line(&text, encoding, number),
+                Line::Binary(bytes) => {
+                    self.report.quarantined += 1;
+                    sink.quarantine(Quarantined { line: number, offset, reason: Reason::NotText, bytes }, self.source)?;
+                }
+                Line::Piece { bytes, ends } => {
+                    if !in_long_line {
+                        self.report.quarantined += 1;
+                    }
+                    in_long_line = !ends;
+                    sink.quarantine(Quarantined { line: number, offset, reason: Reason::TooLong, bytes }, self.source)?;
+                }
+            }
+            if self.batch.bytes() >= BATCH_BYTES || self.batch.len() >= BATCH_ROWS {
+                self.hand_over(sink)?;
+            }
+        }
+        for part in std::mem::take(&mut self.parts) {
+            let Part { text, meta, line, lines } = part;
+            self.logical(&Logical { text: &text, meta: Some(&meta), encoding: None, line, lines });
+        }
+        for pending in std::mem::take(&mut self.pending) {
+            self.close(pending);
+        }
+        self.hand_over(sink)
+    }
+
+    fn hand_over(&mut self, sink: &mut dyn Sink) -> io::Result<()> {
+        if !self.batch.is_empty() {
+            sink.rows(&self.batch, self.source)?;
+        }
+        self.batch.clear();
+        Ok(())
+    }
+
+    /// Takes a physical line.
+    fn line(&mut self, text: &str, encoding: Option<&'static str>, number: u64) {
+        let Some(unwrapped) = wrap::unwrap(text, &mut self.pairs) else {
+            return self.logical(&Logical { text, meta: None, encoding, line: number, lines: 1 });
+        };
+        let meta = unwrapped.meta;
+        let open = self.parts.iter().position(|part| part.meta.stream == meta.stream);
+        if open.is_none() && !unwrapped.is_part {
+            return self.logical(&Logical {
+                text: &unwrapped.text,
+                meta: Some(&meta),
+                encoding,
+                line: number,
+                lines: 1,
+            });
+        }
+        let mut part = match open {
+            Some(index) => self.parts.swap_remove(index),
+            None => Part { text: String::new(), meta, line: number, lines: 0 },
+        };
+        part.text.push_str(&unwrapped.text);
+        part.lines += 1;
+        let full = part.text.len() > JOINED_BYTES_LIMIT || self.parts.len() >= STREAMS_LIMIT;
+        if unwrapped.is_part && !full {
+            self.parts.push(part);
+        } else {
+            let Part { text, meta, line, lines } = part;
+            self.logical(&Logical { text: &text, meta: Some(&meta), encoding, line, lines });
+        }
+    }
+
+    /// Takes a line without its wrapping.
+    fn logical(&mut self, logical: &Logical<'_>) {
+        let open = self.pending.iter().position(|pending| pending.stream() == stream(logical.meta));
+        if logical.text.trim_ascii().is_empty() && !logical.meta.is_some_and(|meta| meta.keeps_empty) {
+            match open.and_then(|index| self.pending.get_mut(index)) {
+                Some(pending) if logical.lines == 1 => pending.blank += 1,
+                _ => self.report.blank += u64::from(logical.lines),
+            }
+            return;
+        }
+        let colourless;
+        let text = if logical.text.contains('\x1b') {
+            colourless = without_colours(logical.text);
+            &colourless
+        } else {
+            logical.text
+        };
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        let logical = &Logical { text, ..*logical };
+        if text.starts_with('{') && self.json(open, logical) {
+            return;
+        }
+        if let Some(index) = open {
+            if self.goes_on(index, text) {
+                return self.join(index, logical);
+            }
+        }
+        let format = self.begins(logical);
+        if let Some(index) = open {
+            let joins = self.pending.get(index).is_some_and(|pending| {
+                let belongs = match self.formats[pending.format].joins() {
+                    Joins::Everything => true,
+                    Joins::Traces => exception::in_calls_of_python(&pending.text),
+                    Joins::Nothing => false,
+                };
+                belongs && has_room(pending, text)
+            });
+            if format.is_none() && joins {
+                let text = self.pending[index].text.len();
+                self.join(index, logical);
+                debug_assert!(self.pending[index].text.len() > text, "a line was joined");
+                return;
+            }
+            let pending = self.pending.swap_remove(index);
+            self.close(pending);
+        }
+        let format = format.unwrap_or(self.formats.len() - 1);
+        let pending = Pending {
+            text: text.to_owned(),
+            meta: logical.meta.cloned(),
+            encoding: logical.encoding,
+            format,
+            line: logical.line,
+            lines: logical.lines,
+            blank: 0,
+        };
+        if self.formats[format].joins() == Joins::Nothing {
+            return self.close(pending);
+        }
+        if self.pending.len() == STREAMS_LIMIT {
+            let oldest = self.pending.remove(0);
+            self.close(oldest);
+        }
+        self.pending.push(pending);
+    }
+
+    /// Makes a row of a JSON line at once: no line below belongs to it. False where the line is no JSON.
+    fn json(&mut self, open: Option<usize>, logical: &Logical<'_>) -> bool {
+        let mut draft = Draft::new(&mut self.batch, logical.text, defaults(self.source, logical.meta));
+        let Some(format) = self.formats[0].read(logical.text, &mut draft) else {
+            draft.discard();
+            return false;
+        };
+        let record = Record {
+            meta: logical.meta,
+            encoding: logical.encoding,
+            format,
+            text: logical.text,
+            line: logical.line,
+            lines: logical.lines,
+        };
+        // The record before it is complete; it has its place before this one only in the source.
+        let row = finish(draft, &record, self.source, &mut self.ids, &mut self.scratch);
+        self.count(row, format, logical.lines);
+        self.remembered = 0;
+        if let Some(index) = open {
+            let pending = self.pending.swap_remove(index);
+            self.close(pending);
+        }
+        true
+    }
+
+    /// Whether a line belongs to an open record whatever formats would read it.
+    fn goes_on(&self, index: usize, text: &str) -> bool {
+        let Some(pending) = self.pending.get(index) else { return false };
+        let format = &self.formats[pending.format];
+        has_room(pending, text)
+            && (format.is_open(&pending.text)
+                || format.continuation(&pending.text, text).is_some()
+                || format.joins() != Joins::Nothing && exception::continues(&pending.text, text))
+    }
+
+    fn join(&mut self, index: usize, logical: &Logical<'_>) {
+        let Some(pending) = self.pending.get_mut(index) else { return };
+        let format = &self.formats[pending.format];
+        let added = format.continuation(&pending.text, logical.text).unwrap_or(logical.text).to_owned();
+        for _ in 0..pending.blank {
+            pending.text.push('\n');
+        }
+        pending.text.push('\n');
+        pending.text.push_str(&added);
+        pending.lines += logical.lines + pending.blank;
+        pending.blank = 0;
+    }
+
+    /// The format whose records begin with this line; the plain one reads any and does not count.
+    fn begins(&mut self, logical: &Logical<'_>) -> Option<usize> {
+        let mut draft = Draft::new(&mut self.batch, logical.text, defaults(self.source, logical.meta));
+        let last = self.formats.len() - 1;
+        let order = std::iter::once(self.remembered).chain(0..last).filter(|&index| index != last);
+        let mut found = None;
+        for index in order {
+            if self.formats[index].read(logical.text, &mut draft).is_some() {
+                found = Some(index);
+                break;
+            }
+            draft.reset(logical.text);
+        }
+        draft.discard();
+        if let Some(index) = found.filter(|&index| !self.formats[index].is_general()) {
+            self.remembered = index;
+        }
+        found
+    }
+
+    /// Makes a row of a record that is complete.
+    fn close(&mut self, pending: Pending) {
+        self.report.blank += u64::from(pending.blank);
+        let Pending { text, meta, encoding, format, line, lines, .. } = pending;
+        let mut draft = Draft::new(&mut self.batch, &text, defaults(self.source, meta.as_ref()));
+        let name = match self.formats[format].read(&text, &mut draft) {
+            Some(name) => name,
+            None => {
+                // A record's further lines cannot change its first one's format; if they do, its text is kept.
+                draft.reset(&text);
+                draft.body(&text);
+                "plain"
+            }
+        };
+        lift_trace(&mut draft);
+        let record = Record { meta: meta.as_ref(), encoding, format: name, text: &text, line, lines };
+        let row = finish(draft, &record, self.source, &mut self.ids, &mut self.scratch);
+        self.count(row, name, lines);
+    }
+
+    fn count(&mut self, row: bool, format: &'static str, lines: u32) {
+        self.report.joined += u64::from(lines) - 1;
+        if !row {
+            self.report.duplicates += 1;
+            return;
+        }
+        self.report.rows += 1;
+        match self.formats_seen.iter_mut().find(|(name, _)| *name == format) {
+            Some((_, rows)) => *rows += 1,
+            None => self.formats_seen.push((format, 1)),
+        }
+    }
+}
+
+/// A record that a format has read.
+struct Record<'r> {
+    meta: Option<&'r Meta>,
+    encoding: Option<&'static str>,
+    format: &'static str,
+    text: &'r str,
+    line: u64,
+    lines: u32,
+}
+
+/// Appends the row to the batch; false where a record of this id was before.
+fn finish(
+    mut draft: Draft<'_>,
+    record: &Record<'_>,
+    source: &Source,
+    ids: &mut RecentIds,
+    scratch: &mut String,
+) -> bool {
+    if let Some(meta) = record.meta {
+        if let Some(id) = &meta.id {
+            if !ids.insert(id) {
+                draft.discard();
+                return false;
+            }
+            draft.id(id);
+        }
+        if !draft.has_time() {
+            if let Some(time) = meta.time.filter(|_| !meta.wrapping.is_empty()) {
+                draft.unix(time);
+            }
+        }
+        if let Some((severity, text)) = meta.severity.as_ref().filter(|_| !draft.has_severity()) {
+            draft.severity(Some(*severity), text);
+        }
+        for (name, value) in &meta.attributes {
+            if !draft.has_attribute(name) {
+                draft.attribute(name, value.as_deref());
+            }
+        }
+        if let Some(service) = meta.service.as_ref().filter(|_| !draft.has_service()) {
+            draft.service(service);
+        }
+    }
+    if let Some(encoding) = record.encoding {
+        draft.attribute("log.encoding", Some(encoding));
+    }
+    if !draft.has_service() {
+        draft.service(&source.service);
+    }
+    if draft.id_text().is_none() {
+        id_of(&source.name, record.line, record.text, scratch);
+        draft.id(scratch);
+    }
+    draft.finish(record.format, record.line, record.lines);
+    true
+}
+
+/// What a missing part of a stamp is filled in from.
+fn defaults(source: &Source, meta: Option<&Meta>) -> Defaults {
+    let observed = meta.and_then(|meta| meta.time).unwrap_or(source.observed);
+    Defaults { observed, offset: source.offset }
+}
+
+fn has_room(pending: &Pending, text: &str) -> bool {
+    pending.lines < JOINED_LINES_LIMIT && pending.text.len() + text.len() < JOINED_BYTES_LIMIT
+}
+
+/// Takes the stack trace out of a body of several lines.
+fn lift_trace(draft: &mut Draft<'_>) {
+    let Some(body) = draft.body_text().filter(|body| body.contains('\n') && !draft.has_stacktrace()) else { return };
+    let Some(start) = exception::start(body) else { return };
+    // A trace that begins inside the message's line leaves the line whole.
+    let before = match body.get(..start) {
+        Some(before) if !before.is_empty() && !before.ends_with('\n') => body.split('\n').next(),
+        before => before,
+    };
+    let (before, trace) =
+        (before.unwrap_or_default().trim_end().to_owned(), body.get(start..).unwrap_or_default().to_owned());
+    // A trace alone: its own text is the body, so that a reader sees what happened.
+    let outer = exception::read(&trace).or_else(|| exception::read(&before));
+    match (&outer, before.is_empty()) {
+        (Some(outer), true) => match &outer.message {
+            Some(message) => draft.body(&format!("{}: {message}", outer.kind)),
+            None => draft.body(&outer.kind),
+        },
+        (None, true) => draft.body(trace.lines().next().unwrap_or_default()),
+        _ => draft.body(&before),
+    }
+    draft.exception_stacktrace(&trace);
+    if let Some(outer) = outer {
+        draft.exception_type(&outer.kind);
+        if let Some(message) = outer.message.filter(|_| !draft.has_exception_message()) {
+            draft.exception_message(&message);
+        }
+    }
+}
+
+/// A text without its colours: `ESC [ … letter`.
+fn without_colours(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(escape) = rest.find("\x1b[") {
+        plain.push_str(&rest[..escape]);
+        let after = &rest[escape + 2..];
+        let parameters = after.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b';').count();
+        let is_colour = after.as_bytes().get(parameters).is_some_and(u8::is_ascii_alphabetic);
+        let length = if is_colour { parameters + 1 } else { 0 };
+        if !is_colour {
+            plain.push_str("\x1b[");
+        }
+        rest = &after[length..];
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// The order of a batch's rows by time.
+pub(crate) fn by_time(rows: &[Row]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..u32::try_from(rows.len()).unwrap_or(u32::MAX)).collect();
+    let time = |index: &u32| rows.get(*index as usize).map_or(0, |row| row.time);
+    if !rows.is_sorted_by_key(|row| row.time) {
+        order.sort_by_key(time);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests;

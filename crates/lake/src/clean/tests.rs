@@ -1,0 +1,208 @@
+use std::io::Write;
+
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+
+use super::*;
+
+/// The rows of an input as `format | severity | service | body`, and what was quarantined.
+#[derive(Default)]
+struct Kept {
+    rows: Vec<String>,
+    ids: Vec<String>,
+    quarantined: Vec<(u64, &'static str, usize)>,
+}
+
+impl Sink for Kept {
+    fn rows(&mut self, batch: &Batch, source: &Source) -> io::Result<()> {
+        for row in batch.views(&source.name) {
+            let severity = row.severity_number.map_or("-".to_owned(), |number| number.to_string());
+            self.rows.push(format!("{} | {severity} | {} | {}", row.format, row.service.unwrap_or("-"), row.body));
+            self.ids.push(row.id.to_owned());
+        }
+        Ok(())
+    }
+
+    fn quarantine(&mut self, line: Quarantined<'_>, _: &Source) -> io::Result<()> {
+        self.quarantined.push((line.line, line.reason.as_str(), line.bytes.len()));
+        Ok(())
+    }
+}
+
+fn source() -> Source {
+    Source { name: "raw/app.log".to_owned(), service: String::new(), observed: 1_795_867_200_000_000_000, offset: 0 }
+}
+
+fn cleaned(input: &[u8]) -> (Report, Kept) {
+    let mut kept = Kept::default();
+    let report = clean(input, &source(), &mut kept).expect("the input is read");
+    assert!(report.closes(), "{report:?}");
+    assert_eq!(report.rows, kept.rows.len() as u64);
+    (report, kept)
+}
+
+#[test]
+fn a_stack_trace_belongs_to_its_line() {
+    let (report, kept) = cleaned(
+        b"2026-01-31 12:00:00,123 ERROR [main] a.B: failed\njava.lang.IllegalStateException: outer\n\tat a.B.c(B.java:1)\n\
+          Caused by: java.lang.RuntimeException: inner\n\t... 1 more\n2026-01-31 12:00:01,123 INFO [main] a.B: next\n",
+    );
+    assert_eq!(kept.rows, ["hadoop | 17 | - | failed", "hadoop | 9 | - | next"]);
+    assert_eq!((report.lines, report.joined), (6, 4));
+}
+
+#[test]
+fn blank_lines_count_as_joined_only_inside_a_record() {
+    let (report, _) = cleaned(b"\nplain\n\n  more\n\n\n");
+    assert_eq!((report.lines, report.rows, report.joined, report.blank), (6, 1, 2, 3));
+}
+
+#[test]
+fn what_fits_no_format_is_a_plain_row() {
+    let (_, kept) = cleaned("just words\n{\"not\": json\n[1,2]\n<>\n".as_bytes());
+    assert_eq!(
+        kept.rows,
+        ["plain | - | - | just words", "plain | - | - | {\"not\": json", "plain | - | - | [1,2]", "plain | - | - | <>"]
+    );
+}
+
+#[test]
+fn equal_lines_stay_and_a_redelivered_record_goes() {
+    let (_, twice) = cleaned(b"same\nsame\n");
+    assert_eq!(twice.rows.len(), 2);
+    assert_ne!(twice.ids[0], twice.ids[1]);
+    let record =
+        br#"{"millrace":{"id":"e1","service":"pay","at":"2026-11-28T12:00:00Z"},"record":{"message":"INFO: paid"}}"#;
+    let (report, kept) = cleaned(&[&record[..], b"\n", record, b"\n"].concat());
+    assert_eq!(kept.rows, ["uvicorn | 9 | pay | paid"]);
+    assert_eq!(kept.ids, ["e1"]);
+    assert_eq!((report.rows, report.duplicates), (1, 1));
+}
+
+#[test]
+fn cleaning_again_gives_the_same_ids() {
+    let input = b"one\n{\"msg\":\"two\"}\n";
+    assert_eq!(cleaned(input).1.ids, cleaned(input).1.ids);
+}
+
+#[test]
+fn lines_of_services_that_share_an_object_are_joined_apart() {
+    let line = |service: &str, text: &str| {
+        let text = serde_json::to_string(text).expect("a text");
+        format!(r#"{{"millrace":{{"service":"{service}","at":"2026-11-28T12:00:00Z"}},"record":{{"message":{text}}}}}"#)
+            + "\n"
+    };
+    let input = [
+        line("a", "2026-11-28 12:00:00 ERROR x: a"),
+        line("b", "2026-11-28 12:00:00 ERROR x: b"),
+        line("a", "\tat a"),
+        line("b", "\tat b"),
+    ];
+    let (report, kept) = cleaned(input.concat().as_bytes());
+    assert_eq!(kept.rows, ["tracing | 17 | a | a", "tracing | 17 | b | b"]);
+    assert_eq!(report.joined, 2);
+}
+
+#[test]
+fn binary_and_long_lines_are_quarantined_with_their_place() {
+    let mut input = b"one\n\x00\xFF\x01\n".to_vec();
+    input.extend(vec![b'x'; 3 << 20]);
+    input.extend(b"\nlast\n");
+    let (report, kept) = cleaned(&input);
+    assert_eq!(kept.rows.len(), 2);
+    assert_eq!(report.quarantined, 2);
+    assert_eq!(kept.quarantined.first(), Some(&(2, "not_text", 2)));
+    let long: usize = kept
+        .quarantined
+        .iter()
+        .filter(|(line, reason, _)| (*line, *reason) == (3, "line_too_long"))
+        .map(|(_, _, bytes)| bytes)
+        .sum();
+    assert_eq!(long, 3 << 20);
+}
+
+#[test]
+fn a_truncated_object_keeps_its_lines_and_says_so() {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&b"{\"msg\":\"x\"}\n".repeat(10_000)).expect("memory");
+    let whole = encoder.finish().expect("memory");
+    let mut kept = Kept::default();
+    let error = clean(&whole[..whole.len() - 8], &source(), &mut kept).expect_err("the end is missing");
+    let CleanError::Read { report, .. } = &error else { panic!("{error}") };
+    assert!(report.closes() && report.rows == 10_000, "{report:?}");
+    assert!(error.to_string().contains("raw/app.log"), "{error}");
+}
+
+/// A program's clock may go backwards: rows are in the order of their time.
+#[test]
+fn rows_of_a_batch_are_sorted_by_time() {
+    let mut batch = Batch::default();
+    for (text, observed) in [("late", 3), ("early", 1), ("middle", 2)] {
+        let mut draft = Draft::new(&mut batch, text, Defaults { observed, offset: 0 });
+        draft.body(text);
+        draft.finish("plain", 1, 1);
+    }
+    assert_eq!(by_time(batch.rows()), [1, 2, 0]);
+}
+
+/// Pieces of lines that formats, wrappings and joins look for.
+fn pieces() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..60),
+        "\\PC{0,60}".prop_map(String::into_bytes),
+        prop::sample::select(vec![
+            "2026-01-31T12:00:00Z stdout P part",
+            "2026-01-31T12:00:00Z stderr F ",
+            "{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-31T12:00:00Z\"}",
+            "\tat a.b(C.java:1)",
+            "Traceback (most recent call last):",
+            "  File \"x\", line 1",
+            "ValueError: x",
+            "{\"level\":30,\"time\":1,\"msg\":\"",
+            "\"}",
+            "level=info msg=\"open",
+            "key=\"value\" msg=x",
+            "<34>Oct 11 22:14:15 host su: text",
+            "#011at x",
+            "E1128 15:06:25.767203    4836 main.go:10] \"m\" err=<",
+            " >",
+            "panic: x",
+            "goroutine 1 [running]:",
+            "Nov 28, 2026 3:15:00 PM a.B c",
+            "[ 01-31 12:00:00.123  1: 2 W/a ]",
+            "\x1b[31m",
+            "\r",
+            "\0",
+            "2026-11-29 00:14:13.362 JST [1] ERROR:  x",
+            "2026-11-29 00:14:13.362 JST [1] DETAIL:  x",
+            "127.0.0.1 - - [29/Nov/2026:00:13:52 +0900] \"GET / HTTP/1.1\" 200 5",
+        ])
+        .prop_map(|text| text.as_bytes().to_vec()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Each line is counted once, whatever the bytes are.
+    #[test]
+    fn the_accounting_closes_for_any_bytes(parts in prop::collection::vec((pieces(), any::<bool>()), 0..30)) {
+        let input: Vec<u8> = parts.into_iter().flat_map(|(mut piece, ends)| {
+            if ends { piece.push(b'\n'); }
+            piece
+        }).collect();
+        let mut kept = Kept::default();
+        match clean(input.as_slice(), &source(), &mut kept) {
+            Ok(report) => {
+                prop_assert!(report.closes(), "{:?}", report);
+                prop_assert_eq!(report.rows, kept.rows.len() as u64);
+                let mut ids = kept.ids.clone();
+                ids.sort();
+                ids.dedup();
+                prop_assert_eq!(ids.len(), kept.ids.len(), "an id is one row's");
+            }
+            Err(CleanError::Read { report, .. }) => prop_assert!(report.closes(), "{:?}", report),
+            Err(error) => prop_assert!(false, "{}", error),
+        }
+    }
+}

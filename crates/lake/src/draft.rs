@@ -1,0 +1,229 @@
+//! A row while a format reads it.
+
+use crate::batch::{Batch, Mark, Row, Text};
+use crate::severity::Severity;
+use crate::stamp::{Defaults, Stamp, TimeSource};
+
+/// A row while a format reads it; what is set twice counts as set last.
+#[derive(Debug)]
+pub(crate) struct Draft<'b> {
+    batch: &'b mut Batch,
+    row: Row,
+    defaults: Defaults,
+    start: Mark,
+    /// The record's text in the batch, and its address in memory: parts of it are not copied again.
+    whole: Text,
+    address: usize,
+    length: usize,
+}
+
+impl<'b> Draft<'b> {
+    /// Begins a row of this text, without a time.
+    pub(crate) fn new(batch: &'b mut Batch, text: &str, defaults: Defaults) -> Self {
+        let start = batch.mark();
+        let whole = batch.append(text);
+        let attributes = batch.attribute_count();
+        let row = Row {
+            time: defaults.observed,
+            time_source: TimeSource::Observed,
+            observed: defaults.observed,
+            severity: 0,
+            format: "",
+            line: 0,
+            lines: 1,
+            duration: f64::NAN,
+            status: 0,
+            id: Text::NONE,
+            severity_text: Text::NONE,
+            service: Text::NONE,
+            body: Text::NONE,
+            trace_id: Text::NONE,
+            span_id: Text::NONE,
+            exception_type: Text::NONE,
+            exception_message: Text::NONE,
+            exception_stacktrace: Text::NONE,
+            attributes: (attributes, attributes),
+        };
+        Self { batch, row, defaults, start, whole, address: text.as_ptr() as usize, length: text.len() }
+    }
+
+    /// Keeps the row's text; a part of the record's text costs nothing.
+    fn keep(&mut self, text: &str) -> Text {
+        let offset = (text.as_ptr() as usize).wrapping_sub(self.address);
+        match offset.checked_add(text.len()) {
+            Some(end) if end <= self.length => Batch::part(self.whole, offset, text.len()),
+            _ => self.batch.append(text),
+        }
+    }
+
+    /// Sets the time to a stamp; false where it is out of range.
+    pub(crate) fn stamp(&mut self, stamp: Stamp) -> bool {
+        match stamp.resolve(self.defaults) {
+            Some((time, source)) => {
+                self.row.time = time;
+                self.row.time_source = source;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Sets the time to Unix nanoseconds.
+    pub(crate) fn unix(&mut self, nanoseconds: i64) {
+        self.row.time = nanoseconds;
+        self.row.time_source = TimeSource::Record;
+    }
+
+    pub(crate) fn has_time(&self) -> bool {
+        self.row.time_source != TimeSource::Observed
+    }
+
+    pub(crate) fn severity(&mut self, severity: Option<Severity>, text: &str) {
+        self.row.severity = severity.map_or(0, Severity::number);
+        self.row.severity_text = self.keep(text);
+    }
+
+    pub(crate) fn has_severity(&self) -> bool {
+        self.row.severity_text.is_some()
+    }
+
+    pub(crate) fn body(&mut self, text: &str) {
+        self.row.body = self.keep(text);
+    }
+
+    pub(crate) fn body_text(&self) -> Option<&str> {
+        self.batch.text(self.row.body)
+    }
+
+    pub(crate) fn id(&mut self, text: &str) {
+        self.row.id = self.keep(text);
+    }
+
+    pub(crate) fn service(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.row.service = self.keep(text);
+        }
+    }
+
+    pub(crate) fn has_service(&self) -> bool {
+        self.row.service.is_some()
+    }
+
+    /// Sets the trace id, in lower case; false where the text is none (32 hex digits, not all zero).
+    pub(crate) fn trace_id(&mut self, text: &str) -> bool {
+        let id = self.hex(text, 32);
+        self.row.trace_id = id.unwrap_or(self.row.trace_id);
+        id.is_some()
+    }
+
+    /// Sets the span id, in lower case; false where the text is none (16 hex digits, not all zero).
+    pub(crate) fn span_id(&mut self, text: &str) -> bool {
+        let id = self.hex(text, 16);
+        self.row.span_id = id.unwrap_or(self.row.span_id);
+        id.is_some()
+    }
+
+    fn hex(&mut self, text: &str, digits: usize) -> Option<Text> {
+        if text.len() != digits {
+            return None;
+        }
+        // One pass without branches: ids are in most lines.
+        let (mut valid, mut upper, mut zero) = (true, false, true);
+        for byte in text.bytes() {
+            valid &= byte.is_ascii_hexdigit();
+            upper |= byte.is_ascii_uppercase();
+            zero &= byte == b'0';
+        }
+        (valid && !zero).then(|| if upper { self.keep(&text.to_ascii_lowercase()) } else { self.keep(text) })
+    }
+
+    pub(crate) fn exception_type(&mut self, text: &str) {
+        self.row.exception_type = self.keep(text);
+    }
+
+    pub(crate) fn exception_message(&mut self, text: &str) {
+        self.row.exception_message = self.keep(text);
+    }
+
+    pub(crate) fn exception_stacktrace(&mut self, text: &str) {
+        self.row.exception_stacktrace = self.keep(text);
+    }
+
+    pub(crate) fn has_exception_type(&self) -> bool {
+        self.row.exception_type.is_some()
+    }
+
+    pub(crate) fn has_exception_message(&self) -> bool {
+        self.row.exception_message.is_some()
+    }
+
+    pub(crate) fn has_stacktrace(&self) -> bool {
+        self.row.exception_stacktrace.is_some()
+    }
+
+    /// Sets the duration, in milliseconds.
+    pub(crate) fn duration(&mut self, milliseconds: f64) {
+        self.row.duration = milliseconds;
+    }
+
+    pub(crate) fn has_duration(&self) -> bool {
+        !self.row.duration.is_nan()
+    }
+
+    /// Sets the HTTP status; false where the text is none.
+    pub(crate) fn status(&mut self, text: &str) -> bool {
+        let status = (text.len() == 3).then(|| text.parse().ok()).flatten();
+        let status = status.filter(|status| (100..=599).contains(status));
+        self.row.status = status.unwrap_or(self.row.status);
+        status.is_some()
+    }
+
+    pub(crate) fn attribute(&mut self, key: &str, value: Option<&str>) {
+        let key = self.keep(key);
+        let value = value.map_or(Text::NONE, |value| self.keep(value));
+        self.batch.push_attribute(key, value);
+    }
+
+    /// Appends an attribute under a constant name, unless its value is `-` or empty.
+    pub(crate) fn known(&mut self, key: &str, value: &str) {
+        if !value.is_empty() && value != "-" {
+            self.attribute(key, Some(value));
+        }
+    }
+
+    /// Whether an attribute has this name.
+    pub(crate) fn has_attribute(&self, key: &str) -> bool {
+        let row = Row { attributes: (self.row.attributes.0, self.batch.attribute_count()), ..self.row };
+        self.batch.attributes(&row).iter().any(|&(name, _)| self.batch.text(name) == Some(key))
+    }
+
+    /// Forgets the row.
+    pub(crate) fn discard(self) {
+        self.batch.rewind(self.start);
+    }
+
+    /// Forgets what a format has set, so that the next one reads the text afresh.
+    pub(crate) fn reset(&mut self, text: &str) {
+        self.batch.rewind(self.start);
+        let fresh = Draft::new(self.batch, text, self.defaults);
+        let (row, whole, address, length) = (fresh.row, fresh.whole, fresh.address, fresh.length);
+        (self.row, self.whole, self.address, self.length) = (row, whole, address, length);
+    }
+
+    /// The row's id; `None` where the record has none.
+    pub(crate) fn id_text(&self) -> Option<&str> {
+        self.batch.text(self.row.id)
+    }
+
+    /// Appends the row to the batch.
+    pub(crate) fn finish(mut self, format: &'static str, line: u64, lines: u32) {
+        self.row.format = format;
+        self.row.line = line;
+        self.row.lines = lines;
+        self.row.attributes.1 = self.batch.attribute_count();
+        if self.row.body.is_none() {
+            self.row.body = Batch::part(self.whole, 0, 0);
+        }
+        self.batch.push(self.row);
+    }
+}

@@ -1,0 +1,28 @@
+//! What a Go program prints when it ends: `panic: …` or `fatal error: …`, and the traces of its goroutines.
+
+use super::{Format, Joins};
+use crate::draft::Draft;
+use crate::severity::Severity;
+
+#[derive(Debug)]
+pub(super) struct GoPanic;
+
+impl Format for GoPanic {
+    fn name(&self) -> &'static str {
+        "go-panic"
+    }
+
+    fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
+        let (kind, _) = text.split_once(": ")?;
+        if !matches!(kind, "panic" | "fatal error") {
+            return None;
+        }
+        draft.severity(Some(Severity::FATAL), kind);
+        draft.body(text);
+        Some(self.name())
+    }
+
+    fn joins(&self) -> Joins {
+        Joins::Traces
+    }
+}

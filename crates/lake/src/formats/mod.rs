@@ -1,0 +1,94 @@
+//! The log formats: one file and one line of [`registry`] each.
+//!
+//! A line's format is told by reading it: the first format of the registry that reads it wins, after the one that read the
+//! source's line before. What none reads is a plain record.
+
+mod access;
+mod android;
+mod aws;
+mod fluentd;
+mod glog;
+mod go_panic;
+mod json;
+mod json_shapes;
+mod jul;
+mod logfmt;
+mod patterns;
+mod plain;
+mod postgres;
+mod syslog;
+pub(crate) mod wrap;
+
+use crate::draft::Draft;
+
+/// Which of two keys of the same name counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pick {
+    First,
+    Last,
+}
+
+/// Which lines below a record belong to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Joins {
+    /// None.
+    Nothing,
+    /// Calls of a stack trace, and what else is indented.
+    Traces,
+    /// All that begin no record: each record of this format begins with its time.
+    Everything,
+}
+
+/// A log format.
+pub(crate) trait Format {
+    /// The name of the format, as in column `format`.
+    fn name(&self) -> &'static str;
+
+    /// Reads a record, whose further lines are behind line breaks, into a row; returns the name of its format. `None` where
+    /// the first line is of another format; what was set then does not count.
+    fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str>;
+
+    /// Whether the format reads much that others read better.
+    fn is_general(&self) -> bool {
+        false
+    }
+
+    /// Which lines below a record belong to it.
+    fn joins(&self) -> Joins {
+        Joins::Nothing
+    }
+
+    /// Whether a record so far is open: its next line belongs to it whatever it is.
+    fn is_open(&self, _record: &str) -> bool {
+        false
+    }
+
+    /// What a line adds to the record, where the format has a form of its own to go on.
+    fn continuation<'l>(&self, _record: &str, _line: &'l str) -> Option<&'l str> {
+        None
+    }
+}
+
+/// All formats, in the order in which they are tried.
+pub(crate) fn registry() -> Vec<Box<dyn Format + Send>> {
+    let mut formats: Vec<Box<dyn Format + Send>> = vec![
+        Box::new(json::Json::default()),
+        Box::new(access::Access),
+        Box::new(access::Servers),
+        Box::new(glog::Glog),
+        Box::new(aws::LoadBalancer),
+        Box::new(aws::Lambda),
+        Box::new(android::Logcat),
+        Box::new(postgres::PostgreSql),
+        Box::new(go_panic::GoPanic),
+        Box::new(jul::JavaUtilLogging),
+        Box::new(fluentd::Fluentd::default()),
+        Box::new(access::HaProxy),
+    ];
+    formats.extend(patterns::specific());
+    formats.push(Box::new(syslog::Syslog::default()));
+    formats.push(Box::new(logfmt::Logfmt));
+    formats.extend(patterns::general());
+    formats.push(Box::new(plain::Plain));
+    formats
+}

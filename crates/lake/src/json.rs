@@ -1,0 +1,423 @@
+//! Log lines in JSON: the pairs of the outermost object, in place.
+//!
+//! A log line is anybody's JSON. Unlike the events' strict reader, this one takes repeated names (all pairs are returned,
+//! in the order written), numbers of any size, single surrogates, Python's `NaN` and `Infinity`, and control characters
+//! in strings. The rest of the grammar is RFC 8259's, so that what merely looks like JSON stays text.
+
+use millrace_domain::json::next_special;
+
+/// The deepest nesting read: deeper lines are plain text.
+const MAX_DEPTH: usize = 128;
+
+/// The type of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    String,
+    Number,
+    Bool,
+    Null,
+    Object,
+    Array,
+}
+
+/// A value as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Value<'a> {
+    pub(crate) kind: Kind,
+    /// The text as written; a string's without its quotes.
+    pub(crate) raw: &'a str,
+    /// Whether a string has escapes.
+    pub(crate) escaped: bool,
+}
+
+/// A name and its value, as offsets into the line: a list of them serves one line after the other.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    key: (u32, u32),
+    key_escaped: bool,
+    value: (u32, u32),
+    kind: Kind,
+    escaped: bool,
+}
+
+/// The pairs of an object.
+#[derive(Debug, Default)]
+pub(crate) struct Pairs {
+    spans: Vec<Span>,
+}
+
+/// A name and its value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pair<'a> {
+    /// The name as written, without its quotes.
+    pub(crate) key: &'a str,
+    /// Whether the name has escapes.
+    pub(crate) key_escaped: bool,
+    pub(crate) value: Value<'a>,
+}
+
+impl Pairs {
+    /// Reads a text that is one object and nothing else; false where it is none.
+    pub(crate) fn read(&mut self, text: &str) -> bool {
+        self.spans.clear();
+        let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
+        reader.blanks();
+        reader.peek() == Some(b'{')
+            && u32::try_from(text.len()).is_ok()
+            && reader.object(0, Some(&mut self.spans)).is_some()
+            && {
+                reader.blanks();
+                reader.at == text.len()
+            }
+    }
+
+    /// The value of the first pair of this name.
+    pub(crate) fn get<'t>(&self, text: &'t str, name: &str) -> Option<Value<'t>> {
+        self.iter(text).find(|pair| pair.key == name).map(|pair| pair.value)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// The pairs, of the text that was read.
+    pub(crate) fn iter<'t>(&self, text: &'t str) -> impl DoubleEndedIterator<Item = Pair<'t>> + use<'_, 't> {
+        let slice = move |(from, to): (u32, u32)| text.get(from as usize..to as usize).unwrap_or_default();
+        self.spans.iter().map(move |span| Pair {
+            key: slice(span.key),
+            key_escaped: span.key_escaped,
+            value: Value { kind: span.kind, raw: slice(span.value), escaped: span.escaped },
+        })
+    }
+}
+
+impl<'a> Value<'a> {
+    /// A string's text where it has no escapes; any other value as written.
+    pub(crate) fn text(&self) -> std::borrow::Cow<'a, str> {
+        if self.escaped { unescape(self.raw).into() } else { self.raw.into() }
+    }
+
+    pub(crate) fn is_string(&self) -> bool {
+        self.kind == Kind::String
+    }
+
+    /// The elements of an array.
+    pub(crate) fn elements(&self) -> Vec<Value<'a>> {
+        let mut elements = Vec::new();
+        let mut reader = Reader { bytes: self.raw.as_bytes(), at: 1 };
+        loop {
+            reader.blanks();
+            if matches!(reader.peek(), None | Some(b']')) {
+                return elements;
+            }
+            let Some((kind, range, escaped)) = reader.value(0) else { return elements };
+            elements.push(Value { kind, raw: self.raw.get(range).unwrap_or_default(), escaped });
+            reader.blanks();
+            if reader.peek() == Some(b',') {
+                reader.at += 1;
+            }
+        }
+    }
+}
+
+/// Whether a text is one value and nothing else.
+pub(crate) fn is_valid(text: &str) -> bool {
+    let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
+    reader.value(0).is_some() && reader.at == text.len()
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+type Found = (Kind, std::ops::Range<usize>, bool);
+
+impl Reader<'_> {
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[inline]
+    fn blanks(&mut self) {
+        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// Reads an object; its pairs go to `spans`.
+    fn object(&mut self, depth: usize, mut spans: Option<&mut Vec<Span>>) -> Option<()> {
+        if depth == MAX_DEPTH {
+            return None;
+        }
+        self.at += 1;
+        self.blanks();
+        if self.peek()? == b'}' {
+            self.at += 1;
+            return Some(());
+        }
+        loop {
+            if self.peek()? != b'"' {
+                return None;
+            }
+            let (key, key_escaped) = self.string()?;
+            self.blanks();
+            if self.peek()? != b':' {
+                return None;
+            }
+            self.at += 1;
+            self.blanks();
+            let (kind, value, escaped) = self.value(depth)?;
+            if let Some(spans) = spans.as_deref_mut() {
+                // The text's length is a u32.
+                #[expect(clippy::cast_possible_truncation)]
+                let span = |range: std::ops::Range<usize>| (range.start as u32, range.end as u32);
+                spans.push(Span { key: span(key), key_escaped, value: span(value), kind, escaped });
+            }
+            self.blanks();
+            match self.peek()? {
+                b',' => self.at += 1,
+                b'}' => {
+                    self.at += 1;
+                    return Some(());
+                }
+                _ => return None,
+            }
+            self.blanks();
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Option<()> {
+        if depth == MAX_DEPTH {
+            return None;
+        }
+        self.at += 1;
+        self.blanks();
+        if self.peek()? == b']' {
+            self.at += 1;
+            return Some(());
+        }
+        loop {
+            self.value(depth)?;
+            self.blanks();
+            match self.peek()? {
+                b',' => self.at += 1,
+                b']' => {
+                    self.at += 1;
+                    return Some(());
+                }
+                _ => return None,
+            }
+            self.blanks();
+        }
+    }
+
+    #[inline]
+    fn value(&mut self, depth: usize) -> Option<Found> {
+        let start = self.at;
+        let kind = match self.peek()? {
+            b'"' => {
+                let (range, escaped) = self.string()?;
+                return Some((Kind::String, range, escaped));
+            }
+            b'{' => {
+                self.object(depth + 1, None)?;
+                Kind::Object
+            }
+            b'[' => {
+                self.array(depth + 1)?;
+                Kind::Array
+            }
+            b't' => self.word(b"true", Kind::Bool)?,
+            b'f' => self.word(b"false", Kind::Bool)?,
+            b'n' => self.word(b"null", Kind::Null)?,
+            b'N' => self.word(b"NaN", Kind::Number)?,
+            b'I' => self.word(b"Infinity", Kind::Number)?,
+            _ => self.number()?,
+        };
+        Some((kind, start..self.at, false))
+    }
+
+    fn word(&mut self, word: &[u8], kind: Kind) -> Option<Kind> {
+        let found = self.bytes.get(self.at..)?.starts_with(word);
+        found.then(|| {
+            self.at += word.len();
+            kind
+        })
+    }
+
+    fn number(&mut self) -> Option<Kind> {
+        if self.peek()? == b'-' {
+            self.at += 1;
+            if self.peek()? == b'I' {
+                return self.word(b"Infinity", Kind::Number);
+            }
+        }
+        self.digits()?;
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Some(Kind::Number)
+    }
+
+    #[inline]
+    fn digits(&mut self) -> Option<()> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
+    }
+
+    /// Reads a string; returns the range of its content, and whether it has escapes.
+    #[inline]
+    fn string(&mut self) -> Option<(std::ops::Range<usize>, bool)> {
+        let start = self.at + 1;
+        let mut at = start;
+        let mut escaped = false;
+        loop {
+            match next_special(self.bytes, at)? {
+                (quote, b'"') => {
+                    self.at = quote + 1;
+                    return Some((start..quote, escaped));
+                }
+                (backslash, b'\\') => {
+                    escaped = true;
+                    let length = match self.bytes.get(backslash + 1)? {
+                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
+                        b'u' => {
+                            let digits = self.bytes.get(backslash + 2..backslash + 6)?;
+                            digits.iter().all(u8::is_ascii_hexdigit).then_some(6)?
+                        }
+                        _ => return None,
+                    };
+                    at = backslash + length;
+                }
+                (control, _) => at = control + 1,
+            }
+        }
+    }
+}
+
+/// The text of a string's content; a single surrogate, which is no character, stays as its escape.
+pub(crate) fn unescape(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(backslash) = rest.find('\\') {
+        text.push_str(&rest[..backslash]);
+        let escape = &rest[backslash..];
+        let length = match escape.as_bytes().get(1) {
+            Some(b'u') => match unicode(escape) {
+                Some((character, length)) => {
+                    text.push(character);
+                    length
+                }
+                None => {
+                    text.push_str(escape.get(..6).unwrap_or(escape));
+                    6
+                }
+            },
+            Some(&letter) => {
+                text.push(match letter {
+                    b'b' => '\u{8}',
+                    b'f' => '\u{c}',
+                    b'n' => '\n',
+                    b'r' => '\r',
+                    b't' => '\t',
+                    itself => char::from(itself),
+                });
+                2
+            }
+            None => 1,
+        };
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    text.push_str(rest);
+    text
+}
+
+/// The character of the `\u` escape at the start, or of a pair of them, and their length.
+fn unicode(escape: &str) -> Option<(char, usize)> {
+    let unit = |from: usize| u16::from_str_radix(escape.get(from + 2..from + 6)?, 16).ok();
+    let first = unit(0)?;
+    if let Some(character) = char::from_u32(u32::from(first)) {
+        return Some((character, 6));
+    }
+    let second = escape.get(6..8).filter(|&start| start == "\\u").and_then(|_| unit(6))?;
+    let character = char::decode_utf16([first, second]).next()?.ok()?;
+    Some((character, 12))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Option<Vec<(String, Kind, String)>> {
+        let mut pairs = Pairs::default();
+        pairs.read(text).then(|| {
+            let owned = |pair: Pair<'_>| (pair.key.to_owned(), pair.value.kind, pair.value.text().into_owned());
+            pairs.iter(text).map(owned).collect()
+        })
+    }
+
+    #[test]
+    fn repeated_names_and_big_numbers_are_kept_in_order() {
+        let found =
+            pairs(r#" {"a":1,"a":12345678901234567890123, "n":NaN,"m":-Infinity,"e":1e+21} "#).expect("an object");
+        let texts: Vec<_> = found.iter().map(|(key, _, text)| (key.as_str(), text.as_str())).collect();
+        let expected = [("a", "1"), ("a", "12345678901234567890123"), ("n", "NaN"), ("m", "-Infinity"), ("e", "1e+21")];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn a_single_surrogate_stays_as_its_escape() {
+        let found = pairs(r#"{"m":"a\ud83d\ude00\ud800b\u00e9\n"}"#).expect("an object");
+        assert_eq!(found[0].2, "a\u{1f600}\\ud800bé\n");
+    }
+
+    #[test]
+    fn what_only_looks_like_json_is_none() {
+        for text in [
+            r#"{"a":1"#,
+            r#"{"a":1} x"#,
+            r#"{"a"}"#,
+            r#"{a:1}"#,
+            r#"{"a":tru}"#,
+            r#"{"a":"\x"}"#,
+            r#"{"a":.5}"#,
+            "{",
+            "",
+            "[1]",
+            r#"{"a":1,}"#,
+            r#"{"a":"b}"#,
+        ] {
+            assert_eq!(pairs(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_beyond_the_limit_is_none() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(pairs(&nested(127)).is_some());
+        assert_eq!(pairs(&nested(128)), None);
+    }
+
+    #[test]
+    fn elements_of_an_array_are_returned_as_written() {
+        let text = r#"{"a":[1, "x\n", {"b":[2]}, null, []]}"#;
+        let mut pairs = Pairs::default();
+        assert!(pairs.read(text));
+        let array = pairs.iter(text).next().expect("a pair").value;
+        let raw: Vec<_> = array.elements().iter().map(|value| value.raw.to_owned()).collect();
+        assert_eq!(raw, ["1", "x\\n", r#"{"b":[2]}"#, "null", "[]"]);
+    }
+}

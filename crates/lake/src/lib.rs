@@ -1,0 +1,34 @@
+//! The log lake: raw log lines to clean rows in Parquet.
+//!
+//! [`clean`] reads an object of any log format in bounded memory and hands rows to a [`Sink`]; [`LakeWriter`] is the sink
+//! that writes them as Parquet, partitioned by the hour of their own time.
+
+mod batch;
+mod clean;
+mod dedupe;
+mod draft;
+mod duration;
+mod exception;
+mod folder;
+mod formats;
+mod input;
+mod json;
+mod parquet;
+mod quarantine;
+mod report;
+mod scan;
+mod schema;
+mod severity;
+mod stamp;
+mod view;
+
+pub use batch::Batch;
+pub use clean::{CleanError, Quarantined, Reason, Sink, Source, clean};
+pub use folder::Folder;
+pub use input::LINE_LIMIT;
+pub use parquet::{Files, LakeWriter, OutputFile};
+pub use report::Report;
+pub use schema::schema;
+pub use severity::Severity;
+pub use stamp::{Stamp, TimeSource};
+pub use view::{Attributes, RowView};

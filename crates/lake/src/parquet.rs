@@ -1,0 +1,309 @@
+//! Cleaned rows as Parquet, a file an hour of the rows' own time, in bounded memory.
+//!
+//! A file's name derives from the source's, so that cleaning an object again writes the same files. Row groups are sorted
+//! by time; a group ends where the order would break, or at its size.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    Float64Builder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+use jiff::Timestamp;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::schema::types::ColumnPath;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::batch::{Batch, Row, Text};
+use crate::clean::{Quarantined, Sink, Source, by_time};
+use crate::quarantine::Quarantine;
+use crate::schema::{COLUMNS, UTC, key_field, schema, value_field};
+
+/// Rows that are turned into columns at once: their columns stay in the processor's cache.
+const CHUNK_ROWS: usize = 4_096;
+
+/// Files that are open at once; the one that was longest without a row is closed, and a further one begins for its hour.
+const OPEN_LIMIT: usize = 16;
+
+/// Bytes of a row group, encoded, in memory.
+const ROW_GROUP_BYTES: usize = 32 << 20;
+
+/// Rows of a row group.
+const ROW_GROUP_ROWS: usize = 1 << 20;
+
+/// Seconds in an hour.
+const HOUR: i64 = 3_600;
+
+/// Where files are made.
+pub trait Files {
+    /// Begins a file at `path`, relative to the lake, which replaces an older one once it is finished.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be made.
+    fn create(&mut self, path: &str) -> io::Result<Box<dyn OutputFile>>;
+}
+
+/// A file that is being written.
+pub trait OutputFile: Write + Send {
+    /// Makes the file visible, whole.
+    ///
+    /// # Errors
+    ///
+    /// Where its last bytes cannot be written.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+/// A file of an hour.
+struct Open {
+    writer: ArrowWriter<Box<dyn OutputFile>>,
+    /// Time of the last row.
+    last: i64,
+    /// The batch that wrote to it last.
+    used: u64,
+}
+
+/// Writes rows and quarantined lines of one source into the lake.
+pub struct LakeWriter<'f> {
+    files: &'f mut dyn Files,
+    /// The first part of the files' names.
+    name: String,
+    schema: SchemaRef,
+    open: BTreeMap<i64, Open>,
+    /// Files begun, by hour.
+    parts: BTreeMap<i64, u32>,
+    paths: Vec<String>,
+    batches: u64,
+    quarantine: Option<Quarantine>,
+}
+
+impl<'f> LakeWriter<'f> {
+    /// A writer for the rows of the source of this name.
+    pub fn new(files: &'f mut dyn Files, source: &str) -> Self {
+        Self {
+            files,
+            name: name_of(source),
+            schema: Arc::new(schema()),
+            open: BTreeMap::new(),
+            parts: BTreeMap::new(),
+            paths: Vec::new(),
+            batches: 0,
+            quarantine: None,
+        }
+    }
+
+    /// Finishes all files; returns their paths, relative to the lake.
+    ///
+    /// # Errors
+    ///
+    /// Where one could not be written.
+    pub fn finish(mut self) -> io::Result<Vec<String>> {
+        for (_, open) in std::mem::take(&mut self.open) {
+            close(open)?;
+        }
+        if let Some(quarantine) = self.quarantine {
+            self.paths.push(quarantine.finish()?);
+        }
+        self.paths.sort();
+        Ok(self.paths)
+    }
+
+    fn open(&mut self, hour: i64) -> io::Result<&mut Open> {
+        if !self.open.contains_key(&hour) {
+            if self.open.len() >= OPEN_LIMIT {
+                let oldest = self.open.iter().min_by_key(|(_, open)| open.used).map(|(&hour, _)| hour);
+                if let Some(open) = oldest.and_then(|hour| self.open.remove(&hour)) {
+                    close(open)?;
+                }
+            }
+            let part = self.parts.entry(hour).or_default();
+            let path = format!("{}/{}-{part}.parquet", folder("cleaned", hour)?, self.name);
+            *part += 1;
+            let file = self.files.create(&path)?;
+            self.paths.push(path);
+            let options = ArrowWriterOptions::new().with_properties(properties()?).with_skip_arrow_metadata(true);
+            let writer =
+                ArrowWriter::try_new_with_options(file, self.schema.clone(), options).map_err(io::Error::other)?;
+            self.open.insert(hour, Open { writer, last: i64::MIN, used: self.batches });
+        }
+        self.open.get_mut(&hour).ok_or_else(|| io::Error::other("the hour's file was just opened"))
+    }
+}
+
+impl Sink for LakeWriter<'_> {
+    fn rows(&mut self, batch: &Batch, source: &Source) -> io::Result<()> {
+        self.batches += 1;
+        let order = by_time(batch.rows());
+        let row = |index: &u32| batch.rows().get(*index as usize);
+        let hour = |index: &u32| row(index).map_or(0, |row| row.time.div_euclid(HOUR * 1_000_000_000));
+        for group in order.chunk_by(|left, right| hour(left) == hour(right)) {
+            let (Some(first), Some(last)) = (group.first().and_then(row), group.last().and_then(row)) else { continue };
+            let schema = self.schema.clone();
+            let batches = self.batches;
+            let open = self.open(group.first().map_or(0, hour))?;
+            let breaks_order = first.time < open.last;
+            let is_full =
+                open.writer.in_progress_size() > ROW_GROUP_BYTES || open.writer.in_progress_rows() > ROW_GROUP_ROWS;
+            if breaks_order || is_full {
+                open.writer.flush().map_err(io::Error::other)?;
+            }
+            for chunk in group.chunks(CHUNK_ROWS) {
+                let rows = columns(&schema, batch, chunk.iter().filter_map(row), source)?;
+                open.writer.write(&rows).map_err(io::Error::other)?;
+            }
+            open.last = last.time;
+            open.used = batches;
+        }
+        Ok(())
+    }
+
+    fn quarantine(&mut self, line: Quarantined<'_>, source: &Source) -> io::Result<()> {
+        let quarantine = match &mut self.quarantine {
+            Some(quarantine) => quarantine,
+            none => none.insert(Quarantine::create(self.files, &self.name)?),
+        };
+        quarantine.write(line, source)
+    }
+}
+
+fn close(open: Open) -> io::Result<()> {
+    open.writer.into_inner().map_err(io::Error::other)?.finish()
+}
+
+/// The first part of a file's name: the end of the source's name as far as all tools read it in a path, and the whole
+/// name's hash, so that equal ends stay apart.
+pub(crate) fn name_of(source: &str) -> String {
+    const LENGTH: usize = 40;
+    let last = source.rsplit('/').next().unwrap_or_default();
+    let stem = last.split('.').next().unwrap_or_default();
+    let stem: String = stem
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
+        .take(LENGTH)
+        .collect();
+    let stem = if stem.is_empty() { "log" } else { &stem };
+    format!("{stem}-{:016x}", xxh3_64(source.as_bytes()))
+}
+
+/// `PREFIX/dt=YYYY-MM-DD/hour=H`: the hour without a leading zero, with which readers disagree on its type.
+pub(crate) fn folder(prefix: &str, hour: i64) -> io::Result<String> {
+    let time = Timestamp::from_second(hour * HOUR).map_err(io::Error::other)?;
+    Ok(format!("{prefix}/{}", time.strftime("dt=%Y-%m-%d/hour=%-H")))
+}
+
+fn properties() -> io::Result<WriterProperties> {
+    let time = COLUMNS.iter().position(|column| column.name == "time").and_then(|index| i32::try_from(index).ok());
+    let sorted = time.map(|column_idx| vec![SortingColumn { column_idx, descending: false, nulls_first: false }]);
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).map_err(io::Error::other)?))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_max_row_group_row_count(None)
+        .set_sorting_columns(sorted)
+        .set_coerce_types(true);
+    for column in COLUMNS {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(column.name), column.repeats);
+    }
+    for (leaf, repeats) in [("key", true), ("value", true)] {
+        let path = ColumnPath::new(vec!["attributes".to_owned(), "key_value".to_owned(), leaf.to_owned()]);
+        properties = properties.set_column_dictionary_enabled(path, repeats);
+    }
+    Ok(properties.build())
+}
+
+/// Rows as columns, in the order of [`COLUMNS`].
+fn columns<'b>(
+    schema: &SchemaRef,
+    batch: &'b Batch,
+    rows: impl Iterator<Item = &'b Row> + Clone,
+    source: &Source,
+) -> io::Result<RecordBatch> {
+    let texts = |text: fn(&Row) -> Text| -> ArrayRef {
+        let mut builder = StringBuilder::with_capacity(CHUNK_ROWS, CHUNK_ROWS * 16);
+        for row in rows.clone() {
+            builder.append_option(batch.text(text(row)));
+        }
+        Arc::new(builder.finish())
+    };
+    let constants = |text: fn(&Row) -> &'static str| -> ArrayRef {
+        let mut builder = StringBuilder::with_capacity(CHUNK_ROWS, CHUNK_ROWS * 16);
+        for row in rows.clone() {
+            builder.append_value(text(row));
+        }
+        Arc::new(builder.finish())
+    };
+    let micros = |time: fn(&Row) -> i64| -> ArrayRef {
+        let mut builder = TimestampMicrosecondBuilder::with_capacity(CHUNK_ROWS);
+        for row in rows.clone() {
+            builder.append_value(time(row).div_euclid(1_000));
+        }
+        Arc::new(builder.finish().with_timezone(UTC))
+    };
+    let longs = |number: fn(&Row) -> i64| -> ArrayRef {
+        let mut builder = Int64Builder::with_capacity(CHUNK_ROWS);
+        for row in rows.clone() {
+            builder.append_value(number(row));
+        }
+        Arc::new(builder.finish())
+    };
+    let ints = |number: fn(&Row) -> Option<i32>| -> ArrayRef {
+        let mut builder = Int32Builder::with_capacity(CHUNK_ROWS);
+        for row in rows.clone() {
+            builder.append_option(number(row));
+        }
+        Arc::new(builder.finish())
+    };
+    let mut durations = Float64Builder::with_capacity(CHUNK_ROWS);
+    let mut sources = StringBuilder::with_capacity(CHUNK_ROWS, CHUNK_ROWS * source.name.len());
+    for row in rows.clone() {
+        durations.append_option(Some(row.duration).filter(|duration| !duration.is_nan()));
+        sources.append_value(&source.name);
+    }
+    let columns = COLUMNS.iter().map(|column| match column.name {
+        "id" => texts(|row| row.id),
+        "time" => micros(|row| row.time),
+        "time_ns" => longs(|row| row.time),
+        "time_source" => constants(|row| row.time_source.as_str()),
+        "observed_time" => micros(|row| row.observed),
+        "severity_number" => ints(|row| Some(i32::from(row.severity)).filter(|&number| number > 0)),
+        "severity_text" => texts(|row| row.severity_text),
+        "service" => texts(|row| row.service),
+        "body" => texts(|row| row.body),
+        "attributes" => attributes(batch, rows.clone()),
+        "trace_id" => texts(|row| row.trace_id),
+        "span_id" => texts(|row| row.span_id),
+        "exception_type" => texts(|row| row.exception_type),
+        "exception_message" => texts(|row| row.exception_message),
+        "exception_stacktrace" => texts(|row| row.exception_stacktrace),
+        "duration_ms" => Arc::new(durations.finish()),
+        "status" => ints(|row| Some(row.status).filter(|&status| status > 0)),
+        "format" => constants(|row| row.format),
+        "source" => Arc::new(sources.finish()),
+        "line" => longs(|row| i64::try_from(row.line).unwrap_or(i64::MAX)),
+        _ => ints(|row| i32::try_from(row.lines).ok()),
+    });
+    RecordBatch::try_new(schema.clone(), columns.collect()).map_err(io::Error::other)
+}
+
+fn attributes<'b>(batch: &'b Batch, rows: impl Iterator<Item = &'b Row>) -> ArrayRef {
+    let names = MapFieldNames { entry: "key_value".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
+    let mut map = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
+        .with_keys_field(Arc::new(key_field()))
+        .with_values_field(Arc::new(value_field()));
+    for row in rows {
+        for &(key, value) in batch.attributes(row) {
+            map.keys().append_value(batch.text(key).unwrap_or_default());
+            map.values().append_option(batch.text(value));
+        }
+        // A row's entries are what was appended since the last one: keys and values are as many.
+        map.append(true).expect("a key has a value");
+    }
+    Arc::new(map.finish())
+}
