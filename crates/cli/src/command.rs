@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use millrace_host::telemetry::logs::LogSettings;
 use tokio_util::sync::CancellationToken;
 
-use crate::{api_key, consume, cost, dev, load, order, replay, serve, tail, topics, topology};
+use crate::{api_key, consume, cost, dev, lake, load, order, replay, serve, tail, topics, topology};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,6 +19,7 @@ Examples:
   millrace topics apply --dry-run              what the broker's topics lack
   millrace consume notifier                    deliver notifications from here
   millrace cost --rate 2000                    what that rate costs on AWS
+  millrace lake clean app.log                  log lines to clean Parquet
 
 Every flag --x-y may be given as the variable MILLRACE_X_Y instead (--kafka as KAFKA_BOOTSTRAP_SERVERS, --kafka-x-y as \
 KAFKA_X_Y, --database as DATABASE_URL); millrace COMMAND --help names them. The broker \
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Topics(Box<topics::Args>),
     Consume(Box<consume::Args>),
     Cost(Box<cost::Args>),
+    Lake(Box<lake::Args>),
     ApiKey(Box<api_key::Args>),
 }
 
@@ -73,6 +75,7 @@ impl Command {
             | Self::Topology(_)
             | Self::Topics(_)
             | Self::Cost(_)
+            | Self::Lake(_)
             | Self::ApiKey(_) => CommandKind::Tool,
         }
     }
@@ -90,6 +93,7 @@ impl Command {
             Self::Topics(args) => until(&shutdown, topics::run(*args)).await,
             Self::Consume(args) => consume::run(*args, shutdown).await,
             Self::Cost(args) => cost::run(&args),
+            Self::Lake(args) => lake::run(*args, &shutdown).await,
             Self::ApiKey(args) => api_key::run(&args),
         }
     }

@@ -16,10 +16,10 @@ use crate::report::Report;
 use crate::stamp::Defaults;
 
 /// Bytes of texts after which a batch goes to the sink.
-const BATCH_BYTES: usize = 32 << 20;
+const BATCH_BYTES: usize = 16 << 20;
 
 /// Rows after which a batch goes to the sink.
-const BATCH_ROWS: usize = 131_072;
+const BATCH_ROWS: usize = 65_536;
 
 /// Most lines of a record.
 const JOINED_LINES_LIMIT: u32 = 1_000;
@@ -33,8 +33,10 @@ const STREAMS_LIMIT: usize = 256;
 /// What is cleaned.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The name of the object or file, as in column `source`. Ids of rows derive from it.
+    /// The name of the object or file, as in column `source`.
     pub name: String,
+    /// What tells it from every other: ids of rows and names of files derive from it. An object's bucket and key, say.
+    pub identity: String,
     /// The service of rows that name none.
     pub service: String,
     /// When it was written, in Unix nanoseconds: the time of rows without one.
@@ -306,18 +308,18 @@ impl<'s> Cleaner<'s> {
             }
             return;
         }
-        let colourless;
-        let text = if logical.text.contains('\x1b') {
-            colourless = without_colours(logical.text);
-            &colourless
-        } else {
-            logical.text
-        };
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        let logical = &Logical { text, ..*logical };
-        if text.starts_with('{') && self.json(open, logical) {
+        let text = logical.text.strip_suffix('\r').unwrap_or(logical.text);
+        if text.starts_with('{') && self.json(open, &Logical { text, ..*logical }) {
             return;
         }
+        let colourless;
+        let text = if text.contains('\x1b') {
+            colourless = without_colours(text);
+            colourless.strip_suffix('\r').unwrap_or(&colourless)
+        } else {
+            text
+        };
+        let logical = &Logical { text, ..*logical };
         if let Some(index) = open {
             if self.goes_on(index, text) {
                 return self.join(index, logical);
@@ -515,7 +517,7 @@ fn finish(
         draft.service(&source.service);
     }
     if draft.id_text().is_none() {
-        id_of(&source.name, record.line, record.text, scratch);
+        id_of(&source.identity, record.line, record.text, scratch);
         draft.id(scratch);
     }
     draft.finish(record.format, record.line, record.lines);

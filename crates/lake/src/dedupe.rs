@@ -45,7 +45,7 @@ impl RecentIds {
 /// Writes the id of a record that has none to `id`: the source's hash, the line, and the hash of the text.
 pub(crate) fn id_of(source: &str, line: u64, text: &str, id: &mut String) {
     id.clear();
-    hex(xxh3_64(source.as_bytes()), id);
+    hex(xxh3_64(source.as_bytes()), 12, id);
     id.push('-');
     let mut digits = [0; 20];
     let mut at = digits.len();
@@ -60,11 +60,14 @@ pub(crate) fn id_of(source: &str, line: u64, text: &str, id: &mut String) {
     }
     id.extend(digits[at..].iter().map(|&digit| char::from(digit)));
     id.push('-');
-    hex(xxh3_64(text.as_bytes()), id);
+    // Only to tell lines of a file from those of another that had its name before: half of the hash is enough, and costs
+    // half of the bytes.
+    hex(xxh3_64(text.as_bytes()), 8, id);
 }
 
-fn hex(number: u64, text: &mut String) {
-    for shift in (0..16).rev() {
+/// Writes the lowest `digits` hex digits of a number.
+fn hex(number: u64, digits: u32, text: &mut String) {
+    for shift in (0..digits).rev() {
         let digit = u32::try_from((number >> (shift * 4)) & 0xF).unwrap_or_default();
         text.push(char::from_digit(digit, 16).unwrap_or('0'));
     }

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use flate2::bufread::MultiGzDecoder;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The longest line that is read; longer ones are quarantined.
 pub const LINE_LIMIT: usize = 1 << 20;
@@ -241,6 +242,22 @@ pub(crate) fn open<R: BufRead>(input: R) -> io::Result<Decoded<R>> {
         }
         _ => Decoded::Utf8(input),
     })
+}
+
+/// A hash of the first line, after decompression: it tells a file from another that had its name before, and stays the same
+/// while the file grows.
+///
+/// # Errors
+///
+/// Where the input cannot be read.
+pub fn first_line_hash(input: impl BufRead) -> io::Result<u64> {
+    let mut lines = Lines::new(open(input)?);
+    let hash = match lines.next() {
+        Some(Line::Text(text, _)) => xxh3_64(text.as_bytes()),
+        Some(Line::Binary(bytes) | Line::Piece { bytes, .. }) => xxh3_64(bytes),
+        None => 0,
+    };
+    Ok(hash)
 }
 
 /// The first bytes of an input, and the input with them.

@@ -71,6 +71,49 @@ impl Pairs {
             }
     }
 
+    /// Reads a text whose names are expected to be these, each in quotes and with its colon: they are compared, not looked
+    /// for. False where they are others; the text may be an object still.
+    pub(crate) fn read_expected<'k>(&mut self, text: &str, names: impl ExactSizeIterator<Item = &'k str>) -> bool {
+        self.spans.clear();
+        let mut reader = Reader { bytes: text.as_bytes(), at: 1 };
+        let mut left = names.len();
+        if left == 0 || !text.starts_with('{') || u32::try_from(text.len()).is_err() {
+            return false;
+        }
+        for name in names {
+            left -= 1;
+            reader.blanks();
+            let start = reader.at;
+            if !reader.bytes.get(start..).is_some_and(|rest| rest.starts_with(name.as_bytes())) {
+                return false;
+            }
+            reader.at += name.len();
+            reader.blanks();
+            let Some((kind, value, escaped)) = reader.value(0) else { return false };
+            let key_escaped = name.as_bytes().contains(&b'\\');
+            self.spans.push(Span {
+                key: span(start + 1..start + name.len() - 2),
+                key_escaped,
+                value: span(value),
+                kind,
+                escaped,
+            });
+            reader.blanks();
+            let expected = if left == 0 { b'}' } else { b',' };
+            if reader.peek() != Some(expected) {
+                return false;
+            }
+            reader.at += 1;
+        }
+        reader.blanks();
+        reader.at == text.len()
+    }
+
+    /// The type of the value at this place.
+    pub(crate) fn kind(&self, index: usize) -> Option<Kind> {
+        self.spans.get(index).map(|span| span.kind)
+    }
+
     /// The value of the first pair of this name.
     pub(crate) fn get<'t>(&self, text: &'t str, name: &str) -> Option<Value<'t>> {
         self.iter(text).find(|pair| pair.key == name).map(|pair| pair.value)
@@ -131,6 +174,12 @@ struct Reader<'a> {
     at: usize,
 }
 
+/// Offsets in a text whose length is 32 bits at most.
+#[expect(clippy::cast_possible_truncation)]
+fn span(range: std::ops::Range<usize>) -> (u32, u32) {
+    (range.start as u32, range.end as u32)
+}
+
 type Found = (Kind, std::ops::Range<usize>, bool);
 
 impl Reader<'_> {
@@ -170,9 +219,6 @@ impl Reader<'_> {
             self.blanks();
             let (kind, value, escaped) = self.value(depth)?;
             if let Some(spans) = spans.as_deref_mut() {
-                // The text's length is a u32.
-                #[expect(clippy::cast_possible_truncation)]
-                let span = |range: std::ops::Range<usize>| (range.start as u32, range.end as u32);
                 spans.push(Span { key: span(key), key_escaped, value: span(value), kind, escaped });
             }
             self.blanks();

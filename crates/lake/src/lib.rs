@@ -5,6 +5,7 @@
 
 mod batch;
 mod clean;
+mod columns;
 mod dedupe;
 mod draft;
 mod duration;
@@ -25,7 +26,7 @@ mod view;
 pub use batch::Batch;
 pub use clean::{CleanError, Quarantined, Reason, Sink, Source, clean};
 pub use folder::Folder;
-pub use input::LINE_LIMIT;
+pub use input::{LINE_LIMIT, first_line_hash};
 pub use parquet::{Files, LakeWriter, OutputFile};
 pub use report::Report;
 pub use schema::schema;

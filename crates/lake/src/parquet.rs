@@ -7,10 +7,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use arrow_array::builder::{
-    Float64Builder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, TimestampMicrosecondBuilder,
-};
-use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use jiff::Timestamp;
 use parquet::arrow::ArrowWriter;
@@ -21,22 +17,27 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use parquet::schema::types::ColumnPath;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::batch::{Batch, Row, Text};
+use crate::batch::Batch;
 use crate::clean::{Quarantined, Sink, Source, by_time};
+use crate::columns::columns;
 use crate::quarantine::Quarantine;
-use crate::schema::{COLUMNS, UTC, key_field, schema, value_field};
+use crate::schema::{COLUMNS, Kind, schema};
 
 /// Rows that are turned into columns at once: their columns stay in the processor's cache.
-const CHUNK_ROWS: usize = 4_096;
+const CHUNK_ROWS: usize = 2_048;
 
 /// Files that are open at once; the one that was longest without a row is closed, and a further one begins for its hour.
 const OPEN_LIMIT: usize = 16;
 
 /// Bytes of a row group, encoded, in memory.
-const ROW_GROUP_BYTES: usize = 32 << 20;
+const ROW_GROUP_BYTES: usize = 16 << 20;
 
 /// Rows of a row group.
-const ROW_GROUP_ROWS: usize = 1 << 20;
+const ROW_GROUP_ROWS: usize = 100_000;
+
+/// Bytes of the dictionaries of attributes: more than a row group has. Beyond it pages without a dictionary would follow,
+/// and of these fastparquet shows a map's keys in the place of its values, without an error.
+const DICTIONARY_LIMIT: usize = 1 << 30;
 
 /// Seconds in an hour.
 const HOUR: i64 = 3_600;
@@ -85,8 +86,8 @@ pub struct LakeWriter<'f> {
 }
 
 impl<'f> LakeWriter<'f> {
-    /// A writer for the rows of the source of this name.
-    pub fn new(files: &'f mut dyn Files, source: &str) -> Self {
+    /// A writer for the rows of this source.
+    pub fn new(files: &'f mut dyn Files, source: &Source) -> Self {
         Self {
             files,
             name: name_of(source),
@@ -155,7 +156,8 @@ impl Sink for LakeWriter<'_> {
                 open.writer.flush().map_err(io::Error::other)?;
             }
             for chunk in group.chunks(CHUNK_ROWS) {
-                let rows = columns(&schema, batch, chunk.iter().filter_map(row), source)?;
+                let rows =
+                    columns(&schema, batch, chunk.iter().map(|&index| &batch.rows()[index as usize]), &source.name)?;
                 open.writer.write(&rows).map_err(io::Error::other)?;
             }
             open.last = last.time;
@@ -177,19 +179,19 @@ fn close(open: Open) -> io::Result<()> {
     open.writer.into_inner().map_err(io::Error::other)?.finish()
 }
 
-/// The first part of a file's name: the end of the source's name as far as all tools read it in a path, and the whole
-/// name's hash, so that equal ends stay apart.
-pub(crate) fn name_of(source: &str) -> String {
+/// The first part of a file's name: the end of the source's name as far as all tools read it in a path, and its identity's
+/// hash, so that equal ends stay apart.
+fn name_of(source: &Source) -> String {
     const LENGTH: usize = 40;
-    let last = source.rsplit('/').next().unwrap_or_default();
+    let last = source.name.rsplit('/').next().unwrap_or_default();
     let stem = last.split('.').next().unwrap_or_default();
     let stem: String = stem
         .chars()
         .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
         .take(LENGTH)
         .collect();
-    let stem = if stem.is_empty() { "log" } else { &stem };
-    format!("{stem}-{:016x}", xxh3_64(source.as_bytes()))
+    let stem = if stem.contains(|letter: char| letter.is_alphanumeric()) { &stem } else { "log" };
+    format!("{stem}-{:016x}", xxh3_64(source.identity.as_bytes()))
 }
 
 /// `PREFIX/dt=YYYY-MM-DD/hour=H`: the hour without a leading zero, with which readers disagree on its type.
@@ -209,101 +211,19 @@ fn properties() -> io::Result<WriterProperties> {
         .set_sorting_columns(sorted)
         .set_coerce_types(true);
     for column in COLUMNS {
-        properties = properties.set_column_dictionary_enabled(ColumnPath::from(column.name), column.repeats);
+        let path = ColumnPath::from(column.name);
+        properties = properties.set_column_dictionary_enabled(path.clone(), column.repeats);
+        // Least and greatest values of texts that no query compares cost two comparisons a row.
+        if column.kind == Kind::Text && !(column.repeats && !column.nullable) && column.name != "service" {
+            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
     }
-    for (leaf, repeats) in [("key", true), ("value", true)] {
+    for leaf in ["key", "value"] {
         let path = ColumnPath::new(vec!["attributes".to_owned(), "key_value".to_owned(), leaf.to_owned()]);
-        properties = properties.set_column_dictionary_enabled(path, repeats);
+        properties = properties
+            .set_column_dictionary_enabled(path.clone(), true)
+            .set_column_dictionary_page_size_limit(path.clone(), DICTIONARY_LIMIT)
+            .set_column_statistics_enabled(path, EnabledStatistics::None);
     }
     Ok(properties.build())
-}
-
-/// Rows as columns, in the order of [`COLUMNS`].
-fn columns<'b>(
-    schema: &SchemaRef,
-    batch: &'b Batch,
-    rows: impl Iterator<Item = &'b Row> + Clone,
-    source: &Source,
-) -> io::Result<RecordBatch> {
-    let texts = |text: fn(&Row) -> Text| -> ArrayRef {
-        let mut builder = StringBuilder::with_capacity(CHUNK_ROWS, CHUNK_ROWS * 16);
-        for row in rows.clone() {
-            builder.append_option(batch.text(text(row)));
-        }
-        Arc::new(builder.finish())
-    };
-    let constants = |text: fn(&Row) -> &'static str| -> ArrayRef {
-        let mut builder = StringBuilder::with_capacity(CHUNK_ROWS, CHUNK_ROWS * 16);
-        for row in rows.clone() {
-            builder.append_value(text(row));
-        }
-        Arc::new(builder.finish())
-    };
-    let micros = |time: fn(&Row) -> i64| -> ArrayRef {
-        let mut builder = TimestampMicrosecondBuilder::with_capacity(CHUNK_ROWS);
-        for row in rows.clone() {
-            builder.append_value(time(row).div_euclid(1_000));
-        }
-        Arc::new(builder.finish().with_timezone(UTC))
-    };
-    let longs = |number: fn(&Row) -> i64| -> ArrayRef {
-        let mut builder = Int64Builder::with_capacity(CHUNK_ROWS);
-        for row in rows.clone() {
-            builder.append_value(number(row));
-        }
-        Arc::new(builder.finish())
-    };
-    let ints = |number: fn(&Row) -> Option<i32>| -> ArrayRef {
-        let mut builder = Int32Builder::with_capacity(CHUNK_ROWS);
-        for row in rows.clone() {
-            builder.append_option(number(row));
-        }
-        Arc::new(builder.finish())
-    };
-    let mut durations = Float64Builder::with_capacity(CHUNK_ROWS);
-    let mut sources = StringBuilder::with_capacity(CHUNK_ROWS, CHUNK_ROWS * source.name.len());
-    for row in rows.clone() {
-        durations.append_option(Some(row.duration).filter(|duration| !duration.is_nan()));
-        sources.append_value(&source.name);
-    }
-    let columns = COLUMNS.iter().map(|column| match column.name {
-        "id" => texts(|row| row.id),
-        "time" => micros(|row| row.time),
-        "time_ns" => longs(|row| row.time),
-        "time_source" => constants(|row| row.time_source.as_str()),
-        "observed_time" => micros(|row| row.observed),
-        "severity_number" => ints(|row| Some(i32::from(row.severity)).filter(|&number| number > 0)),
-        "severity_text" => texts(|row| row.severity_text),
-        "service" => texts(|row| row.service),
-        "body" => texts(|row| row.body),
-        "attributes" => attributes(batch, rows.clone()),
-        "trace_id" => texts(|row| row.trace_id),
-        "span_id" => texts(|row| row.span_id),
-        "exception_type" => texts(|row| row.exception_type),
-        "exception_message" => texts(|row| row.exception_message),
-        "exception_stacktrace" => texts(|row| row.exception_stacktrace),
-        "duration_ms" => Arc::new(durations.finish()),
-        "status" => ints(|row| Some(row.status).filter(|&status| status > 0)),
-        "format" => constants(|row| row.format),
-        "source" => Arc::new(sources.finish()),
-        "line" => longs(|row| i64::try_from(row.line).unwrap_or(i64::MAX)),
-        _ => ints(|row| i32::try_from(row.lines).ok()),
-    });
-    RecordBatch::try_new(schema.clone(), columns.collect()).map_err(io::Error::other)
-}
-
-fn attributes<'b>(batch: &'b Batch, rows: impl Iterator<Item = &'b Row>) -> ArrayRef {
-    let names = MapFieldNames { entry: "key_value".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
-    let mut map = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
-        .with_keys_field(Arc::new(key_field()))
-        .with_values_field(Arc::new(value_field()));
-    for row in rows {
-        for &(key, value) in batch.attributes(row) {
-            map.keys().append_value(batch.text(key).unwrap_or_default());
-            map.values().append_option(batch.text(value));
-        }
-        // A row's entries are what was appended since the last one: keys and values are as many.
-        map.append(true).expect("a key has a value");
-    }
-    Arc::new(map.finish())
 }

@@ -48,7 +48,7 @@ pub(crate) const COLUMNS: [Column; 21] = [
     column("time", Kind::Time, false),
     column("time_ns", Kind::Int64, false),
     text("time_source", false, true),
-    column("observed_time", Kind::Time, false),
+    Column { name: "observed_time", kind: Kind::Time, nullable: false, repeats: true },
     column("severity_number", Kind::Int32, true),
     text("severity_text", true, true),
     text("service", true, true),

@@ -1,18 +1,28 @@
 //! What real loggers printed, and the row that each record must become.
 //!
-//! `fixtures/LANGUAGE/NAME.log` is what a logger printed; each line of `NAME.jsonl` beside it has what is known of one
-//! row, made without this crate: its time, read by the logger's own language, its level, body, exception and duration.
-//! Only those columns and attributes are compared.
+//! `fixtures/LANGUAGE/NAME.log` is what a logger printed; `NAME.expected.json` beside it has what is known of each row, made
+//! without this crate: its time, read by the logger's own language, its level, body, exception and duration. Only those
+//! columns and attributes are compared. The programs that print them are in `tests/loggers`; `scripts/lake loggers` runs them, and
+//! this test on what they print then, from the folder that `MILLRACE_LOGGERS` names.
 
 use std::fs;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use millrace_lake::{Batch, Quarantined, Sink, Source, clean};
 use serde_json::{Map, Value};
 
-/// When the fixtures were printed, and a little more: 2026-11-29T20:00:00Z.
-const OBSERVED: i64 = 1_795_982_400_000_000_000;
+/// When the fixtures were printed, and a little more: 2026-11-29T20:00:00Z. What is printed now is observed now.
+fn observed() -> i64 {
+    match std::env::var_os("MILLRACE_LOGGERS") {
+        None => 1_795_982_400_000_000_000,
+        Some(_) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+            i64::try_from(now.as_nanos()).expect("a time of 64 bits")
+        }
+    }
+}
 
 #[derive(Default)]
 struct Rows(Vec<Map<String, Value>>);
@@ -45,7 +55,13 @@ fn logs(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn rows_of(log: &Path) -> Vec<Map<String, Value>> {
-    let source = Source { name: log.display().to_string(), service: String::new(), observed: OBSERVED, offset: 0 };
+    let source = Source {
+        name: log.display().to_string(),
+        identity: String::new(),
+        service: String::new(),
+        observed: observed(),
+        offset: 0,
+    };
     let mut rows = Rows::default();
     let input = BufReader::new(fs::File::open(log).expect("a fixture"));
     let report = clean(input, &source, &mut rows).expect("a fixture is readable");
@@ -84,16 +100,13 @@ fn differences(expected: &Map<String, Value>, row: &Map<String, Value>) -> Vec<S
 fn each_record_of_real_loggers_becomes_its_row() {
     let mut wrong = Vec::new();
     let mut compared = 0;
-    let only = std::env::var("MILLRACE_FIXTURE").unwrap_or_default();
-    for log in logs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")) {
-        if !log.display().to_string().contains(&only) {
-            continue;
-        }
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let folder = std::env::var_os("MILLRACE_LOGGERS").map_or(fixtures, PathBuf::from);
+    for log in logs(&folder) {
         let rows = rows_of(&log);
-        let text = fs::read_to_string(log.with_extension("jsonl")).expect("the expected rows");
-        let expected: Vec<Map<String, Value>> =
-            text.lines().map(|line| serde_json::from_str(line).expect("an expected row")).collect();
-        let name = log.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(&log).display().to_string();
+        let text = fs::read_to_string(log.with_extension("expected.json")).expect("the expected rows");
+        let expected: Vec<Map<String, Value>> = serde_json::from_str(&text).expect("the expected rows");
+        let name = log.strip_prefix(&folder).unwrap_or(&log).display().to_string();
         if rows.len() != expected.len() {
             wrong.push(format!("{name}: {} rows, not {}", rows.len(), expected.len()));
         }
@@ -109,5 +122,5 @@ fn each_record_of_real_loggers_becomes_its_row() {
         }
     }
     assert!(wrong.is_empty(), "{} differences in {compared} rows:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(compared > 0, "no fixture was found");
+    assert!(compared > 0, "no log was found in {}", folder.display());
 }

@@ -3,10 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar};
 
 use super::schedule::Schedule;
 use super::stats::Stats;
+use crate::progress_bar;
 
 const REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -31,11 +32,7 @@ impl Progress {
             (Some(events), _) => (Some(events), Measure::Events),
             (None, duration) => (duration.map(whole_millis), Measure::Time),
         };
-        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {percent:>3}%  {msg}")
-            .expect("the template is well formed");
-        bar.set_style(style);
-        Self { bar, measure }
+        Self { bar: progress_bar::on_stderr(length), measure }
     }
 
     /// Updates the bar from `stats` for as long as it is polled.

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io::Write as _;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
+
+use crate::progress_bar;
 
 /// Progress bar of a run; cleared on drop.
 #[derive(Debug)]
@@ -12,11 +14,7 @@ pub(super) struct Progress(ProgressBar);
 impl Progress {
     /// A bar over `offsets` offsets.
     pub(super) fn new(offsets: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(offsets), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {percent:>3}%  {msg}")
-            .expect("the template is well formed");
-        bar.set_style(style);
-        Self(bar)
+        Self(progress_bar::on_stderr(Some(offsets)))
     }
 
     /// Sets the number of remaining offsets and of replayed dead letters.

@@ -14,8 +14,20 @@ const MARKER: &str = "<!-- From here on: written by the test, see above. -->\n";
 /// Renews the file where it is set.
 const RENEW: &str = "MILLRACE_RENEW_DOCS";
 
-const COMMANDS: [&str; 11] =
-    ["dev", "serve", "consume", "load", "order", "tail", "replay", "topology", "topics apply", "api-key", "cost"];
+const COMMANDS: [&str; 12] = [
+    "dev",
+    "serve",
+    "consume",
+    "load",
+    "order",
+    "tail",
+    "replay",
+    "topology",
+    "topics apply",
+    "lake clean",
+    "api-key",
+    "cost",
+];
 
 /// Headings below which every command has something of its own. What several commands have below another one stands in
 /// the file once.

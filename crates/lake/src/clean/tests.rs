@@ -30,7 +30,13 @@ impl Sink for Kept {
 }
 
 fn source() -> Source {
-    Source { name: "raw/app.log".to_owned(), service: String::new(), observed: 1_795_867_200_000_000_000, offset: 0 }
+    Source {
+        name: "raw/app.log".to_owned(),
+        identity: "raw/app.log".to_owned(),
+        service: String::new(),
+        observed: 1_795_867_200_000_000_000,
+        offset: 0,
+    }
 }
 
 fn cleaned(input: &[u8]) -> (Report, Kept) {

@@ -55,8 +55,8 @@ enum Meaning {
 /// A key of a shape.
 #[derive(Debug)]
 struct Entry {
-    /// As written.
-    key: String,
+    /// As written, with its quotes and colon.
+    literal: String,
     role: Role,
     /// The attribute's name, where it is not the key as written.
     name: Option<String>,
@@ -66,6 +66,8 @@ struct Entry {
 #[derive(Debug)]
 struct Shape {
     entries: Vec<Entry>,
+    /// Where `level` stands.
+    level: Option<usize>,
     level_is_number: bool,
     dialect: &'static Dialect,
 }
@@ -89,10 +91,11 @@ impl Format for Json {
         if !text.starts_with('{') && !text.trim_start().starts_with('{') {
             return None;
         }
-        if !self.pairs.read(text) {
-            return None;
-        }
-        let shape = self.shape(text);
+        let shape = match self.shapes.get(self.last) {
+            Some(last) if last.reads(&mut self.pairs, text) => self.last,
+            _ if self.pairs.read(text) => self.shape(text),
+            _ => return None,
+        };
         self.last = shape;
         let shape = self.shapes.get(shape)?;
         let mut line = Line { draft, inner: &mut self.inner, dialect: shape.dialect, busy: None, rest_of_stack: None };
@@ -111,11 +114,8 @@ impl Json {
         let is = |shape: &Shape, pairs: &Pairs| {
             shape.entries.len() == pairs.len()
                 && shape.level_is_number == level_is_number
-                && pairs.iter(text).zip(&shape.entries).all(|(pair, entry)| pair.key == entry.key)
+                && pairs.iter(text).zip(&shape.entries).all(|(pair, entry)| pair.key == entry.key())
         };
-        if self.shapes.get(self.last).is_some_and(|shape| is(shape, &self.pairs)) {
-            return self.last;
-        }
         if let Some(found) = self.shapes.iter().position(|shape| is(shape, &self.pairs)) {
             return found;
         }
@@ -128,7 +128,20 @@ impl Json {
     }
 }
 
+impl Entry {
+    /// The key as written.
+    fn key(&self) -> &str {
+        self.literal.get(1..self.literal.len() - 2).unwrap_or_default()
+    }
+}
+
 impl Shape {
+    /// Whether a line is of this shape; its pairs are read then.
+    fn reads(&self, pairs: &mut Pairs, text: &str) -> bool {
+        pairs.read_expected(text, self.entries.iter().map(|entry| entry.literal.as_str()))
+            && self.level.is_none_or(|level| (pairs.kind(level) == Some(Kind::Number)) == self.level_is_number)
+    }
+
     fn of(pairs: &Pairs, text: &str, level_is_number: bool) -> Self {
         let keys: Vec<Cow<'_, str>> = pairs
             .iter(text)
@@ -175,12 +188,13 @@ impl Shape {
             .zip(roles)
             .zip(names)
             .map(|((pair, role), name)| Entry {
-                key: pair.key.to_owned(),
+                literal: format!("\"{}\":", pair.key),
                 role,
                 name: (name != pair.key).then_some(name),
             })
             .collect();
-        Self { entries, level_is_number, dialect }
+        let level = keys.iter().position(|key| key == "level");
+        Self { entries, level, level_is_number, dialect }
     }
 }
 
@@ -305,8 +319,8 @@ impl Line<'_, '_> {
             Role::Status => matches!(value.kind, Kind::Number | Kind::String) && self.draft.status(value.raw),
             Role::Duration => {
                 self.duration(value, name);
-                // Its name and unit are the writer's: they stay to be seen.
-                false
+                // Its name and unit are the writer's: they stay to be seen, unless they are the column's own.
+                name == "duration_ms" && value.kind == Kind::Number
             }
             Role::DurationPart => {
                 if let Some(part) = duration::from_text(value.raw).filter(|_| value.is_string()) {

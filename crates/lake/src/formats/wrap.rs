@@ -73,7 +73,9 @@ fn json<'l>(line: &'l str, pairs: &mut Pairs) -> Option<Unwrapped<'l>> {
     if line.starts_with("{\"millrace\":") {
         return shipped(line, pairs);
     }
-    if line.contains("\"__REALTIME_TIMESTAMP\"") {
+    // The journal's names of fields have no small letters.
+    let is_upper = matches!(line.as_bytes().get(2), Some(b'A'..=b'Z' | b'_'));
+    if is_upper && line.contains("\"__REALTIME_TIMESTAMP\"") {
         return journal(line, pairs);
     }
     None

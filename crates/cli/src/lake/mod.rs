@@ -1,0 +1,32 @@
+//! `millrace lake`: log files cleaned, and what they say.
+
+mod clean;
+mod report;
+
+use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
+
+const EXAMPLES: &str = "\
+Examples:
+  millrace lake clean app.log                     rows in lake/cleaned
+  kubectl logs pay | millrace lake clean -        what comes by a pipe";
+
+/// Turn log files of any format into clean Parquet
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Clean(Box<clean::Args>),
+}
+
+pub(crate) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Clean(args) => clean::run(*args, shutdown).await,
+    }
+}

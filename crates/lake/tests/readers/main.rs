@@ -1,0 +1,206 @@
+//! The files as other people's programs read them: DuckDB, pyarrow, polars and fastparquet, with the right types.
+//!
+//! `scripts/lake readers` installs them, and runs this test with the Python that has them in `MILLRACE_READERS`.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::Command;
+
+use millrace_lake::{Batch, Folder, LakeWriter, Quarantined, Sink, Source, clean};
+use serde_json::{Map, Value};
+
+/// Lines of two hours, with what readers differ on: nulls, an empty map, a null in a map, digits below a microsecond, text
+/// beyond ASCII.
+const LOG: &str = r#"just text
+{"time":"2026-11-28T07:59:59.123456789+09:00","level":"WARN","msg":"café","trace_id":"4BF92F3577B34DA6A3CE929D0E0E4736","span_id":"00f067aa0ba902b7","order":"o1","none":null,"status":404,"duration_ms":1.5}
+2026-11-28 09:15:00,5 ERROR app.Pay (Pay.java:1) - failed
+java.lang.IllegalStateException: outer
+	at app.Pay.pay(Pay.java:7)
+{"time":1769860800,"level":"info","msg":""}
+"#;
+
+/// The types that readers are to see, in the order of the columns; none where it depends on the encoding.
+const TYPES: [(&str, [&str; 21]); 4] = [
+    (
+        "duckdb",
+        [
+            "VARCHAR",
+            "TIMESTAMP WITH TIME ZONE",
+            "BIGINT",
+            "VARCHAR",
+            "TIMESTAMP WITH TIME ZONE",
+            "INTEGER",
+            "VARCHAR",
+            "VARCHAR",
+            "VARCHAR",
+            "MAP(VARCHAR, VARCHAR)",
+            "VARCHAR",
+            "VARCHAR",
+            "VARCHAR",
+            "VARCHAR",
+            "VARCHAR",
+            "DOUBLE",
+            "INTEGER",
+            "VARCHAR",
+            "VARCHAR",
+            "BIGINT",
+            "INTEGER",
+        ],
+    ),
+    (
+        "pyarrow",
+        [
+            "string",
+            "timestamp[us, tz=UTC]",
+            "int64",
+            "string",
+            "timestamp[us, tz=UTC]",
+            "int32",
+            "string",
+            "string",
+            "string",
+            "map<string, string ('attributes')>",
+            "string",
+            "string",
+            "string",
+            "string",
+            "string",
+            "double",
+            "int32",
+            "string",
+            "string",
+            "int64",
+            "int32",
+        ],
+    ),
+    (
+        "polars",
+        [
+            "String",
+            "Datetime(time_unit='us', time_zone='UTC')",
+            "Int64",
+            "String",
+            "Datetime(time_unit='us', time_zone='UTC')",
+            "Int32",
+            "String",
+            "String",
+            "String",
+            "Map(String, String)",
+            "String",
+            "String",
+            "String",
+            "String",
+            "String",
+            "Float64",
+            "Int32",
+            "String",
+            "String",
+            "Int64",
+            "Int32",
+        ],
+    ),
+    (
+        "fastparquet",
+        [
+            "",
+            "datetime64[us]",
+            "int64",
+            "",
+            "datetime64[us]",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "int64",
+            "int32",
+        ],
+    ),
+];
+
+/// Writes a lake, and keeps the rows.
+struct Both<'f> {
+    writer: LakeWriter<'f>,
+    rows: Vec<Map<String, Value>>,
+}
+
+impl Sink for Both<'_> {
+    fn rows(&mut self, batch: &Batch, source: &Source) -> io::Result<()> {
+        for row in batch.views(&source.name) {
+            if let Value::Object(row) = serde_json::to_value(row)? {
+                self.rows.push(row);
+            }
+        }
+        self.writer.rows(batch, source)
+    }
+
+    fn quarantine(&mut self, line: Quarantined<'_>, source: &Source) -> io::Result<()> {
+        self.writer.quarantine(line, source)
+    }
+}
+
+/// A row as readers of microseconds show it: times in ISO 8601 with six digits or none.
+fn as_read(mut row: Map<String, Value>) -> Map<String, Value> {
+    for name in ["time", "observed_time"] {
+        let time: jiff::Timestamp = row[name].as_str().expect("a time").parse().expect("RFC 3339");
+        let form = if time.subsec_nanosecond() / 1_000 == 0 { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M:%S%.6f" };
+        row.insert(name.to_owned(), format!("{}+00:00", time.strftime(form)).into());
+    }
+    row
+}
+
+#[test]
+fn readers_see_the_rows_and_their_types() {
+    let python = std::env::var_os("MILLRACE_READERS").expect("MILLRACE_READERS: run scripts/lake readers");
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = Source {
+        name: "app.log".to_owned(),
+        identity: "app.log".to_owned(),
+        service: "pay".to_owned(),
+        observed: 1_795_867_200_000_000_000,
+        offset: 0,
+    };
+    let mut files = Folder::new(folder.path());
+    let mut both = Both { writer: LakeWriter::new(&mut files, &source), rows: Vec::new() };
+    clean(LOG.as_bytes(), &source, &mut both).expect("the log is cleaned");
+    let Both { writer, mut rows } = both;
+    assert_eq!(writer.finish().expect("the files are written").len(), 4);
+    rows.sort_by_key(|row| row["line"].as_u64());
+    let rows: Vec<_> = rows.into_iter().map(as_read).collect();
+
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/read.py");
+    let output = Command::new(python).arg(script).arg(folder.path()).output().expect("Python starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let seen: BTreeMap<String, Value> = serde_json::from_slice(&output.stdout).expect("the readers' JSON");
+
+    let schema = millrace_lake::schema();
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    for (reader, types) in TYPES {
+        let seen = &seen[reader];
+        for (name, expected) in names.iter().zip(types) {
+            if expected.is_empty() {
+                continue;
+            }
+            assert_eq!(seen["types"][name], expected, "{reader}: the type of {name}");
+        }
+        let found = seen["rows"].as_array().expect("rows");
+        assert_eq!(found.len(), rows.len(), "{reader}");
+        for (found, row) in found.iter().zip(&rows) {
+            for (name, value) in row {
+                assert_eq!(&found[name], value, "{reader}: {name} of line {}", row["line"]);
+            }
+        }
+        // The hour of a folder is a number in all of them; fastparquet was given single files.
+        let hours: &[i32] = if reader == "fastparquet" { &[] } else { &[9, 12, 22] };
+        assert_eq!(seen["hours"], serde_json::json!(hours), "{reader}");
+    }
+}
