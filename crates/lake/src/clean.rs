@@ -320,26 +320,15 @@ impl<'s> Cleaner<'s> {
             text
         };
         let logical = &Logical { text, ..*logical };
-        if let Some(index) = open {
-            if self.goes_on(index, text) {
-                return self.join(index, logical);
-            }
+        if let Some(index) = open
+            && self.goes_on(index, text)
+        {
+            return self.join(index, logical);
         }
         let format = self.begins(logical);
         if let Some(index) = open {
-            let joins = self.pending.get(index).is_some_and(|pending| {
-                let belongs = match self.formats[pending.format].joins() {
-                    Joins::Everything => true,
-                    Joins::Traces => exception::in_calls_of_python(&pending.text),
-                    Joins::Nothing => false,
-                };
-                belongs && has_room(pending, text)
-            });
-            if format.is_none() && joins {
-                let text = self.pending[index].text.len();
-                self.join(index, logical);
-                debug_assert!(self.pending[index].text.len() > text, "a line was joined");
-                return;
+            if format.is_none() && self.takes_unknown(index, text) {
+                return self.join(index, logical);
             }
             let pending = self.pending.swap_remove(index);
             self.close(pending);
@@ -400,6 +389,17 @@ impl<'s> Cleaner<'s> {
                 || format.joins() != Joins::Nothing && exception::continues(&pending.text, text))
     }
 
+    /// Whether a line that begins no record belongs to an open one.
+    fn takes_unknown(&self, index: usize, text: &str) -> bool {
+        let Some(pending) = self.pending.get(index) else { return false };
+        let belongs = match self.formats[pending.format].joins() {
+            Joins::Everything => true,
+            Joins::Traces => exception::in_calls_of_python(&pending.text),
+            Joins::Nothing => false,
+        };
+        belongs && has_room(pending, text)
+    }
+
     fn join(&mut self, index: usize, logical: &Logical<'_>) {
         let Some(pending) = self.pending.get_mut(index) else { return };
         let format = &self.formats[pending.format];
@@ -438,14 +438,13 @@ impl<'s> Cleaner<'s> {
         self.report.blank += u64::from(pending.blank);
         let Pending { text, meta, encoding, format, line, lines, .. } = pending;
         let mut draft = Draft::new(&mut self.batch, &text, defaults(self.source, meta.as_ref()));
-        let name = match self.formats[format].read(&text, &mut draft) {
-            Some(name) => name,
-            None => {
-                // A record's further lines cannot change its first one's format; if they do, its text is kept.
-                draft.reset(&text);
-                draft.body(&text);
-                "plain"
-            }
+        let name = if let Some(name) = self.formats[format].read(&text, &mut draft) {
+            name
+        } else {
+            // A record's further lines cannot change its first one's format; if they do, its text is kept.
+            draft.reset(&text);
+            draft.body(&text);
+            "plain"
         };
         lift_trace(&mut draft);
         let record = Record { meta: meta.as_ref(), encoding, format: name, text: &text, line, lines };
@@ -493,10 +492,10 @@ fn finish(
             }
             draft.id(id);
         }
-        if !draft.has_time() {
-            if let Some(time) = meta.time.filter(|_| !meta.wrapping.is_empty()) {
-                draft.unix(time);
-            }
+        if !draft.has_time()
+            && let Some(time) = meta.time.filter(|_| !meta.wrapping.is_empty())
+        {
+            draft.unix(time);
         }
         if let Some((severity, text)) = meta.severity.as_ref().filter(|_| !draft.has_severity()) {
             draft.severity(Some(*severity), text);

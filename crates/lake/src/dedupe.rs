@@ -33,10 +33,10 @@ impl RecentIds {
             return false;
         }
         self.order.push_back(hash);
-        if self.order.len() > WINDOW {
-            if let Some(oldest) = self.order.pop_front() {
-                self.seen.remove(&oldest);
-            }
+        if self.order.len() > WINDOW
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.seen.remove(&oldest);
         }
         true
     }

@@ -225,10 +225,7 @@ pub(crate) fn open<R: BufRead>(input: R) -> io::Result<Decoded<R>> {
         _ => Decompressed::Plain(input),
     };
     // An error here is the input's: it is met again, and told, by who reads on.
-    let (magic, mut input) = match sniff(decompressed) {
-        Ok(found) => found,
-        Err(error) => return Err(error),
-    };
+    let (magic, mut input) = sniff(decompressed)?;
     Ok(match *magic.as_slice() {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
             let mut builder = DecodeReaderBytesBuilder::new();

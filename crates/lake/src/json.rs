@@ -362,16 +362,15 @@ pub(crate) fn unescape(raw: &str) -> String {
         text.push_str(&rest[..backslash]);
         let escape = &rest[backslash..];
         let length = match escape.as_bytes().get(1) {
-            Some(b'u') => match unicode(escape) {
-                Some((character, length)) => {
+            Some(b'u') => {
+                if let Some((character, length)) = unicode(escape) {
                     text.push(character);
                     length
-                }
-                None => {
+                } else {
                     text.push_str(escape.get(..6).unwrap_or(escape));
                     6
                 }
-            },
+            }
             Some(&letter) => {
                 text.push(match letter {
                     b'b' => '\u{8}',
@@ -436,7 +435,7 @@ mod tests {
             r#"{"a":1"#,
             r#"{"a":1} x"#,
             r#"{"a"}"#,
-            r#"{a:1}"#,
+            r"{a:1}",
             r#"{"a":tru}"#,
             r#"{"a":"\x"}"#,
             r#"{"a":.5}"#,

@@ -21,7 +21,7 @@ use crate::batch::Batch;
 use crate::clean::{Quarantined, Sink, Source, by_time};
 use crate::columns::columns;
 use crate::quarantine::Quarantine;
-use crate::schema::{COLUMNS, Kind, schema};
+use crate::schema::{COLUMNS, schema};
 
 /// Rows that are turned into columns at once: their columns stay in the processor's cache.
 const CHUNK_ROWS: usize = 2_048;
@@ -212,11 +212,10 @@ fn properties() -> io::Result<WriterProperties> {
         .set_coerce_types(true);
     for column in COLUMNS {
         let path = ColumnPath::from(column.name);
-        properties = properties.set_column_dictionary_enabled(path.clone(), column.repeats);
-        // Least and greatest values of texts that no query compares cost two comparisons a row.
-        if column.kind == Kind::Text && !(column.repeats && !column.nullable) && column.name != "service" {
-            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
-        }
+        let statistics = if column.compared { EnabledStatistics::Chunk } else { EnabledStatistics::None };
+        properties = properties
+            .set_column_dictionary_enabled(path.clone(), column.repeats)
+            .set_column_statistics_enabled(path, statistics);
     }
     for leaf in ["key", "value"] {
         let path = ColumnPath::new(vec!["attributes".to_owned(), "key_value".to_owned(), leaf.to_owned()]);

@@ -1,6 +1,6 @@
 //! The columns of `cleaned/`, once: Arrow's schema, and with it Parquet's.
 //!
-//! Types and encodings are those that Athena (Trino), Spark, DuckDB, pyarrow, polars, fastparquet and parquet-go all read:
+//! Types and encodings are those that Athena (Trino), Spark, `DuckDB`, pyarrow, polars, fastparquet and parquet-go all read:
 //! no nanosecond, unsigned or view types; the map's levels are `key_value`, `key` and `value`; each column has a field id, so
 //! that Iceberg takes the files as they are.
 
@@ -21,6 +21,8 @@ pub(crate) struct Column {
     pub(crate) nullable: bool,
     /// Whether few values repeat: a dictionary pays.
     pub(crate) repeats: bool,
+    /// Whether queries compare it, so that least and greatest values pay: of a text they cost two comparisons a row.
+    pub(crate) compared: bool,
 }
 
 /// A column's type.
@@ -34,37 +36,54 @@ pub(crate) enum Kind {
     Map,
 }
 
-const fn text(name: &'static str, nullable: bool, repeats: bool) -> Column {
-    Column { name, kind: Kind::Text, nullable, repeats }
+const fn text(name: &'static str) -> Column {
+    Column { name, kind: Kind::Text, nullable: false, repeats: false, compared: false }
 }
 
-const fn column(name: &'static str, kind: Kind, nullable: bool) -> Column {
-    Column { name, kind, nullable, repeats: matches!(kind, Kind::Int32) }
+const fn number(name: &'static str, kind: Kind) -> Column {
+    Column { name, kind, nullable: false, repeats: false, compared: true }
+}
+
+impl Column {
+    const fn nullable(mut self) -> Self {
+        self.nullable = true;
+        self
+    }
+
+    const fn repeats(mut self) -> Self {
+        self.repeats = true;
+        self
+    }
+
+    const fn compared(mut self) -> Self {
+        self.compared = true;
+        self
+    }
 }
 
 /// The columns in their order.
 pub(crate) const COLUMNS: [Column; 21] = [
-    text("id", false, false),
-    column("time", Kind::Time, false),
-    column("time_ns", Kind::Int64, false),
-    text("time_source", false, true),
-    Column { name: "observed_time", kind: Kind::Time, nullable: false, repeats: true },
-    column("severity_number", Kind::Int32, true),
-    text("severity_text", true, true),
-    text("service", true, true),
-    text("body", false, false),
-    column("attributes", Kind::Map, false),
-    text("trace_id", true, false),
-    text("span_id", true, false),
-    text("exception_type", true, true),
-    text("exception_message", true, true),
-    text("exception_stacktrace", true, true),
-    column("duration_ms", Kind::Double, true),
-    column("status", Kind::Int32, true),
-    text("format", false, true),
-    text("source", false, true),
-    column("line", Kind::Int64, false),
-    column("lines", Kind::Int32, false),
+    text("id"),
+    number("time", Kind::Time),
+    number("time_ns", Kind::Int64),
+    text("time_source").repeats(),
+    number("observed_time", Kind::Time).repeats(),
+    number("severity_number", Kind::Int32).nullable().repeats(),
+    text("severity_text").nullable().repeats(),
+    text("service").nullable().repeats().compared(),
+    text("body"),
+    Column { name: "attributes", kind: Kind::Map, nullable: false, repeats: false, compared: false },
+    text("trace_id").nullable(),
+    text("span_id").nullable(),
+    text("exception_type").nullable().repeats().compared(),
+    text("exception_message").nullable().repeats(),
+    text("exception_stacktrace").nullable().repeats(),
+    number("duration_ms", Kind::Double).nullable(),
+    number("status", Kind::Int32).nullable().repeats(),
+    text("format").repeats().compared(),
+    text("source").repeats().compared(),
+    number("line", Kind::Int64),
+    number("lines", Kind::Int32).repeats(),
 ];
 
 /// The Arrow schema of a cleaned row.

@@ -383,10 +383,11 @@ fn zone(cursor: &mut Cursor<'_>) -> Zone {
     }
     if let Some(offset) = offset(cursor) {
         // Java's `[Asia/Tokyo]` after the offset says the same again.
-        if cursor.peek() == Some(b'[') && cursor.peek_at(1).is_some_and(|byte| byte.is_ascii_uppercase()) {
-            if let Some(length) = cursor.rest().find(']').filter(|&length| cursor.rest()[..length].contains('/')) {
-                cursor.skip(length + 1);
-            }
+        if cursor.peek() == Some(b'[')
+            && cursor.peek_at(1).is_some_and(|byte| byte.is_ascii_uppercase())
+            && let Some(length) = cursor.rest().find(']').filter(|&length| cursor.rest()[..length].contains('/'))
+        {
+            cursor.skip(length + 1);
         }
         return Zone::Offset(offset);
     }

@@ -15,13 +15,11 @@ use serde_json::{Map, Value};
 
 /// When the fixtures were printed, and a little more: 2026-11-29T20:00:00Z. What is printed now is observed now.
 fn observed() -> i64 {
-    match std::env::var_os("MILLRACE_LOGGERS") {
-        None => 1_795_982_400_000_000_000,
-        Some(_) => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
-            i64::try_from(now.as_nanos()).expect("a time of 64 bits")
-        }
+    if std::env::var_os("MILLRACE_LOGGERS").is_none() {
+        return 1_795_982_400_000_000_000;
     }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    i64::try_from(now.as_nanos()).expect("a time of 64 bits")
 }
 
 #[derive(Default)]

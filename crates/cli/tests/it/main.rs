@@ -9,6 +9,7 @@ mod consume;
 mod cost;
 mod dev;
 mod embedded;
+mod lake;
 mod millrace;
 mod order;
 mod replay;

@@ -10,7 +10,7 @@ use crate::stamp::Stamp;
 #[derive(Debug)]
 pub(super) struct Access;
 
-/// HAProxy's HTTP lines, without a header of syslog's.
+/// `HAProxy`'s HTTP lines, without a header of syslog's.
 #[derive(Debug)]
 pub(super) struct HaProxy;
 
@@ -217,10 +217,7 @@ fn morgan(text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
         [method, path, ..] => (None, text.get(..method.len() + path.len() + 1)?, words.get(2..)?),
         _ => return None,
     };
-    let (status, bytes, duration) = match *words {
-        [status, bytes, "-", duration, "ms"] | [status, duration, "ms", "-", bytes] => (status, bytes, duration),
-        _ => return None,
-    };
+    let ([status, bytes, "-", duration, "ms"] | [status, duration, "ms", "-", bytes]) = *words else { return None };
     draft.status(status).then_some(())?;
     draft.duration(duration.parse().ok()?);
     draft.body(request);

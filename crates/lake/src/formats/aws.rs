@@ -69,7 +69,7 @@ impl Format for LoadBalancer {
     }
 }
 
-/// `START RequestId: …`, `END RequestId: …` and `REPORT RequestId: …	Duration: 1.23 ms …`.
+/// `START RequestId: …`, `END RequestId: …` and `REPORT RequestId: …`, whose further fields are behind TABs.
 #[derive(Debug)]
 pub(super) struct Lambda;
 

@@ -38,15 +38,15 @@ impl Format for Glog {
 
 /// klog's `"text" key="value" …`: the text is the body, the pairs attributes; any other message is the body as it is.
 fn structured(message: &str, draft: &mut Draft<'_>) {
-    if message.starts_with('"') {
-        if let Some((text, rest)) = super::logfmt::quoted(message) {
-            let ends = rest.is_empty() || rest.starts_with(' ');
-            if ends && pairs(rest, &mut |_, _| {}) {
-                draft.body(&text);
-                let mut fields = Fields::new(draft);
-                pairs(rest, &mut |key, value| fields.pair(key, Some(value.into())));
-                return;
-            }
+    if message.starts_with('"')
+        && let Some((text, rest)) = super::logfmt::quoted(message)
+    {
+        let ends = rest.is_empty() || rest.starts_with(' ');
+        if ends && pairs(rest, &mut |_, _| {}) {
+            draft.body(&text);
+            let mut fields = Fields::new(draft);
+            pairs(rest, &mut |key, value| fields.pair(key, Some(value.into())));
+            return;
         }
     }
     draft.body(message);

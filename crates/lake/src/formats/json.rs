@@ -469,12 +469,10 @@ impl Line<'_, '_> {
             "http" => {
                 if let Some(response) =
                     self.inner.read(value.raw).then(|| self.inner.get(value.raw, "response")).flatten()
-                {
-                    if let Some(status) =
+                    && let Some(status) =
                         self.inner.read(response.raw).then(|| self.inner.get(response.raw, "status_code")).flatten()
-                    {
-                        self.draft.status(status.raw);
-                    }
+                {
+                    self.draft.status(status.raw);
                 }
             }
             _ => {
@@ -709,10 +707,10 @@ impl Line<'_, '_> {
                     if let Some(message) = self.member(pair.value, &["value"]) {
                         self.draft.exception_message(&message);
                     }
-                    if let Some(stack) = find("text").map(|value| value.text()) {
-                        if let Some(start) = stack.find("Traceback (most recent call last):") {
-                            self.draft.exception_stacktrace(stack[start..].trim_end());
-                        }
+                    if let Some(stack) = find("text").map(|value| value.text())
+                        && let Some(start) = stack.find("Traceback (most recent call last):")
+                    {
+                        self.draft.exception_stacktrace(stack[start..].trim_end());
                     }
                 }
                 ("extra", Kind::Object) => drop(self.container(pair.value)),

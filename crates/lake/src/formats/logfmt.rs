@@ -98,16 +98,13 @@ fn pairs(text: &str, mut found: impl FnMut(&str, Option<Cow<'_, str>>)) {
             rest = after.trim_start_matches([' ', '\n']);
             continue;
         };
-        rest = match quoted(after) {
-            Some((value, after)) => {
-                found(key, Some(value));
-                after
-            }
-            None => {
-                let end = bare_end(after);
-                found(key, Some(after[..end].into()));
-                &after[end..]
-            }
+        rest = if let Some((value, after)) = quoted(after) {
+            found(key, Some(value));
+            after
+        } else {
+            let end = bare_end(after);
+            found(key, Some(after[..end].into()));
+            &after[end..]
         };
         rest = rest.trim_start_matches([' ', '\n']);
     }
@@ -137,20 +134,20 @@ pub(super) fn bare_end(text: &str) -> usize {
 /// A text in quotes at the start, unescaped, and what is behind it; an open quote runs to the end.
 pub(super) fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let inside = text.strip_prefix('"')?;
-    let mut escapes = false;
+    let mut has_escapes = false;
     let mut escaped = false;
     for (at, byte) in inside.bytes().enumerate() {
         match byte {
             _ if escaped => escaped = false,
-            b'\\' => (escaped, escapes) = (true, true),
+            b'\\' => (escaped, has_escapes) = (true, true),
             b'"' => {
-                let value = if escapes { unescaped(&inside[..at]).into() } else { inside[..at].into() };
+                let value = if has_escapes { unescaped(&inside[..at]).into() } else { inside[..at].into() };
                 return Some((value, &inside[at + 1..]));
             }
             _ => {}
         }
     }
-    Some((if escapes { unescaped(inside).into() } else { inside.into() }, ""))
+    Some((if has_escapes { unescaped(inside).into() } else { inside.into() }, ""))
 }
 
 /// `\n \t \r \" \\ \uXXXX`; any other escape stays as it is.

@@ -147,7 +147,7 @@ impl Pattern {
                     }
                 }
             }
-            "timestamped" => self.timestamped(first, draft),
+            "timestamped" => Self::timestamped(first, draft),
             // The end of a span.
             "tracing" => {
                 let part = |name: &str| first.split(name).nth(1)?.split(' ').next().and_then(duration::from_text);
@@ -160,7 +160,7 @@ impl Pattern {
     }
 
     /// What others put behind a stamp: the lines of Lambda's platform in CloudWatch's exports, structlog's pairs.
-    fn timestamped(&self, first: &str, draft: &mut Draft<'_>) {
+    fn timestamped(first: &str, draft: &mut Draft<'_>) {
         let mut lambda = super::aws::Lambda;
         if lambda.read(first, draft).is_some() {
             return;
@@ -217,7 +217,7 @@ impl Format for Pattern {
         for (index, part) in self.parts.iter().enumerate() {
             match *part {
                 Part::Literal(literal) => {
-                    rest = rest.strip_prefix(literal).or_else(|| rest.trim_start_matches(' ').strip_prefix(literal))?
+                    rest = rest.strip_prefix(literal).or_else(|| rest.trim_start_matches(' ').strip_prefix(literal))?;
                 }
                 Part::Blanks => {
                     let trimmed = rest.trim_start_matches(' ');
@@ -279,7 +279,7 @@ impl Format for Pattern {
 
     fn joins(&self) -> Joins {
         // Without a time in front, lines of others are likely between those of these.
-        if !matches!(self.name, "uvicorn" | "granian") { Joins::Everything } else { Joins::Traces }
+        if matches!(self.name, "uvicorn" | "granian") { Joins::Traces } else { Joins::Everything }
     }
 }
 

@@ -71,7 +71,7 @@ impl Format for Syslog {
         draft.known("procid", header.process);
         draft.known("msgid", header.message_id);
         structured_data(header.structured, draft);
-        Some(if text.starts_with('<') && header.message_id != "" { "syslog-5424" } else { "syslog" })
+        Some(if text.starts_with('<') && !header.message_id.is_empty() { "syslog-5424" } else { "syslog" })
     }
 
     fn joins(&self) -> Joins {

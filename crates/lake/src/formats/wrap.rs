@@ -122,7 +122,7 @@ fn journal<'l>(line: &'l str, pairs: &mut Pairs) -> Option<Unwrapped<'l>> {
         let value = pair.value;
         match pair.key {
             "__REALTIME_TIMESTAMP" => {
-                meta.time = value.raw.parse::<i64>().ok().and_then(|time| time.checked_mul(1_000))
+                meta.time = value.raw.parse::<i64>().ok().and_then(|time| time.checked_mul(1_000));
             }
             "MESSAGE" if value.kind == Kind::Null => {
                 meta.attributes.push(("truncated".to_owned(), Some("true".to_owned())));

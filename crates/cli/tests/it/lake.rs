@@ -1,0 +1,61 @@
+//! `millrace lake clean` on files of one's own.
+
+use serde_json::Value;
+
+use crate::millrace::Millrace;
+
+const LOG: &str = "\
+2026-11-28 09:15:00,500 ERROR app.Pay (Pay.java:1) - failed\n\
+java.lang.IllegalStateException: outer\n\
+\tat app.Pay.pay(Pay.java:7)\n\
+2026-11-28 09:15:01,500 INFO  app.Pay (Pay.java:2) - next\n\
+\n";
+
+#[tokio::test]
+async fn lines_are_reported_by_format_and_counted_once() {
+    let run = Millrace::new(["lake", "clean", "app.log", "--json", "/dev/stderr"]).file("app.log", LOG).run().await;
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.starts_with("FORMAT  ROWS  SHARE\nhadoop  2     100.0 %\n\n5 lines, "), "{}", run.stdout);
+    assert!(run.stdout.contains(": 2 rows, 2 joined, 1 blank\n1 file in lake/cleaned\n"), "{}", run.stdout);
+    let report: Value = serde_json::from_str(&run.stderr).unwrap();
+    let count = |name: &str| report[name].as_u64().unwrap();
+    assert_eq!((count("lines"), count("rows"), count("joined"), count("blank")), (5, 2, 2, 1));
+    assert_eq!((count("duplicates"), count("quarantined"), count("bytes")), (0, 0, LOG.len() as u64));
+    assert_eq!(report["formats"], serde_json::json!({"hadoop": 2}));
+    let file = report["files"][0].as_str().unwrap();
+    assert!(file.starts_with("cleaned/dt=2026-11-28/hour=9/app-") && file.ends_with(".parquet"), "{file}");
+    assert!(report["seconds"].as_f64().unwrap() > 0.0);
+}
+
+#[tokio::test]
+async fn standard_input_and_an_offset_are_taken() {
+    let arguments = ["lake", "clean", "-", "--utc-offset", "+09:00", "--json", "/dev/stderr"];
+    let run = Millrace::new(arguments).input(LOG.as_bytes()).run().await;
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let report: Value = serde_json::from_str(&run.stderr).unwrap();
+    assert!(report["files"][0].as_str().unwrap().starts_with("cleaned/dt=2026-11-28/hour=0/"), "{report}");
+}
+
+/// What cannot be read is named, and what can is cleaned.
+#[tokio::test]
+async fn a_missing_file_fails_and_the_others_are_cleaned() {
+    let run = Millrace::new(["lake", "clean", "missing.log", "app.log", "."]).file("app.log", LOG).run().await;
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("error: cannot read missing.log: No such file"), "{}", run.stderr);
+    assert!(run.stderr.contains("error: cannot read .: it is a folder"), "{}", run.stderr);
+    assert!(run.stdout.contains(": 2 rows,"), "{}", run.stdout);
+}
+
+#[tokio::test]
+async fn a_wrong_setting_is_named() {
+    let run = Millrace::new(["lake", "clean", "app.log", "--utc-offset", "Tokyo"]).run().await;
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("--utc-offset") && run.stderr.contains("+09:00"), "{}", run.stderr);
+}
+
+#[tokio::test]
+async fn a_lake_that_cannot_be_written_fails_by_its_name() {
+    let run = Millrace::new(["lake", "clean", "app.log", "--out", "app.log/lake"]).file("app.log", LOG).run().await;
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("app.log/lake/cleaned"), "{}", run.stderr);
+}
