@@ -26,6 +26,7 @@ mod view;
 pub use batch::Batch;
 pub use clean::{CleanError, Quarantined, Reason, Sink, Source, clean};
 pub use folder::Folder;
+pub use formats::format_names;
 pub use input::{LINE_LIMIT, first_line_hash};
 pub use parquet::{Files, LakeWriter, OutputFile};
 pub use report::Report;

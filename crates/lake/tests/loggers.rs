@@ -5,6 +5,7 @@
 //! columns and attributes are compared. The programs that print them are in `tests/loggers`; `scripts/lake loggers` runs them, and
 //! this test on what they print then, from the folder that `MILLRACE_LOGGERS` names.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -121,4 +122,16 @@ fn each_record_of_real_loggers_becomes_its_row() {
     }
     assert!(wrong.is_empty(), "{} differences in {compared} rows:\n{}", wrong.len(), wrong.join("\n"));
     assert!(compared > 0, "no log was found in {}", folder.display());
+}
+
+/// docs/lake.md names each format that the program has, and no other.
+#[test]
+fn the_page_names_the_formats_of_the_program() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/lake.md")).expect("the page");
+    let table = page.split("<!-- Names: held by a test against the program. -->").nth(1).expect("the marker");
+    let table = table.split("<!-- until here. -->").next().expect("the table");
+    let first_column = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let named: BTreeSet<&str> =
+        first_column.flat_map(|cell| cell.split('`').step_by(2)).map(|name| name.trim_matches('`')).collect();
+    assert_eq!(named, millrace_lake::format_names());
 }

@@ -6,6 +6,10 @@ use crate::draft::Draft;
 use crate::severity::Severity;
 use crate::stamp::Stamp;
 
+const ACCESS: &str = "access";
+
+const HAPROXY: &str = "haproxy";
+
 /// The Common and Combined Log Format.
 #[derive(Debug)]
 pub(super) struct Access;
@@ -15,8 +19,8 @@ pub(super) struct Access;
 pub(super) struct HaProxy;
 
 impl Format for HaProxy {
-    fn name(&self) -> &'static str {
-        "haproxy"
+    fn names(&self) -> Vec<&'static str> {
+        vec![HAPROXY]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
@@ -31,7 +35,7 @@ impl Format for HaProxy {
             draft.attribute("client", Some(client.rsplit_once(':').map_or(client, |(address, _)| address)));
             draft.known("frontend", frontend);
             draft.known("backend", backend);
-            return Some(self.name());
+            return Some(HAPROXY);
         }
         let (status, bytes, rest) = (words.next()?, words.next()?, words.next()?);
         if timers.split('/').count() != 5 || client.contains(' ') {
@@ -55,7 +59,7 @@ impl Format for HaProxy {
             draft.duration(total);
         }
         request_line(request, draft);
-        Some(self.name())
+        Some(HAPROXY)
     }
 }
 
@@ -64,13 +68,13 @@ impl Format for HaProxy {
 pub(super) struct Servers;
 
 impl Format for Access {
-    fn name(&self) -> &'static str {
-        "access"
+    fn names(&self) -> Vec<&'static str> {
+        vec![ACCESS]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
         common(text, draft)?;
-        Some(self.name())
+        Some(ACCESS)
     }
 }
 
@@ -141,8 +145,8 @@ fn request_line(request: &str, draft: &mut Draft<'_>) {
 }
 
 impl Format for Servers {
-    fn name(&self) -> &'static str {
-        "access"
+    fn names(&self) -> Vec<&'static str> {
+        vec!["uvicorn", "hypercorn", "granian", "morgan"]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {

@@ -5,12 +5,14 @@ use crate::draft::Draft;
 use crate::severity::Severity;
 use crate::stamp::Stamp;
 
+const NAME: &str = "logcat";
+
 #[derive(Debug)]
 pub(super) struct Logcat;
 
 impl Format for Logcat {
-    fn name(&self) -> &'static str {
-        "logcat"
+    fn names(&self) -> Vec<&'static str> {
+        vec![NAME]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
@@ -39,7 +41,7 @@ impl Format for Logcat {
         draft.known("tid", thread);
         draft.known("tag", tag.trim());
         draft.body(message);
-        Some(self.name())
+        Some(NAME)
     }
 
     fn joins(&self) -> Joins {
@@ -67,7 +69,7 @@ fn long(text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
     draft.known("tid", thread);
     draft.known("tag", tag.trim());
     draft.body(message.strip_prefix('\n').unwrap_or(message));
-    Some("logcat")
+    Some(NAME)
 }
 
 /// `W/tag( 123): text`.
@@ -88,5 +90,5 @@ fn brief(text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
     draft.known("tag", tag.trim());
     draft.known("pid", pid);
     draft.body(message);
-    Some("logcat")
+    Some(NAME)
 }

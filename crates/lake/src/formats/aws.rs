@@ -4,6 +4,10 @@ use super::{Format, Joins};
 use crate::draft::Draft;
 use crate::stamp::Stamp;
 
+const LOAD_BALANCER: &str = "alb";
+
+const LAMBDA: &str = "lambda";
+
 /// Access lines of an Application Load Balancer.
 #[derive(Debug)]
 pub(super) struct LoadBalancer;
@@ -23,8 +27,8 @@ const FIELDS: [&str; 10] = [
 ];
 
 impl Format for LoadBalancer {
-    fn name(&self) -> &'static str {
-        "alb"
+    fn names(&self) -> Vec<&'static str> {
+        vec![LOAD_BALANCER]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
@@ -65,7 +69,7 @@ impl Format for LoadBalancer {
         if let Some(trace) = rest.split("\"Root=").nth(1).and_then(|trace| trace.split('"').next()) {
             draft.known("x_amzn_trace_id", trace);
         }
-        Some(self.name())
+        Some(LOAD_BALANCER)
     }
 }
 
@@ -79,8 +83,8 @@ pub(super) fn is_platform(text: &str) -> bool {
 }
 
 impl Format for Lambda {
-    fn name(&self) -> &'static str {
-        "lambda"
+    fn names(&self) -> Vec<&'static str> {
+        vec![LAMBDA]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
@@ -98,7 +102,7 @@ impl Format for Lambda {
                 _ => {}
             }
         }
-        Some(self.name())
+        Some(LAMBDA)
     }
 
     fn joins(&self) -> Joins {

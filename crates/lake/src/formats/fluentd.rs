@@ -5,14 +5,16 @@ use super::json::Json;
 use crate::draft::Draft;
 use crate::stamp::Stamp;
 
+const NAME: &str = "fluentd";
+
 #[derive(Debug, Default)]
 pub(super) struct Fluentd {
     json: Json,
 }
 
 impl Format for Fluentd {
-    fn name(&self) -> &'static str {
-        "fluentd"
+    fn names(&self) -> Vec<&'static str> {
+        vec![NAME]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
@@ -30,6 +32,6 @@ impl Format for Fluentd {
             draft.stamp(stamp);
         }
         draft.attribute("tag", Some(tag));
-        Some(self.name())
+        Some(NAME)
     }
 }

@@ -6,12 +6,14 @@ use crate::draft::Draft;
 use crate::severity::Severity;
 use crate::stamp::Stamp;
 
+const NAME: &str = "glog";
+
 #[derive(Debug)]
 pub(super) struct Glog;
 
 impl Format for Glog {
-    fn name(&self) -> &'static str {
-        "glog"
+    fn names(&self) -> Vec<&'static str> {
+        vec![NAME]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
@@ -28,7 +30,7 @@ impl Format for Glog {
         draft.known("caller", caller.trim());
         let message = rest.get(close + 1..)?;
         structured(message.strip_prefix(' ').unwrap_or(message), draft);
-        Some(self.name())
+        Some(NAME)
     }
 
     fn joins(&self) -> Joins {

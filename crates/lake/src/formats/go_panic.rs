@@ -4,12 +4,14 @@ use super::{Format, Joins};
 use crate::draft::Draft;
 use crate::severity::Severity;
 
+const NAME: &str = "go-panic";
+
 #[derive(Debug)]
 pub(super) struct GoPanic;
 
 impl Format for GoPanic {
-    fn name(&self) -> &'static str {
-        "go-panic"
+    fn names(&self) -> Vec<&'static str> {
+        vec![NAME]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
@@ -19,7 +21,7 @@ impl Format for GoPanic {
         }
         draft.severity(Some(Severity::FATAL), kind);
         draft.body(text);
-        Some(self.name())
+        Some(NAME)
     }
 
     fn joins(&self) -> Joins {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::json_shapes::{Dialect, dialect_of};
+use super::json_shapes::{DIALECTS, Dialect, dialect_of};
 use super::{Format, Pick};
 use crate::draft::Draft;
 use crate::duration;
@@ -83,8 +83,8 @@ pub(super) struct Json {
 }
 
 impl Format for Json {
-    fn name(&self) -> &'static str {
-        "json"
+    fn names(&self) -> Vec<&'static str> {
+        DIALECTS.iter().map(|dialect| dialect.name).collect()
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {

@@ -44,7 +44,7 @@ const ANY: Dialect = Dialect {
 };
 
 /// The first that fits is taken.
-static DIALECTS: &[Dialect] = &[
+pub(super) static DIALECTS: &[Dialect] = &[
     Dialect {
         name: "logback",
         marks: &["sequenceNumber", "timestamp", "nanoseconds", "threadName"],

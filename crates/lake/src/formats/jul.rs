@@ -5,12 +5,14 @@ use crate::draft::Draft;
 use crate::severity::Severity;
 use crate::stamp::Stamp;
 
+const NAME: &str = "jul";
+
 #[derive(Debug)]
 pub(super) struct JavaUtilLogging;
 
 impl Format for JavaUtilLogging {
-    fn name(&self) -> &'static str {
-        "jul"
+    fn names(&self) -> Vec<&'static str> {
+        vec![NAME]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
@@ -34,7 +36,7 @@ impl Format for JavaUtilLogging {
             }
             None => draft.body(message),
         }
-        Some(self.name())
+        Some(NAME)
     }
 
     fn joins(&self) -> Joins {

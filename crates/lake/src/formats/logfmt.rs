@@ -13,12 +13,14 @@ use crate::exception;
 use crate::severity::Severity;
 use crate::stamp::{Stamp, unix_number};
 
+const NAME: &str = "logfmt";
+
 #[derive(Debug)]
 pub(super) struct Logfmt;
 
 impl Format for Logfmt {
-    fn name(&self) -> &'static str {
-        "logfmt"
+    fn names(&self) -> Vec<&'static str> {
+        vec![NAME]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
@@ -41,7 +43,7 @@ impl Format for Logfmt {
         if let Some(event) = event.filter(|_| line.draft.body_text().is_none()) {
             line.draft.body(&event);
         }
-        Some(self.name())
+        Some(NAME)
     }
 
     fn joins(&self) -> Joins {

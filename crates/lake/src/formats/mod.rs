@@ -19,6 +19,8 @@ mod postgres;
 mod syslog;
 pub(crate) mod wrap;
 
+use std::collections::BTreeSet;
+
 use crate::draft::Draft;
 
 /// Which of two keys of the same name counts.
@@ -41,8 +43,8 @@ pub(crate) enum Joins {
 
 /// A log format.
 pub(crate) trait Format {
-    /// The name of the format, as in column `format`.
-    fn name(&self) -> &'static str;
+    /// The names that column `format` has for its rows.
+    fn names(&self) -> Vec<&'static str>;
 
     /// Reads a record, whose further lines are behind line breaks, into a row; returns the name of its format. `None` where
     /// the first line is of another format; what was set then does not count.
@@ -67,6 +69,11 @@ pub(crate) trait Format {
     fn continuation<'l>(&self, _record: &str, _line: &'l str) -> Option<&'l str> {
         None
     }
+}
+
+/// The names that column `format` may have.
+pub fn format_names() -> BTreeSet<&'static str> {
+    registry().iter().flat_map(|format| format.names()).collect()
 }
 
 /// All formats, in the order in which they are tried.

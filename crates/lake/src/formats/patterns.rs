@@ -208,8 +208,8 @@ impl Part {
 }
 
 impl Format for Pattern {
-    fn name(&self) -> &'static str {
-        self.name
+    fn names(&self) -> Vec<&'static str> {
+        vec![self.name]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {

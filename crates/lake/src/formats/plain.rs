@@ -3,17 +3,19 @@
 use super::{Format, Joins};
 use crate::draft::Draft;
 
+const NAME: &str = "plain";
+
 #[derive(Debug)]
 pub(super) struct Plain;
 
 impl Format for Plain {
-    fn name(&self) -> &'static str {
-        "plain"
+    fn names(&self) -> Vec<&'static str> {
+        vec![NAME]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
         draft.body(text);
-        Some(self.name())
+        Some(NAME)
     }
 
     fn joins(&self) -> Joins {

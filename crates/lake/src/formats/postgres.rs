@@ -6,6 +6,8 @@ use crate::draft::Draft;
 use crate::severity::Severity;
 use crate::stamp::Stamp;
 
+const NAME: &str = "postgresql";
+
 #[derive(Debug)]
 pub(super) struct PostgreSql;
 
@@ -25,8 +27,8 @@ const DETAILS: [(&str, &str); 6] = [
 ];
 
 impl Format for PostgreSql {
-    fn name(&self) -> &'static str {
-        "postgresql"
+    fn names(&self) -> Vec<&'static str> {
+        vec![NAME]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
@@ -67,7 +69,7 @@ impl Format for PostgreSql {
         if let Some(milliseconds) = duration(message) {
             draft.duration(milliseconds);
         }
-        Some(self.name())
+        Some(NAME)
     }
 
     fn joins(&self) -> Joins {

@@ -33,8 +33,8 @@ struct Header<'t> {
 }
 
 impl Format for Syslog {
-    fn name(&self) -> &'static str {
-        "syslog"
+    fn names(&self) -> Vec<&'static str> {
+        vec!["syslog", "syslog-5424"]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
