@@ -102,6 +102,13 @@ impl Batch {
         self.attributes.get(row.attributes.0 as usize..row.attributes.1 as usize).unwrap_or_default()
     }
 
+    /// Replaces the name of the attribute at `index`.
+    pub(crate) fn rename_attribute(&mut self, index: usize, key: Text) {
+        if let Some(attribute) = self.attributes.get_mut(index) {
+            attribute.0 = key;
+        }
+    }
+
     pub(crate) fn attribute_count(&self) -> u32 {
         count(self.attributes.len())
     }

@@ -1,8 +1,13 @@
 //! A row while a format reads it.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::batch::{Batch, Mark, Row, Text};
 use crate::severity::Severity;
 use crate::stamp::{Defaults, Stamp, TimeSource};
+
+/// Attributes whose names are compared with each other: more are counted by their hashes.
+const FEW: usize = 24;
 
 /// A row while a format reads it; what is set twice counts as set last.
 #[derive(Debug)]
@@ -197,6 +202,41 @@ impl<'b> Draft<'b> {
         self.batch.attributes(&row).iter().any(|&(name, _)| self.batch.text(name) == Some(key))
     }
 
+    /// Whether each attribute has a name of its own, as the keys of a map must.
+    fn has_unique_names(&self) -> bool {
+        let attributes = self.batch.attributes(&self.row);
+        if attributes.len() > FEW {
+            let names: HashSet<_> = attributes.iter().map(|&(name, _)| self.batch.text(name)).collect();
+            return names.len() == attributes.len();
+        }
+        attributes.iter().enumerate().all(|(index, &(name, _))| {
+            let name = self.batch.text(name);
+            attributes.iter().take(index).all(|&(other, _)| self.batch.text(other) != name)
+        })
+    }
+
+    /// Gives later attributes of a name numbers: `name.2`, `name.3`.
+    fn number_names(&mut self) {
+        let names: Vec<String> = (self.batch.attributes(&self.row).iter())
+            .map(|&(name, _)| self.batch.text(name).unwrap_or_default().to_owned())
+            .collect();
+        let mut taken: HashSet<String> = names.iter().cloned().collect();
+        let mut numbers: HashMap<String, u32> = HashMap::new();
+        for (index, name) in names.into_iter().enumerate() {
+            let Some(number) = numbers.get_mut(&name) else {
+                numbers.insert(name, 2);
+                continue;
+            };
+            let mut numbered = format!("{name}.{number}");
+            while !taken.insert(numbered.clone()) {
+                *number += 1;
+                numbered = format!("{name}.{number}");
+            }
+            let key = self.batch.append(&numbered);
+            self.batch.rename_attribute(self.row.attributes.0 as usize + index, key);
+        }
+    }
+
     /// Forgets the row.
     pub(crate) fn discard(self) {
         self.batch.rewind(self.start);
@@ -221,6 +261,9 @@ impl<'b> Draft<'b> {
         self.row.line = line;
         self.row.lines = lines;
         self.row.attributes.1 = self.batch.attribute_count();
+        if !self.has_unique_names() {
+            self.number_names();
+        }
         if self.row.body.is_none() {
             self.row.body = Batch::part(self.whole, 0, 0);
         }

@@ -57,6 +57,13 @@ pub struct RowView<'b> {
 #[derive(Debug, Clone)]
 pub struct Attributes<'b>(Vec<(&'b str, Option<&'b str>)>);
 
+impl<'b> Attributes<'b> {
+    /// The names, in the order in which they were printed.
+    pub fn names(&self) -> impl Iterator<Item = &'b str> {
+        self.0.iter().map(|&(name, _)| name)
+    }
+}
+
 impl Serialize for Attributes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;

@@ -19,6 +19,9 @@ impl Sink for Kept {
             let severity = row.severity_number.map_or("-".to_owned(), |number| number.to_string());
             self.rows.push(format!("{} | {severity} | {} | {}", row.format, row.service.unwrap_or("-"), row.body));
             self.ids.push(row.id.to_owned());
+            let mut names: Vec<_> = row.attributes.names().collect();
+            names.sort_unstable();
+            assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "a map has each key once: {names:?}");
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! remembered.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::json_shapes::{DIALECTS, Dialect, dialect_of};
 use super::{Format, Pick};
@@ -172,7 +173,11 @@ impl Shape {
                     | Role::Duration
                     | Role::Part
             );
-            match roles.iter().take(index).position(|&earlier| earlier == role && !repeats) {
+            if repeats {
+                roles[index] = role;
+                continue;
+            }
+            match roles.iter().take(index).position(|&earlier| earlier == role) {
                 // Of two keys the first counts; of one key twice, the library's own.
                 Some(earlier) if keys[earlier] == keys[index] && dialect.pick(&keys[index]) == Pick::Last => {
                     roles[earlier] = Role::Attribute;
@@ -202,11 +207,11 @@ impl Shape {
 fn attribute_names(keys: &[Cow<'_, str>], roles: &[Role], dialect: &Dialect) -> Vec<String> {
     let is_attribute = |index: usize| matches!(roles[index], Role::Attribute | Role::Duration | Role::DurationPart);
     let mut names: Vec<String> = keys.iter().map(|key| key.clone().into_owned()).collect();
-    for index in 0..keys.len() {
-        let same: Vec<usize> = (0..keys.len()).filter(|&other| keys[other] == keys[index]).collect();
-        if same.len() < 2 || same.first() != Some(&index) {
-            continue;
-        }
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, key) in keys.iter().enumerate() {
+        places.entry(key).or_default().push(index);
+    }
+    for (key, same) in places.into_iter().filter(|(_, same)| same.len() > 1) {
         // One that has a column is the library's own; else the dialect says.
         let own = match same.iter().position(|&index| !is_attribute(index)) {
             Some(own) => own,
@@ -215,7 +220,7 @@ fn attribute_names(keys: &[Cow<'_, str>], roles: &[Role], dialect: &Dialect) -> 
         };
         let others = same.iter().enumerate().filter(|&(place, _)| place != own).map(|(_, &index)| index);
         for (number, other) in others.enumerate() {
-            names[other] = format!("{}.{}", keys[index], number + 2);
+            names[other] = format!("{key}.{}", number + 2);
         }
     }
     names
@@ -620,13 +625,7 @@ impl Line<'_, '_> {
             ) => role,
             _ => Role::Attribute,
         };
-        let mut name = key.clone();
-        let mut number = 2;
-        while self.draft.has_attribute(&name) {
-            name = format!("{key}.{number}").into();
-            number += 1;
-        }
-        self.pair(role, pair.value, &name);
+        self.pair(role, pair.value, &key);
     }
 
     /// What the pairs mean together.

@@ -188,7 +188,8 @@ fn unescaped(text: &str) -> String {
 /// The pairs of a line while they are read.
 pub(super) struct Fields<'l, 'b> {
     draft: &'l mut Draft<'b>,
-    seen: Vec<String>,
+    /// Places in the list of keys that may have a column.
+    seen: Vec<usize>,
 }
 
 impl<'l, 'b> Fields<'l, 'b> {
@@ -199,8 +200,7 @@ impl<'l, 'b> Fields<'l, 'b> {
     /// Sets what a pair stands for: a column, or an attribute.
     pub(super) fn pair(&mut self, key: &str, value: Option<Cow<'_, str>>) {
         let value = value.unwrap_or_default();
-        let repeats = self.seen.iter().filter(|seen| *seen == key).count();
-        self.seen.push(key.to_owned());
+        let repeats = self.repeats(key);
         let lifted = match key {
             // A caller's own: the logger's is the first.
             _ if repeats > 0 => false,
@@ -239,6 +239,46 @@ impl<'l, 'b> Fields<'l, 'b> {
         }
         let name = if repeats == 0 { key.to_owned() } else { format!("{key}.{}", repeats + 1) };
         self.draft.attribute(&name, Some(&value));
+    }
+
+    /// How often a key that may have a column was there before.
+    fn repeats(&mut self, key: &str) -> usize {
+        const COLUMNS: [&str; 27] = [
+            "time",
+            "ts",
+            "timestamp",
+            "t",
+            "level",
+            "lvl",
+            "severity",
+            "at",
+            "msg",
+            "message",
+            "service",
+            "service_name",
+            "service.name",
+            "trace_id",
+            "traceId",
+            "traceID",
+            "span_id",
+            "spanId",
+            "spanID",
+            "status",
+            "status_code",
+            "http.status_code",
+            "err",
+            "error",
+            "exc_info",
+            "exception",
+            "stack",
+        ];
+        let Some(place) = COLUMNS.iter().position(|&column| column == key) else { return 0 };
+        let before = self.seen.iter().filter(|&&seen| seen == place).count();
+        // Further ones are all the same.
+        if before < 3 {
+            self.seen.push(place);
+        }
+        before
     }
 
     fn time(&mut self, value: &str) -> bool {
