@@ -16,6 +16,7 @@ pub mod id;
 pub mod insight;
 pub mod json;
 pub mod key;
+pub mod lenient_json;
 pub mod payment;
 pub mod record_count;
 pub mod topic_plan;

@@ -13,6 +13,7 @@ mod database;
 mod deadline;
 mod form;
 mod idempotency;
+mod logs;
 mod media;
 mod memory_budget;
 mod observe;

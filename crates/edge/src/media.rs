@@ -83,6 +83,18 @@ pub(crate) fn require_json_or_form(headers: &HeaderMap) -> Result<Body, Problem>
     }
 }
 
+/// Accepts log lines: newline-delimited JSON, JSON, plain text. Whether a body that begins with a bracket is an array.
+pub(crate) fn require_logs(headers: &HeaderMap) -> Result<bool, Problem> {
+    match of(headers)? {
+        None => Ok(true),
+        Some(media) => match media.essence.as_str() {
+            JSON => Ok(true),
+            NDJSON | JSON_LINES | TEXT => Ok(false),
+            _ => Err(media.unsupported("application/x-ndjson, application/json, text/plain")),
+        },
+    }
+}
+
 impl MediaType {
     fn unsupported(&self, accepted: &'static str) -> Problem {
         Problem::unsupported(format!("the Content-Type {} is not supported, send {accepted}", self.full), accepted)
@@ -97,5 +109,9 @@ pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) const CLOUD_EVENT: &str = "application/cloudevents+json";
 /// The media type of a batch of CloudEvents.
 pub(crate) const CLOUD_EVENTS: &str = "application/cloudevents-batch+json";
+/// The media type of plain text.
+const TEXT: &str = "text/plain";
+/// Another media type of newline-delimited JSON.
+const JSON_LINES: &str = "application/jsonl";
 /// The media type of newline-delimited JSON.
 pub(crate) const NDJSON: &str = "application/x-ndjson";

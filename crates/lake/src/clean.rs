@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead};
 
+use millrace_domain::lenient_json::Pairs;
 use thiserror::Error;
 
 use crate::batch::{Batch, Row};
@@ -11,7 +12,6 @@ use crate::exception;
 use crate::formats::wrap::{self, Meta};
 use crate::formats::{Format, Joins, registry};
 use crate::input::{self, Line, Lines};
-use crate::json::Pairs;
 use crate::report::Report;
 use crate::stamp::Defaults;
 

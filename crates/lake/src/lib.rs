@@ -13,7 +13,6 @@ mod exception;
 mod folder;
 mod formats;
 mod input;
-mod json;
 mod parquet;
 mod quarantine;
 mod report;

@@ -78,6 +78,7 @@ fn guarded(operation: &mut Operation) {
         crate::routes::order::place,
         crate::routes::login::see,
         crate::routes::events::take,
+        crate::routes::logs::take,
         crate::routes::stored::event,
         crate::routes::stored::notification,
         crate::routes::status::get,
@@ -110,6 +111,19 @@ impl IntoResponses for WriteProblems {
             (StatusCode::GATEWAY_TIMEOUT, "The outcome is unknown; retry with the same `Idempotency-Key`"),
         ];
         problems.into_iter().map(|(status, text)| (status.as_str().to_owned(), problem(status, text).into())).collect()
+    }
+}
+
+/// The error responses of `POST /logs`: whether a retry of its lines helps stands beside each.
+pub(crate) struct LogProblems;
+
+impl IntoResponses for LogProblems {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        let mut responses = WriteProblems::responses();
+        for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::GATEWAY_TIMEOUT] {
+            responses.remove(status.as_str());
+        }
+        responses
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod login;
+pub(crate) mod logs;
 pub(crate) mod notification;
 pub(crate) mod order;
 pub(crate) mod registered;
@@ -27,7 +28,7 @@ pub(crate) struct Route {
     pub(crate) needs: Needs,
 }
 
-pub(crate) fn all() -> [Route; 11] {
+pub(crate) fn all() -> [Route; 12] {
     let read = |path, handler, needs| Route { method: "GET", path, handler, needs };
     let write = |path, handler, needs| Route { method: "POST", path, handler, needs };
     [
@@ -36,6 +37,7 @@ pub(crate) fn all() -> [Route; 11] {
         write("/register_event", post(registered::register), Needs::Scope("events.write")),
         write("/orders", post(order::place), Needs::Scope("orders.write")),
         write("/user-login", post(login::see), Needs::Scope("user-login.write")),
+        write("/logs", post(logs::take), Needs::Scope("raw-logs.write")),
         // Its events go to several topics.
         write("/events", post(events::take), Needs::Credential),
         read("/events/{id}", get(stored::event), Needs::Scope("events.read")),

@@ -10,6 +10,7 @@ mod errors;
 mod failures;
 mod host;
 mod keys;
+mod logs;
 mod malformed;
 mod openapi;
 mod routes;

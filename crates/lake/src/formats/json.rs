@@ -6,12 +6,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use millrace_domain::lenient_json::{Kind, Pair, Pairs, Value, unescape};
+
 use super::json_shapes::{DIALECTS, Dialect, dialect_of};
 use super::{Format, Pick};
 use crate::draft::Draft;
 use crate::duration;
 use crate::exception::{self, Trace};
-use crate::json::{Kind, Pair, Pairs, Value, unescape};
 use crate::severity::Severity;
 use crate::stamp::{Stamp, unix_number};
 

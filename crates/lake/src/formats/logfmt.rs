@@ -126,7 +126,7 @@ pub(super) fn bare_end(text: &str) -> usize {
         let mut ends = text.match_indices(['}', ']']).map(|(at, _)| at + 1).take(256);
         let is_json = |end: &usize| {
             let boundary = matches!(whole.as_bytes().get(*end), None | Some(b' ' | b'\n'));
-            boundary && crate::json::is_valid(&text[..*end])
+            boundary && millrace_domain::lenient_json::is_valid(&text[..*end])
         };
         return ends.find(is_json).unwrap_or(blank);
     }
@@ -178,7 +178,7 @@ fn unescaped(text: &str) -> String {
             _ => length,
         };
         let (escape, after) = escape.split_at_checked(length).unwrap_or((escape, ""));
-        plain.push_str(&crate::json::unescape(escape));
+        plain.push_str(&millrace_domain::lenient_json::unescape(escape));
         rest = after;
     }
     plain.push_str(rest);

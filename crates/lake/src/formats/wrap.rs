@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::json::{Kind, Pairs, Value, unescape};
+use millrace_domain::lenient_json::{Kind, Pairs, Value, unescape};
+
 use crate::severity::Severity;
 use crate::stamp::{Defaults, Stamp};
 

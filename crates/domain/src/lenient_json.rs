@@ -1,33 +1,42 @@
-//! Log lines in JSON: the pairs of the outermost object, in place.
+//! JSON of log lines: the pairs of the outermost object, in place.
 //!
 //! A log line is anybody's JSON. Unlike the events' strict reader, this one takes repeated names (all pairs are returned,
 //! in the order written), numbers of any size, single surrogates, Python's `NaN` and `Infinity`, and control characters
 //! in strings. The rest of the grammar is RFC 8259's, so that what merely looks like JSON stays text.
 
-use millrace_domain::json::next_special;
+use std::borrow::Cow;
+
+use crate::json::next_special;
 
 /// The deepest nesting read: deeper lines are plain text.
 const MAX_DEPTH: usize = 128;
 
 /// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A string.
     String,
+    /// A number, of any size; `NaN` and `Infinity` as well.
     Number,
+    /// `true` or `false`.
     Bool,
+    /// `null`.
     Null,
+    /// An object.
     Object,
+    /// An array.
     Array,
 }
 
 /// A value as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Value<'a> {
-    pub(crate) kind: Kind,
+pub struct Value<'a> {
+    /// Its type.
+    pub kind: Kind,
     /// The text as written; a string's without its quotes.
-    pub(crate) raw: &'a str,
+    pub raw: &'a str,
     /// Whether a string has escapes.
-    pub(crate) escaped: bool,
+    pub escaped: bool,
 }
 
 /// A name and its value, as offsets into the line: a list of them serves one line after the other.
@@ -40,25 +49,26 @@ struct Span {
     escaped: bool,
 }
 
-/// The pairs of an object.
+/// The pairs of an object; one list serves one text after the other.
 #[derive(Debug, Default)]
-pub(crate) struct Pairs {
+pub struct Pairs {
     spans: Vec<Span>,
 }
 
 /// A name and its value.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pair<'a> {
+pub struct Pair<'a> {
     /// The name as written, without its quotes.
-    pub(crate) key: &'a str,
+    pub key: &'a str,
     /// Whether the name has escapes.
-    pub(crate) key_escaped: bool,
-    pub(crate) value: Value<'a>,
+    pub key_escaped: bool,
+    /// Its value.
+    pub value: Value<'a>,
 }
 
 impl Pairs {
     /// Reads a text that is one object and nothing else; false where it is none.
-    pub(crate) fn read(&mut self, text: &str) -> bool {
+    pub fn read(&mut self, text: &str) -> bool {
         self.spans.clear();
         let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
         reader.blanks();
@@ -73,7 +83,7 @@ impl Pairs {
 
     /// Reads a text whose names are expected to be these, each in quotes and with its colon: they are compared, not looked
     /// for. False where they are others; the text may be an object still.
-    pub(crate) fn read_expected<'k>(&mut self, text: &str, names: impl ExactSizeIterator<Item = &'k str>) -> bool {
+    pub fn read_expected<'k>(&mut self, text: &str, names: impl ExactSizeIterator<Item = &'k str>) -> bool {
         self.spans.clear();
         let mut reader = Reader { bytes: text.as_bytes(), at: 1 };
         let mut left = names.len();
@@ -110,21 +120,27 @@ impl Pairs {
     }
 
     /// The type of the value at this place.
-    pub(crate) fn kind(&self, index: usize) -> Option<Kind> {
+    pub fn kind(&self, index: usize) -> Option<Kind> {
         self.spans.get(index).map(|span| span.kind)
     }
 
     /// The value of the first pair of this name.
-    pub(crate) fn get<'t>(&self, text: &'t str, name: &str) -> Option<Value<'t>> {
+    pub fn get<'t>(&self, text: &'t str, name: &str) -> Option<Value<'t>> {
         self.iter(text).find(|pair| pair.key == name).map(|pair| pair.value)
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The number of pairs.
+    pub fn len(&self) -> usize {
         self.spans.len()
     }
 
     /// The pairs, of the text that was read.
-    pub(crate) fn iter<'t>(&self, text: &'t str) -> impl DoubleEndedIterator<Item = Pair<'t>> + use<'_, 't> {
+    pub fn iter<'t>(&self, text: &'t str) -> impl DoubleEndedIterator<Item = Pair<'t>> + use<'_, 't> {
         let slice = move |(from, to): (u32, u32)| text.get(from as usize..to as usize).unwrap_or_default();
         self.spans.iter().map(move |span| Pair {
             key: slice(span.key),
@@ -136,39 +152,86 @@ impl Pairs {
 
 impl<'a> Value<'a> {
     /// A string's text where it has no escapes; any other value as written.
-    pub(crate) fn text(&self) -> std::borrow::Cow<'a, str> {
+    pub fn text(&self) -> Cow<'a, str> {
         if self.escaped { unescape(self.raw).into() } else { self.raw.into() }
     }
 
-    pub(crate) fn is_string(&self) -> bool {
+    /// Whether it is a string.
+    pub fn is_string(&self) -> bool {
         self.kind == Kind::String
     }
 
     /// The elements of an array.
-    pub(crate) fn elements(&self) -> Vec<Value<'a>> {
-        let mut elements = Vec::new();
-        let mut reader = Reader { bytes: self.raw.as_bytes(), at: 1 };
-        loop {
-            reader.blanks();
-            if matches!(reader.peek(), None | Some(b']')) {
-                return elements;
+    pub fn elements(&self) -> Vec<Value<'a>> {
+        Elements::open(self.raw).into_iter().flatten().map_while(Result::ok).collect()
+    }
+}
+
+/// The elements of a text that is an array, each read when it is asked for. The iterator ends after an error, which is the
+/// offset where the text is no JSON.
+#[derive(Debug)]
+pub struct Elements<'a> {
+    text: &'a str,
+    reader: Reader<'a>,
+    /// Whether an element was read.
+    is_begun: bool,
+    ended: bool,
+}
+
+impl<'a> Elements<'a> {
+    /// Opens an array; `None` where the text begins with something else.
+    pub fn open(text: &'a str) -> Option<Self> {
+        let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
+        reader.blanks();
+        (reader.peek() == Some(b'[')).then(|| {
+            reader.at += 1;
+            Self { text, reader, is_begun: false, ended: false }
+        })
+    }
+
+    /// The next element; none at the end of the array and of the text.
+    fn advance(&mut self) -> Result<Option<Value<'a>>, usize> {
+        self.reader.blanks();
+        match self.reader.peek() {
+            Some(b']') => {
+                self.reader.at += 1;
+                self.reader.blanks();
+                return if self.reader.at == self.text.len() { Ok(None) } else { Err(self.reader.at) };
             }
-            let Some((kind, range, escaped)) = reader.value(0) else { return elements };
-            elements.push(Value { kind, raw: self.raw.get(range).unwrap_or_default(), escaped });
-            reader.blanks();
-            if reader.peek() == Some(b',') {
-                reader.at += 1;
+            Some(b',') if self.is_begun => {
+                self.reader.at += 1;
+                self.reader.blanks();
             }
+            Some(_) if !self.is_begun => {}
+            _ => return Err(self.reader.at),
         }
+        self.is_begun = true;
+        let found =
+            self.reader.value(0).and_then(|(kind, range, escaped)| Some((kind, self.text.get(range)?, escaped)));
+        found.map(|(kind, raw, escaped)| Some(Value { kind, raw, escaped })).ok_or(self.reader.at)
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<Value<'a>, usize>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.advance().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
     }
 }
 
 /// Whether a text is one value and nothing else.
-pub(crate) fn is_valid(text: &str) -> bool {
+pub fn is_valid(text: &str) -> bool {
     let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
     reader.value(0).is_some() && reader.at == text.len()
 }
 
+#[derive(Debug)]
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -355,7 +418,7 @@ impl Reader<'_> {
 }
 
 /// The text of a string's content; a single surrogate, which is no character, stays as its escape.
-pub(crate) fn unescape(raw: &str) -> String {
+pub fn unescape(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(backslash) = rest.find('\\') {
@@ -464,5 +527,21 @@ mod tests {
         let array = pairs.iter(text).next().expect("a pair").value;
         let raw: Vec<_> = array.elements().iter().map(|value| value.raw.to_owned()).collect();
         assert_eq!(raw, ["1", "x\\n", r#"{"b":[2]}"#, "null", "[]"]);
+    }
+
+    #[test]
+    fn a_text_that_is_no_array_says_where() {
+        let read = |text| {
+            Elements::open(text)
+                .map(|elements| elements.map(|element| element.map(|value| value.raw)).collect::<Vec<_>>())
+        };
+        assert_eq!(read(" [1, 2 ] "), Some(vec![Ok("1"), Ok("2")]));
+        assert_eq!(read("[]"), Some(vec![]));
+        assert_eq!(read("{}"), None);
+        assert_eq!(read("[1,]"), Some(vec![Ok("1"), Err(3)]));
+        assert_eq!(read("[,1]"), Some(vec![Err(1)]));
+        assert_eq!(read("[1 2]"), Some(vec![Ok("1"), Err(3)]));
+        assert_eq!(read("[1"), Some(vec![Ok("1"), Err(2)]));
+        assert_eq!(read("[1] x"), Some(vec![Ok("1"), Err(4)]));
     }
 }
