@@ -48,7 +48,7 @@ struct Record {
 impl Outcome {
     /// Removes the acknowledged records from `records`. Times from `since` on (in Unix milliseconds) are the edge's own.
     pub(super) fn of(name: &str, mut answer: Answer, records: &mut Records, since: i64) -> Self {
-        let written = acknowledged(&answer.body).into_iter().map(|position| {
+        let written = acknowledged(&answer.body, records).into_iter().map(|position| {
             let record = records.remove(&position);
             Record::of(&record.unwrap_or_else(|| panic!("{name}: no record at {position:?}: {answer:#?}")), since)
         });
@@ -75,8 +75,14 @@ impl Answer {
     }
 }
 
-/// The positions of the acknowledged records: of one event, or of each event of a batch.
-fn acknowledged(body: &Value) -> Vec<Position> {
+/// The positions of the acknowledged records: of one event, or of each event of a batch. An answer to log lines has their
+/// number alone: it is the last one, and they are what is left.
+fn acknowledged(body: &Value, left: &Records) -> Vec<Position> {
+    if let (Some(accepted), Some(_)) = (body["accepted"].as_u64(), body["errors"].as_array()) {
+        let positions: Vec<_> = left.keys().cloned().collect();
+        assert_eq!(positions.len() as u64, accepted, "{positions:?}");
+        return positions;
+    }
     let results = body["results"].as_array().map_or(std::slice::from_ref(body), Vec::as_slice);
     let positions = results.iter().filter_map(|result| {
         let partition = i32::try_from(result["partition"].as_i64()?).ok()?;

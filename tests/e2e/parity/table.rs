@@ -9,6 +9,7 @@
 
 mod cloud_events;
 mod event_routes;
+mod logs;
 mod reads;
 mod refused;
 
@@ -19,5 +20,6 @@ pub(super) fn all() -> Vec<Case> {
     cases.extend(cloud_events::cases());
     cases.extend(refused::cases());
     cases.extend(reads::cases());
+    cases.push(logs::last());
     cases
 }

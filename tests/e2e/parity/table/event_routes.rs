@@ -11,19 +11,7 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = notifications();
     cases.extend(registered());
     cases.extend(orders_and_logins());
-    cases.extend(logs());
     cases
-}
-
-/// Records of a line have ids of their own.
-fn logs() -> Vec<Case> {
-    let lines = "{\"level\":\"info\",\"msg\":\"a\",\"msg\":\"b\"}\n";
-    vec![
-        Case::post(202, "a log line of JSON", "/logs?service=pay").body("application/x-ndjson", lines),
-        Case::post(202, "a plain log line", "/logs").header("x-service", "pay").body("text/plain", "gr\u{fc}\u{df}e\n"),
-        Case::post(202, "an array of log lines", "/logs?service=a%20b").json(r#"[{"a": 1e999}]"#),
-        Case::post(202, "log lines in gzip", "/logs").body("application/x-ndjson", lines).gzip(),
-    ]
 }
 
 fn notifications() -> Vec<Case> {
