@@ -18,7 +18,7 @@ pub(crate) enum Kind {
     #[value(help = "A login: POST /user-login")]
     Login,
     /// A line of a service's log.
-    #[value(hide = true, help = "A line of a service's log: POST /logs")]
+    #[value(help = "A line of a service's log: POST /logs")]
     Log,
 }
 

@@ -47,17 +47,20 @@ pub(super) struct ResponseResult {
     pub(super) reason: Option<String>,
 }
 
-/// The members of a response body that report on events: a batch's results, log lines' count, or a problem.
+/// The members of a response body that report on events: a batch's results, log lines' count and errors, or a problem.
 #[derive(Deserialize)]
 struct Body {
     accepted: Option<u64>,
     results: Option<Vec<EventResult>>,
+    errors: Option<Vec<EventResult>>,
     detail: Option<String>,
     title: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct EventResult {
+    /// None in the errors of a problem, which are those of fields.
+    #[serde(default)]
     status: String,
     error: Option<Problem>,
 }
@@ -85,13 +88,14 @@ impl ResponseResult {
             return Self::failed(events, whole, None);
         };
         let mut outcome = Self { reason: body.detail.or(body.title), ..Self::default() };
-        match body.results {
-            Some(results) => {
-                for result in results.into_iter().take(usize::try_from(events).unwrap_or(0)) {
-                    outcome.add(result, whole);
-                }
-            }
-            None => outcome.accepted = body.accepted.unwrap_or(0).min(events),
+        // Of log lines only those that were not accepted are listed.
+        let listed = body.results.or_else(|| {
+            outcome.accepted = body.accepted.unwrap_or(0).min(events);
+            body.errors
+        });
+        let left = usize::try_from(events - outcome.accepted).unwrap_or(0);
+        for result in listed.into_iter().flatten().take(left) {
+            outcome.add(result, whole);
         }
         let unreported = events - outcome.events();
         if unreported > 0 {
@@ -138,6 +142,18 @@ mod tests {
         for status in [200, 202] {
             assert_eq!(outcome(status, "{}", 3).accepted, 3);
         }
+    }
+
+    #[test]
+    fn errors_of_log_lines_are_counted_by_their_own_status() {
+        let lines = json!({"accepted": 3, "rejected": 1, "failed": 1, "errors": [
+            {"line": 2, "status": "rejected", "error": {"status": 413, "detail": "too large"}},
+            {"line": 5, "status": "failed", "error": {"status": 503}},
+        ]});
+        let outcome = outcome(207, &lines.to_string(), 5);
+        assert_eq!(outcome.accepted, 3);
+        assert_eq!(outcome.failures, BTreeMap::from([(Failure::Status(413), 1), (Failure::Status(503), 1)]));
+        assert_eq!(outcome.reason.as_deref(), Some("too large"));
     }
 
     #[test]
