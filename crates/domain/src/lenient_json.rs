@@ -225,10 +225,10 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// Whether a text is one value and nothing else.
-pub fn is_valid(text: &str) -> bool {
+/// Where the value at the start of a text ends; `None` where there is none.
+pub fn value_end(text: &str) -> Option<usize> {
     let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
-    reader.value(0).is_some() && reader.at == text.len()
+    reader.value(0).map(|_| reader.at)
 }
 
 #[derive(Debug)]

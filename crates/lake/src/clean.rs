@@ -10,10 +10,10 @@ use crate::dedupe::{RecentIds, id_of};
 use crate::draft::Draft;
 use crate::exception;
 use crate::formats::wrap::{self, Meta};
-use crate::formats::{Format, Joins, registry};
+use crate::formats::{Format, Joins, Open, registry};
 use crate::input::{self, Line, Lines};
 use crate::report::Report;
-use crate::stamp::Defaults;
+use crate::stamp::{Defaults, Stamp};
 
 /// Bytes of texts after which a batch goes to the sink.
 const BATCH_BYTES: usize = 16 << 20;
@@ -26,6 +26,12 @@ const JOINED_LINES_LIMIT: u32 = 1_000;
 
 /// Most bytes of a record.
 const JOINED_BYTES_LIMIT: usize = input::LINE_LIMIT;
+
+/// Bytes at the start of a line in which a time of its own is looked for.
+const OWN_TIME_WITHIN: usize = 64;
+
+/// Most bytes of records that are held open, of all streams together.
+const HELD_LIMIT: usize = 16 << 20;
 
 /// Most streams (a container's output, a service) of which a record is held open.
 const STREAMS_LIMIT: usize = 256;
@@ -65,6 +71,8 @@ pub enum Reason {
     NotText,
     /// Longer than [`LINE_LIMIT`](crate::LINE_LIMIT).
     TooLong,
+    /// The input could not be read on in the middle of it.
+    Cut,
 }
 
 impl Reason {
@@ -73,6 +81,7 @@ impl Reason {
         match self {
             Self::NotText => "not_text",
             Self::TooLong => "line_too_long",
+            Self::Cut => "cut_short",
         }
     }
 }
@@ -160,6 +169,7 @@ struct Pending {
     format: usize,
     line: u64,
     lines: u32,
+    open: Open,
     /// Blank lines since its last line: they belong to it if it goes on.
     blank: u32,
 }
@@ -237,6 +247,10 @@ impl<'s> Cleaner<'s> {
                     self.report.quarantined += 1;
                     sink.quarantine(Quarantined { line: number, offset, reason: Reason::NotText, bytes }, self.source)?;
                 }
+                Line::Cut(bytes) => {
+                    self.report.quarantined += 1;
+                    sink.quarantine(Quarantined { line: number, offset, reason: Reason::Cut, bytes }, self.source)?;
+                }
                 Line::Piece { bytes, ends } => {
                     if !in_long_line {
                         self.report.quarantined += 1;
@@ -289,7 +303,8 @@ impl<'s> Cleaner<'s> {
         };
         part.text.push_str(&unwrapped.text);
         part.lines += 1;
-        let full = part.text.len() > JOINED_BYTES_LIMIT || self.parts.len() >= STREAMS_LIMIT;
+        let held: usize = self.parts.iter().map(|part| part.text.len()).sum();
+        let full = part.text.len() > JOINED_BYTES_LIMIT || self.parts.len() >= STREAMS_LIMIT || held > HELD_LIMIT;
         if unwrapped.is_part && !full {
             self.parts.push(part);
         } else {
@@ -308,7 +323,8 @@ impl<'s> Cleaner<'s> {
             }
             return;
         }
-        let text = logical.text.strip_suffix('\r').unwrap_or(logical.text);
+        // Files that were put together have byte order marks inside.
+        let text = logical.text.strip_suffix('\r').unwrap_or(logical.text).trim_start_matches('\u{feff}');
         if text.starts_with('{') && self.json(open, &Logical { text, ..*logical }) {
             return;
         }
@@ -341,16 +357,30 @@ impl<'s> Cleaner<'s> {
             format,
             line: logical.line,
             lines: logical.lines,
+            open: Open::default(),
             blank: 0,
         };
+        let mut pending = pending;
+        pending.open.take(text);
         if self.formats[format].joins() == Joins::Nothing {
             return self.close(pending);
         }
-        if self.pending.len() == STREAMS_LIMIT {
+        self.pending.push(pending);
+        while self.holds_too_much() {
             let oldest = self.pending.remove(0);
             self.close(oldest);
         }
-        self.pending.push(pending);
+    }
+
+    /// Whether records that may go on take too much memory. One takes 1 MiB at most, so few never do.
+    fn holds_too_much(&self) -> bool {
+        let streams = self.pending.len() + self.parts.len();
+        let texts = || {
+            self.pending.iter().map(|pending| pending.text.len()).chain(self.parts.iter().map(|part| part.text.len()))
+        };
+        self.pending.len() > 1
+            && (streams > STREAMS_LIMIT
+                || streams > HELD_LIMIT / JOINED_BYTES_LIMIT && texts().sum::<usize>() > HELD_LIMIT)
     }
 
     /// Makes a row of a JSON line at once: no line below belongs to it. False where the line is no JSON.
@@ -384,7 +414,7 @@ impl<'s> Cleaner<'s> {
         let Some(pending) = self.pending.get(index) else { return false };
         let format = &self.formats[pending.format];
         has_room(pending, text)
-            && (format.is_open(&pending.text)
+            && (format.is_open(&pending.open)
                 || format.continuation(&pending.text, text).is_some()
                 || format.joins() != Joins::Nothing && exception::continues(&pending.text, text))
     }
@@ -393,7 +423,8 @@ impl<'s> Cleaner<'s> {
     fn takes_unknown(&self, index: usize, text: &str) -> bool {
         let Some(pending) = self.pending.get(index) else { return false };
         let belongs = match self.formats[pending.format].joins() {
-            Joins::Everything => true,
+            // A line with a time of its own, in a form that is not known, is of another record.
+            Joins::Everything => !has_own_time(text),
             Joins::Traces => exception::in_calls_of_python(&pending.text),
             Joins::Nothing => false,
         };
@@ -409,6 +440,7 @@ impl<'s> Cleaner<'s> {
         }
         pending.text.push('\n');
         pending.text.push_str(&added);
+        pending.open.take(&added);
         pending.lines += logical.lines + pending.blank;
         pending.blank = 0;
     }
@@ -527,6 +559,15 @@ fn finish(
 fn defaults(source: &Source, meta: Option<&Meta>) -> Defaults {
     let observed = meta.and_then(|meta| meta.time).unwrap_or(source.observed);
     Defaults { observed, offset: source.offset }
+}
+
+/// Whether there is a whole date and time near the start of a line.
+fn has_own_time(text: &str) -> bool {
+    let near = text.bytes().take(OWN_TIME_WITHIN).enumerate();
+    let starts = near
+        .filter(|&(at, byte)| at == 0 || matches!(byte, b' ' | b'[' | b'('))
+        .map(|(at, _)| if at == 0 { 0 } else { at + 1 });
+    starts.into_iter().any(|at| text.get(at..).and_then(Stamp::read).is_some_and(|(stamp, _)| stamp.has_year()))
 }
 
 fn has_room(pending: &Pending, text: &str) -> bool {

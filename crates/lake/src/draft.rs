@@ -73,6 +73,13 @@ impl<'b> Draft<'b> {
         }
     }
 
+    /// Sets the time to the stamp of this text; a text that is out of range stays an attribute.
+    pub(crate) fn stamp_of(&mut self, stamp: Stamp, text: &str) {
+        if !self.stamp(stamp) {
+            self.attribute("time", Some(text));
+        }
+    }
+
     /// Sets the time to Unix nanoseconds.
     pub(crate) fn unix(&mut self, nanoseconds: i64) {
         self.row.time = nanoseconds;

@@ -1,5 +1,6 @@
 //! The lake as a local folder.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,49 @@ impl Folder {
     /// The lake under this folder, which is made when its first file is.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+}
+
+impl Folder {
+    /// Removes files of the same names as these that are not among them: an earlier run of a source may have put rows into
+    /// other hours, such as those without a time of their own.
+    ///
+    /// # Errors
+    ///
+    /// Where a folder cannot be listed or a file not removed.
+    pub fn remove_replaced(&self, paths: &[String]) -> io::Result<()> {
+        let written: HashSet<&str> = paths.iter().map(String::as_str).collect();
+        let names: HashSet<&str> = paths.iter().filter_map(|path| source_part(path)).collect();
+        for day in folders(&self.root.join("cleaned"))? {
+            for hour in folders(&day)? {
+                for entry in fs::read_dir(&hour).map_err(|error| named(&hour, &error))? {
+                    let path = entry?.path();
+                    let Some(relative) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) else { continue };
+                    if source_part(relative).is_some_and(|name| names.contains(name)) && !written.contains(relative) {
+                        fs::remove_file(&path).map_err(|error| named(&path, &error))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What of a file's path names its source: `NAME` in `NAME-PART.parquet`.
+fn source_part(path: &str) -> Option<&str> {
+    let (name, part) = path.rsplit('/').next()?.strip_suffix(".parquet")?.rsplit_once('-')?;
+    part.bytes().all(|digit| digit.is_ascii_digit()).then_some(name)
+}
+
+/// The folders in a folder; none where there is no such folder.
+fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries
+            .map(|entry| Ok(entry?.path()))
+            .filter(|path| path.as_ref().map_or(true, |path| path.is_dir()))
+            .collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(named(folder, &error)),
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Line<'b> {
     Text(Cow<'b, str>, Option<&'static str>),
     /// Bytes that are no text.
     Binary(&'b [u8]),
+    /// The start of a line at which reading failed.
+    Cut(&'b [u8]),
     /// A piece of a line that is too long; `ends` with its last one.
     Piece { bytes: &'b [u8], ends: bool },
 }
@@ -100,7 +102,7 @@ impl<R: Read> Lines<R> {
         let bytes = self.buffer.get(bytes)?;
         if self.ended && !continues && length <= LINE_LIMIT {
             self.in_long_line = false;
-            return Some(decode(bytes));
+            return Some(if self.failure.is_some() { Line::Cut(bytes) } else { decode(bytes) });
         }
         Some(Line::Piece { bytes, ends: self.ended })
     }
@@ -241,20 +243,37 @@ pub(crate) fn open<R: BufRead>(input: R) -> io::Result<Decoded<R>> {
     })
 }
 
-/// A hash of the first line, after decompression: it tells a file from another that had its name before, and stays the same
-/// while the file grows.
+/// Lines in which one is looked for that tells a file from others.
+const TELLING_LINES: usize = 100;
+
+/// Digits of a line that tells: about as many as a date and a time have.
+const TELLING_DIGITS: usize = 8;
+
+/// A hash of the first line that is likely to have a time, else of the first line, after decompression: it tells a file from
+/// another that had its name before, and stays the same while the file grows.
 ///
 /// # Errors
 ///
 /// Where the input cannot be read.
 pub fn first_line_hash(input: impl BufRead) -> io::Result<u64> {
     let mut lines = Lines::new(open(input)?);
-    let hash = match lines.next() {
-        Some(Line::Text(text, _)) => xxh3_64(text.as_bytes()),
-        Some(Line::Binary(bytes) | Line::Piece { bytes, .. }) => xxh3_64(bytes),
-        None => 0,
-    };
-    Ok(hash)
+    let mut first = None;
+    for _ in 0..TELLING_LINES {
+        let Some(line) = lines.next() else { break };
+        let text;
+        let bytes = match &line {
+            Line::Text(decoded, _) => {
+                text = decoded.as_bytes();
+                text
+            }
+            Line::Binary(bytes) | Line::Cut(bytes) | Line::Piece { bytes, .. } => bytes,
+        };
+        if bytes.iter().filter(|byte| byte.is_ascii_digit()).count() >= TELLING_DIGITS {
+            return Ok(xxh3_64(bytes));
+        }
+        first.get_or_insert(xxh3_64(bytes));
+    }
+    Ok(first.unwrap_or_default())
 }
 
 /// The first bytes of an input, and the input with them.

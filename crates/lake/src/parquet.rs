@@ -32,6 +32,9 @@ const OPEN_LIMIT: usize = 16;
 /// Bytes of a row group, encoded, in memory.
 const ROW_GROUP_BYTES: usize = 16 << 20;
 
+/// Bytes that all files together hold in memory.
+const MEMORY_LIMIT: usize = 48 << 20;
+
 /// Rows of a row group.
 const ROW_GROUP_ROWS: usize = 100_000;
 
@@ -138,6 +141,24 @@ impl<'f> LakeWriter<'f> {
     }
 }
 
+impl LakeWriter<'_> {
+    /// Ends the row groups of the files that hold most, until all together hold less than the limit.
+    fn bound_memory(&mut self) -> io::Result<()> {
+        let mut held: usize = self.open.values().map(|open| open.writer.memory_size()).sum();
+        while held > MEMORY_LIMIT {
+            let largest = self.open.values_mut().max_by_key(|open| open.writer.memory_size());
+            let Some(largest) = largest.filter(|open| open.writer.in_progress_rows() > 0) else { break };
+            let before = largest.writer.memory_size();
+            largest.writer.flush().map_err(io::Error::other)?;
+            held -= before.saturating_sub(largest.writer.memory_size());
+            if largest.writer.memory_size() >= before {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Sink for LakeWriter<'_> {
     fn rows(&mut self, batch: &Batch, source: &Source) -> io::Result<()> {
         self.batches += 1;
@@ -162,6 +183,7 @@ impl Sink for LakeWriter<'_> {
             }
             open.last = last.time;
             open.used = batches;
+            self.bound_memory()?;
         }
         Ok(())
     }

@@ -110,6 +110,16 @@ impl Stamp {
         Some((Self { date, second, nanosecond, zone: Zone::Missing }, cursor.position()))
     }
 
+    /// Whether it has a date, with its year or without.
+    pub(crate) fn has_date(&self) -> bool {
+        self.date != Date::None
+    }
+
+    /// Whether it has a whole date.
+    pub(crate) fn has_year(&self) -> bool {
+        matches!(self.date, Date::Full(..))
+    }
+
     /// The instant in Unix nanoseconds; `None` where it is out of the range of a 64-bit integer.
     pub fn resolve(&self, defaults: Defaults) -> Option<(i64, TimeSource)> {
         let (offset, mut source) = match self.zone {
@@ -342,7 +352,24 @@ fn spaced_time(cursor: &mut Cursor<'_>, date: Date) -> Option<Stamp> {
 /// A time and its zone.
 fn timed(cursor: &mut Cursor<'_>, date: Date) -> Option<Stamp> {
     let (second, nanosecond) = time_of_day(cursor)?;
+    let second = match half_of_day(cursor.rest()) {
+        Some(afternoon) if (3_600..13 * 3_600).contains(&second) => {
+            cursor.skip(3);
+            second % (12 * 3_600) + if afternoon { 12 * 3_600 } else { 0 }
+        }
+        _ => second,
+    };
     Some(Stamp { date, second, nanosecond, zone: zone(cursor) })
+}
+
+/// Whether ` PM` or ` AM` follows, and ends there.
+fn half_of_day(rest: &str) -> Option<bool> {
+    let afternoon = match rest.get(..3)? {
+        " PM" => true,
+        " AM" => false,
+        _ => return None,
+    };
+    (!rest.get(3..)?.starts_with(|next: char| next.is_alphanumeric())).then_some(afternoon)
 }
 
 /// `hh:mm:ss`, with a fraction after a point or a comma; a leap second counts as the second before it, as in jiff.

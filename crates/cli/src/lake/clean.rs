@@ -1,5 +1,6 @@
 //! `millrace lake clean`: log files to rows in a folder of the lake's layout.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -12,6 +13,7 @@ use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use clap::builder::NonEmptyStringValueParser;
 use indicatif::ProgressBar;
 use millrace_host::exit;
 use millrace_lake::{CleanError, Folder, LakeWriter, Report, Source};
@@ -45,14 +47,14 @@ const STDIN: &str = "-";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Log files: plain, gzip or zstd; - is standard input
+    /// Log files: plain, gzip or zstd; - is standard input. One that is named twice is cleaned once
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// The lake's folder; made if missing
     #[arg(long, value_name = "DIR", default_value = "lake")]
     out: PathBuf,
     /// The service of records that name none
-    #[arg(long, value_name = "NAME", default_value = "unknown")]
+    #[arg(long, value_name = "NAME", default_value = "unknown", value_parser = NonEmptyStringValueParser::new())]
     service: String,
     /// The UTC offset of times that have none, such as +09:00; their rows say `inferred`
     #[arg(long, value_name = "OFFSET", default_value = "+00:00", value_parser = utc_offset)]
@@ -97,10 +99,13 @@ pub(super) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Res
 
 fn clean(args: &Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
-    let bar = progress_bar::on_stderr(total_bytes(&args.files));
-    let outcomes = all_files(args, &bar, shutdown);
+    let files = distinct(&args.files);
+    let bar = progress_bar::on_stderr(total_bytes(&files));
+    let outcomes = all_files(&files, args, &bar, shutdown);
     bar.finish_and_clear();
 
+    let written: Vec<String> = outcomes.iter().flat_map(|outcome| outcome.paths.iter().cloned()).collect();
+    Folder::new(&args.out).remove_replaced(&written)?;
     let mut totals = Totals::new(start.elapsed().as_secs_f64());
     let mut failed = false;
     for outcome in outcomes {
@@ -121,9 +126,18 @@ fn clean(args: &Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> 
     Ok(if failed { ExitCode::from(exit::FAILURE) } else { ExitCode::SUCCESS })
 }
 
+/// The files, each once, whatever names it was given by.
+fn distinct(files: &[PathBuf]) -> Vec<PathBuf> {
+    let mut seen = HashSet::new();
+    let real = |path: &Path| {
+        if path == Path::new(STDIN) { path.to_owned() } else { path.canonicalize().unwrap_or(path.to_owned()) }
+    };
+    files.iter().filter(|path| seen.insert(real(path))).cloned().collect()
+}
+
 /// Cleans the files, as many at once as there are processors; the outcomes are in the files' order.
-fn all_files(args: &Args, bar: &ProgressBar, shutdown: &CancellationToken) -> Vec<Outcome> {
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(args.files.len());
+fn all_files(files: &[PathBuf], args: &Args, bar: &ProgressBar, shutdown: &CancellationToken) -> Vec<Outcome> {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(files.len());
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -131,7 +145,7 @@ fn all_files(args: &Args, bar: &ProgressBar, shutdown: &CancellationToken) -> Ve
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(path) = args.files.get(index) else { break };
+                    let Some(path) = files.get(index) else { break };
                     let outcome = one_file(path, args, bar, shutdown);
                     outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome));
                 }
@@ -153,6 +167,10 @@ fn one_file(path: &Path, args: &Args, bar: &ProgressBar, shutdown: &Cancellation
     let mut lake = Folder::new(&args.out);
     let mut writer = LakeWriter::new(&mut lake, &source);
     let cleaned = millrace_lake::clean(BufReader::with_capacity(BLOCK, input), &source, &mut writer);
+    // The rows of a part of a file are not to take the place of those of the whole: nothing is finished.
+    if shutdown.is_cancelled() {
+        return failed(format!("{}: stopped by a signal, its rows are not written", source.name));
+    }
     let (report, mut failure) = match cleaned {
         Ok(report) => (report, None),
         Err(error @ CleanError::Write { .. }) => return failed(error.to_string()),
@@ -188,12 +206,17 @@ fn open(path: &Path, args: &Args) -> io::Result<(Box<dyn Read>, Source)> {
     if metadata.is_dir() {
         return Err(io::Error::other("it is a folder"));
     }
-    let mut identity = path.canonicalize()?.display().to_string();
-    if metadata.is_file() {
-        // After a rotation another file has the name. A file that cannot be read is told when it is cleaned.
-        let hash = millrace_lake::first_line_hash(BufReader::new(File::open(path)?)).unwrap_or_default();
-        let _ = write!(identity, " {hash:016x}");
+    if !metadata.is_file() {
+        // A pipe has a name, and something else in it each time.
+        let now = SystemTime::now();
+        let identity = format!("{path:?} {}", unix_nanoseconds(now));
+        return Ok((Box::new(file), source(path.display().to_string(), identity, now)));
     }
+    // Names that are no UTF-8 differ in what `Debug` escapes.
+    let mut identity = format!("{:?}", path.canonicalize()?);
+    // After a rotation another file has the name. A file that cannot be read is told when it is cleaned.
+    let hash = millrace_lake::first_line_hash(BufReader::new(File::open(path)?)).unwrap_or_default();
+    let _ = write!(identity, " {hash:016x}");
     let written = metadata.modified().unwrap_or(SystemTime::now());
     Ok((Box::new(file), source(path.display().to_string(), identity, written)))
 }

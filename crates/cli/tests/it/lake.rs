@@ -59,3 +59,43 @@ async fn a_lake_that_cannot_be_written_fails_by_its_name() {
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(run.stderr.contains("app.log/lake/cleaned"), "{}", run.stderr);
 }
+
+#[tokio::test]
+async fn a_file_that_is_named_twice_is_cleaned_once() {
+    let run = Millrace::new(["lake", "clean", "app.log", "./app.log"]).file("app.log", LOG).run().await;
+    assert!(run.ok().contains(": 2 rows, 2 joined, 1 blank\n1 file in lake/cleaned\n"));
+}
+
+/// Rows without a time lie in the hour in which their file was last written: the earlier run's are replaced.
+#[tokio::test]
+async fn rows_that_moved_to_another_hour_are_there_once() {
+    let script = "printf 'a line\\n' > app.log; touch -d 2026-11-28T01:00:00Z app.log; \"$0\" lake clean app.log; \
+                  touch -d 2026-11-28T05:00:00Z app.log; \"$0\" lake clean app.log; find lake -type f";
+    let folder = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_millrace")])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let files: Vec<_> = stdout.lines().filter(|line| line.starts_with("lake/")).collect();
+    assert!(
+        matches!(&files[..], [file] if file.contains("hour=5")),
+        "{stdout} {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// A pipe by a name, such as a shell's process substitution.
+#[tokio::test]
+async fn a_pipe_that_has_a_name_is_read() {
+    let script = "printf 'a line\\n' | \"$0\" lake clean /dev/stdin";
+    let folder = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_millrace")])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains(": 1 rows\n"));
+}

@@ -138,8 +138,59 @@ fn a_truncated_object_keeps_its_lines_and_says_so() {
     let mut kept = Kept::default();
     let error = clean(&whole[..whole.len() - 8], &source(), &mut kept).expect_err("the end is missing");
     let CleanError::Read { report, .. } = &error else { panic!("{error}") };
-    assert!(report.closes() && report.rows == 10_000, "{report:?}");
+    assert!(report.closes() && report.rows + report.quarantined == 10_000, "{report:?}");
     assert!(error.to_string().contains("raw/app.log"), "{error}");
+}
+
+/// A line in the middle of which reading failed is no row.
+#[test]
+fn a_line_that_was_cut_is_quarantined() {
+    struct Broken(bool);
+    impl io::Read for Broken {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if std::mem::replace(&mut self.0, true) {
+                return Err(io::Error::other("gone"));
+            }
+            let bytes = b"one\ntwo\n{\"level\":\"in";
+            buffer[..bytes.len()].copy_from_slice(bytes);
+            Ok(bytes.len())
+        }
+    }
+    let mut kept = Kept::default();
+    let error = clean(io::BufReader::new(Broken(false)), &source(), &mut kept).expect_err("it broke off");
+    let CleanError::Read { report, .. } = &error else { panic!("{error}") };
+    assert_eq!((report.lines, report.rows, report.quarantined), (3, 2, 1));
+    assert_eq!(kept.quarantined, [(3, "cut_short", 12)]);
+}
+
+/// Lines that were seen to be misread.
+#[test]
+fn lines_of_one_form_are_not_taken_for_another() {
+    for (line, expected) in [
+        (
+            "2026/11/28 12:00:01 database error: connection refused",
+            "timestamped | - | - | database error: connection refused",
+        ),
+        ("2026-11-28T12:00:01Z Caused by: x", "timestamped | - | - | Caused by: x"),
+        ("2026-11-28T12:00:01Z ERROR payment failed status=500 msg2=x level=warn", "logfmt | 17 | - | payment failed"),
+        ("GET /a?time=1 level=x b=2", "plain | - | - | GET /a?time=1 level=x b=2"),
+        ("28-Nov-2026 15:06:25.751 INFO [main] org.apache.A.b started", "tomcat | 9 | - | started"),
+        (
+            "Nov 28 12:00:02 h dockerd[1]: time=\"x\" level=error msg=\"y\"",
+            "syslog | - | dockerd | time=\"x\" level=error msg=\"y\"",
+        ),
+        ("9999-12-31T23:59:59Z INFO hello", "timestamped | 9 | - | hello"),
+    ] {
+        // Whatever the line before was.
+        let (_, kept) = cleaned(format!("time=2026-11-28T12:00:01Z level=info msg=x\n{line}\n").as_bytes());
+        assert_eq!(kept.rows.last().map(String::as_str), Some(expected), "{line}");
+    }
+}
+
+#[test]
+fn a_line_with_a_time_of_its_own_is_not_joined() {
+    let (report, kept) = cleaned(b"2026-11-28 12:00:01,000 INFO x.Y: one\n[pool-1] (2026-11-28 12:00:02) two\nthree\n");
+    assert_eq!((report.rows, report.joined), (3, 0), "{:?}", kept.rows);
 }
 
 /// A program's clock may go backwards: rows are in the order of their time.

@@ -41,7 +41,8 @@ impl Format for HaProxy {
         if timers.split('/').count() != 5 || client.contains(' ') {
             return None;
         }
-        let request = rest.split_once('"')?.1.trim_end_matches('"');
+        let (state, request) = rest.split_once('"')?;
+        let request = request.trim_end_matches('"');
         if !draft.status(status) {
             (status == "-1").then_some(())?;
         }
@@ -52,6 +53,7 @@ impl Format for HaProxy {
         draft.known("backend", backend);
         draft.known("timers", timers);
         draft.known("bytes", bytes);
+        draft.known("rest", state.trim());
         // The last of the five is the whole time, in milliseconds; a plus is in front of it where the log was early.
         if let Some(total) =
             timers.rsplit('/').next().and_then(|total| total.trim_start_matches('+').parse::<f64>().ok())

@@ -66,6 +66,8 @@ impl Format for LoadBalancer {
             draft.known(name, words.next().unwrap_or_default());
         }
         draft.known("user_agent", agent);
+        let behind = rest.get(rest.find(agent)? + agent.len()..)?.trim_start_matches('"').trim();
+        draft.known("rest", behind);
         if let Some(trace) = rest.split("\"Root=").nth(1).and_then(|trace| trace.split('"').next()) {
             draft.known("x_amzn_trace_id", trace);
         }

@@ -232,24 +232,28 @@ fn meaning(key: &str) -> Meaning {
     use Meaning::{Otherwise, Sure};
     match key {
         "time" | "timestamp" | "ts" | "@timestamp" | "@t" => Sure(Role::Time),
-        "datetime" | "date" | "asctime" | "eventTime" | "event_time" | "requestReceivedTimestamp" | "requestTime" => {
-            Otherwise(Role::Time)
-        }
+        "Timestamp"
+        | "datetime"
+        | "date"
+        | "asctime"
+        | "eventTime"
+        | "event_time"
+        | "requestReceivedTimestamp"
+        | "requestTime" => Otherwise(Role::Time),
         "level" | "severity" | "log.level" | "levelname" | "@level" | "lvl" | "@l" | "error_severity" => {
             Sure(Role::Level)
         }
-        "loglevel" | "logLevel" | "log_level" | "level_name" | "severity_text" | "severityText" => {
-            Otherwise(Role::Level)
-        }
+        "LogLevel" | "Level" | "loglevel" | "logLevel" | "log_level" | "level_name" | "severity_text"
+        | "severityText" => Otherwise(Role::Level),
         "message" | "msg" | "@message" | "@m" => Sure(Role::Message),
-        "event" | "text" | "body" | "short_message" => Otherwise(Role::Message),
+        "event" | "text" | "body" | "short_message" | "Message" | "@mt" | "textPayload" => Otherwise(Role::Message),
         "service" | "service.name" | "service_name" | "serviceName" => Sure(Role::Service),
-        "trace_id" | "traceId" | "trace.id" | "traceID" | "otelTraceID" => Sure(Role::TraceId),
-        "span_id" | "spanId" | "span.id" | "spanID" | "otelSpanID" => Sure(Role::SpanId),
+        "trace_id" | "traceId" | "trace.id" | "traceID" | "otelTraceID" | "@tr" => Sure(Role::TraceId),
+        "span_id" | "spanId" | "span.id" | "spanID" | "otelSpanID" | "@sp" => Sure(Role::SpanId),
         "status" | "status_code" | "statusCode" | "http.status_code" | "http.response.status_code" | "http_status" => {
             Sure(Role::Status)
         }
-        "err" | "error" | "exception" | "throwable" | "thrown" | "exc_info" => Sure(Role::Exception),
+        "err" | "error" | "exception" | "throwable" | "thrown" | "exc_info" | "@x" => Sure(Role::Exception),
         "error.type" | "exception.type" | "exception_type" | "errorType" => Sure(Role::ExceptionType),
         "error.message" | "exception.message" | "exception_message" | "errorMessage" => Sure(Role::ExceptionMessage),
         "stack"

@@ -1,6 +1,6 @@
 //! java.util.logging's two lines: `Nov 28, 2026 3:15:00 PM app.Main main` and below it `WARNING: text`.
 
-use super::{Format, Joins};
+use super::{Format, Joins, Open};
 use crate::draft::Draft;
 use crate::severity::Severity;
 use crate::stamp::Stamp;
@@ -43,7 +43,7 @@ impl Format for JavaUtilLogging {
         Joins::Everything
     }
 
-    fn is_open(&self, record: &str) -> bool {
-        !record.contains('\n')
+    fn is_open(&self, record: &Open) -> bool {
+        record.lines == 1
     }
 }

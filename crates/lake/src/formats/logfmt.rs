@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{Format, Joins};
+use super::{Format, Joins, Open};
 use crate::draft::Draft;
 use crate::duration;
 use crate::exception;
@@ -28,8 +28,9 @@ impl Format for Logfmt {
         if !is_logfmt(rest) {
             return None;
         }
+        let prose = stamped(prose.trim_end(), draft);
         if !prose.is_empty() {
-            draft.body(prose.trim_end());
+            draft.body(prose);
         }
         let mut line = Fields::new(draft);
         let mut event = None;
@@ -50,21 +51,13 @@ impl Format for Logfmt {
         Joins::Traces
     }
 
-    fn is_open(&self, record: &str) -> bool {
-        let mut open = false;
-        let mut escaped = false;
-        let mut start = true;
-        for byte in record.bytes() {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if open => escaped = true,
-                b'"' if open => open = false,
-                b'"' if start => open = true,
-                _ => {}
-            }
-            start = byte == b'=';
-        }
-        open
+    fn is_open(&self, record: &Open) -> bool {
+        record.in_quotes
+    }
+
+    /// Any line of another format may have pairs.
+    fn is_general(&self) -> bool {
+        true
     }
 }
 
@@ -75,18 +68,40 @@ fn prose(text: &str) -> Option<(&str, &str)> {
     text.split_at_checked(start)
 }
 
+/// Reads the time and the level in front of a prose; returns what is behind them.
+fn stamped<'t>(prose: &'t str, draft: &mut Draft<'_>) -> &'t str {
+    let Some((stamp, length)) = Stamp::read(prose) else { return prose };
+    let Some(rest) = prose.get(length..).filter(|rest| rest.is_empty() || rest.starts_with(' ')) else { return prose };
+    draft.stamp(stamp);
+    let rest = rest.trim_start();
+    let (word, behind) = rest.split_once(' ').unwrap_or((rest, ""));
+    let bare = word.trim_matches(['[', ']', ':']);
+    match Severity::from_word(bare).filter(|_| bare.bytes().all(|byte| !byte.is_ascii_lowercase())) {
+        Some(severity) => {
+            draft.severity(Some(severity), bare);
+            behind.trim_start()
+        }
+        None => rest,
+    }
+}
+
 /// Whether the text has two pairs, of which one is a logger's.
 fn is_logfmt(text: &str) -> bool {
     let first = text.split('\n').next().unwrap_or_default();
     let mut count = 0;
     let mut known = false;
+    let mut named = true;
     pairs(first, |key, value| {
+        named &= value.is_none()
+            || key
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_-.@/:!".contains(&byte) && !key.starts_with('/'));
         count += usize::from(value.is_some());
         known |= value.is_some()
             && matches!(key, "time" | "ts" | "level" | "lvl" | "at" | "msg" | "message" | "severity" | "timestamp");
         known |= key == "t" && value.is_some_and(|value| Stamp::read_all(&value).is_some());
     });
-    count >= 2 && known
+    count >= 2 && known && named
 }
 
 /// A name, and a value unless the name stands alone.
@@ -122,13 +137,9 @@ pub(super) fn fields(text: &str, draft: &mut Draft<'_>) {
 pub(super) fn bare_end(text: &str) -> usize {
     let blank = text.find([' ', '\n']).unwrap_or(text.len());
     if text.starts_with(['{', '[']) {
-        let whole = text.trim_end();
-        let mut ends = text.match_indices(['}', ']']).map(|(at, _)| at + 1).take(256);
-        let is_json = |end: &usize| {
-            let boundary = matches!(whole.as_bytes().get(*end), None | Some(b' ' | b'\n'));
-            boundary && millrace_domain::lenient_json::is_valid(&text[..*end])
-        };
-        return ends.find(is_json).unwrap_or(blank);
+        return millrace_domain::lenient_json::value_end(text)
+            .filter(|&end| matches!(text.as_bytes().get(end), None | Some(b' ' | b'\n')))
+            .unwrap_or(blank);
     }
     blank
 }
@@ -190,11 +201,13 @@ pub(super) struct Fields<'l, 'b> {
     draft: &'l mut Draft<'b>,
     /// Places in the list of keys that may have a column.
     seen: Vec<usize>,
+    /// The value of `date`.
+    date: Option<String>,
 }
 
 impl<'l, 'b> Fields<'l, 'b> {
     pub(super) fn new(draft: &'l mut Draft<'b>) -> Self {
-        Self { draft, seen: Vec::new() }
+        Self { draft, seen: Vec::new(), date: None }
     }
 
     /// Sets what a pair stands for: a column, or an attribute.
@@ -204,6 +217,10 @@ impl<'l, 'b> Fields<'l, 'b> {
         let lifted = match key {
             // A caller's own: the logger's is the first.
             _ if repeats > 0 => false,
+            "date" if self.date.is_none() => {
+                self.date = Some(value.clone().into_owned());
+                false
+            }
             "time" | "ts" | "timestamp" | "t" if !self.draft.has_time() => self.time(&value),
             "level" | "lvl" | "severity" | "at" if !self.draft.has_severity() => {
                 let severity = Severity::from_word(&value).or_else(|| Severity::from_json_number(value.parse().ok()?));
@@ -217,7 +234,8 @@ impl<'l, 'b> Fields<'l, 'b> {
                 self.draft.body(&value);
                 true
             }
-            "service" | "service_name" | "service.name" => {
+            // Heroku's router has a duration there.
+            "service" | "service_name" | "service.name" if duration::from_text(&value).is_none() => {
                 self.draft.service(&value);
                 true
             }
@@ -283,7 +301,12 @@ impl<'l, 'b> Fields<'l, 'b> {
 
     fn time(&mut self, value: &str) -> bool {
         if let Some(stamp) = Stamp::read_all(value) {
-            return self.draft.stamp(stamp);
+            if stamp.has_date() {
+                return self.draft.stamp(stamp);
+            }
+            // A date of its own goes with it; a time of day alone is none.
+            let dated = self.date.as_ref().and_then(|date| Stamp::read_all(&format!("{date} {value}")));
+            return dated.is_some_and(|stamp| self.draft.stamp(stamp));
         }
         let Some(nanoseconds) = unix_number(value).filter(|&time| time >= 1_000_000_000_000_000_000) else {
             return false;

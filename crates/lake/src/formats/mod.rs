@@ -41,6 +41,34 @@ pub(crate) enum Joins {
     Everything,
 }
 
+/// What of a record so far says whether it is open; each line is looked at once.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Open {
+    /// Physical lines.
+    pub(crate) lines: u32,
+    /// Whether a quote behind an equals sign is still open.
+    pub(crate) in_quotes: bool,
+    escaped: bool,
+    after_equals: bool,
+}
+
+impl Open {
+    /// Takes the next line.
+    pub(crate) fn take(&mut self, line: &str) {
+        self.lines += 1;
+        for byte in line.bytes() {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_quotes => self.escaped = true,
+                b'"' if self.in_quotes => self.in_quotes = false,
+                b'"' if self.after_equals => self.in_quotes = true,
+                _ => {}
+            }
+            self.after_equals = byte == b'=';
+        }
+    }
+}
+
 /// A log format.
 pub(crate) trait Format {
     /// The names that column `format` has for its rows.
@@ -61,7 +89,7 @@ pub(crate) trait Format {
     }
 
     /// Whether a record so far is open: its next line belongs to it whatever it is.
-    fn is_open(&self, _record: &str) -> bool {
+    fn is_open(&self, _record: &Open) -> bool {
         false
     }
 

@@ -30,6 +30,8 @@ const SPECIFIC: &[(&str, &str)] = &[
     ("hdfs", "{time} {pid#} {level} {logger}: {message}"),
     ("bgl", "{label} {epoch#} {date} {node} {time} {location} {type} {component} {level} {message}"),
     ("python", "{time} - {logger} - {level} - {message}"),
+    ("tomcat", "{time} {level} [{thread*}] {class} {message}"),
+    ("cassandra", "{level} [{thread*}] {time} {caller} - {message}"),
     ("python", "{time} {level} [{logger}] {message}"),
     ("python", "{time} [{level}] {file}:{line#}: {message}"),
     ("loguru", "{time} | {level} | {logger} - {message}"),
@@ -39,7 +41,6 @@ const SPECIFIC: &[(&str, &str)] = &[
     ("zap", "{time}\t{level}\t{logger}\t{caller}\t{message}"),
     ("lambda", "{time}\t{request_id}\t{level}\t{message}"),
     ("lambda", "[{level}]\t{time}\t{request_id*}\t{message}"),
-    ("tomcat", "{time} {level} [{thread*}] {logger} {message}"),
     ("redis", "{pid#}:{role} {time} {mark} {message}"),
     ("redis", "{pid#}:signal-handler ({epoch#}) {message}"),
     ("flexi_logger", "{level} [{target}] {message}"),
@@ -229,7 +230,7 @@ impl Format for Pattern {
                 }
                 Part::Time => {
                     let (stamp, length) = Stamp::read(rest)?;
-                    draft.stamp(stamp);
+                    draft.stamp_of(stamp, rest.get(..length)?);
                     rest = rest.get(length..)?;
                 }
                 Part::Level => {
@@ -310,6 +311,11 @@ fn field(draft: &mut Draft<'_>, name: &str, value: &str) -> Option<()> {
         // Go's 3:04PM: to the minute, and without a date, it says less than when the line was taken.
         "clock" => (value.ends_with("AM") || value.ends_with("PM")).then_some(()).filter(|()| value.contains(':'))?,
         "caller" if !value.contains(':') => return None,
+        // A class and its method.
+        "class" => {
+            (value.matches('.').count() >= 2).then_some(())?;
+            draft.attribute("logger", Some(value));
+        }
         "target" => {
             let is_path = value
                 .bytes()

@@ -67,6 +67,8 @@ impl Format for Syslog {
         draft.known("host", header.host);
         if is_service(header.tag) {
             draft.service(header.tag);
+        } else {
+            draft.known("tag", header.tag);
         }
         draft.known("procid", header.process);
         draft.known("msgid", header.message_id);
@@ -160,20 +162,12 @@ fn rfc5424(text: &str) -> Option<Header<'_>> {
 /// Where the structured data ends: behind the last bracket of elements that follow one another.
 fn structured_end(text: &str) -> Option<usize> {
     let mut at = 0;
-    let bytes = text.as_bytes();
-    while bytes.get(at) == Some(&b'[') {
-        let (mut quoted, mut escaped) = (false, false);
-        loop {
-            at += 1;
-            match *bytes.get(at)? {
-                _ if escaped => escaped = false,
-                b'\\' if quoted => escaped = true,
-                b'"' => quoted = !quoted,
-                b']' if !quoted => break,
-                _ => {}
-            }
+    while text.get(at..)?.starts_with('[') {
+        let end = at + element_end(&text[at..]);
+        if text.as_bytes().get(end - 1) != Some(&b']') {
+            return None;
         }
-        at += 1;
+        at = end;
     }
     (at > 0).then_some(at)
 }
@@ -181,12 +175,11 @@ fn structured_end(text: &str) -> Option<usize> {
 /// Attributes `id.key` of structured data; `\"`, `\\` and `\]` are unescaped, any other backslash stays.
 fn structured_data(text: &str, draft: &mut Draft<'_>) {
     let mut rest = text;
-    while let Some(element) = rest.strip_prefix('[') {
-        let Some(end) = structured_end(rest).map(|_| element_end(rest)) else { return };
+    while rest.starts_with('[') {
+        let end = element_end(rest);
         let inside = rest.get(1..end - 1).unwrap_or_default();
         rest = rest.get(end..).unwrap_or_default();
         let (id, mut pairs) = inside.split_once(' ').unwrap_or((inside, ""));
-        let _ = element;
         while let Some((key, after)) = pairs.split_once("=\"") {
             let (mut value, mut escaped, mut length) = (String::new(), false, after.len());
             for (at, letter) in after.char_indices() {
@@ -248,7 +241,13 @@ fn rfc3164(text: &str) -> Option<Header<'_>> {
     if tag.is_empty() && priority.is_none() {
         return None;
     }
-    // A stamp with its date first is in front of many other forms: only a tag with its process or colon tells syslog's.
+    // Words and a colon stand behind many other stamps, too: behind one with its date first only a process id, or a program
+    // that has none, tells a tag.
+    let is_told = !process.is_empty() || matches!(tag, "kernel" | "rsyslogd" | "systemd" | "sudo" | "su" | "sshd");
+    let is_bsd = text.starts_with(|first: char| first.is_ascii_uppercase());
+    if priority.is_none() && !is_bsd && !is_told {
+        return None;
+    }
     let message = rest.get(start..)?;
     Some(Header { priority, stamp: Some(stamp), host, tag, process, message, ..Header::default() })
 }

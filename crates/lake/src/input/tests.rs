@@ -14,6 +14,7 @@ fn lines(bytes: &[u8]) -> (Vec<String>, Option<io::ErrorKind>) {
             Line::Text(text, None) => text.into_owned(),
             Line::Text(text, Some(encoding)) => format!("[{encoding}] {text}"),
             Line::Binary(bytes) => format!("[binary {}]", bytes.len()),
+            Line::Cut(bytes) => format!("[cut {}]", bytes.len()),
             Line::Piece { bytes, ends } => format!("[piece {} {ends}]", bytes.len()),
         });
     }
@@ -44,7 +45,8 @@ fn lines_before_the_end_of_a_truncated_gzip_are_read() {
     let (found, failure) = lines(&whole[..whole.len() - 10]);
     assert_eq!(failure, Some(io::ErrorKind::UnexpectedEof));
     assert!(found.len() > 19_000, "{} lines", found.len());
-    assert!(found.iter().take(19_000).all(|line| line == "one" || line == "two"));
+    let last = found.len() - 1;
+    assert!(found.iter().take(last).all(|line| line == "one" || line == "two"));
 }
 
 #[test]
