@@ -258,17 +258,23 @@ impl ResultsWriter {
 
     fn into_response(self) -> Response {
         let status = self.status();
-        let Self { accepted, rejected, failed, results } = self;
-        let mut body =
-            format!(r#"{{"accepted":{accepted},"rejected":{rejected},"failed":{failed},"results":["#).into_bytes();
-        body.extend_from_slice(&results);
-        body.extend_from_slice(b"]}");
-        let mut response = (status, [(CONTENT_TYPE, HeaderValue::from_static(media::JSON))], body).into_response();
-        if failed > 0 {
+        let mut response = counted(status, [self.accepted, self.rejected, self.failed], "results", &self.results);
+        if self.failed > 0 {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_FAILURE.into());
         }
         response
     }
+}
+
+/// An answer with the numbers accepted, rejected and failed, and a list of JSON that says more.
+pub(crate) fn counted(status: StatusCode, counts: [usize; 3], name: &str, list: &[u8]) -> Response {
+    let [accepted, rejected, failed] = counts;
+    let mut body = Vec::with_capacity(list.len() + 96);
+    let start = format!(r#"{{"accepted":{accepted},"rejected":{rejected},"failed":{failed},"{name}":["#);
+    body.extend_from_slice(start.as_bytes());
+    body.extend_from_slice(list);
+    body.extend_from_slice(b"]}");
+    (status, [(CONTENT_TYPE, HeaderValue::from_static(media::JSON))], body).into_response()
 }
 
 fn write_unaccepted(out: &mut Vec<u8>, id: Option<&str>, status: &'static str, problem: &Problem) {

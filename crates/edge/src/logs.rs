@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use axum::extract::Query;
-use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::Response;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderName, StatusCode, Uri};
 use millrace_domain::json::write_string;
 use millrace_domain::lenient_json::{Elements, Kind, Pairs, Value};
 use millrace_domain::{Envelope, EventId, event};
@@ -16,6 +16,7 @@ use millrace_domain::{Envelope, EventId, event};
 use serde::Serialize;
 
 use crate::accept::{RequestContext, SOURCE};
+use crate::batch::counted;
 use crate::deadline::Deadline;
 use crate::memory_budget::Portion;
 #[cfg(feature = "openapi")]
@@ -305,12 +306,7 @@ impl Outcome {
 
     fn into_response(self) -> Response {
         let status = self.status();
-        let Self { accepted, rejected, failed, errors } = self;
-        let mut body =
-            format!(r#"{{"accepted":{accepted},"rejected":{rejected},"failed":{failed},"errors":["#).into_bytes();
-        body.extend_from_slice(&errors);
-        body.extend_from_slice(b"]}");
-        let mut response = (status, [(CONTENT_TYPE, HeaderValue::from_static(media::JSON))], body).into_response();
+        let mut response = counted(status, [self.accepted, self.rejected, self.failed], "errors", &self.errors);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_FAILURE.into());
         }

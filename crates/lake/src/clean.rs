@@ -414,7 +414,7 @@ impl<'s> Cleaner<'s> {
         let Some(pending) = self.pending.get(index) else { return false };
         let format = &self.formats[pending.format];
         has_room(pending, text)
-            && (format.is_open(&pending.open)
+            && (format.is_open(pending.open)
                 || format.continuation(&pending.text, text).is_some()
                 || format.joins() != Joins::Nothing && exception::continues(&pending.text, text))
     }

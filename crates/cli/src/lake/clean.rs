@@ -209,11 +209,11 @@ fn open(path: &Path, args: &Args) -> io::Result<(Box<dyn Read>, Source)> {
     if !metadata.is_file() {
         // A pipe has a name, and something else in it each time.
         let now = SystemTime::now();
-        let identity = format!("{path:?} {}", unix_nanoseconds(now));
+        let identity = format!("{} {}", path.display(), unix_nanoseconds(now));
         return Ok((Box::new(file), source(path.display().to_string(), identity, now)));
     }
-    // Names that are no UTF-8 differ in what `Debug` escapes.
-    let mut identity = format!("{:?}", path.canonicalize()?);
+    // Names that are no UTF-8 are to differ as well.
+    let mut identity = path.canonicalize()?.as_os_str().as_encoded_bytes().escape_ascii().to_string();
     // After a rotation another file has the name. A file that cannot be read is told when it is cleaned.
     let hash = millrace_lake::first_line_hash(BufReader::new(File::open(path)?)).unwrap_or_default();
     let _ = write!(identity, " {hash:016x}");

@@ -43,7 +43,7 @@ impl Format for JavaUtilLogging {
         Joins::Everything
     }
 
-    fn is_open(&self, record: &Open) -> bool {
+    fn is_open(&self, record: Open) -> bool {
         record.lines == 1
     }
 }

@@ -51,7 +51,7 @@ impl Format for Logfmt {
         Joins::Traces
     }
 
-    fn is_open(&self, record: &Open) -> bool {
+    fn is_open(&self, record: Open) -> bool {
         record.in_quotes
     }
 

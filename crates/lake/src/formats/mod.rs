@@ -89,7 +89,7 @@ pub(crate) trait Format {
     }
 
     /// Whether a record so far is open: its next line belongs to it whatever it is.
-    fn is_open(&self, _record: &Open) -> bool {
+    fn is_open(&self, _record: Open) -> bool {
         false
     }
 
