@@ -241,23 +241,20 @@ impl<'s> Cleaner<'s> {
                 self.report.lines += 1;
             }
             let number = self.report.lines;
-            match line {
-                Line::Text(text, encoding) => self.line(&text, encoding, number),
-                Line::Binary(bytes) => {
-                    self.report.quarantined += 1;
-                    sink.quarantine(Quarantined { line: number, offset, reason: Reason::NotText, bytes }, self.source)?;
+            let (reason, bytes) = match line {
+                Line::Text(ref text, encoding) => {
+                    self.line(text, encoding, number);
+                    (None, &[][..])
                 }
-                Line::Cut(bytes) => {
-                    self.report.quarantined += 1;
-                    sink.quarantine(Quarantined { line: number, offset, reason: Reason::Cut, bytes }, self.source)?;
-                }
-                Line::Piece { bytes, ends } => {
-                    if !in_long_line {
-                        self.report.quarantined += 1;
-                    }
-                    in_long_line = !ends;
-                    sink.quarantine(Quarantined { line: number, offset, reason: Reason::TooLong, bytes }, self.source)?;
-                }
+                Line::Binary(bytes) => (Some(Reason::NotText), bytes),
+                Line::Cut(bytes) => (Some(Reason::Cut), bytes),
+                Line::Piece { bytes, .. } => (Some(Reason::TooLong), bytes),
+            };
+            if let Some(reason) = reason {
+                // The pieces of a line are one line.
+                self.report.quarantined += u64::from(!in_long_line);
+                in_long_line = matches!(line, Line::Piece { ends: false, .. });
+                sink.quarantine(Quarantined { line: number, offset, reason, bytes }, self.source)?;
             }
             if self.batch.bytes() >= BATCH_BYTES || self.batch.len() >= BATCH_ROWS {
                 self.hand_over(sink)?;
@@ -350,7 +347,7 @@ impl<'s> Cleaner<'s> {
             self.close(pending);
         }
         let format = format.unwrap_or(self.formats.len() - 1);
-        let pending = Pending {
+        let mut pending = Pending {
             text: text.to_owned(),
             meta: logical.meta.cloned(),
             encoding: logical.encoding,
@@ -360,7 +357,6 @@ impl<'s> Cleaner<'s> {
             open: Open::default(),
             blank: 0,
         };
-        let mut pending = pending;
         pending.open.take(text);
         if self.formats[format].joins() == Joins::Nothing {
             return self.close(pending);
