@@ -4,10 +4,17 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use crate::parquet::{Files, OutputFile};
+
+/// Start of the names of files that are being written.
+const UNFINISHED: &str = ".writing-";
+
+/// An unfinished file that was not written to for so long is a killed run's.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_hours(24);
 
 /// A lake in a folder. A file appears whole: it is written beside its place and renamed.
 #[derive(Debug, Clone)]
@@ -24,7 +31,7 @@ impl Folder {
 
 impl Folder {
     /// Removes files of the same names as these that are not among them: an earlier run of a source may have put rows into
-    /// other hours, such as those without a time of their own.
+    /// other hours, such as those without a time of their own. What a killed run left unfinished goes, too.
     ///
     /// # Errors
     ///
@@ -36,6 +43,11 @@ impl Folder {
             for hour in folders(&day)? {
                 for entry in fs::read_dir(&hour).map_err(|error| named(&hour, &error))? {
                     let path = entry?.path();
+                    if is_left_behind(&path) {
+                        // Another run may remove it at the same time.
+                        let _ = fs::remove_file(&path);
+                        continue;
+                    }
                     let Some(relative) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) else { continue };
                     if source_part(relative).is_some_and(|name| names.contains(name)) && !written.contains(relative) {
                         fs::remove_file(&path).map_err(|error| named(&path, &error))?;
@@ -45,6 +57,14 @@ impl Folder {
         }
         Ok(())
     }
+}
+
+/// Whether a file is one that nobody has written to for long.
+fn is_left_behind(path: &Path) -> bool {
+    let is_unfinished =
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(UNFINISHED));
+    let age = || fs::metadata(path).and_then(|file| file.modified()).ok()?.elapsed().ok();
+    is_unfinished && age().is_some_and(|age| age > LEFT_BEHIND_AFTER)
 }
 
 /// What of a file's path names its source: `NAME` in `NAME-PART.parquet`.
@@ -77,7 +97,7 @@ impl Files for Folder {
         fs::create_dir_all(folder).map_err(|error| named(folder, &error))?;
         // Readers of tables pass over names that begin with a dot.
         let file =
-            tempfile::Builder::new().prefix(".writing-").tempfile_in(folder).map_err(|error| named(folder, &error))?;
+            tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(|error| named(folder, &error))?;
         Ok(Box::new(LocalFile { file, path }))
     }
 }

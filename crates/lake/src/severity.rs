@@ -54,7 +54,7 @@ impl Severity {
             b"INFO" | b"INF" | b"INFORMATION" | b"INFORMATIONAL" | b"LOG" | b"HTTP" => Self::INFO,
             b"NOTICE" | b"SUCCESS" | b"STATEMENT" | b"NOTE" => Self::NOTICE,
             b"WARN" | b"WARNING" | b"WRN" | b"WRNG" => Self::WARN,
-            b"ERROR" | b"ERRO" | b"ERR" | b"SEVERE" | b"FAILURE" => Self::ERROR,
+            b"ERROR" | b"ERRO" | b"ERR" | b"SEVERE" | b"FAILURE" | b"FAIL" => Self::ERROR,
             b"CRITICAL" | b"CRIT" | b"FATAL" | b"FATA" | b"FTL" | b"PANIC" | b"DPANIC" | b"EMERG" | b"EMERGENCY"
             | b"PNC" => Self::FATAL,
             b"ALERT" => Self::ALERT,

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::builder::NonEmptyStringValueParser;
@@ -36,6 +36,9 @@ files again. docs/lake.md lists the formats, and what becomes of each line.";
 
 /// Bytes read from a file at once.
 const BLOCK: usize = 256 * 1024;
+
+/// How long the threads have to end after a signal.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What stands for standard input.
 const STDIN: &str = "-";
@@ -93,8 +96,18 @@ struct Outcome {
 }
 
 pub(super) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
-    let shutdown = shutdown.clone();
-    tokio::task::spawn_blocking(move || clean(&args, &shutdown)).await?
+    let stopped = shutdown.clone();
+    let work = tokio::task::spawn_blocking(move || clean(&args, &stopped));
+    tokio::pin!(work);
+    tokio::select! {
+        outcome = &mut work => return outcome?,
+        () = shutdown.cancelled() => {}
+    }
+    // A thread that waits for standard input sees no signal.
+    match tokio::time::timeout(STOP_TIMEOUT, work).await {
+        Ok(outcome) => outcome?,
+        Err(_) => anyhow::bail!("stopped by a signal: no rows are written of what was being read"),
+    }
 }
 
 fn clean(args: &Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {

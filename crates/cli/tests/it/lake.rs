@@ -99,3 +99,25 @@ async fn a_pipe_that_has_a_name_is_read() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains(": 1 rows\n"));
 }
+
+/// Standard input that gives nothing more.
+#[tokio::test]
+async fn a_signal_ends_it_while_it_waits_for_input() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, b"a line\nhalf a li").unwrap();
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_millrace"))
+        .args(["lake", "clean", "-", "--out"])
+        .arg(tempfile::tempdir().unwrap().path())
+        .stdin(reader)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id().unwrap().to_string();
+    // Its handler of signals is there once it has read.
+    let unread = || rustix::io::ioctl_fionread(&writer).is_ok_and(|unread| unread > 0);
+    let timeout = std::time::Duration::from_secs(20);
+    millrace_testkit::eventually(timeout, "its input is read", async || (!unread()).then_some(())).await;
+    std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    let status = tokio::time::timeout(timeout, child.wait()).await.expect("it ends").unwrap();
+    assert_eq!(status.code(), Some(1));
+}

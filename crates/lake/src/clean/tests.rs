@@ -187,6 +187,29 @@ fn lines_of_one_form_are_not_taken_for_another() {
     }
 }
 
+/// Forms that products' documentation shows.
+#[test]
+fn lines_of_products_are_read_by_their_patterns() {
+    for (line, expected) in [
+        ("[12:00:03 WRN] Disk low", "serilog | 13 | - | Disk low"),
+        ("[2026-11-28 12:00:00] production.ERROR: Undefined", "monolog | 17 | - | Undefined"),
+        ("[28-Nov-2026 12:00:00] NOTICE: ready", "php-fpm | 10 | - | ready"),
+        ("[2026-11-28 12:00:00,123: INFO/MainProcess] celery@h ready.", "celery | 9 | - | celery@h ready."),
+        ("[2026-11-28T12:00:00,123][INFO ][o.e.n.Node               ] [n1] started", "elasticsearch | 9 | - | started"),
+        ("[2026-11-28 12:00:00.123][1][critical][main] [source/server/server.cc:1] error", "envoy | 21 | - | error"),
+        ("I, [2026-11-28T12:00:00.123456 #77]  INFO -- : Started GET", "ruby | 9 | - | Started GET"),
+        ("2026-11-28T12:00:00.123456Z 0 [Warning] [MY-010055] [Server] IP address", "mysql | 13 | - | IP address"),
+        ("2026-11-28 12:00:00 UTC | CORE | INFO | (pkg/x.go:1 in f) | Done", "datadog | 9 | - | Done"),
+        ("2026-11-28 12:00:00.000+0000 [id=1]\tINFO\thudson.WebAppMain#init: up", "jenkins | 9 | - | up"),
+        ("2026-11-28T12:00:00.123Z\tinfo\tproxy ready", "zap | 9 | - | proxy ready"),
+        ("[28/Nov/2026 12:00:00] \"GET / HTTP/1.1\" 200 5", "django | - | - | GET / HTTP/1.1"),
+        ("INFO  [main] 2026-11-28 12:00:00,123 Server.java:12 - Starting", "cassandra | 9 | - | Starting"),
+    ] {
+        let (_, kept) = cleaned(line.as_bytes());
+        assert_eq!(kept.rows, [expected], "{line}");
+    }
+}
+
 #[test]
 fn a_line_with_a_time_of_its_own_is_not_joined() {
     let (report, kept) = cleaned(b"2026-11-28 12:00:01,000 INFO x.Y: one\n[pool-1] (2026-11-28 12:00:02) two\nthree\n");

@@ -148,16 +148,19 @@ fn request_line(request: &str, draft: &mut Draft<'_>) {
 
 impl Format for Servers {
     fn names(&self) -> Vec<&'static str> {
-        vec!["uvicorn", "hypercorn", "granian", "morgan"]
+        vec!["uvicorn", "hypercorn", "granian", "django", "morgan"]
     }
 
     fn read(&mut self, text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
         match text.as_bytes().first()? {
             b'I' => uvicorn(text, draft),
-            b'[' => hypercorn(text, draft).or_else(|| {
-                draft.reset(text);
-                granian(text, draft)
-            }),
+            b'[' => {
+                let forms: [fn(&str, &mut Draft<'_>) -> Option<&'static str>; 3] = [hypercorn, granian, django];
+                forms.into_iter().find_map(|form| {
+                    draft.reset(text);
+                    form(text, draft)
+                })
+            }
             _ => morgan(text, draft),
         }
     }
@@ -204,6 +207,20 @@ fn granian(text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
     draft.attribute("client", Some(client));
     request_line(request, draft);
     Some("granian")
+}
+
+/// `[28/Nov/2026 12:00:00] "GET / HTTP/1.1" 200 5`.
+fn django(text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
+    let (stamp, length) = Stamp::read(text.get(1..)?)?;
+    let rest = text.get(1 + length..)?.strip_prefix("] ")?;
+    let (request, rest) = quoted(rest)?;
+    let (status, bytes) = rest.trim_start().split_once(' ')?;
+    draft.status(status).then_some(())?;
+    draft.stamp(stamp);
+    draft.body(request);
+    request_line(request, draft);
+    draft.known("bytes", bytes.trim());
+    Some("django")
 }
 
 /// morgan's `tiny`, `dev` and `short`, which have no time: `GET /p 200 5 - 1.805 ms`, `GET /p 200 1.805 ms - 5` and

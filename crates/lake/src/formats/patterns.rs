@@ -37,8 +37,22 @@ const SPECIFIC: &[(&str, &str)] = &[
     ("loguru", "{time} | {level} | {logger} - {message}"),
     ("env_logger", "[{time} {level} {target}] {message}"),
     ("flexi_logger", "[{time}] {level} [{target}] {caller}: {message}"),
+    ("serilog", "[{time} {level}] {message}"),
+    ("monolog", "[{time}] {channel}.{level}: {message}"),
+    ("php-fpm", "[{time}] {level}: {message}"),
+    ("celery", "[{time}: {level}/{process}] {message}"),
+    ("elasticsearch", "[{time}][{level}][{logger}] [{node}] {message}"),
+    ("elasticsearch", "[{time}][{level}][{logger}] {message}"),
+    ("envoy", "[{time}][{thread#}][{level}][{logger}] [{caller}] {message}"),
+    ("envoy", "[{time}][{thread#}][{level}][{logger}] {message}"),
+    ("ruby", "{letter}, [{time} #{pid#}] {level} -- {program*}: {message}"),
+    ("mysql", "{time} {thread#} [{level}] [{code}] [{subsystem}] {message}"),
+    ("mysql", "{time} {thread#} [{level}] {message}"),
+    ("datadog", "{time} | {process*} | {level} | ({caller*}) | {message}"),
+    ("jenkins", "{time} [id={id#}]\t{level}\t{logger}: {message}"),
     ("zap", "{time}\t{level}\t{caller}\t{message}"),
     ("zap", "{time}\t{level}\t{logger}\t{caller}\t{message}"),
+    ("zap", "{time}\t{level}\t{message}"),
     ("lambda", "{time}\t{request_id}\t{level}\t{message}"),
     ("lambda", "[{level}]\t{time}\t{request_id*}\t{message}"),
     ("redis", "{pid#}:{role} {time} {mark} {message}"),
@@ -238,7 +252,10 @@ impl Format for Pattern {
                     let (word, after) = rest.split_at_checked(length)?;
                     // Words of a sentence are no levels: `error: …` of a compiler is.
                     let severity = Severity::from_word(word)?;
-                    let cased = word.bytes().all(|byte| !byte.is_ascii_lowercase())
+                    // `Warning` in brackets is one.
+                    let in_brackets = index > 0 && matches!(self.parts.get(index - 1), Some(Part::Literal("[")));
+                    let cased = in_brackets
+                        || word.bytes().all(|byte| !byte.is_ascii_lowercase())
                         || word.bytes().all(|byte| !byte.is_ascii_uppercase());
                     if !cased {
                         return None;
