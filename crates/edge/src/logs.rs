@@ -11,7 +11,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, StatusCode, Uri};
 use millrace_domain::json::write_string;
 use millrace_domain::lenient_json::{Elements, Kind, Pairs, Value};
-use millrace_domain::{Envelope, EventId, event};
+use millrace_domain::{Envelope, EventId, check_key, event};
 #[cfg(feature = "openapi")]
 use serde::Serialize;
 
@@ -222,6 +222,8 @@ fn service<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Cow<'a, str>, Proble
     if service.len() > SERVICE_LIMIT {
         return Err(Problem::malformed(format!("the service's name is longer than {SERVICE_LIMIT} bytes")));
     }
+    // A key as others are: two services that look the same would be two.
+    check_key(&service).map_err(|error| Problem::malformed(format!("the service's name {error}")))?;
     Ok(service)
 }
 

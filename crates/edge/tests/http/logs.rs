@@ -102,6 +102,7 @@ async fn the_service_is_named_by_query_or_header() {
     }
     let long = format!("/logs?service={}", "x".repeat(256));
     refused(&host.post_as(LINES, &long, "line").await, 400, "longer than 255 bytes");
+    refused(&host.post_as(LINES, "/logs?service=a%00", "line").await, 400, "must not hold U+0000");
 }
 
 #[tokio::test]
