@@ -18,6 +18,7 @@ mod media;
 mod memory_budget;
 mod observe;
 mod openapi;
+mod otlp;
 mod problem;
 mod routes;
 mod sink;

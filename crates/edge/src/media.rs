@@ -83,6 +83,18 @@ pub(crate) fn require_json_or_form(headers: &HeaderMap) -> Result<Body, Problem>
     }
 }
 
+/// Accepts OTLP; whether it is in JSON.
+pub(crate) fn require_otlp(headers: &HeaderMap) -> Result<bool, Problem> {
+    match of(headers)? {
+        None => Ok(true),
+        Some(media) => match media.essence.as_str() {
+            JSON => Ok(true),
+            PROTOBUF => Ok(false),
+            _ => Err(media.unsupported("application/x-protobuf, application/json")),
+        },
+    }
+}
+
 /// Accepts log lines: newline-delimited JSON, JSON, plain text. Whether a body that begins with a bracket is an array.
 pub(crate) fn require_logs(headers: &HeaderMap) -> Result<bool, Problem> {
     match of(headers)? {
@@ -103,6 +115,8 @@ impl MediaType {
 
 /// The media type of JSON (RFC 8259).
 pub(crate) const JSON: &str = "application/json";
+/// The media type of protobuf, as OTLP names it.
+pub(crate) const PROTOBUF: &str = "application/x-protobuf";
 /// The media type of HTML forms.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 /// The media type of one CloudEvent.

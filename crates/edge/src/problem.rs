@@ -129,6 +129,11 @@ impl Problem {
         self
     }
 
+    /// What went wrong.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.status

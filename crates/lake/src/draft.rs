@@ -95,6 +95,20 @@ impl<'b> Draft<'b> {
         self.row.severity_text = self.keep(text);
     }
 
+    /// Sets the severity's number alone.
+    pub(crate) fn severity_number(&mut self, severity: Severity) {
+        self.row.severity = severity.number();
+    }
+
+    /// Sets when the record was taken, which is its time where it has none.
+    pub(crate) fn observed(&mut self, stamp: Stamp) {
+        let Some((observed, _)) = stamp.resolve(self.defaults) else { return };
+        self.row.observed = observed;
+        if !self.has_time() {
+            self.row.time = observed;
+        }
+    }
+
     pub(crate) fn has_severity(&self) -> bool {
         self.row.severity_text.is_some()
     }

@@ -79,6 +79,7 @@ fn guarded(operation: &mut Operation) {
         crate::routes::login::see,
         crate::routes::events::take,
         crate::routes::logs::take,
+        crate::routes::otlp::take,
         crate::routes::stored::event,
         crate::routes::stored::notification,
         crate::routes::status::get,

@@ -6,6 +6,7 @@ pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod notification;
 pub(crate) mod order;
+pub(crate) mod otlp;
 pub(crate) mod registered;
 pub(crate) mod status;
 pub(crate) mod stored;
@@ -28,7 +29,7 @@ pub(crate) struct Route {
     pub(crate) needs: Needs,
 }
 
-pub(crate) fn all() -> [Route; 12] {
+pub(crate) fn all() -> [Route; 13] {
     let read = |path, handler, needs| Route { method: "GET", path, handler, needs };
     let write = |path, handler, needs| Route { method: "POST", path, handler, needs };
     [
@@ -38,6 +39,7 @@ pub(crate) fn all() -> [Route; 12] {
         write("/orders", post(order::place), Needs::Scope("orders.write")),
         write("/user-login", post(login::see), Needs::Scope("user-login.write")),
         write("/logs", post(logs::take), Needs::Scope("raw-logs.write")),
+        write("/v1/logs", post(otlp::take), Needs::Scope("raw-logs.write")),
         // Its events go to several topics.
         write("/events", post(events::take), Needs::Credential),
         read("/events/{id}", get(stored::event), Needs::Scope("events.read")),

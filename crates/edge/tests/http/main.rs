@@ -13,5 +13,6 @@ mod keys;
 mod logs;
 mod malformed;
 mod openapi;
+mod otlp;
 mod routes;
 mod stored;

@@ -163,6 +163,40 @@ fn a_line_that_was_cut_is_quarantined() {
     assert_eq!(kept.quarantined, [(3, "cut_short", 12)]);
 }
 
+/// What `POST /v1/logs` makes of a record.
+#[test]
+fn a_record_of_otlp_is_read_into_its_columns() {
+    struct One(Option<serde_json::Value>);
+    impl Sink for One {
+        fn rows(&mut self, batch: &Batch, source: &Source) -> io::Result<()> {
+            self.0 = batch.views(&source.name).next().map(|row| serde_json::to_value(row).expect("JSON"));
+            Ok(())
+        }
+        fn quarantine(&mut self, _: Quarantined<'_>, _: &Source) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let record = r#"{"time":"2026-01-31T12:00:00.123456789Z","observed_time":"2026-01-31T12:00:01Z","severity_number":14,"severity_text":"WARN2","body":{"a":1},"attributes":{"order":"o1","exception.type":"E","exception.message":"m","http.response.status_code":503},"trace_id":"000102030405060708090a0b0c0d0e0f","span_id":"0102030405060708","flags":1,"scope":{"name":"app.pay","version":"1"},"resource":{"service.name":"checkout","host.name":"h"}}"#;
+    let mut one = One(None);
+    clean(record.as_bytes(), &source(), &mut one).expect("it is read");
+    let row = one.0.expect("a row");
+    let expected = serde_json::json!({
+        "format": "otlp", "time": "2026-01-31T12:00:00.123456789Z", "time_source": "record", "observed_time": "2026-01-31T12:00:01Z",
+        "severity_number": 14, "severity_text": "WARN2", "body": "{\"a\":1}", "service": "checkout", "status": 503,
+        "trace_id": "000102030405060708090a0b0c0d0e0f", "span_id": "0102030405060708", "exception_type": "E", "exception_message": "m",
+        "attributes": {"order": "o1", "flags": "1", "scope.name": "app.pay", "scope.version": "1", "resource.host.name": "h"},
+    });
+    for (name, value) in expected.as_object().expect("an object") {
+        assert_eq!(&row[name], value, "{name}");
+    }
+    // Without a time of its own, when it was observed.
+    let mut one = One(None);
+    clean(br#"{"observed_time":"2026-01-31T12:00:01Z","body":"x","resource":{}}"#.as_slice(), &source(), &mut one)
+        .expect("it is read");
+    let row = one.0.expect("a row");
+    assert_eq!((&row["time"], &row["time_source"]), (&"2026-01-31T12:00:01Z".into(), &"observed".into()));
+}
+
 /// Lines that were seen to be misread.
 #[test]
 fn lines_of_one_form_are_not_taken_for_another() {

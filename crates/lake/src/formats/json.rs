@@ -638,6 +638,7 @@ impl Line<'_, '_> {
         match self.dialect.name {
             "logback" => self.logback(pairs, text),
             "loguru" => self.loguru(pairs, text),
+            "otlp" => self.otlp(pairs, text),
             "postgresql" => {
                 if let Some(milliseconds) = self.draft.body_text().and_then(super::postgres::duration) {
                     self.draft.duration(milliseconds);
@@ -679,6 +680,31 @@ impl Line<'_, '_> {
             let time = milliseconds.div_euclid(1_000).checked_mul(1_000_000_000);
             if let Some(time) = time.and_then(|time| time.checked_add(nanoseconds)) {
                 self.draft.unix(time);
+            }
+        }
+    }
+
+    /// A record of OTLP, as the edge writes it.
+    fn otlp(&mut self, pairs: &Pairs, text: &str) {
+        let observed = pairs.get(text, "observed_time").and_then(|value| Stamp::read_all(value.raw));
+        if let Some(observed) = observed {
+            self.draft.observed(observed);
+        }
+        let number = pairs.get(text, "severity_number").and_then(|value| value.raw.parse().ok());
+        if let Some(severity) = number.and_then(Severity::from_number) {
+            self.draft.severity_number(severity);
+        }
+        for prefix in ["resource", "scope"] {
+            let Some(object) = pairs.get(text, prefix) else { continue };
+            let mut members = Pairs::default();
+            if !members.read(object.raw) {
+                continue;
+            }
+            for pair in members.iter(object.raw) {
+                match (pair.key, pair.value.is_string()) {
+                    ("service.name", true) => self.draft.service(&pair.value.text()),
+                    _ => self.attribute(&format!("{prefix}.{}", pair.key), pair.value),
+                }
             }
         }
     }

@@ -45,6 +45,7 @@ const ANY: Dialect = Dialect {
 
 /// The first that fits is taken.
 pub(super) static DIALECTS: &[Dialect] = &[
+    Dialect { name: "otlp", marks: &["observed_time", "resource"], keys: OTLP, ..ANY },
     Dialect {
         name: "logback",
         marks: &["sequenceNumber", "timestamp", "nanoseconds", "threadName"],
@@ -100,6 +101,15 @@ pub(super) static DIALECTS: &[Dialect] = &[
 
 const LOGBACK: &[(&str, &str)] =
     &[("nanoseconds", "part"), ("arguments", "part"), ("kvpList", "container"), ("sequenceNumber", "attribute")];
+
+/// What the edge makes of a record of OTLP.
+const OTLP: &[(&str, &str)] = &[
+    ("observed_time", "part"),
+    ("severity_number", "part"),
+    ("scope", "part"),
+    ("resource", "part"),
+    ("attributes", "container"),
+];
 
 const ELIOT: &[(&str, &str)] = &[("exception", "type"), ("reason", "reason")];
 
