@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::batch::{Batch, Row};
 use crate::dedupe::{RecentIds, id_of};
-use crate::draft::Draft;
+use crate::draft::{Aside, Draft};
 use crate::exception;
 use crate::formats::wrap::{self, Meta};
 use crate::formats::{Format, Joins, Open, registry};
@@ -170,6 +170,8 @@ struct Pending {
     line: u64,
     lines: u32,
     open: Open,
+    /// The row as it was read when its first line was told: it counts if no further line comes.
+    read: Option<(Aside, &'static str)>,
     /// Blank lines since its last line: they belong to it if it goes on.
     blank: u32,
 }
@@ -275,6 +277,9 @@ impl<'s> Cleaner<'s> {
             sink.rows(&self.batch, self.source)?;
         }
         self.batch.clear();
+        for pending in &mut self.pending {
+            pending.read = None;
+        }
         Ok(())
     }
 
@@ -338,7 +343,7 @@ impl<'s> Cleaner<'s> {
         {
             return self.join(index, logical);
         }
-        let format = self.begins(logical);
+        let (format, read) = self.begins(logical).map_or((None, None), |(format, read)| (Some(format), Some(read)));
         if let Some(index) = open {
             if format.is_none() && self.takes_unknown(index, text) {
                 return self.join(index, logical);
@@ -355,6 +360,8 @@ impl<'s> Cleaner<'s> {
             line: logical.line,
             lines: logical.lines,
             open: Open::default(),
+            // What the wrapping says is appended to a row while it is read.
+            read: read.filter(|_| logical.meta.is_none() && logical.encoding.is_none()),
             blank: 0,
         };
         pending.open.take(text);
@@ -437,34 +444,45 @@ impl<'s> Cleaner<'s> {
         pending.text.push('\n');
         pending.text.push_str(&added);
         pending.open.take(&added);
+        pending.read = None;
         pending.lines += logical.lines + pending.blank;
         pending.blank = 0;
     }
 
-    /// The format whose records begin with this line; the plain one reads any and does not count.
-    fn begins(&mut self, logical: &Logical<'_>) -> Option<usize> {
+    /// The format whose records begin with this line, and the row; the plain format reads any line and does not count.
+    fn begins(&mut self, logical: &Logical<'_>) -> Option<(usize, (Aside, &'static str))> {
         let mut draft = Draft::new(&mut self.batch, logical.text, defaults(self.source, logical.meta));
         let last = self.formats.len() - 1;
         let order = std::iter::once(self.remembered).chain(0..last).filter(|&index| index != last);
         let mut found = None;
         for index in order {
-            if self.formats[index].read(logical.text, &mut draft).is_some() {
-                found = Some(index);
+            if let Some(name) = self.formats[index].read(logical.text, &mut draft) {
+                found = Some((index, name));
                 break;
             }
             draft.reset(logical.text);
         }
-        draft.discard();
-        if let Some(index) = found.filter(|&index| !self.formats[index].is_general()) {
+        let Some((index, name)) = found else {
+            draft.discard();
+            return None;
+        };
+        let read = draft.aside();
+        if !self.formats[index].is_general() {
             self.remembered = index;
         }
-        found
+        Some((index, (read, name)))
     }
 
     /// Makes a row of a record that is complete.
     fn close(&mut self, pending: Pending) {
         self.report.blank += u64::from(pending.blank);
-        let Pending { text, meta, encoding, format, line, lines, .. } = pending;
+        let Pending { text, meta, encoding, format, line, lines, read, .. } = pending;
+        if let Some((aside, name)) = read {
+            let draft = Draft::resume(&mut self.batch, aside);
+            let record = Record { meta: None, encoding: None, format: name, text: &text, line, lines };
+            let row = finish(draft, &record, self.source, &mut self.ids, &mut self.scratch);
+            return self.count(row, name, lines);
+        }
         let mut draft = Draft::new(&mut self.batch, &text, defaults(self.source, meta.as_ref()));
         let name = if let Some(name) = self.formats[format].read(&text, &mut draft) {
             name

@@ -20,6 +20,16 @@ pub(crate) struct Draft<'b> {
     whole: Text,
     address: usize,
     length: usize,
+    /// The end of the attributes of a row that was put aside: others were appended since.
+    attributes_end: Option<u32>,
+}
+
+/// A row that was read and put aside: its texts and attributes stay in the batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Aside {
+    row: Row,
+    whole: Text,
+    defaults: Defaults,
 }
 
 impl<'b> Draft<'b> {
@@ -49,7 +59,29 @@ impl<'b> Draft<'b> {
             exception_stacktrace: Text::NONE,
             attributes: (attributes, attributes),
         };
-        Self { batch, row, defaults, start, whole, address: text.as_ptr() as usize, length: text.len() }
+        Self {
+            batch,
+            row,
+            defaults,
+            start,
+            whole,
+            address: text.as_ptr() as usize,
+            length: text.len(),
+            attributes_end: None,
+        }
+    }
+
+    /// Puts the row aside.
+    pub(crate) fn aside(mut self) -> Aside {
+        self.row.attributes.1 = self.batch.attribute_count();
+        Aside { row: self.row, whole: self.whole, defaults: self.defaults }
+    }
+
+    /// Goes on with a row that was put aside; no attribute may be appended to it.
+    pub(crate) fn resume(batch: &'b mut Batch, aside: Aside) -> Self {
+        let Aside { row, whole, defaults } = aside;
+        let start = batch.mark();
+        Self { batch, row, defaults, start, whole, address: 0, length: 0, attributes_end: Some(row.attributes.1) }
     }
 
     /// Keeps the row's text; a part of the record's text costs nothing.
@@ -281,7 +313,7 @@ impl<'b> Draft<'b> {
         self.row.format = format;
         self.row.line = line;
         self.row.lines = lines;
-        self.row.attributes.1 = self.batch.attribute_count();
+        self.row.attributes.1 = self.attributes_end.unwrap_or_else(|| self.batch.attribute_count());
         if !self.has_unique_names() {
             self.number_names();
         }
