@@ -23,7 +23,7 @@ use crate::sink::{Ack, EventRecord, SinkError};
 use crate::{Edge, idempotency, media};
 
 /// `ce_source` of events sent to an event type's own route.
-pub(crate) const SOURCE: &str = "/millrace/edge";
+const SOURCE: &str = "/millrace/edge";
 
 /// An event acknowledged by all in-sync replicas.
 #[derive(Debug, Clone, Serialize)]
@@ -103,32 +103,15 @@ impl Edge {
         drop(document);
         let id = id.unwrap_or_else(EventId::random);
         let key = key.text(&id);
-        let (span, traceparent) = context.begin_write(route.kind.topic, &id);
-        let mut record = EventRecord {
-            topic: route.kind.topic,
-            key,
-            envelope: Envelope {
-                id,
-                event_type: route.kind.name.into(),
-                source: SOURCE.into(),
-                time: context.time(),
-                content_type: media::JSON.into(),
-                traceparent: Some(traceparent),
-                attributes: context.signed(Vec::new()),
-            },
-            value,
-            span,
-        };
+        let mut record = context.to_record(route.kind, id, key, value);
         let ack = self.write_one(&mut record, deadline).await?;
         Ok(Accepted::new(route.status, &record.envelope.id, record.topic, ack).into_response(route.code))
     }
 
     /// Writes one event within the deadline.
     pub(crate) async fn write_one(&self, event: &mut EventRecord<'_>, deadline: Deadline) -> Result<Ack, Problem> {
-        let reports = deadline.bound(self.sink.write(std::slice::from_ref(event))).await;
-        // Without a report in time the outcome is unknown.
-        let report = reports.ok().and_then(|mut reports| reports.pop()).unwrap_or(Err(SinkError::OutcomeUnknown));
-        event.reported(&report);
+        let mut reports = self.write_all(std::slice::from_mut(event), deadline).await;
+        let report = reports.pop().unwrap_or(Err(SinkError::OutcomeUnknown));
         if let Err(error) = &report {
             let (topic, event_id) = (event.topic, event.envelope.id.as_str());
             let trace_id = event.envelope.traceparent.as_deref().and_then(TraceParent::parse);
@@ -136,6 +119,26 @@ impl Edge {
             tracing::debug!(topic, event_id, trace_id, reason = error.reason(), "event not acknowledged");
         }
         report.map_err(|error| Problem::unwritten(&error, event.envelope.id.as_str()))
+    }
+
+    /// Writes the events within the deadline and notes in their spans what became of them; one report for each, in their
+    /// order.
+    pub(crate) async fn write_all(
+        &self,
+        events: &mut [EventRecord<'_>],
+        deadline: Deadline,
+    ) -> Vec<Result<Ack, SinkError>> {
+        let mut reports = if events.is_empty() {
+            Vec::new()
+        } else {
+            deadline.bound(self.sink.write(events)).await.unwrap_or_default()
+        };
+        // Without a report in time the outcome is unknown.
+        reports.resize(events.len(), Err(SinkError::OutcomeUnknown));
+        for (event, report) in events.iter_mut().zip(&reports) {
+            event.reported(report);
+        }
+        reports
     }
 
     /// Refuses a value above the limit of a record (413).
@@ -195,6 +198,32 @@ impl RequestContext {
     /// The time of an event without one, in RFC 3339 with milliseconds.
     pub(crate) fn time(&self) -> Cow<'_, str> {
         Cow::Borrowed(&self.time)
+    }
+
+    /// The record of an event that is sent as its data alone: the edge is its source, and it happens now.
+    pub(crate) fn to_record<'a>(
+        &'a self,
+        kind: &EventType,
+        id: EventId,
+        key: Cow<'a, str>,
+        value: Cow<'a, [u8]>,
+    ) -> EventRecord<'a> {
+        let (span, traceparent) = self.begin_write(kind.topic, &id);
+        EventRecord {
+            topic: kind.topic,
+            key,
+            envelope: Envelope {
+                id,
+                event_type: kind.name.into(),
+                source: SOURCE.into(),
+                time: self.time(),
+                content_type: media::JSON.into(),
+                traceparent: Some(traceparent),
+                attributes: self.signed(Vec::new()),
+            },
+            value,
+            span,
+        }
     }
 
     /// The span of an event that is going to be written, and the record's `traceparent`: the caller's trace with a new

@@ -85,22 +85,14 @@ impl Edge {
         deadline: Deadline,
     ) -> Result<Response, Problem> {
         let mut batch = self.check_all(context, events)?;
-        let reports = if batch.valid.is_empty() {
-            Vec::new()
-        } else {
-            let unknown = || vec![Err(SinkError::OutcomeUnknown); batch.valid.len()];
-            deadline.bound(self.sink.write(&batch.valid)).await.unwrap_or_else(|_| unknown())
-        };
-        // An event without a report was not acknowledged.
-        let reports = reports.into_iter().chain(std::iter::repeat(Err(SinkError::OutcomeUnknown)));
-        let mut written = batch.valid.iter_mut().zip(reports);
+        let reports = self.write_all(&mut batch.valid, deadline).await;
+        let mut written = batch.valid.iter().zip(reports);
         let mut results = ResultsWriter::with_capacity(batch.positions.len());
         for position in &batch.positions {
             match position {
                 ItemPosition::Rejected(range) => results.rejected(&batch.rejections[range.clone()]),
                 ItemPosition::Valid => {
                     if let Some((event, report)) = written.next() {
-                        event.reported(&report);
                         results.written(event, report);
                     }
                 }

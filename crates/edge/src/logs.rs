@@ -11,11 +11,11 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, StatusCode, Uri};
 use millrace_domain::json::write_string;
 use millrace_domain::lenient_json::{Elements, Kind, Pairs, Value};
-use millrace_domain::{Envelope, EventId, check_key, event};
+use millrace_domain::{EventId, check_key, event};
 #[cfg(feature = "openapi")]
 use serde::Serialize;
 
-use crate::accept::{RequestContext, SOURCE};
+use crate::accept::RequestContext;
 use crate::batch::counted;
 use crate::deadline::Deadline;
 use crate::memory_budget::Portion;
@@ -110,16 +110,8 @@ impl Edge {
             self.lines(body, &service, context, &mut lines)?;
         }
         let Lines { mut records, numbers, mut outcome, memory: _memory } = lines;
-        let reports = if records.is_empty() {
-            Vec::new()
-        } else {
-            let unknown = || vec![Err(SinkError::OutcomeUnknown); records.len()];
-            deadline.bound(self.sink.write(&records)).await.unwrap_or_else(|_| unknown())
-        };
-        // A record without a report was not acknowledged.
-        let reports = reports.into_iter().chain(std::iter::repeat(Err(SinkError::OutcomeUnknown)));
-        for ((record, number), report) in records.iter_mut().zip(numbers).zip(reports) {
-            record.reported(&report);
+        let reports = self.write_all(&mut records, deadline).await;
+        for (number, report) in numbers.into_iter().zip(reports) {
             match report {
                 Ok(_) => outcome.accepted += 1,
                 Err(error) => outcome.unwritten(number, &error),
@@ -184,24 +176,8 @@ impl Edge {
         if count.is_multiple_of(RECORDS_PER_RESERVATION) {
             lines.memory.grow_to((count + RECORDS_PER_RESERVATION) * MEMORY_PER_RECORD)?;
         }
-        let id = EventId::random();
-        let (span, traceparent) = context.begin_write(event::LOG.topic, &id);
         lines.numbers.push(number);
-        lines.records.push(EventRecord {
-            topic: event::LOG.topic,
-            key: Cow::Borrowed(service),
-            envelope: Envelope {
-                id,
-                event_type: event::LOG.name.into(),
-                source: SOURCE.into(),
-                time: context.time(),
-                content_type: media::JSON.into(),
-                traceparent: Some(traceparent),
-                attributes: context.signed(Vec::new()),
-            },
-            value,
-            span,
-        });
+        lines.records.push(context.to_record(event::LOG, EventId::random(), service.into(), value));
         Ok(())
     }
 }

@@ -9,23 +9,22 @@ mod lenient;
 mod model;
 mod record;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use millrace_domain::{Envelope, EventId, check_key, event};
+use millrace_domain::{EventId, check_key, event};
 use prost::Message;
 use serde::Serialize;
 
 use self::model::{AnyValue, Request, Resource, Value};
 use crate::Edge;
-use crate::accept::{RequestContext, SOURCE};
+use crate::accept::RequestContext;
 use crate::deadline::Deadline;
 use crate::media;
 use crate::problem::Problem;
-use crate::sink::{EventRecord, SinkError};
+use crate::sink::SinkError;
 
 /// How long an answer may take.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_millis(3_500);
@@ -114,24 +113,23 @@ impl Edge {
                 for log in &scoped.log_records {
                     let value = record::write(log, scoped.scope.as_ref(), logs.resource.as_ref(), &now);
                     match self.check_size(&value) {
-                        Ok(()) => records.push(log_record(service, value, context)),
+                        Ok(()) => {
+                            records.push(context.to_record(
+                                event::LOG,
+                                EventId::random(),
+                                service.into(),
+                                value.into(),
+                            ));
+                        }
                         Err(problem) => rejected.add(&problem),
                     }
                 }
             }
         }
-        let reports = if records.is_empty() {
-            Vec::new()
-        } else {
-            let unknown = || vec![Err(SinkError::OutcomeUnknown); records.len()];
-            deadline.bound(self.sink.write(&records)).await.unwrap_or_else(|_| unknown())
-        };
-        // A record without a report was not acknowledged.
-        let reports = reports.into_iter().chain(std::iter::repeat(Err(SinkError::OutcomeUnknown)));
+        let reports = self.write_all(&mut records, deadline).await;
         let mut failed = None;
         let mut failures = 0;
-        for (record, report) in records.iter_mut().zip(reports) {
-            record.reported(&report);
+        for report in reports {
             match report {
                 Ok(_) => {}
                 Err(error @ SinkError::TooLarge) => rejected.add(&Problem::unwritten(&error, "")),
@@ -187,25 +185,5 @@ fn service(resource: Option<&Resource>) -> &str {
     match name.and_then(|name| name.value.as_ref()) {
         Some(AnyValue { value: Some(Value::Text(name)) }) if check_key(name).is_ok() => name,
         _ => UNKNOWN_SERVICE,
-    }
-}
-
-fn log_record<'a>(service: &'a str, value: Vec<u8>, context: &'a RequestContext) -> EventRecord<'a> {
-    let id = EventId::random();
-    let (span, traceparent) = context.begin_write(event::LOG.topic, &id);
-    EventRecord {
-        topic: event::LOG.topic,
-        key: Cow::Borrowed(service),
-        envelope: Envelope {
-            id,
-            event_type: event::LOG.name.into(),
-            source: SOURCE.into(),
-            time: context.time(),
-            content_type: media::JSON.into(),
-            traceparent: Some(traceparent),
-            attributes: context.signed(Vec::new()),
-        },
-        value: value.into(),
-        span,
     }
 }
