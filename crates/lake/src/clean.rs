@@ -539,7 +539,7 @@ fn finish(
             draft.id(id);
         }
         if !draft.has_time()
-            && let Some(time) = meta.time.filter(|_| !meta.wrapping.is_empty())
+            && let Some(time) = meta.time.filter(|_| meta.is_record_time)
         {
             draft.unix(time);
         }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::batch::{Batch, Mark, Row, Text};
 use crate::severity::Severity;
-use crate::stamp::{Defaults, Stamp, TimeSource};
+use crate::stamp::{Defaults, Stamp, TimeSource, unix_number};
 
 /// Attributes whose names are compared with each other: more are counted by their hashes.
 const FEW: usize = 24;
@@ -116,6 +116,13 @@ impl<'b> Draft<'b> {
     pub(crate) fn unix(&mut self, nanoseconds: i64) {
         self.row.time = nanoseconds;
         self.row.time_source = TimeSource::Record;
+    }
+
+    /// Sets the time to a Unix time that is written as a number; false where it is none, or before September 2001: smaller
+    /// numbers are no times of a log.
+    pub(crate) fn unix_text(&mut self, text: &str) -> bool {
+        let time = unix_number(text).filter(|&time| time >= 1_000_000_000_000_000_000);
+        time.inspect(|&time| self.unix(time)).is_some()
     }
 
     pub(crate) fn has_time(&self) -> bool {

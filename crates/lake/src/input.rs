@@ -226,7 +226,6 @@ pub(crate) fn open<R: BufRead>(input: R) -> io::Result<Decoded<R>> {
         }
         _ => Decompressed::Plain(input),
     };
-    // An error here is the input's: it is met again, and told, by who reads on.
     let (magic, mut input) = sniff(decompressed)?;
     Ok(match *magic.as_slice() {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
@@ -260,12 +259,8 @@ pub fn first_line_hash(input: impl BufRead) -> io::Result<u64> {
     let mut first = None;
     for _ in 0..TELLING_LINES {
         let Some(line) = lines.next() else { break };
-        let text;
         let bytes = match &line {
-            Line::Text(decoded, _) => {
-                text = decoded.as_bytes();
-                text
-            }
+            Line::Text(decoded, _) => decoded.as_bytes(),
             Line::Binary(bytes) | Line::Cut(bytes) | Line::Piece { bytes, .. } => bytes,
         };
         if bytes.iter().filter(|byte| byte.is_ascii_digit()).count() >= TELLING_DIGITS {

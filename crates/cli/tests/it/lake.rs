@@ -11,6 +11,16 @@ java.lang.IllegalStateException: outer\n\
 2026-11-28 09:15:01,500 INFO  app.Pay (Pay.java:2) - next\n\
 \n";
 
+/// Runs a script in a folder of its own; its `$0` is `millrace`.
+fn shell(script: &str) -> std::process::Output {
+    let folder = tempfile::tempdir().unwrap();
+    std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_millrace")])
+        .current_dir(folder.path())
+        .output()
+        .unwrap()
+}
+
 #[tokio::test]
 async fn lines_are_reported_by_format_and_counted_once() {
     let run = Millrace::new(["lake", "clean", "app.log", "--json", "/dev/stderr"]).file("app.log", LOG).run().await;
@@ -71,12 +81,7 @@ async fn a_file_that_is_named_twice_is_cleaned_once() {
 async fn rows_that_moved_to_another_hour_are_there_once() {
     let script = "printf 'a line\\n' > app.log; touch -d 2026-11-28T01:00:00Z app.log; \"$0\" lake clean app.log; \
                   touch -d 2026-11-28T05:00:00Z app.log; \"$0\" lake clean app.log; find lake -type f";
-    let folder = tempfile::tempdir().unwrap();
-    let output = std::process::Command::new("sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_millrace")])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    let output = shell(script);
     let stdout = String::from_utf8(output.stdout).unwrap();
     let files: Vec<_> = stdout.lines().filter(|line| line.starts_with("lake/")).collect();
     assert!(
@@ -90,12 +95,7 @@ async fn rows_that_moved_to_another_hour_are_there_once() {
 #[tokio::test]
 async fn a_pipe_that_has_a_name_is_read() {
     let script = "printf 'a line\\n' | \"$0\" lake clean /dev/stdin";
-    let folder = tempfile::tempdir().unwrap();
-    let output = std::process::Command::new("sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_millrace")])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    let output = shell(script);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains(": 1 rows\n"));
 }

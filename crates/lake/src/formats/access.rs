@@ -1,4 +1,4 @@
-//! Access lines of web servers: Common and Combined Log Format (Apache, nginx, gunicorn, morgan, Caddy), and the shorter
+//! Access lines of web servers: Common and Combined Log Format (Apache, nginx, gunicorn, morgan), and the shorter
 //! forms of uvicorn, hypercorn, granian and morgan.
 
 use super::Format;
@@ -32,7 +32,7 @@ impl Format for HaProxy {
             // Of a TCP frontend: no request, no status.
             draft.stamp(stamp);
             draft.body(text);
-            draft.attribute("client", Some(client.rsplit_once(':').map_or(client, |(address, _)| address)));
+            draft.attribute("client", Some(without_port(client)));
             draft.known("frontend", frontend);
             draft.known("backend", backend);
             return Some(HAPROXY);
@@ -48,7 +48,7 @@ impl Format for HaProxy {
         }
         draft.stamp(stamp);
         draft.body(request);
-        draft.attribute("client", Some(client.rsplit_once(':').map_or(client, |(address, _)| address)));
+        draft.attribute("client", Some(without_port(client)));
         draft.known("frontend", frontend);
         draft.known("backend", backend);
         draft.known("timers", timers);
@@ -180,10 +180,21 @@ fn uvicorn(text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
     Some("uvicorn")
 }
 
+/// The stamp of `[time] `, and what is behind it.
+fn bracketed_stamp(text: &str) -> Option<(Stamp, &str)> {
+    let (stamp, length) = Stamp::read(text.get(1..)?)?;
+    Some((stamp, text.get(1 + length..)?.strip_prefix("] ")?))
+}
+
+/// The address of `address:port`.
+pub(super) fn without_port(client: &str) -> &str {
+    client.rsplit_once(':').map_or(client, |(address, _)| address)
+}
+
 /// `[time] [pid] [INFO] ` before a line in the Combined Log Format.
 fn hypercorn(text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
-    let (stamp, length) = Stamp::read(text.get(1..)?)?;
-    let rest = text.get(1 + length..)?.strip_prefix("] [")?;
+    let (stamp, rest) = bracketed_stamp(text)?;
+    let rest = rest.strip_prefix('[')?;
     let (pid, rest) = rest.split_once("] [")?;
     let (level, rest) = rest.split_once("] ")?;
     common(rest, draft)?;
@@ -195,8 +206,7 @@ fn hypercorn(text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
 
 /// `[time] 127.0.0.1 - "GET / HTTP/1.1" 200 0.370`, where the last number is in milliseconds.
 fn granian(text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
-    let (stamp, length) = Stamp::read(text.get(1..)?)?;
-    let rest = text.get(1 + length..)?.strip_prefix("] ")?;
+    let (stamp, rest) = bracketed_stamp(text)?;
     let (client, rest) = rest.split_once(" - ")?;
     let (request, rest) = quoted(rest)?;
     let (status, duration) = rest.trim_start().split_once(' ')?;
@@ -211,8 +221,7 @@ fn granian(text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
 
 /// `[28/Nov/2026 12:00:00] "GET / HTTP/1.1" 200 5`.
 fn django(text: &str, draft: &mut Draft<'_>) -> Option<&'static str> {
-    let (stamp, length) = Stamp::read(text.get(1..)?)?;
-    let rest = text.get(1 + length..)?.strip_prefix("] ")?;
+    let (stamp, rest) = bracketed_stamp(text)?;
     let (request, rest) = quoted(rest)?;
     let (status, bytes) = rest.trim_start().split_once(' ')?;
     draft.status(status).then_some(())?;

@@ -1,6 +1,7 @@
 //! AWS: lines of an Application Load Balancer, and what Lambda's platform prints in text.
 
-use super::{Format, Joins};
+use super::Format;
+use super::access::without_port;
 use crate::draft::Draft;
 use crate::stamp::Stamp;
 
@@ -52,7 +53,7 @@ impl Format for LoadBalancer {
         for (name, value) in FIELDS.into_iter().zip(&values) {
             match name {
                 "elb_status_code" => drop(draft.status(value)),
-                "client" => draft.known(name, value.rsplit_once(':').map_or(*value, |(address, _)| address)),
+                "client" => draft.known(name, without_port(value)),
                 _ => draft.known(name, value),
             }
         }
@@ -105,9 +106,5 @@ impl Format for Lambda {
             }
         }
         Some(LAMBDA)
-    }
-
-    fn joins(&self) -> Joins {
-        Joins::Nothing
     }
 }

@@ -14,14 +14,14 @@ use crate::draft::Draft;
 use crate::duration;
 use crate::exception::{self, Trace};
 use crate::severity::Severity;
-use crate::stamp::{Stamp, unix_number};
+use crate::stamp::Stamp;
 
 /// Shapes that are remembered; a program has a few, a file of many programs more.
 const SHAPES_LIMIT: usize = 32;
 
 /// What a key means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     Attribute,
     Time,
     /// A time that counts if the line has no other.
@@ -277,15 +277,7 @@ impl Dialect {
     /// What this library means by a key, where others mean something else.
     fn role(&self, key: &str) -> Option<Meaning> {
         let (_, role) = self.keys.iter().find(|&&(name, _)| name == key)?;
-        Some(Meaning::Sure(match *role {
-            "service" => Role::Service,
-            "container" => Role::Container,
-            "part" => Role::Part,
-            "message" => Role::Message,
-            "type" => Role::ExceptionType,
-            "reason" => Role::ExceptionMessage,
-            _ => Role::Attribute,
-        }))
+        Some(Meaning::Sure(*role))
     }
 
     /// Which of two equal names is the library's own.
@@ -368,8 +360,7 @@ impl Line<'_, '_> {
     fn attribute(&mut self, name: &str, value: Value<'_>) {
         match value.kind {
             Kind::Null => self.draft.attribute(name, None),
-            _ if value.escaped => self.draft.attribute(name, Some(&unescape(value.raw))),
-            _ => self.draft.attribute(name, Some(value.raw)),
+            _ => self.draft.attribute(name, Some(&value.text())),
         }
     }
 
@@ -384,20 +375,11 @@ impl Line<'_, '_> {
                         true
                     }
                 }
-                _ => self.unix(value.raw),
+                _ => self.draft.unix_text(value.raw),
             },
-            Kind::Number => self.unix(value.raw),
+            Kind::Number => self.draft.unix_text(value.raw),
             _ => false,
         }
-    }
-
-    fn unix(&mut self, digits: &str) -> bool {
-        // Smaller numbers are no times of a log: September 2001 in seconds.
-        let Some(nanoseconds) = unix_number(digits).filter(|&time| time >= 1_000_000_000_000_000_000) else {
-            return false;
-        };
-        self.draft.unix(nanoseconds);
-        true
     }
 
     fn level(&mut self, value: Value<'_>) -> bool {
@@ -417,10 +399,8 @@ impl Line<'_, '_> {
     }
 
     fn message(&mut self, value: Value<'_>) -> bool {
-        match value.kind {
-            Kind::Null => {}
-            _ if value.escaped => self.draft.body(&unescape(value.raw)),
-            _ => self.draft.body(value.raw),
+        if value.kind != Kind::Null {
+            self.draft.body(&value.text());
         }
         true
     }
@@ -465,7 +445,7 @@ impl Line<'_, '_> {
         })
     }
 
-    /// The members of an object that are one, or one of an array's first element.
+    /// The members of an object of the Elastic Common Schema that have a column, without the object's own attribute.
     fn ecs(&mut self, name: &str, value: Value<'_>) {
         if value.kind != Kind::Object {
             return;
@@ -497,6 +477,7 @@ impl Line<'_, '_> {
         }
     }
 
+    /// An exception that is an object, an array with the outermost first, the lines of a trace, or a text.
     fn exception(&mut self, value: Value<'_>) -> bool {
         match value.kind {
             Kind::Object => self.exception_object(value),

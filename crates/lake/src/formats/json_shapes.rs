@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Pick;
+use super::json::Role;
 
 /// A JSON logger's own rules.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) struct Dialect {
     /// Which of two attributes is the event's.
     pub(super) attributes: Pick,
     /// Keys that mean something else here than their names say.
-    pub(super) keys: &'static [(&'static str, &'static str)],
+    pub(super) keys: &'static [(&'static str, Role)],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +53,16 @@ pub(super) static DIALECTS: &[Dialect] = &[
         keys: LOGBACK,
         ..ANY
     },
-    Dialect { name: "loguru", marks: &["text", "record"], keys: &[("text", "part"), ("record", "part")], ..ANY },
+    Dialect {
+        name: "loguru",
+        marks: &["text", "record"],
+        keys: &[("text", Role::Part), ("record", Role::Part)],
+        ..ANY
+    },
     Dialect {
         name: "roarr",
         marks: &["context", "message", "sequence", "version"],
-        keys: &[("context", "container")],
+        keys: &[("context", Role::Container)],
         ..ANY
     },
     Dialect { name: "tslog", marks: &["_logMeta"], ..ANY },
@@ -99,19 +105,23 @@ pub(super) static DIALECTS: &[Dialect] = &[
     ANY,
 ];
 
-const LOGBACK: &[(&str, &str)] =
-    &[("nanoseconds", "part"), ("arguments", "part"), ("kvpList", "container"), ("sequenceNumber", "attribute")];
-
-/// What the edge makes of a record of OTLP.
-const OTLP: &[(&str, &str)] = &[
-    ("observed_time", "part"),
-    ("severity_number", "part"),
-    ("scope", "part"),
-    ("resource", "part"),
-    ("attributes", "container"),
+const LOGBACK: &[(&str, Role)] = &[
+    ("nanoseconds", Role::Part),
+    ("arguments", Role::Part),
+    ("kvpList", Role::Container),
+    ("sequenceNumber", Role::Attribute),
 ];
 
-const ELIOT: &[(&str, &str)] = &[("exception", "type"), ("reason", "reason")];
+/// What the edge makes of a record of OTLP.
+const OTLP: &[(&str, Role)] = &[
+    ("observed_time", Role::Part),
+    ("severity_number", Role::Part),
+    ("scope", Role::Part),
+    ("resource", Role::Part),
+    ("attributes", Role::Container),
+];
+
+const ELIOT: &[(&str, Role)] = &[("exception", Role::ExceptionType), ("reason", Role::ExceptionMessage)];
 
 /// The logger whose lines have these keys.
 pub(super) fn dialect_of(keys: &[Cow<'_, str>], level_is_number: bool) -> &'static Dialect {
@@ -122,7 +132,7 @@ pub(super) fn dialect_of(keys: &[Cow<'_, str>], level_is_number: bool) -> &'stat
             Level::Any => true,
         };
         level
-            && dialect.first.iter().zip(keys).filter(|(wanted, key)| *wanted == key).count() == dialect.first.len()
+            && dialect.first.iter().enumerate().all(|(index, wanted)| keys.get(index).is_some_and(|key| key == wanted))
             && dialect.marks.iter().all(|mark| keys.iter().any(|key| key == mark))
     };
     DIALECTS.iter().find(fits).unwrap_or(&ANY_DIALECT)

@@ -11,7 +11,7 @@ use crate::draft::Draft;
 use crate::duration;
 use crate::exception;
 use crate::severity::Severity;
-use crate::stamp::{Stamp, unix_number};
+use crate::stamp::Stamp;
 
 const NAME: &str = "logfmt";
 
@@ -308,11 +308,7 @@ impl<'l, 'b> Fields<'l, 'b> {
             let dated = self.date.as_ref().and_then(|date| Stamp::read_all(&format!("{date} {value}")));
             return dated.is_some_and(|stamp| self.draft.stamp(stamp));
         }
-        let Some(nanoseconds) = unix_number(value).filter(|&time| time >= 1_000_000_000_000_000_000) else {
-            return false;
-        };
-        self.draft.unix(nanoseconds);
-        true
+        self.draft.unix_text(value)
     }
 
     fn error(&mut self, value: &str) -> bool {

@@ -102,7 +102,11 @@ impl Format for Syslog {
 
 /// The fields in front of the message, by either RFC.
 fn header(text: &str) -> Option<Header<'_>> {
-    rfc5424(text).or_else(|| rfc3164(text))
+    let (priority, rest) = match priority(text) {
+        Some((priority, rest)) => (Some(priority), rest),
+        None => (None, text),
+    };
+    rfc5424(priority, rest).or_else(|| rfc3164(priority, rest))
 }
 
 /// A line of a relay's file whose tag is no tag.
@@ -134,13 +138,9 @@ fn priority(text: &str) -> Option<(u8, &str)> {
     Some((priority, rest))
 }
 
-/// `<PRI>1 TIME HOST APP PROCID MSGID SD MSG`, the priority optional.
-fn rfc5424(text: &str) -> Option<Header<'_>> {
-    let (priority, rest) = match priority(text) {
-        Some((priority, rest)) => (Some(priority), rest),
-        None => (None, text),
-    };
-    let rest = rest.strip_prefix("1 ")?;
+/// `1 TIME HOST APP PROCID MSGID SD MSG` behind an optional priority.
+fn rfc5424(priority: Option<u8>, text: &str) -> Option<Header<'_>> {
+    let rest = text.strip_prefix("1 ")?;
     let mut words = rest.splitn(6, ' ');
     let time = words.next()?;
     let stamp = Stamp::read_all(time);
@@ -219,18 +219,15 @@ fn element_end(text: &str) -> usize {
     text.len()
 }
 
-/// `<PRI>TIME HOST TAG[PID]: MSG`; the priority is optional where there is a time and a tag, and a priority alone is enough.
-fn rfc3164(text: &str) -> Option<Header<'_>> {
-    let (priority, rest) = match priority(text) {
-        Some((priority, rest)) => (Some(priority), rest),
-        None => (None, text),
-    };
-    let bare = Header { priority, message: rest, ..Header::default() };
-    let Some((stamp, length)) = Stamp::read(rest) else { return priority.map(|_| bare) };
-    let Some((host, rest)) = rest.get(length..)?.strip_prefix(' ').and_then(|rest| rest.split_once(' ')) else {
+/// `TIME HOST TAG[PID]: MSG` behind a priority, which is optional where there is a time and a tag; a priority alone is
+/// enough.
+fn rfc3164(priority: Option<u8>, text: &str) -> Option<Header<'_>> {
+    let bare = Header { priority, message: text, ..Header::default() };
+    let Some((stamp, length)) = Stamp::read(text) else { return priority.map(|_| bare) };
+    let Some((host, rest)) = text.get(length..)?.strip_prefix(' ').and_then(|rest| rest.split_once(' ')) else {
         return priority.map(|_| bare);
     };
-    if super::aws::is_platform(text.get(length..)?.trim_start()) {
+    if priority.is_none() && super::aws::is_platform(text.get(length..)?.trim_start()) {
         return None;
     }
     if host.is_empty() || host.contains([':', '[', ']', '=', '"', '|']) && host.parse::<std::net::IpAddr>().is_err() {

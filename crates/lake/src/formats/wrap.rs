@@ -19,8 +19,6 @@ pub(crate) struct Unwrapped<'l> {
 /// What the wrapping says of the line.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Meta {
-    /// The name of the wrapping.
-    pub(crate) wrapping: &'static str,
     /// Whether an empty line is a record.
     pub(crate) keeps_empty: bool,
     /// Lines of different streams are not joined.
@@ -29,6 +27,8 @@ pub(crate) struct Meta {
     pub(crate) service: Option<String>,
     /// When the line was taken, in Unix nanoseconds.
     pub(crate) time: Option<i64>,
+    /// Whether that is the time of a record without one of its own: a runtime takes a line when it is written.
+    pub(crate) is_record_time: bool,
     pub(crate) severity: Option<(Severity, String)>,
     pub(crate) attributes: Vec<(String, Option<String>)>,
 }
@@ -55,11 +55,11 @@ fn cri(line: &str) -> Option<Unwrapped<'_>> {
         "F" => false,
         _ => return None,
     };
-    let time = Stamp::read_all(time)?.resolve(Defaults { observed: 0, offset: 0 })?.0;
+    let time = instant(time)?;
     let meta = Meta {
-        wrapping: "cri",
         stream: stream.to_owned(),
         time: Some(time),
+        is_record_time: true,
         attributes: vec![("stream".to_owned(), Some(stream.to_owned()))],
         ..Meta::default()
     };
@@ -91,7 +91,7 @@ fn docker<'l>(line: &'l str, pairs: &mut Pairs) -> Option<Unwrapped<'l>> {
     if !log.is_string() || !stream.is_string() || !time.is_string() {
         return None;
     }
-    let time = Stamp::read_all(time.raw)?.resolve(Defaults { observed: 0, offset: 0 })?.0;
+    let time = instant(time.raw)?;
     let text = log.text();
     let ended = text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text).len());
     let is_part = ended.is_none();
@@ -108,7 +108,7 @@ fn docker<'l>(line: &'l str, pairs: &mut Pairs) -> Option<Unwrapped<'l>> {
         attributes.push(("attrs".to_owned(), Some(own.raw.to_owned())));
     }
     let meta =
-        Meta { wrapping: "docker", stream: stream.raw.to_owned(), time: Some(time), attributes, ..Meta::default() };
+        Meta { stream: stream.raw.to_owned(), time: Some(time), is_record_time: true, attributes, ..Meta::default() };
     Some(Unwrapped { text, is_part, meta })
 }
 
@@ -117,7 +117,7 @@ fn journal<'l>(line: &'l str, pairs: &mut Pairs) -> Option<Unwrapped<'l>> {
     if !pairs.read(line) {
         return None;
     }
-    let mut meta = Meta { wrapping: "journal", keeps_empty: true, ..Meta::default() };
+    let mut meta = Meta { is_record_time: true, keeps_empty: true, ..Meta::default() };
     let mut text = None;
     for pair in pairs.iter(line) {
         let value = pair.value;
@@ -147,6 +147,12 @@ fn journal<'l>(line: &'l str, pairs: &mut Pairs) -> Option<Unwrapped<'l>> {
     Some(Unwrapped { text: text?.into(), is_part: false, meta })
 }
 
+/// A stamp in Unix nanoseconds; runtimes write whole ones.
+fn instant(text: &str) -> Option<i64> {
+    let (time, _) = Stamp::read_all(text)?.resolve(Defaults { observed: 0, offset: 0 })?;
+    Some(time)
+}
+
 /// A text, or the bytes that stand for it as numbers.
 fn text_of(value: Value<'_>) -> String {
     if value.kind == Kind::Array {
@@ -168,7 +174,7 @@ fn shipped<'l>(line: &'l str, pairs: &mut Pairs) -> Option<Unwrapped<'l>> {
         let (envelope, record) = (found.next()?, found.next()?);
         (record.key == "record" && envelope.value.kind == Kind::Object).then_some((envelope.value, record.value))?
     };
-    let mut meta = Meta { wrapping: "", ..Meta::default() };
+    let mut meta = Meta::default();
     if !pairs.read(envelope.raw) {
         return None;
     }
@@ -176,7 +182,7 @@ fn shipped<'l>(line: &'l str, pairs: &mut Pairs) -> Option<Unwrapped<'l>> {
         match pair.key {
             "id" => meta.id = Some(pair.value.text().into_owned()),
             "service" => meta.service = Some(pair.value.text().into_owned()),
-            "at" => meta.time = Some(Stamp::read_all(pair.value.raw)?.resolve(Defaults { observed: 0, offset: 0 })?.0),
+            "at" => meta.time = Some(instant(pair.value.raw)?),
             _ => {}
         }
     }
