@@ -88,6 +88,17 @@ impl Batch {
         &self.rows
     }
 
+    /// The indexes of the rows, by their time.
+    pub(crate) fn by_time(&self) -> Vec<u32> {
+        let rows = &self.rows;
+        let mut order: Vec<u32> = (0..u32::try_from(rows.len()).unwrap_or(u32::MAX)).collect();
+        let time = |index: &u32| rows.get(*index as usize).map_or(0, |row| row.time);
+        if !rows.is_sorted_by_key(|row| row.time) {
+            order.sort_by_key(time);
+        }
+        order
+    }
+
     pub(crate) fn push(&mut self, row: Row) {
         self.rows.push(row);
     }

@@ -1,11 +1,14 @@
 //! Log lines to rows: wrappings taken off, lines joined into records, formats read, duplicates dropped, lines counted.
 
+mod pending;
+
 use std::io::{self, BufRead};
 
 use millrace_domain::lenient_json::Pairs;
 use thiserror::Error;
 
-use crate::batch::{Batch, Row};
+use self::pending::Pending;
+use crate::batch::Batch;
 use crate::dedupe::{RecentIds, id_of};
 use crate::draft::{Aside, Draft};
 use crate::exception;
@@ -13,7 +16,7 @@ use crate::formats::wrap::{self, Meta};
 use crate::formats::{Format, Joins, Open, registry};
 use crate::input::{self, Line, Lines};
 use crate::report::Report;
-use crate::stamp::{Defaults, Stamp};
+use crate::stamp::Defaults;
 
 /// Bytes of texts after which a batch goes to the sink.
 const BATCH_BYTES: usize = 16 << 20;
@@ -21,14 +24,8 @@ const BATCH_BYTES: usize = 16 << 20;
 /// Rows after which a batch goes to the sink.
 const BATCH_ROWS: usize = 65_536;
 
-/// Most lines of a record.
-const JOINED_LINES_LIMIT: u32 = 1_000;
-
 /// Most bytes of a record.
 const JOINED_BYTES_LIMIT: usize = input::LINE_LIMIT;
-
-/// Bytes at the start of a line in which a time of its own is looked for.
-const OWN_TIME_WITHIN: usize = 64;
 
 /// Most bytes of records that are held open, of all streams together.
 const HELD_LIMIT: usize = 16 << 20;
@@ -158,28 +155,6 @@ struct Logical<'l> {
     encoding: Option<&'static str>,
     line: u64,
     lines: u32,
-}
-
-/// A record whose further lines may follow.
-#[derive(Debug)]
-struct Pending {
-    text: String,
-    meta: Option<Meta>,
-    encoding: Option<&'static str>,
-    format: usize,
-    line: u64,
-    lines: u32,
-    open: Open,
-    /// The row as it was read when its first line was told: it counts if no further line comes.
-    read: Option<(Aside, &'static str)>,
-    /// Blank lines since its last line: they belong to it if it goes on.
-    blank: u32,
-}
-
-impl Pending {
-    fn stream(&self) -> &str {
-        stream(self.meta.as_ref())
-    }
 }
 
 /// The start of a line that comes in parts.
@@ -339,14 +314,18 @@ impl<'s> Cleaner<'s> {
         };
         let logical = &Logical { text, ..*logical };
         if let Some(index) = open
-            && self.goes_on(index, text)
+            && let Some(pending) = self.pending.get_mut(index)
+            && pending.goes_on(self.formats[pending.format].as_ref(), text)
         {
-            return self.join(index, logical);
+            return pending.join(self.formats[pending.format].as_ref(), logical);
         }
         let (format, read) = self.begins(logical).map_or((None, None), |(format, read)| (Some(format), Some(read)));
         if let Some(index) = open {
-            if format.is_none() && self.takes_unknown(index, text) {
-                return self.join(index, logical);
+            if format.is_none()
+                && let Some(pending) = self.pending.get_mut(index)
+                && pending.takes_unknown(self.formats[pending.format].as_ref(), text)
+            {
+                return pending.join(self.formats[pending.format].as_ref(), logical);
             }
             let pending = self.pending.swap_remove(index);
             self.close(pending);
@@ -410,43 +389,6 @@ impl<'s> Cleaner<'s> {
             self.close(pending);
         }
         true
-    }
-
-    /// Whether a line belongs to an open record whatever formats would read it.
-    fn goes_on(&self, index: usize, text: &str) -> bool {
-        let Some(pending) = self.pending.get(index) else { return false };
-        let format = &self.formats[pending.format];
-        has_room(pending, text)
-            && (format.is_open(pending.open)
-                || format.continuation(&pending.text, text).is_some()
-                || format.joins() != Joins::Nothing && exception::continues(&pending.text, text))
-    }
-
-    /// Whether a line that begins no record belongs to an open one.
-    fn takes_unknown(&self, index: usize, text: &str) -> bool {
-        let Some(pending) = self.pending.get(index) else { return false };
-        let belongs = match self.formats[pending.format].joins() {
-            // A line with a time of its own, in a form that is not known, is of another record.
-            Joins::Everything => !has_own_time(text),
-            Joins::Traces => exception::in_calls_of_python(&pending.text),
-            Joins::Nothing => false,
-        };
-        belongs && has_room(pending, text)
-    }
-
-    fn join(&mut self, index: usize, logical: &Logical<'_>) {
-        let Some(pending) = self.pending.get_mut(index) else { return };
-        let format = &self.formats[pending.format];
-        let added = format.continuation(&pending.text, logical.text).unwrap_or(logical.text).to_owned();
-        for _ in 0..pending.blank {
-            pending.text.push('\n');
-        }
-        pending.text.push('\n');
-        pending.text.push_str(&added);
-        pending.open.take(&added);
-        pending.read = None;
-        pending.lines += logical.lines + pending.blank;
-        pending.blank = 0;
     }
 
     /// The format whose records begin with this line, and the row; the plain format reads any line and does not count.
@@ -575,19 +517,6 @@ fn defaults(source: &Source, meta: Option<&Meta>) -> Defaults {
     Defaults { observed, offset: source.offset }
 }
 
-/// Whether there is a whole date and time near the start of a line.
-fn has_own_time(text: &str) -> bool {
-    let near = text.bytes().take(OWN_TIME_WITHIN).enumerate();
-    let starts = near
-        .filter(|&(at, byte)| at == 0 || matches!(byte, b' ' | b'[' | b'('))
-        .map(|(at, _)| if at == 0 { 0 } else { at + 1 });
-    starts.into_iter().any(|at| text.get(at..).and_then(Stamp::read).is_some_and(|(stamp, _)| stamp.has_year()))
-}
-
-fn has_room(pending: &Pending, text: &str) -> bool {
-    pending.lines < JOINED_LINES_LIMIT && pending.text.len() + text.len() < JOINED_BYTES_LIMIT
-}
-
 /// Takes the stack trace out of a body of several lines.
 fn lift_trace(draft: &mut Draft<'_>) {
     let Some(body) = draft.body_text().filter(|body| body.contains('\n') && !draft.has_stacktrace()) else { return };
@@ -635,16 +564,6 @@ fn without_colours(text: &str) -> String {
     }
     plain.push_str(rest);
     plain
-}
-
-/// The order of a batch's rows by time.
-pub(crate) fn by_time(rows: &[Row]) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..u32::try_from(rows.len()).unwrap_or(u32::MAX)).collect();
-    let time = |index: &u32| rows.get(*index as usize).map_or(0, |row| row.time);
-    if !rows.is_sorted_by_key(|row| row.time) {
-        order.sort_by_key(time);
-    }
-    order
 }
 
 #[cfg(test)]

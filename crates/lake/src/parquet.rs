@@ -18,7 +18,7 @@ use parquet::schema::types::ColumnPath;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::Batch;
-use crate::clean::{Quarantined, Sink, Source, by_time};
+use crate::clean::{Quarantined, Sink, Source};
 use crate::columns::columns;
 use crate::quarantine::Quarantine;
 use crate::schema::{COLUMNS, schema};
@@ -162,7 +162,7 @@ impl LakeWriter<'_> {
 impl Sink for LakeWriter<'_> {
     fn rows(&mut self, batch: &Batch, source: &Source) -> io::Result<()> {
         self.batches += 1;
-        let order = by_time(batch.rows());
+        let order = batch.by_time();
         let row = |index: &u32| batch.rows().get(*index as usize);
         let hour = |index: &u32| row(index).map_or(0, |row| row.time.div_euclid(HOUR * 1_000_000_000));
         for group in order.chunk_by(|left, right| hour(left) == hour(right)) {

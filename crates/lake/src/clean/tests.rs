@@ -259,7 +259,7 @@ fn rows_of_a_batch_are_sorted_by_time() {
         draft.body(text);
         draft.finish("plain", 1, 1);
     }
-    assert_eq!(by_time(batch.rows()), [1, 2, 0]);
+    assert_eq!(batch.by_time(), [1, 2, 0]);
 }
 
 /// Pieces of lines that formats, wrappings and joins look for.
