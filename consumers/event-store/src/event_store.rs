@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use millrace_consumer::{Batch, BatchError, BatchProcessor, Refused, Written};
+use millrace_consumer::{Attempt, Batch, BatchError, BatchProcessor, OffsetStorage, Refused, Written};
 use millrace_domain::ErrorClass;
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::{KafkaError, Record};
@@ -64,6 +64,8 @@ impl EventStore {
 }
 
 impl BatchProcessor for EventStore {
+    const OFFSETS: OffsetStorage = OffsetStorage::Store;
+
     type Row<'r> = Row<'r>;
     type Pending = PendingWrite;
 
@@ -76,7 +78,11 @@ impl BatchProcessor for EventStore {
         Row::read(record)
     }
 
-    async fn write(&self, batch: &Batch<'_, Self::Row<'_>>) -> Result<Written<PendingWrite>, BatchError> {
+    async fn write(
+        &self,
+        batch: &Batch<'_, Self::Row<'_>>,
+        _attempt: &Attempt<'_>,
+    ) -> Result<Written<PendingWrite>, BatchError> {
         let rows: Vec<_> = batch.rows.iter().map(Row::as_event_row).collect();
         let owner = self.owner(batch.topic).await?;
         let pending = self.store.write_events(EventBatch {

@@ -101,8 +101,8 @@ impl Consumer {
         run(&context, scheduler, committer, shutdown).await
     }
 
-    /// Runs the batch mode until `shutdown`. Partitions start where the processor has stored their rows; the group's
-    /// offsets follow, so that others see its lag.
+    /// Runs the batch mode until `shutdown`. Partitions start where the processor has stored their rows, and the group's
+    /// offsets follow, so that others see its lag; where the processor stores no offsets, partitions start at the group's.
     ///
     /// # Errors
     /// [`ConsumerError`] where it had to end by itself.
@@ -135,7 +135,7 @@ impl Consumer {
         let metrics = MemberMetrics::new(&member.subscription);
         let runner = BatchRunner::new(processor, dlq, assignment.clone(), &offsets, &metrics);
         let context = EngineContext { assignment, ..self.context(member, &runner, metrics.clone()) };
-        let batcher = PartitionBatcher::new(|batch| runner.run(batch), member.options.batch_records);
+        let batcher = PartitionBatcher::new(|batch| runner.run(batch), member.options.batch);
         let committer = GroupCommitter::new(&member.client, &self.progress, &context.metrics, &member.subscription);
         run(&context, batcher, committer, shutdown).await
     }

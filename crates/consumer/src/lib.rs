@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | keyed | `scheduler::keyed` | to the group, at an interval | effects outside of Kafka: at least once, order per key |
 //! | batch | `scheduler::batch` | with the rows, in the database's transaction | rows of a database: effectively once |
+//! | | | to the group, after the destination's answer | objects and delivery streams: at least once |
 //! | transactional | `scheduler::keyed` | in the producing transaction (KIP-447) | records made of records: exactly once |
 //!
 //! Each topic has a group member of its own (`group_member`). One task polls its client, owns the assignment and commits. A mode only says how polled records become tasks
@@ -40,7 +41,9 @@ pub use attempts::{AcquireError, Attempt};
 pub use consumer::Consumer;
 pub use error::ConsumerError;
 pub use offset_map::{CompletedOffsets, UnrecognizedMetadata};
-pub use options::{ConsumerOptions, GroupProtocol, OrderKey, Subscription};
+pub use options::{BatchLimits, ConsumerOptions, GroupProtocol, OrderKey, Subscription};
 pub use outcome::Outcome;
-pub use processor::{Batch, BatchError, BatchProcessor, DestinationQueues, Processor, Refused, Transformer, Written};
+pub use processor::{
+    Batch, BatchError, BatchProcessor, DestinationQueues, OffsetStorage, Processor, Refused, Transformer, Written,
+};
 pub use progress::Progress;

@@ -60,6 +60,23 @@ pub enum GroupProtocol {
     Consumer,
 }
 
+/// When a batch of a partition's records begins: once it is full, or its first record has waited for `age`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// How many records it holds at most.
+    pub records: usize,
+    /// At how many bytes of keys and values it is full; its last record may go beyond.
+    pub bytes: usize,
+    /// How long it waits for more records. Zero: as long as the batch before it takes.
+    pub age: Duration,
+}
+
+impl Default for BatchLimits {
+    fn default() -> Self {
+        Self { records: 5_000, bytes: usize::MAX, age: Duration::ZERO }
+    }
+}
+
 /// How much is done at once, how often it is tried, and when to stop.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Consumer")]
@@ -94,9 +111,9 @@ pub struct ConsumerOptions {
     /// group before it is moved from one protocol to the other
     #[arg(long, value_name = "PROTOCOL", value_enum, default_value_t = GroupProtocol::Classic)]
     pub group_protocol: GroupProtocol,
-    /// How many records of a partition a batch holds at most.
-    #[arg(skip = 5_000_usize)]
-    pub batch_records: usize,
+    /// When a batch of a partition's records begins, in the batch mode.
+    #[arg(skip)]
+    pub batch: BatchLimits,
     /// Delays between attempts.
     #[arg(skip)]
     pub backoff: Backoff,
@@ -135,7 +152,7 @@ impl Default for ConsumerOptions {
             dead_letter_limit: 1_000,
             group_instance_id: None,
             group_protocol: GroupProtocol::Classic,
-            batch_records: 5_000,
+            batch: BatchLimits::default(),
             backoff: Backoff::default(),
             rejoin_timeout: REJOIN_TIMEOUT,
             commit_interval: Duration::from_millis(500),

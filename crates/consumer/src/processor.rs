@@ -103,19 +103,36 @@ pub enum BatchError {
     },
 }
 
-/// What stores batches of records with the offsets from which their partitions go on.
+/// Where the offset is kept from which a partition goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetStorage {
+    /// In the store, with the rows, in one transaction: no batch is stored twice.
+    Store,
+    /// In the consumer group, once the store has answered: after a crash or a rebalance a batch may come again, be it
+    /// with more or fewer records.
+    Group,
+}
+
+/// What stores batches of records.
 pub trait BatchProcessor: Send + Sync {
+    /// Where the offsets are kept from which partitions go on.
+    const OFFSETS: OffsetStorage;
+
     /// What it stores of a record.
     type Row<'r>: Send + Sync;
 
     /// A batch that is written and not committed. Dropped, it never was.
     type Pending: Send;
 
-    /// The offset stored for a partition; `None` where there is none.
+    /// The offset stored for a partition; `None` where there is none. Asked only where the [store](OffsetStorage::Store)
+    /// keeps it.
     ///
     /// # Errors
     /// [`BatchError`].
-    fn resume(&self, topic: &str, partition: i32) -> impl Future<Output = Result<Option<i64>, BatchError>> + Send;
+    fn resume(&self, topic: &str, partition: i32) -> impl Future<Output = Result<Option<i64>, BatchError>> + Send {
+        let _ = (topic, partition);
+        async { Ok(None) }
+    }
 
     /// Reads a record, whose value is never null or empty.
     ///
@@ -124,13 +141,15 @@ pub trait BatchProcessor: Send + Sync {
     fn read<'r>(&self, record: &'r Record<'_>) -> Result<Self::Row<'r>, String>;
 
     /// Writes a batch without committing it. Where rows are refused it is not committed: their records are
-    /// dead-lettered, and it is written again without them. So nobody waits for Kafka while the store holds locks.
+    /// dead-lettered, and it is written again without them. So nobody waits for Kafka while the store holds locks. Where it
+    /// waits, it does so by way of `attempt`, so that a stop need not.
     ///
     /// # Errors
-    /// [`BatchError`], and nothing was written.
+    /// [`BatchError`], and nothing was written; where the group keeps the offsets, a part may have been.
     fn write(
         &self,
         batch: &Batch<'_, Self::Row<'_>>,
+        attempt: &Attempt<'_>,
     ) -> impl Future<Output = Result<Written<Self::Pending>, BatchError>> + Send;
 
     /// Commits what was written.

@@ -38,7 +38,7 @@ pub(crate) trait Scheduler<'c> {
     /// dropped is no longer full.
     fn drop_queued(&mut self, is_owned: impl Fn(RecordHandle) -> bool) -> Vec<RecordHandle>;
 
-    /// Spills what is queued in memory.
+    /// Memory is full of what waits: spills it, or begins it.
     fn relieve_pressure(&mut self) {}
 
     /// How many records are spilled: they left flight, and are still to be processed.

@@ -115,6 +115,8 @@ pub(crate) mod store {
     pub(crate) const GROUP: &str = "group";
     /// Rows and offsets in a database.
     pub(crate) const DATABASE: &str = "database";
+    /// Batches at a destination; their offsets are the group's.
+    pub(crate) const DESTINATION: &str = "destination";
     /// Records and offsets in a Kafka transaction.
     pub(crate) const TRANSACTION: &str = "transaction";
 }
@@ -186,8 +188,12 @@ fn describe() {
     describe_gauge!(SPILLED, "Records that left memory and will be read again from their topic");
     describe_counter!(
         COMMITS,
-        "Commits of progress to the group, a database or a Kafka transaction, by result: committed, failed, unknown"
+        "Commits of progress to the group, a database or a Kafka transaction, and batches taken by a destination, by result: \
+         committed, failed, unknown"
     );
     describe_histogram!(COMMIT_DURATION, Unit::Seconds, "Duration of commits, from the request to its answer");
-    describe_histogram!(BATCH_RECORDS, "Records in one database transaction or one Kafka transaction");
+    describe_histogram!(
+        BATCH_RECORDS,
+        "Records in one database transaction, one batch to a destination, or one Kafka transaction"
+    );
 }

@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on fails
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
 use millrace_consumer::{
-    Attempt, Batch, BatchError, BatchProcessor, Consumer, ConsumerError, ConsumerOptions, GroupProtocol, Outcome,
-    Processor, Refused, Subscription, Transformer, Written,
+    Attempt, Batch, BatchError, BatchLimits, BatchProcessor, Consumer, ConsumerError, ConsumerOptions, GroupProtocol,
+    OffsetStorage, Outcome, Processor, Refused, Subscription, Transformer, Written,
 };
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
@@ -72,7 +73,7 @@ impl<'k> Fixture<'k> {
         let subscription = Subscription { group: self.group.clone(), ..Subscription::new("test", &[&self.source]) };
         let options = ConsumerOptions {
             commit_interval: Duration::from_millis(50),
-            batch_records: 40,
+            batch: BatchLimits { records: 40, ..BatchLimits::default() },
             group_protocol: self.group_protocol,
             ..ConsumerOptions::default()
         };
@@ -203,6 +204,8 @@ struct Pending {
 }
 
 impl BatchProcessor for Keeper {
+    const OFFSETS: OffsetStorage = OffsetStorage::Store;
+
     type Row<'r> = String;
     type Pending = Pending;
 
@@ -217,7 +220,11 @@ impl BatchProcessor for Keeper {
         }
     }
 
-    async fn write(&self, batch: &Batch<'_, Self::Row<'_>>) -> Result<Written<Pending>, BatchError> {
+    async fn write(
+        &self,
+        batch: &Batch<'_, Self::Row<'_>>,
+        _attempt: &Attempt<'_>,
+    ) -> Result<Written<Pending>, BatchError> {
         let refused = batch.rows.iter().enumerate().filter(|(_, value)| *value == "refuse");
         let refused = refused.map(|(index, _)| Refused { index, reason: "no room for it".to_owned() }).collect();
         let rows = batch.rows.to_vec();
@@ -244,6 +251,41 @@ impl BatchProcessor for Keeper {
     }
 }
 
+/// Takes values, in batches, and keeps no offsets. Every third batch is not taken at first.
+#[derive(Clone, Default)]
+struct Taker {
+    taken: Arc<Mutex<Vec<(i32, Vec<String>)>>>,
+    tries: Arc<AtomicUsize>,
+}
+
+impl BatchProcessor for Taker {
+    const OFFSETS: OffsetStorage = OffsetStorage::Group;
+
+    type Row<'r> = String;
+    type Pending = ();
+
+    fn read(&self, record: &Record<'_>) -> Result<String, String> {
+        match String::from_utf8_lossy(record.value().unwrap_or_default()) {
+            value if value.starts_with("unreadable") => Err("nobody can read it".to_owned()),
+            value => Ok(value.into_owned()),
+        }
+    }
+
+    async fn write(&self, batch: &Batch<'_, Self::Row<'_>>, attempt: &Attempt<'_>) -> Result<Written<()>, BatchError> {
+        assert_eq!(batch.expected, None, "it keeps no offsets");
+        attempt.until_revoked(tokio::time::sleep(STORE_LATENCY)).await;
+        if self.tries.fetch_add(1, Ordering::Relaxed) % 3 == 0 {
+            return Err(BatchError::Unavailable { reason: "it is busy".to_owned() });
+        }
+        self.taken.lock().unwrap().push((batch.partition, batch.rows.to_vec()));
+        Ok(Written { pending: (), refused: Vec::new() })
+    }
+
+    async fn commit(&self, (): ()) -> Result<(), BatchError> {
+        Ok(())
+    }
+}
+
 fn record(key: usize, value: impl Into<Vec<u8>>) -> RawRecord {
     RawRecord::new(value).key(format!("key-{key}"))
 }
@@ -262,6 +304,47 @@ async fn every_record_is_copied_exactly_once_through_rebalances() {
 async fn the_consumer_protocol_copies_exactly_once_too() {
     let Some(fixture) = Fixture::set(6).await else { return };
     copies_through_rebalances(&Fixture { group_protocol: GroupProtocol::Consumer, ..fixture }).await;
+}
+
+/// Where the group keeps the offsets, a member goes on where the one before it was committed, and what a batch may come to
+/// twice after is no more than what was in flight.
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_go_on_at_the_groups_offsets() {
+    let Some(fixture) = Fixture::set(3).await else { return };
+    let taker = Taker::default();
+    let start = || {
+        let (_, consumer) = fixture.consumer();
+        let (taker, stop) = (taker.clone(), CancellationToken::new());
+        let task = tokio::spawn({
+            let stop = stop.clone();
+            async move { consumer.run_batches(&taker, stop).await }
+        });
+        Member { task, stop }
+    };
+    fixture.kafka.produce(&fixture.source, numbers(0..900)).await;
+    fixture.kafka.produce(&fixture.source, [record(1, "unreadable")]).await;
+    let first = start();
+    fixture.until_no_lag().await;
+    first.stop().await;
+    let sorted = || {
+        let mut values: Vec<usize> =
+            taker.taken.lock().unwrap().iter().flat_map(|(_, rows)| rows).map(|value| value.parse().unwrap()).collect();
+        values.sort_unstable();
+        values
+    };
+    assert_eq!(sorted(), Vec::from_iter(0..900), "each once: nothing went wrong after it was taken");
+    assert!(taker.taken.lock().unwrap().iter().all(|(_, rows)| rows.len() <= 40), "no batch beyond its limit");
+
+    fixture.kafka.produce(&fixture.source, numbers(900..1_800)).await;
+    let (second, third) = (start(), start());
+    fixture.until_no_lag().await;
+    second.stop().await;
+    third.stop().await;
+    let mut values = sorted();
+    assert!(values.len() < 2_700, "it did not begin anew: {}", values.len());
+    values.dedup();
+    assert_eq!(values, Vec::from_iter(0..1_800));
+    assert_eq!(fixture.letters().await, [(Some(b"unreadable".to_vec()), "nobody can read it".to_owned())]);
 }
 
 /// Members come, go in good order, and are cut off, and each record is copied once and in its key's order.

@@ -1,4 +1,5 @@
-//! Commits to an external store: rows and offset in the store's own transaction, dead letters acknowledged before it ends.
+//! Commits to an external store: rows, and where the store keeps it their offset, in the store's own transaction; dead
+//! letters are acknowledged before it ends.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::dlq::cause::Cause;
 use crate::dlq::{DeadLetterQueue, DlqWriteError, Rejection, poison};
 use crate::error::ConsumerError;
 use crate::group_offsets::GroupOffsetSource;
-use crate::processor::{Batch, BatchError, BatchProcessor, Written};
+use crate::processor::{Batch, BatchError, BatchProcessor, OffsetStorage, Written};
 use crate::scheduler::batch::{RecordBatch, all};
 use crate::scheduler::{Completion, TaskOutcome};
 use crate::start_offsets::{OffsetSource, StartOffset, StartOffsets};
@@ -29,7 +30,7 @@ pub(crate) struct BatchRunner<'p, P> {
     processor: &'p P,
     dlq: DeadLetterQueue<'p>,
     assignment: AssignmentWatch,
-    /// The source of record counts; the store is the source of offsets.
+    /// The source of record counts, and of the offsets that the store does not keep.
     group: &'p GroupOffsetSource,
     retries: metrics::Counter,
     commits: CommitMetrics,
@@ -49,7 +50,11 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
         group: &'p GroupOffsetSource,
         metrics: &MemberMetrics,
     ) -> Self {
-        let (retries, commits) = (metrics.retries.clone(), metrics.commits(store::DATABASE));
+        let store = match P::OFFSETS {
+            OffsetStorage::Store => store::DATABASE,
+            OffsetStorage::Group => store::DESTINATION,
+        };
+        let (retries, commits) = (metrics.retries.clone(), metrics.commits(store));
         Self { processor, dlq, assignment, group, retries, commits }
     }
 
@@ -82,6 +87,7 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
         let mut attempt = Attempt::of(&self.assignment, first);
         let (mut rows, mut indexes, mut rejections) = self.read(records);
         let (topic, partition, next) = (last.topic(), last.partition(), last.offset() + 1);
+        let expected = records.expected.filter(|_| P::OFFSETS == OffsetStorage::Store);
         loop {
             if !rejections.is_empty() {
                 self.reject(records, &rejections, &attempt).await?;
@@ -92,8 +98,8 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
                 (rows, indexes) = rows.into_iter().zip(indexes).filter(|(_, index)| rejected[*index].is_none()).unzip();
             }
             failpoint!("batch.taken");
-            let batch = Batch { topic, partition, expected: records.expected, next, rows: &rows };
-            match self.write(&batch).await {
+            let batch = Batch { topic, partition, expected, next, rows: &rows };
+            match self.write(&batch, &attempt).await {
                 Ok(Written { pending, refused }) if refused.is_empty() => {
                     failpoint!("batch.written");
                     self.commits.batch(rows.len());
@@ -159,8 +165,12 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
         written.map(drop).map_err(DlqWriteError::outcome)
     }
 
-    async fn write(&self, batch: &Batch<'_, P::Row<'_>>) -> Result<Written<P::Pending>, BatchError> {
-        let written = AssertUnwindSafe(self.processor.write(batch)).catch_unwind().await;
+    async fn write(
+        &self,
+        batch: &Batch<'_, P::Row<'_>>,
+        attempt: &Attempt<'_>,
+    ) -> Result<Written<P::Pending>, BatchError> {
+        let written = AssertUnwindSafe(self.processor.write(batch, attempt)).catch_unwind().await;
         written.unwrap_or_else(|panic| {
             Err(BatchError::Fatal { reason: format!("storing a batch panicked: {}", text_of(&*panic)) })
         })
@@ -213,6 +223,9 @@ fn failure(error: BatchError, topic: &str, partition: i32) -> BatchFailure {
 
 impl<P: BatchProcessor> OffsetSource for BatchRunner<'_, P> {
     fn start_offsets(&self, partitions: Vec<(String, i32)>) -> StartOffsets<'_> {
+        if P::OFFSETS == OffsetStorage::Group {
+            return self.group.start_offsets(partitions);
+        }
         async move {
             let committed = self.group.start_offsets(partitions.clone()).await?;
             let mut offsets = Vec::with_capacity(partitions.len());

@@ -1,16 +1,20 @@
 //! The batch scheduler: a partition's records are stored in batches, one batch of a partition at a time.
 //!
-//! What arrives while a batch is being stored makes the next one: batches grow with the load by themselves. Each begins
-//! where the one before it ended. Where that one was not stored, none follows it until the partition is assigned anew.
+//! What arrives while a batch is being stored makes the next one: batches grow with the load by themselves. Where
+//! [`BatchLimits::age`] says so, a batch that is not full waits for more. Each begins where the one before it ended. Where
+//! that one was not stored, none follows it until the partition is assigned anew.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, Sleep};
 
 use crate::assignment::RecordHandle;
+use crate::options::BatchLimits;
 use crate::scheduler::{Backpressure, Completion, Scheduler, TaskOutcome, drop_revoked};
 use crate::start_offsets::StartOffset;
 use millrace_kafka::Record;
@@ -31,12 +35,18 @@ pub(crate) struct PartitionBatcher<'c, S, F> {
     queues: Vec<Queue<'c>>,
     /// Records of batches that ended.
     ended: VecDeque<Completion<()>>,
-    batch_records: usize,
+    limits: BatchLimits,
+    /// When the first of the waiting batches has the age to begin.
+    due: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Default)]
 struct Queue<'c> {
     waiting: VecDeque<(RecordHandle, Record<'c>)>,
+    /// Keys and values of what waits.
+    bytes: usize,
+    /// When what waits has the age to begin; `None` where there is none, or it need not wait.
+    due: Option<Instant>,
     /// The epoch in which the partition was assigned, or began anew because its log was truncated.
     epoch: u32,
     /// The stored offset that the next batch expects.
@@ -47,7 +57,7 @@ struct Queue<'c> {
     is_full: bool,
 }
 
-impl Queue<'_> {
+impl<'c> Queue<'c> {
     /// Notes the end of a batch.
     fn ended(&mut self, completions: &[Completion<()>]) {
         self.is_busy = false;
@@ -61,6 +71,33 @@ impl Queue<'_> {
             self.is_broken = true;
         }
     }
+
+    /// Whether a batch may begin, full or not.
+    fn may_begin(&self) -> bool {
+        !self.is_busy && !self.is_broken && !self.waiting.is_empty()
+    }
+
+    /// Whether what waits fills a batch.
+    fn fills(&self, limits: &BatchLimits) -> bool {
+        self.waiting.len() >= limits.records || self.bytes >= limits.bytes
+    }
+
+    /// Takes the records of the next batch.
+    fn next_batch(&mut self, limits: &BatchLimits) -> RecordBatch<'c> {
+        let (mut count, mut bytes) = (0, 0);
+        for (handle, _) in self.waiting.iter().take(limits.records) {
+            if bytes >= limits.bytes {
+                break;
+            }
+            (count, bytes) = (count + 1, bytes + handle.bytes);
+        }
+        let (handles, records) = self.waiting.drain(..count).unzip();
+        self.bytes -= bytes;
+        if self.waiting.is_empty() {
+            self.due = None;
+        }
+        RecordBatch { handles, records, expected: self.expected }
+    }
 }
 
 impl<'c, S, F> PartitionBatcher<'c, S, F>
@@ -68,20 +105,39 @@ where
     S: Fn(RecordBatch<'c>) -> F,
     F: Future<Output = Vec<Completion<()>>>,
 {
-    /// Batches of at most `batch_records`; as many again may wait before a partition is paused.
-    pub(crate) fn new(start: S, batch_records: usize) -> Self {
-        Self { start, running: FuturesUnordered::new(), queues: Vec::new(), ended: VecDeque::new(), batch_records }
+    /// Batches within these limits; a partition is paused while as much as a batch waits.
+    pub(crate) fn new(start: S, limits: BatchLimits) -> Self {
+        let (running, queues, ended) = (FuturesUnordered::new(), Vec::new(), VecDeque::new());
+        Self { start, running, queues, ended, limits, due: None }
     }
 
-    /// Begins a batch in each partition that has none under way.
+    /// Begins a batch in each partition that has none under way and need not wait for more.
     fn begin(&mut self) {
-        let may_begin = |queue: &&mut Queue<'c>| !queue.is_busy && !queue.is_broken && !queue.waiting.is_empty();
-        for queue in self.queues.iter_mut().filter(may_begin) {
-            let count = queue.waiting.len().min(self.batch_records);
-            let (handles, records) = queue.waiting.drain(..count).unzip();
-            queue.is_busy = true;
-            self.running.push((self.start)(RecordBatch { handles, records, expected: queue.expected }));
+        let limits = self.limits;
+        // The clock is read only where a batch could begin.
+        let mut now = None;
+        for queue in self.queues.iter_mut().filter(|queue| queue.may_begin()) {
+            let is_due = |due: Instant| due <= *now.get_or_insert_with(Instant::now);
+            if queue.fills(&limits) || queue.due.is_none_or(is_due) {
+                let batch = queue.next_batch(&limits);
+                queue.is_busy = true;
+                self.running.push((self.start)(batch));
+            }
         }
+    }
+
+    /// Wakes the engine when the first of the waiting batches is due.
+    fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let waiting = self.queues.iter().filter(|queue| queue.may_begin());
+        let Some(first) = waiting.filter_map(|queue| queue.due).min() else {
+            self.due = None;
+            return Poll::Pending;
+        };
+        let due = self.due.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(first)));
+        if due.deadline() != first {
+            due.as_mut().reset(first);
+        }
+        due.as_mut().poll(context)
     }
 
     fn queue(&mut self, slot: usize) -> &mut Queue<'c> {
@@ -92,8 +148,9 @@ where
     }
 
     fn backpressure_of(&mut self, slot: usize) -> Option<Backpressure> {
-        let bound = self.batch_records;
-        let queue = self.queues.get_mut(slot).filter(|queue| queue.is_full && queue.waiting.len() <= bound / 2)?;
+        let BatchLimits { records, bytes, .. } = self.limits;
+        let has_drained = |queue: &&mut Queue<'c>| queue.waiting.len() <= records / 2 && queue.bytes <= bytes / 2;
+        let queue = self.queues.get_mut(slot).filter(|queue| queue.is_full).filter(has_drained)?;
         queue.is_full = false;
         Some(Backpressure::Drained)
     }
@@ -114,15 +171,19 @@ where
     }
 
     fn take(&mut self, handle: RecordHandle, record: Record<'c>) -> Option<Backpressure> {
-        let bound = self.batch_records;
+        let limits = self.limits;
         let queue = self.queue(handle.slot);
         if handle.epoch > queue.epoch {
             // The log was truncated: the store keeps what it has.
             queue.epoch = handle.epoch;
             queue.is_broken = false;
         }
+        if queue.waiting.is_empty() {
+            queue.due = (limits.age > Duration::ZERO).then(|| Instant::now() + limits.age);
+        }
         queue.waiting.push_back((handle, record));
-        let filled = !queue.is_full && queue.waiting.len() >= bound;
+        queue.bytes += handle.bytes;
+        let filled = !queue.is_full && queue.fills(&limits);
         queue.is_full |= filled;
         filled.then_some(Backpressure::Full)
     }
@@ -130,6 +191,9 @@ where
     fn poll_completion(&mut self, context: &mut Context<'_>) -> Poll<(Completion<()>, Option<Backpressure>)> {
         self.begin();
         while self.ended.is_empty() {
+            if self.poll_due(context).is_ready() {
+                self.begin();
+            }
             match Pin::new(&mut self.running).poll_next(context) {
                 Poll::Ready(Some(finished)) => {
                     if let Some(first) = finished.first() {
@@ -153,9 +217,21 @@ where
     fn drop_queued(&mut self, is_owned: impl Fn(RecordHandle) -> bool) -> Vec<RecordHandle> {
         let mut dropped = Vec::new();
         for queue in &mut self.queues {
+            let before = dropped.len();
             queue.is_full &= !drop_revoked(&mut queue.waiting, |(handle, _)| *handle, &is_owned, &mut dropped);
+            queue.bytes -= dropped[before..].iter().map(|handle| handle.bytes).sum::<usize>();
+            if queue.waiting.is_empty() {
+                queue.due = None;
+            }
         }
         dropped
+    }
+
+    /// Batches that wait for more begin: there is no memory for more.
+    fn relieve_pressure(&mut self) {
+        for queue in &mut self.queues {
+            queue.due = None;
+        }
     }
 }
 
@@ -195,7 +271,12 @@ mod tests {
 
     type Job<'c> = LocalBoxFuture<'c, Vec<Completion<()>>>;
 
-    fn batcher<'c>(jobs: &Jobs) -> PartitionBatcher<'c, impl Fn(RecordBatch<'c>) -> Job<'c>, Job<'c>> {
+    const FOUR: BatchLimits = BatchLimits { records: 4, bytes: usize::MAX, age: Duration::ZERO };
+
+    fn batcher<'c>(
+        jobs: &Jobs,
+        limits: BatchLimits,
+    ) -> PartitionBatcher<'c, impl Fn(RecordBatch<'c>) -> Job<'c>, Job<'c>> {
         let jobs = Rc::clone(jobs);
         let start = move |batch: RecordBatch<'c>| -> Job<'c> {
             let (end, outcome) = oneshot::channel();
@@ -203,7 +284,7 @@ mod tests {
             jobs.borrow_mut().push(Running { offsets, expected: batch.expected, end });
             Box::pin(async move { all(&batch, &outcome.await.unwrap()) })
         };
-        PartitionBatcher::new(start, 4)
+        PartitionBatcher::new(start, limits)
     }
 
     fn running(jobs: &Jobs) -> Vec<Vec<i64>> {
@@ -213,7 +294,7 @@ mod tests {
     #[test]
     fn a_partition_has_one_batch_at_a_time() {
         let jobs = Jobs::default();
-        let mut batcher = batcher(&jobs);
+        let mut batcher = batcher(&jobs, FOUR);
         let mut context = Context::from_waker(noop_waker_ref());
         let levels: Vec<_> = (0..6).map(|offset| batcher.take(handle(0, offset), record())).collect();
         assert_eq!(levels, [None, None, None, Some(Backpressure::Full), None, None]);
@@ -234,7 +315,7 @@ mod tests {
     #[test]
     fn queued_records_of_a_revoked_partition_are_dropped() {
         let jobs = Jobs::default();
-        let mut batcher = batcher(&jobs);
+        let mut batcher = batcher(&jobs, FOUR);
         let mut context = Context::from_waker(noop_waker_ref());
         batcher.take(handle(0, 0), record());
         assert!(batcher.poll_completion(&mut context).is_pending());
@@ -268,7 +349,7 @@ mod tests {
     #[test]
     fn no_batch_follows_one_that_was_not_stored() {
         let jobs = Jobs::default();
-        let mut batcher = batcher(&jobs);
+        let mut batcher = batcher(&jobs, FOUR);
         batcher.begin_epoch(0, 1, &StartOffset::Stored { offset: 5, records: 0 });
         assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 7)]), Some((vec![7], Some(5))));
         jobs.borrow_mut().remove(0).end.send(TaskOutcome::Done(())).unwrap();
@@ -286,7 +367,7 @@ mod tests {
     #[test]
     fn a_batch_of_an_older_epoch_does_not_count() {
         let jobs = Jobs::default();
-        let mut batcher = batcher(&jobs);
+        let mut batcher = batcher(&jobs, FOUR);
         batcher.begin_epoch(0, 1, &StartOffset::Unknown);
         assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 0)]), Some((vec![0], None)));
         batcher.begin_epoch(0, 2, &StartOffset::Stored { offset: 40, records: 0 });
@@ -296,9 +377,67 @@ mod tests {
     }
 
     #[test]
+    fn bytes_fill_a_batch() {
+        let jobs = Jobs::default();
+        let mut batcher = batcher(&jobs, BatchLimits { bytes: 10, ..FOUR });
+        let mut context = Context::from_waker(noop_waker_ref());
+        let sized = |offset, bytes| RecordHandle { bytes, ..handle(0, offset) };
+        let levels = [(0, 6), (1, 6), (2, 1), (3, 30), (4, 1)]
+            .map(|(offset, bytes)| batcher.take(sized(offset, bytes), record()));
+        assert_eq!(levels, [None, Some(Backpressure::Full), None, None, None]);
+        let mut begun = Vec::new();
+        while batcher.poll_completion(&mut context).is_pending() && !jobs.borrow().is_empty() {
+            let job = jobs.borrow_mut().remove(0);
+            begun.push(job.offsets);
+            job.end.send(TaskOutcome::Done(())).unwrap();
+            let mut levels = Vec::new();
+            while let Poll::Ready((_, level)) = batcher.poll_completion(&mut context) {
+                levels.extend(level);
+            }
+            assert_eq!(levels.len(), usize::from(begun.len() == 1), "{begun:?}");
+        }
+        assert_eq!(begun, [vec![0, 1], vec![2, 3], vec![4]]);
+    }
+
+    /// In paused time, which goes on by itself to the next timer.
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_waits_for_its_age_unless_it_is_full_or_memory_is() {
+        let age = Duration::from_secs(60);
+        let jobs = Jobs::default();
+        let mut batcher = batcher(&jobs, BatchLimits { age, ..FOUR });
+        let began = Instant::now();
+        let mut context = Context::from_waker(noop_waker_ref());
+        batcher.take(handle(0, 0), record());
+        assert!(batcher.poll_completion(&mut context).is_pending());
+        assert!(jobs.borrow().is_empty(), "it waits for more");
+        for offset in 50..54 {
+            batcher.take(handle(1, offset), record());
+        }
+        assert!(batcher.poll_completion(&mut context).is_pending());
+        assert_eq!(running(&jobs), [vec![50, 51, 52, 53]], "it is full");
+
+        tokio::time::advance(age / 2).await;
+        batcher.take(handle(0, 1), record());
+        let begin = std::future::poll_fn(|context| {
+            assert!(batcher.poll_completion(context).is_pending());
+            if jobs.borrow().len() == 2 { Poll::Ready(()) } else { Poll::Pending }
+        });
+        begin.await;
+        assert_eq!(began.elapsed().as_secs(), age.as_secs(), "the age of its first record");
+        assert_eq!(running(&jobs)[1], [0, 1]);
+
+        batcher.take(handle(2, 7), record());
+        assert!(batcher.poll_completion(&mut context).is_pending());
+        assert_eq!(jobs.borrow().len(), 2);
+        batcher.relieve_pressure();
+        assert!(batcher.poll_completion(&mut context).is_pending());
+        assert_eq!(running(&jobs)[2], [7]);
+    }
+
+    #[test]
     fn a_truncated_log_continues_after_an_abandoned_batch() {
         let jobs = Jobs::default();
-        let mut batcher = batcher(&jobs);
+        let mut batcher = batcher(&jobs, FOUR);
         batcher.begin_epoch(0, 1, &StartOffset::Stored { offset: 90, records: 0 });
         assert_eq!(next_batch(&mut batcher, &jobs, &[handle(0, 90)]), Some((vec![90], Some(90))));
         let cut = RecordHandle { epoch: 2, ..handle(0, 3) };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use millrace_consumer::{Batch, BatchError, BatchProcessor, Refused, Written};
+use millrace_consumer::{Attempt, Batch, BatchError, BatchProcessor, OffsetStorage, Refused, Written};
 use millrace_kafka::Record;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Sqlite, SqlitePool, Transaction};
@@ -55,6 +55,8 @@ pub(crate) struct Row {
 }
 
 impl BatchProcessor for Keeper {
+    const OFFSETS: OffsetStorage = OffsetStorage::Store;
+
     type Row<'r> = Row;
     type Pending = Transaction<'static, Sqlite>;
 
@@ -66,7 +68,11 @@ impl BatchProcessor for Keeper {
         Ok(Row { offset: record.offset(), is_refused: load::is_refused(record) })
     }
 
-    async fn write(&self, batch: &Batch<'_, Self::Row<'_>>) -> Result<Written<Self::Pending>, BatchError> {
+    async fn write(
+        &self,
+        batch: &Batch<'_, Self::Row<'_>>,
+        _attempt: &Attempt<'_>,
+    ) -> Result<Written<Self::Pending>, BatchError> {
         // As long as a database elsewhere takes: batches of several partitions are under way at any moment.
         tokio::time::sleep(Duration::from_millis(10)).await;
         let mut pending = self.0.begin().await.map_err(fatal)?;

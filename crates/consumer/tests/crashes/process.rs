@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use millrace_consumer::{Consumer, ConsumerOptions, Subscription};
+use millrace_consumer::{BatchLimits, Consumer, ConsumerOptions, Subscription};
 use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
 use millrace_kafka::{KafkaSettings, Producer};
 use millrace_testkit::eventually;
@@ -96,7 +96,7 @@ impl Job {
         let options = ConsumerOptions {
             // Work is spread over many commits, batches and transactions.
             concurrency: 4,
-            batch_records: 5,
+            batch: BatchLimits { records: 5, ..BatchLimits::default() },
             commit_interval: Duration::from_millis(20),
             // The next process has its partitions at once, and need not wait until the crashed one is missed.
             group_instance_id: Some("one".to_owned()),
