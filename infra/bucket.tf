@@ -1,4 +1,4 @@
-# One bucket for what is kept as objects: insights, later the lake.
+# One bucket for what is kept as objects: insights and the lake.
 
 resource "aws_s3_bucket" "data" {
   #checkov:skip=CKV_AWS_18:Access logging needs a second bucket; CloudTrail's data events are the account's own choice.

@@ -22,6 +22,12 @@ locals {
       is_transactional = true
     }
 
+    log-shipper = {
+      memory      = 384
+      environment = { MILLRACE_LOGS_TO = "firehose://${module.lake.stream_name}" }
+      policies    = { logs = module.lake.shipper_policy }
+    }
+
     login-insights = {
       catalogue        = ["login-insights", "login-insights-files"]
       is_transactional = true

@@ -199,6 +199,19 @@ locals {
   }
 }
 
+module "lake" {
+  source = "./modules/lake"
+
+  name               = var.name
+  region             = var.region
+  account_id         = local.account_id
+  bucket_arn         = aws_s3_bucket.data.arn
+  kms_key_arn        = aws_kms_key.this.arn
+  buffer_mib         = var.lake.buffer_mib
+  buffer_seconds     = var.lake.buffer_seconds
+  log_retention_days = var.log_retention_days
+}
+
 module "alerts" {
   source = "./modules/alerts"
 
@@ -216,5 +229,6 @@ module "alerts" {
   functions          = { for name, function in local.functions : name => { name = "${var.name}-${name}", timeout_seconds = function.timeout_seconds } }
   api                = var.edge == "api_gateway" ? { id = module.api[0].api_id } : null
   load_balancer      = var.edge == "load_balancer" ? { arn_suffix = module.balancer[0].arn_suffix } : null
+  delivery_stream    = module.lake.stream_name
   database           = var.database.existing == null ? { cluster_id = module.database[0].cluster_id } : null
 }

@@ -24,7 +24,7 @@ output "topics" {
 }
 
 output "bucket" {
-  description = "The bucket of insights."
+  description = "The bucket of insights and the lake."
   value       = aws_s3_bucket.data.bucket
 }
 

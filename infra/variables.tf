@@ -238,6 +238,16 @@ variable "database" {
   }
 }
 
+variable "lake" {
+  description = "How Firehose gathers raw logs into objects: buffer_mib and buffer_seconds (see modules/lake)."
+  type = object({
+    buffer_mib     = optional(number)
+    buffer_seconds = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
 variable "api" {
   description = <<-END
     For api_gateway: throttle, cors_origins, jwt, domain (see modules/api), memory_mib of the function and

@@ -39,7 +39,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = toset(keys(module.consumers.services)) == toset(["event-store", "login-insights", "notifier", "payments"])
+    condition     = toset(keys(module.consumers.services)) == toset(["event-store", "log-shipper", "login-insights", "notifier", "payments"])
     error_message = "The consumers are services: ${join(", ", keys(module.consumers.services))}."
   }
 

@@ -14,7 +14,7 @@ use crate::stack::{Stack, docker};
 
 const BOUND: Duration = Duration::from_secs(120);
 
-const PROGRAMS: [&str; 5] = ["edge", "event-store", "login-insights", "notifier", "payments"];
+const PROGRAMS: [&str; 6] = ["edge", "event-store", "log-shipper", "login-insights", "notifier", "payments"];
 
 /// Ids of so many events.
 fn ids(prefix: &str, count: usize) -> Vec<String> {

@@ -76,6 +76,15 @@ impl Aws {
         assert_eq!(status, expected, "{path}: {answer}");
     }
 
+    /// The keys of the objects in a folder of a bucket.
+    pub(crate) async fn keys(&self, bucket: &str, folder: &str) -> Vec<String> {
+        let list = format!("/{bucket}?list-type=2&prefix={folder}%2F");
+        let (status, names) = self.call("s3", "GET", &list, Vec::new()).await;
+        assert_eq!(status, 200, "{names}");
+        let keys = names.split("<Key>").skip(1);
+        keys.map(|rest| rest.split_once("</Key>").unwrap().0.to_owned()).collect()
+    }
+
     /// The ARNs of what has this tag.
     pub(crate) async fn tagged(&self, key: &str, value: &str) -> Vec<String> {
         let headers = [

@@ -27,12 +27,9 @@ pub(crate) async fn is_written_with_the_roles_own_credentials(root: &Aws, state:
     let logins = (0..LOGINS).map(|_| RawRecord::new(r#"{"user_id": "12345"}"#).key("12345"));
     kafka.produce("user-login", logins).await;
 
-    let list = format!("/{bucket}?list-type=2&prefix=insights%2F");
     let name = eventually(BOUND, "the insight is in the bucket", async || {
         consumer.assert_running();
-        let (status, names) = root.call("s3", "GET", &list, Vec::new()).await;
-        assert_eq!(status, 200, "{names}");
-        names.split_once("<Key>").map(|(_, rest)| rest.split_once("</Key>").unwrap().0.to_owned())
+        root.keys(bucket, "insights").await.pop()
     })
     .await;
     assert!(consumer.terminate(BOUND).await.success());

@@ -25,8 +25,9 @@ fn function_role(state: &State, function: &str) -> String {
 }
 
 /// The programs of consumers, each with its names in the catalogue.
-const CONSUMERS: [(&str, &[&str]); 4] = [
+const CONSUMERS: [(&str, &[&str]); 5] = [
     ("event-store", &["event-store"]),
+    ("log-shipper", &["log-shipper"]),
     ("login-insights", &["login-insights", "login-insights-files"]),
     ("notifier", &["notifier"]),
     ("payments", &["payments"]),
@@ -129,6 +130,8 @@ pub(crate) async fn elsewhere_are_each_roles_own(aws: &Aws, state: &State) {
         let group = arn(state, &format!("module.consumers.aws_cloudwatch_log_group.service[\"{service}\"]"));
         format!("{group}:log-stream:1")
     };
+    let stream = &arn(state, "module.lake.aws_kinesis_firehose_delivery_stream.raw_logs");
+    let delivery = arn(state, "module.lake.aws_iam_role.delivery");
     let [insight, other] = ["insights/insights_1.json", "raw/1"].map(|key| format!("{bucket}/{key}"));
 
     // The key is for calls that services make with it (kms:ViaService), which no emulator can be asked about.
@@ -146,6 +149,12 @@ pub(crate) async fn elsewhere_are_each_roles_own(aws: &Aws, state: &State) {
         (task_role(state, "login-insights"), "s3:PutObject", &other, false),
         (task_role(state, "login-insights"), "s3:DeleteObject", &insight, false),
         (task_role(state, "event-store"), "s3:PutObject", &insight, false),
+        (task_role(state, "log-shipper"), "firehose:PutRecordBatch", stream, true),
+        (task_role(state, "log-shipper"), "firehose:DeleteDeliveryStream", stream, false),
+        (task_role(state, "log-shipper"), "s3:PutObject", &other, false),
+        (task_role(state, "login-insights"), "firehose:PutRecordBatch", stream, false),
+        (delivery.clone(), "s3:PutObject", &other, true),
+        (delivery, "s3:PutObject", &insight, false),
         (starts("notifier"), read_secret, configuration, true),
         (starts("event-store"), read_secret, configuration, false),
         (task_role(state, "notifier"), read_secret, configuration, false),

@@ -7,7 +7,6 @@
 //! | `batching` | when a batch is full or due |
 //! | `insight_id` | the id of an insight, derived from its logins |
 //! | `files` | writes the file of each insight |
-//! | `destination` | the files' folder or bucket |
 //! | `runner` | runs both consumers, and stops them in order |
 //! | `app` | start-up, for every host |
 //!
@@ -17,14 +16,12 @@
 
 mod app;
 mod batching;
-mod destination;
 mod files;
 mod insight_id;
 mod insights;
 mod runner;
 mod settings;
 
-pub use destination::Destination;
 pub use files::Files;
 pub use insights::{Insights, SeenLogin};
 pub use runner::{LoginInsights, Runner};

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-
-use crate::destination::{self, Destination};
+use millrace_objects::Location;
 
 /// The consumer's settings.
 #[derive(Debug, Clone, Args)]
@@ -19,9 +18,9 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "DIR|URL",
-        value_parser = destination::parse,
+        value_parser = Location::parse,
         help = "Destination of the files insights/insights_<start>_<end>_<id>.json: a folder, or s3://BUCKET/PREFIX \
                 [default: the data directory, .millrace]"
     )]
-    pub insights_to: Option<Destination>,
+    pub insights_to: Option<Location>,
 }

@@ -41,7 +41,7 @@ module "millrace" {
   database  = { min_capacity = 0, max_capacity = 2, instances = 1, backup_retention_days = 1 }
   instances = { types = ["t4g.medium", "t4g.large"], min = 1, max = 2, on_demand_base = 1 }
   api       = { reserved_concurrency = 20 }
-  consumers = { for name in ["event-store", "login-insights", "notifier", "payments"] : name => { max = 1 } }
+  consumers = { for name in ["event-store", "log-shipper", "login-insights", "notifier", "payments"] : name => { max = 1 } }
 
   log_retention_days = 7
   is_protected       = false

@@ -51,6 +51,7 @@ module "millrace" {
     event-store    = { cpu = 1024, memory = 1024, min = 3, max = 12 }
     notifier       = { cpu = 1024, memory = 1536, min = 3, max = 12 }
     payments       = { min = 2, max = 12 }
+    log-shipper    = { min = 1, max = 6 }
     login-insights = { min = 1, max = 6 }
   }
 

@@ -205,8 +205,20 @@ locals {
     }
   } : alarm_name => alarm if var.database != null }
 
+  of_delivery = { for alarm_name, alarm in {
+    "raw-logs-delayed" = {
+      kind    = "raw-logs-delayed"
+      summary = "The oldest of the raw logs in Firehose have waited for a quarter of an hour."
+      metrics = {
+        age = { namespace = "AWS/Firehose", name = "DeliveryToS3.DataFreshness", stat = "Maximum", dimensions = { DeliveryStreamName = var.delivery_stream } }
+      }
+      # Seconds; a stream gathers for so long at most.
+      threshold = 900
+    }
+  } : alarm_name => alarm if var.delivery_stream != null }
+
   alarms = {
-    for name, alarm in merge(local.of_services, local.of_functions, local.of_api, local.of_load_balancer, local.of_brokers, local.of_broker_disks, local.of_database) :
+    for name, alarm in merge(local.of_services, local.of_delivery, local.of_functions, local.of_api, local.of_load_balancer, local.of_brokers, local.of_broker_disks, local.of_database) :
     name => merge(local.defaults, alarm)
   }
 }

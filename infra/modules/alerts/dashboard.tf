@@ -53,6 +53,12 @@ locals {
       ]...)
     },
     {
+      applies = var.delivery_stream != null
+      title   = "Raw logs: put into Firehose, throttled, in the bucket (records a minute)"
+      stat    = "Sum"
+      metrics = [for metric in ["IncomingRecords", "ThrottledRecords", "DeliveryToS3.Records"] : ["AWS/Firehose", metric, "DeliveryStreamName", var.delivery_stream]]
+    },
+    {
       applies = var.database != null
       title   = "Database: capacity used (%), connections"
       stat    = "Average"

@@ -98,3 +98,9 @@ variable "database" {
   type        = object({ cluster_id = string })
   default     = null
 }
+
+variable "delivery_stream" {
+  description = "The Firehose stream of raw logs. Null: no alarms of its metrics."
+  type        = string
+  default     = null
+}

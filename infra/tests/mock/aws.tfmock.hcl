@@ -49,6 +49,10 @@ mock_resource "aws_s3_bucket" {
   defaults = { arn = "arn:aws:s3:::millrace-mock", bucket = "millrace-mock" }
 }
 
+mock_resource "aws_kinesis_firehose_delivery_stream" {
+  defaults = { arn = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/millrace-raw-logs" }
+}
+
 mock_resource "aws_ecs_cluster" {
   defaults = { arn = "arn:aws:ecs:eu-central-1:123456789012:cluster/millrace" }
 }

@@ -9,10 +9,11 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use millrace_domain::insight;
+use millrace_testkit::Program;
 use tokio::net::TcpListener;
 
 use crate::embedded::{broker, produce};
-use crate::program::{Program, command};
+use crate::program::{command, processed};
 
 type Requests = Arc<Mutex<Vec<(Method, String, Bytes)>>>;
 
@@ -40,10 +41,10 @@ async fn a_file_is_written_once_the_bucket_is_available() {
     program.args(["--kafka", broker.bootstrap_servers(), "--batch-age", "1h", "--insights-to", "s3://lake/logins"]);
     program.envs([("AWS_ENDPOINT", endpoint.as_str()), ("AWS_ALLOW_HTTP", "true"), ("AWS_REGION", "eu-central-1")]);
     program.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
-    let program = Program::run(&mut program).await;
+    let program = Program::start(&mut program).await;
     program.joined().await;
     produce(&broker, 3).await;
-    program.processed(3).await;
+    processed(&program, 3).await;
     program.stop().await;
 
     let requests = requests.lock().unwrap();

@@ -8,7 +8,7 @@ use millrace_kafka::{KafkaSettings, Producer, ProducerRecord};
 use rdkafka::message::OwnedHeaders;
 use serde_json::{Value, json};
 
-use crate::program::Program;
+use crate::program::{processed, start};
 
 /// An embedded broker with the topics of logins and insights.
 pub(crate) fn broker() -> Embedded {
@@ -31,10 +31,10 @@ pub(crate) async fn produce(broker: &Embedded, count: u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_closes_the_batch_and_writes_its_file() {
     let (broker, folder) = (broker(), tempfile::tempdir().unwrap());
-    let program = Program::start(broker.bootstrap_servers(), folder.path(), &["--batch-age", "1h"]).await;
+    let program = start(broker.bootstrap_servers(), folder.path(), &["--batch-age", "1h"]).await;
     program.joined().await;
     produce(&broker, 30).await;
-    program.processed(30).await;
+    processed(&program, 30).await;
     program.stop().await;
 
     let files: Vec<_> = fs::read_dir(folder.path().join("insights")).unwrap().map(Result::unwrap).collect();

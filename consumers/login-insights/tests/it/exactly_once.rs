@@ -12,7 +12,7 @@ use millrace_testkit::kafka::{self, Isolation, Kafka, OwnedRecord, RawRecord};
 use serde_json::Value;
 
 use crate::logins::{Counts, Logins, count, record, sum, time, user};
-use crate::program::Program;
+use crate::program;
 
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -68,7 +68,7 @@ async fn each_login_is_in_exactly_one_insight_and_file() {
     let folder = tempfile::tempdir().unwrap();
     let start = async |instance: &str| {
         let options = ["--group-instance-id", instance, "--batch-age", "2s"];
-        Program::start(kafka.bootstrap_servers(), folder.path(), &options).await
+        program::start(kafka.bootstrap_servers(), folder.path(), &options).await
     };
 
     let logins: Vec<Value> = Logins::seeded(7).take(10_000).collect();

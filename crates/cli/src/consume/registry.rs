@@ -7,6 +7,7 @@ use millrace_event_store::EventStoreApp;
 use millrace_host::app::{AppEnv, AppError, ConsumerApp, DatabaseUse, SettingsContext, Started, check_database};
 use millrace_host::exit::SettingError;
 use millrace_host::retention::Retention;
+use millrace_log_shipper::LogShipper;
 use millrace_login_insights::LoginInsights;
 use millrace_notifier::Notifier;
 use millrace_payments::Payments;
@@ -19,6 +20,7 @@ pub(crate) const CONSUMERS: &[Registered] = &[
     Registered::of::<EventStoreApp>(),
     Registered::of::<Payments>(),
     Registered::of::<LoginInsights>(),
+    Registered::of::<LogShipper>(),
 ];
 
 /// A consumer that can be started by its name.

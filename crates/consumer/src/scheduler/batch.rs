@@ -418,11 +418,11 @@ mod tests {
 
         tokio::time::advance(age / 2).await;
         batcher.take(handle(0, 1), record());
-        let begin = std::future::poll_fn(|context| {
+        let second_begun = std::future::poll_fn(|context| {
             assert!(batcher.poll_completion(context).is_pending());
             if jobs.borrow().len() == 2 { Poll::Ready(()) } else { Poll::Pending }
         });
-        begin.await;
+        second_begun.await;
         assert_eq!(began.elapsed().as_secs(), age.as_secs(), "the age of its first record");
         assert_eq!(running(&jobs)[1], [0, 1]);
 
