@@ -57,7 +57,7 @@ Examples:
             if let Sink::Firehose(firehose) = &self.sink {
                 firehose.check().await.map_err(|problem| SettingError::of_flag("logs-to", problem))?;
             }
-            let consumer = env.consumer(crate::subscription(), self.limits.options(env.options.clone()));
+            let consumer = env.consumer(crate::subscription(), self.options(env.options.clone()));
             let (progress, shutdown) = (consumer.progress(), env.shutdown);
             Ok(Started::new(progress, async move { consumer.run_batches(&self, shutdown).await }))
         })

@@ -1,6 +1,6 @@
 //! Writes batches of lines to the sink. The consumer runtime calls it for each batch.
 
-use millrace_consumer::{Attempt, Batch, BatchError, BatchProcessor, OffsetStorage, Written};
+use millrace_consumer::{Attempt, Batch, BatchError, BatchProcessor, ConsumerOptions, OffsetStorage, Written};
 use millrace_kafka::Record;
 
 use crate::line::Line;
@@ -12,6 +12,13 @@ use crate::sink::Sink;
 pub struct LogShipper {
     pub(crate) sink: Sink,
     pub(crate) limits: Limits,
+}
+
+impl LogShipper {
+    /// The options of the consumer runtime: when lines are shipped, and enough in flight for that.
+    pub fn options(&self, options: ConsumerOptions) -> ConsumerOptions {
+        self.limits.options(options)
+    }
 }
 
 impl BatchProcessor for LogShipper {

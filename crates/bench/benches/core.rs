@@ -1,37 +1,45 @@
-//! event-store, payments and login-insights, compared with baselines for the same records.
+//! event-store, payments, login-insights and log-shipper, compared with baselines for the same records.
 //!
 //! Each part runs in its own process and on its own broker, so that none is slowed by the memory or the database
 //! clean-up of another. `cargo bench -p millrace-bench --bench core -- payments` runs one part.
 #![allow(missing_docs)]
 
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use flate2::write::GzEncoder;
 use millrace_bench::{Fixture, Measurement, Process, Sample, median};
 use millrace_consumer::{Consumer, ConsumerError, ConsumerOptions, Progress, Subscription, Transformer};
 use millrace_domain::payment::DeclineRules;
 use millrace_event_store::EventStore;
+use millrace_host::app::{ConsumerApp as _, SettingsContext};
 use millrace_host::worker::on_worker;
 use millrace_kafka::admin::AdminClient;
 use millrace_kafka::producer::{ProducerSettings, TransactionalProducer};
 use millrace_kafka::{KafkaSettings, Producer, ProducerRecord};
+use millrace_log_shipper::{Compression, Destination, LogShipper};
 use millrace_login_insights::Insights;
+use millrace_objects::Location;
 use millrace_payments::Payments;
 use millrace_payments::gateway::SimulatedGateway;
 use millrace_store::Store;
 use millrace_testkit::Postgres;
-use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{ClientConfig, Message as _};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 const PARTITIONS: i32 = 6;
 const RECORDS: u64 = 300_000;
 const ORDERS: u64 = 1_000_000;
+const LINES: u64 = 600_000;
 const DELAYED: u64 = 20_000;
 const RUNS: usize = 3;
 const TIME: &str = "2026-01-31T12:00:00.250Z";
@@ -40,7 +48,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Records a transaction of the baseline producer, and rows a COPY.
 const BATCH: u64 = 5_000;
 
-const PARTS: [&str; 3] = ["events", "payments", "logins"];
+const PARTS: [&str; 4] = ["events", "payments", "logins", "logs"];
 
 fn main() -> anyhow::Result<()> {
     let selected: Vec<_> = std::env::args().filter(|argument| PARTS.contains(&argument.as_str())).collect();
@@ -56,14 +64,15 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(part: &str) -> anyhow::Result<()> {
-    let names = ["events", "orders", "delayed", "user-login", "payments", "bare", "processed-data"];
+    let names = ["events", "orders", "delayed", "user-login", "payments", "bare", "processed-data", "raw-logs"];
     let topics: Vec<_> = names.into_iter().map(|name| (name, PARTITIONS)).collect();
     let fixture = Fixture::start(&topics).await?;
     let kafka = KafkaSettings::plaintext(fixture.bootstrap_servers());
     match part {
         "events" => events(&kafka).await,
         "payments" => payments(&kafka).await,
-        _ => logins(&kafka).await,
+        "logins" => logins(&kafka).await,
+        _ => logs(&kafka).await,
     }
 }
 
@@ -272,4 +281,86 @@ async fn logins(kafka: &KafkaSettings) -> anyhow::Result<()> {
     println!("login insights, exactly once, {RECORDS} logins, median of {RUNS} runs");
     println!("  login-insights                         {}", median(runs).context("no runs")?);
     Ok(())
+}
+
+/// A JSON line of a web service, as the benchmark `lake` cleans it.
+fn log_line(number: u64) -> String {
+    let (status, path) = ([200, 200, 200, 404, 503][(number % 5) as usize], number * 7919 % 500);
+    format!(
+        r#"{{"time":"2026-01-31T12:00:00.{:03}Z","level":"info","msg":"request served","method":"GET","path":"/items/{path}","status":{status},"duration_ms":{}.25,"user_id":"{}","trace_id":"{:032x}"}}"#,
+        number % 1_000,
+        number % 90,
+        number * 31 % 10_000,
+        u128::from(number) * 0x9e37_79b9_7f4a_7c15
+    )
+}
+
+async fn logs(kafka: &KafkaSettings) -> anyhow::Result<()> {
+    fill(kafka, "raw-logs", LINES, log_line).await?;
+    let (mut gzip, mut zstd, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    for run in 0..RUNS {
+        bare.push(bare_gzip(kafka, run)?);
+        gzip.push(shipping(kafka, &format!("gzip-{run}"), Compression::Gzip).await?);
+        zstd.push(shipping(kafka, &format!("zstd-{run}"), Compression::Zstd).await?);
+    }
+    let bare = median(bare).context("no runs")?;
+    println!("{LINES} log lines of about {} bytes into objects in a folder, median of {RUNS} runs", log_line(0).len());
+    println!("  a bare librdkafka loop, values alone into gzip  {bare}");
+    for (name, runs) in [("gzip", gzip), ("zstd", zstd)] {
+        let ours = median(runs).context("no runs")?;
+        println!(
+            "  log-shipper, {name}                               {ours}   {:.0} lines a second of CPU",
+            1e6 / ours.cpu_micros()
+        );
+    }
+    Ok(())
+}
+
+async fn shipping(kafka: &KafkaSettings, group: &str, compression: Compression) -> anyhow::Result<Sample> {
+    let folder = tempfile::tempdir()?;
+    let settings = millrace_log_shipper::Settings {
+        logs_to: Some(Destination::Objects(Location::Folder(folder.path().to_owned()))),
+        logs_batch_age: Some(Duration::from_millis(200)),
+        logs_batch_bytes: 16 << 20,
+        logs_compression: compression,
+    };
+    let shipper = LogShipper::build(settings, &SettingsContext { data_dir: Path::new("."), is_local: false })?;
+    let dead_letters = Producer::new(kafka, &ProducerSettings::default())?;
+    let subscription = Subscription::new(group, &["raw-logs"]);
+    let options = shipper.options(ConsumerOptions::default());
+    let consumer = Consumer::new(kafka.clone(), subscription, options, dead_letters);
+    let (progress, shutdown) = (consumer.progress(), CancellationToken::new());
+    let stop = shutdown.clone();
+    let running = async move { consumer.run_batches(&shipper, stop).await };
+    measured(progress, "raw-logs", LINES, running, shutdown).await
+}
+
+/// Baseline: the records read, and their values compressed, by librdkafka and zlib alone.
+fn bare_gzip(kafka: &KafkaSettings, run: usize) -> anyhow::Result<Sample> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &kafka.bootstrap_servers)
+        .set("group.id", format!("bare-gzip-{run}"))
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.commit", "false");
+    for (name, value) in ConsumerOptions::FETCH {
+        config.set(name, value);
+    }
+    let consumer: BaseConsumer = config.create()?;
+    consumer.subscribe(&["raw-logs"])?;
+    let mut encoder = GzEncoder::new(io::sink(), flate2::Compression::new(4));
+    let mut measurement = None;
+    let mut read = 0;
+    while read < LINES {
+        let Some(record) = consumer.poll(TIMEOUT) else { anyhow::bail!("nothing to read") };
+        let record = record?;
+        if measurement.is_none() {
+            measurement = Some(Measurement::begin(Process::This)?);
+        }
+        encoder.write_all(record.payload().unwrap_or_default())?;
+        encoder.write_all(b"\n")?;
+        read += 1;
+    }
+    encoder.finish()?;
+    measurement.context("no record")?.end(LINES)
 }
