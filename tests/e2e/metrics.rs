@@ -84,6 +84,7 @@ async fn promtool_accepts_the_metrics_of_every_program() {
         ("millrace-event-store", &["--database", &database]),
         ("millrace-payments", &[]),
         ("millrace-login-insights", &["--insights-to", &data_dir]),
+        ("millrace-log-shipper", &["--logs-to", &data_dir]),
     ] {
         let admin = free_address();
         let args = [&["--kafka", &kafka, "--admin-listen", &admin], options].concat();
