@@ -27,7 +27,7 @@ pub use clean::{CleanError, Quarantined, Reason, Sink, Source, clean};
 pub use folder::Folder;
 pub use formats::format_names;
 pub use input::{LINE_LIMIT, first_line_hash};
-pub use parquet::{Files, LakeWriter, OutputFile};
+pub use parquet::{Files, LakeWriter, OutputFile, file_name};
 pub use report::Report;
 pub use schema::schema;
 pub use severity::Severity;

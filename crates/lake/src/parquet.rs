@@ -93,7 +93,7 @@ impl<'f> LakeWriter<'f> {
     pub fn new(files: &'f mut dyn Files, source: &Source) -> Self {
         Self {
             files,
-            name: name_of(source),
+            name: file_name(source),
             schema: Arc::new(schema()),
             open: BTreeMap::new(),
             parts: BTreeMap::new(),
@@ -201,9 +201,9 @@ fn close(open: Open) -> io::Result<()> {
     open.writer.into_inner().map_err(io::Error::other)?.finish()
 }
 
-/// The first part of a file's name: the end of the source's name as far as all tools read it in a path, and its identity's
+/// The first part of the names of a source's files: the end of the source's name as far as all tools read it in a path, and its identity's
 /// hash, so that equal ends stay apart.
-fn name_of(source: &Source) -> String {
+pub fn file_name(source: &Source) -> String {
     const LENGTH: usize = 40;
     let last = source.name.rsplit('/').next().unwrap_or_default();
     let stem = last.split('.').next().unwrap_or_default();

@@ -64,6 +64,28 @@ impl<'b> Attributes<'b> {
     }
 }
 
+impl RowView<'_> {
+    /// Cuts the texts of a row to about this many bytes in all, and says so in the attribute `truncated`.
+    pub fn shorten(&mut self, limit: usize) {
+        let cut = |text: &mut &str| {
+            let limit = limit / 4;
+            *text = text.get(..text.floor_char_boundary(limit)).unwrap_or_default();
+        };
+        cut(&mut self.body);
+        for text in [&mut self.exception_message, &mut self.exception_stacktrace].into_iter().flatten() {
+            cut(text);
+        }
+        let mut left = limit / 4;
+        self.attributes.0.retain(|(name, value)| {
+            let size = name.len() + value.map_or(0, str::len);
+            let fits = size <= left;
+            left -= if fits { size } else { 0 };
+            fits
+        });
+        self.attributes.0.push(("truncated", Some("true")));
+    }
+}
+
 impl Serialize for Attributes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;

@@ -1,6 +1,7 @@
 //! Objects in a folder or a bucket: where consumers and stages write and read what is kept as files.
 
 mod location;
+mod reader;
 
 use std::fs;
 use std::io;
@@ -8,15 +9,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
 use thiserror::Error;
+use tokio::io::AsyncReadExt as _;
 
 pub use location::Location;
+pub use reader::{Object, ObjectReader};
 
 /// How long writing an object may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The size of a part of an upload, and of what is uploaded without parts.
+const PART_BYTES: usize = 8 << 20;
+
+/// How many parts of an upload are under way.
+const PARTS_AT_ONCE: usize = 2;
 
 /// The objects of a location.
 #[derive(Debug)]
@@ -65,6 +75,41 @@ pub enum PutError {
         /// The object's path.
         path: Path,
     },
+    /// The file that is its content cannot be read.
+    #[error("cannot read what is to be {path}: {source}")]
+    File {
+        /// The object's path.
+        path: Path,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Why an object was not read.
+#[derive(Debug, Error)]
+pub enum GetError {
+    /// There is none of this path.
+    #[error("there is no object {path}")]
+    Missing {
+        /// The path.
+        path: String,
+    },
+    /// The path is none that this client can name, such as one with an empty folder.
+    #[error("the object {path:?} cannot be read under this name: {source}")]
+    Name {
+        /// The path.
+        path: String,
+        /// Why not.
+        source: object_store::path::Error,
+    },
+    /// The store refused it, or cannot be reached.
+    #[error("{path}: {source}")]
+    Store {
+        /// The path.
+        path: String,
+        /// Why not.
+        source: object_store::Error,
+    },
 }
 
 impl Objects {
@@ -93,13 +138,124 @@ impl Objects {
     /// # Errors
     /// [`PutError`].
     pub async fn put(&self, path: &str, content: Bytes) -> Result<(), PutError> {
-        let path: Path = self.prefix.parts().chain(Path::from(path).parts()).collect();
+        let path = self.below(&Path::from(path));
         let put = self.store.put(&path, content.into());
         match tokio::time::timeout(WRITE_TIMEOUT, put).await {
             Ok(written) => Ok(written.map(drop)?),
             Err(_) => Err(PutError::Timeout { path }),
         }
     }
+
+    /// Writes an object with a file's content, in parts where it is large.
+    ///
+    /// # Errors
+    /// [`PutError`]; the object is as it was before.
+    pub async fn put_file(&self, path: &str, file: &std::path::Path) -> Result<(), PutError> {
+        let target = self.below(&Path::from(path));
+        let unreadable = |source| PutError::File { path: target.clone(), source };
+        let mut file = tokio::fs::File::open(file).await.map_err(unreadable)?;
+        let size = file.metadata().await.map_err(unreadable)?.len();
+        if size <= PART_BYTES as u64 {
+            let content = read_part(&mut file).await.map_err(unreadable)?;
+            return self.put(path, content).await;
+        }
+        let mut upload = WriteMultipart::new_with_chunk_size(self.store.put_multipart(&target).await?, PART_BYTES);
+        let written: Result<(), PutError> = async {
+            loop {
+                let part = read_part(&mut file).await.map_err(unreadable)?;
+                if part.is_empty() {
+                    return Ok(());
+                }
+                upload.wait_for_capacity(PARTS_AT_ONCE).await?;
+                upload.put(part);
+            }
+        }
+        .await;
+        match written {
+            Ok(()) => Ok(upload.finish().await.map(drop)?),
+            Err(error) => {
+                // The bucket's lifecycle removes what this does not.
+                let _ = upload.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens an object to be read. `path` is its key below the location, as the store's events name it.
+    ///
+    /// # Errors
+    /// [`GetError`].
+    pub async fn get(&self, path: &str) -> Result<Object, GetError> {
+        let key = self.key(path)?;
+        let found = self.store.get(&key).await.map_err(|source| not_read(path, source))?;
+        Ok(Object::of(found))
+    }
+
+    /// The content of a small object.
+    ///
+    /// # Errors
+    /// [`GetError`].
+    pub async fn bytes(&self, path: &str) -> Result<Bytes, GetError> {
+        let found = self.store.get(&self.key(path)?).await;
+        let content = async { found?.bytes().await }.await;
+        content.map_err(|source| not_read(path, source))
+    }
+
+    /// What tells an object's content from what was and will be under its path, without reading it.
+    ///
+    /// # Errors
+    /// [`GetError`].
+    pub async fn version(&self, path: &str) -> Result<String, GetError> {
+        let found = self.store.head(&self.key(path)?).await.map_err(|source| not_read(path, source))?;
+        Ok(reader::version(&found))
+    }
+
+    /// Deletes an object, or finds that there is none.
+    ///
+    /// # Errors
+    /// [`GetError`].
+    pub async fn delete(&self, path: &str) -> Result<(), GetError> {
+        match self.store.delete(&self.key(path)?).await.map_err(|source| not_read(path, source)) {
+            Ok(()) | Err(GetError::Missing { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The paths of all objects in a folder and below it, in no order.
+    ///
+    /// # Errors
+    /// [`GetError`].
+    pub async fn list(&self, folder: &str) -> Result<Vec<String>, GetError> {
+        let prefix = self.key(folder)?;
+        let own = self.prefix.parts().count();
+        let below = |found: object_store::ObjectMeta| found.location.parts().skip(own).collect::<Path>().to_string();
+        let found = self.store.list(Some(&prefix)).map_ok(below).try_collect();
+        found.await.map_err(|source| not_read(folder, source))
+    }
+
+    fn below(&self, path: &Path) -> Path {
+        self.prefix.parts().chain(path.parts()).collect()
+    }
+
+    fn key(&self, path: &str) -> Result<Path, GetError> {
+        let key = Path::parse(path).map_err(|source| GetError::Name { path: path.to_owned(), source })?;
+        Ok(self.below(&key))
+    }
+}
+
+fn not_read(path: &str, source: object_store::Error) -> GetError {
+    let path = path.to_owned();
+    match source {
+        object_store::Error::NotFound { .. } => GetError::Missing { path },
+        source => GetError::Store { path, source },
+    }
+}
+
+/// Reads up to a part of a file.
+async fn read_part(file: &mut tokio::fs::File) -> io::Result<Bytes> {
+    let mut part = Vec::new();
+    file.take(PART_BYTES as u64).read_to_end(&mut part).await?;
+    Ok(part.into())
 }
 
 #[cfg(feature = "s3")]
@@ -121,16 +277,56 @@ fn bucket(_name: &str) -> Result<Box<dyn ObjectStore>, OpenError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
-    #[tokio::test]
-    async fn an_object_is_replaced_by_one_of_its_name() -> Result<(), Box<dyn std::error::Error>> {
+    type Tested = Result<(), Box<dyn std::error::Error>>;
+
+    fn objects() -> Result<(tempfile::TempDir, Objects), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         let objects = Objects::open(&Location::Folder(folder.path().join("made")))?;
-        for content in ["first", "second"] {
-            objects.put("raw/2026/01/a-0.jsonl", content.into()).await?;
+        Ok((folder, objects))
+    }
+
+    async fn text(objects: &Objects, path: &str) -> Result<String, Box<dyn std::error::Error>> {
+        let mut object = objects.get(path).await?;
+        let text = tokio::task::spawn_blocking(move || {
+            let mut text = String::new();
+            object.reader.read_to_string(&mut text).map(|_| text)
+        });
+        Ok(text.await??)
+    }
+
+    #[tokio::test]
+    async fn an_object_is_replaced_by_one_of_its_name() -> Tested {
+        let (folder, objects) = objects()?;
+        let path = "raw/2026/dt=01/a-0.jsonl";
+        let mut versions = Vec::new();
+        for content in ["first", "the second"] {
+            objects.put(path, content.into()).await?;
+            assert_eq!(text(&objects, path).await?, content);
+            versions.push(objects.version(path).await?);
         }
-        assert_eq!(fs::read_to_string(folder.path().join("made/raw/2026/01/a-0.jsonl"))?, "second");
+        assert_ne!(versions[0], versions[1]);
+        assert_eq!(fs::read_to_string(folder.path().join("made").join(path))?, "the second");
+        assert_eq!(objects.list("raw").await?, [path]);
+        for _ in 0..2 {
+            objects.delete(path).await?;
+        }
+        assert!(matches!(objects.get(path).await, Err(GetError::Missing { .. })));
+        assert!(matches!(objects.get("raw//a").await, Err(GetError::Name { .. })));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_large_file_is_an_object_as_it_is() -> Tested {
+        let (folder, objects) = objects()?;
+        let file = folder.path().join("large");
+        let content = "0123456789abcdefghijk".repeat(1_000_000);
+        fs::write(&file, &content)?;
+        objects.put_file("large", &file).await?;
+        assert!(text(&objects, "large").await? == content);
         Ok(())
     }
 }

@@ -1,0 +1,95 @@
+//! An object that is read where reading blocks: parsers are not asynchronous.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use object_store::{GetResult, GetResultPayload, ObjectMeta};
+use tokio::sync::mpsc;
+
+/// How many blocks of a stream wait to be read.
+const BLOCKS: usize = 4;
+
+/// An object, opened.
+#[derive(Debug)]
+pub struct Object {
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written.
+    pub written: Timestamp,
+    /// Tells its content from what was and will be under its path.
+    pub version: String,
+    /// Reads it.
+    pub reader: ObjectReader,
+}
+
+/// Reads an object; blocks, and is for a thread that may.
+#[derive(Debug)]
+pub struct ObjectReader(Source);
+
+#[derive(Debug)]
+enum Source {
+    File(std::fs::File),
+    Stream { blocks: mpsc::Receiver<io::Result<Bytes>>, block: Bytes, failed: bool },
+}
+
+impl Object {
+    pub(crate) fn of(found: GetResult) -> Self {
+        let (size, version) = (found.meta.size, version(&found.meta));
+        let written = Timestamp::from_millisecond(found.meta.last_modified.timestamp_millis()).unwrap_or_default();
+        let source = match found.payload {
+            GetResultPayload::File(file, _) => Source::File(file),
+            GetResultPayload::Stream(mut stream) => {
+                let (sender, blocks) = mpsc::channel(BLOCKS);
+                tokio::spawn(async move {
+                    while let Some(block) = stream.next().await {
+                        let block = block.map_err(io::Error::other);
+                        let is_last = block.is_err();
+                        if sender.send(block).await.is_err() || is_last {
+                            break;
+                        }
+                    }
+                });
+                Source::Stream { blocks, block: Bytes::new(), failed: false }
+            }
+        };
+        Self { size, written, version, reader: ObjectReader(source) }
+    }
+}
+
+/// The entity tag, which a store has for the content; with the time, since a folder has none.
+pub(crate) fn version(meta: &ObjectMeta) -> String {
+    let tag = meta.e_tag.as_deref().unwrap_or_default().trim_matches('"');
+    if tag.is_empty() { format!("{}-{}", meta.size, meta.last_modified.timestamp_micros()) } else { tag.to_owned() }
+}
+
+impl ObjectReader {
+    /// Whether the store broke off: what was read is not all, and its end is none of the object's.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.0, Source::Stream { failed: true, .. })
+    }
+}
+
+impl Read for ObjectReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Source::File(file) => file.read(buffer),
+            Source::Stream { blocks, block, failed } => {
+                while block.is_empty() {
+                    match blocks.blocking_recv() {
+                        Some(Ok(next)) => *block = next,
+                        Some(Err(error)) => {
+                            *failed = true;
+                            return Err(error);
+                        }
+                        None => return Ok(0),
+                    }
+                }
+                let count = block.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&block.split_to(count));
+                Ok(count)
+            }
+        }
+    }
+}

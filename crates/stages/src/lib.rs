@@ -1,0 +1,24 @@
+//! The stages of the log lake, for every host: Lambda functions on AWS, tasks of `millrace dev` on a laptop.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | `clean` | a raw object → Parquet, records on `cleaned-logs` |
+//! | `manifest` | what an object became: what is replaced where it comes again |
+//! | `publish` | rows as records, acknowledged |
+//! | `bus` | what a stage says when it has ended: to the next stage, and to people |
+//! | `error` | why a stage failed, and whether it is tried again |
+//!
+//! A stage is given the path of an object, and may be given it again, in any order: it writes the same objects again.
+
+mod bus;
+mod clean;
+mod error;
+mod manifest;
+mod publish;
+
+#[cfg(feature = "eventbridge")]
+pub use bus::EventBridge;
+pub use bus::{Bus, BusError, StageEvent};
+pub use clean::{CleanStage, Cleaned};
+pub use error::StageError;
+pub use manifest::Manifest;
