@@ -13,9 +13,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::http::{client, found, notify, post, serving};
 use crate::program::{Program, free_address};
 
-const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const EXIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-async fn dev(data_dir: &Path) -> (Program, String) {
+pub(crate) async fn dev(data_dir: &Path) -> (Program, String) {
     dev_with(data_dir, &[]).await
 }
 

@@ -7,6 +7,7 @@ mod core;
 mod dev;
 mod functions;
 mod http;
+mod lake;
 mod metrics;
 mod notifier;
 mod parity;

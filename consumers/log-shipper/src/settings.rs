@@ -24,6 +24,12 @@ const LOCAL_AGE: Duration = Duration::from_secs(2);
 /// waits until they are shipped.
 const LOCAL_AGE_LIMIT: Duration = Duration::from_secs(10);
 
+/// How many bytes of records are shipped at once.
+const BATCH_BYTES: usize = 16 << 20;
+
+/// The same in `millrace dev`: an embedded broker holds little more of a partition, and the edge waits for its consumers then.
+const LOCAL_BATCH_BYTES: usize = 512 << 10;
+
 /// The most lines of a batch.
 const BATCH_RECORDS: usize = 100_000;
 
@@ -55,9 +61,15 @@ pub struct Settings {
     )]
     pub logs_batch_age: Option<Duration>,
 
-    /// How many bytes of a partition's log records are shipped at once, as an object or in calls to Firehose
-    #[arg(long, value_name = "BYTES", default_value = "16777216", value_parser = whole_number::<usize>(1..=268_435_456))]
-    pub logs_batch_bytes: usize,
+    /// How many bytes of a partition's records are shipped at once.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = whole_number::<usize>(1..=268_435_456),
+        help = "Bytes of a partition's log records that are shipped at once, as an object or in calls to Firehose [default: \
+                16777216; in millrace dev 524288, which is the most there]"
+    )]
+    pub logs_batch_bytes: Option<usize>,
 
     /// How objects are compressed
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Compression::Gzip)]
@@ -132,12 +144,17 @@ impl Settings {
             Destination::Firehose(_) => FIREHOSE_AGE,
         };
         let age = self.logs_batch_age.unwrap_or(default);
+        let bytes = self.logs_batch_bytes.unwrap_or(if is_local { LOCAL_BATCH_BYTES } else { BATCH_BYTES });
         if is_local && age > LOCAL_AGE_LIMIT {
             let problem =
                 format!("is at most {}s in millrace dev, whose stop waits so long", LOCAL_AGE_LIMIT.as_secs());
             return Err(SettingError::of_flag("logs-batch-age", problem));
         }
-        Ok(Limits { bytes: self.logs_batch_bytes, age })
+        if is_local && bytes > LOCAL_BATCH_BYTES {
+            let problem = format!("is at most {LOCAL_BATCH_BYTES} in millrace dev, whose broker holds little more");
+            return Err(SettingError::of_flag("logs-batch-bytes", problem));
+        }
+        Ok(Limits { bytes, age })
     }
 }
 
@@ -173,6 +190,25 @@ mod tests {
         for wrong in ["", "s3://", "firehose://", "firehose://a/b", "kinesis://a", &long] {
             let expected = Err("expected a folder, s3://BUCKET/PREFIX, or firehose://STREAM".to_owned());
             assert_eq!(Destination::parse(wrong), expected, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn limits_depend_on_the_destination_and_the_host() {
+        let [folder, stream] = [".", "firehose://logs"].map(|text| Destination::parse(text).unwrap());
+        let limits = |age: Option<u64>, bytes, destination, is_local| {
+            let (logs_batch_age, logs_batch_bytes) = (age.map(Duration::from_secs), bytes);
+            let settings =
+                Settings { logs_to: None, logs_batch_age, logs_batch_bytes, logs_compression: Compression::Gzip };
+            settings.limits(destination, is_local).map(|limits| (limits.age.as_secs(), limits.bytes))
+        };
+        assert_eq!(limits(None, None, &folder, false).unwrap(), (60, 16 << 20));
+        assert_eq!(limits(None, None, &stream, false).unwrap(), (1, 16 << 20));
+        assert_eq!(limits(None, None, &folder, true).unwrap(), (2, 512 << 10));
+        assert_eq!(limits(Some(300), Some(7), &folder, false).unwrap(), (300, 7));
+        for (age, bytes, named) in [(Some(11), None, "logs-batch-age"), (None, Some(1 << 20), "logs-batch-bytes")] {
+            let error = limits(age, bytes, &folder, true).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
         }
     }
 }

@@ -321,7 +321,7 @@ async fn shipping(kafka: &KafkaSettings, group: &str, compression: Compression) 
     let settings = millrace_log_shipper::Settings {
         logs_to: Some(Destination::Objects(Location::Folder(folder.path().to_owned()))),
         logs_batch_age: Some(Duration::from_millis(200)),
-        logs_batch_bytes: 16 << 20,
+        logs_batch_bytes: None,
         logs_compression: compression,
     };
     let shipper = LogShipper::build(settings, &SettingsContext { data_dir: Path::new("."), is_local: false })?;

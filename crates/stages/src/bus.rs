@@ -1,6 +1,6 @@
 //! What a stage says when it has ended.
 //!
-//! On Amazon EventBridge the source is `millrace.lake`, and the detail type `Stage Completed` or `Stage Failed`.
+//! On Amazon `EventBridge` the source is `millrace.lake`, and the detail type `Stage Completed` or `Stage Failed`.
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -45,9 +45,14 @@ pub enum StageEvent {
 impl StageEvent {
     /// The failure of a stage.
     pub(crate) fn failed(stage: &'static str, object: &str, attempt: u32, error: &StageError) -> Self {
-        let (class, state) = (error.class().as_str(), error.state());
-        let (object, reason) = (object.to_owned(), error.to_string());
-        Self::Failed { stage, object, attempt, state, class, reason }
+        Self::Failed {
+            stage,
+            object: object.to_owned(),
+            attempt,
+            state: error.state(),
+            class: error.class().as_str(),
+            reason: error.to_string(),
+        }
     }
 
     /// Its detail type on the bus.
@@ -89,7 +94,7 @@ mod eventbridge {
     /// The source of stages' events.
     const SOURCE: &str = "millrace.lake";
 
-    /// A bus of Amazon EventBridge.
+    /// A bus of Amazon `EventBridge`.
     #[derive(Debug)]
     pub struct EventBridge {
         client: Client,

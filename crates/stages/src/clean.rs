@@ -35,7 +35,7 @@ const CHANGES: usize = 5;
 pub struct CleanStage {
     objects: Arc<Objects>,
     producer: Producer,
-    bus: Arc<dyn Bus>,
+    bus: Option<Arc<dyn Bus>>,
 }
 
 /// What became of an object.
@@ -55,8 +55,8 @@ struct Made {
 }
 
 impl CleanStage {
-    /// The stage over the objects of a lake.
-    pub fn new(objects: Arc<Objects>, producer: Producer, bus: Arc<dyn Bus>) -> Self {
+    /// The stage over the objects of a lake. Without a bus nobody is told but the log.
+    pub fn new(objects: Arc<Objects>, producer: Producer, bus: Option<Arc<dyn Bus>>) -> Self {
         Self { objects, producer, bus }
     }
 
@@ -70,7 +70,7 @@ impl CleanStage {
         let event = match &cleaned {
             Ok(Cleaned { manifest, was_done }) => {
                 let Report { rows, duplicates, quarantined, .. } = manifest.report;
-                tracing::info!(object, rows, duplicates, quarantined, was_done, "cleaned");
+                tracing::debug!(object, rows, duplicates, quarantined, was_done, "cleaned");
                 if let Some(reason) = &manifest.damage {
                     tracing::warn!(object, reason, "the object was not read to its end; the lines before are cleaned");
                 }
@@ -82,7 +82,10 @@ impl CleanStage {
                 StageEvent::failed(STAGE, object, attempt, error)
             }
         };
-        let published = self.bus.publish(&event).await;
+        let published = match &self.bus {
+            Some(bus) => bus.publish(&event).await,
+            None => Ok(()),
+        };
         let cleaned = cleaned?;
         published.map_err(|error| StageError::BusUnavailable(error.to_string()))?;
         Ok(cleaned)

@@ -61,7 +61,7 @@ impl Lake {
         let settings = ProducerSettings { delivery_timeout: Duration::from_secs(2), ..ProducerSettings::default() };
         let producer = Producer::new(&KafkaSettings::plaintext(bootstrap_servers), &settings).unwrap();
         let said = Arc::new(Said::default());
-        let stage = CleanStage::new(Arc::new(objects), producer, said.clone());
+        let stage = CleanStage::new(Arc::new(objects), producer, Some(said.clone()));
         Self { folder, broker, said, stage }
     }
 
@@ -132,8 +132,8 @@ fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 /// Lines as log-shipper writes them: number, service and hour of each record.
-fn lines(records: &[(usize, &str, u32)]) -> String {
-    let line = |&(number, service, hour): &(usize, &str, u32)| {
+fn lines(records: &[(usize, &str, usize)]) -> String {
+    let line = |&(number, service, hour): &(usize, &str, usize)| {
         format!(
             "{{\"millrace\":{{\"id\":\"log-{number}\",\"service\":\"{service}\",\"at\":\"2026-01-31T12:00:00.000Z\"}},\
              \"record\":{{\"level\":\"info\",\"time\":\"2026-01-31T{hour:02}:00:00Z\",\"msg\":\"line {number}\"}}}}\n"
@@ -171,7 +171,7 @@ async fn events_that_come_again_in_any_order_change_nothing() {
     let lake = Lake::new();
     let object = |number: usize| RAW.replace("-0-0000", &format!("-{number}-0000"));
     for number in 0..4 {
-        let records: Vec<_> = (0..200).map(|line| (number * 1_000 + line, "shop", 8 + line as u32 % 3)).collect();
+        let records: Vec<_> = (0..200).map(|line| (number * 1_000 + line, "shop", 8 + line % 3)).collect();
         lake.write(&object(number), &gzip(lines(&records)));
     }
     for number in 0..4 {
@@ -233,7 +233,7 @@ async fn rows_that_are_not_acknowledged_are_not_in_the_lake() {
     let servers = lake.broker.bootstrap_servers().to_owned();
     let objects = Objects::open(&Location::Folder(lake.folder.path().to_owned())).unwrap();
     let producer = Producer::new(&KafkaSettings::plaintext(servers), &ProducerSettings::default()).unwrap();
-    lake.stage = CleanStage::new(Arc::new(objects), producer, lake.said.clone());
+    lake.stage = CleanStage::new(Arc::new(objects), producer, Some(lake.said.clone()));
     assert_eq!(lake.stage.run(RAW, 2).await.unwrap().manifest.report.rows, 2);
     assert_eq!(lake.records(2).await.len(), 2);
 }

@@ -4,11 +4,12 @@ mod bounded_sink;
 mod broker;
 mod consumers;
 mod data_dir_lock;
+mod lake;
 mod producer_ids;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,11 +34,15 @@ use self::bounded_sink::BoundedSink;
 use self::broker::{Broker, Choice, choice};
 use self::consumers::Consumers;
 use self::data_dir_lock::{DataDirLock, ReadyFile};
+use self::lake::LiveLake;
 use crate::admin::EdgeAdminArgs;
 use crate::consume::registry::ConsumerSettings;
 use crate::database;
 use crate::discovery::DATA_DIR;
 use crate::http_server::{self, HttpArgs};
+
+/// The folder of the lake in the data directory.
+const LAKE_DIR: &str = "lake";
 
 /// How long the consumers may take to join their groups.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -140,6 +145,8 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
         .unwrap_or(Ok(()))
         .with_context(|| format!("the consumers did not join their groups on {}", kafka.bootstrap_servers))?;
 
+    let lake_folder = args.data_dir.join(LAKE_DIR);
+    let lake = LiveLake::start(&lake_folder, producer.clone())?;
     let sink: Arc<dyn Sink> = if broker.is_embedded() {
         Arc::new(BoundedSink::new(KafkaSink(producer), &consumers.running))
     } else {
@@ -153,7 +160,7 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
     let mut serving = tokio::spawn(http_server::serve(listener, routes, args.http, None, stop_serving.clone()));
     let ready = ReadyFile::announce(&lock, address, &kafka.bootstrap_servers, store.display_url())?;
     if !shutdown.is_cancelled() {
-        print_banner(address, &broker, &store);
+        print_banner(address, &broker, &store, &lake_folder);
     }
     logs::started();
 
@@ -173,6 +180,9 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
         // Without one of the consumers, the rest is never processed.
         let time = if outcome.is_ok() { end.remaining().saturating_sub(LEAVE_BUDGET) } else { Duration::ZERO };
         drain_broker(&cluster, &consumers, Deadline::after(time)).await;
+    }
+    if end.limit(lake.finish()).await.is_err() {
+        tracing::warn!("raw logs are left: the next start cleans them");
     }
     stop_consuming.cancel();
     let stopped = end.limit(consumers.ended()).await;
@@ -201,7 +211,7 @@ async fn drain_broker(cluster: &AdminClient, consumers: &Consumers, deadline: De
     }
 }
 
-fn print_banner(address: SocketAddr, broker: &Broker, store: &Store) {
+fn print_banner(address: SocketAddr, broker: &Broker, store: &Store, lake: &Path) {
     let kafka = &broker.settings().bootstrap_servers;
     // A closed stdout is no error here.
     let _ = writeln!(
@@ -209,12 +219,14 @@ fn print_banner(address: SocketAddr, broker: &Broker, store: &Store) {
         "\nMillrace is up.\n\n  \
          API      http://{address}  (GET /openapi.json, GET /get_status)\n  \
          Kafka    {kafka}  ({})\n  \
-         Database {}\n\n  \
+         Database {}\n  \
+         Lake     {}  (docs/lake.md)\n\n  \
          Try it in a second terminal:\n\n    \
          curl http://{address}/send-notification -H 'content-type: application/json' \\\n         \
          -d '{{\"user_id\": \"12345\", \"message\": \"Your parcel is on its way.\"}}'\n\n  \
          Ctrl-C stops it.\n",
         broker.describe(),
-        store.display_url()
+        store.display_url(),
+        lake.display()
     );
 }

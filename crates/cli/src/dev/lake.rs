@@ -1,0 +1,148 @@
+//! The lake inside `millrace dev`: raw objects are cleaned as they appear in their folder.
+//!
+//! On AWS the bucket says that an object was made; a folder says nothing, and is looked at. What was cleaned before is told
+//! by the objects' manifests.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use millrace_domain::ErrorClass;
+use millrace_kafka::Producer;
+use millrace_objects::{Location, Objects};
+use millrace_stages::CleanStage;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How often the folder is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// File systems note times in steps of up to so long.
+const CLOCK_TICK: Duration = Duration::from_secs(2);
+
+/// The folder of raw objects in the lake.
+const RAW: &str = "raw";
+
+/// The lake, whose raw objects are being cleaned.
+pub(super) struct LiveLake {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl LiveLake {
+    /// Cleans what is in the lake of this folder, and what comes.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made.
+    pub(super) fn start(folder: &Path, producer: Producer) -> anyhow::Result<Self> {
+        let objects = Objects::open(&Location::Folder(folder.to_owned())).context("the lake")?;
+        let cleaner = Cleaner {
+            stage: CleanStage::new(Arc::new(objects), producer, None),
+            lake: folder.to_owned(),
+            folders: HashMap::new(),
+            failed: HashMap::new(),
+        };
+        let stop = CancellationToken::new();
+        Ok(Self { task: tokio::spawn(cleaner.run(stop.clone())), stop })
+    }
+
+    /// Cleans what is there now, and ends.
+    pub(super) async fn finish(self) {
+        self.stop.cancel();
+        let _ = self.task.await;
+    }
+}
+
+struct Cleaner {
+    stage: CleanStage,
+    lake: PathBuf,
+    /// The folders of hours, when each was changed last, and its objects that are cleaned.
+    folders: HashMap<PathBuf, Seen>,
+    /// Objects that could not be cleaned yet, and how often that was tried.
+    failed: HashMap<String, u32>,
+}
+
+#[derive(Default)]
+struct Seen {
+    changed: Option<SystemTime>,
+    objects: HashSet<(String, SystemTime)>,
+}
+
+impl Cleaner {
+    async fn run(mut self, stop: CancellationToken) {
+        let mut looks = tokio::time::interval(POLL_INTERVAL);
+        loop {
+            let is_last = stop.run_until_cancelled(looks.tick()).await.is_none();
+            match self.new_objects() {
+                Ok(objects) => self.clean(objects).await,
+                Err(error) => tracing::warn!(lake = %self.lake.display(), %error, "cannot look for raw logs"),
+            }
+            if is_last {
+                break;
+            }
+        }
+    }
+
+    async fn clean(&mut self, objects: Vec<String>) {
+        let again: Vec<String> = self.failed.keys().cloned().collect();
+        for object in again.into_iter().chain(objects) {
+            let attempt = self.failed.remove(&object).unwrap_or(0) + 1;
+            // The stage logs what happens.
+            if let Err(error) = self.stage.run(&object, attempt).await
+                && error.class() == ErrorClass::Transient
+            {
+                self.failed.insert(object, attempt);
+            }
+        }
+    }
+
+    /// The objects that are new, or were replaced, since the last look.
+    fn new_objects(&mut self) -> io::Result<Vec<String>> {
+        let mut objects = Vec::new();
+        let root = self.lake.clone();
+        // raw/YYYY/MM/DD/HH
+        let mut level = vec![root.join(RAW)];
+        for _ in 0..4 {
+            level = level.iter().map(|folder| folders(folder)).collect::<io::Result<Vec<_>>>()?.concat();
+        }
+        for folder in level {
+            let changed = fs::metadata(&folder)?.modified()?;
+            let seen = self.folders.entry(folder.clone()).or_default();
+            if seen.changed == Some(changed) {
+                continue;
+            }
+            for entry in fs::read_dir(&folder)? {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                // A file that is being written: NAME#NUMBER.
+                if name.contains('#') || !entry.file_type()?.is_file() {
+                    continue;
+                }
+                if seen.objects.insert((name, entry.metadata()?.modified()?))
+                    && let Ok(object) = entry.path().strip_prefix(&root)
+                {
+                    objects.push(object.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/"));
+                }
+            }
+            // Another object may come in the same tick of the file system's clock.
+            let is_settled = changed.elapsed().is_ok_and(|since| since > CLOCK_TICK);
+            seen.changed = is_settled.then_some(changed);
+        }
+        objects.sort();
+        Ok(objects)
+    }
+}
+
+/// The folders in a folder; none where there is no such folder.
+fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let found = entries.map(|entry| Ok(entry?.path())).filter(|path| path.as_ref().map_or(true, |path| path.is_dir()));
+    found.collect()
+}
