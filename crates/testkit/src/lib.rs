@@ -5,6 +5,7 @@
 //! panic with their reason, since the callers are tests.
 
 mod blocking;
+pub mod bucket;
 mod docker;
 pub mod journal;
 pub mod kafka;
@@ -16,6 +17,7 @@ pub mod smtp;
 pub mod wait;
 pub mod webhook;
 
+pub use bucket::Bucket;
 pub use journal::Journal;
 pub use kafka::Kafka;
 pub use postgres::Postgres;

@@ -1,0 +1,199 @@
+//! S3 and `EventBridge`, as far as the lake's stages use them: objects are read, written and deleted, events are put.
+//!
+//! Requests are not checked for signatures. An upload in parts is one object once it is completed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// When every object was written.
+const WRITTEN: &str = "Sat, 31 Jan 2026 12:00:00 GMT";
+
+/// A server of one bucket and one bus; dropping it ends it.
+#[derive(Debug)]
+pub struct Bucket {
+    name: &'static str,
+    address: SocketAddr,
+    content: Shared,
+    server: JoinHandle<()>,
+}
+
+type Shared = Arc<Mutex<Content>>;
+
+#[derive(Debug, Default)]
+struct Content {
+    objects: BTreeMap<String, Bytes>,
+    uploads: HashMap<String, BTreeMap<u32, Bytes>>,
+    events: Vec<Value>,
+    /// Requests that are answered 503: all whose path contains this.
+    failing: Option<String>,
+    /// Events that the bus does not take, in an answer of status 200.
+    refused_events: usize,
+}
+
+impl Drop for Bucket {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Bucket {
+    /// Starts a server with an empty bucket of this name.
+    pub async fn start(name: &'static str) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.unwrap_or_else(|error| panic!("a port: {error}"));
+        let address = listener.local_addr().unwrap_or_else(|error| panic!("its address: {error}"));
+        let content = Shared::default();
+        let routes = Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&content));
+        let server = tokio::spawn(async {
+            // It ends with the test.
+            let _ = axum::serve(listener, routes).await;
+        });
+        Self { name, address, content, server }
+    }
+
+    /// What makes an AWS client of a child process talk to it.
+    pub fn variables(&self) -> [(&'static str, String); 5] {
+        [
+            ("AWS_ENDPOINT_URL", format!("http://{}", self.address)),
+            ("AWS_ALLOW_HTTP", "true".to_owned()),
+            ("AWS_REGION", "eu-central-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ]
+    }
+
+    /// Writes an object.
+    pub fn put(&self, key: &str, content: impl Into<Bytes>) {
+        self.content().objects.insert(self.path(key), content.into());
+    }
+
+    /// Deletes an object.
+    pub fn delete(&self, key: &str) {
+        self.content().objects.remove(&self.path(key));
+    }
+
+    /// The bucket's objects, by their keys.
+    pub fn objects(&self) -> BTreeMap<String, Bytes> {
+        let below = self.path("");
+        let objects = &self.content().objects;
+        objects
+            .iter()
+            .filter_map(|(path, content)| Some((path.strip_prefix(&below)?.to_owned(), content.clone())))
+            .collect()
+    }
+
+    /// The events that were put: the requests' entries.
+    pub fn events(&self) -> Vec<Value> {
+        self.content().events.clone()
+    }
+
+    /// Answers 503 to requests whose path contains this text; `None`: to none.
+    pub fn fail(&self, text: Option<&str>) {
+        self.content().failing = text.map(str::to_owned);
+    }
+
+    /// Refuses the next events, in an answer of status 200.
+    pub fn refuse_events(&self, count: usize) {
+        self.content().refused_events = count;
+    }
+
+    fn path(&self, key: &str) -> String {
+        format!("/{}/{key}", self.name)
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn answer(
+    State(content): State<Shared>,
+    method: Method,
+    uri: Uri,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut content = content.lock().unwrap_or_else(PoisonError::into_inner);
+    if headers.get("x-amz-target").is_some_and(|target| target == "AWSEvents.PutEvents") {
+        return content.put_events(&body);
+    }
+    // Keys such as `dt=2026-01-31/…` may come percent-encoded.
+    let path = uri.path().replace("%3D", "=");
+    if content.failing.as_ref().is_some_and(|text| path.contains(text)) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let part = query.get("partNumber").and_then(|number| number.parse().ok());
+    match (method.as_str(), query.get("uploadId"), part) {
+        ("PUT", Some(upload), Some(part)) => {
+            let tag = tag(&body);
+            content.uploads.entry(upload.clone()).or_default().insert(part, body);
+            [("etag", tag)].into_response()
+        }
+        ("POST", Some(upload), _) => {
+            let parts = content.uploads.remove(upload).unwrap_or_default();
+            let whole: Vec<u8> = parts.into_values().flatten().collect();
+            let tag = tag(&whole);
+            content.objects.insert(path, whole.into());
+            let body = format!("<CompleteMultipartUploadResult><ETag>{tag}</ETag></CompleteMultipartUploadResult>");
+            body.into_response()
+        }
+        ("POST", None, _) => {
+            let id = content.uploads.len().to_string();
+            content.uploads.insert(id.clone(), BTreeMap::new());
+            let body =
+                format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>");
+            body.into_response()
+        }
+        ("PUT", None, _) => {
+            let tag = tag(&body);
+            content.objects.insert(path, body);
+            [("etag", tag)].into_response()
+        }
+        ("DELETE", ..) => {
+            content.objects.remove(&path);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        _ => match content.objects.get(&path) {
+            Some(object) => {
+                ([("etag", tag(object)), ("last-modified", WRITTEN.to_owned())], object.clone()).into_response()
+            }
+            None => StatusCode::NOT_FOUND.into_response(),
+        },
+    }
+}
+
+impl Content {
+    fn put_events(&mut self, body: &[u8]) -> Response {
+        let request: Value = serde_json::from_slice(body).unwrap_or_default();
+        let mut entries = Vec::new();
+        for entry in request["Entries"].as_array().into_iter().flatten() {
+            if self.refused_events > 0 {
+                self.refused_events -= 1;
+                entries.push(json!({"ErrorCode": "ThrottlingException", "ErrorMessage": "so says the test"}));
+            } else {
+                self.events.push(entry.clone());
+                entries.push(json!({"EventId": self.events.len().to_string()}));
+            }
+        }
+        let failed = entries.iter().filter(|entry| entry["ErrorCode"].is_string()).count();
+        let body = json!({"FailedEntryCount": failed, "Entries": entries}).to_string();
+        ([("content-type", "application/x-amz-json-1.1")], body).into_response()
+    }
+}
+
+/// An entity tag: a checksum of the content.
+fn tag(content: &[u8]) -> String {
+    let sum = content.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte));
+    format!("\"{sum:016x}-{}\"", content.len())
+}

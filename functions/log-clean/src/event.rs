@@ -1,0 +1,112 @@
+//! What starts the function: S3's `Object Created` by way of `EventBridge`, in messages of a queue or by itself.
+
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The detail type of an object that was made.
+const OBJECT_CREATED: &str = "Object Created";
+
+/// How often SQS has handed out a message.
+const RECEIVE_COUNT: &str = "ApproximateReceiveCount";
+
+/// Objects to be cleaned.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Event {
+    /// One, whose failure fails the invocation.
+    Object(Result<Object, String>),
+    /// Of messages: their ids, which attempts these are, and their objects.
+    Messages(Vec<(String, u32, Result<Object, String>)>),
+}
+
+/// An object that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Object {
+    pub(crate) bucket: String,
+    /// Its key as it is: not encoded, unlike in S3's own notifications.
+    pub(crate) key: String,
+}
+
+/// The part of the event's detail that is used.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Detail {
+    bucket: Named,
+    object: Keyed,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Keyed {
+    key: String,
+}
+
+impl Event {
+    /// Reads an event. What is none of an object's says so.
+    pub(crate) fn read(event: Value) -> Self {
+        if event["Records"].is_array() {
+            return match SqsEvent::deserialize(event) {
+                Ok(event) => Self::Messages(event.records.into_iter().map(message).collect()),
+                Err(error) => Self::Object(Err(format!("messages that cannot be read: {error}"))),
+            };
+        }
+        Self::Object(object(event))
+    }
+}
+
+fn message(message: SqsMessage) -> (String, u32, Result<Object, String>) {
+    let attempt = message.attributes.get(RECEIVE_COUNT).and_then(|count| count.parse().ok()).unwrap_or(1);
+    let body = serde_json::from_str(message.body.as_deref().unwrap_or_default());
+    let object = body.map_err(|error| format!("a message that is not JSON: {error}")).and_then(object);
+    (message.message_id.unwrap_or_default(), attempt, object)
+}
+
+fn object(event: Value) -> Result<Object, String> {
+    let event = EventBridgeEvent::<Detail>::deserialize(event);
+    let event = event.map_err(|error| format!("no event of an object: {error}"))?;
+    if event.detail_type != OBJECT_CREATED {
+        return Err(format!("an event {:?}, not {OBJECT_CREATED:?}", event.detail_type));
+    }
+    Ok(Object { bucket: event.detail.bucket.name, key: event.detail.object.key })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn created(key: &str) -> Value {
+        json!({
+            "version": "0", "id": "1", "detail-type": "Object Created", "source": "aws.s3", "account": "1",
+            "time": "2026-01-31T12:00:00Z", "region": "eu-central-1", "resources": ["arn:aws:s3:::lake"],
+            "detail": {
+                "version": "0", "bucket": {"name": "lake"},
+                "object": {"key": key, "size": 7, "etag": "x", "sequencer": "0"}, "reason": "PutObject",
+            },
+        })
+    }
+
+    fn lake(key: &str) -> Result<Object, String> {
+        Ok(Object { bucket: "lake".to_owned(), key: key.to_owned() })
+    }
+
+    #[test]
+    fn an_event_names_its_object_as_it_is() {
+        assert_eq!(Event::read(created("raw/a b+c=ü%20.gz")), Event::Object(lake("raw/a b+c=ü%20.gz")));
+        let body = |event: &Value| json!({"messageId": "m", "body": event.to_string(), "attributes": {"ApproximateReceiveCount": "3"}});
+        let mut deleted = created("raw/b");
+        deleted["detail-type"] = json!("Object Deleted");
+        let messages = json!({"Records": [body(&created("raw/a")), body(&deleted), {"messageId": "n", "body": "x"}]});
+        let Event::Messages(read) = Event::read(messages) else { panic!("no messages") };
+        assert_eq!(read[0], ("m".to_owned(), 3, lake("raw/a")));
+        let errors: Vec<_> = read[1..].iter().map(|(_, _, object)| object.clone().unwrap_err()).collect();
+        assert_eq!(errors[0], "an event \"Object Deleted\", not \"Object Created\"");
+        assert!(errors[1].starts_with("a message that is not JSON"), "{errors:?}");
+        assert!(matches!(Event::read(json!({})), Event::Object(Err(_))));
+    }
+}

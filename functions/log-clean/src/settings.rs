@@ -1,0 +1,34 @@
+//! The function's settings: environment variables, as a function has no command line.
+
+use clap::Parser;
+use millrace_host::telemetry::logs::LogSettings;
+use millrace_lambda::KafkaArgs;
+use millrace_objects::Location;
+
+/// Cleans raw log objects, as a Lambda function. Configured by environment variables.
+#[derive(Debug, Parser)]
+#[command(
+    name = "millrace-log-clean",
+    version,
+    after_help = "Examples:\n  \
+        cargo lambda build -p millrace-log-clean --profile dist --compiler cargo\n  \
+        cargo lambda deploy millrace-log-clean --env-var MILLRACE_LAKE=s3://lake --env-var KAFKA_BOOTSTRAP_SERVERS=b-1.example.com:9092\n\n\
+        Outside Lambda, `millrace lake clean` cleans files."
+)]
+pub struct Settings {
+    /// The lake: s3://BUCKET
+    #[arg(long, value_name = "URL", value_parser = Location::parse)]
+    pub lake: Location,
+
+    /// The event bus of stages
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub bus: String,
+
+    /// The brokers.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+
+    /// The logs' settings.
+    #[command(flatten)]
+    pub logs: LogSettings,
+}
