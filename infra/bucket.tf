@@ -55,6 +55,23 @@ resource "aws_s3_bucket_lifecycle_configuration" "data" {
     }
   }
 
+  dynamic "rule" {
+    for_each = toset(["raw/", "raw-errors/"])
+
+    content {
+      id     = "${trimsuffix(rule.value, "/")}-is-kept-for-a-while"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        days = var.lake.raw_days
+      }
+    }
+  }
+
   depends_on = [aws_s3_bucket_versioning.data]
 }
 

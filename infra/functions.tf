@@ -13,9 +13,18 @@ locals {
       memory_mib           = function.is_http ? coalesce(var.api.memory_mib, function.memory_mib) : function.memory_mib
       timeout_seconds      = function.timeout_seconds
       reserved_concurrency = function.is_http ? var.api.reserved_concurrency : -1
-      environment          = merge(local.kafka_environment, function.has_database ? local.database_environment : {}, var.environment)
-      policies             = merge(local.kafka_policies[name], function.has_database ? local.database_policies : {})
-    } if function.is_http ? var.edge == "api_gateway" : name != "topics" || var.topics.by_function
+      environment = merge(
+        local.kafka_environment,
+        function.has_database ? local.database_environment : {},
+        contains(keys(local.stages), name) ? { MILLRACE_LAKE = "s3://${aws_s3_bucket.data.bucket}" } : {},
+        var.environment,
+      )
+      policies = merge(
+        local.kafka_policies[name],
+        function.has_database ? local.database_policies : {},
+        contains(keys(local.stages), name) ? { lake = local.stage_policies[name] } : {},
+      )
+    } if function.is_http ? var.edge == "api_gateway" : name == "topics" ? var.topics.by_function : var.lake.has_stages
   }
 
   # The manifest's artifact, or the one that function_sha256 names.

@@ -27,6 +27,14 @@ resource "aws_kms_key" "this" {
         Condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:aws:logs:${var.region}:${local.account_id}:*" } }
       },
       {
+        Sid       = "EventsToQueues"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
+      },
+      {
         Sid       = "AlarmsToTopic"
         Effect    = "Allow"
         Principal = { Service = "cloudwatch.amazonaws.com" }
@@ -102,7 +110,7 @@ module "database" {
   name                   = var.name
   vpc_id                 = local.vpc_id
   subnet_ids             = local.private_subnet_ids
-  client_security_groups = { for name, id in local.client_security_groups : name => id if name != "topics" }
+  client_security_groups = { for name, id in local.client_security_groups : name => id if contains(local.database_clients, name) }
   kms_key_arn            = aws_kms_key.this.arn
   engine_version         = var.database.engine_version
   min_capacity           = var.database.min_capacity
@@ -178,24 +186,25 @@ resource "aws_vpc_security_group_egress_rule" "existing" {
 }
 
 locals {
-  clients = concat(["consumers"], keys(local.functions))
+  clients          = concat(["consumers"], keys(local.functions))
+  database_clients = concat(["consumers"], [for name, function in local.listed_functions : name if function.has_database])
 
   existing_ports = concat(
     var.kafka.existing == null ? [] : [
       for pair in setproduct(distinct([for broker in split(",", var.kafka.existing.bootstrap_servers) : tonumber(split(":", broker)[1])]), var.kafka.existing.cidrs) :
-      { description = "Kafka", port = pair[0], cidr = pair[1], is_for_topics = true }
+      { description = "Kafka", port = pair[0], cidr = pair[1], is_for_all = true }
     ],
     var.database.existing == null ? [] : [
       for cidr in var.database.existing.cidrs :
-      { description = "PostgreSQL", port = tonumber(coalesce(one(regex("^[^/]+//[^/]+:([0-9]+)/|", var.database.existing.url)), "5432")), cidr = cidr, is_for_topics = false }
+      { description = "PostgreSQL", port = tonumber(coalesce(one(regex("^[^/]+//[^/]+:([0-9]+)/|", var.database.existing.url)), "5432")), cidr = cidr, is_for_all = false }
     ],
-    [for name, way in var.egress : { description = name, port = way.port, cidr = way.cidr, is_for_topics = true }],
+    [for name, way in var.egress : { description = name, port = way.port, cidr = way.cidr, is_for_all = true }],
   )
 
   existing_egress = {
     for pair in setproduct(local.clients, local.existing_ports) :
     "${pair[0]}/${pair[1].description}/${pair[1].port}/${pair[1].cidr}" => merge(pair[1], { client = pair[0] })
-    if pair[0] != "topics" || pair[1].is_for_topics
+    if pair[1].is_for_all || contains(local.database_clients, pair[0])
   }
 }
 
@@ -230,5 +239,6 @@ module "alerts" {
   api                = var.edge == "api_gateway" ? { id = module.api[0].api_id } : null
   load_balancer      = var.edge == "load_balancer" ? { arn_suffix = module.balancer[0].arn_suffix } : null
   delivery_stream    = module.lake.stream_name
+  dead_letter_queues = { for name, stage in module.stage : name => stage.dead_letter_queue }
   database           = var.database.existing == null ? { cluster_id = module.database[0].cluster_id } : null
 }

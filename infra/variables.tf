@@ -156,8 +156,8 @@ variable "kafka" {
   }
 
   validation {
-    condition     = length(try(var.kafka.existing.secrets, {})) == 0 || (var.edge != "api_gateway" && !var.topics.by_function)
-    error_message = "kafka.existing.secrets reach containers, not functions: use IAM; or edge = \"load_balancer\" and topics = { by_function = false }, and `millrace topics apply` for the topics."
+    condition     = length(try(var.kafka.existing.secrets, {})) == 0 || (var.edge != "api_gateway" && !var.topics.by_function && !var.lake.has_stages)
+    error_message = "kafka.existing.secrets reach containers, not functions: use IAM; or edge = \"load_balancer\", lake = { has_stages = false } and topics = { by_function = false }, and `millrace topics apply` for the topics."
   }
 
   validation {
@@ -239,10 +239,18 @@ variable "database" {
 }
 
 variable "lake" {
-  description = "How Firehose gathers raw logs into objects: buffer_mib and buffer_seconds (see modules/lake)."
+  description = <<-END
+    How Firehose gathers raw logs into objects: buffer_mib and buffer_seconds (see modules/lake). For how many days raw objects are
+    kept: raw_days; what they became is kept for ever. The functions that make it: has_stages, how many environments of each run at
+    most (stage_concurrency), and how often an event is tried (stage_attempts; see modules/stage).
+  END
   type = object({
-    buffer_mib     = optional(number)
-    buffer_seconds = optional(number)
+    buffer_mib        = optional(number)
+    buffer_seconds    = optional(number)
+    raw_days          = optional(number, 90)
+    has_stages        = optional(bool, true)
+    stage_concurrency = optional(number)
+    stage_attempts    = optional(number)
   })
   default  = {}
   nullable = false

@@ -66,6 +66,30 @@ run "defaults" {
   }
 }
 
+run "the_stages_of_the_lake" {
+  assert {
+    condition = local.stages["log-clean"].event_pattern == {
+      source      = ["aws.s3"]
+      detail-type = ["Object Created"]
+      detail      = { bucket = { name = [aws_s3_bucket.data.bucket] }, object = { key = [{ prefix = "raw/" }] } }
+    }
+    error_message = "Raw objects of the bucket start log-clean, however they were made, and no others."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(local.stage_policies["log-clean"]).Statement :
+      !contains(flatten([statement.Action]), "s3:DeleteObject") || !strcontains(jsonencode(statement.Resource), "/raw/")
+    ])
+    error_message = "log-clean never deletes a raw object."
+  }
+
+  assert {
+    condition     = alltrue([for name in keys(local.stages) : contains(keys(local.functions), name) && local.functions[name].environment["MILLRACE_LAKE"] == "s3://${aws_s3_bucket.data.bucket}"])
+    error_message = "Each stage is a function that knows the lake."
+  }
+}
+
 run "the_password_stays_in_its_secret" {
   assert {
     condition     = local.consumers["event-store"].environment["DATABASE_URL"] == "postgres://millrace@millrace.cluster-mock.eu-central-1.rds.amazonaws.com:5432/millrace?sslmode=require&secret=arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!cluster-mock-AbCdEf"

@@ -40,7 +40,7 @@ run "load_balancer" {
   }
 
   assert {
-    condition     = toset(keys(local.functions)) == toset(["topics"])
+    condition     = toset(keys(local.functions)) == toset(["log-clean", "topics"])
     error_message = "There is no function for an API."
   }
 
@@ -97,6 +97,7 @@ run "everything_exists" {
     }
     edge   = "none"
     topics = { by_function = false }
+    lake   = { has_stages = false }
     egress = { mail = { port = 587, cidr = "10.3.0.0/16" } }
   }
 
@@ -136,7 +137,7 @@ run "topics_by_terraform" {
   }
 
   assert {
-    condition     = length(aws_lambda_invocation.topics) == 0 && join(",", keys(module.function)) == "api"
+    condition     = length(aws_lambda_invocation.topics) == 0 && join(",", keys(module.function)) == "api,log-clean"
     error_message = "Without the function nothing makes topics here."
   }
 }

@@ -1,5 +1,5 @@
-"""Makes in LocalStack what Terraform makes on AWS, as far as LocalStack has it and the containers use it: the bucket, and
-the functions of functions/functions.json, which Terraform reads as well.
+"""Makes in LocalStack what Terraform makes on AWS, as far as LocalStack has it and the containers use it: the bucket, the
+functions of functions/functions.json, which Terraform reads as well, and the events that start the lake's stages.
 
 LocalStack runs this once it is ready; nothing is there then, since it keeps nothing.
 """
@@ -16,6 +16,8 @@ SOURCE = Path("/millrace")
 BUCKET = "millrace"
 # LocalStack looks at no role's policy.
 ROLE = "arn:aws:iam::000000000000:role/millrace"
+# The stages of the lake, by their functions: the prefix of the objects that start each. infra/stages.tf has the same.
+STAGES = {"log-clean": "raw/"}
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -87,7 +89,31 @@ def make_functions():
         )
         if function["is_http"]:
             functions.create_function_url_config(FunctionName=full_name, AuthType="NONE")
+        if name in STAGES:
+            make_stage(full_name, STAGES[name], function["timeout_seconds"])
         print(f"function {full_name} ({artifact['file']})")
+
+
+def make_stage(function, prefix, timeout):
+    """Objects of this prefix are messages of a queue, which the function takes."""
+    sqs = client("sqs")
+    attributes = {"VisibilityTimeout": str(timeout), "MessageRetentionPeriod": "1209600"}
+    url = sqs.create_queue(QueueName=function, Attributes=attributes)["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [BUCKET]}, "object": {"key": [{"prefix": prefix}]}},
+    }
+    events = client("events")
+    events.put_rule(Name=function, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=function, Targets=[{"Id": "queue", "Arn": queue}])
+    client("lambda").create_event_source_mapping(
+        EventSourceArn=queue,
+        FunctionName=function,
+        BatchSize=5,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
 
 
 make_bucket()

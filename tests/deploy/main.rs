@@ -74,9 +74,9 @@ async fn the_dev_example_is_applied_and_carries_an_event() {
     permissions::on_kafka_are_those_of_the_catalogue(&aws, &state).await;
     permissions::elsewhere_are_each_roles_own(&aws, &state).await;
     insight::is_written_with_the_roles_own_credentials(&aws, &state, &kafka).await;
-    raw_logs::are_delivered_with_the_roles_own_credentials(&aws, &state, &kafka).await;
+    raw_logs::are_delivered_and_cleaned_with_the_roles_own_credentials(&aws, &state, &kafka).await;
     operator::sees_topics_groups_and_dead_letters(&state).await;
-    println!("roles were asked for, an insight written and logs delivered, by {:.0?}", begun.elapsed());
+    println!("roles were asked for, an insight written, logs delivered and cleaned, by {:.0?}", begun.elapsed());
 
     let both = [aws, Aws::root(emulators.moto())];
     leftovers::are_found_before_the_destroy(&both).await;

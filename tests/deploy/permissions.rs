@@ -132,7 +132,8 @@ pub(crate) async fn elsewhere_are_each_roles_own(aws: &Aws, state: &State) {
     };
     let stream = &arn(state, "module.lake.aws_kinesis_firehose_delivery_stream.raw_logs");
     let delivery = arn(state, "module.lake.aws_iam_role.delivery");
-    let [insight, other] = ["insights/insights_1.json", "raw/1"].map(|key| format!("{bucket}/{key}"));
+    let [insight, other, cleaned] = ["insights/insights_1.json", "raw/1", "cleaned/dt=2026-01-31/hour=1/a.parquet"]
+        .map(|key| format!("{bucket}/{key}"));
 
     // The key is for calls that services make with it (kms:ViaService), which no emulator can be asked about.
     let read_secret = "secretsmanager:GetSecretValue";
@@ -155,6 +156,11 @@ pub(crate) async fn elsewhere_are_each_roles_own(aws: &Aws, state: &State) {
         (task_role(state, "login-insights"), "firehose:PutRecordBatch", stream, false),
         (delivery.clone(), "s3:PutObject", &other, true),
         (delivery, "s3:PutObject", &insight, false),
+        (function_role(state, "log-clean"), "s3:GetObject", &other, true),
+        (function_role(state, "log-clean"), "s3:DeleteObject", &other, false),
+        (function_role(state, "log-clean"), "s3:PutObject", &cleaned, true),
+        (function_role(state, "log-clean"), "s3:GetObject", &insight, false),
+        (function_role(state, "log-clean"), read_secret, database, false),
         (starts("notifier"), read_secret, configuration, true),
         (starts("event-store"), read_secret, configuration, false),
         (task_role(state, "notifier"), read_secret, configuration, false),

@@ -1,11 +1,11 @@
 //! A log line's way: a record on Kafka, log-shipper with its task's environment and its role's credentials, the Firehose
-//! stream, the bucket.
+//! stream, the bucket; then the rule, the queue, the function log-clean with its role's credentials, rows and records.
 
 use std::collections::BTreeSet;
 
 use millrace_testkit::Kafka;
 use millrace_testkit::eventually;
-use millrace_testkit::kafka::RawRecord;
+use millrace_testkit::kafka::{Isolation, RawRecord};
 use serde_json::Value;
 
 use crate::aws::Aws;
@@ -16,7 +16,7 @@ use crate::terraform::State;
 const LINES: usize = 200;
 
 /// The emulator neither gathers nor compresses: an object is a record of the stream, as text.
-pub(crate) async fn are_delivered_with_the_roles_own_credentials(root: &Aws, state: &State, kafka: &Kafka) {
+pub(crate) async fn are_delivered_and_cleaned_with_the_roles_own_credentials(root: &Aws, state: &State, kafka: &Kafka) {
     let own = root.assume(&task_role(state, "log-shipper")).await;
     let bucket = state.resource("module.millrace.aws_s3_bucket.data")["bucket"].as_str().unwrap();
     let variables = [&own.variables()[..], &[("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0")]].concat();
@@ -38,6 +38,7 @@ pub(crate) async fn are_delivered_with_the_roles_own_credentials(root: &Aws, sta
         (ids == expected).then_some(keys)
     });
     let keys = delivered.await;
+    are_cleaned(root, bucket, kafka, &expected).await;
     assert!(consumer.terminate(BOUND).await.success());
     assert!(keys.len() < LINES, "many lines are one record: {keys:?}");
     for key in keys {
@@ -49,4 +50,31 @@ pub(crate) async fn are_delivered_with_the_roles_own_credentials(root: &Aws, sta
             "{key}"
         );
     }
+}
+
+/// Each raw object has a manifest, whose rows are as many as its lines; each line is a record.
+async fn are_cleaned(root: &Aws, bucket: &str, kafka: &Kafka, expected: &BTreeSet<String>) {
+    let cleaned = eventually(BOUND, "the raw objects are cleaned", async || {
+        let mut manifests = Vec::new();
+        for key in root.keys(bucket, "stages").await {
+            let (status, text) = root.call("s3", "GET", &format!("/{bucket}/{key}"), Vec::new()).await;
+            assert_eq!(status, 200, "{text}");
+            manifests.push(serde_json::from_str::<Value>(&text).unwrap());
+        }
+        let rows = |manifest: &Value| manifest["report"]["rows"].as_u64().unwrap();
+        let is_done = |manifest: &Value| manifest["version"].is_string();
+        let done = manifests.iter().all(is_done) && manifests.iter().map(rows).sum::<u64>() == LINES as u64;
+        done.then_some(manifests)
+    });
+    let manifests = cleaned.await;
+    let files: BTreeSet<&str> = manifests
+        .iter()
+        .flat_map(|manifest| manifest["files"].as_array().unwrap())
+        .map(|file| file.as_str().unwrap())
+        .collect();
+    let written = root.keys(bucket, "cleaned").await;
+    assert_eq!(written.iter().map(String::as_str).collect::<BTreeSet<_>>(), files);
+    let records = kafka.read_all("cleaned-logs", Isolation::Committed).await;
+    let ids: BTreeSet<String> = records.iter().map(|record| record.header("ce_id").unwrap().to_owned()).collect();
+    assert_eq!(&ids, expected);
 }

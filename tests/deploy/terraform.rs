@@ -22,7 +22,7 @@ pub(crate) struct Terraform {
 
 impl Terraform {
     /// Copies the configuration: what Terraform writes beside it goes with the copy. The database is a real one, in place
-    /// of the emulator's, and the brokers speak plain text.
+    /// of the emulator's, and neither the brokers nor the emulators have TLS.
     pub(crate) fn new(emulators: &Emulators, database_url: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let copy = emulators.folder().join("repository");
@@ -32,6 +32,8 @@ impl Terraform {
             fs::copy(root.join(file), copy.join(file)).unwrap();
         }
         let environment = json!({
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ENDPOINT_URL": emulators.ministack(),
             "DATABASE_URL": database_url,
             "KAFKA_SASL_MECHANISM": "",
             "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",

@@ -79,8 +79,8 @@ pub fn example(name: &str) -> Option<Installation> {
 mod tests {
     use super::*;
 
-    /// What each example sets, found in its Terraform. By default event-store and notifier have 512 processor units, payments and
-    /// login-insights 256, and each one task; the edge has two tasks of 512.
+    /// What each example sets, found in its Terraform. By default event-store and notifier have 512 processor units, payments,
+    /// login-insights and log-shipper 256, and each one task; the edge has two tasks of 512.
     #[test]
     fn they_are_what_terraform_makes() {
         let text = |name: &str| match name {

@@ -71,8 +71,8 @@ const STORAGE_TARGET: f64 = 0.6;
 /// How full a broker's storage raises the alarm `kafka-disk`.
 const FULL: f64 = 0.85;
 
-/// Alarms that infra/ makes: about twelve kinds, some for each consumer or broker.
-const ALARMS: f64 = 40.0;
+/// Alarms that infra/ makes: about fourteen kinds, some for each consumer or broker.
+const ALARMS: f64 = 50.0;
 
 /// Why there is no estimate.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -75,9 +75,19 @@ impl Program {
 
     /// Waits until a consumer in it has processed this many records.
     pub async fn processed(&self, consumer: &str, records: u64) {
-        let line = format!("millrace_consumer_records_total{{consumer=\"{consumer}\",result=\"done\"}} {records}");
-        eventually(WAIT_TIMEOUT, &format!("{records} records are processed"), async || {
-            self.get("/metrics").lines().any(|found| found == line).then_some(())
+        self.counted(&format!("millrace_consumer_records_total{{consumer=\"{consumer}\",result=\"done\"}} {records}"))
+            .await;
+    }
+
+    /// Waits until its metrics have this line, or its number is larger.
+    pub async fn counted(&self, line: &str) {
+        let series =
+            |line: &str| line.rsplit_once(' ').map(|(series, number)| (series.to_owned(), number.parse::<f64>().ok()));
+        let (wanted, least) = series(line).unwrap_or_else(|| panic!("{line:?} has no number"));
+        eventually(WAIT_TIMEOUT, line, async || {
+            let metrics = self.get("/metrics");
+            let mut found = metrics.lines().filter_map(series);
+            found.any(|(found, number)| found == wanted && number >= least).then_some(())
         })
         .await;
     }

@@ -16,7 +16,7 @@ use millrace_objects::Location;
         Outside Lambda, `millrace lake clean` cleans files."
 )]
 pub struct Settings {
-    /// The lake: s3://BUCKET
+    /// The lake: `s3://BUCKET`
     #[arg(long, value_name = "URL", value_parser = Location::parse)]
     pub lake: Location,
 

@@ -104,3 +104,10 @@ variable "delivery_stream" {
   type        = string
   default     = null
 }
+
+variable "dead_letter_queues" {
+  description = "Queues of objects that a stage could not take in, by a name of their own."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

@@ -1,7 +1,7 @@
 # A function of ours in the VPC, with a role, a log group and a security group of its own, and an alias that callers use.
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_116:A dead-letter queue is for asynchronous calls; these functions are called synchronously.
+  #checkov:skip=CKV_AWS_116:A dead-letter queue is for asynchronous calls; these functions are called synchronously, by API Gateway, Terraform or a queue that has one.
   #checkov:skip=CKV_AWS_50:Traces go by the record's traceparent header; X-Ray would add a segment without the event.
   #checkov:skip=CKV_AWS_272:Signing needs a signing profile of the account's own; the zip's hash is in the plan.
   function_name = var.name

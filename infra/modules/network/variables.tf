@@ -54,7 +54,7 @@ variable "has_public_subnets" {
 variable "interface_endpoints" {
   description = "AWS services that are reached by an interface endpoint in the VPC, by the last part of their service name. Each costs by the hour and zone."
   type        = set(string)
-  default     = ["ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "kinesis-firehose", "logs", "secretsmanager"]
+  default     = ["ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "events", "kinesis-firehose", "logs", "secretsmanager"]
   nullable    = false
 }
 

@@ -53,6 +53,14 @@ mock_resource "aws_kinesis_firehose_delivery_stream" {
   defaults = { arn = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/millrace-raw-logs" }
 }
 
+mock_resource "aws_sqs_queue" {
+  defaults = { arn = "arn:aws:sqs:eu-central-1:123456789012:millrace-raw-objects", id = "https://sqs.eu-central-1.amazonaws.com/123456789012/millrace-raw-objects" }
+}
+
+mock_resource "aws_cloudwatch_event_rule" {
+  defaults = { arn = "arn:aws:events:eu-central-1:123456789012:rule/millrace-raw-objects" }
+}
+
 mock_resource "aws_ecs_cluster" {
   defaults = { arn = "arn:aws:ecs:eu-central-1:123456789012:cluster/millrace" }
 }

@@ -8,10 +8,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
-use millrace_domain::ErrorClass;
+use millrace_domain::{Backoff, ErrorClass};
 use millrace_kafka::Producer;
 use millrace_objects::{Location, Objects};
 use millrace_stages::CleanStage;
@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the folder is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Delays between attempts to clean an object.
+const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) };
 
 /// File systems note times in steps of up to so long.
 const CLOCK_TICK: Duration = Duration::from_secs(2);
@@ -62,8 +65,8 @@ struct Cleaner {
     lake: PathBuf,
     /// The folders of hours, when each was changed last, and its objects that are cleaned.
     folders: HashMap<PathBuf, Seen>,
-    /// Objects that could not be cleaned yet, and how often that was tried.
-    failed: HashMap<String, u32>,
+    /// Objects that could not be cleaned yet: how often that was tried, and when it is tried again.
+    failed: HashMap<String, (u32, Instant)>,
 }
 
 #[derive(Default)]
@@ -88,14 +91,17 @@ impl Cleaner {
     }
 
     async fn clean(&mut self, objects: Vec<String>) {
-        let again: Vec<String> = self.failed.keys().cloned().collect();
+        let now = Instant::now();
+        let again: Vec<String> =
+            self.failed.iter().filter(|(_, (_, due))| *due <= now).map(|(object, _)| object.clone()).collect();
         for object in again.into_iter().chain(objects) {
-            let attempt = self.failed.remove(&object).unwrap_or(0) + 1;
+            let attempt = self.failed.remove(&object).map_or(0, |(attempts, _)| attempts) + 1;
             // The stage logs what happens.
             if let Err(error) = self.stage.run(&object, attempt).await
                 && error.class() == ErrorClass::Transient
             {
-                self.failed.insert(object, attempt);
+                let delay = BACKOFF.delay(attempt, None, &mut rand::rng());
+                self.failed.insert(object, (attempt, Instant::now() + delay));
             }
         }
     }

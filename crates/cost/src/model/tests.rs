@@ -48,7 +48,7 @@ fn the_production_example() {
         (Stage::Kafka, "storage", 600.0),
         // two ways x 5,256 million x 1,324 bytes x 2/3 = 8,641.4 GB x 0.02
         (Stage::Kafka, "traffic between zones", 172.83),
-        // 6,912 units of 2,048: 4 x 730 x 0.0816
+        // 7,168 units of 2,048: 4 x 730 x 0.0816
         (Stage::Consumers, "instances on demand", 238.27),
         // 2,000 / 2,000 = 1 ACU, on two instances: 1,460 hours x 0.12
         (Stage::Database, "capacity", 175.20),
@@ -58,8 +58,8 @@ fn the_production_example() {
         (Stage::Database, "writes of storage", 441.73),
         // 3 x 730 x 0.045
         (Stage::Network, "NAT gateways", 98.55),
-        // 7 x 3 x 730 x 0.01
-        (Stage::Network, "interface endpoints", 153.30),
+        // 9 x 3 x 730 x 0.01
+        (Stage::Network, "interface endpoints", 197.10),
     ] {
         let found = dollars(&bill, stage, name);
         assert!((found - expected).abs() < 0.02, "{name}: {found}, by hand {expected}");
@@ -80,10 +80,10 @@ fn the_dev_example_at_rest() {
         (Stage::Consumers, 24.528 + 2.4),
         // 730 x 0.5 x 0.12
         (Stage::Database, 43.8),
-        // 7 x 730 x 0.01
-        (Stage::Network, 51.1),
-        // 40 x 0.10, and 3.00 + 1.00 + 0.80
-        (Stage::Operations, 4.0 + 4.8),
+        // 9 x 730 x 0.01
+        (Stage::Network, 65.7),
+        // 50 x 0.10, and 3.00 + 1.00 + 0.80
+        (Stage::Operations, 5.0 + 4.8),
     ] {
         let found = bill.of(stage);
         assert!((found - expected).abs() < 0.01, "{stage:?}: {found}, by hand {expected}");
@@ -91,7 +91,7 @@ fn the_dev_example_at_rest() {
     assert_eq!(bill.per_million(bill.dollars()), None);
 }
 
-/// Its two tasks of 512 units fit beside the consumers' 6,912 on four instances, and not beside 7,680.
+/// Its two tasks of 512 units fit beside the consumers' 7,168 on four instances, and not beside 7,680.
 #[test]
 fn an_edge_on_the_instances_costs_what_it_needs_more() {
     let balanced = Installation { edge: Edge::LoadBalancer, ..example("production").unwrap() };

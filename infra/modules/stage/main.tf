@@ -1,0 +1,90 @@
+# A stage of the lake: events of a pattern are messages of a queue, and a function takes them.
+#
+# A queue, because it keeps what cannot be done now (Kafka is away) for days, counts the attempts, and lets one object of many
+# fail alone.
+
+locals {
+  # A message is not handed out again while an invocation may still have it, six times over (Lambda's own recommendation).
+  visibility_seconds = 6 * var.timeout_seconds
+}
+
+resource "aws_sqs_queue" "events" {
+  name                       = var.name
+  message_retention_seconds  = 1209600
+  visibility_timeout_seconds = local.visibility_seconds
+  kms_master_key_id          = var.kms_key_arn
+
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
+    maxReceiveCount     = var.max_attempts
+  })
+}
+
+# Events whose attempts are used up, and events that EventBridge could not put into the queue.
+resource "aws_sqs_queue" "dead_letters" {
+  name                      = "${var.name}-dead-letters"
+  message_retention_seconds = 1209600
+  kms_master_key_id         = var.kms_key_arn
+}
+
+resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {
+  queue_url = aws_sqs_queue.dead_letters.id
+
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [aws_sqs_queue.events.arn]
+  })
+}
+
+resource "aws_cloudwatch_event_rule" "events" {
+  name        = var.name
+  description = var.description
+
+  event_pattern = jsonencode(var.event_pattern)
+}
+
+resource "aws_cloudwatch_event_target" "events" {
+  rule = aws_cloudwatch_event_rule.events.name
+  arn  = aws_sqs_queue.events.arn
+
+  retry_policy {
+    maximum_event_age_in_seconds = 86400
+    maximum_retry_attempts       = 185
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letters.arn
+  }
+
+  depends_on = [aws_sqs_queue_policy.from_event_bridge]
+}
+
+resource "aws_sqs_queue_policy" "from_event_bridge" {
+  for_each = { events = aws_sqs_queue.events, dead_letters = aws_sqs_queue.dead_letters }
+
+  queue_url = each.value.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "EventBridge"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = each.value.arn
+      Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.events.arn } }
+    }]
+  })
+}
+
+resource "aws_lambda_event_source_mapping" "events" {
+  event_source_arn        = aws_sqs_queue.events.arn
+  function_name           = var.function_arn
+  batch_size              = 5
+  function_response_types = ["ReportBatchItemFailures"]
+
+  # Each environment is a connection to each broker.
+  scaling_config {
+    maximum_concurrency = var.max_concurrency
+  }
+}
