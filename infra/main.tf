@@ -239,6 +239,6 @@ module "alerts" {
   api                = var.edge == "api_gateway" ? { id = module.api[0].api_id } : null
   load_balancer      = var.edge == "load_balancer" ? { arn_suffix = module.balancer[0].arn_suffix } : null
   delivery_stream    = module.lake.stream_name
-  dead_letter_queues = { for name, stage in module.stage : name => stage.dead_letter_queue }
+  stages             = { for name, stage in module.stage : name => { queue = stage.queue, dead_letter_queue = stage.dead_letter_queue } }
   database           = var.database.existing == null ? { cluster_id = module.database[0].cluster_id } : null
 }

@@ -70,6 +70,7 @@ module "stage" {
   description     = each.value.description
   event_pattern   = each.value.event_pattern
   function_arn    = module.function[each.key].alias_arn
+  role_name       = module.function[each.key].role_name
   timeout_seconds = local.listed_functions[each.key].timeout_seconds
   max_concurrency = var.lake.stage_concurrency
   max_attempts    = var.lake.stage_attempts

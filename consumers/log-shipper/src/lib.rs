@@ -11,7 +11,7 @@
 //! | `app` | start-up, for every host |
 //!
 //! Offsets are committed once the sink has taken all lines up to there: at least once. An object's name and place are
-//! those of its first record, so that a batch that is shipped again replaces its object. In a Firehose stream lines may
+//! those of its first record, and it is written once: what comes again is not shipped again. In a Firehose stream lines may
 //! repeat; each has its event's id.
 
 mod app;

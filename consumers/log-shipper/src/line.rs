@@ -1,4 +1,4 @@
-//! A record as a line: `{"millrace":{"id":…,"service":…,"at":…},"record":VALUE}`.
+//! A record as a line: `{"millrace":{"id":…,"service":…,"at":…,"offset":…},"record":VALUE}`.
 //!
 //! The value is as it was written where it is JSON, be it anybody's (repeated names, numbers of any size), and a string
 //! where it is text. The lake takes the line apart again: `docs/lake.md`.
@@ -62,6 +62,15 @@ impl<'r> Line<'r> {
         Timestamp::from_millisecond(self.timestamp.max(0)).unwrap_or_default()
     }
 
+    /// The offset and the timestamp in a line that was written. In strings every quote is escaped: what is looked for is not in
+    /// one.
+    pub(crate) fn place(line: &str) -> Option<(i64, Timestamp)> {
+        let (envelope, _) = line.split_once("},\"record\":")?;
+        let (before, offset) = envelope.rsplit_once(",\"offset\":")?;
+        let timestamp = before.rsplit_once(",\"at\":\"").and_then(|(_, at)| at.strip_suffix('"')?.parse().ok());
+        Some((offset.parse().ok()?, timestamp.unwrap_or_default()))
+    }
+
     /// Appends the line, with its line break.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"millrace\":{\"id\":");
@@ -71,10 +80,10 @@ impl<'r> Line<'r> {
             write_string(out, service);
         }
         if self.timestamp >= 0 {
-            // Into memory, which does not fail.
             let _ = write!(out, ",\"at\":\"{:.3}\"", self.timestamp());
         }
-        out.extend_from_slice(b"},\"record\":");
+        // Into memory, which does not fail.
+        let _ = write!(out, ",\"offset\":{}}},\"record\":", self.offset);
         if self.is_json {
             write_on_one_line(out, self.value);
         } else {
@@ -131,12 +140,12 @@ mod tests {
     fn a_line_has_the_records_id_service_time_and_value() {
         assert_eq!(
             line(br#"{"level":"info", "n":1e400}"#, &[("ce_id", "a\"b")]),
-            r#"{"millrace":{"id":"a\"b","service":"shop","at":"2026-01-31T12:00:00.005Z"},"record":{"level":"info", "n":1e400}}"#
+            r#"{"millrace":{"id":"a\"b","service":"shop","at":"2026-01-31T12:00:00.005Z","offset":41},"record":{"level":"info", "n":1e400}}"#
                 .to_owned()
                 + "\n"
         );
         let position = line(b"GET / 200\n\tat x", &[]);
-        let expected = r#"{"millrace":{"id":"raw-logs-2-41","service":"shop","at":"2026-01-31T12:00:00.005Z"},"record":"GET / 200\n\tat x"}"#;
+        let expected = r#"{"millrace":{"id":"raw-logs-2-41","service":"shop","at":"2026-01-31T12:00:00.005Z","offset":41},"record":"GET / 200\n\tat x"}"#;
         assert_eq!(position, expected.to_owned() + "\n");
     }
 
@@ -168,6 +177,7 @@ mod tests {
             let line = line(value.as_bytes(), &[("ce_id", &id)]);
             prop_assert_eq!(line.find(['\n', '\r']), Some(line.len() - 1));
             prop_assert_eq!(value_end(line.trim_end()), Some(line.len() - 1));
+            prop_assert_eq!(Line::place(&line), Some((41, Timestamp::from_millisecond(1_769_860_800_005).unwrap())));
             if let Ok(strict) = serde_json::from_str::<serde_json::Value>(&value) {
                 let whole: serde_json::Value = serde_json::from_str(&line).unwrap();
                 prop_assert_eq!(&whole["record"], &strict);

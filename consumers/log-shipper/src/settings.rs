@@ -20,6 +20,9 @@ const FIREHOSE_AGE: Duration = Duration::from_secs(1);
 /// How long lines wait in `millrace dev`, where somebody looks on.
 const LOCAL_AGE: Duration = Duration::from_secs(2);
 
+/// The longest that lines may wait.
+const AGE_LIMIT: Duration = Duration::from_hours(1);
+
 /// The longest that lines may wait in `millrace dev`: its embedded broker keeps records in memory alone, so that its stop
 /// waits until they are shipped.
 const LOCAL_AGE_LIMIT: Duration = Duration::from_secs(10);
@@ -65,7 +68,7 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "BYTES",
-        value_parser = whole_number::<usize>(1..=268_435_456),
+        value_parser = whole_number::<usize>(1..=67_108_864),
         help = "Bytes of a partition's log records that are shipped at once, as an object or in calls to Firehose [default: \
                 16777216; in millrace dev 524288, which is the most there]"
     )]
@@ -145,6 +148,11 @@ impl Settings {
         };
         let age = self.logs_batch_age.unwrap_or(default);
         let bytes = self.logs_batch_bytes.unwrap_or(if is_local { LOCAL_BATCH_BYTES } else { BATCH_BYTES });
+        if age > AGE_LIMIT {
+            let problem =
+                "is at most 1h: lines that wait are not committed, and their topic does not keep them for ever";
+            return Err(SettingError::of_flag("logs-batch-age", problem.to_owned()));
+        }
         if is_local && age > LOCAL_AGE_LIMIT {
             let problem =
                 format!("is at most {}s in millrace dev, whose stop waits so long", LOCAL_AGE_LIMIT.as_secs());

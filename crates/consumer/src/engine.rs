@@ -193,7 +193,7 @@ where
         let mut served = 0;
         loop {
             let before = served;
-            while served < POLL_BUDGET
+            while (served < POLL_BUDGET || self.scheduler.is_completing())
                 && self.end.is_none()
                 && let Poll::Ready((completion, backpressure)) = self.scheduler.poll_completion(context)
             {

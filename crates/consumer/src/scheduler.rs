@@ -34,6 +34,11 @@ pub(crate) trait Scheduler<'c> {
     fn poll_completion(&mut self, context: &mut Context<'_>)
     -> Poll<(Completion<Self::Product>, Option<Backpressure>)>;
 
+    /// Whether a batch is completed in part: nothing may be committed before the rest is.
+    fn is_completing(&self) -> bool {
+        false
+    }
+
     /// Drops queued records whose partitions are no longer owned, and returns their handles. A partition of which any was
     /// dropped is no longer full.
     fn drop_queued(&mut self, is_owned: impl Fn(RecordHandle) -> bool) -> Vec<RecordHandle>;

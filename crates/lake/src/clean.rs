@@ -292,7 +292,9 @@ impl<'s> Cleaner<'s> {
 
     /// Takes a line without its wrapping.
     fn logical(&mut self, logical: &Logical<'_>) {
-        let open = self.pending.iter().position(|pending| pending.stream() == stream(logical.meta));
+        let is_whole = logical.meta.is_some_and(|meta| meta.is_whole);
+        let belongs = |pending: &Pending| !is_whole && pending.stream() == stream(logical.meta);
+        let open = self.pending.iter().position(belongs);
         if logical.text.trim_ascii().is_empty() && !logical.meta.is_some_and(|meta| meta.keeps_empty) {
             match open.and_then(|index| self.pending.get_mut(index)) {
                 Some(pending) if logical.lines == 1 => pending.blank += 1,
@@ -344,7 +346,7 @@ impl<'s> Cleaner<'s> {
             blank: 0,
         };
         pending.open.take(text);
-        if self.formats[format].joins() == Joins::Nothing {
+        if is_whole || self.formats[format].joins() == Joins::Nothing {
             return self.close(pending);
         }
         self.pending.push(pending);

@@ -12,15 +12,18 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart};
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, WriteMultipart};
 use thiserror::Error;
 use tokio::io::AsyncReadExt as _;
 
 pub use location::Location;
 pub use reader::{Object, ObjectReader};
 
-/// How long writing an object may take.
+/// How long writing an object may take, or a part of it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long the store may take to answer a call that reads or deletes.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The size of a part of an upload, and of what is uploaded without parts.
 const PART_BYTES: usize = 8 << 20;
@@ -110,6 +113,12 @@ pub enum GetError {
         /// Why not.
         source: object_store::Error,
     },
+    /// There was no answer in time.
+    #[error("{path}: no answer within {} s", READ_TIMEOUT.as_secs())]
+    Timeout {
+        /// The path.
+        path: String,
+    },
 }
 
 impl Objects {
@@ -146,6 +155,21 @@ impl Objects {
         }
     }
 
+    /// Writes an object, whole, where there is none of its path; false where there is, which stays as it is.
+    ///
+    /// # Errors
+    /// [`PutError`].
+    pub async fn create(&self, path: &str, content: Bytes) -> Result<bool, PutError> {
+        let path = self.below(&Path::from(path));
+        let put = self.store.put_opts(&path, content.into(), PutMode::Create.into());
+        match tokio::time::timeout(WRITE_TIMEOUT, put).await {
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(object_store::Error::AlreadyExists { .. })) => Ok(false),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(PutError::Timeout { path }),
+        }
+    }
+
     /// Writes an object with a file's content, in parts where it is large.
     ///
     /// # Errors
@@ -166,13 +190,18 @@ impl Objects {
                 if part.is_empty() {
                     return Ok(());
                 }
-                upload.wait_for_capacity(PARTS_AT_ONCE).await?;
+                let capacity = upload.wait_for_capacity(PARTS_AT_ONCE);
+                let timed_out = |_| PutError::Timeout { path: target.clone() };
+                tokio::time::timeout(WRITE_TIMEOUT, capacity).await.map_err(timed_out)??;
                 upload.put(part);
             }
         }
         .await;
         match written {
-            Ok(()) => Ok(upload.finish().await.map(drop)?),
+            Ok(()) => match tokio::time::timeout(WRITE_TIMEOUT, upload.finish()).await {
+                Ok(finished) => Ok(finished.map(drop)?),
+                Err(_) => Err(PutError::Timeout { path: target }),
+            },
             Err(error) => {
                 // The bucket's lifecycle removes what this does not.
                 let _ = upload.abort().await;
@@ -187,8 +216,7 @@ impl Objects {
     /// [`GetError`].
     pub async fn get(&self, path: &str) -> Result<Object, GetError> {
         let key = self.key(path)?;
-        let found = self.store.get(&key).await.map_err(|source| not_read(path, source))?;
-        Ok(Object::of(found))
+        Ok(Object::of(within(path, self.store.get(&key)).await?))
     }
 
     /// The content of a small object.
@@ -196,9 +224,8 @@ impl Objects {
     /// # Errors
     /// [`GetError`].
     pub async fn bytes(&self, path: &str) -> Result<Bytes, GetError> {
-        let found = self.store.get(&self.key(path)?).await;
-        let content = async { found?.bytes().await }.await;
-        content.map_err(|source| not_read(path, source))
+        let key = self.key(path)?;
+        within(path, async { self.store.get(&key).await?.bytes().await }).await
     }
 
     /// What tells an object's content from what was and will be under its path, without reading it.
@@ -206,8 +233,8 @@ impl Objects {
     /// # Errors
     /// [`GetError`].
     pub async fn version(&self, path: &str) -> Result<String, GetError> {
-        let found = self.store.head(&self.key(path)?).await.map_err(|source| not_read(path, source))?;
-        Ok(reader::version(&found))
+        let key = self.key(path)?;
+        Ok(reader::version(&within(path, self.store.head(&key)).await?))
     }
 
     /// Deletes an object, or finds that there is none.
@@ -215,7 +242,8 @@ impl Objects {
     /// # Errors
     /// [`GetError`].
     pub async fn delete(&self, path: &str) -> Result<(), GetError> {
-        match self.store.delete(&self.key(path)?).await.map_err(|source| not_read(path, source)) {
+        let key = self.key(path)?;
+        match within(path, self.store.delete(&key)).await {
             Ok(()) | Err(GetError::Missing { .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -243,6 +271,14 @@ impl Objects {
     }
 }
 
+/// Waits for the answer to a call.
+async fn within<T>(path: &str, call: impl Future<Output = object_store::Result<T>>) -> Result<T, GetError> {
+    match tokio::time::timeout(READ_TIMEOUT, call).await {
+        Ok(answer) => answer.map_err(|source| not_read(path, source)),
+        Err(_) => Err(GetError::Timeout { path: path.to_owned() }),
+    }
+}
+
 fn not_read(path: &str, source: object_store::Error) -> GetError {
     let path = path.to_owned();
     match source {
@@ -260,14 +296,17 @@ async fn read_part(file: &mut tokio::fs::File) -> io::Result<Bytes> {
 
 #[cfg(feature = "s3")]
 fn bucket(name: &str) -> Result<Box<dyn ObjectStore>, OpenError> {
-    use object_store::RetryConfig;
-    use object_store::aws::AmazonS3Builder;
+    use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+    use object_store::{ClientConfigKey, RetryConfig};
 
     // The S3 client uses the process's default provider; it fails where one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // Callers retry, and log it.
     let retry = RetryConfig { max_retries: 1, ..RetryConfig::default() };
-    Ok(Box::new(AmazonS3Builder::from_env().with_bucket_name(name).with_retry(retry).build()?))
+    // The client's own time-out is that of a whole body, however well it flows: each call and each block has one here.
+    let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
+    let builder = AmazonS3Builder::from_env().with_bucket_name(name).with_config(timeout, "1 day");
+    Ok(Box::new(builder.with_retry(retry).build()?))
 }
 
 #[cfg(not(feature = "s3"))]
@@ -309,6 +348,9 @@ mod tests {
             versions.push(objects.version(path).await?);
         }
         assert_ne!(versions[0], versions[1]);
+        assert!(!objects.create(path, "third".into()).await?, "there is one");
+        assert!(objects.create("raw/new", "first".into()).await?);
+        objects.delete("raw/new").await?;
         assert_eq!(fs::read_to_string(folder.path().join("made").join(path))?, "the second");
         assert_eq!(objects.list("raw").await?, [path]);
         for _ in 0..2 {

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use object_store::{GetResult, GetResultPayload, ObjectMeta};
 use tokio::sync::mpsc;
 
+use crate::READ_TIMEOUT;
+
 /// How many blocks of a stream wait to be read.
 const BLOCKS: usize = 4;
 
@@ -43,8 +45,11 @@ impl Object {
             GetResultPayload::Stream(mut stream) => {
                 let (sender, blocks) = mpsc::channel(BLOCKS);
                 tokio::spawn(async move {
-                    while let Some(block) = stream.next().await {
-                        let block = block.map_err(io::Error::other);
+                    // Only the store's time counts, not the reader's.
+                    while let Some(block) = match tokio::time::timeout(READ_TIMEOUT, stream.next()).await {
+                        Ok(block) => block.map(|block| block.map_err(io::Error::other)),
+                        Err(_) => Some(Err(io::ErrorKind::TimedOut.into())),
+                    } {
                         let is_last = block.is_err();
                         if sender.send(block).await.is_err() || is_last {
                             break;

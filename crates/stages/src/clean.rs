@@ -27,6 +27,9 @@ const BLOCK: usize = 256 << 10;
 /// The service of rows that name none.
 const UNKNOWN_SERVICE: &str = "unknown";
 
+/// The beginning of the names of folders in which files are made.
+const FOLDER_PREFIX: &str = "millrace-clean-";
+
 /// How often an object is read again that changes while it is cleaned.
 const CHANGES: usize = 5;
 
@@ -58,6 +61,18 @@ impl CleanStage {
     /// The stage over the objects of a lake. Without a bus nobody is told but the log.
     pub fn new(objects: Arc<Objects>, producer: Producer, bus: Option<Arc<dyn Bus>>) -> Self {
         Self { objects, producer, bus }
+    }
+
+    /// Removes the folders of runs that were cut off in the middle, such as those of an invocation that timed out. Only where
+    /// no other process of this machine cleans.
+    pub fn remove_left_behind() {
+        let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(FOLDER_PREFIX) {
+                // What cannot be removed takes space, and is no reason not to clean.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     /// Cleans an object, and says on the bus what became of it. `attempt` counts from 1.
@@ -112,8 +127,13 @@ impl CleanStage {
         if let Some(manifest) = before.as_ref().filter(|before| before.version.as_ref() == Some(&object.version)) {
             return Ok(Cleaned { manifest: manifest.clone(), was_done: true });
         }
-        let folder = tempfile::tempdir().map_err(|error| StageError::Local(error.to_string()))?;
+        let folder = tempfile::Builder::new()
+            .prefix(FOLDER_PREFIX)
+            .tempdir()
+            .map_err(|error| StageError::Local(error.to_string()))?;
         let made = self.make(object.reader, source, folder.path()).await?;
+        // Read again: another run may have written files meanwhile.
+        let before = Manifest::read(&self.objects, &manifest_path).await?;
         let replaced: BTreeSet<String> = before.map(|before| before.files).unwrap_or_default();
         let files: BTreeSet<String> = made.files.into_iter().collect();
 
@@ -143,9 +163,12 @@ impl CleanStage {
         let folder = folder.to_owned();
         let cleaning = tokio::task::spawn_blocking(move || clean_into(reader, &source, &folder, blocks));
         let (made, published) = tokio::join!(cleaning, publish(&self.producer, published));
-        // Where rows cannot be published, that is why cleaning ended.
-        published?;
-        made.map_err(|error| StageError::Local(error.to_string()))?
+        let made = made.map_err(|error| StageError::Local(error.to_string()))?;
+        // Where rows cannot be published, that is why cleaning ended; what was read before the store broke off is none.
+        match made {
+            Err(error @ StageError::S3Unavailable(_)) => Err(error),
+            made => published.and(made),
+        }
     }
 }
 

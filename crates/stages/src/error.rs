@@ -56,7 +56,7 @@ impl From<GetError> for StageError {
         match &error {
             GetError::Missing { .. } => Self::S3MissingFile(error.to_string()),
             GetError::Name { .. } => Self::ObjectName(error.to_string()),
-            GetError::Store { .. } => Self::S3Unavailable(error.to_string()),
+            GetError::Store { .. } | GetError::Timeout { .. } => Self::S3Unavailable(error.to_string()),
         }
     }
 }

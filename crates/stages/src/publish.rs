@@ -6,8 +6,8 @@
 use std::io;
 
 use futures_util::StreamExt as _;
-use millrace_domain::EventId;
 use millrace_domain::envelope::Envelope;
+use millrace_domain::{ErrorClass, EventId};
 use millrace_kafka::{Producer, ProducerRecord, headers};
 use millrace_lake::{Batch, LakeWriter, Quarantined, RowView, Sink, Source};
 use rdkafka::message::OwnedHeaders;
@@ -115,10 +115,17 @@ async fn send(producer: &Producer, block: Vec<RowRecord>) -> Result<(), StageErr
         headers: envelope(row),
     });
     let reports = producer.send_all(records.collect()).await;
-    match reports.into_iter().find_map(Result::err) {
-        Some(error) => Err(StageError::KafkaUnavailable(error.to_string())),
-        None => Ok(()),
+    for (row, report) in block.iter().zip(reports) {
+        match report {
+            Ok(_) => {}
+            // No attempt would write it, and the object's other rows do not wait for it: the lake has it.
+            Err(error) if error.class() == ErrorClass::Permanent => {
+                tracing::error!(id = row.id, %error, "a row is in the lake and not on cleaned-logs: Kafka refuses it");
+            }
+            Err(error) => return Err(StageError::KafkaUnavailable(error.to_string())),
+        }
     }
+    Ok(())
 }
 
 fn envelope(row: &RowRecord) -> OwnedHeaders {

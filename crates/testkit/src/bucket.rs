@@ -155,6 +155,9 @@ async fn answer(
                 format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>");
             body.into_response()
         }
+        ("PUT", None, _) if headers.contains_key("if-none-match") && content.objects.contains_key(&path) => {
+            StatusCode::PRECONDITION_FAILED.into_response()
+        }
         ("PUT", None, _) => {
             let tag = tag(&body);
             content.objects.insert(path, body);

@@ -47,6 +47,8 @@ impl Context {
         let kafka = settings.kafka.brokers().await?;
         let producer = Producer::new(&kafka, &PRODUCER)?;
         let bus = EventBridge::connect(settings.bus).await;
+        // After a time-out Lambda starts the process anew, with the files of the one before.
+        CleanStage::remove_left_behind();
         Ok(Self { stage: CleanStage::new(Arc::new(objects), producer, Some(Arc::new(bus))), bucket })
     }
 }

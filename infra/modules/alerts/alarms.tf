@@ -217,20 +217,31 @@ locals {
     }
   } : alarm_name => alarm if var.delivery_stream != null }
 
-  of_queues = {
-    for key, queue in var.dead_letter_queues : "${key}-stage-dead-letters" => {
-      kind    = "stage-dead-letters"
-      summary = "A stage could not take in objects: their messages are in ${queue}."
-      metrics = {
-        messages = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", stat = "Maximum", dimensions = { QueueName = queue } }
+  of_stages = merge([
+    for name, stage in var.stages : {
+      "${name}-stage-delayed" = {
+        kind    = "stage-delayed"
+        summary = "The stage ${name} has not done with an object for half an hour."
+        metrics = {
+          age = { namespace = "AWS/SQS", name = "ApproximateAgeOfOldestMessage", stat = "Maximum", dimensions = { QueueName = stage.queue } }
+        }
+        # Seconds: two failed attempts and more.
+        threshold = 1800
       }
-      periods        = 1
-      period_seconds = 300
+      "${name}-stage-dead-letters" = {
+        kind    = "stage-dead-letters"
+        summary = "The stage ${name} could not take in objects: their messages are in ${stage.dead_letter_queue}."
+        metrics = {
+          messages = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", stat = "Maximum", dimensions = { QueueName = stage.dead_letter_queue } }
+        }
+        periods        = 1
+        period_seconds = 300
+      }
     }
-  }
+  ]...)
 
   alarms = {
-    for name, alarm in merge(local.of_services, local.of_delivery, local.of_queues, local.of_functions, local.of_api, local.of_load_balancer, local.of_brokers, local.of_broker_disks, local.of_database) :
+    for name, alarm in merge(local.of_services, local.of_delivery, local.of_stages, local.of_functions, local.of_api, local.of_load_balancer, local.of_brokers, local.of_broker_disks, local.of_database) :
     name => merge(local.defaults, alarm)
   }
 }

@@ -105,9 +105,9 @@ variable "delivery_stream" {
   default     = null
 }
 
-variable "dead_letter_queues" {
-  description = "Queues of objects that a stage could not take in, by a name of their own."
-  type        = map(string)
+variable "stages" {
+  description = "The stages of the lake, by name: the queue of a stage's events, and that of events whose attempts are used up."
+  type        = map(object({ queue = string, dead_letter_queue = string }))
   default     = {}
   nullable    = false
 }

@@ -1,7 +1,7 @@
 # A stage of the lake: events of a pattern are messages of a queue, and a function takes them.
 #
-# A queue, because it keeps what cannot be done now (Kafka is away) for days, counts the attempts, and lets one object of many
-# fail alone.
+# A queue, because it keeps what cannot be done now (Kafka is away) for days, and counts the
+# attempts.
 
 locals {
   # A message is not handed out again while an invocation may still have it, six times over (Lambda's own recommendation).
@@ -77,14 +77,42 @@ resource "aws_sqs_queue_policy" "from_event_bridge" {
   })
 }
 
+resource "aws_iam_role_policy" "messages" {
+  name = "messages"
+  role = var.role_name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "Messages"
+        Effect   = "Allow"
+        Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+        Resource = aws_sqs_queue.events.arn
+      },
+      {
+        Sid       = "MessagesKey"
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = var.kms_key_arn
+        Condition = { StringEquals = { "kms:ViaService" = "sqs.${var.region}.amazonaws.com" } }
+      },
+    ]
+  })
+}
+
 resource "aws_lambda_event_source_mapping" "events" {
-  event_source_arn        = aws_sqs_queue.events.arn
-  function_name           = var.function_arn
-  batch_size              = 5
+  event_source_arn = aws_sqs_queue.events.arn
+  function_name    = var.function_arn
+  # One object, so that a slow or failing one takes no other with it.
+  batch_size              = 1
   function_response_types = ["ReportBatchItemFailures"]
 
   # Each environment is a connection to each broker.
   scaling_config {
     maximum_concurrency = var.max_concurrency
   }
+
+  # Lambda refuses a function that may not take the messages.
+  depends_on = [aws_iam_role_policy.messages]
 }

@@ -1,23 +1,6 @@
-output "policy" {
-  description = "What the function may do with the messages."
-  value = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid      = "Messages"
-        Effect   = "Allow"
-        Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
-        Resource = aws_sqs_queue.events.arn
-      },
-      {
-        Sid       = "MessagesKey"
-        Effect    = "Allow"
-        Action    = "kms:Decrypt"
-        Resource  = var.kms_key_arn
-        Condition = { StringEquals = { "kms:ViaService" = "sqs.${var.region}.amazonaws.com" } }
-      },
-    ]
-  })
+output "queue" {
+  description = "The queue of events."
+  value       = aws_sqs_queue.events.name
 }
 
 output "dead_letter_queue" {

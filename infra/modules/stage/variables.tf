@@ -18,6 +18,11 @@ variable "function_arn" {
   type        = string
 }
 
+variable "role_name" {
+  description = "The function's role."
+  type        = string
+}
+
 variable "timeout_seconds" {
   description = "The function's time-out."
   type        = number

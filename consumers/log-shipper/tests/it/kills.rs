@@ -21,7 +21,7 @@ async fn until_no_lag(kafka: &Kafka) {
     .await;
 }
 
-/// A batch that is shipped again after a kill replaces its object: nothing is lost, and nothing is there twice.
+/// A batch that comes again after a kill is not shipped again: nothing is lost, and nothing is there twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_record_is_in_one_object_through_kills_and_stops() {
     const RECORDS: usize = 30_000;

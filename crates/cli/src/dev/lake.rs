@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use millrace_domain::{Backoff, ErrorClass};
+use millrace_host::shutdown::Deadline;
 use millrace_kafka::Producer;
 use millrace_objects::{Location, Objects};
 use millrace_stages::CleanStage;
@@ -32,7 +33,10 @@ const RAW: &str = "raw";
 
 /// The lake, whose raw objects are being cleaned.
 pub(super) struct LiveLake {
+    /// To clean what is there, and end.
     stop: CancellationToken,
+    /// To end after the object that is being cleaned.
+    end: CancellationToken,
     task: JoinHandle<()>,
 }
 
@@ -49,14 +53,16 @@ impl LiveLake {
             folders: HashMap::new(),
             failed: HashMap::new(),
         };
-        let stop = CancellationToken::new();
-        Ok(Self { task: tokio::spawn(cleaner.run(stop.clone())), stop })
+        let (stop, end) = (CancellationToken::new(), CancellationToken::new());
+        Ok(Self { task: tokio::spawn(cleaner.run(stop.clone(), end.clone())), stop, end })
     }
 
-    /// Cleans what is there now, and ends.
-    pub(super) async fn finish(self) {
+    /// Cleans what is there now, and ends; false where that takes longer than the deadline. The next start cleans the rest.
+    pub(super) async fn finish(self, deadline: Deadline) -> bool {
         self.stop.cancel();
-        let _ = self.task.await;
+        let is_done = deadline.limit(self.task).await.is_ok();
+        self.end.cancel();
+        is_done
     }
 }
 
@@ -76,25 +82,26 @@ struct Seen {
 }
 
 impl Cleaner {
-    async fn run(mut self, stop: CancellationToken) {
+    async fn run(mut self, stop: CancellationToken, end: CancellationToken) {
         let mut looks = tokio::time::interval(POLL_INTERVAL);
         loop {
             let is_last = stop.run_until_cancelled(looks.tick()).await.is_none();
-            match self.new_objects() {
-                Ok(objects) => self.clean(objects).await,
-                Err(error) => tracing::warn!(lake = %self.lake.display(), %error, "cannot look for raw logs"),
-            }
+            let objects = self.new_objects();
+            self.clean(objects, &end).await;
             if is_last {
                 break;
             }
         }
     }
 
-    async fn clean(&mut self, objects: Vec<String>) {
+    async fn clean(&mut self, objects: Vec<String>, end: &CancellationToken) {
         let now = Instant::now();
         let again: Vec<String> =
             self.failed.iter().filter(|(_, (_, due))| *due <= now).map(|(object, _)| object.clone()).collect();
         for object in again.into_iter().chain(objects) {
+            if end.is_cancelled() {
+                return;
+            }
             let attempt = self.failed.remove(&object).map_or(0, |(attempts, _)| attempts) + 1;
             // The stage logs what happens.
             if let Err(error) = self.stage.run(&object, attempt).await
@@ -106,41 +113,57 @@ impl Cleaner {
         }
     }
 
-    /// The objects that are new, or were replaced, since the last look.
-    fn new_objects(&mut self) -> io::Result<Vec<String>> {
+    /// The objects that are new, or were replaced, since the last look. A folder that cannot be read is looked at again.
+    fn new_objects(&mut self) -> Vec<String> {
         let mut objects = Vec::new();
-        let root = self.lake.clone();
         // raw/YYYY/MM/DD/HH
-        let mut level = vec![root.join(RAW)];
+        let mut level = vec![self.lake.join(RAW)];
         for _ in 0..4 {
-            level = level.iter().map(|folder| folders(folder)).collect::<io::Result<Vec<_>>>()?.concat();
+            level = level
+                .iter()
+                .flat_map(|folder| folders(folder).unwrap_or_else(|error| unreadable(folder, &error)))
+                .collect();
         }
         for folder in level {
-            let changed = fs::metadata(&folder)?.modified()?;
-            let seen = self.folders.entry(folder.clone()).or_default();
-            if seen.changed == Some(changed) {
-                continue;
+            if let Err(error) = self.look(&folder, &mut objects) {
+                let _: Vec<PathBuf> = unreadable(&folder, &error);
             }
-            for entry in fs::read_dir(&folder)? {
-                let entry = entry?;
-                let name = entry.file_name().to_string_lossy().into_owned();
-                // A file that is being written: NAME#NUMBER.
-                if name.contains('#') || !entry.file_type()?.is_file() {
-                    continue;
-                }
-                if seen.objects.insert((name, entry.metadata()?.modified()?))
-                    && let Ok(object) = entry.path().strip_prefix(&root)
-                {
-                    objects.push(object.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/"));
-                }
-            }
-            // Another object may come in the same tick of the file system's clock.
-            let is_settled = changed.elapsed().is_ok_and(|since| since > CLOCK_TICK);
-            seen.changed = is_settled.then_some(changed);
         }
         objects.sort();
-        Ok(objects)
+        objects
     }
+
+    /// Looks at the folder of an hour.
+    fn look(&mut self, folder: &Path, objects: &mut Vec<String>) -> io::Result<()> {
+        let changed = fs::metadata(folder)?.modified()?;
+        let seen = self.folders.entry(folder.to_owned()).or_default();
+        if seen.changed == Some(changed) {
+            return Ok(());
+        }
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // A file that is being written: NAME#NUMBER.
+            if name.contains('#') || !entry.file_type()?.is_file() {
+                continue;
+            }
+            if seen.objects.insert((name, entry.metadata()?.modified()?))
+                && let Ok(object) = entry.path().strip_prefix(&self.lake)
+            {
+                objects.push(object.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/"));
+            }
+        }
+        // Another object may come in the same tick of the file system's clock.
+        let is_settled = changed.elapsed().is_ok_and(|since| since > CLOCK_TICK);
+        seen.changed = is_settled.then_some(changed);
+        Ok(())
+    }
+}
+
+/// Says that a folder cannot be read, and goes on without it.
+fn unreadable(folder: &Path, error: &io::Error) -> Vec<PathBuf> {
+    tracing::warn!(folder = %folder.display(), %error, "cannot look for raw logs");
+    Vec::new()
 }
 
 /// The folders in a folder; none where there is no such folder.

@@ -181,7 +181,7 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
         let time = if outcome.is_ok() { end.remaining().saturating_sub(LEAVE_BUDGET) } else { Duration::ZERO };
         drain_broker(&cluster, &consumers, Deadline::after(time)).await;
     }
-    if end.limit(lake.finish()).await.is_err() {
+    if !lake.finish(Deadline::after(end.remaining().saturating_sub(LEAVE_BUDGET))).await {
         tracing::warn!("raw logs are left: the next start cleans them");
     }
     stop_consuming.cancel();

@@ -214,6 +214,11 @@ where
         }
     }
 
+    /// A batch is stored as one, and begins where one ends: offsets within one are none to begin at.
+    fn is_completing(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
     fn drop_queued(&mut self, is_owned: impl Fn(RecordHandle) -> bool) -> Vec<RecordHandle> {
         let mut dropped = Vec::new();
         for queue in &mut self.queues {
@@ -307,6 +312,7 @@ mod tests {
         let mut finished = Vec::new();
         while let Poll::Ready((record, level)) = batcher.poll_completion(&mut context) {
             finished.push((record.handle.offset, level));
+            assert_eq!(batcher.is_completing(), finished.len() < 4, "nothing is committed within a batch");
         }
         assert_eq!(finished, [(0, Some(Backpressure::Drained)), (1, None), (2, None), (3, None)]);
         assert_eq!(running(&jobs), [vec![50], vec![4, 5, 6]]);

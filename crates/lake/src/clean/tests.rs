@@ -76,6 +76,25 @@ fn what_fits_no_format_is_a_plain_row() {
 }
 
 #[test]
+fn a_shipped_record_is_a_row_whatever_comes_before_and_after() {
+    let line = |id: &str, text: &str| {
+        format!(
+            "{{\"millrace\":{{\"id\":\"{id}\",\"service\":\"shop\",\"at\":\"2026-11-28T12:00:00Z\"}},\"record\":{text:?}}}\n"
+        )
+    };
+    let text = [
+        line("1", "2026-11-28T12:00:00Z ERROR boom"),
+        line("2", "\tat com.example.Main.run(Main.java:7)"),
+        line("3", "hello, a record of its own"),
+        line("4", "2026-11-28T12:00:01Z ERROR two\n\tat com.example.Main.run(Main.java:7)"),
+        "\tat of.a.line.that.was.not.Shipped(A.java:1)\n".to_owned(),
+    ];
+    let (report, kept) = cleaned(text.concat().as_bytes());
+    assert_eq!(kept.ids[..4], ["1", "2", "3", "4"]);
+    assert_eq!((report.rows, report.joined), (5, 0));
+}
+
+#[test]
 fn equal_lines_stay_and_a_redelivered_record_goes() {
     let (_, twice) = cleaned(b"same\nsame\n");
     assert_eq!(twice.rows.len(), 2);
@@ -92,24 +111,6 @@ fn equal_lines_stay_and_a_redelivered_record_goes() {
 fn cleaning_again_gives_the_same_ids() {
     let input = b"one\n{\"msg\":\"two\"}\n";
     assert_eq!(cleaned(input).1.ids, cleaned(input).1.ids);
-}
-
-#[test]
-fn lines_of_services_that_share_an_object_are_joined_apart() {
-    let line = |service: &str, text: &str| {
-        let text = serde_json::to_string(text).expect("a text");
-        format!(r#"{{"millrace":{{"service":"{service}","at":"2026-11-28T12:00:00Z"}},"record":{{"message":{text}}}}}"#)
-            + "\n"
-    };
-    let input = [
-        line("a", "2026-11-28 12:00:00 ERROR x: a"),
-        line("b", "2026-11-28 12:00:00 ERROR x: b"),
-        line("a", "\tat a"),
-        line("b", "\tat b"),
-    ];
-    let (report, kept) = cleaned(input.concat().as_bytes());
-    assert_eq!(kept.rows, ["tracing | 17 | a | a", "tracing | 17 | b | b"]);
-    assert_eq!(report.joined, 2);
 }
 
 #[test]

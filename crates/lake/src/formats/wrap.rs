@@ -23,6 +23,8 @@ pub(crate) struct Meta {
     pub(crate) keeps_empty: bool,
     /// Lines of different streams are not joined.
     pub(crate) stream: String,
+    /// Whether it is a record of its own: no other line belongs to it, and it belongs to none.
+    pub(crate) is_whole: bool,
     pub(crate) id: Option<String>,
     pub(crate) service: Option<String>,
     /// When the line was taken, in Unix nanoseconds.
@@ -164,7 +166,7 @@ fn text_of(value: Value<'_>) -> String {
     value.text().into_owned()
 }
 
-/// The shipper's lines: `{"millrace":{"id":…,"service":…,"at":…},"record":VALUE}`, where VALUE is the record's value.
+/// The shipper's lines: `{"millrace":{"id":…,"service":…,"at":…,"offset":…},"record":VALUE}`, where VALUE is the record's value.
 fn shipped<'l>(line: &'l str, pairs: &mut Pairs) -> Option<Unwrapped<'l>> {
     if !pairs.read(line) {
         return None;
@@ -174,7 +176,7 @@ fn shipped<'l>(line: &'l str, pairs: &mut Pairs) -> Option<Unwrapped<'l>> {
         let (envelope, record) = (found.next()?, found.next()?);
         (record.key == "record" && envelope.value.kind == Kind::Object).then_some((envelope.value, record.value))?
     };
-    let mut meta = Meta::default();
+    let mut meta = Meta { is_whole: true, ..Meta::default() };
     if !pairs.read(envelope.raw) {
         return None;
     }
@@ -186,7 +188,6 @@ fn shipped<'l>(line: &'l str, pairs: &mut Pairs) -> Option<Unwrapped<'l>> {
             _ => {}
         }
     }
-    meta.stream = meta.service.clone().unwrap_or_default();
     // What was sent as a plain line is `{"message": TEXT}`: the text has a format of its own.
     let text = match record.kind {
         Kind::Object if pairs.read(record.raw) && pairs.len() == 1 => match pairs.iter(record.raw).next() {

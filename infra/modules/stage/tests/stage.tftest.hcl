@@ -7,6 +7,7 @@ variables {
   description     = "Raw log objects, to be cleaned"
   event_pattern   = { source = ["aws.s3"], detail-type = ["Object Created"], detail = { object = { key = [{ prefix = "raw/" }] } } }
   function_arn    = "arn:aws:lambda:eu-central-1:123456789012:function:millrace-log-clean:live"
+  role_name       = "millrace-log-clean"
   timeout_seconds = 120
   kms_key_arn     = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   region          = "eu-central-1"
@@ -36,6 +37,13 @@ run "events" {
   assert {
     condition     = aws_lambda_event_source_mapping.events.function_response_types == toset(["ReportBatchItemFailures"]) && one(aws_lambda_event_source_mapping.events.scaling_config).maximum_concurrency == 10
     error_message = "Of a batch, what failed comes again alone; and brokers are not overrun."
+  }
+
+  assert {
+    condition = aws_lambda_event_source_mapping.events.batch_size == 1 && aws_iam_role_policy.messages.role == "millrace-log-clean" && contains(
+      jsondecode(aws_iam_role_policy.messages.policy).Statement[0].Action, "sqs:ReceiveMessage"
+    )
+    error_message = "The function may take messages, one at a time."
   }
 }
 
