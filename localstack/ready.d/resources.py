@@ -111,7 +111,7 @@ def make_stage(function, prefix, timeout):
     client("lambda").create_event_source_mapping(
         EventSourceArn=queue,
         FunctionName=function,
-        BatchSize=5,
+        BatchSize=1,
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
 

@@ -95,7 +95,12 @@ impl ObjectSink {
     /// The lines of a partition that no object is known to have. An offset counts as shipped only with a time that the object
     /// reaches, too: of a topic that was made anew, offsets come again.
     fn not_shipped<'r, 'l>(&self, partition: &(String, i32), rows: &'r [Line<'l>]) -> &'r [Line<'l>] {
-        let Some(shipped) = self.shipped().get(partition).copied() else { return rows };
+        let mut known = self.shipped();
+        let Some(shipped) = known.get(partition).copied() else { return rows };
+        if rows.first().is_some_and(|row| row.offset() > shipped.last) {
+            known.remove(partition);
+            return rows;
+        }
         let count =
             rows.iter().take_while(|row| row.offset() <= shipped.last && row.timestamp() <= shipped.latest).count();
         rows.get(count..).unwrap_or_default()
