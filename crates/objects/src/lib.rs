@@ -361,6 +361,15 @@ mod tests {
         Ok(())
     }
 
+    /// Programs of this workspace that are built together share the feature; one that is built by itself may lack it.
+    #[cfg(not(feature = "s3"))]
+    #[test]
+    fn a_bucket_without_the_feature_s3_is_refused() {
+        let bucket = Location::Bucket { name: "lake".to_owned(), prefix: String::new() };
+        let error = Objects::open(&bucket).err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("S3 is not in this build (cargo feature `s3`)"));
+    }
+
     #[tokio::test]
     async fn a_large_file_is_an_object_as_it_is() -> Tested {
         let (folder, objects) = objects()?;

@@ -24,8 +24,6 @@ fn invalid_settings_exit_with_2_and_are_named() {
         (vec!["--logs-compression", "lz4"], "[possible values: gzip, zstd]"),
         (vec!["--logs-to", "gs://lake"], "expected a folder, s3://BUCKET/PREFIX, or firehose://STREAM"),
         (vec!["--logs-to", &folder], "error: --logs-to (MILLRACE_LOGS_TO): cannot create the folder"),
-        #[cfg(not(feature = "s3"))]
-        (vec!["--logs-to", "s3://lake"], "error: --logs-to (MILLRACE_LOGS_TO): S3 is not in this build"),
         #[cfg(not(feature = "firehose"))]
         (vec!["--logs-to", "firehose://logs"], "error: --logs-to (MILLRACE_LOGS_TO): Firehose is not in this build"),
     ] {

@@ -26,16 +26,6 @@ fn invalid_settings_exit_with_2_and_are_named() {
 }
 
 #[test]
-#[cfg(not(feature = "s3"))]
-fn a_bucket_without_the_feature_s3_is_refused() {
-    let output = run(&["--kafka", "127.0.0.1:1", "--insights-to", "s3://lake/logins"]);
-    assert_eq!(output.status.code(), Some(2));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let expected = "error: --insights-to (MILLRACE_INSIGHTS_TO): S3 is not in this build";
-    assert!(stderr.lines().last().is_some_and(|line| line.starts_with(expected)), "{stderr}");
-}
-
-#[test]
 fn help_shows_examples_and_environment_variables() {
     let output = run(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
