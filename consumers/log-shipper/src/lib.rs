@@ -24,11 +24,21 @@ pub use line::Line;
 pub use settings::{Compression, Destination, Settings};
 pub use shipper::LogShipper;
 
+use std::path::{Path, PathBuf};
+
 use millrace_consumer::Subscription;
 use millrace_domain::event;
 
 /// The consumer's name.
 pub const NAME: &str = "log-shipper";
+
+/// The folder of raw objects in the lake.
+pub const RAW: &str = "raw";
+
+/// The lake in a data directory: the destination where none is named.
+pub fn lake_folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("lake")
+}
 
 /// The topic it reads, and its consumer group.
 pub fn subscription() -> Subscription {

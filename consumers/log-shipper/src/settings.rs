@@ -132,7 +132,7 @@ impl fmt::Display for Destination {
 impl Settings {
     /// The destination, by default in `data_dir`.
     pub(crate) fn destination(&self, data_dir: &Path) -> Destination {
-        let default = || Destination::Objects(Location::Folder(data_dir.join("lake")));
+        let default = || Destination::Objects(Location::Folder(crate::lake_folder(data_dir)));
         self.logs_to.clone().unwrap_or_else(default)
     }
 

@@ -69,9 +69,6 @@ const TYPICAL_RESULT_SIZE: usize = 112;
 /// Memory is reserved for this many events at a time.
 const EVENTS_PER_RESERVATION: usize = 64;
 
-/// Once the results have this many bytes, further problems are abbreviated.
-const DETAIL_LIMIT: usize = 1 << 20;
-
 /// An event of the batch; an error concerns that event alone.
 type Framed<'a> = Result<Document<'a>, Problem>;
 
@@ -270,11 +267,7 @@ pub(crate) fn counted(status: StatusCode, counts: [usize; 3], name: &str, list: 
 }
 
 fn write_unaccepted(out: &mut Vec<u8>, id: Option<&str>, status: &'static str, problem: &Problem) {
-    let problem = if out.len() < DETAIL_LIMIT {
-        problem.body()
-    } else {
-        problem.abbreviated("details omitted: the batch has too many errors").body()
-    };
+    let problem = problem.item_json(out.len(), "details omitted: the batch has too many errors");
     out.extend_from_slice(b"{\"id\":");
     match id {
         Some(id) => write_string(out, id),
@@ -283,7 +276,7 @@ fn write_unaccepted(out: &mut Vec<u8>, id: Option<&str>, status: &'static str, p
     out.extend_from_slice(b",\"status\":");
     write_string(out, status);
     out.extend_from_slice(b",\"error\":");
-    out.extend_from_slice(&serde_json::to_vec(&problem).unwrap_or_else(|_| b"null".to_vec()));
+    out.extend_from_slice(&problem);
     out.push(b'}');
 }
 

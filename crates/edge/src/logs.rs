@@ -25,9 +25,6 @@ use crate::problem::{Problem, RETRY_AFTER_FAILURE};
 use crate::sink::{EventRecord, SinkError};
 use crate::{Edge, idempotency, media};
 
-/// The key of records whose service is not named.
-const UNKNOWN_SERVICE: &str = "unknown";
-
 /// Names the service, unless the query does.
 const SERVICE_HEADER: HeaderName = HeaderName::from_static("x-service");
 
@@ -42,9 +39,6 @@ const MEMORY_PER_RECORD: usize = 1024;
 
 /// Memory is reserved for this many records at a time.
 const RECORDS_PER_RESERVATION: usize = 64;
-
-/// Once the errors have this many bytes, further ones are abbreviated.
-const DETAIL_LIMIT: usize = 1 << 20;
 
 /// What became of the lines.
 #[cfg(feature = "openapi")]
@@ -191,9 +185,9 @@ fn service<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Cow<'a, str>, Proble
         (Some((_, named)), _) => named.into(),
         (None, Some(header)) => {
             let text = str::from_utf8(header.as_bytes()).map_err(|_| Problem::malformed("X-Service is not UTF-8"))?;
-            if text.is_empty() { UNKNOWN_SERVICE.into() } else { text.into() }
+            if text.is_empty() { event::UNKNOWN_SERVICE.into() } else { text.into() }
         }
-        (None, None) => UNKNOWN_SERVICE.into(),
+        (None, None) => event::UNKNOWN_SERVICE.into(),
     };
     if service.len() > SERVICE_LIMIT {
         return Err(Problem::malformed(format!("the service's name is longer than {SERVICE_LIMIT} bytes")));
@@ -263,14 +257,10 @@ impl Outcome {
         if !self.errors.is_empty() {
             self.errors.push(b',');
         }
-        let problem = if self.errors.len() < DETAIL_LIMIT {
-            problem.body()
-        } else {
-            problem.abbreviated("details omitted: too many lines have errors").body()
-        };
-        let problem = serde_json::to_string(&problem).unwrap_or_else(|_| "null".to_owned());
-        let error = format!(r#"{{"line":{number},"status":"{status}","error":{problem}}}"#);
-        self.errors.extend_from_slice(error.as_bytes());
+        let problem = problem.item_json(self.errors.len(), "details omitted: too many lines have errors");
+        self.errors.extend_from_slice(format!(r#"{{"line":{number},"status":"{status}","error":"#).as_bytes());
+        self.errors.extend_from_slice(&problem);
+        self.errors.push(b'}');
     }
 
     fn status(&self) -> StatusCode {

@@ -55,6 +55,9 @@ pub struct FieldProblem {
     detail: String,
 }
 
+/// Once an answer has so many bytes of items, the problems of further ones are abbreviated.
+const ITEMS_DETAIL_LIMIT: usize = 1 << 20;
+
 /// `Retry-After` in seconds, by cause.
 const RETRY_AFTER_OVERLOAD: u32 = 1;
 pub(crate) const RETRY_AFTER_FAILURE: u32 = 2;
@@ -117,9 +120,11 @@ impl Problem {
         }
     }
 
-    /// The same status with this detail and without the errors of single fields.
-    pub(crate) fn abbreviated(&self, detail: &'static str) -> Self {
-        Self::new(self.status, detail)
+    /// The JSON of this problem as one item of an answer that has `written` bytes of items already: where these are many, with
+    /// the detail `omitted` in the place of its own, and without the errors of single fields.
+    pub(crate) fn item_json(&self, written: usize, omitted: &'static str) -> Vec<u8> {
+        let body = if written < ITEMS_DETAIL_LIMIT { self.body() } else { Self::new(self.status, omitted).body() };
+        serde_json::to_vec(&body).unwrap_or_else(|_| b"null".to_vec())
     }
 
     /// Adds a header.

@@ -74,7 +74,11 @@ fn source_part(path: &str) -> Option<&str> {
 }
 
 /// The folders in a folder; none where there is no such folder.
-fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+///
+/// # Errors
+///
+/// Where it cannot be read; the error names it.
+pub fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
         Ok(entries) => entries
             .map(|entry| Ok(entry?.path()))

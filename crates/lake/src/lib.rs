@@ -24,7 +24,7 @@ mod view;
 
 pub use batch::Batch;
 pub use clean::{CleanError, Quarantined, Reason, Sink, Source, clean};
-pub use folder::Folder;
+pub use folder::{Folder, folders};
 pub use formats::format_names;
 pub use input::{LINE_LIMIT, first_line_hash};
 pub use parquet::{Files, LakeWriter, OutputFile, file_name};

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, WriteMultipart};
@@ -148,11 +147,7 @@ impl Objects {
     /// [`PutError`].
     pub async fn put(&self, path: &str, content: Bytes) -> Result<(), PutError> {
         let path = self.below(&Path::from(path));
-        let put = self.store.put(&path, content.into());
-        match tokio::time::timeout(WRITE_TIMEOUT, put).await {
-            Ok(written) => Ok(written.map(drop)?),
-            Err(_) => Err(PutError::Timeout { path }),
-        }
+        written(&path, self.store.put(&path, content.into())).await.map(drop)
     }
 
     /// Writes an object, whole, where there is none of its path; false where there is, which stays as it is.
@@ -161,12 +156,10 @@ impl Objects {
     /// [`PutError`].
     pub async fn create(&self, path: &str, content: Bytes) -> Result<bool, PutError> {
         let path = self.below(&Path::from(path));
-        let put = self.store.put_opts(&path, content.into(), PutMode::Create.into());
-        match tokio::time::timeout(WRITE_TIMEOUT, put).await {
-            Ok(Ok(_)) => Ok(true),
-            Ok(Err(object_store::Error::AlreadyExists { .. })) => Ok(false),
-            Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(PutError::Timeout { path }),
+        match written(&path, self.store.put_opts(&path, content.into(), PutMode::Create.into())).await {
+            Ok(_) => Ok(true),
+            Err(PutError::Store(object_store::Error::AlreadyExists { .. })) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -184,24 +177,19 @@ impl Objects {
             return self.put(path, content).await;
         }
         let mut upload = WriteMultipart::new_with_chunk_size(self.store.put_multipart(&target).await?, PART_BYTES);
-        let written: Result<(), PutError> = async {
+        let all: Result<(), PutError> = async {
             loop {
                 let part = read_part(&mut file).await.map_err(unreadable)?;
                 if part.is_empty() {
                     return Ok(());
                 }
-                let capacity = upload.wait_for_capacity(PARTS_AT_ONCE);
-                let timed_out = |_| PutError::Timeout { path: target.clone() };
-                tokio::time::timeout(WRITE_TIMEOUT, capacity).await.map_err(timed_out)??;
+                written(&target, upload.wait_for_capacity(PARTS_AT_ONCE)).await?;
                 upload.put(part);
             }
         }
         .await;
-        match written {
-            Ok(()) => match tokio::time::timeout(WRITE_TIMEOUT, upload.finish()).await {
-                Ok(finished) => Ok(finished.map(drop)?),
-                Err(_) => Err(PutError::Timeout { path: target }),
-            },
+        match all {
+            Ok(()) => written(&target, upload.finish()).await.map(drop),
             Err(error) => {
                 // The bucket's lifecycle removes what this does not.
                 let _ = upload.abort().await;
@@ -249,18 +237,6 @@ impl Objects {
         }
     }
 
-    /// The paths of all objects in a folder and below it, in no order.
-    ///
-    /// # Errors
-    /// [`GetError`].
-    pub async fn list(&self, folder: &str) -> Result<Vec<String>, GetError> {
-        let prefix = self.key(folder)?;
-        let own = self.prefix.parts().count();
-        let below = |found: object_store::ObjectMeta| found.location.parts().skip(own).collect::<Path>().to_string();
-        let found = self.store.list(Some(&prefix)).map_ok(below).try_collect();
-        found.await.map_err(|source| not_read(folder, source))
-    }
-
     fn below(&self, path: &Path) -> Path {
         self.prefix.parts().chain(path.parts()).collect()
     }
@@ -271,19 +247,21 @@ impl Objects {
     }
 }
 
-/// Waits for the answer to a call.
-async fn within<T>(path: &str, call: impl Future<Output = object_store::Result<T>>) -> Result<T, GetError> {
-    match tokio::time::timeout(READ_TIMEOUT, call).await {
-        Ok(answer) => answer.map_err(|source| not_read(path, source)),
-        Err(_) => Err(GetError::Timeout { path: path.to_owned() }),
+/// Waits until a call has written.
+async fn written<T>(path: &Path, call: impl Future<Output = object_store::Result<T>>) -> Result<T, PutError> {
+    match tokio::time::timeout(WRITE_TIMEOUT, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(PutError::Timeout { path: path.clone() }),
     }
 }
 
-fn not_read(path: &str, source: object_store::Error) -> GetError {
-    let path = path.to_owned();
-    match source {
-        object_store::Error::NotFound { .. } => GetError::Missing { path },
-        source => GetError::Store { path, source },
+/// Waits for the answer to a call that reads or deletes.
+async fn within<T>(path: &str, call: impl Future<Output = object_store::Result<T>>) -> Result<T, GetError> {
+    match tokio::time::timeout(READ_TIMEOUT, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(object_store::Error::NotFound { .. })) => Err(GetError::Missing { path: path.to_owned() }),
+        Ok(Err(source)) => Err(GetError::Store { path: path.to_owned(), source }),
+        Err(_) => Err(GetError::Timeout { path: path.to_owned() }),
     }
 }
 
@@ -337,6 +315,10 @@ mod tests {
         Ok(text.await??)
     }
 
+    fn names(folder: &std::path::Path) -> io::Result<Vec<String>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    }
+
     #[tokio::test]
     async fn an_object_is_replaced_by_one_of_its_name() -> Tested {
         let (folder, objects) = objects()?;
@@ -352,7 +334,8 @@ mod tests {
         assert!(objects.create("raw/new", "first".into()).await?);
         objects.delete("raw/new").await?;
         assert_eq!(fs::read_to_string(folder.path().join("made").join(path))?, "the second");
-        assert_eq!(objects.list("raw").await?, [path]);
+        assert_eq!(names(&folder.path().join("made/raw"))?, ["2026"]);
+        assert_eq!(names(&folder.path().join("made/raw/2026/dt=01"))?, ["a-0.jsonl"]);
         for _ in 0..2 {
             objects.delete(path).await?;
         }

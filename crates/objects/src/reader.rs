@@ -16,8 +16,6 @@ const BLOCKS: usize = 4;
 /// An object, opened.
 #[derive(Debug)]
 pub struct Object {
-    /// Its size in bytes.
-    pub size: u64,
     /// When it was written.
     pub written: Timestamp,
     /// Tells its content from what was and will be under its path.
@@ -38,7 +36,7 @@ enum Source {
 
 impl Object {
     pub(crate) fn of(found: GetResult) -> Self {
-        let (size, version) = (found.meta.size, version(&found.meta));
+        let version = version(&found.meta);
         let written = Timestamp::from_millisecond(found.meta.last_modified.timestamp_millis()).unwrap_or_default();
         let source = match found.payload {
             GetResultPayload::File(file, _) => Source::File(file),
@@ -59,7 +57,7 @@ impl Object {
                 Source::Stream { blocks, block: Bytes::new(), failed: false }
             }
         };
-        Self { size, written, version, reader: ObjectReader(source) }
+        Self { written, version, reader: ObjectReader(source) }
     }
 }
 

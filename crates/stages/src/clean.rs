@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use millrace_domain::event::UNKNOWN_SERVICE;
 use millrace_kafka::Producer;
 use millrace_lake::{CleanError, Folder, LakeWriter, Report, Source};
 use millrace_objects::{Object, ObjectReader, Objects};
@@ -23,9 +24,6 @@ const STAGE: &str = "clean";
 
 /// Bytes read at once.
 const BLOCK: usize = 256 << 10;
-
-/// The service of rows that name none.
-const UNKNOWN_SERVICE: &str = "unknown";
 
 /// The beginning of the names of folders in which files are made.
 const FOLDER_PREFIX: &str = "millrace-clean-";

@@ -77,11 +77,6 @@ impl Bucket {
         self.content().objects.insert(self.path(key), content.into());
     }
 
-    /// Deletes an object.
-    pub fn delete(&self, key: &str) {
-        self.content().objects.remove(&self.path(key));
-    }
-
     /// The bucket's objects, by their keys.
     pub fn objects(&self) -> BTreeMap<String, Bytes> {
         let below = self.path("");

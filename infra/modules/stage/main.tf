@@ -1,7 +1,6 @@
 # A stage of the lake: events of a pattern are messages of a queue, and a function takes them.
 #
-# A queue, because it keeps what cannot be done now (Kafka is away) for days, and counts the
-# attempts.
+# A queue, because it keeps what cannot be done now (Kafka is away) for days, and counts the attempts.
 
 locals {
   # A message is not handed out again while an invocation may still have it, six times over (Lambda's own recommendation).

@@ -17,11 +17,9 @@ use metrics::Counter;
 use millrace_consumer::{Batch, BatchError};
 use millrace_objects::Objects;
 
+use crate::RAW;
 use crate::line::Line;
 use crate::settings::Compression;
-
-/// The prefix of raw objects in the lake.
-const RAW: &str = "raw";
 
 /// The Zstandard level: the default takes twice the CPU time of gzip's above.
 const ZSTD_LEVEL: i32 = 1;

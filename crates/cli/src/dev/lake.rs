@@ -14,6 +14,8 @@ use anyhow::Context as _;
 use millrace_domain::{Backoff, ErrorClass};
 use millrace_host::shutdown::Deadline;
 use millrace_kafka::Producer;
+use millrace_lake::folders;
+use millrace_log_shipper::RAW;
 use millrace_objects::{Location, Objects};
 use millrace_stages::CleanStage;
 use tokio::task::JoinHandle;
@@ -27,9 +29,6 @@ const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::
 
 /// File systems note times in steps of up to so long.
 const CLOCK_TICK: Duration = Duration::from_secs(2);
-
-/// The folder of raw objects in the lake.
-const RAW: &str = "raw";
 
 /// The lake, whose raw objects are being cleaned.
 pub(super) struct LiveLake {
@@ -119,14 +118,17 @@ impl Cleaner {
         // raw/YYYY/MM/DD/HH
         let mut level = vec![self.lake.join(RAW)];
         for _ in 0..4 {
-            level = level
-                .iter()
-                .flat_map(|folder| folders(folder).unwrap_or_else(|error| unreadable(folder, &error)))
-                .collect();
+            let below = |folder: &PathBuf| {
+                folders(folder).unwrap_or_else(|error| {
+                    warn_unreadable(folder, &error);
+                    Vec::new()
+                })
+            };
+            level = level.iter().flat_map(below).collect();
         }
         for folder in level {
             if let Err(error) = self.look(&folder, &mut objects) {
-                let _: Vec<PathBuf> = unreadable(&folder, &error);
+                warn_unreadable(&folder, &error);
             }
         }
         objects.sort();
@@ -160,18 +162,7 @@ impl Cleaner {
     }
 }
 
-/// Says that a folder cannot be read, and goes on without it.
-fn unreadable(folder: &Path, error: &io::Error) -> Vec<PathBuf> {
+/// Says that a folder cannot be read; it is looked at again.
+fn warn_unreadable(folder: &Path, error: &io::Error) {
     tracing::warn!(folder = %folder.display(), %error, "cannot look for raw logs");
-    Vec::new()
-}
-
-/// The folders in a folder; none where there is no such folder.
-fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let found = entries.map(|entry| Ok(entry?.path())).filter(|path| path.as_ref().map_or(true, |path| path.is_dir()));
-    found.collect()
 }

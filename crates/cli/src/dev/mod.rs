@@ -41,9 +41,6 @@ use crate::database;
 use crate::discovery::DATA_DIR;
 use crate::http_server::{self, HttpArgs};
 
-/// The folder of the lake in the data directory.
-const LAKE_DIR: &str = "lake";
-
 /// How long the consumers may take to join their groups.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -145,7 +142,7 @@ pub(crate) async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Resu
         .unwrap_or(Ok(()))
         .with_context(|| format!("the consumers did not join their groups on {}", kafka.bootstrap_servers))?;
 
-    let lake_folder = args.data_dir.join(LAKE_DIR);
+    let lake_folder = millrace_log_shipper::lake_folder(&args.data_dir);
     let lake = LiveLake::start(&lake_folder, producer.clone())?;
     let sink: Arc<dyn Sink> = if broker.is_embedded() {
         Arc::new(BoundedSink::new(KafkaSink(producer), &consumers.running))

@@ -13,8 +13,8 @@ pub(super) const EVENT_TYPE: EventType = EventType {
     check,
 };
 
-/// The key of a log record without a `service`.
-const UNKNOWN_SERVICE: &str = "unknown";
+/// The service of log records that name none: their key.
+pub const UNKNOWN_SERVICE: &str = "unknown";
 
 fn check<'a>(document: &Document<'a>) -> Result<PartitionKey<'a>, ValidationErrors> {
     object(document)?;

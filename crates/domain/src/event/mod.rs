@@ -13,6 +13,7 @@ mod timestamp;
 use std::borrow::Cow;
 
 pub(crate) use check::key_text;
+pub use log::UNKNOWN_SERVICE;
 pub use notification::Notification;
 pub use timestamp::{Timestamp, TimestampError};
 
