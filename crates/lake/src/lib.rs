@@ -3,6 +3,7 @@
 //! [`clean`] reads an object of any log format in bounded memory and hands rows to a [`Sink`]; [`LakeWriter`] is the sink
 //! that writes them as Parquet, partitioned by the hour of their own time.
 
+pub mod anomaly;
 mod batch;
 mod clean;
 mod columns;
@@ -13,7 +14,9 @@ mod exception;
 mod folder;
 mod formats;
 mod input;
+pub mod metrics;
 mod parquet;
+mod properties;
 mod quarantine;
 mod report;
 mod scan;

@@ -11,15 +11,12 @@ use arrow_schema::SchemaRef;
 use jiff::Timestamp;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use parquet::schema::types::ColumnPath;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::Batch;
 use crate::clean::{Quarantined, Sink, Source};
 use crate::columns::columns;
+use crate::properties::properties;
 use crate::quarantine::Quarantine;
 use crate::schema::{COLUMNS, schema};
 
@@ -37,10 +34,6 @@ const MEMORY_LIMIT: usize = 48 << 20;
 
 /// Rows of a row group.
 const ROW_GROUP_ROWS: usize = 100_000;
-
-/// Bytes of the dictionaries of attributes: more than a row group has. Beyond it pages without a dictionary would follow,
-/// and of these fastparquet shows a map's keys in the place of its values, without an error.
-const DICTIONARY_LIMIT: usize = 1 << 30;
 
 /// Seconds in an hour.
 const HOUR: i64 = 3_600;
@@ -132,7 +125,8 @@ impl<'f> LakeWriter<'f> {
             *part += 1;
             let file = self.files.create(&path)?;
             self.paths.push(path);
-            let options = ArrowWriterOptions::new().with_properties(properties()?).with_skip_arrow_metadata(true);
+            let options =
+                ArrowWriterOptions::new().with_properties(properties(&COLUMNS)?.build()).with_skip_arrow_metadata(true);
             let writer =
                 ArrowWriter::try_new_with_options(file, self.schema.clone(), options).map_err(io::Error::other)?;
             self.open.insert(hour, Open { writer, last: i64::MIN, used: self.batches });
@@ -220,31 +214,4 @@ pub fn file_name(source: &Source) -> String {
 pub(crate) fn folder(prefix: &str, hour: i64) -> io::Result<String> {
     let time = Timestamp::from_second(hour * HOUR).map_err(io::Error::other)?;
     Ok(format!("{prefix}/{}", time.strftime("dt=%Y-%m-%d/hour=%-H")))
-}
-
-fn properties() -> io::Result<WriterProperties> {
-    let time = COLUMNS.iter().position(|column| column.name == "time").and_then(|index| i32::try_from(index).ok());
-    let sorted = time.map(|column_idx| vec![SortingColumn { column_idx, descending: false, nulls_first: false }]);
-    let mut properties = WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).map_err(io::Error::other)?))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_max_row_group_row_count(None)
-        .set_sorting_columns(sorted)
-        .set_coerce_types(true);
-    for column in COLUMNS {
-        let path = ColumnPath::from(column.name);
-        let statistics = if column.compared { EnabledStatistics::Chunk } else { EnabledStatistics::None };
-        properties = properties
-            .set_column_dictionary_enabled(path.clone(), column.repeats)
-            .set_column_statistics_enabled(path, statistics);
-    }
-    for leaf in ["key", "value"] {
-        let path = ColumnPath::new(vec!["attributes".to_owned(), "key_value".to_owned(), leaf.to_owned()]);
-        properties = properties
-            .set_column_dictionary_enabled(path.clone(), true)
-            .set_column_dictionary_page_size_limit(path.clone(), DICTIONARY_LIMIT)
-            .set_column_statistics_enabled(path, EnabledStatistics::None);
-    }
-    Ok(properties.build())
 }

@@ -1,4 +1,4 @@
-//! The columns of `cleaned/`, once: Arrow's schema, and with it Parquet's.
+//! Columns, and those of `cleaned/`, once: Arrow's schema, and with it Parquet's.
 //!
 //! Types and encodings are those that Athena (Trino), Spark, `DuckDB`, pyarrow, polars, fastparquet and parquet-go all read:
 //! no nanosecond, unsigned or view types; the map's levels are `key_value`, `key` and `value`; each column has a field id, so
@@ -33,29 +33,30 @@ pub(crate) enum Kind {
     Int32,
     Int64,
     Double,
+    Binary,
     Map,
 }
 
-const fn text(name: &'static str) -> Column {
+pub(crate) const fn text(name: &'static str) -> Column {
     Column { name, kind: Kind::Text, nullable: false, repeats: false, compared: false }
 }
 
-const fn number(name: &'static str, kind: Kind) -> Column {
+pub(crate) const fn number(name: &'static str, kind: Kind) -> Column {
     Column { name, kind, nullable: false, repeats: false, compared: true }
 }
 
 impl Column {
-    const fn nullable(mut self) -> Self {
+    pub(crate) const fn nullable(mut self) -> Self {
         self.nullable = true;
         self
     }
 
-    const fn repeats(mut self) -> Self {
+    pub(crate) const fn repeats(mut self) -> Self {
         self.repeats = true;
         self
     }
 
-    const fn compared(mut self) -> Self {
+    pub(crate) const fn compared(mut self) -> Self {
         self.compared = true;
         self
     }
@@ -88,7 +89,12 @@ pub(crate) const COLUMNS: [Column; 21] = [
 
 /// The Arrow schema of a cleaned row.
 pub fn schema() -> Schema {
-    let fields: Vec<Field> = COLUMNS
+    schema_of(&COLUMNS)
+}
+
+/// The Arrow schema of these columns.
+pub(crate) fn schema_of(columns: &[Column]) -> Schema {
+    let fields: Vec<Field> = columns
         .iter()
         .enumerate()
         .map(|(index, column)| {
@@ -98,6 +104,7 @@ pub fn schema() -> Schema {
                 Kind::Int32 => DataType::Int32,
                 Kind::Int64 => DataType::Int64,
                 Kind::Double => DataType::Float64,
+                Kind::Binary => DataType::Binary,
                 Kind::Map => DataType::Map(Arc::new(entries()), false),
             };
             with_id(Field::new(column.name, kind, column.nullable), index + 1)
