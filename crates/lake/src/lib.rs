@@ -30,7 +30,7 @@ pub use clean::{CleanError, Quarantined, Reason, Sink, Source, clean};
 pub use folder::{Folder, folders};
 pub use formats::format_names;
 pub use input::{LINE_LIMIT, first_line_hash};
-pub use parquet::{Files, LakeWriter, OutputFile, file_name};
+pub use parquet::{Files, LakeWriter, OutputFile, file_name, hour_folder};
 pub use report::Report;
 pub use schema::schema;
 pub use severity::Severity;

@@ -121,7 +121,7 @@ impl<'f> LakeWriter<'f> {
                 }
             }
             let part = self.parts.entry(hour).or_default();
-            let path = format!("{}/{}-{part}.parquet", folder("cleaned", hour)?, self.name);
+            let path = format!("{}/{}-{part}.parquet", hour_folder("cleaned", hour)?, self.name);
             *part += 1;
             let file = self.files.create(&path)?;
             self.paths.push(path);
@@ -210,8 +210,13 @@ pub fn file_name(source: &Source) -> String {
     format!("{stem}-{:016x}", xxh3_64(source.identity.as_bytes()))
 }
 
-/// `PREFIX/dt=YYYY-MM-DD/hour=H`: the hour without a leading zero, with which readers disagree on its type.
-pub(crate) fn folder(prefix: &str, hour: i64) -> io::Result<String> {
+/// The folder of an hour (hours since 1970): `PREFIX/dt=YYYY-MM-DD/hour=H`, without a leading zero, with which readers disagree on the
+/// hour's type.
+///
+/// # Errors
+///
+/// Where the hour is in no calendar.
+pub fn hour_folder(prefix: &str, hour: i64) -> io::Result<String> {
     let time = Timestamp::from_second(hour * HOUR).map_err(io::Error::other)?;
     Ok(format!("{prefix}/{}", time.strftime("dt=%Y-%m-%d/hour=%-H")))
 }

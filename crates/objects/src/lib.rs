@@ -3,6 +3,7 @@
 mod location;
 mod reader;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -11,9 +12,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, WriteMultipart};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, UpdateVersion, WriteMultipart};
 use thiserror::Error;
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::Mutex;
 
 pub use location::Location;
 pub use reader::{Object, ObjectReader};
@@ -35,6 +37,17 @@ const PARTS_AT_ONCE: usize = 2;
 pub struct Objects {
     store: Box<dyn ObjectStore>,
     prefix: Path,
+    /// A folder compares no versions: here writers wait for each other that do.
+    writers: Option<Mutex<()>>,
+}
+
+/// The content of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Tells it from what was and will be under its path.
+    pub version: String,
+    /// The bytes.
+    pub bytes: Bytes,
 }
 
 /// Why a location cannot be opened.
@@ -132,11 +145,11 @@ impl Objects {
                 fs::create_dir_all(folder).map_err(failed)?;
                 // A write is durable before it is acknowledged.
                 let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-                Ok(Self { store: Box::new(store), prefix: Path::default() })
+                Ok(Self { store: Box::new(store), prefix: Path::default(), writers: Some(Mutex::default()) })
             }
             Location::Bucket { name, prefix } => {
                 let invalid = |source| OpenError::Prefix { prefix: prefix.clone(), source };
-                Ok(Self { store: bucket(name)?, prefix: Path::parse(prefix).map_err(invalid)? })
+                Ok(Self { store: bucket(name)?, prefix: Path::parse(prefix).map_err(invalid)?, writers: None })
             }
         }
     }
@@ -161,6 +174,35 @@ impl Objects {
             Err(PutError::Store(object_store::Error::AlreadyExists { .. })) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Writes an object in the place of one that has this version still, or of none; false where there is another, which stays
+    /// as it is. In a folder, only writers of one process wait for each other.
+    ///
+    /// # Errors
+    /// [`PutError`].
+    pub async fn replace(&self, path: &str, content: Bytes, version: Option<&str>) -> Result<bool, PutError> {
+        let Some(version) = version else { return self.create(path, content).await };
+        let path = self.below(&Path::from(path));
+        let Some(writers) = &self.writers else {
+            let version = UpdateVersion { e_tag: Some(format!("\"{version}\"")), version: None };
+            return match written(&path, self.store.put_opts(&path, content.into(), PutMode::Update(version).into()))
+                .await
+            {
+                Ok(_) => Ok(true),
+                Err(PutError::Store(
+                    object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. },
+                )) => Ok(false),
+                Err(error) => Err(error),
+            };
+        };
+        let _only = writers.lock().await;
+        match written(&path, self.store.head(&path)).await {
+            Ok(found) if reader::version(&found) == version => {}
+            Ok(_) | Err(PutError::Store(object_store::Error::NotFound { .. })) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        written(&path, self.store.put(&path, content.into())).await.map(|_| true)
     }
 
     /// Writes an object with a file's content, in parts where it is large.
@@ -211,9 +253,25 @@ impl Objects {
     ///
     /// # Errors
     /// [`GetError`].
-    pub async fn bytes(&self, path: &str) -> Result<Bytes, GetError> {
+    pub async fn read(&self, path: &str) -> Result<Content, GetError> {
         let key = self.key(path)?;
-        within(path, async { self.store.get(&key).await?.bytes().await }).await
+        let read = async {
+            let found = self.store.get(&key).await?;
+            let version = reader::version(&found.meta);
+            Ok(Content { version, bytes: found.bytes().await? })
+        };
+        within(path, read).await
+    }
+
+    /// The objects in a folder, by their names there, and the version of each. Not those in folders below.
+    ///
+    /// # Errors
+    /// [`GetError`].
+    pub async fn list(&self, folder: &str) -> Result<BTreeMap<String, String>, GetError> {
+        let prefix = self.key(folder)?;
+        let listed = within(folder, self.store.list_with_delimiter(Some(&prefix))).await?;
+        let name = |meta: &ObjectMeta| meta.location.filename().map(str::to_owned);
+        Ok(listed.objects.iter().filter_map(|meta| Some((name(meta)?, reader::version(meta)))).collect())
     }
 
     /// What tells an object's content from what was and will be under its path, without reading it.
@@ -341,6 +399,46 @@ mod tests {
         }
         assert!(matches!(objects.get(path).await, Err(GetError::Missing { .. })));
         assert!(matches!(objects.get("raw//a").await, Err(GetError::Name { .. })));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn an_object_is_replaced_where_it_has_the_version_that_was_read() -> Tested {
+        let (_folder, objects) = objects()?;
+        let path = "metrics/dt=2026-01-31/hour=1/metrics.parquet";
+        assert!(objects.replace(path, "first".into(), None).await?);
+        assert!(!objects.replace(path, "other".into(), None).await?, "there is one");
+        let first = objects.read(path).await?;
+        assert_eq!(&first.bytes[..], b"first");
+        assert!(objects.replace(path, "the second".into(), Some(&first.version)).await?);
+        assert!(!objects.replace(path, "the other".into(), Some(&first.version)).await?, "it was replaced");
+        let second = objects.read(path).await?;
+        assert_eq!(&second.bytes[..], b"the second");
+        objects.delete(path).await?;
+        assert!(!objects.replace(path, "the third".into(), Some(&second.version)).await?, "it is gone");
+        assert!(matches!(objects.read(path).await, Err(GetError::Missing { .. })));
+
+        // Of writers that have read the same, one writes.
+        objects.put(path, "0".into()).await?;
+        let version = objects.version(path).await?;
+        let writes = (1..=20).map(|number| objects.replace(path, number.to_string().into(), Some(&version)));
+        let written = futures_util::future::try_join_all(writes).await?;
+        assert_eq!(written.iter().filter(|is_written| **is_written).count(), 1);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn the_objects_in_a_folder_are_listed_with_their_versions() -> Tested {
+        let (_folder, objects) = objects()?;
+        assert!(objects.list("cleaned/dt=2026-01-31").await?.is_empty());
+        for path in
+            ["cleaned/hour=1/a.parquet", "cleaned/hour=1/b.parquet", "cleaned/hour=1/below/c", "cleaned/hour=10/d"]
+        {
+            objects.put(path, path.into()).await?;
+        }
+        let listed = objects.list("cleaned/hour=1").await?;
+        assert_eq!(listed.keys().collect::<Vec<_>>(), ["a.parquet", "b.parquet"]);
+        assert_eq!(listed["a.parquet"], objects.version("cleaned/hour=1/a.parquet").await?);
         Ok(())
     }
 

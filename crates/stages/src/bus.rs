@@ -1,8 +1,10 @@
-//! What a stage says when it has ended.
+//! What stages say: that one has ended for an object, and what is unusual.
 //!
-//! On Amazon `EventBridge` the source is `millrace.lake`, and the detail type `Stage Completed` or `Stage Failed`.
+//! On Amazon `EventBridge` the source is `millrace.lake`, and the detail type `Stage Completed`, `Stage Failed`, `millrace.alert.raised` or
+//! `millrace.alert.resolved`.
 
 use futures_util::future::BoxFuture;
+use millrace_lake::anomaly::AlertEvent;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -20,9 +22,9 @@ pub enum StageEvent {
         object: String,
         /// Which attempt it was, from 1.
         attempt: u32,
-        /// The path of the manifest, which lists what the object became.
+        /// The path of what lists what the object became: a manifest, or the hour's metrics.
         manifest: String,
-        /// How many rows it has.
+        /// How many rows that has.
         rows: u64,
     },
     /// It is not, or not all of it.
@@ -42,24 +44,23 @@ pub enum StageEvent {
     },
 }
 
-impl StageEvent {
-    /// The failure of a stage.
-    pub(crate) fn failed(stage: &'static str, object: &str, attempt: u32, error: &StageError) -> Self {
-        Self::Failed {
-            stage,
-            object: object.to_owned(),
-            attempt,
-            state: error.state(),
-            class: error.class().as_str(),
-            reason: error.to_string(),
-        }
-    }
+/// What stages say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum BusEvent {
+    /// How one ended for an object.
+    Stage(StageEvent),
+    /// That an outage has begun, or is over.
+    Alert(AlertEvent),
+}
 
+impl BusEvent {
     /// Its detail type on the bus.
     pub fn detail_type(&self) -> &'static str {
         match self {
-            Self::Completed { .. } => "Stage Completed",
-            Self::Failed { .. } => "Stage Failed",
+            Self::Stage(StageEvent::Completed { .. }) => "Stage Completed",
+            Self::Stage(StageEvent::Failed { .. }) => "Stage Failed",
+            Self::Alert(alert) => alert.event_type(),
         }
     }
 }
@@ -75,7 +76,38 @@ pub trait Bus: Send + Sync {
     ///
     /// # Errors
     /// [`BusError`] where it is not on the bus.
-    fn publish<'b>(&'b self, event: &'b StageEvent) -> BoxFuture<'b, Result<(), BusError>>;
+    fn publish<'b>(&'b self, event: &'b BusEvent) -> BoxFuture<'b, Result<(), BusError>>;
+}
+
+/// Says on the bus how a stage ended for an object, and hands on the outcome. `became` is the path of what lists what the object
+/// became, and how many rows that has.
+///
+/// # Errors
+/// That of the stage; without one, where the bus did not take the event: the next stage would not know.
+pub(crate) async fn tell<T>(
+    bus: &dyn Bus,
+    stage: &'static str,
+    object: &str,
+    attempt: u32,
+    outcome: Result<T, StageError>,
+    became: impl FnOnce(&T) -> (String, u64),
+) -> Result<T, StageError> {
+    let object = object.to_owned();
+    let event = match &outcome {
+        Ok(outcome) => {
+            let (manifest, rows) = became(outcome);
+            StageEvent::Completed { stage, object, attempt, manifest, rows }
+        }
+        Err(error) => {
+            let (name, class) = (error.state(), error.class().as_str());
+            tracing::warn!(stage, object, attempt, state = name, class, %error, "a stage failed");
+            StageEvent::Failed { stage, object, attempt, state: name, class, reason: error.to_string() }
+        }
+    };
+    let published = bus.publish(&BusEvent::Stage(event)).await;
+    let outcome = outcome?;
+    published.map_err(|error| StageError::BusUnavailable(error.to_string()))?;
+    Ok(outcome)
 }
 
 #[cfg(feature = "eventbridge")]
@@ -89,7 +121,7 @@ mod eventbridge {
     use futures_util::FutureExt as _;
     use futures_util::future::BoxFuture;
 
-    use super::{Bus, BusError, StageEvent};
+    use super::{Bus, BusError, BusEvent};
 
     /// The source of stages' events.
     const SOURCE: &str = "millrace.lake";
@@ -107,7 +139,7 @@ mod eventbridge {
             Self { client: Client::new(&millrace_aws::config().load().await), name }
         }
 
-        async fn put(&self, event: &StageEvent) -> Result<(), BusError> {
+        async fn put(&self, event: &BusEvent) -> Result<(), BusError> {
             let detail = serde_json::to_string(event).map_err(|error| BusError(error.to_string()))?;
             let entry = PutEventsRequestEntry::builder().event_bus_name(&self.name).source(SOURCE);
             let entry = entry.detail_type(event.detail_type()).detail(detail).build();
@@ -126,7 +158,7 @@ mod eventbridge {
     }
 
     impl Bus for EventBridge {
-        fn publish<'b>(&'b self, event: &'b StageEvent) -> BoxFuture<'b, Result<(), BusError>> {
+        fn publish<'b>(&'b self, event: &'b BusEvent) -> BoxFuture<'b, Result<(), BusError>> {
             self.put(event).boxed()
         }
     }

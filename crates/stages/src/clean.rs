@@ -14,10 +14,11 @@ use millrace_kafka::Producer;
 use millrace_lake::{CleanError, Folder, LakeWriter, Report, Source};
 use millrace_objects::{Object, ObjectReader, Objects};
 
-use crate::bus::{Bus, StageEvent};
+use crate::bus::{Bus, tell};
 use crate::error::StageError;
 use crate::manifest::Manifest;
-use crate::publish::{PublishingSink, RowRecord, publish, way};
+use crate::publish::{PublishingSink, publish, way};
+use crate::stream::Record;
 
 /// The stage's name.
 const STAGE: &str = "clean";
@@ -36,7 +37,7 @@ const CHANGES: usize = 5;
 pub struct CleanStage {
     objects: Arc<Objects>,
     producer: Producer,
-    bus: Option<Arc<dyn Bus>>,
+    bus: Arc<dyn Bus>,
 }
 
 /// What became of an object.
@@ -56,8 +57,8 @@ struct Made {
 }
 
 impl CleanStage {
-    /// The stage over the objects of a lake. Without a bus nobody is told but the log.
-    pub fn new(objects: Arc<Objects>, producer: Producer, bus: Option<Arc<dyn Bus>>) -> Self {
+    /// The stage over the objects of a lake.
+    pub fn new(objects: Arc<Objects>, producer: Producer, bus: Arc<dyn Bus>) -> Self {
         Self { objects, producer, bus }
     }
 
@@ -80,28 +81,15 @@ impl CleanStage {
     /// would not know.
     pub async fn run(&self, object: &str, attempt: u32) -> Result<Cleaned, StageError> {
         let cleaned = self.clean(object).await;
-        let event = match &cleaned {
-            Ok(Cleaned { manifest, was_done }) => {
-                let Report { rows, duplicates, quarantined, .. } = manifest.report;
-                tracing::debug!(object, rows, duplicates, quarantined, was_done, "cleaned");
-                if let Some(reason) = &manifest.damage {
-                    tracing::warn!(object, reason, "the object was not read to its end; the lines before are cleaned");
-                }
-                let (object, manifest) = (object.to_owned(), Manifest::path(&manifest.name));
-                StageEvent::Completed { stage: STAGE, object, attempt, manifest, rows }
+        if let Ok(Cleaned { manifest, was_done }) = &cleaned {
+            let Report { rows, duplicates, quarantined, .. } = manifest.report;
+            tracing::debug!(object, rows, duplicates, quarantined, was_done, "cleaned");
+            if let Some(reason) = &manifest.damage {
+                tracing::warn!(object, reason, "the object was not read to its end; the lines before are cleaned");
             }
-            Err(error) => {
-                tracing::warn!(object, attempt, state = error.state(), class = error.class().as_str(), %error, "cleaning failed");
-                StageEvent::failed(STAGE, object, attempt, error)
-            }
-        };
-        let published = match &self.bus {
-            Some(bus) => bus.publish(&event).await,
-            None => Ok(()),
-        };
-        let cleaned = cleaned?;
-        published.map_err(|error| StageError::BusUnavailable(error.to_string()))?;
-        Ok(cleaned)
+        }
+        let became = |cleaned: &Cleaned| (Manifest::path(&cleaned.manifest.name), cleaned.manifest.report.rows);
+        tell(&*self.bus, STAGE, object, attempt, cleaned, became).await
     }
 
     async fn clean(&self, path: &str) -> Result<Cleaned, StageError> {
@@ -174,7 +162,7 @@ fn clean_into(
     mut reader: ObjectReader,
     source: &Source,
     folder: &Path,
-    blocks: tokio::sync::mpsc::Sender<Vec<RowRecord>>,
+    blocks: tokio::sync::mpsc::Sender<Vec<Record>>,
 ) -> Result<Made, StageError> {
     let local = |error: std::io::Error| StageError::Local(error.to_string());
     let mut files = Folder::new(folder);

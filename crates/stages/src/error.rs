@@ -16,6 +16,9 @@ pub enum StageError {
     /// The object has a name under which it cannot be read.
     #[error("{0}")]
     ObjectName(String),
+    /// No metrics can be made of the object.
+    #[error("{0}")]
+    MetricsGenerationFailed(String),
     /// The object store cannot be reached, or refused a call.
     #[error("{0}")]
     S3Unavailable(String),
@@ -34,6 +37,7 @@ impl StageError {
             Self::KafkaUnavailable(_) => "KafkaUnavailable",
             Self::S3MissingFile(_) => "S3MissingFile",
             Self::ObjectName(_) => "ObjectName",
+            Self::MetricsGenerationFailed(_) => "MetricsGenerationFailed",
             Self::S3Unavailable(_) => "S3Unavailable",
             Self::BusUnavailable(_) => "BusUnavailable",
             Self::Local(_) => "Local",
@@ -46,7 +50,7 @@ impl StageError {
             Self::KafkaUnavailable(_) | Self::S3Unavailable(_) | Self::BusUnavailable(_) | Self::Local(_) => {
                 ErrorClass::Transient
             }
-            Self::S3MissingFile(_) | Self::ObjectName(_) => ErrorClass::Permanent,
+            Self::S3MissingFile(_) | Self::ObjectName(_) | Self::MetricsGenerationFailed(_) => ErrorClass::Permanent,
         }
     }
 }

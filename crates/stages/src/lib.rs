@@ -4,7 +4,10 @@
 //! |---|---|
 //! | `clean` | a raw object → Parquet, records on `cleaned-logs` |
 //! | `manifest` | what an object became: what is replaced where it comes again |
-//! | `publish` | rows as records, acknowledged |
+//! | `metrics` | the rows of an hour → its metrics, records on `metrics` |
+//! | `watch` | what is unusual of the metrics → alerts |
+//! | `publish` | rows as records, handed on while they are made |
+//! | `stream` | records, acknowledged |
 //! | `bus` | what a stage says when it has ended: to the next stage, and to people |
 //! | `error` | why a stage failed, and whether it is tried again |
 //!
@@ -14,11 +17,16 @@ mod bus;
 mod clean;
 mod error;
 mod manifest;
+mod metrics;
 mod publish;
+mod stream;
+mod watch;
 
 #[cfg(feature = "eventbridge")]
 pub use bus::EventBridge;
-pub use bus::{Bus, BusError, StageEvent};
+pub use bus::{Bus, BusError, BusEvent, StageEvent};
 pub use clean::{CleanStage, Cleaned};
 pub use error::StageError;
 pub use manifest::Manifest;
+pub use metrics::{Counted, MetricsStage};
+pub use watch::{Watch, WatchSettings};

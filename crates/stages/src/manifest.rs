@@ -37,8 +37,8 @@ impl Manifest {
 
     /// Reads a manifest; `None` where there is none. One that cannot be understood counts as none.
     pub(crate) async fn read(objects: &Objects, path: &str) -> Result<Option<Self>, StageError> {
-        match objects.bytes(path).await {
-            Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+        match objects.read(path).await {
+            Ok(text) => Ok(serde_json::from_slice(&text.bytes).ok()),
             Err(GetError::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -6,23 +6,16 @@
 use std::io;
 
 use futures_util::StreamExt as _;
-use millrace_domain::envelope::Envelope;
-use millrace_domain::{ErrorClass, EventId};
-use millrace_kafka::{Producer, ProducerRecord, headers};
+use millrace_kafka::Producer;
 use millrace_lake::{Batch, LakeWriter, Quarantined, RowView, Sink, Source};
-use rdkafka::message::OwnedHeaders;
 use tokio::sync::mpsc;
 
 use crate::error::StageError;
+use crate::stream::{Record, Stream};
 
-/// The topic of cleaned rows.
-const TOPIC: &str = "cleaned-logs";
-
-/// `ce_type` of a cleaned row.
-const EVENT_TYPE: &str = "millrace.log.cleaned";
-
-/// `ce_source` of a cleaned row.
-const EVENT_SOURCE: &str = "/millrace/log-clean";
+/// Where cleaned rows go.
+const ROWS: Stream =
+    Stream { topic: "cleaned-logs", event_type: "millrace.log.cleaned", source: "/millrace/log-clean" };
 
 /// Bytes of JSON at which a block of rows is sent.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -36,28 +29,19 @@ const ROW_LIMIT: usize = 1_000_000;
 /// What is left of the texts of a row that is larger.
 const TEXT_LIMIT: usize = 64 << 10;
 
-/// A row, as a record.
-#[derive(Debug)]
-pub(crate) struct RowRecord {
-    id: String,
-    time: String,
-    service: Option<String>,
-    value: Vec<u8>,
-}
-
 /// A sink that writes rows as Parquet and hands them on to be published.
 pub(crate) struct PublishingSink<'w, 'f> {
     pub(crate) writer: &'w mut LakeWriter<'f>,
-    pub(crate) blocks: mpsc::Sender<Vec<RowRecord>>,
+    pub(crate) blocks: mpsc::Sender<Vec<Record>>,
 }
 
 /// The ends of a way for blocks of rows.
-pub(crate) fn way() -> (mpsc::Sender<Vec<RowRecord>>, mpsc::Receiver<Vec<RowRecord>>) {
+pub(crate) fn way() -> (mpsc::Sender<Vec<Record>>, mpsc::Receiver<Vec<Record>>) {
     mpsc::channel(BLOCKS)
 }
 
 impl PublishingSink<'_, '_> {
-    fn hand_on(&self, block: Vec<RowRecord>) -> io::Result<()> {
+    fn hand_on(&self, block: Vec<Record>) -> io::Result<()> {
         // The publisher ends early where it failed: its own error says why.
         self.blocks.blocking_send(block).map_err(|_| io::Error::other("rows cannot be published"))
     }
@@ -84,59 +68,24 @@ impl Sink for PublishingSink<'_, '_> {
     }
 }
 
-fn record(mut row: RowView<'_>) -> io::Result<RowRecord> {
+fn record(mut row: RowView<'_>) -> io::Result<Record> {
     let mut value = serde_json::to_vec(&row)?;
     if value.len() > ROW_LIMIT {
         // The lake has all of it.
         row.shorten(TEXT_LIMIT);
         value = serde_json::to_vec(&row)?;
     }
-    let (id, time, service) = (row.id.to_owned(), row.time, row.service.map(str::to_owned));
-    Ok(RowRecord { id, time, service, value })
+    let (id, time, key) = (row.id.to_owned(), row.time, row.service.map(str::to_owned));
+    Ok(Record { id, time, key, value })
 }
 
 /// Publishes blocks of rows as they come, until there are no more or one is not acknowledged.
-pub(crate) async fn publish(producer: &Producer, blocks: mpsc::Receiver<Vec<RowRecord>>) -> Result<(), StageError> {
+pub(crate) async fn publish(producer: &Producer, blocks: mpsc::Receiver<Vec<Record>>) -> Result<(), StageError> {
     let blocks = futures_util::stream::unfold(blocks, async |mut blocks| Some((blocks.recv().await?, blocks)));
-    let sent = blocks.map(|block| send(producer, block)).buffered(BLOCKS);
+    let sent = blocks.map(|block| ROWS.send(producer, block)).buffered(BLOCKS);
     let mut sent = std::pin::pin!(sent);
     while let Some(block) = sent.next().await {
         block?;
     }
     Ok(())
-}
-
-async fn send(producer: &Producer, block: Vec<RowRecord>) -> Result<(), StageError> {
-    let records = block.iter().map(|row| ProducerRecord {
-        topic: TOPIC,
-        partition: None,
-        key: row.service.as_deref().map(str::as_bytes),
-        value: Some(&row.value),
-        headers: envelope(row),
-    });
-    let reports = producer.send_all(records.collect()).await;
-    for (row, report) in block.iter().zip(reports) {
-        match report {
-            Ok(_) => {}
-            // No attempt would write it, and the object's other rows do not wait for it: the lake has it.
-            Err(error) if error.class() == ErrorClass::Permanent => {
-                tracing::error!(id = row.id, %error, "a row is in the lake and not on cleaned-logs: Kafka refuses it");
-            }
-            Err(error) => return Err(StageError::KafkaUnavailable(error.to_string())),
-        }
-    }
-    Ok(())
-}
-
-fn envelope(row: &RowRecord) -> OwnedHeaders {
-    let envelope = Envelope {
-        id: EventId::new(&*row.id),
-        event_type: EVENT_TYPE.into(),
-        source: EVENT_SOURCE.into(),
-        time: row.time.as_str().into(),
-        content_type: "application/json".into(),
-        traceparent: None,
-        attributes: Vec::new(),
-    };
-    headers::append(OwnedHeaders::new(), envelope.headers())
 }

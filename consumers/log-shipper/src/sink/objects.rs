@@ -106,7 +106,7 @@ impl ObjectSink {
 
     /// What an object has: read to its end, line by line.
     async fn read_shipped(&self, path: &str) -> Result<Shipped, String> {
-        let content = self.objects.bytes(path).await.map_err(|error| error.to_string())?;
+        let content = self.objects.read(path).await.map_err(|error| error.to_string())?.bytes;
         let read: Box<dyn Read + Send> = match self.compression {
             Compression::Gzip => Box::new(GzDecoder::new(&content[..])),
             Compression::Zstd => {

@@ -1,0 +1,252 @@
+//! The stage `metrics`: the rows of an hour → `metrics/dt=…/hour=H/metrics.parquet`, and records on topic `metrics`.
+//!
+//! An event of an object says that its hour has changed: the stage lists the hour's files of rows, and counts those that the hour's
+//! metrics do not count yet. So events may come in any order, several times, or not at all where another one of the hour does. The
+//! metrics say of which files they were made, and are replaced only where they are still those that were read: of runs at the same
+//! time one writes, and the others begin again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use millrace_domain::event::UNKNOWN_SERVICE;
+use millrace_kafka::Producer;
+use millrace_lake::metrics::{HourFile, LatencySummary, WINDOW_SECONDS, Window, Windows, windows_of};
+use millrace_objects::{GetError, Objects};
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::bus::{Bus, tell};
+use crate::error::StageError;
+use crate::stream::{Record, Stream};
+
+/// The stage's name.
+const STAGE: &str = "metrics";
+
+/// Where windows go.
+const WINDOWS: Stream =
+    Stream { topic: "metrics", event_type: "millrace.metrics.window", source: "/millrace/log-metrics" };
+
+/// How often a run begins again because another one wrote.
+const ATTEMPTS: usize = 20;
+
+/// Windows are late that change so many seconds after their end.
+const LATE_AFTER: i64 = 600;
+
+/// Counts cleaned rows.
+#[derive(Clone)]
+pub struct MetricsStage {
+    objects: Arc<Objects>,
+    producer: Producer,
+    bus: Arc<dyn Bus>,
+}
+
+/// What counting did to an hour's metrics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// The hour's file of metrics.
+    pub metrics: String,
+    /// How many windows it has.
+    pub windows: u64,
+    /// How many files of rows this run has counted.
+    pub files: u64,
+}
+
+/// The value of a record on topic `metrics`.
+#[derive(Serialize)]
+struct WindowRecord<'w> {
+    service: &'w str,
+    window_start: Timestamp,
+    window_seconds: i64,
+    count: u64,
+    errors: u64,
+    error_rate: f64,
+    latency_ms: Option<LatencySummary>,
+    late: bool,
+}
+
+/// A window's first second and its service.
+type Key = (i64, String);
+
+impl MetricsStage {
+    /// The stage over the objects of a lake.
+    pub fn new(objects: Arc<Objects>, producer: Producer, bus: Arc<dyn Bus>) -> Self {
+        Self { objects, producer, bus }
+    }
+
+    /// Counts the hour of a file of rows, and says on the bus what became of it. `attempt` counts from 1.
+    ///
+    /// # Errors
+    /// [`StageError`]. Files of the hour that no metrics can be made of are said on the bus, and left out: the others count.
+    pub async fn run(&self, object: &str, attempt: u32) -> Result<Counted, StageError> {
+        let counted = self.count(object, attempt).await;
+        if let Ok(Counted { metrics, windows, files }) = &counted {
+            tracing::debug!(object, metrics, windows, files, "counted");
+        }
+        tell(&*self.bus, STAGE, object, attempt, counted, |counted| (counted.metrics.clone(), counted.windows)).await
+    }
+
+    async fn count(&self, object: &str, attempt: u32) -> Result<Counted, StageError> {
+        let hour = hour(object).ok_or_else(|| {
+            StageError::ObjectName(format!("{object}: not cleaned/dt=YYYY-MM-DD/hour=H/NAME.parquet"))
+        })?;
+        let path = metrics_path(hour);
+        // Windows that may be on the topic as this run thought that they would be, but for another one that wrote meanwhile.
+        let mut changed: BTreeSet<Key> = BTreeSet::new();
+        for _ in 0..ATTEMPTS {
+            let (before, version) = self.metrics(&path).await?;
+            let Some((after, files)) = self.count_files(hour, &before, attempt).await? else { continue };
+            changed.extend(differing(&before.windows, &after.windows));
+            if attempt > 1 {
+                // An earlier attempt may have ended before its windows were acknowledged.
+                changed.extend(after.windows.0.keys().cloned());
+            }
+            self.publish(&after.windows, &changed).await?;
+            let windows = after.windows.0.len() as u64;
+            let done = Counted { metrics: path.clone(), windows, files };
+            if after == before {
+                return Ok(done);
+            }
+            let bytes = after.to_bytes().map_err(|error| StageError::Local(error.to_string()))?;
+            if self.objects.replace(&path, bytes, version.as_deref()).await? {
+                return Ok(done);
+            }
+        }
+        Err(StageError::S3Unavailable(format!("{path} changed whenever it was about to be written")))
+    }
+
+    /// The hour's metrics so far, and their version.
+    async fn metrics(&self, path: &str) -> Result<(HourFile, Option<String>), StageError> {
+        let content = match self.objects.read(path).await {
+            Ok(content) => content,
+            Err(GetError::Missing { .. }) => return Ok((HourFile::default(), None)),
+            Err(error) => return Err(error.into()),
+        };
+        let file = HourFile::from_bytes(content.bytes).unwrap_or_else(|error| {
+            tracing::error!(metrics = path, %error, "metrics that cannot be read are made anew of the hour's rows");
+            HourFile::default()
+        });
+        Ok((file, Some(content.version)))
+    }
+
+    /// The hour's metrics with the files of rows that they do not count yet, and how many these are; none where a file
+    /// changed meanwhile.
+    async fn count_files(
+        &self,
+        hour: &str,
+        before: &HourFile,
+        attempt: u32,
+    ) -> Result<Option<(HourFile, u64)>, StageError> {
+        let listed = self.objects.list(hour).await?;
+        let files: BTreeMap<String, String> = listed.into_iter().filter(|(name, _)| is_rows(name)).collect();
+        // What a file that is gone, or was replaced, has added to sums cannot be taken out of them.
+        let is_kept = before.made_of.iter().all(|(name, version)| files.get(name) == Some(version));
+        let mut after = if is_kept { before.clone() } else { HourFile::default() };
+        let mut counted = 0;
+        for (name, version) in files {
+            if after.made_of.contains_key(&name) {
+                continue;
+            }
+            let path = format!("{hour}/{name}");
+            match self.windows(&path, &version).await {
+                Ok(Some(windows)) => after.windows.merge(windows),
+                Ok(None) | Err(StageError::S3MissingFile(_)) => return Ok(None),
+                Err(error @ StageError::MetricsGenerationFailed(_)) => {
+                    // It is left out, and read again when it is replaced.
+                    let told =
+                        tell(&*self.bus, STAGE, &path, attempt, Err::<Counted, _>(error), |_| Default::default()).await;
+                    debug_assert!(told.is_err());
+                }
+                Err(error) => return Err(error),
+            }
+            after.made_of.insert(name, version);
+            counted += 1;
+        }
+        Ok(Some((after, counted)))
+    }
+
+    /// The windows of a file of rows; none where it has another version.
+    async fn windows(&self, path: &str, version: &str) -> Result<Option<Windows>, StageError> {
+        let object = self.objects.get(path).await?;
+        if object.version != version {
+            return Ok(None);
+        }
+        let name = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut reader = object.reader;
+            let copied = tempfile::tempfile().and_then(|mut file| io::copy(&mut reader, &mut file).map(|_| file));
+            let file = copied.map_err(|error| {
+                let text = format!("{name}: {error}");
+                if reader.has_failed() { StageError::S3Unavailable(text) } else { StageError::Local(text) }
+            })?;
+            let windows = windows_of(file, UNKNOWN_SERVICE);
+            windows.map_err(|error| StageError::MetricsGenerationFailed(format!("{name}: {error}")))
+        });
+        read.await.map_err(|error| StageError::Local(error.to_string()))?.map(Some)
+    }
+
+    /// Writes windows to their topic. The last record of a window is the right one: a run writes before it replaces the
+    /// metrics, and writes again what it has written where it could not.
+    async fn publish(&self, windows: &Windows, changed: &BTreeSet<Key>) -> Result<(), StageError> {
+        let now = Timestamp::now().as_second();
+        let none = Window::default();
+        let records = changed.iter().map(|key| {
+            // A window that is gone has no rows.
+            let window = windows.0.get(key).unwrap_or(&none);
+            record(key.0, &key.1, window, now)
+        });
+        let records: Vec<Record> =
+            records.collect::<serde_json::Result<_>>().map_err(|error| StageError::Local(error.to_string()))?;
+        WINDOWS.send(&self.producer, records).await
+    }
+}
+
+fn record(start: i64, service: &str, window: &Window, now: i64) -> serde_json::Result<Record> {
+    let window_start = Timestamp::from_second(start).unwrap_or_default();
+    let value = WindowRecord {
+        service,
+        window_start,
+        window_seconds: WINDOW_SECONDS,
+        count: window.count,
+        errors: window.errors,
+        error_rate: window.error_rate(),
+        latency_ms: window.latencies.summary(),
+        late: now - (start + WINDOW_SECONDS) > LATE_AFTER,
+    };
+    // Names the window with what it comes to: equal ones are one.
+    let content = format!("{service}\n{start}\n{}\n{}\n{:?}", window.count, window.errors, value.latency_ms);
+    Ok(Record {
+        id: format!("metrics-{:016x}", xxh3_64(content.as_bytes())),
+        time: window_start.to_string(),
+        key: Some(service.to_owned()),
+        value: serde_json::to_vec(&value)?,
+    })
+}
+
+/// The keys of windows that are not the same in both.
+fn differing(before: &Windows, after: &Windows) -> BTreeSet<Key> {
+    let keys = before.0.keys().chain(after.0.keys());
+    keys.filter(|key| before.0.get(key) != after.0.get(key)).cloned().collect()
+}
+
+/// The folder of the hour of a file of rows.
+fn hour(object: &str) -> Option<&str> {
+    let (hour, name) = object.rsplit_once('/')?;
+    let mut parts = hour.split('/');
+    let is_hour = parts.next() == Some("cleaned")
+        && parts.next().is_some_and(|day| day.starts_with("dt="))
+        && parts.next().is_some_and(|hour| hour.starts_with("hour="))
+        && parts.next().is_none();
+    (is_hour && is_rows(name)).then_some(hour)
+}
+
+/// Whether a file in the folder of an hour has rows. One that is being written has a name with a dot before.
+fn is_rows(name: &str) -> bool {
+    name.ends_with(".parquet") && !name.starts_with('.')
+}
+
+/// The file of metrics of an hour's folder of rows.
+pub(crate) fn metrics_path(hour: &str) -> String {
+    format!("{}/metrics.parquet", hour.replacen("cleaned", "metrics", 1))
+}

@@ -1,0 +1,7 @@
+//! The stages on a folder and the embedded broker.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod clean;
+mod lake;
+mod metrics;
+mod watch;
