@@ -1,9 +1,10 @@
-//! The lake inside `millrace dev`: raw objects are cleaned as they appear in their folder.
+//! The lake inside `millrace dev`: raw objects are cleaned as they appear in their folder, their rows counted, and what is unusual
+//! of the counts told.
 //!
 //! On AWS the bucket says that an object was made; a folder says nothing, and is looked at. What was cleaned before is told
-//! by the objects' manifests.
+//! by the objects' manifests, and what was counted by the metrics.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,20 +12,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use millrace_domain::{Backoff, ErrorClass};
 use millrace_host::shutdown::Deadline;
 use millrace_kafka::Producer;
 use millrace_lake::folders;
 use millrace_log_shipper::RAW;
 use millrace_objects::{Location, Objects};
-use millrace_stages::CleanStage;
+use millrace_stages::{CleanStage, MetricsStage, StageError, Watch, WatchSettings};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use super::alerts::Terminal;
 
 /// How often the folder is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Delays between attempts to clean an object.
+/// How often what is unusual is looked for.
+const WATCH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// When it is told. Log records are in an object after 10 s at most, and counted a few seconds later.
+const WATCH: WatchSettings = WatchSettings { delay: Duration::from_secs(20), quiet: Duration::from_mins(5) };
+
+/// Delays between attempts of a stage for an object.
 const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) };
 
 /// File systems note times in steps of up to so long.
@@ -40,20 +50,24 @@ pub(super) struct LiveLake {
 }
 
 impl LiveLake {
-    /// Cleans what is in the lake of this folder, and what comes.
+    /// Cleans and counts what is in the lake of this folder, and what comes.
     ///
     /// # Errors
     /// Where the folder cannot be made.
     pub(super) fn start(folder: &Path, producer: Producer) -> anyhow::Result<Self> {
         let objects = Objects::open(&Location::Folder(folder.to_owned())).context("the lake")?;
-        let cleaner = Cleaner {
-            stage: CleanStage::new(Arc::new(objects), producer, None),
+        let (objects, terminal) = (Arc::new(objects), Arc::new(Terminal));
+        let stages = Stages {
+            clean: CleanStage::new(objects.clone(), producer.clone(), terminal.clone()),
+            metrics: MetricsStage::new(objects.clone(), producer, terminal.clone()),
             lake: folder.to_owned(),
             folders: HashMap::new(),
-            failed: HashMap::new(),
+            to_clean: Due::default(),
+            to_count: Due::default(),
         };
         let (stop, end) = (CancellationToken::new(), CancellationToken::new());
-        Ok(Self { task: tokio::spawn(cleaner.run(stop.clone(), end.clone())), stop, end })
+        tokio::spawn(end.clone().run_until_cancelled_owned(watch(Watch::new(objects, terminal, WATCH))));
+        Ok(Self { task: tokio::spawn(stages.run(stop.clone(), end.clone())), stop, end })
     }
 
     /// Cleans what is there now, and ends; false where that takes longer than the deadline. The next start cleans the rest.
@@ -65,13 +79,55 @@ impl LiveLake {
     }
 }
 
-struct Cleaner {
-    stage: CleanStage,
+struct Stages {
+    clean: CleanStage,
+    metrics: MetricsStage,
     lake: PathBuf,
     /// The folders of hours, when each was changed last, and its objects that are cleaned.
     folders: HashMap<PathBuf, Seen>,
-    /// Objects that could not be cleaned yet: how often that was tried, and when it is tried again.
-    failed: HashMap<String, (u32, Instant)>,
+    /// Raw objects.
+    to_clean: Due,
+    /// Files of rows: one of an hour stands for all.
+    to_count: Due,
+}
+
+/// Objects that a stage has to do: how often that was tried, and when it is tried.
+#[derive(Default)]
+struct Due(HashMap<String, (u32, Instant)>);
+
+impl Due {
+    fn add(&mut self, objects: impl IntoIterator<Item = String>) {
+        let now = Instant::now();
+        self.0.extend(objects.into_iter().map(|object| (object, (0, now))));
+    }
+
+    /// Those that are due, by their names, and which attempts these are.
+    fn take(&mut self) -> Vec<(String, u32)> {
+        let now = Instant::now();
+        let due = self.0.extract_if(|_, (_, due)| *due <= now);
+        let mut due: Vec<(String, u32)> = due.map(|(object, (attempts, _))| (object, attempts + 1)).collect();
+        due.sort();
+        due
+    }
+
+    /// Tries again later what may succeed then. The stage has logged what happened.
+    fn failed(&mut self, object: String, attempt: u32, error: &StageError) {
+        if error.class() == ErrorClass::Transient {
+            let delay = BACKOFF.delay(attempt, None, &mut rand::rng());
+            self.0.insert(object, (attempt, Instant::now() + delay));
+        }
+    }
+}
+
+/// Looks for what is unusual, again and again.
+async fn watch(watch: Watch) {
+    let mut looks = tokio::time::interval(WATCH_INTERVAL);
+    loop {
+        looks.tick().await;
+        if let Err(error) = watch.look(Timestamp::now()).await {
+            tracing::warn!(%error, "cannot look for what is unusual; trying again");
+        }
+    }
 }
 
 #[derive(Default)]
@@ -80,34 +136,46 @@ struct Seen {
     objects: HashSet<(String, SystemTime)>,
 }
 
-impl Cleaner {
+impl Stages {
     async fn run(mut self, stop: CancellationToken, end: CancellationToken) {
         let mut looks = tokio::time::interval(POLL_INTERVAL);
         loop {
             let is_last = stop.run_until_cancelled(looks.tick()).await.is_none();
             let objects = self.new_objects();
-            self.clean(objects, &end).await;
+            self.to_clean.add(objects);
+            self.clean(&end).await;
+            self.count(&end).await;
             if is_last {
                 break;
             }
         }
     }
 
-    async fn clean(&mut self, objects: Vec<String>, end: &CancellationToken) {
-        let now = Instant::now();
-        let again: Vec<String> =
-            self.failed.iter().filter(|(_, (_, due))| *due <= now).map(|(object, _)| object.clone()).collect();
-        for object in again.into_iter().chain(objects) {
+    async fn clean(&mut self, end: &CancellationToken) {
+        // A file of rows of each hour that changes.
+        let mut hours: BTreeMap<String, String> = BTreeMap::new();
+        for (object, attempt) in self.to_clean.take() {
             if end.is_cancelled() {
                 return;
             }
-            let attempt = self.failed.remove(&object).map_or(0, |(attempts, _)| attempts) + 1;
-            // The stage logs what happens.
-            if let Err(error) = self.stage.run(&object, attempt).await
-                && error.class() == ErrorClass::Transient
-            {
-                let delay = BACKOFF.delay(attempt, None, &mut rand::rng());
-                self.failed.insert(object, (attempt, Instant::now() + delay));
+            match self.clean.run(&object, attempt).await {
+                Ok(cleaned) => {
+                    let rows = cleaned.manifest.files.into_iter().filter(|file| file.starts_with("cleaned/"));
+                    hours.extend(rows.filter_map(|file| Some((file.rsplit_once('/')?.0.to_owned(), file))));
+                }
+                Err(error) => self.to_clean.failed(object, attempt, &error),
+            }
+        }
+        self.to_count.add(hours.into_values());
+    }
+
+    async fn count(&mut self, end: &CancellationToken) {
+        for (object, attempt) in self.to_count.take() {
+            if end.is_cancelled() {
+                return;
+            }
+            if let Err(error) = self.metrics.run(&object, attempt).await {
+                self.to_count.failed(object, attempt, &error);
             }
         }
     }

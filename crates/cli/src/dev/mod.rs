@@ -1,5 +1,6 @@
 //! `millrace dev`: everything in one process.
 
+mod alerts;
 mod bounded_sink;
 mod broker;
 mod consumers;

@@ -33,7 +33,8 @@ pub(super) enum Sample {
     Event(event::Event),
     Order(order::Order),
     Login(login::Login),
-    Log(log::Log),
+    /// A line as its logger writes it, which may be JSON and may not.
+    Log(String),
 }
 
 impl Sample {
@@ -67,6 +68,8 @@ struct Draw<'a> {
     random: Xoshiro256PlusPlus,
     population: &'a Population,
     clock: Clock,
+    /// When the run began.
+    start: Timestamp,
 }
 
 impl Samples {
@@ -83,7 +86,7 @@ impl Samples {
             Kind::Event => Sample::Event(event::Event::draw(&mut draw)),
             Kind::Order => Sample::Order(order::Order::draw(&mut draw)),
             Kind::Login => Sample::Login(login::Login::draw(&mut draw)),
-            Kind::Log => Sample::Log(log::Log::draw(&mut draw)),
+            Kind::Log => Sample::Log(log::line(&mut draw, self.service(number))),
         }
     }
 
@@ -96,6 +99,11 @@ impl Samples {
         } else {
             format!("load-{kind}-{seed:x}-{number}")
         }
+    }
+
+    /// Line `number`, of this service.
+    pub(super) fn log(&self, number: u64, service: &str) -> String {
+        log::line(&mut self.draw(number), service)
     }
 
     /// The service of a request that begins with log line `number`.
@@ -112,6 +120,7 @@ impl Samples {
             random: Xoshiro256PlusPlus::seed_from_u64(self.seed.rotate_left(32) ^ number),
             population: &self.population,
             clock: self.clock,
+            start: self.start,
         }
     }
 }
@@ -166,10 +175,10 @@ mod tests {
 
     #[test]
     fn the_timestamp_of_an_event_is_the_clocks() {
-        for (kind, field) in [(Kind::Login, "timestamp"), (Kind::Event, "timestamp"), (Kind::Log, "timestamp")] {
+        for kind in [Kind::Login, Kind::Event] {
             let samples = Samples::new(kind, 1, noon);
             for number in [0, 5_000, u64::MAX] {
-                let time = &json(&samples, number)[field];
+                let time = &json(&samples, number)["timestamp"];
                 let is_noon = time == "2026-01-31T12:00:00Z" || time == noon().as_second();
                 assert!(is_noon && kind.has_time(), "{kind:?}: {time}");
             }
