@@ -26,8 +26,8 @@ pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A text. JavaScript's may have halves of characters, which `serde_json` gives as bytes alone: they become U+FFFD, and the
-/// rest of the request is read.
+/// A text. JavaScript's may have halves of characters, which `serde_json` gives as bytes alone: each becomes U+FFFD, and
+/// the rest of the request is read.
 pub(super) struct Text(pub(super) String);
 
 impl<'de> Deserialize<'de> for Text {
@@ -49,8 +49,20 @@ impl de::Visitor<'_> for TextVisitor {
         Ok(Text(text.to_owned()))
     }
 
-    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Text, E> {
-        Ok(Text(String::from_utf8_lossy(bytes).into_owned()))
+    fn visit_bytes<E>(self, mut bytes: &[u8]) -> Result<Text, E> {
+        let mut text = String::new();
+        while let Some(chunk) = bytes.utf8_chunks().next() {
+            text.push_str(chunk.valid());
+            let rest = &bytes[chunk.valid().len()..];
+            // A half is three bytes, which by themselves would be three wrong ones.
+            let is_half = matches!(rest, [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..]);
+            let invalid = if is_half { 3 } else { chunk.invalid().len() };
+            if invalid > 0 {
+                text.push('\u{FFFD}');
+            }
+            bytes = &rest[invalid..];
+        }
+        Ok(Text(text))
     }
 }
 

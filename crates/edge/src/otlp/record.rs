@@ -1,8 +1,9 @@
 //! A log record as the JSON that goes to `raw-logs`.
 //!
-//! `{"time", "observed_time", "severity_number", "severity_text", "body", "attributes", "trace_id", "span_id", "flags",
+//! `{"time", "observed_time", "severity_number", "severity_text", "trace_id", "span_id", "body", "attributes", "flags",
 //! "event_name", "scope", "resource"}`: times in RFC 3339 with all digits, ids in lower-case hex, attributes as an object whose
-//! values have their own type. What a record lacks is left out, but for `observed_time` and `resource`.
+//! values have their own type. What a record lacks is left out, but for `observed_time` and `resource`. Its own ids stand before
+//! attributes that may have such names: whoever reads it takes the first.
 
 use std::io::Write as _;
 
@@ -29,14 +30,14 @@ pub(super) fn write(record: &LogRecord, scope: Option<&Scope>, resource: Option<
         member(&mut out, "severity_number", |out| drop(write!(out, "{}", record.severity_number)));
     }
     text(&mut out, "severity_text", &record.severity_text);
+    text(&mut out, "trace_id", &hex(&record.trace_id));
+    text(&mut out, "span_id", &hex(&record.span_id));
     if let Some(body) = &record.body {
         member(&mut out, "body", |out| value(out, Some(body), 0));
     }
     if !record.attributes.is_empty() {
         member(&mut out, "attributes", |out| object(out, &record.attributes, 0));
     }
-    text(&mut out, "trace_id", &hex(&record.trace_id));
-    text(&mut out, "span_id", &hex(&record.span_id));
     for (name, number) in [("flags", record.flags), ("dropped_attributes_count", record.dropped_attributes_count)] {
         if number != 0 {
             member(&mut out, name, |out| drop(write!(out, "{number}")));

@@ -64,8 +64,9 @@ fn request() -> ExportLogsServiceRequest {
 /// The record that `request` becomes.
 const WRITTEN: &str = concat!(
     r#"{"time":"2026-01-31T12:00:00.123456789Z","observed_time":"2026-01-31T12:00:01Z","severity_number":13,"severity_text":"WARN","#,
+    r#""trace_id":"000102030405060708090a0b0c0d0e0f","span_id":"0102030405060708","#,
     r#""body":"paid \"7\"","attributes":{"order":"o1","big":9223372036854775807,"ratio":1.0,"nan":"NaN","ok":true,"bytes":"AAH/","#,
-    r#""list":[1,null],"map":{"a":"b"},"none":null},"trace_id":"000102030405060708090a0b0c0d0e0f","span_id":"0102030405060708","#,
+    r#""list":[1,null],"map":{"a":"b"},"none":null},"#,
     r#""flags":1,"event_name":"paid","scope":{"name":"app.pay","version":"1"},"resource":{"service.name":"checkout"}}"#
 );
 
@@ -123,6 +124,18 @@ async fn the_same_in_json_is_the_same_record() {
     assert_eq!(host.take_record().text(), WRITTEN);
 }
 
+/// The nearest double, not one beside it.
+#[tokio::test]
+async fn doubles_in_json_keep_their_last_digit() {
+    for number in 1..1_000 {
+        let double = f64::from(number) / 7.0;
+        for form in ["doubleValue", "intValue"] {
+            let body = written(&format!(r#""body":{{"{form}":{double:?}}}"#)).await["body"].clone();
+            assert_eq!(body.to_string(), format!("{double:?}"));
+        }
+    }
+}
+
 /// Each form that one reader or another refuses.
 #[tokio::test]
 async fn values_are_read_in_every_form_that_senders_write() {
@@ -145,7 +158,8 @@ async fn values_are_read_in_every_form_that_senders_write() {
         ("null", Value::Null),
         (r#"{"stringValue":null}"#, Value::Null),
         (r#"{"stringValue":"caf\u00e9 \ud83d\ude00"}"#, json!("café \u{1f600}")),
-        (r#"{"stringValue":"half \ud800."}"#, json!("half \u{fffd}\u{fffd}\u{fffd}.")),
+        (r#"{"stringValue":"half \ud800."}"#, json!("half \u{fffd}.")),
+        (r#"{"stringValue":"\ud800\ud800é\udc00"}"#, json!("\u{fffd}\u{fffd}é\u{fffd}")),
         (r#"{"newValue":[{"a":1}],"stringValue":"x"}"#, json!("x")),
     ] {
         assert_eq!(attribute(value).await, expected, "{value}");
