@@ -181,6 +181,14 @@ impl<'b> Draft<'b> {
         id.is_some()
     }
 
+    pub(crate) fn has_trace_id(&self) -> bool {
+        self.row.trace_id.is_some()
+    }
+
+    pub(crate) fn has_span_id(&self) -> bool {
+        self.row.span_id.is_some()
+    }
+
     /// Sets the span id, in lower case; false where the text is none (16 hex digits, not all zero).
     pub(crate) fn span_id(&mut self, text: &str) -> bool {
         let id = self.hex(text, 16);
@@ -241,6 +249,10 @@ impl<'b> Draft<'b> {
         let status = status.filter(|status| (100..=599).contains(status));
         self.row.status = status.unwrap_or(self.row.status);
         status.is_some()
+    }
+
+    pub(crate) fn has_status(&self) -> bool {
+        self.row.status != 0
     }
 
     pub(crate) fn attribute(&mut self, key: &str, value: Option<&str>) {

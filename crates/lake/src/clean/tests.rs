@@ -165,8 +165,8 @@ fn a_line_that_was_cut_is_quarantined() {
 }
 
 /// What `POST /v1/logs` makes of a record.
-#[test]
-fn a_record_of_otlp_is_read_into_its_columns() {
+/// The row that a line becomes, as JSON.
+fn row_of(line: &str) -> serde_json::Value {
     struct One(Option<serde_json::Value>);
     impl Sink for One {
         fn rows(&mut self, batch: &Batch, source: &Source) -> io::Result<()> {
@@ -177,10 +177,15 @@ fn a_record_of_otlp_is_read_into_its_columns() {
             Ok(())
         }
     }
-    let record = r#"{"time":"2026-01-31T12:00:00.123456789Z","observed_time":"2026-01-31T12:00:01Z","severity_number":14,"severity_text":"WARN2","body":{"a":1},"attributes":{"order":"o1","exception.type":"E","exception.message":"m","http.response.status_code":503},"trace_id":"000102030405060708090a0b0c0d0e0f","span_id":"0102030405060708","flags":1,"scope":{"name":"app.pay","version":"1"},"resource":{"service.name":"checkout","host.name":"h"}}"#;
     let mut one = One(None);
-    clean(record.as_bytes(), &source(), &mut one).expect("it is read");
-    let row = one.0.expect("a row");
+    clean(line.as_bytes(), &source(), &mut one).expect("it is read");
+    one.0.expect("a row")
+}
+
+#[test]
+fn a_record_of_otlp_is_read_into_its_columns() {
+    let record = r#"{"time":"2026-01-31T12:00:00.123456789Z","observed_time":"2026-01-31T12:00:01Z","severity_number":14,"severity_text":"WARN2","body":{"a":1},"attributes":{"order":"o1","exception.type":"E","exception.message":"m","http.response.status_code":503},"trace_id":"000102030405060708090a0b0c0d0e0f","span_id":"0102030405060708","flags":1,"scope":{"name":"app.pay","version":"1"},"resource":{"service.name":"checkout","host.name":"h"}}"#;
+    let row = row_of(record);
     let expected = serde_json::json!({
         "format": "otlp", "time": "2026-01-31T12:00:00.123456789Z", "time_source": "record", "observed_time": "2026-01-31T12:00:01Z",
         "severity_number": 14, "severity_text": "WARN2", "body": "{\"a\":1}", "service": "checkout", "status": 503,
@@ -191,11 +196,23 @@ fn a_record_of_otlp_is_read_into_its_columns() {
         assert_eq!(&row[name], value, "{name}");
     }
     // Without a time of its own, when it was observed.
-    let mut one = One(None);
-    clean(br#"{"observed_time":"2026-01-31T12:00:01Z","body":"x","resource":{}}"#.as_slice(), &source(), &mut one)
-        .expect("it is read");
-    let row = one.0.expect("a row");
+    let row = row_of(r#"{"observed_time":"2026-01-31T12:00:01Z","body":"x","resource":{}}"#);
     assert_eq!((&row["time"], &row["time_source"]), (&"2026-01-31T12:00:01Z".into(), &"observed".into()));
+}
+
+/// Of several values of one column, none is lost.
+#[test]
+fn a_value_whose_column_is_taken_stays_an_attribute() {
+    let row = row_of(
+        r#"{"observed_time":"2026-01-31T12:00:01Z","span_id":"0102030405060708","attributes":{"span_id":"0807060504030201","exception.type":"E","error.type":"timeout","exception.message":"m","error.message":"late","error":"boom","http.response.status_code":503,"status":"200"},"resource":{}}"#,
+    );
+    assert_eq!(
+        (&row["exception_type"], &row["exception_message"], &row["status"]),
+        (&"E".into(), &"m".into(), &503.into())
+    );
+    assert_eq!(row["span_id"], "0102030405060708");
+    let rest = serde_json::json!({"span_id": "0807060504030201", "error.type": "timeout", "error.message": "late", "error": "boom", "status": "200"});
+    assert_eq!(row["attributes"], rest);
 }
 
 /// Lines that were seen to be misread.

@@ -316,9 +316,14 @@ impl Line<'_, '_> {
             Role::Level => self.level(value),
             Role::Message => self.message(value),
             Role::Service => self.service(value),
-            Role::TraceId => value.is_string() && self.draft.trace_id(value.raw),
-            Role::SpanId => value.is_string() && self.draft.span_id(value.raw),
-            Role::Status => matches!(value.kind, Kind::Number | Kind::String) && self.draft.status(value.raw),
+            // Of two that mean the same, the first has the column.
+            Role::TraceId => value.is_string() && !self.draft.has_trace_id() && self.draft.trace_id(value.raw),
+            Role::SpanId => value.is_string() && !self.draft.has_span_id() && self.draft.span_id(value.raw),
+            Role::Status => {
+                matches!(value.kind, Kind::Number | Kind::String)
+                    && !self.draft.has_status()
+                    && self.draft.status(value.raw)
+            }
             Role::Duration => {
                 self.duration(value, name);
                 // Its name and unit are the writer's: they stay to be seen, unless they are the column's own.
@@ -334,13 +339,13 @@ impl Line<'_, '_> {
             }
             Role::Exception => self.exception(value),
             Role::ExceptionType => {
-                value.is_string() && {
+                value.is_string() && !self.draft.has_exception_type() && {
                     self.draft.exception_type(&value.text());
                     true
                 }
             }
             Role::ExceptionMessage => {
-                value.is_string() && {
+                value.is_string() && !self.draft.has_exception_message() && {
                     self.draft.exception_message(&value.text());
                     true
                 }
@@ -500,6 +505,8 @@ impl Line<'_, '_> {
                 let text = value.text();
                 if exception::is_trace(&text) {
                     self.trace(&text);
+                } else if self.draft.has_exception_message() {
+                    return false;
                 } else {
                     self.draft.exception_message(&text);
                 }
