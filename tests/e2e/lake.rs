@@ -1,51 +1,19 @@
 //! Log records from HTTP to the lake's rows, live in `millrace dev`.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use arrow_array::cast::AsArray as _;
 use millrace_testkit::wait::eventually;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use reqwest::{Client, StatusCode};
 use serde_json::json;
 
 use crate::dev::{EXIT_TIMEOUT, dev};
 use crate::http::client;
+use crate::rows::{files, rows};
 
 const LIVE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Files of this suffix in a folder and below it.
-fn files(folder: &Path, suffix: &str) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut found = Vec::new();
-    for path in entries.map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            found.extend(files(&path, suffix));
-        } else if path.extension().is_some_and(|extension| extension == suffix) {
-            found.push(path);
-        }
-    }
-    found
-}
-
-/// The rows of a lake, by their ids: service, format and body of each.
-fn rows(lake: &Path) -> BTreeMap<String, Vec<[String; 3]>> {
-    let mut rows: BTreeMap<String, Vec<[String; 3]>> = BTreeMap::new();
-    for file in files(&lake.join("cleaned"), "parquet") {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(file).unwrap()).unwrap().build().unwrap();
-        for batch in reader.map(Result::unwrap) {
-            let [id, service, format, body] =
-                ["id", "service", "format", "body"].map(|name| batch.column_by_name(name).unwrap().as_string::<i32>());
-            for row in 0..batch.num_rows() {
-                let texts = [service, format, body].map(|column| column.value(row).to_owned());
-                rows.entry(id.value(row).to_owned()).or_default().push(texts);
-            }
-        }
-    }
-    rows
-}
 
 async fn logs(http: &Client, address: &str, path: &str, content_type: &str, body: String) {
     let request = http.post(format!("http://{address}{path}")).header("content-type", content_type).body(body);
@@ -106,7 +74,8 @@ async fn every_log_record_becomes_one_row() {
     assert_eq!(found.len(), 2_000, "each record is a row before the exit");
     assert!(found.values().all(|rows| rows.len() == 1), "no row is there twice");
     let mut kinds: BTreeMap<[String; 3], usize> = BTreeMap::new();
-    for [service, format, body] in found.into_values().flatten() {
+    for row in found.into_values().flatten() {
+        let [service, format, body] = ["service", "format", "body"].map(|name| row[name].clone().unwrap());
         let mut words = body.split(' ').map(str::to_owned);
         let [name, kind] = [words.next().unwrap(), words.next().unwrap()];
         let expected = match kind.as_str() {

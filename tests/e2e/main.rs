@@ -13,4 +13,5 @@ mod notifier;
 mod parity;
 mod pictures;
 mod program;
+mod rows;
 mod spans;
