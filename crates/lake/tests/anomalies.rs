@@ -209,11 +209,11 @@ fn an_outage_is_one_alert_and_its_end_is_told() {
     assert_eq!(resolved.signals, BTreeSet::from([Signal::ErrorRate, Signal::Latency, Signal::Volume]));
     assert_eq!(alerts.open(), 0);
 
-    assert_eq!(told[0].1.headline(), "pay: 50 % errors, usually 2.0 %");
+    assert_eq!(told[0].1.headline(), "pay: 50 % errors, expected 2.0 %");
     let body = told[0].1.body();
     assert!(
         body.starts_with(
-            "pay: 50 % errors in the minute from 2026-01-31T12:10:00Z, usually 2.0 %.\npay: p95 of 3.8 s "
+            "pay: 50 % errors in the minute from 2026-01-31T12:10:00Z, expected 2.0 %.\npay: p95 of 3.8 s "
         ),
         "{body}"
     );
@@ -242,7 +242,7 @@ fn two_outages_of_two_services_are_two_alerts() {
     }
     let events = events(&mut Alerts::default(), &history, 30);
     let raised: Vec<String> = events.iter().map(AlertEvent::headline).collect();
-    assert_eq!(raised, ["pay: 50 % errors, usually 2.0 %", "mail: 45 % errors, usually 0.5 %"]);
+    assert_eq!(raised, ["pay: 50 % errors, expected 2.0 %", "mail: 45 % errors, expected 0.5 %"]);
 }
 
 /// Rows that come late are told of, once.

@@ -6,6 +6,8 @@ mod init_error;
 mod kafka;
 mod logs;
 mod settings;
+#[cfg(feature = "stages")]
+pub mod stage;
 
 pub use init_error::{InitError, report};
 pub use kafka::KafkaArgs;

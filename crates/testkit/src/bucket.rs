@@ -1,4 +1,5 @@
-//! S3 and `EventBridge`, as far as the lake's stages use them: objects are read, written and deleted, events are put.
+//! S3 and `EventBridge`, as far as the lake's stages use them: objects are listed, read, written and deleted, events
+//! are put.
 //!
 //! Requests are not checked for signatures. An upload in parts is one object once it is completed.
 
@@ -150,9 +151,7 @@ async fn answer(
                 format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>");
             body.into_response()
         }
-        ("PUT", None, _) if headers.contains_key("if-none-match") && content.objects.contains_key(&path) => {
-            StatusCode::PRECONDITION_FAILED.into_response()
-        }
+        ("PUT", None, _) if !content.may_write(&path, &headers) => StatusCode::PRECONDITION_FAILED.into_response(),
         ("PUT", None, _) => {
             let tag = tag(&body);
             content.objects.insert(path, body);
@@ -162,6 +161,7 @@ async fn answer(
             content.objects.remove(&path);
             StatusCode::NO_CONTENT.into_response()
         }
+        _ if query.contains_key("list-type") => content.list(&path, query.get("prefix").map_or("", String::as_str)),
         _ => match content.objects.get(&path) {
             Some(object) => {
                 ([("etag", tag(object)), ("last-modified", WRITTEN.to_owned())], object.clone()).into_response()
@@ -172,6 +172,35 @@ async fn answer(
 }
 
 impl Content {
+    /// Whether an object is what a write expects: `If-None-Match: *` none, `If-Match` that of a tag.
+    fn may_write(&self, path: &str, headers: &HeaderMap) -> bool {
+        let object = self.objects.get(path);
+        let is_new = !headers.contains_key("if-none-match") || object.is_none();
+        let expected = headers.get("if-match").map(|tag| tag.as_bytes());
+        is_new && expected.is_none_or(|expected| object.is_some_and(|object| tag(object).as_bytes() == expected))
+    }
+
+    /// The objects of a bucket below a prefix, but for those in folders there: in one page.
+    fn list(&self, bucket: &str, prefix: &str) -> Response {
+        use std::fmt::Write as _;
+
+        let below = format!("{}/{prefix}", bucket.trim_end_matches('/'));
+        let mut listed = String::new();
+        for (path, object) in &self.objects {
+            if path.strip_prefix(&below).is_some_and(|name| !name.contains('/')) {
+                let key = path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key);
+                let (tag, size) = (tag(object).replace('"', "&quot;"), object.len());
+                let _ = write!(
+                    listed,
+                    "<Contents><Key>{key}</Key><LastModified>2026-01-31T12:00:00.000Z</LastModified><ETag>{tag}</ETag>\
+                     <Size>{size}</Size></Contents>"
+                );
+            }
+        }
+        let body = format!("<ListBucketResult><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>");
+        ([("content-type", "application/xml")], body).into_response()
+    }
+
     fn put_events(&mut self, body: &[u8]) -> Response {
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
         let mut entries = Vec::new();

@@ -4,11 +4,8 @@
 //! messages, those whose object cannot be cleaned now fail alone (`batchItemFailures`) and come again; an object that can never
 //! be cleaned is reported on the bus, and its message is done.
 
-mod context;
-mod event;
 mod handle;
 mod settings;
 
-pub use context::Context;
-pub use handle::handle;
+pub use handle::{Context, handle};
 pub use settings::Settings;

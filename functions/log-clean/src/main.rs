@@ -24,6 +24,6 @@ async fn main() -> ExitCode {
 
 async fn init() -> Result<Context, InitError> {
     let settings: Settings = millrace_lambda::read()?;
-    millrace_lambda::install_logs(&settings.logs);
+    millrace_lambda::install_logs(&settings.stage.logs);
     Context::new(settings).await
 }

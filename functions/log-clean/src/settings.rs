@@ -1,9 +1,7 @@
 //! The function's settings: environment variables, as a function has no command line.
 
 use clap::Parser;
-use millrace_host::telemetry::logs::LogSettings;
-use millrace_lambda::KafkaArgs;
-use millrace_objects::Location;
+use millrace_lambda::stage::StageSettings;
 
 /// Cleans raw log objects, as a Lambda function. Configured by environment variables.
 #[derive(Debug, Parser)]
@@ -16,19 +14,7 @@ use millrace_objects::Location;
         Outside Lambda, `millrace lake clean` cleans files."
 )]
 pub struct Settings {
-    /// The lake: `s3://BUCKET`
-    #[arg(long, value_name = "URL", value_parser = Location::parse)]
-    pub lake: Location,
-
-    /// The event bus of stages
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub bus: String,
-
-    /// The brokers.
+    /// Those of all stages.
     #[command(flatten)]
-    pub kafka: KafkaArgs,
-
-    /// The logs' settings.
-    #[command(flatten)]
-    pub logs: LogSettings,
+    pub stage: StageSettings,
 }

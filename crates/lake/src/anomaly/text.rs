@@ -13,7 +13,7 @@ impl AlertEvent {
         match self {
             Self::Raised(Raised { anomaly, .. }) => {
                 let (value, usual) = values(anomaly);
-                format!("{}: {value}, usually {usual}", anomaly.service)
+                format!("{}: {value}, expected {usual}", anomaly.service)
             }
             Self::Resolved(Resolved { anomaly, .. }) => {
                 format!("{}: over: {}", anomaly.service, noun(anomaly.signal))
@@ -29,7 +29,7 @@ impl AlertEvent {
                 for anomaly in std::iter::once(anomaly).chain(also) {
                     let (value, usual) = values(anomaly);
                     let (service, start) = (&anomaly.service, anomaly.window_start);
-                    let _ = writeln!(text, "{service}: {value} in the minute from {start}, usually {usual}.");
+                    let _ = writeln!(text, "{service}: {value} in the minute from {start}, expected {usual}.");
                 }
                 if let Some(rows) = &anomaly.rows {
                     let lines = if rows.first_line == rows.last_line {

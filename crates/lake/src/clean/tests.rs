@@ -164,7 +164,6 @@ fn a_line_that_was_cut_is_quarantined() {
     assert_eq!(kept.quarantined, [(3, "cut_short", 12)]);
 }
 
-/// What `POST /v1/logs` makes of a record.
 /// The row that a line becomes, as JSON.
 fn row_of(line: &str) -> serde_json::Value {
     struct One(Option<serde_json::Value>);
@@ -182,6 +181,7 @@ fn row_of(line: &str) -> serde_json::Value {
     one.0.expect("a row")
 }
 
+/// What `POST /v1/logs` makes of a record.
 #[test]
 fn a_record_of_otlp_is_read_into_its_columns() {
     let record = r#"{"time":"2026-01-31T12:00:00.123456789Z","observed_time":"2026-01-31T12:00:01Z","severity_number":14,"severity_text":"WARN2","body":{"a":1},"attributes":{"order":"o1","exception.type":"E","exception.message":"m","http.response.status_code":503},"trace_id":"000102030405060708090a0b0c0d0e0f","span_id":"0102030405060708","flags":1,"scope":{"name":"app.pay","version":"1"},"resource":{"service.name":"checkout","host.name":"h"}}"#;

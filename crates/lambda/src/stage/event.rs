@@ -11,13 +11,21 @@ const OBJECT_CREATED: &str = "Object Created";
 /// How often SQS has handed out a message.
 const RECEIVE_COUNT: &str = "ApproximateReceiveCount";
 
-/// Objects to be cleaned.
+/// Objects for a stage.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Event {
     /// One, whose failure fails the invocation.
     Object(Result<Object, String>),
-    /// Of messages: their ids, which attempts these are, and their objects.
-    Messages(Vec<(String, u32, Result<Object, String>)>),
+    /// Those of messages, each of which comes again by itself where its object fails.
+    Messages(Vec<Message>),
+}
+
+/// A message: its id, which attempt it is, and its object.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Message {
+    pub(crate) id: String,
+    pub(crate) attempt: u32,
+    pub(crate) object: Result<Object, String>,
 }
 
 /// An object that was made.
@@ -58,11 +66,11 @@ impl Event {
     }
 }
 
-fn message(message: SqsMessage) -> (String, u32, Result<Object, String>) {
+fn message(message: SqsMessage) -> Message {
     let attempt = message.attributes.get(RECEIVE_COUNT).and_then(|count| count.parse().ok()).unwrap_or(1);
     let body = serde_json::from_str(message.body.as_deref().unwrap_or_default());
     let object = body.map_err(|error| format!("a message that is not JSON: {error}")).and_then(object);
-    (message.message_id.unwrap_or_default(), attempt, object)
+    Message { id: message.message_id.unwrap_or_default(), attempt, object }
 }
 
 fn object(event: Value) -> Result<Object, String> {
@@ -102,9 +110,9 @@ mod tests {
         let mut deleted = created("raw/b");
         deleted["detail-type"] = json!("Object Deleted");
         let messages = json!({"Records": [body(&created("raw/a")), body(&deleted), {"messageId": "n", "body": "x"}]});
-        let Event::Messages(read) = Event::read(messages) else { panic!("no messages") };
-        assert_eq!(read[0], ("m".to_owned(), 3, Ok(lake("raw/a"))));
-        let errors: Vec<_> = read[1..].iter().map(|(_, _, object)| object.clone().unwrap_err()).collect();
+        let Event::Messages(read) = Event::read(messages) else { unreachable!("messages") };
+        assert_eq!(read[0], Message { id: "m".to_owned(), attempt: 3, object: Ok(lake("raw/a")) });
+        let errors: Vec<_> = read[1..].iter().map(|message| message.object.clone().unwrap_err()).collect();
         assert_eq!(errors[0], "an event \"Object Deleted\", not \"Object Created\"");
         assert!(errors[1].starts_with("a message that is not JSON"), "{errors:?}");
         assert!(matches!(Event::read(json!({})), Event::Object(Err(_))));

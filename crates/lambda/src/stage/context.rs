@@ -1,16 +1,17 @@
-//! The function's context, built once per execution environment.
+//! What a stage's function needs, built once per execution environment.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use millrace_host::exit::SettingError;
+use millrace_host::telemetry::logs::LogSettings;
 use millrace_kafka::Producer;
 use millrace_kafka::producer::ProducerSettings;
-use millrace_lambda::InitError;
 use millrace_objects::{Location, Objects};
-use millrace_stages::{CleanStage, EventBridge};
+use millrace_stages::{Bus, EventBridge};
 
-use crate::settings::Settings;
+use crate::{InitError, KafkaArgs};
 
 /// Producer settings for an execution environment that may be frozen for minutes between two objects.
 const PRODUCER: ProducerSettings = ProducerSettings {
@@ -23,18 +24,44 @@ const PRODUCER: ProducerSettings = ProducerSettings {
     idle_timeout: Some(Duration::from_secs(5)),
 };
 
-/// The stage, and the bucket whose objects it cleans.
-pub struct Context {
-    pub(crate) stage: CleanStage,
-    pub(crate) bucket: String,
+/// The settings of a stage's function.
+#[derive(Debug, Args)]
+pub struct StageSettings {
+    /// The lake: `s3://BUCKET`
+    #[arg(long, value_name = "URL", value_parser = Location::parse)]
+    pub lake: Location,
+
+    /// The event bus of stages
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub bus: String,
+
+    /// The brokers.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+
+    /// The logs' settings.
+    #[command(flatten)]
+    pub logs: LogSettings,
 }
 
-impl Context {
+/// The lake, the brokers and the bus.
+pub struct StageContext {
+    /// The lake's objects.
+    pub objects: Arc<Objects>,
+    /// Writes records.
+    pub producer: Producer,
+    /// Takes what the stage says.
+    pub bus: Arc<dyn Bus>,
+    /// The lake's bucket.
+    pub bucket: String,
+}
+
+impl StageContext {
     /// Opens the lake and the bus, and builds the producer, which connects in the background.
     ///
     /// # Errors
     /// [`InitError`] where a setting is missing or invalid, or the MSK cluster's bootstrap brokers cannot be read.
-    pub async fn new(settings: Settings) -> Result<Self, InitError> {
+    pub async fn open(settings: StageSettings) -> Result<Self, InitError> {
         let wrong = |problem: &str| SettingError::of_flag("lake", problem.to_owned());
         let bucket = match &settings.lake {
             Location::Bucket { name, prefix } if prefix.is_empty() => name.clone(),
@@ -47,8 +74,6 @@ impl Context {
         let kafka = settings.kafka.brokers().await?;
         let producer = Producer::new(&kafka, &PRODUCER)?;
         let bus = EventBridge::connect(settings.bus).await;
-        // After a time-out Lambda starts the process anew, with the files of the one before.
-        CleanStage::remove_left_behind();
-        Ok(Self { stage: CleanStage::new(Arc::new(objects), producer, Some(Arc::new(bus))), bucket })
+        Ok(Self { objects: Arc::new(objects), producer, bus: Arc::new(bus), bucket })
     }
 }
