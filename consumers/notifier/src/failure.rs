@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use millrace_outbound::{PostFailure, PostFailureKind};
+
 /// A failed attempt to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -66,8 +68,39 @@ impl Failure {
     }
 }
 
+impl From<PostFailure> for Failure {
+    fn from(failure: PostFailure) -> Self {
+        let kind = match failure.kind {
+            PostFailureKind::Unavailable => FailureKind::Unavailable,
+            PostFailureKind::Throttled => FailureKind::Throttled,
+            PostFailureKind::Refused => FailureKind::Refused,
+        };
+        Self { kind, retry_after: failure.retry_after, reason: failure.reason, attempts: 0 }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_post_keeps_its_kind_its_delay_and_its_reason() {
+        for (posted, kind) in [
+            (PostFailureKind::Unavailable, FailureKind::Unavailable),
+            (PostFailureKind::Throttled, FailureKind::Throttled),
+            (PostFailureKind::Refused, FailureKind::Refused),
+        ] {
+            let retry_after = Some(Duration::from_secs(17));
+            let posted = PostFailure { kind: posted, retry_after, reason: "answered".to_owned() };
+            assert_eq!(posted.is_transient(), Failure::from(posted.clone()).is_transient());
+            let expected = Failure { kind, retry_after, reason: "answered".to_owned(), attempts: 0 };
+            assert_eq!(Failure::from(posted), expected);
+        }
     }
 }

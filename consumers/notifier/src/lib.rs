@@ -9,7 +9,6 @@
 //! | `delivery` | limits, retries and circuit breaker of each destination; fallbacks |
 //! | `delivery_log` | accepted notifications, attempts and outcomes in the database |
 //! | `channel` | one delivery attempt: console, webhook, mail, Slack, Teams, SNS |
-//! | `network` | HTTP, proxies, and the check for private addresses |
 //! | `app` | start-up, for every host |
 //!
 //! Deliveries are in order for each user, and carry the event's id. They are at least once; with a database, a delivery
@@ -22,7 +21,6 @@ mod delivery;
 mod delivery_log;
 mod event;
 mod failure;
-mod network;
 mod notifier;
 mod routes;
 mod settings;

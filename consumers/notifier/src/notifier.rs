@@ -11,6 +11,7 @@ use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{DeadLetterClass, Envelope, UtcDateTime, digest, payment};
 use millrace_host::exit::SettingError;
 use millrace_kafka::Record;
+use millrace_outbound::{AddressPolicy, HttpError, Proxies};
 use millrace_store::{AcceptResult, NotificationOutcome, Progress, Store};
 use thiserror::Error;
 
@@ -19,7 +20,6 @@ use crate::config::{ConfigError, Plan};
 use crate::delivery::{Destination, SharedDeliveries, Undelivered, deliver};
 use crate::delivery_log::{DeliveryContext, DeliveryLog, IdOrigin};
 use crate::event::Event;
-use crate::network::{AddressPolicy, HttpError, Proxies};
 use crate::routes::Routes;
 use crate::settings::Settings;
 

@@ -12,10 +12,10 @@ use lettre::message::header::{
     ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue, MIME_VERSION_1_0,
 };
 use lettre::message::{Mailbox, Message};
+use millrace_outbound::chat::truncate;
 use thiserror::Error;
 
 use super::template::Template;
-use super::truncate::truncate;
 use crate::event::{Event, fingerprint};
 
 /// The longest subject in characters: a single word cannot be folded, and must fit into one line.

@@ -5,38 +5,35 @@ mod console;
 pub(crate) mod hello;
 mod mail;
 mod signature;
-mod slack;
 mod smtp;
 #[cfg(feature = "sns")]
 mod sns;
-mod teams;
 mod template;
-mod truncate;
 mod webhook;
+
+use http::HeaderMap;
+use millrace_outbound::{AddressPolicy, Endpoint, Proxies, chat};
 
 use self::console::Console;
 pub(crate) use self::mail::{MailTemplate, RecipientError};
 pub(crate) use self::signature::Secret;
-use self::slack::Slack;
 use self::smtp::Smtp;
 pub(crate) use self::smtp::{Encryption, MailServer};
 #[cfg(feature = "sns")]
 use self::sns::Sns;
-use self::teams::Teams;
 pub(crate) use self::template::Template;
 use self::webhook::Webhook;
 use crate::config::ChannelPlan;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::network::{AddressPolicy, Endpoint, Proxies};
 use crate::notifier::StartError;
 
 /// A channel.
 pub(crate) enum Channel {
     Console(Console),
     Webhook(Webhook),
-    Slack(Slack),
-    Teams(Teams),
+    Slack(Endpoint),
+    Teams(Endpoint),
     Smtp(Box<Smtp>),
     #[cfg(feature = "sns")]
     Sns(Sns),
@@ -52,8 +49,8 @@ impl Channel {
         Ok(match plan {
             ChannelPlan::Console => Self::Console(Console::stdout().map_err(StartError::Console)?),
             ChannelPlan::Webhook { url, secrets } => Self::Webhook(Webhook::new(endpoint(url)?, secrets)),
-            ChannelPlan::Slack { url } => Self::Slack(Slack::new(endpoint(url)?)),
-            ChannelPlan::Teams { url } => Self::Teams(Teams::new(endpoint(url)?)),
+            ChannelPlan::Slack { url } => Self::Slack(endpoint(url)?),
+            ChannelPlan::Teams { url } => Self::Teams(endpoint(url)?),
             ChannelPlan::Smtp { server, template } => Self::Smtp(Box::new(Smtp::new(*server, *template, policy)?)),
             #[cfg(feature = "sns")]
             ChannelPlan::Sns { topic_arn, endpoint_url } => Self::Sns(Sns::new(topic_arn, endpoint_url)),
@@ -73,8 +70,12 @@ impl Channel {
         match self {
             Self::Console(console) => console.send(event).await,
             Self::Webhook(webhook) => webhook.send(event).await,
-            Self::Slack(slack) => slack.send(event).await,
-            Self::Teams(teams) => teams.send(event).await,
+            Self::Slack(endpoint) => {
+                Ok(endpoint.post(chat::slack(event.user_id, event.message), HeaderMap::new()).await?)
+            }
+            Self::Teams(endpoint) => {
+                Ok(endpoint.post(chat::teams(event.user_id, event.message), HeaderMap::new()).await?)
+            }
             Self::Smtp(smtp) => smtp.send(event).await,
             #[cfg(feature = "sns")]
             Self::Sns(sns) => sns.send(event).await,

@@ -8,12 +8,12 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use millrace_host::exit::describe;
+use millrace_outbound::{AddressPolicy, ResolveError, resolve};
 use tokio::time::Instant;
 
 use super::mail::MailTemplate;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::network::{AddressPolicy, ResolveError, resolve};
 
 /// How long an idle connection is kept: less than the 5 minutes that servers must wait (RFC 5321, 4.5.3.2.7).
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);

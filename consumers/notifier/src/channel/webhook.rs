@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use millrace_domain::json;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use millrace_outbound::Endpoint;
 
 use super::signature::{Secret, signatures};
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::network::Endpoint;
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -30,7 +30,7 @@ impl Webhook {
     pub(super) async fn send(&self, event: &Event<'_>) -> Result<(), Failure> {
         let body = body(event);
         let headers = self.headers(&event.id_for_header(), Timestamp::now().as_second(), &body)?;
-        self.endpoint.post(body, headers).await
+        Ok(self.endpoint.post(body, headers).await?)
     }
 
     fn headers(&self, id: &str, timestamp: i64, body: &str) -> Result<HeaderMap, Failure> {

@@ -14,10 +14,10 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use thiserror::Error;
 use url::{Host, Url};
 
-use super::address::{AddressPolicy, PrivateAddress};
-use super::resolver::{CheckedResolver, ResolveError};
-use super::{response, retry_after};
-use crate::failure::Failure;
+use crate::address::{AddressPolicy, PrivateAddress};
+use crate::failure::PostFailure;
+use crate::resolver::{CheckedResolver, ResolveError};
+use crate::{response, retry_after};
 
 /// How long an idle connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -41,7 +41,7 @@ pub enum HttpError {
 }
 
 /// A URL to which JSON is posted.
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     url: Url,
     client: Client,
     policy: AddressPolicy,
@@ -50,8 +50,11 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint with its own connection pool: direct, or through this proxy.
-    pub(crate) fn new(url: Url, policy: AddressPolicy, proxy: Option<Url>) -> Result<Self, HttpError> {
+    /// An endpoint with its own connection pool: direct, or through this proxy. It connects at the first post.
+    ///
+    /// # Errors
+    /// [`HttpError`] where TLS or the HTTP client cannot be set up.
+    pub fn new(url: Url, policy: AddressPolicy, proxy: Option<Url>) -> Result<Self, HttpError> {
         let client = Client::builder()
             .tls_backend_preconfigured(tls()?)
             .redirect(redirect::Policy::none())
@@ -66,11 +69,11 @@ impl Endpoint {
         Ok(Self { url, client: client.build()?, policy, proxy: host })
     }
 
-    /// Posts a JSON text.
+    /// Posts a JSON text with these headers, and its content type. One attempt, without a time-out.
     ///
     /// # Errors
-    /// The failure of the attempt.
-    pub(crate) async fn post(&self, body: String, mut headers: HeaderMap) -> Result<(), Failure> {
+    /// [`PostFailure`] where it was not sent, or the answer is not 2xx.
+    pub async fn post(&self, body: String, mut headers: HeaderMap) -> Result<(), PostFailure> {
         self.check_literal()?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let request = self.client.post(self.url.clone()).headers(headers).body(body);
@@ -82,17 +85,17 @@ impl Endpoint {
     }
 
     /// Checks a literal address in the URL: it is not resolved, so the resolver does not check it.
-    fn check_literal(&self) -> Result<(), Failure> {
+    fn check_literal(&self) -> Result<(), PostFailure> {
         let address = match self.url.host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
             _ => return Ok(()),
         };
-        self.policy.check(address).map_err(|error| Failure::refused(error.to_string()))
+        self.policy.check(address).map_err(|error| PostFailure::refused(error.to_string()))
     }
 
     /// The failure of a request without a response. The URL is left out: it may hold a secret.
-    fn failure(&self, error: reqwest::Error) -> Failure {
+    fn failure(&self, error: reqwest::Error) -> PostFailure {
         let error = error.without_url();
         let mut reason = describe(&error);
         if let Some(proxy) = &self.proxy {
@@ -100,7 +103,11 @@ impl Endpoint {
             reason.push_str(proxy);
             reason.push(')');
         }
-        if error.is_builder() || is_private(&error) { Failure::refused(reason) } else { Failure::unavailable(reason) }
+        if error.is_builder() || is_private(&error) {
+            PostFailure::refused(reason)
+        } else {
+            PostFailure::unavailable(reason)
+        }
     }
 }
 
@@ -136,10 +143,10 @@ mod tests {
     use millrace_testkit::WebhookReceiver;
 
     use super::*;
-    use crate::failure::FailureKind;
+    use crate::failure::PostFailureKind;
 
     /// Posts with private addresses refused, through a proxy that has one.
-    async fn post_through(proxy: &WebhookReceiver, url: &str) -> Result<(), Failure> {
+    async fn post_through(proxy: &WebhookReceiver, url: &str) -> Result<(), PostFailure> {
         let proxy = Some(proxy.url("/").parse().unwrap());
         let endpoint = Endpoint::new(url.parse().unwrap(), AddressPolicy::PublicOnly, proxy).unwrap();
         endpoint.post("{}".to_owned(), HeaderMap::new()).await
@@ -157,7 +164,7 @@ mod tests {
     async fn a_private_address_is_refused_behind_a_proxy() {
         let proxy = WebhookReceiver::start().await.unwrap();
         let failure = post_through(&proxy, "http://10.0.0.1/hook").await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Refused);
+        assert_eq!(failure.kind, PostFailureKind::Refused);
         assert!(failure.reason.contains("--allow-private-destinations"), "{failure}");
         assert!(proxy.received().is_empty());
     }
@@ -166,7 +173,7 @@ mod tests {
     async fn a_proxy_that_refuses_a_tunnel_is_named() {
         let proxy = WebhookReceiver::start().await.unwrap();
         let failure = post_through(&proxy, "https://hooks.example.test/secret").await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Unavailable);
+        assert_eq!(failure.kind, PostFailureKind::Unavailable);
         assert!(failure.reason.ends_with(" (through the proxy 127.0.0.1)"), "{failure}");
         assert!(!failure.reason.contains("secret"), "{failure}");
     }

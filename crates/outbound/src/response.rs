@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{PostFailure, PostFailureKind};
 
 /// The longest part of a response body that is quoted in a reason, in characters.
 const QUOTE_LIMIT: usize = 200;
@@ -14,19 +14,19 @@ const QUOTE_LIMIT: usize = 200;
 ///
 /// # Errors
 /// The failure that a status other than 2xx means.
-pub(super) fn classify(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<(), Failure> {
+pub(crate) fn classify(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<(), PostFailure> {
     if status.is_success() {
         return Ok(());
     }
     let kind = match status {
-        StatusCode::TOO_MANY_REQUESTS => FailureKind::Throttled,
-        StatusCode::REQUEST_TIMEOUT => FailureKind::Unavailable,
-        _ if status.is_server_error() => FailureKind::Unavailable,
-        _ => FailureKind::Refused,
+        StatusCode::TOO_MANY_REQUESTS => PostFailureKind::Throttled,
+        StatusCode::REQUEST_TIMEOUT => PostFailureKind::Unavailable,
+        _ if status.is_server_error() => PostFailureKind::Unavailable,
+        _ => PostFailureKind::Refused,
     };
     let detail = if status.is_redirection() { "a redirect, which is not followed".to_owned() } else { quote(body) };
     let separator = if detail.is_empty() { "" } else { ": " };
-    Err(Failure { kind, retry_after, reason: format!("answered {status}{separator}{detail}"), attempts: 0 })
+    Err(PostFailure { kind, retry_after, reason: format!("answered {status}{separator}{detail}") })
 }
 
 /// The beginning of a body, on one line.
@@ -40,7 +40,7 @@ fn quote(body: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn kind(status: u16) -> Option<FailureKind> {
+    fn kind(status: u16) -> Option<PostFailureKind> {
         classify(StatusCode::from_u16(status).unwrap(), None, b"").err().map(|failure| failure.kind)
     }
 
@@ -50,11 +50,11 @@ mod tests {
             assert_eq!(kind(status), None, "{status}");
         }
         for status in [408, 500, 502, 503, 504, 599] {
-            assert_eq!(kind(status), Some(FailureKind::Unavailable), "{status}");
+            assert_eq!(kind(status), Some(PostFailureKind::Unavailable), "{status}");
         }
-        assert_eq!(kind(429), Some(FailureKind::Throttled));
+        assert_eq!(kind(429), Some(PostFailureKind::Throttled));
         for status in [300, 301, 302, 304, 307, 308, 400, 401, 403, 404, 410, 413, 418, 451] {
-            assert_eq!(kind(status), Some(FailureKind::Refused), "{status}");
+            assert_eq!(kind(status), Some(PostFailureKind::Refused), "{status}");
         }
     }
 

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 /// Whether addresses beyond the public internet are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AddressPolicy {
+pub enum AddressPolicy {
     /// Only addresses of the public internet.
     PublicOnly,
     /// All addresses.
@@ -19,14 +19,14 @@ pub(crate) enum AddressPolicy {
 /// An address that may not be connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{0} is a private, local or reserved address (--allow-private-destinations allows it)")]
-pub(crate) struct PrivateAddress(pub(crate) IpAddr);
+pub struct PrivateAddress(pub IpAddr);
 
 impl AddressPolicy {
     /// Whether the address may be connected to.
     ///
     /// # Errors
     /// [`PrivateAddress`] where it may not.
-    pub(crate) fn check(self, address: IpAddr) -> Result<(), PrivateAddress> {
+    pub fn check(self, address: IpAddr) -> Result<(), PrivateAddress> {
         if self == Self::Any || is_public(address) { Ok(()) } else { Err(PrivateAddress(address)) }
     }
 }

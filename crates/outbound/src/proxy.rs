@@ -8,7 +8,7 @@ use millrace_host::exit::SettingError;
 use url::{Host, Url};
 
 /// The proxies of the environment. Each is validated when a URL first needs it.
-pub(crate) struct Proxies {
+pub struct Proxies {
     https: Option<Variable>,
     http: Option<Variable>,
     all: Option<Variable>,
@@ -22,8 +22,9 @@ struct Variable {
 }
 
 impl Proxies {
-    /// Reads the variables, in upper case or else in lower case. An empty one counts as unset.
-    pub(crate) fn read(environment: impl Fn(&str) -> Option<OsString>) -> Self {
+    /// Reads the variables, in upper case or else in lower case, from an environment such as [`std::env::var_os`]. An
+    /// empty one counts as unset.
+    pub fn read(environment: impl Fn(&str) -> Option<OsString>) -> Self {
         let variable = |name: &str| {
             [name.to_owned(), name.to_lowercase()].into_iter().find_map(|name| {
                 let value = environment(&name)?.into_string().map(|value| value.trim().to_owned());
@@ -37,8 +38,8 @@ impl Proxies {
     /// The proxy for this URL; `None` where it is reached directly, as this machine always is.
     ///
     /// # Errors
-    /// The variable whose value is not a proxy URL.
-    pub(crate) fn of(&self, url: &Url) -> Result<Option<Url>, SettingError> {
+    /// Names the variable whose value is not a proxy URL.
+    pub fn of(&self, url: &Url) -> Result<Option<Url>, SettingError> {
         let own = if url.scheme() == "https" { &self.https } else { &self.http };
         let exceptions = self.none.as_ref().map_or(Ok(""), Variable::text)?;
         match own.as_ref().or(self.all.as_ref()) {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
 /// The delay that a header requests at `now`; `None` where it is neither seconds nor a date.
-pub(super) fn parse(header: &str, now: Timestamp) -> Option<Duration> {
+pub(crate) fn parse(header: &str, now: Timestamp) -> Option<Duration> {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
         // A number out of range still requests a long delay.

@@ -1,15 +1,15 @@
-//! Truncation of text to a channel's limit, with a mark at its end. Pure.
+//! Truncation of text to a chat's limit, with a mark at its end. Pure.
 
 use std::borrow::Cow;
 
 /// Ends a truncated text.
 const MARK: &str = "… [truncated]";
 
-/// The longest user id above a message, in characters.
-pub(super) const USER_ID_LIMIT: usize = 256;
+/// The longest title above a text, in characters.
+pub(super) const TITLE_LIMIT: usize = 256;
 
 /// `text`, or its beginning and a mark where its characters cost more than `limit`.
-pub(super) fn truncate(text: &str, limit: usize, cost: impl Fn(char) -> usize) -> Cow<'_, str> {
+pub fn truncate(text: &str, limit: usize, cost: impl Fn(char) -> usize) -> Cow<'_, str> {
     let available = limit.saturating_sub(MARK.chars().map(&cost).sum());
     let (mut spent, mut end) = (0, 0);
     for (at, character) in text.char_indices() {

@@ -7,11 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 
-use super::address::{AddressPolicy, PrivateAddress};
+use crate::address::{AddressPolicy, PrivateAddress};
 
 /// Why a name has no allowed address.
 #[derive(Debug, Error)]
-pub(crate) enum ResolveError {
+pub enum ResolveError {
     /// The name has no address, or the lookup failed.
     #[error("cannot resolve {0}")]
     Lookup(String, #[source] io::Error),
@@ -24,7 +24,7 @@ pub(crate) enum ResolveError {
 ///
 /// # Errors
 /// [`ResolveError`] where there is none.
-pub(crate) async fn resolve(host: &str, port: u16, policy: AddressPolicy) -> Result<Vec<SocketAddr>, ResolveError> {
+pub async fn resolve(host: &str, port: u16, policy: AddressPolicy) -> Result<Vec<SocketAddr>, ResolveError> {
     let lookup_failed = |error| ResolveError::Lookup(host.to_owned(), error);
     let found = match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, port)],
@@ -43,7 +43,7 @@ pub(crate) async fn resolve(host: &str, port: u16, policy: AddressPolicy) -> Res
 }
 
 /// [`resolve`] as reqwest's DNS resolver.
-pub(super) struct CheckedResolver(pub(super) AddressPolicy);
+pub(crate) struct CheckedResolver(pub(crate) AddressPolicy);
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
