@@ -7,24 +7,31 @@ locals {
 
   listed_functions = jsondecode(file("${path.module}/../functions/functions.json"))
 
+  deployed_functions = {
+    for name, function in local.listed_functions : name => function
+    if function.is_http ? var.edge == "api_gateway" : name == "topics" ? var.topics.by_function : var.lake.has_stages
+  }
+
   functions = {
-    for name, function in local.listed_functions : name => {
+    for name, function in local.deployed_functions : name => {
       description          = function.description
       memory_mib           = function.is_http ? coalesce(var.api.memory_mib, function.memory_mib) : function.memory_mib
       timeout_seconds      = function.timeout_seconds
       reserved_concurrency = function.is_http ? var.api.reserved_concurrency : -1
+      is_in_vpc            = function.has_kafka || function.has_database
       environment = merge(
-        local.kafka_environment,
+        function.has_kafka ? local.kafka_environment : {},
         function.has_database ? local.database_environment : {},
         contains(keys(local.stages), name) ? { MILLRACE_LAKE = "s3://${aws_s3_bucket.data.bucket}" } : {},
+        try(local.stages[name].environment, {}),
         var.environment,
       )
       policies = merge(
-        local.kafka_policies[name],
+        function.has_kafka ? local.kafka_policies[name] : {},
         function.has_database ? local.database_policies : {},
         contains(keys(local.stages), name) ? { lake = local.stage_policies[name] } : {},
       )
-    } if function.is_http ? var.edge == "api_gateway" : name == "topics" ? var.topics.by_function : var.lake.has_stages
+    }
   }
 
   # The manifest's artifact, or the one that function_sha256 names.
@@ -48,6 +55,7 @@ module "function" {
   reserved_concurrency = each.value.reserved_concurrency
   environment          = each.value.environment
   policies             = each.value.policies
+  is_in_vpc            = each.value.is_in_vpc
   vpc_id               = local.vpc_id
   subnet_ids           = local.private_subnet_ids
   kms_key_arn          = aws_kms_key.this.arn
@@ -115,7 +123,7 @@ locals {
 
   function_kafka_access = {
     for name, function in local.listed_functions : name =>
-    merge(local.no_kafka_access, { writes = function.writes }, try(local.more_kafka_access[name], {}))
+    merge(local.no_kafka_access, { writes = function.writes }, try(local.more_kafka_access[name], {})) if function.has_kafka
   }
 
   kafka_access = merge(

@@ -35,6 +35,14 @@ resource "aws_kms_key" "this" {
         Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
       },
       {
+        Sid       = "TopicsToQueues"
+        Effect    = "Allow"
+        Principal = { Service = "sns.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
+      },
+      {
         Sid       = "AlarmsToTopic"
         Effect    = "Allow"
         Principal = { Service = "cloudwatch.amazonaws.com" }
@@ -126,7 +134,7 @@ locals {
   # Who connects to Kafka and the database.
   client_security_groups = merge(
     { consumers = module.consumers.security_group_id },
-    { for name, function in module.function : name => function.security_group_id },
+    { for name, function in module.function : name => function.security_group_id if local.functions[name].is_in_vpc },
   )
 
   kafka = {
@@ -186,7 +194,7 @@ resource "aws_vpc_security_group_egress_rule" "existing" {
 }
 
 locals {
-  clients          = concat(["consumers"], keys(local.functions))
+  clients          = concat(["consumers"], [for name, function in local.functions : name if function.is_in_vpc])
   database_clients = concat(["consumers"], [for name, function in local.listed_functions : name if function.has_database])
 
   existing_ports = concat(
@@ -235,7 +243,7 @@ module "alerts" {
   ecs_cluster_name   = module.consumers.cluster_name
   services           = module.consumers.services
   lag_limits         = { for name, consumer in var.consumers : name => consumer.lag_limit if consumer.lag_limit != null }
-  functions          = { for name, function in local.functions : name => { name = "${var.name}-${name}", timeout_seconds = function.timeout_seconds } }
+  functions          = { for name, function in local.deployed_functions : name => { name = "${var.name}-${name}", timeout_seconds = function.timeout_seconds } }
   api                = var.edge == "api_gateway" ? { id = module.api[0].api_id } : null
   load_balancer      = var.edge == "load_balancer" ? { arn_suffix = module.balancer[0].arn_suffix } : null
   delivery_stream    = module.lake.stream_name

@@ -2,62 +2,110 @@
 # functions/functions.json.
 
 locals {
+  objects_created = {
+    source      = ["aws.s3"]
+    detail-type = ["Object Created"]
+  }
+
   stage_entries = {
     log-clean = {
-      description = "Raw log objects, to be cleaned"
-      event_pattern = {
-        source      = ["aws.s3"]
-        detail-type = ["Object Created"]
-        detail = {
-          bucket = { name = [aws_s3_bucket.data.bucket] }
-          object = { key = [{ prefix = "raw/" }] }
-        }
-      }
-      reads  = ["raw"]
-      writes = ["cleaned", "quarantine", "stages"]
+      description   = "Raw log objects, to be cleaned"
+      event_pattern = merge(local.objects_created, { detail = { bucket = { name = [aws_s3_bucket.data.bucket] }, object = { key = [{ prefix = "raw/" }] } } })
+      reads         = ["raw"]
+      writes        = ["cleaned", "quarantine", "stages/clean"]
+      is_on_bus     = true
+    }
+    log-metrics = {
+      description   = "Files of cleaned rows, to be counted"
+      event_pattern = merge(local.objects_created, { detail = { bucket = { name = [aws_s3_bucket.data.bucket] }, object = { key = [{ prefix = "cleaned/" }] } } })
+      reads         = ["cleaned"]
+      writes        = ["metrics", "stages"]
+      is_on_bus     = true
+      # What is unusual is looked for whether there are rows or not: none may be unusual.
+      schedule    = "rate(1 minute)"
+      environment = { MILLRACE_ALERT_DELAY = "${local.seconds_to_metrics}s" }
+    }
+    alerts = {
+      description   = "Outages, and alarms of the topic, to be told"
+      event_pattern = { source = ["millrace.lake"], detail-type = ["millrace.alert.raised", "millrace.alert.resolved"] }
+      writes        = ["stages/alerts"]
+      topics        = { Alarms = module.alerts.topic_arn }
+      environment   = merge({ MILLRACE_ALERTS_TOPIC = module.alerts.topic_arn }, var.chats_secret_arn == null ? {} : { MILLRACE_CHATS_SECRET = var.chats_secret_arn })
+      statements = concat(
+        [
+          { Sid = "Topic", Effect = "Allow", Action = "sns:Publish", Resource = module.alerts.topic_arn },
+          {
+            Sid       = "TopicKey"
+            Effect    = "Allow"
+            Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+            Resource  = aws_kms_key.this.arn
+            Condition = { StringEquals = { "kms:ViaService" = "sns.${var.region}.amazonaws.com" } }
+          },
+        ],
+        [for statement in [
+          { Sid = "Chats", Effect = "Allow", Action = "secretsmanager:GetSecretValue", Resource = var.chats_secret_arn },
+          {
+            Sid       = "ChatsKey"
+            Effect    = "Allow"
+            Action    = "kms:Decrypt"
+            Resource  = concat([aws_kms_key.this.arn], var.secret_key_arns)
+            Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
+          },
+        ] : statement if var.chats_secret_arn != null],
+      )
     }
   }
+
+  # Firehose's gathering, and two stages, each of which waits for a poller and perhaps for a start.
+  seconds_to_metrics = coalesce(var.lake.buffer_seconds, 60) + 180
 
   stages = { for name, entry in local.stage_entries : name => entry if var.lake.has_stages }
 
   stage_policies = {
     for name, entry in local.stage_entries : name => jsonencode({
       Version = "2012-10-17"
-      Statement = [
-        {
-          Sid      = "Reads"
-          Effect   = "Allow"
-          Action   = "s3:GetObject"
-          Resource = [for folder in entry.reads : "${aws_s3_bucket.data.arn}/${folder}/*"]
-        },
-        {
-          Sid      = "Writes"
-          Effect   = "Allow"
-          Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-          Resource = [for folder in entry.writes : "${aws_s3_bucket.data.arn}/${folder}/*"]
-        },
-        {
-          # Without it S3 answers 403 for an object that is not there.
-          Sid      = "MissingObjects"
-          Effect   = "Allow"
-          Action   = "s3:ListBucket"
-          Resource = aws_s3_bucket.data.arn
-        },
-        {
-          Sid       = "ObjectsKey"
-          Effect    = "Allow"
-          Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-          Resource  = aws_kms_key.this.arn
-          Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
-        },
-        {
-          Sid       = "Bus"
-          Effect    = "Allow"
-          Action    = "events:PutEvents"
-          Resource  = "arn:aws:events:${var.region}:${local.account_id}:event-bus/default"
-          Condition = { StringEquals = { "events:source" = "millrace.lake" } }
-        },
-      ]
+      Statement = concat(
+        [
+          for folder in lookup(entry, "reads", []) : {
+            Sid      = "Reads"
+            Effect   = "Allow"
+            Action   = "s3:GetObject"
+            Resource = "${aws_s3_bucket.data.arn}/${folder}/*"
+          }
+        ],
+        [
+          {
+            Sid      = "Writes"
+            Effect   = "Allow"
+            Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+            Resource = [for folder in entry.writes : "${aws_s3_bucket.data.arn}/${folder}/*"]
+          },
+          {
+            # Without it S3 answers 403 for an object that is not there.
+            Sid      = "MissingObjects"
+            Effect   = "Allow"
+            Action   = "s3:ListBucket"
+            Resource = aws_s3_bucket.data.arn
+          },
+          {
+            Sid       = "ObjectsKey"
+            Effect    = "Allow"
+            Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+            Resource  = aws_kms_key.this.arn
+            Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+          },
+        ],
+        [
+          for bus in lookup(entry, "is_on_bus", false) ? ["default"] : [] : {
+            Sid       = "Bus"
+            Effect    = "Allow"
+            Action    = "events:PutEvents"
+            Resource  = "arn:aws:events:${var.region}:${local.account_id}:event-bus/${bus}"
+            Condition = { StringEquals = { "events:source" = "millrace.lake" } }
+          }
+        ],
+        lookup(entry, "statements", []),
+      )
     })
   }
 }
@@ -69,7 +117,10 @@ module "stage" {
   name            = "${var.name}-${each.key}"
   description     = each.value.description
   event_pattern   = each.value.event_pattern
+  schedule        = lookup(each.value, "schedule", null)
+  topics          = lookup(each.value, "topics", {})
   function_arn    = module.function[each.key].alias_arn
+  function_name   = module.function[each.key].name
   role_name       = module.function[each.key].role_name
   timeout_seconds = local.listed_functions[each.key].timeout_seconds
   max_concurrency = var.lake.stage_concurrency

@@ -450,6 +450,20 @@ variable "alarm_emails" {
   }
 }
 
+variable "chats_secret_arn" {
+  description = <<-END
+    A secret of Secrets Manager with the webhooks of chats that get outages and alarms: {"slack": URL, "teams": URL}, or one of
+    them. A key of the secret's own has to be in secret_key_arns.
+  END
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.chats_secret_arn == null || can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.chats_secret_arn))
+    error_message = "chats_secret_arn must be the ARN of a secret of Secrets Manager."
+  }
+}
+
 variable "runbook_url" {
   description = "Where docs/runbook.md of your copy can be read."
   type        = string

@@ -88,6 +88,18 @@ run "the_stages_of_the_lake" {
     condition     = alltrue([for name in keys(local.stages) : contains(keys(local.functions), name) && local.functions[name].environment["MILLRACE_LAKE"] == "s3://${aws_s3_bucket.data.bucket}"])
     error_message = "Each stage is a function that knows the lake."
   }
+
+  assert {
+    condition     = local.functions["log-metrics"].environment["MILLRACE_ALERT_DELAY"] == "240s" && local.stages["log-metrics"].schedule == "rate(1 minute)"
+    error_message = "What is unusual is looked for once a minute, and not before the rows have come."
+  }
+
+  assert {
+    condition = !local.functions["alerts"].is_in_vpc && !contains(keys(local.functions["alerts"].environment), "KAFKA_BOOTSTRAP_SERVERS") && local.functions["alerts"].environment["MILLRACE_ALERTS_TOPIC"] == module.alerts.topic_arn && alltrue([
+      for statement in jsondecode(local.stage_policies["alerts"]).Statement : !strcontains(jsonencode(statement.Resource), "/cleaned/") && statement.Sid != "Bus"
+    ])
+    error_message = "alerts reaches chats, reads no rows, and has nothing to do with Kafka."
+  }
 }
 
 run "the_password_stays_in_its_secret" {

@@ -16,8 +16,27 @@ SOURCE = Path("/millrace")
 BUCKET = "millrace"
 # LocalStack looks at no role's policy.
 ROLE = "arn:aws:iam::000000000000:role/millrace"
-# The stages of the lake, by their functions: the prefix of the objects that start each. infra/stages.tf has the same.
-STAGES = {"log-clean": "raw/"}
+TOPIC = "arn:aws:sns:us-east-1:000000000000:millrace-alarms"
+
+
+def objects(prefix):
+    """The events of objects with this prefix."""
+    return {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [BUCKET]}, "object": {"key": [{"prefix": prefix}]}},
+    }
+
+
+# The stages of the lake, by their functions: the events that start each. infra/stages.tf has the same.
+STAGES = {
+    "log-clean": objects("raw/"),
+    "log-metrics": objects("cleaned/"),
+    "alerts": {
+        "source": ["millrace.lake"],
+        "detail-type": ["millrace.alert.raised", "millrace.alert.resolved"],
+    },
+}
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -47,6 +66,9 @@ def environment(function):
     variables = {name.removeprefix(prefix): value for name, value in os.environ.items() if name.startswith(prefix)}
     if not function["has_database"]:
         del variables["DATABASE_URL"]
+    if not function["has_kafka"]:
+        del variables["KAFKA_BOOTSTRAP_SERVERS"]
+        variables["MILLRACE_ALERTS_TOPIC"] = TOPIC
     return variables
 
 
@@ -90,21 +112,20 @@ def make_functions():
         if function["is_http"]:
             functions.create_function_url_config(FunctionName=full_name, AuthType="NONE")
         if name in STAGES:
-            make_stage(full_name, STAGES[name], function["timeout_seconds"])
+            queue = make_stage(full_name, STAGES[name], function["timeout_seconds"])
+        if name == "alerts":
+            client("sns").subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=queue)
+        if name == "log-metrics":
+            call_each_minute(full_name)
         print(f"function {full_name} ({artifact['file']})")
 
 
-def make_stage(function, prefix, timeout):
-    """Objects of this prefix are messages of a queue, which the function takes."""
+def make_stage(function, pattern, timeout):
+    """Events of this pattern are messages of a queue, which the function takes."""
     sqs = client("sqs")
     attributes = {"VisibilityTimeout": str(timeout), "MessageRetentionPeriod": "1209600"}
     url = sqs.create_queue(QueueName=function, Attributes=attributes)["QueueUrl"]
     queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    pattern = {
-        "source": ["aws.s3"],
-        "detail-type": ["Object Created"],
-        "detail": {"bucket": {"name": [BUCKET]}, "object": {"key": [{"prefix": prefix}]}},
-    }
     events = client("events")
     events.put_rule(Name=function, EventPattern=json.dumps(pattern))
     events.put_targets(Rule=function, Targets=[{"Id": "queue", "Arn": queue}])
@@ -114,7 +135,30 @@ def make_stage(function, prefix, timeout):
         BatchSize=1,
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
+    return queue
+
+
+def call_each_minute(function):
+    """What is unusual is looked for whether there are rows or not."""
+    arn = client("lambda").get_function(FunctionName=function)["Configuration"]["FunctionArn"]
+    events = client("events")
+    name = f"{function}-schedule"
+    rule = events.put_rule(Name=name, ScheduleExpression="rate(1 minute)")["RuleArn"]
+    events.put_targets(Rule=name, Targets=[{"Id": "function", "Arn": arn}])
+    client("lambda").add_permission(
+        FunctionName=function,
+        StatementId="Schedule",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+        SourceArn=rule,
+    )
+
+
+def make_topic():
+    client("sns").create_topic(Name="millrace-alarms")
+    print(f"topic {TOPIC}")
 
 
 make_bucket()
+make_topic()
 make_functions()

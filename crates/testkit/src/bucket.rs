@@ -1,5 +1,5 @@
-//! S3 and `EventBridge`, as far as the lake's stages use them: objects are listed, read, written and deleted, events
-//! are put.
+//! S3, `EventBridge` and SNS, as far as the lake's functions use them: objects are listed, read, written and deleted, events
+//! are put, notifications published.
 //!
 //! Requests are not checked for signatures. An upload in parts is one object once it is completed.
 
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 /// When every object was written.
 const WRITTEN: &str = "Sat, 31 Jan 2026 12:00:00 GMT";
 
-/// A server of one bucket and one bus; dropping it ends it.
+/// A server of one bucket, one bus and topics; dropping it ends it.
 #[derive(Debug)]
 pub struct Bucket {
     name: &'static str,
@@ -39,6 +39,9 @@ struct Content {
     failing: Option<String>,
     /// Events that the bus does not take, in an answer of status 200.
     refused_events: usize,
+    notifications: Vec<BTreeMap<String, String>>,
+    /// Notifications that are answered 503.
+    refused_notifications: usize,
 }
 
 impl Drop for Bucket {
@@ -103,6 +106,16 @@ impl Bucket {
         self.content().refused_events = count;
     }
 
+    /// The notifications that were published: the requests' parameters.
+    pub fn notifications(&self) -> Vec<BTreeMap<String, String>> {
+        self.content().notifications.clone()
+    }
+
+    /// Answers 503 to the next notifications.
+    pub fn refuse_notifications(&self, count: usize) {
+        self.content().refused_notifications = count;
+    }
+
     fn path(&self, key: &str) -> String {
         format!("/{}/{key}", self.name)
     }
@@ -123,6 +136,9 @@ async fn answer(
     let mut content = content.lock().unwrap_or_else(PoisonError::into_inner);
     if headers.get("x-amz-target").is_some_and(|target| target == "AWSEvents.PutEvents") {
         return content.put_events(&body);
+    }
+    if uri.path() == "/" && method == Method::POST {
+        return content.publish(&body);
     }
     // Keys such as `dt=2026-01-31/…` may come percent-encoded.
     let path = uri.path().replace("%3D", "=");
@@ -176,7 +192,7 @@ impl Content {
     fn may_write(&self, path: &str, headers: &HeaderMap) -> bool {
         let object = self.objects.get(path);
         let is_new = !headers.contains_key("if-none-match") || object.is_none();
-        let expected = headers.get("if-match").map(|tag| tag.as_bytes());
+        let expected = headers.get("if-match").map(axum::http::HeaderValue::as_bytes);
         is_new && expected.is_none_or(|expected| object.is_some_and(|object| tag(object).as_bytes() == expected))
     }
 
@@ -199,6 +215,20 @@ impl Content {
         }
         let body = format!("<ListBucketResult><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>");
         ([("content-type", "application/xml")], body).into_response()
+    }
+
+    /// Publishes a notification: SNS's query protocol.
+    fn publish(&mut self, body: &[u8]) -> Response {
+        if self.refused_notifications > 0 {
+            self.refused_notifications -= 1;
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        let parameters: Vec<(String, String)> = serde_urlencoded::from_bytes(body).unwrap_or_default();
+        self.notifications.push(parameters.into_iter().collect());
+        let id = self.notifications.len();
+        let body =
+            format!("<PublishResponse><PublishResult><MessageId>{id}</MessageId></PublishResult></PublishResponse>");
+        ([("content-type", "text/xml")], body).into_response()
     }
 
     fn put_events(&mut self, body: &[u8]) -> Response {

@@ -1,8 +1,9 @@
-# A function of ours in the VPC, with a role, a log group and a security group of its own, and an alias that callers use.
+# A function of ours, with a role, a log group and an alias that callers use; in a VPC also with a security group of its own.
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_116:A dead-letter queue is for asynchronous calls; these functions are called synchronously, by API Gateway, Terraform or a queue that has one.
   #checkov:skip=CKV_AWS_50:Traces go by the record's traceparent header; X-Ray would add a segment without the event.
+  #checkov:skip=CKV_AWS_117:A function that reaches nothing in the VPC, and services outside of AWS, is not in it.
   #checkov:skip=CKV_AWS_272:Signing needs a signing profile of the account's own; the zip's hash is in the plan.
   function_name = var.name
   description   = var.description
@@ -26,9 +27,12 @@ resource "aws_lambda_function" "this" {
     variables = merge({ MILLRACE_LOG = var.log_level }, var.environment)
   }
 
-  vpc_config {
-    subnet_ids         = var.subnet_ids
-    security_group_ids = [aws_security_group.this.id]
+  dynamic "vpc_config" {
+    for_each = aws_security_group.this
+    content {
+      subnet_ids         = var.subnet_ids
+      security_group_ids = [vpc_config.value.id]
+    }
   }
 
   # The program writes JSON lines itself. Lambda's own lines stay text: in JSON mode it also filters by level.
@@ -56,6 +60,8 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_security_group" "this" {
+  count = var.is_in_vpc ? 1 : 0
+
   name        = var.name
   description = "The function ${var.name}"
   vpc_id      = var.vpc_id
@@ -64,7 +70,9 @@ resource "aws_security_group" "this" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "https" {
-  security_group_id = aws_security_group.this.id
+  count = var.is_in_vpc ? 1 : 0
+
+  security_group_id = aws_security_group.this[0].id
   description       = "AWS services, by their endpoints in the VPC"
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
@@ -93,7 +101,7 @@ resource "aws_iam_role_policy" "runtime" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat(local.network_statements, [
       {
         Sid      = "Logs"
         Effect   = "Allow"
@@ -101,44 +109,57 @@ resource "aws_iam_role_policy" "runtime" {
         Resource = "${aws_cloudwatch_log_group.this.arn}:*"
       },
       {
-        Sid    = "NetworkInterfaces"
-        Effect = "Allow"
-        Action = [
-          "ec2:AssignPrivateIpAddresses",
-          "ec2:CreateNetworkInterface",
-          "ec2:DeleteNetworkInterface",
-          "ec2:DescribeNetworkInterfaces",
-          "ec2:DescribeSubnets",
-          "ec2:UnassignPrivateIpAddresses",
-        ]
-        Resource = "*"
-      },
-      {
-        # Lambda makes those calls, not the code: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
-        Sid    = "NotTheCode"
-        Effect = "Deny"
-        Action = [
-          "ec2:AssignPrivateIpAddresses",
-          "ec2:CreateNetworkInterface",
-          "ec2:DeleteNetworkInterface",
-          "ec2:DescribeNetworkInterfaces",
-          "ec2:DescribeSubnets",
-          "ec2:UnassignPrivateIpAddresses",
-        ]
-        Resource  = "*"
-        Condition = { ArnEquals = { "lambda:SourceFunctionArn" = [local.function_arn] } }
-      },
-      {
         Sid      = "Environment"
         Effect   = "Allow"
         Action   = "kms:Decrypt"
         Resource = var.kms_key_arn
       },
-    ]
+    ])
   })
 }
 
+moved {
+  from = aws_security_group.this
+  to   = aws_security_group.this[0]
+}
+
+moved {
+  from = aws_vpc_security_group_egress_rule.https
+  to   = aws_vpc_security_group_egress_rule.https[0]
+}
+
 locals {
+  network_statements = [for statement in [
+    {
+      Sid    = "NetworkInterfaces"
+      Effect = "Allow"
+      Action = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+      ]
+      Resource = "*"
+    },
+    {
+      # Lambda makes those calls, not the code: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+      Sid    = "NotTheCode"
+      Effect = "Deny"
+      Action = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+      ]
+      Resource  = "*"
+      Condition = { ArnEquals = { "lambda:SourceFunctionArn" = [local.function_arn] } }
+    },
+  ] : statement if var.is_in_vpc]
+
   # From the log group's ARN: the function's own needs the role, and so this policy, first.
   function_arn = replace(replace(aws_cloudwatch_log_group.this.arn, ":logs:", ":lambda:"), ":log-group:/aws/lambda/", ":function:")
 }

@@ -29,8 +29,8 @@ output "role_name" {
 }
 
 output "security_group_id" {
-  description = "Its security group."
-  value       = aws_security_group.this.id
+  description = "Its security group; null where it is in no VPC."
+  value       = one(aws_security_group.this[*].id)
 
   # A call in the same apply has its policies.
   depends_on = [aws_iam_role_policy.own, aws_vpc_security_group_egress_rule.https]

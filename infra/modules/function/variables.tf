@@ -73,14 +73,24 @@ variable "policies" {
   nullable    = false
 }
 
+variable "is_in_vpc" {
+  description = "Whether it runs in a VPC: what reaches brokers or a database does."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "vpc_id" {
   description = "The VPC that it runs in."
   type        = string
+  default     = null
 }
 
 variable "subnet_ids" {
   description = "Private subnets that it runs in."
   type        = list(string)
+  default     = []
+  nullable    = false
 }
 
 variable "kms_key_arn" {

@@ -5,6 +5,14 @@
 locals {
   # A message is not handed out again while an invocation may still have it, six times over (Lambda's own recommendation).
   visibility_seconds = 6 * var.timeout_seconds
+
+  senders = merge(
+    { EventBridge = { service = "events", source = aws_cloudwatch_event_rule.events.arn } },
+    { for name, arn in var.topics : "Topic${name}" => { service = "sns", source = arn } },
+  )
+
+  # The alias's name, after the function's.
+  qualifier = element(split(":", var.function_arn), 7)
 }
 
 resource "aws_sqs_queue" "events" {
@@ -55,25 +63,86 @@ resource "aws_cloudwatch_event_target" "events" {
     arn = aws_sqs_queue.dead_letters.arn
   }
 
-  depends_on = [aws_sqs_queue_policy.from_event_bridge]
+  depends_on = [aws_sqs_queue_policy.senders]
 }
 
-resource "aws_sqs_queue_policy" "from_event_bridge" {
+# Who puts messages into the queues: the rule, and topics where there are some.
+resource "aws_sqs_queue_policy" "senders" {
   for_each = { events = aws_sqs_queue.events, dead_letters = aws_sqs_queue.dead_letters }
 
   queue_url = each.value.id
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "EventBridge"
-      Effect    = "Allow"
-      Principal = { Service = "events.amazonaws.com" }
-      Action    = "sqs:SendMessage"
-      Resource  = each.value.arn
-      Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.events.arn } }
-    }]
+    Statement = [
+      for name, sender in local.senders : {
+        Sid       = name
+        Effect    = "Allow"
+        Principal = { Service = "${sender.service}.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = each.value.arn
+        Condition = { ArnEquals = { "aws:SourceArn" = sender.source } }
+      }
+    ]
   })
+}
+
+moved {
+  from = aws_sqs_queue_policy.from_event_bridge
+  to   = aws_sqs_queue_policy.senders
+}
+
+resource "aws_sns_topic_subscription" "notifications" {
+  for_each = var.topics
+
+  topic_arn = each.value
+  protocol  = "sqs"
+  endpoint  = aws_sqs_queue.events.arn
+
+  redrive_policy = jsonencode({ deadLetterTargetArn = aws_sqs_queue.dead_letters.arn })
+
+  depends_on = [aws_sqs_queue_policy.senders]
+}
+
+resource "aws_cloudwatch_event_rule" "schedule" {
+  count = var.schedule == null ? 0 : 1
+
+  name                = "${var.name}-schedule"
+  description         = "When ${var.name} is called besides"
+  schedule_expression = var.schedule
+}
+
+resource "aws_cloudwatch_event_target" "schedule" {
+  count = var.schedule == null ? 0 : 1
+
+  rule = aws_cloudwatch_event_rule.schedule[0].name
+  arn  = var.function_arn
+
+  # The next call does what a missed one did not.
+  retry_policy {
+    maximum_event_age_in_seconds = 60
+    maximum_retry_attempts       = 0
+  }
+}
+
+resource "aws_lambda_permission" "schedule" {
+  count = var.schedule == null ? 0 : 1
+
+  statement_id  = "Schedule"
+  action        = "lambda:InvokeFunction"
+  function_name = var.function_name
+  qualifier     = local.qualifier
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.schedule[0].arn
+}
+
+# An asynchronous call that failed is not made again, either.
+resource "aws_lambda_function_event_invoke_config" "schedule" {
+  count = var.schedule == null ? 0 : 1
+
+  function_name          = var.function_name
+  qualifier              = local.qualifier
+  maximum_retry_attempts = 0
 }
 
 resource "aws_iam_role_policy" "messages" {

@@ -40,9 +40,8 @@ impl Deployed {
 
     /// Rows of so many lines of a service at noon, as an object.
     fn put_rows(&self, name: &str, lines: usize) -> String {
-        let text: String = (0..lines)
-            .map(|line| format!("{{\"time\":\"2026-01-31T12:07:00Z\",\"service\":\"pay\",\"msg\":\"{line}\"}}\n"))
-            .collect();
+        let line = |line| format!("{{\"time\":\"2026-01-31T12:07:00Z\",\"service\":\"pay\",\"msg\":\"{line}\"}}\n");
+        let text: String = (0..lines).map(line).collect();
         let source = Source {
             name: format!("raw/{name}"),
             identity: name.to_owned(),

@@ -6,6 +6,7 @@ variables {
   name            = "millrace-log-clean"
   description     = "Raw log objects, to be cleaned"
   event_pattern   = { source = ["aws.s3"], detail-type = ["Object Created"], detail = { object = { key = [{ prefix = "raw/" }] } } }
+  function_name   = "millrace-log-clean"
   function_arn    = "arn:aws:lambda:eu-central-1:123456789012:function:millrace-log-clean:live"
   role_name       = "millrace-log-clean"
   timeout_seconds = 120
@@ -30,7 +31,7 @@ run "events" {
   }
 
   assert {
-    condition     = alltrue([for policy in values(aws_sqs_queue_policy.from_event_bridge) : jsondecode(policy.policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == aws_cloudwatch_event_rule.events.arn])
+    condition     = alltrue([for policy in values(aws_sqs_queue_policy.senders) : jsondecode(policy.policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == aws_cloudwatch_event_rule.events.arn])
     error_message = "EventBridge puts events into the queues for this rule alone."
   }
 
@@ -44,6 +45,40 @@ run "events" {
       jsondecode(aws_iam_role_policy.messages.policy).Statement[0].Action, "sqs:ReceiveMessage"
     )
     error_message = "The function may take messages, one at a time."
+  }
+}
+
+run "without_more" {
+  assert {
+    condition     = length(aws_cloudwatch_event_rule.schedule) == 0 && length(aws_lambda_permission.schedule) == 0 && length(aws_sns_topic_subscription.notifications) == 0
+    error_message = "Nothing else starts it unless that is said."
+  }
+}
+
+run "a_schedule_and_a_topic" {
+  variables {
+    schedule = "rate(1 minute)"
+    topics   = { alarms = "arn:aws:sns:eu-central-1:123456789012:millrace-alarms" }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_rule.schedule[0].schedule_expression == "rate(1 minute)" && aws_cloudwatch_event_target.schedule[0].arn == var.function_arn
+    error_message = "The schedule calls the function's alias."
+  }
+
+  assert {
+    condition     = aws_lambda_permission.schedule[0].qualifier == "live" && aws_lambda_permission.schedule[0].source_arn == aws_cloudwatch_event_rule.schedule[0].arn
+    error_message = "The schedule, and no other rule, may call the alias."
+  }
+
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.schedule[0].maximum_retry_attempts == 0 && one(aws_cloudwatch_event_target.schedule[0].retry_policy).maximum_retry_attempts == 0
+    error_message = "A call that is missed is not made up for: the next one comes in a minute."
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.notifications["alarms"].protocol == "sqs" && aws_sns_topic_subscription.notifications["alarms"].endpoint == aws_sqs_queue.events.arn && strcontains(aws_sqs_queue_policy.senders["events"].policy, var.topics["alarms"])
+    error_message = "The topic's notifications are messages of the queue."
   }
 }
 

@@ -1,0 +1,126 @@
+//! What starts the function.
+
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use aws_lambda_events::sns::SnsMessage;
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use millrace_lake::anomaly::AlertEvent;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What is to be told.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum News {
+    /// An outage that began or is over: to be published.
+    Alert(Box<AlertEvent>),
+    /// A notification of the topic: to be posted to chats.
+    Notification(Notification),
+}
+
+/// A notification of the topic, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notification {
+    /// Names it among those of the topic.
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) text: String,
+}
+
+/// The part of an alarm of `CloudWatch`, as it notifies a topic, that people are told.
+#[derive(Debug, Deserialize)]
+struct Alarm {
+    #[serde(rename = "AlarmName")]
+    name: String,
+    #[serde(rename = "AlarmDescription")]
+    description: Option<String>,
+    #[serde(rename = "NewStateValue")]
+    state: String,
+    #[serde(rename = "NewStateReason")]
+    reason: String,
+}
+
+/// A message of the queue.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) id: String,
+    /// Its news, or why it has none.
+    pub(crate) news: Result<News, String>,
+}
+
+/// The messages of an event.
+pub(crate) fn read(event: Value) -> Result<Vec<Message>, String> {
+    let event = SqsEvent::deserialize(event).map_err(|error| format!("no messages of a queue: {error}"))?;
+    let message = |message: SqsMessage| {
+        let news = news(message.body.as_deref().unwrap_or_default());
+        Message { id: message.message_id.unwrap_or_default(), news }
+    };
+    Ok(event.records.into_iter().map(message).collect())
+}
+
+fn news(body: &str) -> Result<News, String> {
+    let body: Value = serde_json::from_str(body).map_err(|error| format!("a message that is not JSON: {error}"))?;
+    if body["Type"] == "Notification" {
+        let message = SnsMessage::deserialize(body).map_err(|error| format!("no notification of a topic: {error}"))?;
+        return Ok(News::Notification(notification(message)));
+    }
+    let event = EventBridgeEvent::<AlertEvent>::deserialize(body).map_err(|error| format!("no alert: {error}"))?;
+    Ok(News::Alert(Box::new(event.detail)))
+}
+
+fn notification(message: SnsMessage) -> Notification {
+    let SnsMessage { message_id: id, subject, message: text, .. } = message;
+    if let Ok(alarm) = serde_json::from_str::<Alarm>(&text) {
+        let Alarm { name, description, state, reason } = alarm;
+        let title = format!("{state} {name}");
+        let text = description.into_iter().chain([reason]).collect::<Vec<_>>().join("\n");
+        return Notification { id, title, text };
+    }
+    Notification { id, title: subject.unwrap_or_else(|| "Notification".to_owned()), text }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn one(body: &Value) -> Result<News, String> {
+        let event = json!({"Records": [{"messageId": "m", "body": body.to_string()}]});
+        let [message] = &read(event).unwrap()[..] else { unreachable!("one message") };
+        message.news.clone()
+    }
+
+    fn published(subject: Option<&str>, message: &str) -> Value {
+        json!({
+            "Type": "Notification", "MessageId": "n", "TopicArn": "arn", "Subject": subject, "Message": message,
+            "Timestamp": "2026-01-31T12:00:00.000Z", "SignatureVersion": "1", "Signature": "s", "SigningCertURL": "u",
+            "UnsubscribeURL": "u",
+        })
+    }
+
+    #[test]
+    fn an_alarm_is_told_in_words_and_other_text_as_it_is() {
+        let alarm = json!({
+            "AlarmName": "pay-lag", "AlarmDescription": "payments is behind. docs/runbook.md#lag", "NewStateValue": "ALARM",
+            "NewStateReason": "Threshold Crossed: 15 datapoints", "StateChangeTime": "2026-01-31T12:00:00.000+0000",
+        });
+        let expected = Notification {
+            id: "n".to_owned(),
+            title: "ALARM pay-lag".to_owned(),
+            text: "payments is behind. docs/runbook.md#lag\nThreshold Crossed: 15 datapoints".to_owned(),
+        };
+        let news = one(&published(Some("ALARM: \"pay-lag\" in EU"), &alarm.to_string()));
+        assert_eq!(news, Ok(News::Notification(expected)));
+        let Ok(News::Notification(text)) = one(&published(Some("a subject"), "a text")) else { unreachable!("text") };
+        assert_eq!((text.title.as_str(), text.text.as_str()), ("a subject", "a text"));
+    }
+
+    #[test]
+    fn what_is_no_news_says_so() {
+        assert!(
+            one(&json!({"detail-type": "Stage Failed", "source": "s", "detail": {}}))
+                .unwrap_err()
+                .starts_with("no alert: ")
+        );
+        assert!(read(json!({})).unwrap_err().starts_with("no messages of a queue: "));
+    }
+}
