@@ -1,16 +1,18 @@
-//! Log records from HTTP to the lake's rows, live in `millrace dev`.
+//! Log records from HTTP to the lake's rows, metrics and alerts, live in `millrace dev`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use millrace_testkit::wait::eventually;
 use reqwest::{Client, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::dev::{EXIT_TIMEOUT, dev};
 use crate::http::client;
+use crate::program::{Program, path};
 use crate::rows::{files, rows};
 
 const LIVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -95,4 +97,63 @@ async fn every_log_record_becomes_one_row() {
     assert_eq!(rows(&lake).len(), 3_000);
     let after = written(&lake);
     assert!(before.iter().all(|(path, time)| after.get(path) == Some(time)), "what was cleaned stays as it is");
+}
+
+/// Lines of a service for the minutes before this one: of twenty two are errors, and for three minutes eleven.
+fn lines_with_an_outage() -> Vec<String> {
+    let this_minute = Timestamp::now().as_second() / 60 * 60;
+    let line = |minutes_ago: i64, number: i64| {
+        let is_out = (13..16).contains(&minutes_ago);
+        let is_error = number < 2 || is_out && number % 2 == 0;
+        let time = Timestamp::from_second(this_minute - minutes_ago * 60 + number).unwrap();
+        let level = if is_error { "error" } else { "info" };
+        json!({"time": time, "level": level, "msg": "paid", "duration_ms": number}).to_string()
+    };
+    (1..=40).rev().flat_map(|minutes_ago| (0..20).map(move |number| line(minutes_ago, number))).collect()
+}
+
+/// What is unusual of the records is told once, with its end; and the report has what a count of the lines has.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_told_once_and_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut program, address) = dev(folder.path()).await;
+    let lines = lines_with_an_outage();
+    logs(&client(), &address, "/logs?service=pay", "application/x-ndjson", lines.join("\n")).await;
+    let told = |program: &Program, word: &str| {
+        let lines = program.stdout().into_iter();
+        lines.filter(|line| line.starts_with(word)).collect::<Vec<_>>()
+    };
+    eventually(LIVE_TIMEOUT, "the end of the outage is told", async || {
+        (!told(&program, "RESOLVED").is_empty()).then_some(())
+    })
+    .await;
+    assert_eq!(told(&program, "ALERT"), ["ALERT pay: 55 % errors, expected 10 %"]);
+    assert_eq!(told(&program, "RESOLVED"), ["RESOLVED pay: over: many errors"]);
+    assert!(program.terminate(EXIT_TIMEOUT).await.success(), "{}", program.stderr());
+
+    let lake = folder.path().join("lake");
+    let report = ["lake", "report", "--json", "--lake", lake.to_str().unwrap()];
+    let report = std::process::Command::new(path("millrace")).args(report).output().unwrap();
+    assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stderr));
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    let [pay] = &report["services"].as_array().unwrap()[..] else { panic!("{report}") };
+    let mut expected: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for line in lines {
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let minute = format!("{}:00Z", &line["time"].as_str().unwrap()[..16]);
+        let (rows, errors) = expected.entry(minute).or_default();
+        *rows += 1;
+        *errors += u64::from(line["level"] == "error");
+    }
+    let number = |window: &Value, name: &str| window[name].as_u64().unwrap();
+    let windows = pay["windows"].as_array().unwrap().iter();
+    let windows = windows.map(|window| {
+        assert_eq!(window["latency_ms"]["max"], 19.0);
+        let start = window["window_start"].as_str().unwrap().to_owned();
+        (start, (number(window, "count"), number(window, "errors")))
+    });
+    assert_eq!(windows.collect::<BTreeMap<_, _>>(), expected);
+    assert_eq!(report["outages"].as_array().unwrap().len(), 1);
+    // The files are there for others as well.
+    assert!(!files(&lake.join("metrics"), "parquet").is_empty());
 }

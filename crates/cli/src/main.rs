@@ -25,6 +25,7 @@ mod terminal_text;
 mod text_table;
 mod topics;
 mod topology;
+mod xml_text;
 
 use std::pin::Pin;
 use std::process::ExitCode;

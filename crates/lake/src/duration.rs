@@ -44,6 +44,11 @@ pub(crate) fn from_key(key: &str, number: &str) -> Option<f64> {
     bounded(number.parse::<f64>().ok()? * unit_of_key(key)?)
 }
 
+/// Reads a number of nanoseconds: the unit of the Elastic Common Schema's `event.duration`.
+pub(crate) fn from_nanoseconds(number: &str) -> Option<f64> {
+    bounded(number.parse::<f64>().ok()? / 1e6)
+}
+
 /// Milliseconds of the unit that a duration's key ends in.
 fn unit_of_key(key: &str) -> Option<f64> {
     const UNITS: [(&str, f64); 14] = [

@@ -3,7 +3,7 @@
 mod location;
 mod reader;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -295,6 +295,16 @@ impl Objects {
         }
     }
 
+    /// The folders in a folder, by their names there.
+    ///
+    /// # Errors
+    /// [`GetError`].
+    pub async fn folders(&self, folder: &str) -> Result<BTreeSet<String>, GetError> {
+        let prefix = self.key(folder)?;
+        let listed = within(folder, self.store.list_with_delimiter(Some(&prefix))).await?;
+        Ok(listed.common_prefixes.iter().filter_map(|folder| folder.filename().map(str::to_owned)).collect())
+    }
+
     fn below(&self, path: &Path) -> Path {
         self.prefix.parts().chain(path.parts()).collect()
     }
@@ -438,6 +448,9 @@ mod tests {
         }
         let listed = objects.list("cleaned/hour=1").await?;
         assert_eq!(listed.keys().collect::<Vec<_>>(), ["a.parquet", "b.parquet"]);
+        let folders = objects.folders("cleaned").await?;
+        assert_eq!(folders.iter().collect::<Vec<_>>(), ["hour=1", "hour=10"]);
+        assert!(objects.folders("nowhere").await?.is_empty());
         assert_eq!(listed["a.parquet"], objects.version("cleaned/hour=1/a.parquet").await?);
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! | `clean` | a raw object → Parquet, records on `cleaned-logs` |
 //! | `manifest` | what an object became: what is replaced where it comes again |
 //! | `metrics` | the rows of an hour → its metrics, records on `metrics` |
+//! | `history` | the metrics of a lake, to look at |
 //! | `watch` | what is unusual of the metrics → alerts |
 //! | `publish` | rows as records, handed on while they are made |
 //! | `stream` | records, acknowledged |
@@ -16,6 +17,7 @@
 mod bus;
 mod clean;
 mod error;
+mod history;
 mod manifest;
 mod metrics;
 mod publish;
@@ -27,6 +29,7 @@ pub use bus::EventBridge;
 pub use bus::{Bus, BusError, BusEvent, StageEvent};
 pub use clean::{CleanStage, Cleaned};
 pub use error::StageError;
+pub use history::{counts_of, hours, metrics_of};
 pub use manifest::Manifest;
 pub use metrics::{Counted, MetricsStage};
-pub use watch::{Watch, WatchSettings};
+pub use watch::{Watch, WatchSettings, judged_by};

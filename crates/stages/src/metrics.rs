@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use millrace_domain::event::UNKNOWN_SERVICE;
 use millrace_kafka::Producer;
 use millrace_lake::metrics::{HourFile, LatencySummary, WINDOW_SECONDS, Window, Windows, windows_of};
-use millrace_objects::{GetError, Objects};
+use millrace_objects::{GetError, Object, Objects};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -169,21 +169,7 @@ impl MetricsStage {
     /// The windows of a file of rows; none where it has another version.
     async fn windows(&self, path: &str, version: &str) -> Result<Option<Windows>, StageError> {
         let object = self.objects.get(path).await?;
-        if object.version != version {
-            return Ok(None);
-        }
-        let name = path.to_owned();
-        let read = tokio::task::spawn_blocking(move || {
-            let mut reader = object.reader;
-            let copied = tempfile::tempfile().and_then(|mut file| io::copy(&mut reader, &mut file).map(|_| file));
-            let file = copied.map_err(|error| {
-                let text = format!("{name}: {error}");
-                if reader.has_failed() { StageError::S3Unavailable(text) } else { StageError::Local(text) }
-            })?;
-            let windows = windows_of(file, UNKNOWN_SERVICE);
-            windows.map_err(|error| StageError::MetricsGenerationFailed(format!("{name}: {error}")))
-        });
-        read.await.map_err(|error| StageError::Local(error.to_string()))?.map(Some)
+        if object.version == version { count_file(object, path).await.map(Some) } else { Ok(None) }
     }
 
     /// Writes windows to their topic. The last record of a window is the right one: a run writes before it replaces the
@@ -200,6 +186,22 @@ impl MetricsStage {
             records.collect::<serde_json::Result<_>>().map_err(|error| StageError::Local(error.to_string()))?;
         WINDOWS.send(&self.producer, records).await
     }
+}
+
+/// The windows of a file of rows.
+pub(crate) async fn count_file(object: Object, path: &str) -> Result<Windows, StageError> {
+    let path = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut reader = object.reader;
+        let copied = tempfile::tempfile().and_then(|mut file| io::copy(&mut reader, &mut file).map(|_| file));
+        let file = copied.map_err(|error| {
+            let text = format!("{path}: {error}");
+            if reader.has_failed() { StageError::S3Unavailable(text) } else { StageError::Local(text) }
+        })?;
+        let windows = windows_of(file, UNKNOWN_SERVICE);
+        windows.map_err(|error| StageError::MetricsGenerationFailed(format!("{path}: {error}")))
+    });
+    read.await.map_err(|error| StageError::Local(error.to_string()))?
 }
 
 fn record(start: i64, service: &str, window: &Window, now: i64) -> serde_json::Result<Record> {
@@ -242,7 +244,7 @@ fn hour(object: &str) -> Option<&str> {
 }
 
 /// Whether a file in the folder of an hour has rows. One that is being written has a name with a dot before.
-fn is_rows(name: &str) -> bool {
+pub(crate) fn is_rows(name: &str) -> bool {
     name.ends_with(".parquet") && !name.starts_with('.')
 }
 

@@ -3,19 +3,19 @@
 //! It looks once a minute, as nothing else would say that a service is silent. What it has told is kept in
 //! `stages/alerts.json`, which is written after the bus has taken it: where that fails, the next look tells it again.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use millrace_lake::anomaly::{AlertEvent, Alerts, BASELINE_HOURS, SEASON_DAYS, judge};
-use millrace_lake::hour_folder;
-use millrace_lake::metrics::{HourFile, WINDOW_SECONDS, Windows};
+use millrace_lake::metrics::WINDOW_SECONDS;
 use millrace_objects::{GetError, Objects};
 
 use crate::bus::{Bus, BusEvent};
 use crate::error::StageError;
-use crate::metrics::metrics_path;
+use crate::history::metrics_of;
 
 /// Where it is kept what was told.
 const STATE: &str = "stages/alerts.json";
@@ -25,9 +25,6 @@ const JUDGED: i64 = 3_600;
 
 /// A service that has no rows for so many seconds is silent even where no other one has rows.
 const HEARD_AFTER: i64 = 900;
-
-/// Files read at the same time.
-const READS: usize = 8;
 
 /// Seconds in an hour.
 const HOUR: i64 = 3_600;
@@ -63,12 +60,13 @@ impl Watch {
         let now = now.as_second();
         let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         let until = (now - seconds(self.settings.delay)).div_euclid(WINDOW_SECONDS) * WINDOW_SECONDS;
-        let windows = self.windows(until).await?;
+        let judged = until - JUDGED..until;
+        let windows = metrics_of(&self.objects, judged_by(&judged)).await?;
         let (mut alerts, version) = self.state().await?;
         let latest = windows.0.keys().map(|(start, _)| *start).filter(|start| *start <= now).max();
         let heard = latest.unwrap_or_default().max(now - HEARD_AFTER);
         let told_before = alerts.clone();
-        let anomalies = judge(&windows, until - JUDGED..until, heard);
+        let anomalies = judge(&windows, judged, heard);
         let events = alerts.update(&anomalies, until, seconds(self.settings.quiet));
         for event in &events {
             let published = self.bus.publish(&BusEvent::Alert(event.clone())).await;
@@ -98,34 +96,10 @@ impl Watch {
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    /// The windows that are needed to judge those before a time.
-    async fn windows(&self, until: i64) -> Result<Windows, StageError> {
-        let hours = (until - JUDGED - BASELINE_HOURS * HOUR).div_euclid(HOUR)..=until.div_euclid(HOUR);
-        let all = (0..=SEASON_DAYS).flat_map(|day| hours.clone().map(move |hour| hour - day * 24));
-        let paths: Vec<String> =
-            all.filter_map(|hour| hour_folder("cleaned", hour).ok()).map(|hour| metrics_path(&hour)).collect();
-        let read = paths.into_iter().map(|path| async move { self.hour(&path).await });
-        let hours: Vec<Windows> = futures_util::stream::iter(read).buffered(READS).try_collect().await?;
-        let mut windows = Windows::default();
-        for hour in hours {
-            windows.merge(hour);
-        }
-        Ok(windows)
-    }
-
-    async fn hour(&self, path: &str) -> Result<Windows, StageError> {
-        match self.objects.read(path).await {
-            Ok(content) => match HourFile::from_bytes(content.bytes) {
-                Ok(file) => Ok(file.windows),
-                Err(error) => {
-                    // The stage that makes it makes it anew.
-                    tracing::error!(metrics = path, %error, "metrics that cannot be read are not judged");
-                    Ok(Windows::default())
-                }
-            },
-            Err(GetError::Missing { .. }) => Ok(Windows::default()),
-            Err(error) => Err(error.into()),
-        }
-    }
+/// The hours (since 1970) whose windows are needed to judge those of a time: those before it, and the same ones of the days before.
+pub fn judged_by(judged: &Range<i64>) -> BTreeSet<i64> {
+    let hours = (judged.start - BASELINE_HOURS * HOUR).div_euclid(HOUR)..=judged.end.div_euclid(HOUR);
+    hours.flat_map(|hour| (0..=SEASON_DAYS).map(move |day| hour - day * 24)).collect()
 }

@@ -19,7 +19,7 @@ use millrace_host::exit;
 use millrace_lake::{CleanError, Folder, LakeWriter, Report, Source};
 use tokio_util::sync::CancellationToken;
 
-use super::report::{self, Totals};
+use super::clean_report::{self as report, Totals};
 use crate::progress_bar;
 
 const EXAMPLES: &str = "\

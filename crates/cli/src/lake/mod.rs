@@ -1,6 +1,7 @@
 //! `millrace lake`: log files cleaned, and what they say.
 
 mod clean;
+mod clean_report;
 mod report;
 
 use std::process::ExitCode;
@@ -10,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 const EXAMPLES: &str = "\
 Examples:
   millrace lake clean app.log                     rows in lake/cleaned
-  kubectl logs pay | millrace lake clean -        what comes by a pipe";
+  kubectl logs pay | millrace lake clean -        what comes by a pipe
+  millrace lake report                            errors, latencies and anomalies by service";
 
-/// Turn log files of any format into clean Parquet
+/// Turn log files of any format into clean Parquet, and see what they say
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -23,10 +25,12 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Clean(Box<clean::Args>),
+    Report(report::Args),
 }
 
 pub(crate) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Clean(args) => clean::run(*args, shutdown).await,
+        Command::Report(args) => report::run(args).await,
     }
 }

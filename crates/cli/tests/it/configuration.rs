@@ -14,7 +14,7 @@ const MARKER: &str = "<!-- From here on: written by the test, see above. -->\n";
 /// Renews the file where it is set.
 const RENEW: &str = "MILLRACE_RENEW_DOCS";
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "dev",
     "serve",
     "consume",
@@ -25,6 +25,7 @@ const COMMANDS: [&str; 12] = [
     "topology",
     "topics apply",
     "lake clean",
+    "lake report",
     "api-key",
     "cost",
 ];

@@ -121,3 +121,23 @@ async fn a_signal_ends_it_while_it_waits_for_input() {
     let status = tokio::time::timeout(timeout, child.wait()).await.expect("it ends").unwrap();
     assert_eq!(status.code(), Some(1));
 }
+
+#[test]
+fn what_was_cleaned_is_reported_by_service() {
+    let script = "printf '%s\\n' '{\"time\":\"2026-11-28T01:00:00Z\",\"level\":\"error\",\"msg\":\"x\",\"duration_ms\":7}' > a.log; \
+                  \"$0\" lake clean --service pay a.log >/dev/null && \"$0\" lake report --lake lake && \
+                  \"$0\" lake report --lake lake --json | tr -d ' \\n'; \"$0\" lake report --lake lake --svg | head -c 4";
+    let run = shell(script);
+    let text = String::from_utf8(run.stdout).unwrap();
+    assert!(
+        text.starts_with("2026-11-28 01:00 to 2026-11-28 01:01 UTC\n\nSERVICE  ROWS  ERRORS  SHARE    P50 ms"),
+        "{text}"
+    );
+    assert!(text.contains("\npay      1     1       100.0 %  7."), "{text}");
+    assert!(text.contains("\"count\":1,\"error_rate\":1.0,\"errors\":1,"), "{text}");
+    assert!(text.ends_with("}<svg"), "{text}");
+    let run = shell("mkdir lake; \"$0\" lake report --lake lake; echo $?; \"$0\" lake report --lake nowhere; echo $?");
+    assert_eq!(String::from_utf8(run.stdout).unwrap(), "1\n1\n");
+    let problems = String::from_utf8(run.stderr).unwrap();
+    assert!(problems.contains("lake has no rows\n") && problems.contains("there is no folder nowhere"), "{problems}");
+}

@@ -200,6 +200,18 @@ fn a_record_of_otlp_is_read_into_its_columns() {
     assert_eq!((&row["time"], &row["time_source"]), (&"2026-01-31T12:00:01Z".into(), &"observed".into()));
 }
 
+#[test]
+fn a_duration_of_the_elastic_common_schema_is_in_nanoseconds() {
+    let row = row_of(
+        r#"{"@timestamp":"2026-01-31T12:00:00Z","log.level":"INFO","message":"served","ecs.version":"1.2.0","event.duration":301718000}"#,
+    );
+    assert_eq!((&row["format"], &row["duration_ms"]), (&"ecs".into(), &301.718.into()));
+    assert_eq!(row["attributes"]["event.duration"], "301718000");
+    // Under this key others mean other units.
+    let row = row_of(r#"{"time":"2026-01-31T12:00:00Z","level":"info","msg":"served","event.duration":301718000}"#);
+    assert_eq!(row["duration_ms"], serde_json::Value::Null);
+}
+
 /// Of several values of one column, none is lost.
 #[test]
 fn a_value_whose_column_is_taken_stays_an_attribute() {

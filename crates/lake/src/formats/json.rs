@@ -428,8 +428,11 @@ impl Line<'_, '_> {
     fn duration(&mut self, value: Value<'_>, name: &str) {
         let milliseconds = match value.kind {
             Kind::String => duration::from_text(&value.text()),
-            Kind::Number => duration::from_key(name, value.raw).or_else(|| {
-                (self.dialect.name == "pino" && name == "responseTime").then(|| value.raw.parse().ok()).flatten()
+            // A bare number has a unit where the format says which.
+            Kind::Number => duration::from_key(name, value.raw).or_else(|| match (self.dialect.name, name) {
+                ("pino", "responseTime") => value.raw.parse().ok(),
+                ("ecs", "event.duration") => duration::from_nanoseconds(value.raw),
+                _ => None,
             }),
             _ => None,
         };

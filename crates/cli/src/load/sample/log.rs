@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use rand::RngExt as _;
-use serde_json::json;
+use serde::Serialize;
 
 use super::{Draw, population};
 
@@ -53,54 +53,168 @@ pub(super) fn line(draw: &mut Draw<'_>, service: &str) -> String {
     let time = draw.time();
     let (method, path) = ROUTES[draw.random.random_range(0..ROUTES.len())];
     let outcome = Outcome::draw(draw, condition(service, time.duration_since(draw.start)));
-    let Outcome { level, message, status, milliseconds } = outcome;
     let request = format!("{:016x}", draw.random.random::<u64>());
     let client = population::address(&mut draw.random);
+    let written = Written { time, service, method, path, request: &request, client: &client };
     match format(service) {
-        Format::Pino => {
-            let number =
-                [("INFO", 30), ("WARN", 40)].iter().find(|(name, _)| *name == level).map_or(50, |(_, number)| *number);
-            let mut line = json!({
-                "level": number, "time": time.as_millisecond(), "pid": 17, "hostname": format!("{service}-0"),
-                "req": {"id": request, "method": method, "url": path, "remoteAddress": client},
-                "res": {"statusCode": status}, "responseTime": milliseconds, "msg": message,
-            });
-            if status >= 500 {
-                let stack = format!(
-                    "UpstreamError: {message}\n    at call (/app/src/upstream.js:41:11)\n    at async handle (/app/src/routes.js:17:5)"
-                );
-                line["err"] = json!({"type": "UpstreamError", "message": message, "stack": stack});
-            }
-            line.to_string()
+        Format::Pino => json(&Pino::of(&written, &outcome)),
+        Format::Ecs => json(&Ecs::of(&written, &outcome)),
+        Format::Logfmt => {
+            let Outcome { level, message, status, milliseconds } = outcome;
+            format!(
+                "time={time} level={level} msg={message:?} method={method} path={path} status={status} \
+                 duration={milliseconds:.3}ms request_id={request} client_ip={client}"
+            )
         }
-        Format::Ecs => {
-            #[expect(clippy::cast_possible_truncation)] // far below 2^53
-            let nanoseconds = (milliseconds * 1e6) as i64;
-            let mut line = json!({
-                "@timestamp": time.to_string(), "log.level": level, "message": message, "ecs.version": "1.2.0",
-                "service.name": service, "process.thread.name": "http-1", "http.request.method": method, "url.path": path,
-                "http.response.status_code": status, "event.duration": nanoseconds, "http.request.id": request,
-            });
-            if status >= 500 {
-                line["error.type"] = json!("java.net.SocketTimeoutException");
-                line["error.message"] = json!(message);
-                line["error.stack_trace"] = json!(format!(
-                    "java.net.SocketTimeoutException: {message}\n\tat shop.Upstream.call(Upstream.java:88)\n\tat shop.Handler.run(Handler.java:31)\n"
-                ));
-            }
-            line.to_string()
-        }
-        Format::Logfmt => format!(
-            "time={time} level={level} msg={message:?} method={method} path={path} status={status} duration={milliseconds:.3}ms \
-             request_id={request} client_ip={client}"
-        ),
         Format::Access => {
             let mut line = format!("{client} - - [{}] ", time.strftime("%d/%b/%Y:%H:%M:%S +0000"));
             let bytes = draw.random.random_range(200..9_000_u32);
-            let _ = write!(line, "\"{method} {path} HTTP/1.1\" {status} {bytes} \"-\" \"shop-app/4.2\"");
+            let _ = write!(line, "\"{method} {path} HTTP/1.1\" {} {bytes} \"-\" \"shop-app/4.2\"", outcome.status);
             line
         }
     }
+}
+
+/// What a line says of its request.
+struct Written<'l> {
+    time: Timestamp,
+    service: &'l str,
+    method: &'l str,
+    path: &'l str,
+    request: &'l str,
+    client: &'l str,
+}
+
+/// A line of pino with pino-http, its keys in their order: formats are told by it.
+#[derive(Serialize)]
+struct Pino<'l> {
+    level: u8,
+    /// Unix milliseconds.
+    time: i64,
+    pid: u32,
+    hostname: &'l str,
+    req: PinoRequest<'l>,
+    res: PinoResponse,
+    #[serde(rename = "responseTime")]
+    response_time: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    err: Option<PinoError<'l>>,
+    msg: &'l str,
+}
+
+#[derive(Serialize)]
+struct PinoRequest<'l> {
+    id: &'l str,
+    method: &'l str,
+    url: &'l str,
+    #[serde(rename = "remoteAddress")]
+    remote_address: &'l str,
+}
+
+#[derive(Serialize)]
+struct PinoResponse {
+    #[serde(rename = "statusCode")]
+    status_code: u16,
+}
+
+#[derive(Serialize)]
+struct PinoError<'l> {
+    r#type: &'l str,
+    message: &'l str,
+    stack: String,
+}
+
+impl<'l> Pino<'l> {
+    fn of(written: &Written<'l>, outcome: &Outcome) -> Self {
+        let Outcome { level, message, status, milliseconds } = *outcome;
+        let err = (status >= 500).then(|| PinoError {
+            r#type: "UpstreamError",
+            message,
+            stack: format!(
+                "UpstreamError: {message}\n    at call (/app/src/upstream.js:41:11)\n    at async handle (/app/src/routes.js:17:5)"
+            ),
+        });
+        let &Written { time, service, method, path, request, client } = written;
+        Self {
+            level: match level {
+                "INFO" => 30,
+                "WARN" => 40,
+                _ => 50,
+            },
+            time: time.as_millisecond(),
+            pid: 17,
+            hostname: service,
+            req: PinoRequest { id: request, method, url: path, remote_address: client },
+            res: PinoResponse { status_code: status },
+            response_time: milliseconds,
+            err,
+            msg: message,
+        }
+    }
+}
+
+/// A line of Elastic's logger for Java.
+#[derive(Serialize)]
+struct Ecs<'l> {
+    #[serde(rename = "@timestamp")]
+    time: Timestamp,
+    #[serde(rename = "log.level")]
+    level: &'l str,
+    message: &'l str,
+    #[serde(rename = "ecs.version")]
+    version: &'l str,
+    #[serde(rename = "service.name")]
+    service: &'l str,
+    #[serde(rename = "process.thread.name")]
+    thread: &'l str,
+    #[serde(rename = "http.request.method")]
+    method: &'l str,
+    #[serde(rename = "url.path")]
+    path: &'l str,
+    #[serde(rename = "http.response.status_code")]
+    status: u16,
+    /// Nanoseconds.
+    #[serde(rename = "event.duration")]
+    duration: i64,
+    #[serde(rename = "http.request.id")]
+    request: &'l str,
+    #[serde(rename = "client.ip")]
+    client: &'l str,
+    #[serde(flatten)]
+    error: Option<EcsError<'l>>,
+}
+
+#[derive(Serialize)]
+struct EcsError<'l> {
+    #[serde(rename = "error.type")]
+    r#type: &'l str,
+    #[serde(rename = "error.message")]
+    message: &'l str,
+    #[serde(rename = "error.stack_trace")]
+    stack_trace: String,
+}
+
+impl<'l> Ecs<'l> {
+    fn of(written: &Written<'l>, outcome: &Outcome) -> Self {
+        const TYPE: &str = "java.net.SocketTimeoutException";
+        let Outcome { level, message, status, milliseconds } = *outcome;
+        let error = (status >= 500).then(|| EcsError {
+            r#type: TYPE,
+            message,
+            stack_trace: format!(
+                "{TYPE}: {message}\n\tat shop.Upstream.call(Upstream.java:88)\n\tat shop.Handler.run(Handler.java:31)\n"
+            ),
+        });
+        let &Written { time, service, method, path, request, client } = written;
+        #[expect(clippy::cast_possible_truncation)] // far below 2^53
+        let duration = (milliseconds * 1e6) as i64;
+        let (version, thread) = ("1.2.0", "http-1");
+        Self { time, level, message, version, service, thread, method, path, status, duration, request, client, error }
+    }
+}
+
+fn json(line: &impl Serialize) -> String {
+    serde_json::to_string(line).expect("a line serializes to JSON")
 }
 
 fn format(service: &str) -> Format {
@@ -197,7 +311,7 @@ mod tests {
             assert_eq!(report.rows, 200, "{service}: a line is a row");
             formats.insert(service, report.formats.into_keys().collect::<Vec<_>>());
         }
-        let expected = [("gateway", "access"), ("payments", "json"), ("search", "logfmt"), ("shipping", "ecs")];
+        let expected = [("gateway", "access"), ("payments", "pino"), ("search", "logfmt"), ("shipping", "ecs")];
         let expected: BTreeMap<_, _> =
             expected.into_iter().map(|(service, format)| (service, vec![format.to_owned()])).collect();
         assert_eq!(formats, expected);
