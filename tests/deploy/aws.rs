@@ -87,16 +87,18 @@ impl Aws {
 
     /// The ARNs of what has this tag.
     pub(crate) async fn tagged(&self, key: &str, value: &str) -> Vec<String> {
-        let headers = [
-            ("content-type", "application/x-amz-json-1.1"),
-            ("x-amz-target", "ResourceGroupsTaggingAPI_20170126.GetResources"),
-        ];
-        let wanted = json!({"TagFilters": [{"Key": key, "Values": [value]}]}).to_string();
-        let (status, answer) = self.send("tagging", "POST", "/", &headers, wanted.into_bytes()).await;
-        assert_eq!(status, 200, "{answer}");
-        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let wanted = json!({"TagFilters": [{"Key": key, "Values": [value]}]});
+        let answer = self.json("tagging", "ResourceGroupsTaggingAPI_20170126.GetResources", &wanted).await;
         let found = answer["ResourceTagMappingList"].as_array().unwrap();
         found.iter().map(|resource| resource["ResourceARN"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Calls an action of a service that speaks JSON.
+    pub(crate) async fn json(&self, service: &str, action: &str, request: &Value) -> Value {
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", action)];
+        let (status, answer) = self.send(service, "POST", "/", &headers, request.to_string().into_bytes()).await;
+        assert_eq!(status, 200, "{action}: {answer}");
+        serde_json::from_str(&answer).unwrap()
     }
 
     /// Calls a service; returns the status and the body.

@@ -8,6 +8,7 @@
 #[allow(dead_code, reason = "shared with the other end-to-end tests")]
 mod program;
 
+mod alerts;
 mod aws;
 mod emulators;
 mod event;
@@ -23,7 +24,7 @@ mod terraform;
 
 use std::time::Instant;
 
-use millrace_testkit::{Kafka, Postgres, kafka};
+use millrace_testkit::{Kafka, Postgres, WebhookReceiver, kafka};
 
 use crate::aws::Aws;
 use crate::emulators::Emulators;
@@ -36,11 +37,12 @@ const BROKERS: usize = 3;
 const DONE_TWICE: [&str; 4] = ["AlreadyExists", "already exists", "Duplicate", "ResourceConflict"];
 
 /// The example, applied; from new emulators once more where they did something twice.
-async fn applied(kafka: &Kafka, database_url: &str) -> (Emulators, Terraform) {
+async fn applied(kafka: &Kafka, database_url: &str, chats: &WebhookReceiver) -> (Emulators, Terraform) {
     let mut is_second = false;
     loop {
         let emulators = Emulators::start(kafka.bootstrap_servers()).await;
-        let terraform = Terraform::new(&emulators, database_url);
+        let secret = alerts::chats_secret(&Aws::root(emulators.ministack()), chats).await;
+        let terraform = Terraform::new(&emulators, database_url, &secret);
         match terraform.apply().await {
             Ok(()) => return (emulators, terraform),
             Err(error) if !is_second && DONE_TWICE.iter().any(|text| error.contains(text)) => {
@@ -60,7 +62,8 @@ async fn the_dev_example_is_applied_and_carries_an_event() {
     // reqwest makes no client without one. All here is plain HTTP.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let begun = Instant::now();
-    let (emulators, terraform) = applied(&kafka, database.url()).await;
+    let chats = WebhookReceiver::start().await.unwrap();
+    let (emulators, terraform) = applied(&kafka, database.url(), &chats).await;
     println!("applied in {:.0?}", begun.elapsed());
     let state = terraform.state().await;
     resources::all_are_listed(&state);
@@ -74,9 +77,12 @@ async fn the_dev_example_is_applied_and_carries_an_event() {
     permissions::on_kafka_are_those_of_the_catalogue(&aws, &state).await;
     permissions::elsewhere_are_each_roles_own(&aws, &state).await;
     insight::is_written_with_the_roles_own_credentials(&aws, &state, &kafka).await;
-    raw_logs::are_delivered_and_cleaned_with_the_roles_own_credentials(&aws, &state, &kafka).await;
+    raw_logs::are_delivered_cleaned_and_watched_with_the_roles_own_credentials(&aws, &state, &kafka, &chats).await;
     operator::sees_topics_groups_and_dead_letters(&state).await;
-    println!("roles were asked for, an insight written, logs delivered and cleaned, by {:.0?}", begun.elapsed());
+    println!(
+        "roles were asked for, an insight written, logs delivered, cleaned and counted, and an outage told, by {:.0?}",
+        begun.elapsed()
+    );
 
     let both = [aws, Aws::root(emulators.moto())];
     leftovers::are_found_before_the_destroy(&both).await;

@@ -132,8 +132,13 @@ pub(crate) async fn elsewhere_are_each_roles_own(aws: &Aws, state: &State) {
     };
     let stream = &arn(state, "module.lake.aws_kinesis_firehose_delivery_stream.raw_logs");
     let delivery = arn(state, "module.lake.aws_iam_role.delivery");
-    let [insight, other, cleaned] = ["insights/insights_1.json", "raw/1", "cleaned/dt=2026-01-31/hour=1/a.parquet"]
-        .map(|key| format!("{bucket}/{key}"));
+    let [insight, other, cleaned, metrics] = [
+        "insights/insights_1.json",
+        "raw/1",
+        "cleaned/dt=2026-01-31/hour=1/a.parquet",
+        "metrics/dt=2026-01-31/hour=1/metrics.parquet",
+    ]
+    .map(|key| format!("{bucket}/{key}"));
 
     // The key is for calls that services make with it (kms:ViaService), which no emulator can be asked about.
     let read_secret = "secretsmanager:GetSecretValue";
@@ -161,6 +166,12 @@ pub(crate) async fn elsewhere_are_each_roles_own(aws: &Aws, state: &State) {
         (function_role(state, "log-clean"), "s3:PutObject", &cleaned, true),
         (function_role(state, "log-clean"), "s3:GetObject", &insight, false),
         (function_role(state, "log-clean"), read_secret, database, false),
+        (function_role(state, "log-metrics"), "s3:GetObject", &cleaned, true),
+        (function_role(state, "log-metrics"), "s3:DeleteObject", &cleaned, false),
+        (function_role(state, "log-metrics"), "s3:GetObject", &other, false),
+        (function_role(state, "log-metrics"), "s3:PutObject", &metrics, true),
+        (function_role(state, "alerts"), "s3:GetObject", &cleaned, false),
+        (function_role(state, "alerts"), read_secret, database, false),
         (starts("notifier"), read_secret, configuration, true),
         (starts("event-store"), read_secret, configuration, false),
         (task_role(state, "notifier"), read_secret, configuration, false),

@@ -1,13 +1,15 @@
 //! A log line's way: a record on Kafka, log-shipper with its task's environment and its role's credentials, the Firehose
-//! stream, the bucket; then the rule, the queue, the function log-clean with its role's credentials, rows and records.
+//! stream, the bucket; then the rule, the queue, the function log-clean with its role's credentials, rows and records; and
+//! the same for log-metrics.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_testkit::Kafka;
 use millrace_testkit::eventually;
 use millrace_testkit::kafka::{Isolation, RawRecord};
+use millrace_testkit::{Kafka, WebhookReceiver};
 use serde_json::Value;
 
+use crate::alerts;
 use crate::aws::Aws;
 use crate::permissions::task_role;
 use crate::task::{self, BOUND};
@@ -16,7 +18,12 @@ use crate::terraform::State;
 const LINES: usize = 200;
 
 /// The emulator neither gathers nor compresses: an object is a record of the stream, as text.
-pub(crate) async fn are_delivered_and_cleaned_with_the_roles_own_credentials(root: &Aws, state: &State, kafka: &Kafka) {
+pub(crate) async fn are_delivered_cleaned_and_watched_with_the_roles_own_credentials(
+    root: &Aws,
+    state: &State,
+    kafka: &Kafka,
+    chats: &WebhookReceiver,
+) {
     let own = root.assume(&task_role(state, "log-shipper")).await;
     let bucket = state.resource("module.millrace.aws_s3_bucket.data")["bucket"].as_str().unwrap();
     let variables = [&own.variables()[..], &[("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0")]].concat();
@@ -39,6 +46,8 @@ pub(crate) async fn are_delivered_and_cleaned_with_the_roles_own_credentials(roo
     });
     let keys = delivered.await;
     are_cleaned(root, bucket, kafka, &expected).await;
+    are_counted(kafka).await;
+    alerts::are_told_once_with_their_end(root, state, kafka, chats).await;
     assert!(consumer.terminate(BOUND).await.success());
     assert!(keys.len() < LINES, "many lines are one record: {keys:?}");
     for key in keys {
@@ -56,7 +65,7 @@ pub(crate) async fn are_delivered_and_cleaned_with_the_roles_own_credentials(roo
 async fn are_cleaned(root: &Aws, bucket: &str, kafka: &Kafka, expected: &BTreeSet<String>) {
     let cleaned = eventually(BOUND, "the raw objects are cleaned", async || {
         let mut manifests = Vec::new();
-        for key in root.keys(bucket, "stages").await {
+        for key in root.keys(bucket, "stages%2Fclean").await {
             let (status, text) = root.call("s3", "GET", &format!("/{bucket}/{key}"), Vec::new()).await;
             assert_eq!(status, 200, "{text}");
             manifests.push(serde_json::from_str::<Value>(&text).unwrap());
@@ -77,4 +86,21 @@ async fn are_cleaned(root: &Aws, bucket: &str, kafka: &Kafka, expected: &BTreeSe
     let records = kafka.read_all("cleaned-logs", Isolation::Committed).await;
     let ids: BTreeSet<String> = records.iter().map(|record| record.header("ce_id").unwrap().to_owned()).collect();
     assert_eq!(&ids, expected);
+}
+
+/// The last record of each window has its rows: together as many as there are lines.
+async fn are_counted(kafka: &Kafka) {
+    eventually(BOUND, "the rows are counted", async || {
+        let records = kafka.read_all("metrics", Isolation::Committed).await;
+        let windows: BTreeMap<String, u64> = records
+            .iter()
+            .map(|record| {
+                let window: Value = serde_json::from_str(record.value_text().unwrap()).unwrap();
+                assert_eq!(window["service"], "shop");
+                (window["window_start"].as_str().unwrap().to_owned(), window["count"].as_u64().unwrap())
+            })
+            .collect();
+        (windows.values().sum::<u64>() == LINES as u64).then_some(())
+    })
+    .await;
 }

@@ -23,7 +23,7 @@ pub(crate) struct Terraform {
 impl Terraform {
     /// Copies the configuration: what Terraform writes beside it goes with the copy. The database is a real one, in place
     /// of the emulator's, and neither the brokers nor the emulators have TLS.
-    pub(crate) fn new(emulators: &Emulators, database_url: &str) -> Self {
+    pub(crate) fn new(emulators: &Emulators, database_url: &str, chats_secret: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let copy = emulators.folder().join("repository");
         copy_folder(&root.join("infra"), &copy.join("infra"));
@@ -45,6 +45,7 @@ impl Terraform {
             format!("function_architecture={architecture}"),
             format!("environment={environment}"),
             "alarm_emails=[\"ops@example.com\"]".to_owned(),
+            format!("chats_secret_arn={chats_secret}"),
             "notifier_config=[destinations.console]\ntype = \"console\"\n[[routes]]\nto = [\"console\"]\n".to_owned(),
         ];
         let mut environment = emulators.variables();

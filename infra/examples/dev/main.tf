@@ -23,15 +23,16 @@ module "millrace" {
   #checkov:skip=CKV_AWS_338:A development environment: nobody reads its logs after a week.
   source = "../.."
 
-  name            = var.name
-  region          = var.region
-  dist            = var.dist
-  environment     = var.environment
-  image_tag       = var.image_tag
-  image_registry  = var.image_registry
-  function_sha256 = var.function_sha256
-  notifier_config = var.notifier_config
-  alarm_emails    = var.alarm_emails
+  name             = var.name
+  region           = var.region
+  dist             = var.dist
+  environment      = var.environment
+  image_tag        = var.image_tag
+  image_registry   = var.image_registry
+  function_sha256  = var.function_sha256
+  notifier_config  = var.notifier_config
+  alarm_emails     = var.alarm_emails
+  chats_secret_arn = var.chats_secret_arn
 
   function_architecture = var.function_architecture
 

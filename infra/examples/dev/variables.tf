@@ -57,3 +57,9 @@ variable "alarm_emails" {
   type        = set(string)
   default     = []
 }
+
+variable "chats_secret_arn" {
+  description = "A secret with the webhooks of chats that get alarms and outages: {\"slack\": URL, \"teams\": URL}."
+  type        = string
+  default     = null
+}

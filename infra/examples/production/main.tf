@@ -29,14 +29,15 @@ provider "aws" {
 module "millrace" {
   source = "../.."
 
-  name            = var.name
-  region          = var.region
-  dist            = var.dist
-  image_tag       = var.image_tag
-  function_sha256 = var.function_sha256
-  notifier_config = var.notifier_config
-  alarm_emails    = var.alarm_emails
-  runbook_url     = var.runbook_url
+  name             = var.name
+  region           = var.region
+  dist             = var.dist
+  image_tag        = var.image_tag
+  function_sha256  = var.function_sha256
+  notifier_config  = var.notifier_config
+  alarm_emails     = var.alarm_emails
+  chats_secret_arn = var.chats_secret_arn
+  runbook_url      = var.runbook_url
 
   network  = { nat = "per_zone" }
   kafka    = { instance_type = "kafka.m7g.large", storage_gib = 250, storage_max_gib = 2000 }

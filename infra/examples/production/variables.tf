@@ -53,3 +53,9 @@ variable "domain" {
   type        = object({ name = string, certificate_arn = string, zone_id = optional(string) })
   default     = null
 }
+
+variable "chats_secret_arn" {
+  description = "A secret with the webhooks of chats that get alarms and outages: {\"slack\": URL, \"teams\": URL}."
+  type        = string
+  default     = null
+}
