@@ -72,6 +72,24 @@ resource "aws_s3_bucket_lifecycle_configuration" "data" {
     }
   }
 
+  # Results of queries, and what was told of an outage.
+  dynamic "rule" {
+    for_each = { "queries/" = 7, "stages/alerts/" = 30 }
+
+    content {
+      id     = "${replace(trimsuffix(rule.key, "/"), "/", "-")}-is-kept-for-a-while"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.key
+      }
+
+      expiration {
+        days = rule.value
+      }
+    }
+  }
+
   depends_on = [aws_s3_bucket_versioning.data]
 }
 

@@ -229,6 +229,17 @@ module "lake" {
   log_retention_days = var.log_retention_days
 }
 
+module "tables" {
+  source = "./modules/tables"
+  count  = var.lake.has_stages ? 1 : 0
+
+  name           = var.name
+  bucket         = aws_s3_bucket.data.bucket
+  kms_key_arn    = aws_kms_key.this.arn
+  first_day      = var.lake.first_day
+  scan_limit_gib = var.lake.scan_limit_gib
+}
+
 module "alerts" {
   source = "./modules/alerts"
 

@@ -38,6 +38,11 @@ output "database_secret_arn" {
   value       = local.database.secret_arn
 }
 
+output "athena" {
+  description = "Where the lake is queried: the workgroup and the database. Null without the lake's stages."
+  value       = one([for tables in module.tables : { workgroup = tables.workgroup, database = tables.database }])
+}
+
 output "alarm_topic_arn" {
   description = "The topic of all alarms: subscribe a pager to it."
   value       = module.alerts.topic_arn

@@ -2,33 +2,38 @@
 # functions/functions.json.
 
 locals {
-  objects_created = {
-    source      = ["aws.s3"]
-    detail-type = ["Object Created"]
-  }
-
   stage_entries = {
     log-clean = {
-      description   = "Raw log objects, to be cleaned"
-      event_pattern = merge(local.objects_created, { detail = { bucket = { name = [aws_s3_bucket.data.bucket] }, object = { key = [{ prefix = "raw/" }] } } })
-      reads         = ["raw"]
-      writes        = ["cleaned", "quarantine", "stages/clean"]
-      is_on_bus     = true
+      description = "Raw log objects, to be cleaned"
+      event_pattern = {
+        source      = ["aws.s3"]
+        detail-type = ["Object Created"]
+        detail      = { bucket = { name = [aws_s3_bucket.data.bucket] }, object = { key = [{ prefix = "raw/" }] } }
+      }
+      reads     = ["raw/*"]
+      writes    = ["cleaned/*", "quarantine/*", "stages/clean/*"]
+      replaces  = ["cleaned/*", "quarantine/*"]
+      is_on_bus = true
     }
     log-metrics = {
-      description   = "Files of cleaned rows, to be counted"
-      event_pattern = merge(local.objects_created, { detail = { bucket = { name = [aws_s3_bucket.data.bucket] }, object = { key = [{ prefix = "cleaned/" }] } } })
-      reads         = ["cleaned"]
-      writes        = ["metrics", "stages"]
-      is_on_bus     = true
+      description = "Files of cleaned rows, to be counted"
+      # Rows that are gone are to be counted no more.
+      event_pattern = {
+        source      = ["aws.s3"]
+        detail-type = ["Object Created", "Object Deleted"]
+        detail      = { bucket = { name = [aws_s3_bucket.data.bucket] }, object = { key = [{ prefix = "cleaned/" }] } }
+      }
+      reads     = ["cleaned/*"]
+      writes    = ["metrics/*", "stages/alerts.json"]
+      is_on_bus = true
       # What is unusual is looked for whether there are rows or not: none may be unusual.
       schedule    = "rate(1 minute)"
       environment = { MILLRACE_ALERT_DELAY = "${local.seconds_to_metrics}s" }
     }
     alerts = {
-      description   = "Outages, and alarms of the topic, to be told"
-      event_pattern = { source = ["millrace.lake"], detail-type = ["millrace.alert.raised", "millrace.alert.resolved"] }
-      writes        = ["stages/alerts"]
+      description   = "Outages, what stages cannot take in, and alarms of the topic, to be told"
+      event_pattern = { source = ["millrace.lake"], detail-type = [{ prefix = "millrace.alert." }, "Stage Failed"] }
+      writes        = ["stages/alerts/*"]
       topics        = { Alarms = module.alerts.topic_arn }
       environment   = merge({ MILLRACE_ALERTS_TOPIC = module.alerts.topic_arn }, var.chats_secret_arn == null ? {} : { MILLRACE_CHATS_SECRET = var.chats_secret_arn })
       statements = concat(
@@ -66,19 +71,28 @@ locals {
       Version = "2012-10-17"
       Statement = concat(
         [
-          for folder in lookup(entry, "reads", []) : {
+          for objects in lookup(entry, "reads", []) : {
             Sid      = "Reads"
             Effect   = "Allow"
             Action   = "s3:GetObject"
-            Resource = "${aws_s3_bucket.data.arn}/${folder}/*"
+            Resource = "${aws_s3_bucket.data.arn}/${objects}"
+          }
+        ],
+        [
+          # What it made of an earlier content goes; uploads in parts that fail are ended.
+          for objects in lookup(entry, "replaces", []) : {
+            Sid      = "Replaces${title(split("/", objects)[0])}"
+            Effect   = "Allow"
+            Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject"]
+            Resource = "${aws_s3_bucket.data.arn}/${objects}"
           }
         ],
         [
           {
             Sid      = "Writes"
             Effect   = "Allow"
-            Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-            Resource = [for folder in entry.writes : "${aws_s3_bucket.data.arn}/${folder}/*"]
+            Action   = ["s3:GetObject", "s3:PutObject"]
+            Resource = [for objects in entry.writes : "${aws_s3_bucket.data.arn}/${objects}"]
           },
           {
             # Without it S3 answers 403 for an object that is not there.

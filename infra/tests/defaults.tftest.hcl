@@ -102,6 +102,30 @@ run "the_stages_of_the_lake" {
   }
 }
 
+run "what_stages_may_do" {
+  assert {
+    condition = {
+      for name, policy in local.stage_policies : name => toset(flatten([
+        for statement in jsondecode(policy).Statement : [for resource in flatten([statement.Resource]) : trimprefix(resource, "${aws_s3_bucket.data.arn}/")]
+        if contains(flatten([statement.Action]), "s3:DeleteObject")
+      ]))
+    } == { log-clean = toset(["cleaned/*", "quarantine/*"]), log-metrics = toset([]), alerts = toset([]) }
+    error_message = "Only log-clean deletes, and only what it makes."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(local.stage_policies["log-metrics"]).Statement : statement.Resource if contains(flatten([statement.Action]), "s3:PutObject")
+    ])) == toset(["${aws_s3_bucket.data.arn}/metrics/*", "${aws_s3_bucket.data.arn}/stages/alerts.json"])
+    error_message = "log-metrics writes metrics and what it has told."
+  }
+
+  assert {
+    condition     = contains(local.stages["alerts"].event_pattern.detail-type, "Stage Failed") && strcontains(file("../docs/runbook.md"), "\n## stage-failed-for-good\n")
+    error_message = "What fails for good is told, with an entry of the runbook."
+  }
+}
+
 run "the_password_stays_in_its_secret" {
   assert {
     condition     = local.consumers["event-store"].environment["DATABASE_URL"] == "postgres://millrace@millrace.cluster-mock.eu-central-1.rds.amazonaws.com:5432/millrace?sslmode=require&secret=arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!cluster-mock-AbCdEf"

@@ -19,11 +19,11 @@ ROLE = "arn:aws:iam::000000000000:role/millrace"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:millrace-alarms"
 
 
-def objects(prefix):
+def objects(prefix, *details):
     """The events of objects with this prefix."""
     return {
         "source": ["aws.s3"],
-        "detail-type": ["Object Created"],
+        "detail-type": ["Object Created", *details],
         "detail": {"bucket": {"name": [BUCKET]}, "object": {"key": [{"prefix": prefix}]}},
     }
 
@@ -31,10 +31,10 @@ def objects(prefix):
 # The stages of the lake, by their functions: the events that start each. infra/stages.tf has the same.
 STAGES = {
     "log-clean": objects("raw/"),
-    "log-metrics": objects("cleaned/"),
+    "log-metrics": objects("cleaned/", "Object Deleted"),
     "alerts": {
         "source": ["millrace.lake"],
-        "detail-type": ["millrace.alert.raised", "millrace.alert.resolved"],
+        "detail-type": [{"prefix": "millrace.alert."}, "Stage Failed"],
     },
 }
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}

@@ -15,8 +15,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What moto does in MiniStack's place, by the name in `AWS_ENDPOINT_URL_<SERVICE>`. Services that look each other's
 /// resources up are in one process: ECS and scaling, RDS, its key and its secret.
-const OF_MOTO: [&str; 8] =
-    ["APPLICATION_AUTO_SCALING", "CLOUDWATCH", "EC2", "ECS", "KAFKA", "KMS", "RDS", "SECRETS_MANAGER"];
+const OF_MOTO: [&str; 9] =
+    ["APPLICATION_AUTO_SCALING", "ATHENA", "CLOUDWATCH", "EC2", "ECS", "KAFKA", "KMS", "RDS", "SECRETS_MANAGER"];
 
 /// Two emulators of AWS that share an account.
 pub(crate) struct Emulators {

@@ -19,6 +19,7 @@ mod permissions;
 mod plan;
 mod raw_logs;
 mod resources;
+mod tables;
 mod task;
 mod terraform;
 
@@ -78,6 +79,7 @@ async fn the_dev_example_is_applied_and_carries_an_event() {
     permissions::elsewhere_are_each_roles_own(&aws, &state).await;
     insight::is_written_with_the_roles_own_credentials(&aws, &state, &kafka).await;
     raw_logs::are_delivered_cleaned_and_watched_with_the_roles_own_credentials(&aws, &state, &kafka, &chats).await;
+    tables::are_queried(&aws, &state).await;
     operator::sees_topics_groups_and_dead_letters(&state).await;
     println!(
         "roles were asked for, an insight written, logs delivered, cleaned and counted, and an outage told, by {:.0?}",

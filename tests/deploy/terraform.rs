@@ -27,7 +27,12 @@ impl Terraform {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let copy = emulators.folder().join("repository");
         copy_folder(&root.join("infra"), &copy.join("infra"));
-        for file in ["crates/domain/topics.json", "crates/edge/openapi.json", "functions/functions.json"] {
+        for file in [
+            "crates/domain/topics.json",
+            "crates/edge/openapi.json",
+            "crates/lake/tables.json",
+            "functions/functions.json",
+        ] {
             fs::create_dir_all(copy.join(file).parent().unwrap()).unwrap();
             fs::copy(root.join(file), copy.join(file)).unwrap();
         }

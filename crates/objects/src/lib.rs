@@ -190,8 +190,11 @@ impl Objects {
                 .await
             {
                 Ok(_) => Ok(true),
+                // Of two writers at the same time S3 answers one with a conflict, which the client calls `AlreadyExists`.
                 Err(PutError::Store(
-                    object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. },
+                    object_store::Error::Precondition { .. }
+                    | object_store::Error::NotFound { .. }
+                    | object_store::Error::AlreadyExists { .. },
                 )) => Ok(false),
                 Err(error) => Err(error),
             };

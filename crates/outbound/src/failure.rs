@@ -35,26 +35,4 @@ impl PostFailure {
     pub(crate) fn refused(reason: impl Into<String>) -> Self {
         Self { kind: PostFailureKind::Refused, retry_after: None, reason: reason.into() }
     }
-
-    /// Whether another attempt with the same post may succeed.
-    pub fn is_transient(&self) -> bool {
-        self.kind != PostFailureKind::Refused
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_but_a_refused_post_may_be_tried_again() {
-        for (kind, is_transient) in [
-            (PostFailureKind::Unavailable, true),
-            (PostFailureKind::Throttled, true),
-            (PostFailureKind::Refused, false),
-        ] {
-            let failure = PostFailure { kind, ..PostFailure::unavailable("503") };
-            assert_eq!((failure.is_transient(), failure.to_string()), (is_transient, "503".to_owned()));
-        }
-    }
 }

@@ -47,6 +47,8 @@ pub struct Cleaned {
     pub manifest: Manifest,
     /// Whether it was cleaned by an earlier run, and nothing was written.
     pub was_done: bool,
+    /// Files of an earlier content that were removed.
+    pub removed: BTreeSet<String>,
 }
 
 /// What cleaning made, in a folder of this machine.
@@ -81,7 +83,7 @@ impl CleanStage {
     /// would not know.
     pub async fn run(&self, object: &str, attempt: u32) -> Result<Cleaned, StageError> {
         let cleaned = self.clean(object).await;
-        if let Ok(Cleaned { manifest, was_done }) = &cleaned {
+        if let Ok(Cleaned { manifest, was_done, .. }) = &cleaned {
             let Report { rows, duplicates, quarantined, .. } = manifest.report;
             tracing::debug!(object, rows, duplicates, quarantined, was_done, "cleaned");
             if let Some(reason) = &manifest.damage {
@@ -111,7 +113,7 @@ impl CleanStage {
         let manifest_path = Manifest::path(&name);
         let before = Manifest::read(&self.objects, &manifest_path).await?;
         if let Some(manifest) = before.as_ref().filter(|before| before.version.as_ref() == Some(&object.version)) {
-            return Ok(Cleaned { manifest: manifest.clone(), was_done: true });
+            return Ok(Cleaned { manifest: manifest.clone(), was_done: true, removed: BTreeSet::new() });
         }
         let folder = tempfile::Builder::new()
             .prefix(FOLDER_PREFIX)
@@ -136,11 +138,12 @@ impl CleanStage {
         for file in &done.files {
             self.objects.put_file(file, &folder.path().join(file)).await?;
         }
-        for file in replaced.difference(&done.files) {
+        let removed: BTreeSet<String> = replaced.difference(&done.files).cloned().collect();
+        for file in &removed {
             self.objects.delete(file).await?;
         }
         done.write(&self.objects, &manifest_path).await?;
-        Ok(Cleaned { manifest: done, was_done: false })
+        Ok(Cleaned { manifest: done, was_done: false, removed })
     }
 
     /// Cleans into a folder of this machine, and publishes the rows.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::civil::Date;
 use millrace_lake::hour_folder;
-use millrace_lake::metrics::{HourFile, Windows};
+use millrace_lake::metrics::{HourFile, MetricsError, Points, Windows, points_of};
 use millrace_objects::{GetError, Objects};
 
 use crate::error::StageError;
@@ -14,17 +15,44 @@ use crate::metrics::{count_file, is_rows, metrics_path};
 /// Files read at the same time.
 const READS: usize = 8;
 
-/// The windows of hours (since 1970) by their metrics; an hour without metrics has none.
+/// The points of hours (since 1970) by their metrics; an hour without metrics has none.
 ///
 /// # Errors
 /// [`StageError`] where the lake cannot be read. Metrics that are damaged are in the log, and left out.
-pub async fn metrics_of(objects: &Objects, hours: impl IntoIterator<Item = i64>) -> Result<Windows, StageError> {
-    let read =
-        hours.into_iter().map(|hour| async move { Ok(metrics_of_hour(objects, hour).await?.unwrap_or_default()) });
-    merged(read).await
+pub async fn metrics_of(objects: &Objects, hours: impl IntoIterator<Item = i64>) -> Result<Points, StageError> {
+    let read = hours.into_iter().map(|hour| async move { bytes_of_hour(objects, hour).await });
+    let mut read = std::pin::pin!(futures_util::stream::iter(read).buffered(READS));
+    let mut points = Points::default();
+    while let Some(hour) = read.next().await {
+        let Some((path, bytes)) = hour? else { continue };
+        let decoded = decoded(move || {
+            let mut of_hour = Points::default();
+            points_of(bytes, &mut of_hour).map(|()| of_hour)
+        });
+        match decoded.await {
+            Ok(of_hour) => {
+                for (service, more) in of_hour.0 {
+                    points.0.entry(service).or_default().extend(more);
+                }
+            }
+            // The stage that makes it makes it anew.
+            Err(error) => tracing::error!(metrics = path, error, "metrics that cannot be read are left out"),
+        }
+    }
+    Ok(points)
 }
 
-/// The same, where an hour without metrics is counted from its rows: `millrace lake clean` makes none.
+/// The windows of an hour by its metrics; none where there are none, or they cannot be read.
+pub(crate) async fn metrics_of_hour(objects: &Objects, hour: i64) -> Result<Option<Windows>, StageError> {
+    let Some((path, bytes)) = bytes_of_hour(objects, hour).await? else { return Ok(None) };
+    let file = decoded(move || HourFile::from_bytes(bytes)).await;
+    Ok(file
+        .map(|file| file.windows)
+        .inspect_err(|error| tracing::error!(metrics = path, error, "metrics that cannot be read are left out"))
+        .ok())
+}
+
+/// The windows of hours (since 1970) by their metrics, or where an hour has none by its rows: `millrace lake clean` makes none.
 ///
 /// # Errors
 /// [`StageError`].
@@ -35,7 +63,12 @@ pub async fn counts_of(objects: &Objects, hours: impl IntoIterator<Item = i64>) 
             None => counts_of_hour(objects, hour).await,
         }
     });
-    merged(read).await
+    let hours: Vec<Windows> = futures_util::stream::iter(read).buffered(READS).try_collect::<Vec<_>>().await?;
+    let mut windows = Windows::default();
+    for hour in hours {
+        windows.merge(hour);
+    }
+    Ok(windows)
 }
 
 /// The hours (since 1970) that have rows or metrics.
@@ -57,28 +90,22 @@ pub async fn hours(objects: &Objects) -> Result<BTreeSet<i64>, StageError> {
     Ok(hours)
 }
 
-async fn merged(
-    read: impl Iterator<Item = impl Future<Output = Result<Windows, StageError>>>,
-) -> Result<Windows, StageError> {
-    let hours: Vec<Windows> = futures_util::stream::iter(read).buffered(READS).try_collect().await?;
-    let mut windows = Windows::default();
-    for hour in hours {
-        windows.merge(hour);
+/// Decodes where it may block. Some damaged files make the decoder panic: that is an error as others are.
+pub(crate) async fn decoded<T: Send + 'static>(
+    decode: impl FnOnce() -> Result<T, MetricsError> + Send + 'static,
+) -> Result<T, String> {
+    match tokio::task::spawn_blocking(decode).await {
+        Ok(decoded) => decoded.map_err(|error| error.to_string()),
+        Err(_) => Err("its decoder has panicked".to_owned()),
     }
-    Ok(windows)
 }
 
-async fn metrics_of_hour(objects: &Objects, hour: i64) -> Result<Option<Windows>, StageError> {
+/// The path of an hour's metrics, and their bytes where there are some.
+async fn bytes_of_hour(objects: &Objects, hour: i64) -> Result<Option<(String, Bytes)>, StageError> {
     let Ok(folder) = hour_folder("cleaned", hour) else { return Ok(None) };
     let path = metrics_path(&folder);
     match objects.read(&path).await {
-        Ok(content) => Ok(HourFile::from_bytes(content.bytes)
-            .map(|file| file.windows)
-            .map_err(|error| {
-                // The stage that makes it makes it anew.
-                tracing::error!(metrics = path, %error, "metrics that cannot be read are left out");
-            })
-            .ok()),
+        Ok(content) => Ok(Some((path, content.bytes))),
         Err(GetError::Missing { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -88,7 +115,8 @@ async fn counts_of_hour(objects: &Objects, hour: i64) -> Result<Windows, StageEr
     let mut windows = Windows::default();
     let Ok(folder) = hour_folder("cleaned", hour) else { return Ok(windows) };
     for name in objects.list(&folder).await?.into_keys().filter(|name| is_rows(name)) {
-        windows.merge(count_file(objects.get(&format!("{folder}/{name}")).await?, &format!("{folder}/{name}")).await?);
+        let path = format!("{folder}/{name}");
+        windows.merge(count_file(objects.get(&path).await?, &path).await?);
     }
     Ok(windows)
 }

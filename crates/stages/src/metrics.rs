@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use millrace_domain::event::UNKNOWN_SERVICE;
@@ -19,6 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bus::{Bus, tell};
 use crate::error::StageError;
+use crate::history::decoded;
 use crate::stream::{Record, Stream};
 
 /// The stage's name.
@@ -29,7 +31,10 @@ const WINDOWS: Stream =
     Stream { topic: "metrics", event_type: "millrace.metrics.window", source: "/millrace/log-metrics" };
 
 /// How often a run begins again because another one wrote.
-const ATTEMPTS: usize = 20;
+const CONFLICTS: usize = 20;
+
+/// How long files are counted before what they come to is written: a run that ends too early has done something.
+const PASS_TIME: Duration = Duration::from_secs(20);
 
 /// Windows are late that change so many seconds after their end.
 const LATE_AFTER: i64 = 600;
@@ -66,6 +71,17 @@ struct WindowRecord<'w> {
     late: bool,
 }
 
+/// What one pass over an hour's files comes to.
+struct Pass {
+    after: HourFile,
+    /// How many files it has counted.
+    files: u64,
+    /// Files that no metrics can be made of.
+    failed: Vec<(String, StageError)>,
+    /// Whether no file is left.
+    is_last: bool,
+}
+
 /// A window's first second and its service.
 type Key = (i64, String);
 
@@ -78,7 +94,8 @@ impl MetricsStage {
     /// Counts the hour of a file of rows, and says on the bus what became of it. `attempt` counts from 1.
     ///
     /// # Errors
-    /// [`StageError`]. Files of the hour that no metrics can be made of are said on the bus, and left out: the others count.
+    /// [`StageError`]. Files of the hour that no metrics can be made of are said on the bus, and left out: the others count. Where the object
+    /// is one of them, that is the error.
     pub async fn run(&self, object: &str, attempt: u32) -> Result<Counted, StageError> {
         let counted = self.count(object, attempt).await;
         if let Ok(Counted { metrics, windows, files }) = &counted {
@@ -94,26 +111,50 @@ impl MetricsStage {
         let path = metrics_path(hour);
         // Windows that may be on the topic as this run thought that they would be, but for another one that wrote meanwhile.
         let mut changed: BTreeSet<Key> = BTreeSet::new();
-        for _ in 0..ATTEMPTS {
+        let (mut conflicts, mut files, mut of_object) = (0, 0, None);
+        while conflicts < CONFLICTS {
             let (before, version) = self.metrics(&path).await?;
-            let Some((after, files)) = self.count_files(hour, &before, attempt).await? else { continue };
-            changed.extend(differing(&before.windows, &after.windows));
-            if attempt > 1 {
+            let Some(pass) = self.pass(hour, &before).await? else {
+                conflicts += 1;
+                continue;
+            };
+            changed.extend(differing(&before.windows, &pass.after.windows));
+            if attempt > 1 && pass.is_last {
                 // An earlier attempt may have ended before its windows were acknowledged.
-                changed.extend(after.windows.0.keys().cloned());
+                changed.extend(pass.after.windows.0.keys().cloned());
             }
-            self.publish(&after.windows, &changed).await?;
-            let windows = after.windows.0.len() as u64;
-            let done = Counted { metrics: path.clone(), windows, files };
-            if after == before {
-                return Ok(done);
+            self.publish(&pass.after.windows, &changed).await?;
+            for (file, error) in pass.failed {
+                if file == object {
+                    of_object = Some(error);
+                } else {
+                    self.tell_failed(&file, attempt, error).await?;
+                }
             }
-            let bytes = after.to_bytes().map_err(|error| StageError::Local(error.to_string()))?;
-            if self.objects.replace(&path, bytes, version.as_deref()).await? {
-                return Ok(done);
+            let windows = pass.after.windows.0.len() as u64;
+            if pass.after != before {
+                let bytes = pass.after.to_bytes().map_err(|error| StageError::Local(error.to_string()))?;
+                if !self.objects.replace(&path, bytes, version.as_deref()).await? {
+                    conflicts += 1;
+                    continue;
+                }
+            }
+            files += pass.files;
+            changed.clear();
+            if pass.is_last {
+                return of_object.map_or(Ok(Counted { metrics: path, windows, files }), Err);
             }
         }
         Err(StageError::S3Unavailable(format!("{path} changed whenever it was about to be written")))
+    }
+
+    /// Says on the bus that no metrics can be made of a file.
+    async fn tell_failed(&self, file: &str, attempt: u32, error: StageError) -> Result<(), StageError> {
+        let failed: Result<Counted, StageError> = Err(error);
+        match tell(&*self.bus, STAGE, file, attempt, failed, |_| (String::new(), 0)).await {
+            Err(error @ StageError::BusUnavailable(_)) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// The hour's metrics so far, and their version.
@@ -123,47 +164,42 @@ impl MetricsStage {
             Err(GetError::Missing { .. }) => return Ok((HourFile::default(), None)),
             Err(error) => return Err(error.into()),
         };
-        let file = HourFile::from_bytes(content.bytes).unwrap_or_else(|error| {
-            tracing::error!(metrics = path, %error, "metrics that cannot be read are made anew of the hour's rows");
+        let file = decoded(move || HourFile::from_bytes(content.bytes)).await.unwrap_or_else(|error| {
+            tracing::error!(metrics = path, error, "metrics that cannot be read are made anew of the hour's rows");
             HourFile::default()
         });
         Ok((file, Some(content.version)))
     }
 
-    /// The hour's metrics with the files of rows that they do not count yet, and how many these are; none where a file
-    /// changed meanwhile.
-    async fn count_files(
-        &self,
-        hour: &str,
-        before: &HourFile,
-        attempt: u32,
-    ) -> Result<Option<(HourFile, u64)>, StageError> {
+    /// Counts files of rows that the hour's metrics do not count yet, until the time of a pass is over; none where a file changed meanwhile.
+    async fn pass(&self, hour: &str, before: &HourFile) -> Result<Option<Pass>, StageError> {
+        let begun = Instant::now();
         let listed = self.objects.list(hour).await?;
         let files: BTreeMap<String, String> = listed.into_iter().filter(|(name, _)| is_rows(name)).collect();
         // What a file that is gone, or was replaced, has added to sums cannot be taken out of them.
         let is_kept = before.made_of.iter().all(|(name, version)| files.get(name) == Some(version));
-        let mut after = if is_kept { before.clone() } else { HourFile::default() };
-        let mut counted = 0;
+        let after = if is_kept { before.clone() } else { HourFile::default() };
+        let mut pass = Pass { after, files: 0, failed: Vec::new(), is_last: true };
         for (name, version) in files {
-            if after.made_of.contains_key(&name) {
+            if pass.after.made_of.contains_key(&name) {
                 continue;
+            }
+            if pass.files > 0 && begun.elapsed() > PASS_TIME {
+                pass.is_last = false;
+                break;
             }
             let path = format!("{hour}/{name}");
             match self.windows(&path, &version).await {
-                Ok(Some(windows)) => after.windows.merge(windows),
+                Ok(Some(windows)) => pass.after.windows.merge(windows),
                 Ok(None) | Err(StageError::S3MissingFile(_)) => return Ok(None),
-                Err(error @ StageError::MetricsGenerationFailed(_)) => {
-                    // It is left out, and read again when it is replaced.
-                    let told =
-                        tell(&*self.bus, STAGE, &path, attempt, Err::<Counted, _>(error), |_| Default::default()).await;
-                    debug_assert!(told.is_err());
-                }
+                // It is left out, and read again when it is replaced.
+                Err(error @ StageError::MetricsGenerationFailed(_)) => pass.failed.push((path, error)),
                 Err(error) => return Err(error),
             }
-            after.made_of.insert(name, version);
-            counted += 1;
+            pass.after.made_of.insert(name, version);
+            pass.files += 1;
         }
-        Ok(Some((after, counted)))
+        Ok(Some(pass))
     }
 
     /// The windows of a file of rows; none where it has another version.
@@ -190,18 +226,18 @@ impl MetricsStage {
 
 /// The windows of a file of rows.
 pub(crate) async fn count_file(object: Object, path: &str) -> Result<Windows, StageError> {
-    let path = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        let mut reader = object.reader;
+    let mut reader = object.reader;
+    let name = path.to_owned();
+    let copied = tokio::task::spawn_blocking(move || {
         let copied = tempfile::tempfile().and_then(|mut file| io::copy(&mut reader, &mut file).map(|_| file));
-        let file = copied.map_err(|error| {
-            let text = format!("{path}: {error}");
+        copied.map_err(|error| {
+            let text = format!("{name}: {error}");
             if reader.has_failed() { StageError::S3Unavailable(text) } else { StageError::Local(text) }
-        })?;
-        let windows = windows_of(file, UNKNOWN_SERVICE);
-        windows.map_err(|error| StageError::MetricsGenerationFailed(format!("{path}: {error}")))
+        })
     });
-    read.await.map_err(|error| StageError::Local(error.to_string()))?
+    let file = copied.await.map_err(|error| StageError::Local(error.to_string()))??;
+    let windows = decoded(move || windows_of(file, UNKNOWN_SERVICE)).await;
+    windows.map_err(|error| StageError::MetricsGenerationFailed(format!("{path}: {error}")))
 }
 
 fn record(start: i64, service: &str, window: &Window, now: i64) -> serde_json::Result<Record> {

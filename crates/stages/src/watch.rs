@@ -1,21 +1,21 @@
 //! The watch: what is unusual of the lake's metrics is told on the bus.
 //!
-//! It looks once a minute, as nothing else would say that a service is silent. What it has told is kept in
-//! `stages/alerts.json`, which is written after the bus has taken it: where that fails, the next look tells it again.
+//! It looks once a minute, as nothing else would say that a service is silent. What is to be told is written to `stages/alerts.json`
+//! before it is told, and taken out after: where a look ends in between, the next one tells it again, under the same id.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use millrace_lake::anomaly::{AlertEvent, Alerts, BASELINE_HOURS, SEASON_DAYS, judge};
+use millrace_lake::anomaly::{AlertEvent, Alerts, Anomaly, Judged, SEASON_DAYS, judge};
 use millrace_lake::metrics::WINDOW_SECONDS;
 use millrace_objects::{GetError, Objects};
+use serde::{Deserialize, Serialize};
 
 use crate::bus::{Bus, BusEvent};
 use crate::error::StageError;
-use crate::history::metrics_of;
+use crate::history::{metrics_of, metrics_of_hour};
 
 /// Where it is kept what was told.
 const STATE: &str = "stages/alerts.json";
@@ -23,8 +23,8 @@ const STATE: &str = "stages/alerts.json";
 /// How far back windows are judged, in seconds: so long late rows are looked at.
 const JUDGED: i64 = 3_600;
 
-/// A service that has no rows for so many seconds is silent even where no other one has rows.
-const HEARD_AFTER: i64 = 900;
+/// After so many seconds rows that are missing are missed: a part of the lake that failed once has come by then.
+const ABSENT_AFTER: i64 = 900;
 
 /// Seconds in an hour.
 const HOUR: i64 = 3_600;
@@ -46,60 +46,101 @@ pub struct Watch {
     settings: WatchSettings,
 }
 
+/// What is kept between two looks.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct State {
+    alerts: Alerts,
+    /// What is to be told.
+    outbox: Vec<AlertEvent>,
+}
+
 impl Watch {
     /// The watch over the objects of a lake.
     pub fn new(objects: Arc<Objects>, bus: Arc<dyn Bus>, settings: WatchSettings) -> Self {
         Self { objects, bus, settings }
     }
 
-    /// Looks once, and tells what is to be told.
+    /// Looks once, and tells what is to be told. Where another watch looks at the same time, one of them tells.
     ///
     /// # Errors
-    /// [`StageError`]; what was told before it may be told again by the next look, under the same ids.
+    /// [`StageError`]; what could not be told is told by the next look.
     pub async fn look(&self, now: Timestamp) -> Result<Vec<AlertEvent>, StageError> {
-        let now = now.as_second();
-        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        let until = (now - seconds(self.settings.delay)).div_euclid(WINDOW_SECONDS) * WINDOW_SECONDS;
-        let judged = until - JUDGED..until;
-        let windows = metrics_of(&self.objects, judged_by(&judged)).await?;
-        let (mut alerts, version) = self.state().await?;
-        let latest = windows.0.keys().map(|(start, _)| *start).filter(|start| *start <= now).max();
-        let heard = latest.unwrap_or_default().max(now - HEARD_AFTER);
-        let told_before = alerts.clone();
-        let anomalies = judge(&windows, judged, heard);
-        let events = alerts.update(&anomalies, until, seconds(self.settings.quiet));
-        for event in &events {
-            let published = self.bus.publish(&BusEvent::Alert(event.clone())).await;
-            published.map_err(|error| StageError::BusUnavailable(error.to_string()))?;
+        let (before, version) = self.state().await?;
+        let mut state = before.clone();
+        let mut events = self.update(&mut state.alerts, now.as_second()).await?;
+        for event in &mut events {
+            self.fill_in_rows(event.anomalies()).await?;
         }
-        if alerts != told_before {
-            let text = serde_json::to_vec(&alerts).map_err(|error| StageError::Local(error.to_string()))?;
-            if !self.objects.replace(STATE, text.into(), version.as_deref()).await? {
-                return Err(StageError::S3Unavailable(format!(
-                    "{STATE} was written by another watch at the same time"
-                )));
+        state.outbox.extend(events);
+        if state != before && !self.write(&state, version.as_deref()).await? {
+            tracing::debug!("another watch has looked at the same time");
+            return Ok(Vec::new());
+        }
+        if state.outbox.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut told, mut refused) = (Vec::new(), None);
+        for event in std::mem::take(&mut state.outbox) {
+            match self.bus.publish(&BusEvent::Alert(event.clone())).await {
+                Ok(()) => told.push(event),
+                Err(error) => {
+                    // The others are told all the same.
+                    refused = Some(error.to_string());
+                    state.outbox.push(event);
+                }
             }
         }
-        Ok(events)
+        let version = self.objects.version(STATE).await?;
+        // Where another watch has written meanwhile, it tells them again, under the same ids.
+        self.write(&state, Some(&version)).await?;
+        refused.map_or(Ok(told), |error| Err(StageError::BusUnavailable(error)))
     }
 
-    async fn state(&self) -> Result<(Alerts, Option<String>), StageError> {
+    async fn update(&self, alerts: &mut Alerts, now: i64) -> Result<Vec<AlertEvent>, StageError> {
+        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        let whole = |time: i64| time.div_euclid(WINDOW_SECONDS) * WINDOW_SECONDS;
+        let until = whole(now.saturating_sub(seconds(self.settings.delay)));
+        let from = until - JUDGED;
+        let judged =
+            Judged { since: alerts.since(from), from, until, absent_until: whole(now - ABSENT_AFTER).min(until) };
+        let points = metrics_of(&self.objects, hours_for(&judged)).await?;
+        let anomalies = judge(&points, &judged);
+        Ok(alerts.update(&anomalies, &points, &judged, seconds(self.settings.quiet)))
+    }
+
+    async fn fill_in_rows(&self, anomalies: Vec<&mut Anomaly>) -> Result<(), StageError> {
+        for anomaly in anomalies {
+            let windows = metrics_of_hour(&self.objects, anomaly.shown_by.div_euclid(HOUR)).await?.unwrap_or_default();
+            let window = windows.0.get(&(anomaly.shown_by, anomaly.service.clone()));
+            anomaly.rows = window.and_then(|window| anomaly.signal.place(window)).cloned();
+        }
+        Ok(())
+    }
+
+    async fn state(&self) -> Result<(State, Option<String>), StageError> {
         match self.objects.read(STATE).await {
             Ok(content) => {
-                let alerts = serde_json::from_slice(&content.bytes).unwrap_or_else(|error| {
+                let state = serde_json::from_slice(&content.bytes).unwrap_or_else(|error| {
                     tracing::error!(%error, "{STATE} cannot be read: outages that are told of are told again");
-                    Alerts::default()
+                    State::default()
                 });
-                Ok((alerts, Some(content.version)))
+                Ok((state, Some(content.version)))
             }
-            Err(GetError::Missing { .. }) => Ok((Alerts::default(), None)),
+            Err(GetError::Missing { .. }) => Ok((State::default(), None)),
             Err(error) => Err(error.into()),
         }
     }
+
+    /// Writes the state in the place of that version; false where there is another.
+    async fn write(&self, state: &State, version: Option<&str>) -> Result<bool, StageError> {
+        let text = serde_json::to_vec(state).map_err(|error| StageError::Local(error.to_string()))?;
+        Ok(self.objects.replace(STATE, text.into(), version).await?)
+    }
 }
 
-/// The hours (since 1970) whose windows are needed to judge those of a time: those before it, and the same ones of the days before.
-pub fn judged_by(judged: &Range<i64>) -> BTreeSet<i64> {
-    let hours = (judged.start - BASELINE_HOURS * HOUR).div_euclid(HOUR)..=judged.end.div_euclid(HOUR);
+/// The hours (since 1970) whose windows are needed to judge: those before, and the same ones of the days before.
+pub fn hours_for(judged: &Judged) -> BTreeSet<i64> {
+    // A window of the season may begin a little before.
+    let hours = (judged.since - HOUR / 4).div_euclid(HOUR)..=judged.until.div_euclid(HOUR);
     hours.flat_map(|hour| (0..=SEASON_DAYS).map(move |day| hour - day * 24)).collect()
 }

@@ -4,16 +4,29 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::sns::SnsMessage;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use millrace_lake::anomaly::AlertEvent;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What is to be told.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum News {
-    /// An outage that began or is over: to be published.
+    /// What is told of an outage: to be published.
     Alert(Box<AlertEvent>),
+    /// What a stage cannot take in: to be published, where it is not tried again.
+    Failure(Failure),
     /// A notification of the topic: to be posted to chats.
     Notification(Notification),
+}
+
+/// That a stage failed for an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) stage: String,
+    pub(crate) object: String,
+    pub(crate) state: String,
+    /// `transient`: it is tried again; `permanent`: it is not.
+    pub(crate) class: String,
+    pub(crate) reason: String,
 }
 
 /// A notification of the topic, in words.
@@ -61,6 +74,10 @@ fn news(body: &str) -> Result<News, String> {
     if body["Type"] == "Notification" {
         let message = SnsMessage::deserialize(body).map_err(|error| format!("no notification of a topic: {error}"))?;
         return Ok(News::Notification(notification(message)));
+    }
+    if body["detail-type"] == "Stage Failed" {
+        let event = EventBridgeEvent::deserialize(body).map_err(|error| format!("no failure of a stage: {error}"))?;
+        return Ok(News::Failure(event.detail));
     }
     let event = EventBridgeEvent::<AlertEvent>::deserialize(body).map_err(|error| format!("no alert: {error}"))?;
     Ok(News::Alert(Box::new(event.detail)))
@@ -117,7 +134,7 @@ mod tests {
     #[test]
     fn what_is_no_news_says_so() {
         assert!(
-            one(&json!({"detail-type": "Stage Failed", "source": "s", "detail": {}}))
+            one(&json!({"detail-type": "Stage Completed", "source": "s", "detail": {}}))
                 .unwrap_err()
                 .starts_with("no alert: ")
         );

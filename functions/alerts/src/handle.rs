@@ -6,9 +6,10 @@ use millrace_lake::anomaly::AlertEvent;
 use millrace_objects::GetError;
 use serde_json::Value;
 use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::context::Context;
-use crate::event::{Message, News, Notification, read};
+use crate::event::{Failure, Message, News, Notification, read};
 
 /// Why something was not told: its message comes again.
 #[derive(Debug, Error)]
@@ -16,6 +17,9 @@ enum TellError {
     /// It is not known what was told.
     #[error("the lake cannot be read or written: {0}")]
     Lake(String),
+    /// The beginning of the outage was not told yet.
+    #[error("the end of an outage has come before its beginning")]
+    Early,
     /// The topic did not take it.
     #[error("the topic did not take an alert: {0}")]
     Topic(String),
@@ -35,6 +39,7 @@ pub async fn handle(context: &Context, event: LambdaEvent<Value>) -> Result<Valu
     for Message { id, news } in messages {
         let told = match news {
             Ok(News::Alert(alert)) => publish(context, &alert).await,
+            Ok(News::Failure(failure)) => publish_failure(context, &failure).await,
             Ok(News::Notification(notification)) => post(context, &notification).await,
             Err(problem) => {
                 // No attempt would read it: it is in the log, and the message is done.
@@ -52,35 +57,44 @@ pub async fn handle(context: &Context, event: LambdaEvent<Value>) -> Result<Valu
     serde_json::to_value(failures).map_err(|error| failed("InvalidAnswer", error.to_string()))
 }
 
-/// Publishes an outage to the topic, unless that was done.
+/// Publishes what is told of an outage to the topic, unless that was done.
 async fn publish(context: &Context, alert: &AlertEvent) -> Result<(), TellError> {
-    let told = format!(
-        "stages/alerts/{}-{}.json",
-        alert.alert_id(),
-        alert.event_type().rsplit('.').next().unwrap_or_default()
-    );
-    once(context, &told, async || {
-        context.topic.publish(alert).await.map_err(TellError::Topic)?;
+    if matches!(alert, AlertEvent::Resolved(_))
+        && !is_told(context, &mark(&format!("{}-raised", alert.alert_id()))).await?
+    {
+        // Messages come in any order.
+        return Err(TellError::Early);
+    }
+    once(context, &mark(&alert.id()), async || {
+        context.topic.publish_alert(alert).await.map_err(TellError::Topic)?;
         tracing::info!(alert = alert.alert_id(), kind = alert.event_type(), "{}", alert.headline());
         Ok(())
     })
     .await
 }
 
-/// Posts a notification to each chat, unless that was done. One that refuses it for good is not asked again.
+/// Publishes that a stage cannot take in an object, unless it is tried again, or that was done.
+async fn publish_failure(context: &Context, failure: &Failure) -> Result<(), TellError> {
+    if failure.class != "permanent" {
+        return Ok(());
+    }
+    let Failure { stage, object, state, .. } = failure;
+    let id = format!("failed-{stage}-{state}-{:016x}", xxh3_64(object.as_bytes()));
+    once(context, &mark(&id), async || {
+        context.topic.publish_failure(failure).await.map_err(TellError::Topic)?;
+        tracing::info!(stage, object, state, "told that a stage failed for good");
+        Ok(())
+    })
+    .await
+}
+
+/// Posts a notification to each chat, unless that was done.
 async fn post(context: &Context, notification: &Notification) -> Result<(), TellError> {
     let mut result = Ok(());
     for chat in &context.chats {
-        let told = format!("stages/alerts/{}-{}.json", notification.id, chat.name);
-        let posted = once(context, &told, async || match chat.post(notification).await {
-            Err(failure) if failure.is_transient() => {
-                Err(TellError::Chat { chat: chat.name, reason: failure.to_string() })
-            }
-            Err(failure) => {
-                tracing::error!(chat = chat.name, title = notification.title, %failure, "a chat refused a notification");
-                Ok(())
-            }
-            Ok(()) => Ok(()),
+        let posted = once(context, &mark(&format!("{}-{}", notification.id, chat.name)), async || {
+            let posted = chat.post(notification).await;
+            posted.map_err(|failure| TellError::Chat { chat: chat.name, reason: failure.to_string() })
         })
         .await;
         // The others are told all the same.
@@ -89,16 +103,27 @@ async fn post(context: &Context, notification: &Notification) -> Result<(), Tell
     result
 }
 
+/// The path of the object that says that something was told.
+fn mark(id: &str) -> String {
+    format!("stages/alerts/{id}.json")
+}
+
+async fn is_told(context: &Context, mark: &str) -> Result<bool, TellError> {
+    match context.objects.version(mark).await {
+        Ok(_) => Ok(true),
+        Err(GetError::Missing { .. }) => Ok(false),
+        Err(error) => Err(TellError::Lake(error.to_string())),
+    }
+}
+
 /// Does what is not marked as done, and marks it.
 async fn once(
     context: &Context,
     mark: &str,
     tell: impl AsyncFnOnce() -> Result<(), TellError>,
 ) -> Result<(), TellError> {
-    match context.objects.version(mark).await {
-        Ok(_) => return Ok(()),
-        Err(GetError::Missing { .. }) => {}
-        Err(error) => return Err(TellError::Lake(error.to_string())),
+    if is_told(context, mark).await? {
+        return Ok(());
     }
     tell().await?;
     context.objects.create(mark, "{}".into()).await.map(drop).map_err(|error| TellError::Lake(error.to_string()))

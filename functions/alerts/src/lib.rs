@@ -2,8 +2,9 @@
 //!
 //! Events, in messages of a queue:
 //!
-//! - an outage that began, or is over (`millrace.alert.raised`, `millrace.alert.resolved` on the bus): it is published to a topic of
-//!   SNS, in words, once. The topic mails it to who subscribed.
+//! - an outage that began, shows in more, or is over (`millrace.alert.raised`, `….updated`, `….resolved` on the bus): it is published to a
+//!   topic of SNS, in words, once. The topic mails it to who subscribed.
+//! - what a stage of the lake cannot take in, and does not try again (`Stage Failed` of the class `permanent`): it is published as well.
 //! - a notification of that topic, which CloudWatch's alarms use as well: it is posted to Slack and Teams, once each.
 //!
 //! What was told is kept as objects `stages/alerts/…`. A message that comes again tells only what was not told.

@@ -140,9 +140,10 @@ resource "aws_lambda_permission" "schedule" {
 resource "aws_lambda_function_event_invoke_config" "schedule" {
   count = var.schedule == null ? 0 : 1
 
-  function_name          = var.function_name
-  qualifier              = local.qualifier
-  maximum_retry_attempts = 0
+  function_name                = var.function_name
+  qualifier                    = local.qualifier
+  maximum_retry_attempts       = 0
+  maximum_event_age_in_seconds = 60
 }
 
 resource "aws_iam_role_policy" "messages" {

@@ -24,11 +24,8 @@ impl Bus for Terminal {
 }
 
 fn print(alert: &AlertEvent) {
-    let (style, word) = match alert {
-        AlertEvent::Raised(_) => (RAISED, "ALERT"),
-        AlertEvent::Resolved(_) => (RESOLVED, "RESOLVED"),
-    };
-    let mut text = format!("{style}{word}{style:#} {}\n", alert.headline());
+    let style = if matches!(alert, AlertEvent::Resolved(_)) { RESOLVED } else { RAISED };
+    let mut text = format!("{style}{}{style:#} {}\n", alert.word(), alert.headline());
     for line in alert.body().lines() {
         text.push_str("  ");
         text.push_str(line);

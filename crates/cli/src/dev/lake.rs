@@ -160,7 +160,8 @@ impl Stages {
             }
             match self.clean.run(&object, attempt).await {
                 Ok(cleaned) => {
-                    let rows = cleaned.manifest.files.into_iter().filter(|file| file.starts_with("cleaned/"));
+                    let files = cleaned.manifest.files.into_iter().chain(cleaned.removed);
+                    let rows = files.filter(|file| file.starts_with("cleaned/"));
                     hours.extend(rows.filter_map(|file| Some((file.rsplit_once('/')?.0.to_owned(), file))));
                 }
                 Err(error) => self.to_clean.failed(object, attempt, &error),

@@ -12,7 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   millrace lake clean app.log                     rows in lake/cleaned
   kubectl logs pay | millrace lake clean -        what comes by a pipe
-  millrace lake report                            errors, latencies and anomalies by service";
+  millrace lake report                            errors, latencies, outages";
 
 /// Turn log files of any format into clean Parquet, and see what they say
 #[derive(Debug, clap::Args)]

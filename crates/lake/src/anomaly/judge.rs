@@ -1,16 +1,15 @@
 //! Windows compared with those before them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Range;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::signal::{Found, LEAST_HISTORY, Point, Signal, silence};
-use crate::metrics::{Place, WINDOW_SECONDS, Window, Windows};
+use super::signal::{Found, LEAST_HISTORY, Signal, silence};
+use crate::metrics::{Place, Point, Points, WINDOW_SECONDS};
 
-/// Hours before those that are judged, whose windows say what is usual.
-pub const BASELINE_HOURS: i64 = 2;
+/// Seconds before those that are judged, whose windows say what is usual.
+pub const BASELINE_SECONDS: i64 = 7_200;
 
 /// Days before, whose windows at the same time of day say what is usual then.
 pub const SEASON_DAYS: i64 = 7;
@@ -19,7 +18,7 @@ pub const SEASON_DAYS: i64 = 7;
 const BASELINE_WINDOWS: usize = 60;
 
 /// Windows before and after the same time of a day before.
-const SEASON_WINDOWS: i64 = 10;
+const SEASON_WINDOWS: i64 = 2;
 
 /// Fewer days are no history.
 const LEAST_DAYS: usize = 3;
@@ -42,22 +41,32 @@ pub struct Anomaly {
     pub baseline: f64,
     /// How many deviations lie between; below zero where the value is less.
     pub score: f64,
-    /// The rows that show it: of silence, the last rows before.
+    /// The rows that show it: of silence, the last rows before. Filled in where it is told.
     pub rows: Option<Place>,
+    /// The first second (Unix) of the window whose rows these are.
+    #[serde(skip)]
+    pub shown_by: i64,
 }
 
-/// Judges the windows of a time (Unix seconds, whole windows), of those that `windows` has; it should have [`BASELINE_HOURS`]
-/// before, and the same times of [`SEASON_DAYS`] before. What is unusual beside the windows before, and not usual at this time of
-/// day, is an anomaly. Sorted by window, service and signal.
-///
-/// Until `heard` (Unix seconds) the rows of all services have come: a service that has none is silent.
-pub fn judge(windows: &Windows, judged: Range<i64>, heard: i64) -> Vec<Anomaly> {
-    let mut services: BTreeMap<&str, BTreeMap<i64, &Window>> = BTreeMap::new();
-    for ((start, service), window) in &windows.0 {
-        services.entry(service).or_default().insert(*start, window);
-    }
-    let mut anomalies: Vec<Anomaly> =
-        services.iter().flat_map(|(service, windows)| judge_service(service, windows, &judged, heard)).collect();
+/// Which windows are judged, in Unix seconds of whole windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judged {
+    /// Windows before it say what is usual: [`BASELINE_SECONDS`] before `from`, and where an outage lasts before its beginning, as
+    /// windows of an outage do not.
+    pub since: i64,
+    /// The first window that is judged.
+    pub from: i64,
+    /// The end of the last one.
+    pub until: i64,
+    /// The end of the last one of which all rows have come, of all services: what is missing beyond may be late.
+    pub absent_until: i64,
+}
+
+/// Judges windows of these points, which should begin at `since`, and have the same times of [`SEASON_DAYS`] before. What is unusual beside
+/// the windows before, and not seen at this time on most of the days before or a week ago, is an anomaly. Sorted by window, signal and service.
+pub fn judge(points: &Points, judged: &Judged) -> Vec<Anomaly> {
+    let of_service = |(service, points): (&String, &BTreeMap<i64, Point>)| judge_service(service, points, judged);
+    let mut anomalies: Vec<Anomaly> = points.0.iter().flat_map(of_service).collect();
     anomalies.sort_by(|left, right| {
         let key = |anomaly: &Anomaly| (anomaly.window_start, anomaly.signal);
         key(left).cmp(&key(right)).then_with(|| left.service.cmp(&right.service))
@@ -76,25 +85,29 @@ struct Past {
     is_silence: bool,
 }
 
-fn judge_service(service: &str, windows: &BTreeMap<i64, &Window>, judged: &Range<i64>, heard: i64) -> Vec<Anomaly> {
+fn judge_service(service: &str, points: &BTreeMap<i64, Point>, judged: &Judged) -> Vec<Anomaly> {
     let mut anomalies = Vec::new();
-    let points: BTreeMap<i64, Point> = windows.iter().map(|(start, window)| (*start, Point::of(window))).collect();
-    let from = judged.start - BASELINE_HOURS * 3_600;
-    let Some((&first, _)) = points.range(from..judged.end).next() else { return anomalies };
+    let Some((&first, _)) = points.range(judged.since..judged.until).next() else { return anomalies };
     let mut past = Past::default();
-    let mut last = None;
-    for start in (first..judged.end).step_by(60) {
+    let mut last = first;
+    for start in (first..judged.until).step_by(60) {
         let point = points.get(&start).copied().unwrap_or_default();
-        if point.count == 0 && start + WINDOW_SECONDS > heard {
-            break;
+        let is_complete = start + WINDOW_SECONDS <= judged.absent_until;
+        if point.count == 0 && !is_complete {
+            continue;
         }
-        last = windows.get(&start).or(last);
-        let found = past.find(point, || season(&points, start));
+        if point.count > 0 {
+            last = start;
+        }
+        let mut found = past.find(point);
+        found.retain(|(signal, found)| {
+            (is_complete || !found.is_absence()) && !is_seasonal(points, start, *signal, *found)
+        });
         // The first window began before the service did.
         if start > first {
             past.add(point, found.is_empty());
         }
-        if !judged.contains(&start) {
+        if start < judged.from {
             continue;
         }
         anomalies.extend(found.into_iter().map(|(signal, Found { value, baseline, score })| Anomaly {
@@ -104,32 +117,22 @@ fn judge_service(service: &str, windows: &BTreeMap<i64, &Window>, judged: &Range
             value,
             baseline,
             score,
-            rows: last.and_then(|window| signal.place(window)).cloned(),
+            rows: None,
+            shown_by: last,
         }));
     }
     anomalies
 }
 
 impl Past {
-    /// What is unusual about the next window, also beside those of its season.
-    fn find(&self, point: Point, season: impl FnOnce() -> Option<Vec<Point>>) -> Vec<(Signal, Found)> {
-        let find = |history: &[Point]| -> Vec<(Signal, Found)> {
-            if point.count == 0 {
-                let found = silence(self.silent + 1, history);
-                return found.map(|found| (Signal::Silence, found)).into_iter().collect();
-            }
-            let find = |signal: Signal| signal.find(point, history).map(|found| (signal, found));
-            Signal::OF_A_WINDOW.into_iter().filter_map(find).collect()
-        };
+    /// What is unusual about the next window.
+    fn find(&self, point: Point) -> Vec<(Signal, Found)> {
         let usual: Vec<Point> = self.usual.iter().copied().collect();
-        let mut found = find(&usual);
-        if !found.is_empty()
-            && let Some(season) = season()
-        {
-            let unseasonal = find(&season);
-            found.retain(|(signal, _)| unseasonal.iter().any(|(other, _)| other == signal));
+        if point.count == 0 {
+            return silence(self.silent + 1, &usual).map(|found| (Signal::Silence, found)).into_iter().collect();
         }
-        found
+        let find = |signal: Signal| signal.find(point, &usual).map(|found| (signal, found));
+        Signal::OF_A_WINDOW.into_iter().filter_map(find).collect()
     }
 
     fn add(&mut self, point: Point, is_usual: bool) {
@@ -156,15 +159,18 @@ impl Past {
     }
 }
 
-/// The windows about this time on the days before on which the service was there; none where these are too few.
-fn season(points: &BTreeMap<i64, Point>, start: i64) -> Option<Vec<Point>> {
-    let known_since = *points.keys().next()?;
-    let days: Vec<i64> = (1..=SEASON_DAYS)
-        .map(|day| start - day * DAY - SEASON_WINDOWS * WINDOW_SECONDS)
-        .filter(|from| *from >= known_since)
-        .collect();
-    let starts =
-        days.iter().flat_map(|from| (0..=2 * SEASON_WINDOWS).map(move |minute| from + minute * WINDOW_SECONDS));
-    let season = starts.map(|start| points.get(&start).copied().unwrap_or_default()).collect();
-    (days.len() >= LEAST_DAYS).then_some(season)
+/// Whether it was much the same at this time on most of the days before, or on this day of the week before. Of a day the window that is
+/// most like it counts, as what happens each day does not at the same second.
+fn is_seasonal(points: &BTreeMap<i64, Point>, start: i64, signal: Signal, found: Found) -> bool {
+    let Some(&known_since) = points.keys().next() else { return false };
+    let is_like = |day: i64| {
+        let at = start - day * DAY;
+        let about = (-SEASON_WINDOWS..=SEASON_WINDOWS).map(|window| at + window * WINDOW_SECONDS);
+        about.into_iter().any(|start| found.is_like(signal.value(points.get(&start).copied().unwrap_or_default())))
+    };
+    let days: Vec<bool> = (1..=SEASON_DAYS).filter(|day| start - day * DAY >= known_since).map(is_like).collect();
+    let alike = days.iter().filter(|is_like| **is_like).count();
+    let is_daily = days.len() >= LEAST_DAYS && alike * 2 > days.len();
+    let is_weekly = i64::try_from(days.len()) == Ok(SEASON_DAYS) && days.last() == Some(&true);
+    is_daily || is_weekly
 }

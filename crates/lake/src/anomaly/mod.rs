@@ -9,6 +9,6 @@ mod judge;
 mod signal;
 mod text;
 
-pub use alerts::{AlertEvent, Alerts, Raised, Resolved};
-pub use judge::{Anomaly, BASELINE_HOURS, SEASON_DAYS, judge};
+pub use alerts::{AlertEvent, Alerts, Raised, Resolved, Updated};
+pub use judge::{Anomaly, BASELINE_SECONDS, Judged, SEASON_DAYS, judge};
 pub use signal::Signal;

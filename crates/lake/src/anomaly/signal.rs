@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
-use crate::metrics::{Place, Window};
+use crate::metrics::{Place, Point, Window};
 
 /// Fewer windows than these are no history.
 pub(super) const LEAST_HISTORY: usize = 10;
@@ -25,16 +25,6 @@ pub enum Signal {
     Volume,
 }
 
-/// What is compared of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Point {
-    /// Rows.
-    pub(super) count: u64,
-    errors: u64,
-    /// The 95th percentile in milliseconds, where there are enough to speak of one.
-    p95: Option<f64>,
-}
-
 /// An unusual value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Found {
@@ -42,20 +32,6 @@ pub(super) struct Found {
     pub(super) baseline: f64,
     /// How many spreads it is from the baseline; below zero where it is less.
     pub(super) score: f64,
-}
-
-impl Point {
-    /// Of a window.
-    pub(super) fn of(window: &Window) -> Self {
-        const LEAST_LATENCIES: u64 = 20;
-        let summary = window.latencies.summary().filter(|summary| summary.count >= LEAST_LATENCIES);
-        let p95 = summary.map(|summary| summary.p95).filter(|&p95| p95 > 0.0);
-        Self { count: window.count, errors: window.errors, p95 }
-    }
-
-    fn error_rate(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { number(self.errors) / number(self.count) }
-    }
 }
 
 impl Signal {
@@ -73,13 +49,34 @@ impl Signal {
     }
 
     /// Where the rows are that show it.
-    pub(super) fn place(self, window: &Window) -> Option<&Place> {
+    pub fn place(self, window: &Window) -> Option<&Place> {
         let weighed = match self {
             Self::ErrorRate => &window.error_rows,
             Self::Latency => &window.slowest,
             Self::Volume | Self::Silence => &window.rows,
         };
         weighed.as_ref().map(|weighed| &weighed.place)
+    }
+
+    /// A window's value of it.
+    pub(super) fn value(self, point: Point) -> f64 {
+        match self {
+            Self::ErrorRate => error_rate_of(&point),
+            Self::Latency => point.p95.unwrap_or_default(),
+            Self::Volume | Self::Silence => number(point.count),
+        }
+    }
+}
+
+impl Found {
+    /// Whether it is that something is missing: rows that are only late look like that, too.
+    pub(super) fn is_absence(self) -> bool {
+        self.score < 0.0
+    }
+
+    /// Whether another value is much the same: at least two thirds of it, or of what is missing at most half more.
+    pub(super) fn is_like(self, other: f64) -> bool {
+        if self.is_absence() { other <= self.value * 1.5 } else { other * 1.5 >= self.value }
     }
 }
 
@@ -91,9 +88,9 @@ fn error_rate(point: Point, history: &[Point]) -> Option<Found> {
     if point.errors < LEAST_ERRORS {
         return None;
     }
-    let rates: Vec<f64> = history.iter().filter(|point| point.count > 0).map(Point::error_rate).collect();
+    let rates: Vec<f64> = history.iter().filter(|point| point.count > 0).map(error_rate_of).collect();
     let baseline = if rates.len() < LEAST_HISTORY { UNKNOWN } else { Baseline::of(rates)? };
-    let value = point.error_rate();
+    let value = error_rate_of(&point);
     // Of few rows a rate is inexact: by the deviation of as many independent draws.
     let likely = baseline.middle.clamp(0.01, 0.5);
     let inexact = (likely * (1.0 - likely) / number(point.count)).sqrt();
@@ -116,20 +113,22 @@ fn latency(point: Point, history: &[Point]) -> Option<Found> {
     (score >= LEAST_SCORE && value >= 2.0 * middle).then_some(Found { value, baseline: middle, score })
 }
 
-/// Unusually many rows, three times as many as usual; or unusually few, a third. A service that usually writes fewer than 10
-/// rows a minute has no usual number.
+/// Unusually many rows, three times as many as usual and at least 100; or unusually few, a third of at least 10. Of a service that
+/// is silent in most minutes no number is usual.
 fn volume(point: Point, history: &[Point]) -> Option<Found> {
+    const LEAST_MANY: f64 = 100.0;
     const LEAST_USUAL: f64 = 10.0;
     if history.len() < LEAST_HISTORY {
         return None;
     }
     let baseline = Baseline::of(history.iter().map(|point| number(point.count)).collect())?;
     let (value, middle) = (number(point.count), baseline.middle);
-    if middle < LEAST_USUAL {
+    if middle < 1.0 {
         return None;
     }
     let score = baseline.score(value, middle.sqrt().max(0.1 * middle));
-    let is_unusual = score.abs() >= LEAST_SCORE && (value >= 3.0 * middle || value <= middle / 3.0);
+    let is_many = value >= 3.0 * middle && value >= LEAST_MANY;
+    let is_unusual = score.abs() >= LEAST_SCORE && (is_many || value <= middle / 3.0 && middle >= LEAST_USUAL);
     is_unusual.then_some(Found { value, baseline: middle, score })
 }
 
@@ -145,6 +144,10 @@ pub(super) fn silence(minutes: u32, history: &[Point]) -> Option<Found> {
     let is_unusual = silent * 10 <= history.len() && missing >= LEAST_MISSING;
     // As many deviations as of a number of independent rows.
     is_unusual.then(|| Found { value: 0.0, baseline: middle, score: -missing.sqrt() })
+}
+
+fn error_rate_of(point: &Point) -> f64 {
+    if point.count == 0 { 0.0 } else { number(point.errors) / number(point.count) }
 }
 
 #[expect(clippy::cast_precision_loss)] // counts are far below 2^52

@@ -2,21 +2,37 @@
 
 use std::fmt::Write as _;
 
-use super::alerts::{AlertEvent, Raised, Resolved};
+use super::alerts::{AlertEvent, Raised, Resolved, Updated};
 use super::judge::Anomaly;
 use super::signal::Signal;
 use crate::metrics::WINDOW_SECONDS;
 
 impl AlertEvent {
+    /// The word before the headline.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Raised(_) => "ALERT",
+            Self::Updated(_) => "UPDATE",
+            Self::Resolved(_) => "RESOLVED",
+        }
+    }
+
     /// One line that says what happened.
     pub fn headline(&self) -> String {
         match self {
-            Self::Raised(Raised { anomaly, .. }) => {
-                let (value, usual) = values(anomaly);
-                format!("{}: {value}, expected {usual}", anomaly.service)
+            Self::Raised(Raised { anomaly, .. }) => sentence(anomaly),
+            Self::Updated(Updated { anomaly, joined, .. }) => {
+                let name = plain(&anomaly.service);
+                match joined.iter().find(|joined| joined.service != anomaly.service) {
+                    Some(other) if joined.len() == 1 => format!("{name}: also {}", sentence(other)),
+                    Some(other) => format!("{name}: also {} and {} more", sentence(other), joined.len() - 1),
+                    None => format!("{name}: again: {}", joined.first().map(sentence).unwrap_or_default()),
+                }
             }
-            Self::Resolved(Resolved { anomaly, .. }) => {
-                format!("{}: over: {}", anomaly.service, noun(anomaly.signal))
+            Self::Resolved(Resolved { anomaly, became_usual, .. }) => {
+                let (name, noun) = (plain(&anomaly.service), noun(anomaly.signal));
+                let how = if *became_usual { "usual from now on, after a day" } else { "over" };
+                format!("{name}: {how}: {noun}")
             }
         }
     }
@@ -25,38 +41,63 @@ impl AlertEvent {
     pub fn body(&self) -> String {
         let mut text = String::new();
         match self {
-            Self::Raised(Raised { alert_id, anomaly, also }) => {
+            Self::Raised(Raised { anomaly, also, .. }) => {
                 for anomaly in std::iter::once(anomaly).chain(also) {
-                    let (value, usual) = values(anomaly);
-                    let (service, start) = (&anomaly.service, anomaly.window_start);
-                    let _ = writeln!(text, "{service}: {value} in the minute from {start}, expected {usual}.");
+                    write_anomaly(&mut text, anomaly);
                 }
-                if let Some(rows) = &anomaly.rows {
-                    let lines = if rows.first_line == rows.last_line {
-                        format!("line {}", rows.first_line)
-                    } else {
-                        format!("lines {} to {}", rows.first_line, rows.last_line)
-                    };
-                    let when = if anomaly.signal == Signal::Silence { "Its last rows" } else { "Rows" };
-                    let _ = writeln!(text, "{when}: {}, {lines}.", rows.object);
-                }
-                let _ = writeln!(text, "Alert: {alert_id}");
+                write_rows(&mut text, anomaly);
             }
-            Self::Resolved(Resolved { alert_id, anomaly, resolved_at, services, signals }) => {
+            Self::Updated(Updated { joined, .. }) => {
+                for anomaly in joined {
+                    write_anomaly(&mut text, anomaly);
+                    write_rows(&mut text, anomaly);
+                }
+            }
+            Self::Resolved(Resolved { anomaly, resolved_at, services, service_count, signals, .. }) => {
                 let minutes = (resolved_at.as_second() - anomaly.window_start.as_second()) / WINDOW_SECONDS;
                 let signals: Vec<&str> = signals.iter().map(|&signal| noun(signal)).collect();
-                let services: Vec<&str> = services.iter().map(String::as_str).collect();
+                let mut names: Vec<String> = services.iter().map(|service| plain(service)).collect();
+                if *service_count > names.len() {
+                    names.push(format!("{} more", service_count - names.len()));
+                }
+                let (signals, names) = (signals.join(", "), names.join(", "));
+                // Writing to a string cannot fail.
                 let _ = writeln!(
                     text,
-                    "Over since {resolved_at}, after {minutes} min: {} of {}.",
-                    signals.join(", "),
-                    services.join(", ")
+                    "Last unusual minute until {resolved_at}, after {minutes} min: {signals} of {names}."
                 );
-                let _ = writeln!(text, "Alert: {alert_id}");
             }
         }
+        let _ = writeln!(text, "Alert: {}", self.alert_id());
         text
     }
+}
+
+fn write_anomaly(text: &mut String, anomaly: &Anomaly) {
+    let (value, usual) = values(anomaly);
+    let (service, start) = (plain(&anomaly.service), anomaly.window_start);
+    let _ = writeln!(text, "{service}: {value} in the minute from {start}, expected {usual}.");
+}
+
+fn write_rows(text: &mut String, anomaly: &Anomaly) {
+    let Some(rows) = &anomaly.rows else { return };
+    let lines = if rows.first_line == rows.last_line {
+        format!("line {}", rows.first_line)
+    } else {
+        format!("lines {} to {}", rows.first_line, rows.last_line)
+    };
+    let what = if anomaly.signal == Signal::Silence { "Its last rows" } else { "Rows" };
+    let _ = writeln!(text, "{what}: {}, {lines}.", plain(&rows.object));
+}
+
+fn sentence(anomaly: &Anomaly) -> String {
+    let (value, usual) = values(anomaly);
+    format!("{}: {value}, expected {usual}", plain(&anomaly.service))
+}
+
+/// A name from a log line, which may have any characters: none of it begins a line or commands a terminal.
+fn plain(name: &str) -> String {
+    name.replace(char::is_control, " ")
 }
 
 fn noun(signal: Signal) -> &'static str {

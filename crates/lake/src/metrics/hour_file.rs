@@ -7,17 +7,18 @@ use std::sync::Arc;
 use arrow_array::builder::{
     BinaryBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
 };
-use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array as _, ArrayRef, BinaryArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow_schema::Schema;
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::file::metadata::KeyValue;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::latency::Latencies;
+use super::point::{Point, Points};
 use super::read::{MetricsError, column, numbers, texts};
 use super::window::{Place, WINDOW_SECONDS, Weighed, Window, Windows};
 use crate::properties::properties;
@@ -145,6 +146,34 @@ impl HourFile {
         }
         Ok(Self { windows, made_of })
     }
+}
+
+/// Adds the points of a file that [`HourFile::to_bytes`] has made, of which no more is read.
+///
+/// # Errors
+/// [`MetricsError`].
+pub fn points_of(bytes: Bytes, points: &mut Points) -> Result<(), MetricsError> {
+    const READ: [&str; 6] = ["window_start", "service", "count", "errors", "latency_count", "latency_p95"];
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), READ);
+    for batch in builder.with_projection(mask).build()? {
+        let batch = batch?;
+        let starts = numbers::<TimestampMicrosecondType>(&batch, "window_start")?;
+        let services = texts(&batch, "service")?;
+        let [counts, errors, latency_counts] = [
+            numbers::<Int64Type>(&batch, "count")?,
+            numbers::<Int64Type>(&batch, "errors")?,
+            numbers::<Int64Type>(&batch, "latency_count")?,
+        ];
+        let p95s = numbers::<Float64Type>(&batch, "latency_p95")?;
+        for row in 0..batch.num_rows() {
+            let count = |column: &PrimitiveArray<Int64Type>| u64::try_from(column.value(row)).unwrap_or_default();
+            let latencies = p95s.is_valid(row).then(|| (count(latency_counts), p95s.value(row)));
+            let point = Point::new(count(counts), count(errors), latencies);
+            points.insert(services.value(row), starts.value(row).div_euclid(1_000_000), point);
+        }
+    }
+    Ok(())
 }
 
 fn sketches_hash<'a>(columns: impl IntoIterator<Item = &'a BinaryArray>) -> String {
@@ -318,6 +347,9 @@ mod tests {
             let bytes = of(forward).to_bytes().unwrap();
             prop_assert_eq!(&of(other).to_bytes().unwrap(), &bytes);
             let read = HourFile::from_bytes(bytes.clone()).unwrap();
+            let mut points = Points::default();
+            points_of(bytes.clone(), &mut points).unwrap();
+            prop_assert_eq!(points, Points::from(&read.windows));
             prop_assert_eq!(&read.made_of["a-0.parquet"], "\"1\"");
             prop_assert_eq!(&read.to_bytes().unwrap(), &bytes);
         }

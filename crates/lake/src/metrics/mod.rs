@@ -6,10 +6,12 @@
 
 mod hour_file;
 mod latency;
+mod point;
 mod read;
 mod window;
 
-pub use hour_file::{HourFile, schema};
+pub use hour_file::{HourFile, points_of, schema};
 pub use latency::{Latencies, LatencySummary, SketchError};
+pub use point::{Point, Points};
 pub use read::{MetricsError, windows_of};
 pub use window::{Place, WINDOW_SECONDS, Weighed, Window, Windows};

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use millrace_lake::metrics::{HourFile, windows_of};
 use millrace_lake::{Batch, Folder, LakeWriter, Quarantined, Sink, Source, clean};
 use serde_json::{Map, Value};
 
@@ -250,14 +252,65 @@ for reader, rows in maps.items():
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Writes the metrics of the lake's rows beside them.
+fn metrics_in(folder: &Path) {
+    let mut hours: BTreeMap<PathBuf, HourFile> = BTreeMap::new();
+    for path in files_below(&folder.join("cleaned")) {
+        let windows = windows_of(File::open(&path).expect("a file"), "unknown").expect("its windows");
+        let hour = path.parent().expect("an hour").strip_prefix(folder.join("cleaned")).expect("below the lake");
+        hours.entry(folder.join("metrics").join(hour)).or_default().windows.merge(windows);
+    }
+    for (hour, file) in hours {
+        fs::create_dir_all(&hour).expect("a folder");
+        fs::write(hour.join("metrics.parquet"), file.to_bytes().expect("the metrics")).expect("a file");
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// The same values of the metrics in all readers; the sketch as it is, to a program that has never seen Millrace.
+#[test]
+fn readers_see_the_metrics() {
+    const SCRIPT: &str = r#"
+import sys, glob, duckdb, polars, fastparquet, pyarrow.parquet
+from rddsketch import DDSketch
+paths = sorted(glob.glob(sys.argv[1] + "/metrics/*/*/metrics.parquet"))
+path = next(path for path in paths if "dt=2026-11-27" in path)
+names = ["service", "count", "errors", "error_rate", "latency_count", "latency_max", "object", "first_line", "slowest_line"]
+rows = {
+    "duckdb": duckdb.sql(f"select * from '{path}'").fetchdf().to_dict("records"),
+    "pyarrow": pyarrow.parquet.read_table(path).to_pylist(),
+    "polars": polars.read_parquet(path).to_dicts(),
+    "fastparquet": fastparquet.ParquetFile(path).to_pandas().to_dict("records"),
+}
+for reader, (row,) in rows.items():
+    assert [row[name] for name in names] == ["pay", 1, 0, 0.0, 1, 1.5, "app.log", 2, 2], (reader, row)
+    assert str(row["window_start"]).startswith("2026-11-27 22:59:00"), (reader, row)
+    sketch = DDSketch.from_bytes(bytes(row["latency_sketch"]), 0.01)
+    assert sketch.count == 1 and abs(sketch.quantile(0.5) / 1.5 - 1) < 0.01, (reader, row)
+    assert abs(row["latency_p95"] / 1.5 - 1) < 0.01, (reader, row)
+"#;
+    let folder = tempfile::tempdir().expect("a folder");
+    lake_in(folder.path());
+    metrics_in(folder.path());
+    let output = Command::new(python()).args(["-c", SCRIPT]).arg(folder.path()).output().expect("Python starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn queries_of_the_page_find_rows() {
     const SCRIPT: &str = "import sys, duckdb; print(len(duckdb.sql(sys.argv[1]).fetchall()))";
     let folder = tempfile::tempdir().expect("a folder");
     lake_in(folder.path());
+    metrics_in(folder.path());
     let page = include_str!("../../../../docs/lake.md");
-    let queries: Vec<&str> = page.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(queries.len(), 3);
+    let queries = page.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next());
+    // Athena's tables are tried where they are deployed.
+    let queries: Vec<&str> = queries.filter(|query| query.contains("'lake/")).collect();
+    assert_eq!(queries.len(), 4);
     for query in queries {
         let query = query.replace("'lake/", &format!("'{}/", folder.path().display()));
         let output = Command::new(python()).args(["-c", SCRIPT, &query]).output().expect("Python starts");

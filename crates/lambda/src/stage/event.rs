@@ -1,12 +1,12 @@
-//! What starts the function: S3's `Object Created` by way of `EventBridge`, in messages of a queue or by itself.
+//! What starts the function: S3's `Object Created` or `Object Deleted` by way of `EventBridge`, in messages of a queue or by itself.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The detail type of an object that was made.
-const OBJECT_CREATED: &str = "Object Created";
+/// The detail types of an object that was made, and of one that is gone: its folder is another one then.
+const DETAIL_TYPES: [&str; 2] = ["Object Created", "Object Deleted"];
 
 /// How often SQS has handed out a message.
 const RECEIVE_COUNT: &str = "ApproximateReceiveCount";
@@ -28,7 +28,7 @@ pub(crate) struct Message {
     pub(crate) object: Result<Object, String>,
 }
 
-/// An object that was made.
+/// An object that was made, or is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Object {
     pub(crate) bucket: String,
@@ -76,8 +76,8 @@ fn message(message: SqsMessage) -> Message {
 fn object(event: Value) -> Result<Object, String> {
     let event = EventBridgeEvent::<Detail>::deserialize(event);
     let event = event.map_err(|error| format!("no event of an object: {error}"))?;
-    if event.detail_type != OBJECT_CREATED {
-        return Err(format!("an event {:?}, not {OBJECT_CREATED:?}", event.detail_type));
+    if !DETAIL_TYPES.contains(&event.detail_type.as_str()) {
+        return Err(format!("an event {:?}, not {DETAIL_TYPES:?}", event.detail_type));
     }
     Ok(Object { bucket: event.detail.bucket.name, key: event.detail.object.key })
 }
@@ -107,13 +107,13 @@ mod tests {
     fn an_event_names_its_object_as_it_is() {
         assert_eq!(Event::read(created("raw/a b+c=ü%20.gz")), Event::Object(Ok(lake("raw/a b+c=ü%20.gz"))));
         let body = |event: &Value| json!({"messageId": "m", "body": event.to_string(), "attributes": {"ApproximateReceiveCount": "3"}});
-        let mut deleted = created("raw/b");
-        deleted["detail-type"] = json!("Object Deleted");
-        let messages = json!({"Records": [body(&created("raw/a")), body(&deleted), {"messageId": "n", "body": "x"}]});
+        let mut tagged = created("raw/b");
+        tagged["detail-type"] = json!("Object Tags Added");
+        let messages = json!({"Records": [body(&created("raw/a")), body(&tagged), {"messageId": "n", "body": "x"}]});
         let Event::Messages(read) = Event::read(messages) else { unreachable!("messages") };
         assert_eq!(read[0], Message { id: "m".to_owned(), attempt: 3, object: Ok(lake("raw/a")) });
         let errors: Vec<_> = read[1..].iter().map(|message| message.object.clone().unwrap_err()).collect();
-        assert_eq!(errors[0], "an event \"Object Deleted\", not \"Object Created\"");
+        assert_eq!(errors[0], "an event \"Object Tags Added\", not [\"Object Created\", \"Object Deleted\"]");
         assert!(errors[1].starts_with("a message that is not JSON"), "{errors:?}");
         assert!(matches!(Event::read(json!({})), Event::Object(Err(_))));
     }

@@ -180,11 +180,12 @@ async fn what_cannot_be_counted_is_said_and_the_rest_counts() {
     let bad = "cleaned/dt=2026-01-31/hour=9/bad-0.parquet";
     lake.write(bad, b"no rows");
     lake.said.0.lock().unwrap().clear();
-    lake.metrics.run(bad, 1).await.unwrap();
+    let error = lake.metrics.run(bad, 1).await.unwrap_err();
+    assert_eq!((error.state(), error.class()), ("MetricsGenerationFailed", ErrorClass::Permanent));
     assert_eq!(lake.counts(), counted(&[("pay", 1, 1, 0)]));
     {
         let said = lake.said.0.lock().unwrap();
-        let (kind, failed) = &said[0];
+        let [(kind, failed)] = &said[..] else { panic!("{said:?}") };
         assert_eq!(kind, "Stage Failed");
         assert_eq!(
             (&failed["object"], &failed["state"], &failed["class"]),
@@ -192,6 +193,13 @@ async fn what_cannot_be_counted_is_said_and_the_rest_counts() {
         );
         assert!(failed["reason"].as_str().unwrap().contains("not readable as Parquet"), "{failed}");
     }
+    // Another file's event says so as well, once.
+    lake.write("cleaned/dt=2026-01-31/hour=9/other-0.parquet", b"no rows");
+    lake.metrics.run(&files[0], 1).await.unwrap();
+    lake.metrics.run(&files[0], 1).await.unwrap();
+    let failed =
+        |said: &(String, Value)| said.0 == "Stage Failed" && said.1["object"].as_str().unwrap().contains("other");
+    assert_eq!(lake.said.0.lock().unwrap().iter().filter(|said| failed(said)).count(), 1);
     // It is read again when it is replaced.
     lake.write(bad, &fs::read(lake.folder.path().join(&files[0])).unwrap());
     lake.metrics.run(bad, 1).await.unwrap();

@@ -1,6 +1,6 @@
 //! The watch over the metrics.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -99,6 +99,54 @@ async fn what_the_bus_did_not_take_is_told_by_the_next_look() {
     lake.objects.put("stages/alerts.json", "no JSON".into()).await.unwrap();
     lake.watch().look(at(15)).await.unwrap();
     assert_eq!(lake.told()[0].1["alert_id"], first[0].1["alert_id"]);
+}
+
+/// Takes a few events, and refuses the others.
+struct Few(Mutex<(usize, Vec<String>)>);
+
+impl Bus for Few {
+    fn publish<'b>(&'b self, event: &'b BusEvent) -> BoxFuture<'b, Result<(), BusError>> {
+        let BusEvent::Alert(alert) = event else { unreachable!("alerts alone") };
+        let (left, taken) = &mut *self.0.lock().unwrap();
+        let answer = if *left == 0 {
+            Err(BusError("enough".to_owned()))
+        } else {
+            *left -= 1;
+            taken.push(alert.id());
+            Ok(())
+        };
+        std::future::ready(answer).boxed()
+    }
+}
+
+/// What was seen first keeps its name, and what the bus has taken is not told again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_in_two_looks_has_one_name_and_is_told_once() {
+    let lake = Lake::new();
+    // It is over when it is first looked at: two events.
+    lake.put_metrics(|minute| minute == 10).await;
+    let bus = Arc::new(Few(Mutex::new((1, Vec::new()))));
+    let watch = Watch::new(lake.objects.clone(), bus.clone(), SETTINGS);
+    assert_eq!(watch.look(at(30)).await.unwrap_err().state(), "BusUnavailable");
+    bus.0.lock().unwrap().0 = 5;
+    assert_eq!(watch.look(at(31)).await.unwrap().len(), 1);
+    assert_eq!(watch.look(at(32)).await.unwrap(), []);
+    let taken = bus.0.lock().unwrap().1.clone();
+    let [raised, resolved] = &taken[..] else { panic!("{taken:?}") };
+    let name = raised.strip_suffix("-raised").unwrap();
+    assert!(resolved.starts_with(&format!("{name}-resolved-")), "{resolved}");
+}
+
+/// Of looks at the same time one tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn looks_at_the_same_time_tell_once() {
+    let lake = Lake::new();
+    lake.put_metrics(|minute| minute == 10).await;
+    let watch = lake.watch();
+    let looks = (0..6).map(|_| watch.look(at(13)));
+    let told: Vec<_> = futures_util::future::try_join_all(looks).await.unwrap().concat();
+    assert!(told.iter().all(|event| event.id() == told[0].id()), "{told:?}");
+    assert_eq!(watch.look(at(14)).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,8 +68,11 @@ fn notification(id: &str, subject: &str, message: &str) -> Value {
 async fn an_outage_is_published_once_and_its_end() {
     let deployed = Deployed::new().await;
     let raised = on_bus("millrace.alert.raised", &json!({"also": []}));
-    let over = json!({"resolved_at": "2026-01-31T12:18:00Z", "services": ["pay"], "signals": ["error_rate"]});
+    let over = json!({
+        "resolved_at": "2026-01-31T12:18:00Z", "services": ["pay"], "service_count": 1, "signals": ["error_rate"], "became_usual": false,
+    });
     let resolved = on_bus("millrace.alert.resolved", &over);
+    assert_eq!(deployed.failed(&[("m", resolved.clone())]).await, ["m"], "the end waits for the beginning");
     // The topic is away: the message comes again.
     deployed.bucket.refuse_notifications(4);
     assert_eq!(deployed.failed(&[("m", raised.clone())]).await, ["m"]);
@@ -83,6 +86,25 @@ async fn an_outage_is_published_once_and_its_end() {
     assert_eq!(published[0]["TopicArn"], TOPIC);
     let text = &published[0]["Message"];
     assert!(text.contains("pay: 41 % errors in the minute from 2026-01-31T12:10:00Z, expected 1.2 %.\nRows: raw/a.gz, lines 3 to 70.\n"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stage_cannot_take_in_is_published_once() {
+    let deployed = Deployed::new().await;
+    let failed = |class: &str| {
+        let mut event = on_bus("Stage Failed", &json!({}));
+        event["detail"] = json!({
+            "stage": "clean", "object": "raw/a.gz", "attempt": 1, "state": "S3MissingFile", "class": class, "reason": "it is gone",
+        });
+        event
+    };
+    for class in ["transient", "permanent", "permanent"] {
+        assert_eq!(deployed.failed(&[("m", failed(class))]).await, [""; 0]);
+    }
+    let published = deployed.bucket.notifications();
+    let [failure] = &published[..] else { panic!("{published:?}") };
+    assert_eq!(failure["Subject"], "FAILED stage clean: S3MissingFile");
+    assert!(failure["Message"].contains("raw/a.gz, and does not try again: S3MissingFile: it is gone"), "{failure:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,7 +72,7 @@ run "a_schedule_and_a_topic" {
   }
 
   assert {
-    condition     = aws_lambda_function_event_invoke_config.schedule[0].maximum_retry_attempts == 0 && one(aws_cloudwatch_event_target.schedule[0].retry_policy).maximum_retry_attempts == 0
+    condition     = aws_lambda_function_event_invoke_config.schedule[0].maximum_retry_attempts == 0 && aws_lambda_function_event_invoke_config.schedule[0].maximum_event_age_in_seconds == 60 && one(aws_cloudwatch_event_target.schedule[0].retry_policy).maximum_retry_attempts == 0
     error_message = "A call that is missed is not made up for: the next one comes in a minute."
   }
 

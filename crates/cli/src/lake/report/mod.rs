@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use millrace_host::settings::duration;
 use millrace_log_shipper::lake_folder;
 use millrace_objects::{Location, Objects};
@@ -57,7 +58,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         anyhow::bail!("--lake: there is no folder {}", folder.display());
     }
     let objects = Objects::open(&lake).with_context(|| format!("--lake {lake}"))?;
-    let summary = Summary::read(&objects, args.last, args.service.as_deref()).await?;
+    let summary = Summary::read(&objects, args.last, args.service.as_deref(), Timestamp::now()).await?;
     let Some(summary) = summary else {
         match args.service {
             Some(service) => eprintln!("{lake} has no rows of {service}"),

@@ -1,14 +1,14 @@
 //! What a part of a lake comes to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use millrace_lake::anomaly::{AlertEvent, Alerts, Anomaly, Raised, judge};
-use millrace_lake::metrics::{WINDOW_SECONDS, Window, Windows};
+use millrace_lake::anomaly::{AlertEvent, Alerts, Anomaly, BASELINE_SECONDS, Judged, Raised, Resolved, Updated, judge};
+use millrace_lake::metrics::{Points, WINDOW_SECONDS, Window, Windows};
 use millrace_objects::Objects;
-use millrace_stages::{counts_of, hours, judged_by};
+use millrace_stages::{counts_of, hours, hours_for};
 use serde_json::{Value, json};
 
 /// For how many seconds nothing may be unusual until an outage is over.
@@ -46,13 +46,20 @@ pub(super) struct Outage {
 }
 
 impl Summary {
-    /// Reads the last part of a lake; none where it has no rows (of this service).
-    pub(super) async fn read(objects: &Objects, last: Duration, service: Option<&str>) -> anyhow::Result<Option<Self>> {
-        let known = hours(objects).await?;
+    /// Reads the last part of a lake before `now`; none where it has no rows (of this service).
+    pub(super) async fn read(
+        objects: &Objects,
+        last: Duration,
+        service: Option<&str>,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<Self>> {
+        // Rows of a wrong clock may lie in the future: they are not the latest.
+        let next_hour = now.as_second().div_euclid(HOUR) + 1;
+        let known: BTreeSet<i64> = hours(objects).await?.into_iter().filter(|hour| *hour <= next_hour).collect();
         let Some(&latest) = known.last() else { return Ok(None) };
         let length = i64::try_from(last.as_secs()).unwrap_or(i64::MAX).max(WINDOW_SECONDS);
-        let end = (latest + 1) * HOUR;
-        let needed = judged_by(&(end.saturating_sub(length).saturating_sub(HOUR).max(0)..end));
+        let until = (latest + 1) * HOUR;
+        let needed = hours_for(&judged(until.saturating_sub(length).saturating_sub(HOUR).max(0)..until));
         let windows = counts_of(objects, known.into_iter().filter(|hour| needed.contains(hour))).await?;
         Ok(Self::of(windows, length, service))
     }
@@ -62,7 +69,14 @@ impl Summary {
         let until = windows.0.keys().map(|(start, _)| *start).max()? + WINDOW_SECONDS;
         let first = windows.0.keys().map(|(start, _)| *start).min()?;
         let time = until.saturating_sub(length).max(first) / WINDOW_SECONDS * WINDOW_SECONDS..until;
-        let anomalies = judge(&windows, time.clone(), until);
+        let points = Points::from(&windows);
+        let mut anomalies = judge(&points, &judged(time.clone()));
+        let fill_in_rows = |anomaly: &mut Anomaly| {
+            let window = windows.0.get(&(anomaly.shown_by, anomaly.service.clone()));
+            anomaly.rows = window.and_then(|window| anomaly.signal.place(window)).cloned();
+        };
+        anomalies.iter_mut().for_each(fill_in_rows);
+        let outages = outages(&anomalies, &points, &time);
         let mut services: BTreeMap<String, Service> = BTreeMap::new();
         for ((start, name), window) in windows.0 {
             if time.contains(&start) {
@@ -74,7 +88,6 @@ impl Summary {
         }
         let mut services: Vec<Service> = services.into_values().collect();
         services.sort_by_key(|service| std::cmp::Reverse(service.all.count));
-        let outages = outages(&anomalies, until);
         Some(Self { time, services, anomalies, outages })
     }
 
@@ -134,21 +147,38 @@ pub(super) fn time(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or_default()
 }
 
-/// What alerts would have told, minute by minute.
-fn outages(anomalies: &[Anomaly], until: i64) -> Vec<Outage> {
+/// These windows, judged where all rows have come.
+fn judged(time: Range<i64>) -> Judged {
+    Judged { since: time.start - BASELINE_SECONDS, from: time.start, until: time.end, absent_until: time.end }
+}
+
+/// What alerts would have told by a look after each minute.
+fn outages(anomalies: &[Anomaly], points: &Points, time: &Range<i64>) -> Vec<Outage> {
     let mut outages: Vec<Outage> = Vec::new();
-    for event in Alerts::default().update(anomalies, until, QUIET) {
-        match event {
-            AlertEvent::Raised(raised) => outages.push(Outage { raised, resolved_at: None }),
-            AlertEvent::Resolved(resolved) => {
-                let raised = outages.iter_mut().find(|outage| outage.raised.alert_id == resolved.alert_id);
-                if let Some(outage) = raised {
-                    outage.resolved_at = Some(resolved.resolved_at);
+    let mut alerts = Alerts::default();
+    let start = |anomaly: &Anomaly| anomaly.window_start.as_second();
+    for until in (time.start..=time.end).step_by(60).skip(1) {
+        let from = anomalies.partition_point(|anomaly| start(anomaly) < until - HOUR);
+        let to = anomalies.partition_point(|anomaly| start(anomaly) < until);
+        let seen = anomalies.get(from..to).unwrap_or_default();
+        for event in alerts.update(seen, points, &judged(until - HOUR..until), QUIET) {
+            match event {
+                AlertEvent::Raised(raised) => outages.push(Outage { raised, resolved_at: None }),
+                AlertEvent::Updated(Updated { alert_id, .. }) => resolve(&mut outages, &alert_id, None),
+                AlertEvent::Resolved(Resolved { alert_id, resolved_at, .. }) => {
+                    resolve(&mut outages, &alert_id, Some(resolved_at));
                 }
             }
         }
     }
     outages
+}
+
+/// Notes the end of an outage, or that it goes on.
+fn resolve(outages: &mut [Outage], alert_id: &str, resolved_at: Option<Timestamp>) {
+    if let Some(outage) = outages.iter_mut().find(|outage| outage.raised.alert_id == alert_id) {
+        outage.resolved_at = resolved_at;
+    }
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ mod tests {
         assert!(lines[4].starts_with("pay       12,000  415     3.5 %  "), "{text}");
         assert_eq!(lines[6], "2026-01-31 11:30 to 11:35  pay: 60 % errors, expected 1.0 %");
         assert!(
-            lines[7].starts_with("    pay: p95 of 1.9 s in the minute from 2026-01-31T11:34:00Z, expected 38 ms"),
+            lines[7].starts_with("    pay: p95 of 1.9 s in the minute from 2026-01-31T11:30:00Z, expected 38 ms"),
             "{text}"
         );
     }
