@@ -115,7 +115,7 @@ locals {
             Effect    = "Allow"
             Action    = "events:PutEvents"
             Resource  = "arn:aws:events:${var.region}:${local.account_id}:event-bus/${bus}"
-            Condition = { StringEquals = { "events:source" = "millrace.lake" } }
+            Condition = { "ForAllValues:StringEquals" = { "events:source" = ["millrace.lake"] } }
           }
         ],
         lookup(entry, "statements", []),
