@@ -1,5 +1,7 @@
 //! One invocation: the news of a batch of messages.
 
+use std::time::Duration;
+
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use millrace_lake::anomaly::AlertEvent;
@@ -10,6 +12,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::context::Context;
 use crate::event::{Failure, Message, News, Notification, read};
+
+/// How often, and how far apart, the end of an outage looks for its beginning, before its message comes again later.
+const EARLY_ATTEMPTS: u32 = 20;
+const EARLY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Why something was not told: its message comes again.
 #[derive(Debug, Error)]
@@ -59,11 +65,8 @@ pub async fn handle(context: &Context, event: LambdaEvent<Value>) -> Result<Valu
 
 /// Publishes what is told of an outage to the topic, unless that was done.
 async fn publish(context: &Context, alert: &AlertEvent) -> Result<(), TellError> {
-    if matches!(alert, AlertEvent::Resolved(_))
-        && !is_told(context, &mark(&format!("{}-raised", alert.alert_id()))).await?
-    {
-        // Messages come in any order.
-        return Err(TellError::Early);
+    if matches!(alert, AlertEvent::Resolved(_)) {
+        until_raised(context, alert.alert_id()).await?;
     }
     once(context, &mark(&alert.id()), async || {
         context.topic.publish_alert(alert).await.map_err(TellError::Topic)?;
@@ -71,6 +74,18 @@ async fn publish(context: &Context, alert: &AlertEvent) -> Result<(), TellError>
         Ok(())
     })
     .await
+}
+
+/// Waits a little until the beginning of an outage is told: messages come in any order.
+async fn until_raised(context: &Context, alert_id: &str) -> Result<(), TellError> {
+    let raised = mark(&format!("{alert_id}-raised"));
+    for _ in 0..EARLY_ATTEMPTS {
+        if is_told(context, &raised).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(EARLY_INTERVAL).await;
+    }
+    Err(TellError::Early)
 }
 
 /// Publishes that a stage cannot take in an object, unless it is tried again, or that was done.
