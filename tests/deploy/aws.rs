@@ -61,7 +61,8 @@ impl Aws {
         }
     }
 
-    async fn query(&self, service: &str, version: &str, fields: &[(&str, &str)]) -> String {
+    /// Calls an action of a service that takes forms.
+    pub(crate) async fn query(&self, service: &str, version: &str, fields: &[(&str, &str)]) -> String {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         let form = form.append_pair("Version", version).extend_pairs(fields).finish();
         let content_type = ("content-type", "application/x-www-form-urlencoded");

@@ -49,12 +49,12 @@ pub async fn handle(context: &Context, event: LambdaEvent<Value>) -> Result<Valu
             Ok(News::Notification(notification)) => post(context, &notification).await,
             Err(problem) => {
                 // No attempt would read it: it is in the log, and the message is done.
-                tracing::error!(message = id, problem, "ignoring a message");
+                tracing::error!(message_id = id, problem, "ignoring a message");
                 continue;
             }
         };
         if let Err(error) = told {
-            tracing::warn!(message = id, %error, "telling failed; the message comes again");
+            tracing::warn!(message_id = id, %error, "telling failed; the message comes again");
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;
             failures.batch_item_failures.push(failure);

@@ -40,7 +40,7 @@ pub async fn handle<T: Serialize>(
                     Ok(object) => run(&object, attempt).await,
                     Err(problem) => {
                         // No attempt would read it: it is in the log, and the message is done.
-                        tracing::error!(message = id, problem, "ignoring a message");
+                        tracing::error!(message_id = id, problem, "ignoring a message");
                         continue;
                     }
                 };
