@@ -388,6 +388,17 @@ fn a_service_that_is_dead_is_told_once() {
     assert_eq!(told(&history, 1..300), [(16, "ALERT pay: no log records, expected 100 a minute".to_owned())]);
 }
 
+/// It fails first, and then writes nothing: that is worse.
+#[test]
+fn a_service_that_dies_in_an_outage_is_told_of() {
+    let history = with_errors(-120..10, |minute| if minute >= 0 { 60 } else { 2 });
+    let expected = [
+        (1, "ALERT pay: 60 % errors, expected 2.0 %".to_owned()),
+        (26, "UPDATE pay: now no log records, expected 100 a minute".to_owned()),
+    ];
+    assert_eq!(told(&history, 1..60), expected);
+}
+
 /// Rows do not come for a while, of nobody: nobody knows that anything is over.
 #[test]
 fn an_outage_is_not_over_because_rows_do_not_come() {
@@ -414,9 +425,9 @@ fn what_comes_back_again_and_again_is_told_less_and_less() {
     let expected = [
         (1, "ALERT pay: 60 % errors, expected 2.0 %"),
         (7, "RESOLVED pay: over: many errors"),
-        (13, "UPDATE pay: again: pay: 60 % errors, expected 2.0 %"),
+        (13, "UPDATE pay: now 60 % errors, expected 2.0 %"),
         (24, "RESOLVED pay: over: many errors"),
-        (25, "UPDATE pay: again: pay: 60 % errors, expected 2.0 %"),
+        (25, "UPDATE pay: now 60 % errors, expected 2.0 %"),
     ];
     assert_eq!(told, expected.map(|(minute, headline)| (minute, headline.to_owned())));
 }

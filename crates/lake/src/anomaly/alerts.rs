@@ -160,7 +160,8 @@ impl Alerts {
         let mut news: Vec<(usize, bool, Vec<Anomaly>)> = Vec::new();
         for anomaly in anomalies {
             let start = anomaly.window_start.as_second();
-            let known = self.outages.iter().position(|outage| outage.has(anomaly, start));
+            let known = self.outages.iter().position(|outage| outage.is_of_service(anomaly, start));
+            let known = known.or_else(|| self.outages.iter().position(|outage| outage.began_together(start)));
             let index = known.unwrap_or_else(|| {
                 self.outages.push(Outage::new(anomaly.clone(), start, quiet));
                 self.outages.len() - 1
@@ -211,16 +212,18 @@ impl Outage {
         }
     }
 
-    /// Whether what is unusual in a window is this outage's.
-    fn has(&self, anomaly: &Anomaly, start: i64) -> bool {
-        let is_its_service = self.services.contains(&anomaly.service);
+    /// Whether what is unusual of a service in a window is this outage's, which has shown in the service before.
+    fn is_of_service(&self, anomaly: &Anomaly, start: i64) -> bool {
         let until = if self.over_since.is_some() { self.last + COOL_DOWN } else { self.last + self.quiet };
-        let is_its_time = start >= self.first - self.quiet && start <= until;
-        let began_together = self.over_since.is_none() && (start - self.first).abs() <= TOGETHER;
-        is_its_time && (is_its_service || began_together)
+        self.services.contains(&anomaly.service) && start >= self.first - self.quiet && start <= until
     }
 
-    /// Adds an anomaly. Whether people should be told: of a further service, or that it has come back.
+    /// Whether what begins in a window began with this outage.
+    fn began_together(&self, start: i64) -> bool {
+        self.over_since.is_none() && (start - self.first).abs() <= TOGETHER && start <= self.last + self.quiet
+    }
+
+    /// Adds an anomaly. Whether people should be told: of a further service, that it has come back, or that now all is silent.
     fn add(&mut self, anomaly: &Anomaly, start: i64) -> bool {
         let is_back = match self.over_since {
             // Rows that came late: the end was told, and holds.
@@ -234,8 +237,8 @@ impl Outage {
         };
         self.first = self.first.min(start);
         self.last = self.last.max(start);
-        self.signals.insert(anomaly.signal);
-        self.services.insert(anomaly.service.clone()) || is_back
+        let is_silent_now = self.signals.insert(anomaly.signal) && anomaly.signal == Signal::Silence;
+        self.services.insert(anomaly.service.clone()) || is_back || is_silent_now
     }
 
     /// Whether nothing of it was unusual for long enough. That no rows have come says nothing, until they would be missed.

@@ -26,7 +26,7 @@ impl AlertEvent {
                 match joined.iter().find(|joined| joined.service != anomaly.service) {
                     Some(other) if joined.len() == 1 => format!("{name}: also {}", sentence(other)),
                     Some(other) => format!("{name}: also {} and {} more", sentence(other), joined.len() - 1),
-                    None => format!("{name}: again: {}", joined.first().map(sentence).unwrap_or_default()),
+                    None => format!("{name}: now {}", joined.first().map(statement).unwrap_or_default()),
                 }
             }
             Self::Resolved(Resolved { anomaly, became_usual, .. }) => {
@@ -91,8 +91,12 @@ fn write_rows(text: &mut String, anomaly: &Anomaly) {
 }
 
 fn sentence(anomaly: &Anomaly) -> String {
+    format!("{}: {}", plain(&anomaly.service), statement(anomaly))
+}
+
+fn statement(anomaly: &Anomaly) -> String {
     let (value, usual) = values(anomaly);
-    format!("{}: {value}, expected {usual}", plain(&anomaly.service))
+    format!("{value}, expected {usual}")
 }
 
 /// A name from a log line, which may have any characters: none of it begins a line or commands a terminal.

@@ -33,10 +33,13 @@ docs/lake.md says what is unusual.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The lake [default: lake in the data directory, .millrace]
+    /// The lake [default: lake in the data directory]
     #[arg(long, value_name = "DIR|URL", value_parser = Location::parse)]
     lake: Option<Location>,
-    /// How much of it: the last day, hour or minutes before its latest record
+    /// The data directory of `millrace dev`
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    data_dir: PathBuf,
+    /// How much of it: the last day, hour or minutes before its latest record, of those that are not dated in the future
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
     last: Duration,
     /// Only this service
@@ -51,7 +54,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let lake = args.lake.unwrap_or_else(|| Location::Folder(lake_folder(&PathBuf::from(DATA_DIR))));
+    let lake = args.lake.unwrap_or_else(|| Location::Folder(lake_folder(&args.data_dir)));
     if let Location::Folder(folder) = &lake
         && !folder.is_dir()
     {

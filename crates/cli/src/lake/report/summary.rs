@@ -45,6 +45,18 @@ pub(super) struct Outage {
     pub(super) resolved_at: Option<Timestamp>,
 }
 
+impl Outage {
+    fn is_within(&self, time: &Range<i64>) -> bool {
+        let begins_before_end = self.raised.anomaly.window_start.as_second() < time.end;
+        begins_before_end && self.resolved_at.is_none_or(|end| end.as_second() > time.start)
+    }
+
+    fn services(&self) -> impl Iterator<Item = &str> {
+        let Raised { anomaly, also, .. } = &self.raised;
+        std::iter::once(anomaly).chain(also).map(|anomaly| anomaly.service.as_str())
+    }
+}
+
 impl Summary {
     /// Reads the last part of a lake before `now`; none where it has no rows (of this service).
     pub(super) async fn read(
@@ -61,25 +73,31 @@ impl Summary {
         let until = (latest + 1) * HOUR;
         let needed = hours_for(&judged(until.saturating_sub(length).saturating_sub(HOUR).max(0)..until));
         let windows = counts_of(objects, known.into_iter().filter(|hour| needed.contains(hour))).await?;
-        Ok(Self::of(windows, length, service))
+        Ok(Self::of(windows, length, service, now.as_second()))
     }
 
-    fn of(mut windows: Windows, length: i64, service: Option<&str>) -> Option<Self> {
-        windows.0.retain(|(_, name), _| service.is_none_or(|service| service == name));
+    fn of(mut windows: Windows, length: i64, service: Option<&str>, now: i64) -> Option<Self> {
+        windows.0.retain(|(start, _), _| *start <= now);
+        let is_shown = |name: &str| service.is_none_or(|service| service == name);
+        windows.0.keys().find(|(_, name)| is_shown(name))?;
         let until = windows.0.keys().map(|(start, _)| *start).max()? + WINDOW_SECONDS;
         let first = windows.0.keys().map(|(start, _)| *start).min()?;
         let time = until.saturating_sub(length).max(first) / WINDOW_SECONDS * WINDOW_SECONDS..until;
         let points = Points::from(&windows);
-        let mut anomalies = judge(&points, &judged(time.clone()));
+        // What began before may last.
+        let from = (time.start - BASELINE_SECONDS).max(first);
+        let mut anomalies = judge(&points, &judged(from..until));
         let fill_in_rows = |anomaly: &mut Anomaly| {
             let window = windows.0.get(&(anomaly.shown_by, anomaly.service.clone()));
             anomaly.rows = window.and_then(|window| anomaly.signal.place(window)).cloned();
         };
         anomalies.iter_mut().for_each(fill_in_rows);
-        let outages = outages(&anomalies, &points, &time);
+        let mut outages = outages(&anomalies, &points, &(from..until));
+        outages.retain(|outage| outage.is_within(&time) && outage.services().any(is_shown));
+        anomalies.retain(|anomaly| time.contains(&anomaly.window_start.as_second()) && is_shown(&anomaly.service));
         let mut services: BTreeMap<String, Service> = BTreeMap::new();
         for ((start, name), window) in windows.0 {
-            if time.contains(&start) {
+            if time.contains(&start) && is_shown(&name) {
                 let new = || Service { name: name.clone(), all: Window::default(), windows: BTreeMap::new() };
                 let service = services.entry(name.clone()).or_insert_with(new);
                 service.all.merge(&window);
@@ -164,21 +182,21 @@ fn outages(anomalies: &[Anomaly], points: &Points, time: &Range<i64>) -> Vec<Out
         for event in alerts.update(seen, points, &judged(until - HOUR..until), QUIET) {
             match event {
                 AlertEvent::Raised(raised) => outages.push(Outage { raised, resolved_at: None }),
-                AlertEvent::Updated(Updated { alert_id, .. }) => resolve(&mut outages, &alert_id, None),
+                AlertEvent::Updated(Updated { alert_id, joined, .. }) => {
+                    if let Some(outage) = outages.iter_mut().find(|outage| outage.raised.alert_id == alert_id) {
+                        outage.resolved_at = None;
+                        outage.raised.also.extend(joined);
+                    }
+                }
                 AlertEvent::Resolved(Resolved { alert_id, resolved_at, .. }) => {
-                    resolve(&mut outages, &alert_id, Some(resolved_at));
+                    if let Some(outage) = outages.iter_mut().find(|outage| outage.raised.alert_id == alert_id) {
+                        outage.resolved_at = Some(resolved_at);
+                    }
                 }
             }
         }
     }
     outages
-}
-
-/// Notes the end of an outage, or that it goes on.
-fn resolve(outages: &mut [Outage], alert_id: &str, resolved_at: Option<Timestamp>) {
-    if let Some(outage) = outages.iter_mut().find(|outage| outage.raised.alert_id == alert_id) {
-        outage.resolved_at = resolved_at;
-    }
 }
 
 #[cfg(test)]
@@ -199,7 +217,7 @@ pub(super) mod tests {
                 windows.0.insert((TEN + minute * 60, service.to_owned()), window);
             }
         }
-        Summary::of(windows, length, None).expect("there are rows")
+        Summary::of(windows, length, None, TEN + 86_400).expect("there are rows")
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::xml_text::escaped;
 const WIDTH: f64 = 1_000.0;
 const LEFT: f64 = 210.0;
 const RIGHT: f64 = 24.0;
+/// Where the legend begins, right of the title.
+const LEGEND: f64 = 420.0;
 const TOP: f64 = 56.0;
 /// The height of a service's chart, and the space below it.
 const CHART: f64 = 60.0;
@@ -31,7 +33,7 @@ pub(super) fn of(summary: &Summary) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\">\n\
          <style>{STYLE}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
          <text x=\"16\" y=\"26\">{} to {}</text>\n\
-         <text class=\"note\" x=\"{LEFT}\" y=\"26\">bars: rows, errors in red; line: p95; shaded: unusual</text>\n",
+         <text class=\"note\" x=\"{LEGEND}\" y=\"26\">bars: rows, errors in red; line: p95; shaded: unusual</text>\n",
         from.strftime("%F %H:%M"),
         until.strftime("%F %H:%M UTC"),
     );
@@ -60,17 +62,6 @@ fn write_service(svg: &mut String, summary: &Summary, service: &Service, top: f6
         let text = format!("p50 {:.1} ms, p95 {:.1} ms", latency.p50, latency.p95);
         let _ = writeln!(svg, "<text class=\"note\" x=\"16\" y=\"{}\">{text}</text>", top + 50.0);
     }
-    for outage in summary.outages.iter().filter(|outage| outage.raised.anomaly.service == service.name) {
-        let start = x(outage.raised.anomaly.window_start.as_second());
-        let end = x(outage.resolved_at.map_or(summary.time.end, jiff::Timestamp::as_second));
-        let title = millrace_lake::anomaly::AlertEvent::Raised(outage.raised.clone()).headline();
-        let _ = writeln!(
-            svg,
-            "<rect class=\"outage\" x=\"{start:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{CHART}\"><title>{}</title></rect>",
-            (end - start).max(2.0),
-            escaped(&title)
-        );
-    }
     #[expect(clippy::cast_precision_loss, reason = "a picture for people")]
     let number = |count: u64| count as f64;
     let most = buckets.iter().map(|(_, window)| number(window.count)).fold(1.0, f64::max);
@@ -86,6 +77,18 @@ fn write_service(svg: &mut String, summary: &Summary, service: &Service, top: f6
                 );
             }
         }
+    }
+    // Over the bars, so that it shows.
+    for outage in summary.outages.iter().filter(|outage| outage.raised.anomaly.service == service.name) {
+        let start = x(outage.raised.anomaly.window_start.as_second());
+        let end = x(outage.resolved_at.map_or(summary.time.end, jiff::Timestamp::as_second));
+        let title = millrace_lake::anomaly::AlertEvent::Raised(outage.raised.clone()).headline();
+        let _ = writeln!(
+            svg,
+            "<rect class=\"outage\" x=\"{start:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{CHART}\"><title>{}</title></rect>",
+            (end - start).max(2.0),
+            escaped(&title)
+        );
     }
     let p95 = buckets.iter().map(|(second, window)| Some((x(*second) + width / 2.0, window.latencies.summary()?.p95)));
     let p95: Vec<(f64, f64)> = p95.flatten().collect();

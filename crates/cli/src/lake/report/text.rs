@@ -54,9 +54,10 @@ pub(super) fn of(summary: &Summary) -> String {
 
 fn write_outage(text: &mut String, outage: &Outage) {
     let start = outage.raised.anomaly.window_start.strftime("%F %H:%M");
-    let end = outage.resolved_at.map_or("now".to_owned(), |end| end.strftime("%H:%M").to_string());
+    let end = outage.resolved_at.map(|end| format!(" to {}", end.strftime("%H:%M")));
+    let end = end.unwrap_or_else(|| ", not over".to_owned());
     let alert = AlertEvent::Raised(outage.raised.clone());
-    let _ = writeln!(text, "{OUTAGE}{start} to {end}{OUTAGE:#}  {}", alert.headline());
+    let _ = writeln!(text, "{OUTAGE}{start}{end}{OUTAGE:#}  {}", alert.headline());
     for line in alert.body().lines().skip(1) {
         let _ = writeln!(text, "    {line}");
     }
