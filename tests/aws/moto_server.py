@@ -1,4 +1,4 @@
-"""moto's server, with what Terraform's AWS provider asks of MSK, ECS and Application Auto Scaling and moto 5.2.5 lacks.
+"""moto's server, with what Terraform's AWS provider asks of MSK, ECS, Application Auto Scaling and Athena and moto 5.2.5 lacks.
 
 Arguments are moto_server's. KAFKA_BOOTSTRAP_SERVERS is what an MSK cluster names as its brokers.
 """
@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import moto.kafka.urls as kafka_urls
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.athena.responses import AthenaResponse
 from moto.ecs.models import Service
 from moto.kafka.exceptions import BadRequestException, NotFoundException
 from moto.kafka.models import FakeKafkaCluster, KafkaBackend
@@ -29,6 +30,16 @@ def wraps(owner, name):
 
     return decorate
 
+
+# Athena: a named query can be deleted.
+
+
+def delete_named_query(self):
+    self.athena_backend.named_queries.pop(self._get_param("NamedQueryId"), None)
+    return "{}"
+
+
+AthenaResponse.delete_named_query = delete_named_query
 
 # MSK: a cluster is there at once, and its ARN has its name, as AWS's does.
 
