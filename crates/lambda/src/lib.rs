@@ -5,6 +5,9 @@
 mod init_error;
 mod kafka;
 mod logs;
+#[cfg(feature = "queue")]
+pub mod queue;
+mod run;
 mod settings;
 #[cfg(feature = "stages")]
 pub mod stage;
@@ -12,4 +15,5 @@ pub mod stage;
 pub use init_error::{InitError, report};
 pub use kafka::KafkaArgs;
 pub use logs::{install_logs, invocation_span};
+pub use run::{failed, run};
 pub use settings::read;

@@ -28,7 +28,8 @@ pub enum PostFailureKind {
 }
 
 impl PostFailure {
-    pub(crate) fn unavailable(reason: impl Into<String>) -> Self {
+    /// The destination could not be reached, or did not answer.
+    pub fn unavailable(reason: impl Into<String>) -> Self {
         Self { kind: PostFailureKind::Unavailable, retry_after: None, reason: reason.into() }
     }
 

@@ -32,4 +32,4 @@ pub use error::StageError;
 pub use history::{counts_of, hours, metrics_of};
 pub use manifest::Manifest;
 pub use metrics::{Counted, MetricsStage};
-pub use watch::{Watch, WatchSettings, hours_for};
+pub use watch::{DEFAULT_QUIET, Watch, WatchSettings, hours_for};

@@ -3,7 +3,7 @@
 //! It looks once a minute, as nothing else would say that a service is silent. What is to be told is written to `stages/alerts.json`
 //! before it is told, and taken out after: where a look ends in between, the next one tells it again, under the same id.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,9 @@ const JUDGED: i64 = 3_600;
 
 /// After so many seconds rows that are missing are missed: a part of the lake that failed once has come by then.
 const ABSENT_AFTER: i64 = 900;
+
+/// For how long nothing may be unusual until an outage is over, where nobody has set it.
+pub const DEFAULT_QUIET: Duration = Duration::from_mins(5);
 
 /// Seconds in an hour.
 const HOUR: i64 = 3_600;
@@ -68,9 +71,7 @@ impl Watch {
         let (before, version) = self.state().await?;
         let mut state = before.clone();
         let mut events = self.update(&mut state.alerts, now.as_second()).await?;
-        for event in &mut events {
-            self.fill_in_rows(event.anomalies()).await?;
-        }
+        self.fill_in_rows(events.iter_mut().flat_map(AlertEvent::anomalies)).await?;
         state.outbox.extend(events);
         if state != before && !self.write(&state, version.as_deref()).await? {
             tracing::debug!("another watch has looked at the same time");
@@ -108,11 +109,16 @@ impl Watch {
         Ok(alerts.update(&anomalies, &points, &judged, seconds(self.settings.quiet)))
     }
 
-    async fn fill_in_rows(&self, anomalies: Vec<&mut Anomaly>) -> Result<(), StageError> {
+    async fn fill_in_rows(&self, anomalies: impl Iterator<Item = &mut Anomaly>) -> Result<(), StageError> {
+        let mut hours: BTreeMap<i64, Vec<&mut Anomaly>> = BTreeMap::new();
         for anomaly in anomalies {
-            let windows = metrics_of_hour(&self.objects, anomaly.shown_by.div_euclid(HOUR)).await?.unwrap_or_default();
-            let window = windows.0.get(&(anomaly.shown_by, anomaly.service.clone()));
-            anomaly.rows = window.and_then(|window| anomaly.signal.place(window)).cloned();
+            hours.entry(anomaly.shown_by.div_euclid(HOUR)).or_default().push(anomaly);
+        }
+        for (hour, anomalies) in hours {
+            let windows = metrics_of_hour(&self.objects, hour).await?.unwrap_or_default();
+            for anomaly in anomalies {
+                anomaly.fill_in_rows(&windows);
+            }
         }
         Ok(())
     }

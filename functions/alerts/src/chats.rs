@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use millrace_host::exit::SettingError;
-use millrace_outbound::{AddressPolicy, Endpoint, HttpError, PostFailure, PostFailureKind, Proxies, chat};
+use millrace_outbound::{AddressPolicy, Endpoint, HttpError, PostFailure, Proxies, chat};
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -62,9 +62,6 @@ impl Chat {
     pub(crate) async fn post(&self, notification: &Notification) -> Result<(), PostFailure> {
         let body = (self.body)(&notification.title, &notification.text);
         let posted = tokio::time::timeout(TIMEOUT, self.endpoint.post(body, HeaderMap::new())).await;
-        posted.unwrap_or_else(|_| {
-            let reason = format!("no answer within {} s", TIMEOUT.as_secs());
-            Err(PostFailure { kind: PostFailureKind::Unavailable, retry_after: None, reason })
-        })
+        posted.unwrap_or_else(|_| Err(PostFailure::unavailable(format!("no answer within {} s", TIMEOUT.as_secs()))))
     }
 }

@@ -1,8 +1,7 @@
-//! What starts the function.
+//! What the messages of the queue are.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use aws_lambda_events::sns::SnsMessage;
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use millrace_lake::anomaly::AlertEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,36 +50,21 @@ struct Alarm {
     reason: String,
 }
 
-/// A message of the queue.
-#[derive(Debug)]
-pub(crate) struct Message {
-    pub(crate) id: String,
-    /// Its news, or why it has none.
-    pub(crate) news: Result<News, String>,
-}
-
-/// The messages of an event.
-pub(crate) fn read(event: Value) -> Result<Vec<Message>, String> {
-    let event = SqsEvent::deserialize(event).map_err(|error| format!("no messages of a queue: {error}"))?;
-    let message = |message: SqsMessage| {
-        let news = news(message.body.as_deref().unwrap_or_default());
-        Message { id: message.message_id.unwrap_or_default(), news }
-    };
-    Ok(event.records.into_iter().map(message).collect())
-}
-
-fn news(body: &str) -> Result<News, String> {
-    let body: Value = serde_json::from_str(body).map_err(|error| format!("a message that is not JSON: {error}"))?;
-    if body["Type"] == "Notification" {
-        let message = SnsMessage::deserialize(body).map_err(|error| format!("no notification of a topic: {error}"))?;
-        return Ok(News::Notification(notification(message)));
+impl News {
+    /// Reads the body of a message; what is no news says so.
+    pub(crate) fn of(body: &Value) -> Result<Self, String> {
+        if body["Type"] == "Notification" {
+            let message = SnsMessage::deserialize(body);
+            let message = message.map_err(|error| format!("no notification of a topic: {error}"))?;
+            return Ok(Self::Notification(notification(message)));
+        }
+        if body["detail-type"] == "Stage Failed" {
+            let event = EventBridgeEvent::deserialize(body);
+            return Ok(Self::Failure(event.map_err(|error| format!("no failure of a stage: {error}"))?.detail));
+        }
+        let event = EventBridgeEvent::<AlertEvent>::deserialize(body).map_err(|error| format!("no alert: {error}"))?;
+        Ok(Self::Alert(Box::new(event.detail)))
     }
-    if body["detail-type"] == "Stage Failed" {
-        let event = EventBridgeEvent::deserialize(body).map_err(|error| format!("no failure of a stage: {error}"))?;
-        return Ok(News::Failure(event.detail));
-    }
-    let event = EventBridgeEvent::<AlertEvent>::deserialize(body).map_err(|error| format!("no alert: {error}"))?;
-    Ok(News::Alert(Box::new(event.detail)))
 }
 
 fn notification(message: SnsMessage) -> Notification {
@@ -99,12 +83,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn one(body: &Value) -> Result<News, String> {
-        let event = json!({"Records": [{"messageId": "m", "body": body.to_string()}]});
-        let [message] = &read(event).unwrap()[..] else { unreachable!("one message") };
-        message.news.clone()
-    }
 
     fn published(subject: Option<&str>, message: &str) -> Value {
         json!({
@@ -125,19 +103,20 @@ mod tests {
             title: "ALARM pay-lag".to_owned(),
             text: "payments is behind. docs/runbook.md#lag\nThreshold Crossed: 15 datapoints".to_owned(),
         };
-        let news = one(&published(Some("ALARM: \"pay-lag\" in EU"), &alarm.to_string()));
+        let news = News::of(&published(Some("ALARM: \"pay-lag\" in EU"), &alarm.to_string()));
         assert_eq!(news, Ok(News::Notification(expected)));
-        let Ok(News::Notification(text)) = one(&published(Some("a subject"), "a text")) else { unreachable!("text") };
+        let Ok(News::Notification(text)) = News::of(&published(Some("a subject"), "a text")) else {
+            unreachable!("text")
+        };
         assert_eq!((text.title.as_str(), text.text.as_str()), ("a subject", "a text"));
     }
 
     #[test]
     fn what_is_no_news_says_so() {
         assert!(
-            one(&json!({"detail-type": "Stage Completed", "source": "s", "detail": {}}))
+            News::of(&json!({"detail-type": "Stage Completed", "source": "s", "detail": {}}))
                 .unwrap_err()
                 .starts_with("no alert: ")
         );
-        assert!(read(json!({})).unwrap_err().starts_with("no messages of a queue: "));
     }
 }

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use millrace_lake::anomaly::AlertEvent;
+use millrace_lambda::queue::{Taken, take_messages};
 use millrace_objects::GetError;
 use serde_json::Value;
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::context::Context;
-use crate::event::{Failure, Message, News, Notification, read};
+use crate::event::{Failure, News, Notification};
 
 /// How often, and how far apart, the end of an outage looks for its beginning, before its message comes again later.
 const EARLY_ATTEMPTS: u32 = 20;
@@ -34,33 +34,27 @@ enum TellError {
     Chat { chat: &'static str, reason: String },
 }
 
-/// Tells the news of an event. Messages whose news are not all told are in the answer, and come again.
+/// Tells the news of an event's messages. Those whose news are not all told are in the answer, and come again.
 ///
 /// # Errors
 /// `InvalidEvent` for what has no messages.
 pub async fn handle(context: &Context, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
-    let failed = |error_type: &str, error_message| Diagnostic { error_type: error_type.to_owned(), error_message };
-    let messages = read(event.payload).map_err(|problem| failed("InvalidEvent", problem))?;
-    let mut failures = SqsBatchResponse::default();
-    for Message { id, news } in messages {
-        let told = match news {
+    take_messages(event.payload, async |message_id, _, body| {
+        let told = match News::of(&body) {
             Ok(News::Alert(alert)) => publish(context, &alert).await,
             Ok(News::Failure(failure)) => publish_failure(context, &failure).await,
             Ok(News::Notification(notification)) => post(context, &notification).await,
-            Err(problem) => {
-                // No attempt would read it: it is in the log, and the message is done.
-                tracing::error!(message_id = id, problem, "ignoring a message");
-                continue;
-            }
+            Err(problem) => return Taken::Unreadable(problem),
         };
-        if let Err(error) = told {
-            tracing::warn!(message_id = id, %error, "telling failed; the message comes again");
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = id;
-            failures.batch_item_failures.push(failure);
+        match told {
+            Ok(()) => Taken::Done,
+            Err(error) => {
+                tracing::warn!(message_id, %error, "telling failed; the message comes again");
+                Taken::Again
+            }
         }
-    }
-    serde_json::to_value(failures).map_err(|error| failed("InvalidAnswer", error.to_string()))
+    })
+    .await
 }
 
 /// Publishes what is told of an outage to the topic, unless that was done.

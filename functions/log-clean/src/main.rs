@@ -2,24 +2,12 @@
 
 use std::process::ExitCode;
 
-use lambda_runtime::{LambdaEvent, service_fn};
-use millrace_host::exit;
 use millrace_lambda::InitError;
 use millrace_log_clean::{Context, Settings, handle};
-use serde_json::Value;
-use tracing::Instrument as _;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let context = match init().await {
-        Ok(context) => context,
-        Err(error) => return millrace_lambda::report(&error).await,
-    };
-    let service = service_fn(|event: LambdaEvent<Value>| {
-        let span = millrace_lambda::invocation_span(&event.context.request_id);
-        handle(&context, event).instrument(span)
-    });
-    lambda_runtime::run(service).await.map_or_else(|error| exit::report(&*error), |()| ExitCode::SUCCESS)
+    millrace_lambda::run(init, handle).await
 }
 
 async fn init() -> Result<Context, InitError> {

@@ -39,7 +39,7 @@ impl Context {
 pub async fn handle(context: &Context, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     if event.payload["detail-type"] == SCHEDULED {
         let told = context.watch.look(Timestamp::now()).await;
-        let told = told.map_err(|error| stage::failed(error.state(), error.to_string()))?;
+        let told = told.map_err(|error| millrace_lambda::failed(error.state(), error.to_string()))?;
         for alert in &told {
             tracing::info!(alert = alert.alert_id(), kind = alert.event_type(), "{}", alert.headline());
         }

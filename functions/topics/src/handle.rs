@@ -57,5 +57,5 @@ pub async fn handle(kafka: &KafkaSettings, event: LambdaEvent<Value>) -> Result<
 
 fn failed(error_type: &str, error_message: String) -> Diagnostic {
     tracing::error!(error_type, error_message, "the topics are not those of the catalogue");
-    Diagnostic { error_type: error_type.to_owned(), error_message }
+    millrace_lambda::failed(error_type, error_message)
 }

@@ -129,32 +129,27 @@ moved {
 }
 
 locals {
+  network_actions = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+  ]
+
   network_statements = [for statement in [
     {
-      Sid    = "NetworkInterfaces"
-      Effect = "Allow"
-      Action = [
-        "ec2:AssignPrivateIpAddresses",
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeSubnets",
-        "ec2:UnassignPrivateIpAddresses",
-      ]
+      Sid      = "NetworkInterfaces"
+      Effect   = "Allow"
+      Action   = local.network_actions
       Resource = "*"
     },
     {
       # Lambda makes those calls, not the code: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
-      Sid    = "NotTheCode"
-      Effect = "Deny"
-      Action = [
-        "ec2:AssignPrivateIpAddresses",
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeSubnets",
-        "ec2:UnassignPrivateIpAddresses",
-      ]
+      Sid       = "NotTheCode"
+      Effect    = "Deny"
+      Action    = local.network_actions
       Resource  = "*"
       Condition = { ArnEquals = { "lambda:SourceFunctionArn" = [local.function_arn] } }
     },

@@ -19,7 +19,7 @@ use millrace_kafka::Producer;
 use millrace_lake::folders;
 use millrace_log_shipper::RAW;
 use millrace_objects::{Location, Objects};
-use millrace_stages::{CleanStage, MetricsStage, StageError, Watch, WatchSettings};
+use millrace_stages::{CleanStage, DEFAULT_QUIET, MetricsStage, StageError, Watch, WatchSettings};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +32,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// When it is told. Log records are in an object after 10 s at most, and counted a few seconds later.
-const WATCH: WatchSettings = WatchSettings { delay: Duration::from_secs(20), quiet: Duration::from_mins(5) };
+const WATCH: WatchSettings = WatchSettings { delay: Duration::from_secs(20), quiet: DEFAULT_QUIET };
 
 /// Delays between attempts of a stage for an object.
 const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) };

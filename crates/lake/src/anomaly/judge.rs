@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::signal::{Found, LEAST_HISTORY, Signal, silence};
-use crate::metrics::{Place, Point, Points, WINDOW_SECONDS};
+use crate::metrics::{Place, Point, Points, WINDOW_SECONDS, Windows};
 
 /// Seconds before those that are judged, whose windows say what is usual.
 pub const BASELINE_SECONDS: i64 = 7_200;
@@ -46,6 +46,14 @@ pub struct Anomaly {
     /// The first second (Unix) of the window whose rows these are.
     #[serde(skip)]
     pub shown_by: i64,
+}
+
+impl Anomaly {
+    /// Fills in the rows that show it, of windows that have that of [`Self::shown_by`]; without it there are none.
+    pub fn fill_in_rows(&mut self, windows: &Windows) {
+        let window = windows.0.get(&(self.shown_by, self.service.clone()));
+        self.rows = window.and_then(|window| self.signal.place(window)).cloned();
+    }
 }
 
 /// Which windows are judged, in Unix seconds of whole windows.

@@ -61,7 +61,7 @@ impl Signal {
     /// A window's value of it.
     pub(super) fn value(self, point: Point) -> f64 {
         match self {
-            Self::ErrorRate => error_rate_of(&point),
+            Self::ErrorRate => point.error_rate(),
             Self::Latency => point.p95.unwrap_or_default(),
             Self::Volume | Self::Silence => number(point.count),
         }
@@ -88,9 +88,9 @@ fn error_rate(point: Point, history: &[Point]) -> Option<Found> {
     if point.errors < LEAST_ERRORS {
         return None;
     }
-    let rates: Vec<f64> = history.iter().filter(|point| point.count > 0).map(error_rate_of).collect();
+    let rates: Vec<f64> = history.iter().filter(|point| point.count > 0).map(Point::error_rate).collect();
     let baseline = if rates.len() < LEAST_HISTORY { UNKNOWN } else { Baseline::of(rates)? };
-    let value = error_rate_of(&point);
+    let value = point.error_rate();
     // Of few rows a rate is inexact: by the deviation of as many independent draws.
     let likely = baseline.middle.clamp(0.01, 0.5);
     let inexact = (likely * (1.0 - likely) / number(point.count)).sqrt();
@@ -144,10 +144,6 @@ pub(super) fn silence(minutes: u32, history: &[Point]) -> Option<Found> {
     let is_unusual = silent * 10 <= history.len() && missing >= LEAST_MISSING;
     // As many deviations as of a number of independent rows.
     is_unusual.then(|| Found { value: 0.0, baseline: middle, score: -missing.sqrt() })
-}
-
-fn error_rate_of(point: &Point) -> f64 {
-    if point.count == 0 { 0.0 } else { number(point.errors) / number(point.count) }
 }
 
 #[expect(clippy::cast_precision_loss)] // counts are far below 2^52

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::window::{Window, Windows};
+use super::window::{Window, Windows, error_rate};
 
 /// Fewer latencies have no 95th percentile to speak of.
 const LEAST_LATENCIES: u64 = 20;
@@ -27,6 +27,11 @@ impl Point {
     pub fn of(window: &Window) -> Self {
         let summary = window.latencies.summary();
         Self::new(window.count, window.errors, summary.map(|summary| (summary.count, summary.p95)))
+    }
+
+    /// Errors among the rows, from 0 to 1.
+    pub fn error_rate(&self) -> f64 {
+        error_rate(self.errors, self.count)
     }
 
     pub(super) fn new(count: u64, errors: u64, latencies: Option<(u64, f64)>) -> Self {

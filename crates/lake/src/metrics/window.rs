@@ -51,9 +51,8 @@ pub struct Windows(pub BTreeMap<(i64, String), Window>);
 
 impl Window {
     /// Errors among the rows, from 0 to 1.
-    #[expect(clippy::cast_precision_loss)] // counts are far below 2^52
     pub fn error_rate(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { self.errors as f64 / self.count as f64 }
+        error_rate(self.errors, self.count)
     }
 
     /// Adds the rows of another file. The order in which files are added does not matter.
@@ -65,6 +64,12 @@ impl Window {
         keep_greatest(&mut self.error_rows, other.error_rows.as_ref());
         keep_greatest(&mut self.slowest, other.slowest.as_ref());
     }
+}
+
+/// Errors among rows, from 0 to 1.
+#[expect(clippy::cast_precision_loss)] // counts are far below 2^52
+pub(super) fn error_rate(errors: u64, count: u64) -> f64 {
+    if count == 0 { 0.0 } else { errors as f64 / count as f64 }
 }
 
 pub(super) fn keep_greatest(kept: &mut Option<Weighed>, other: Option<&Weighed>) {

@@ -1,8 +1,8 @@
 //! What functions share that are stages of the lake: events of objects, settings, and what stages need.
 
 mod context;
-mod event;
 mod handle;
+mod object;
 
 pub use context::{StageContext, StageSettings};
-pub use handle::{failed, handle};
+pub use handle::handle;

@@ -1,4 +1,4 @@
-//! Conversion of HTTP requests to the events of API Gateway and function URLs.
+//! What functions are invoked with: HTTP requests as events of API Gateway and function URLs, new objects, messages of a queue.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -78,6 +78,28 @@ pub fn rest_api(request: &Request<Bytes>, stage: &str) -> Value {
         "body": body,
         "isBase64Encoded": is_base64_encoded,
     })
+}
+
+/// The event of a new object of a bucket, as
+/// [S3 puts it on a bus](https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html).
+pub fn object_created(bucket: &str, key: &str) -> Value {
+    json!({
+        "version": "0", "id": "1", "detail-type": "Object Created", "source": "aws.s3", "account": ACCOUNT,
+        "time": "2026-01-31T12:00:00.123Z", "region": "eu-central-1", "resources": [format!("arn:aws:s3:::{bucket}")],
+        "detail": {"version": "0", "bucket": {"name": bucket}, "object": {"key": key, "size": 7}, "reason": "PutObject"},
+    })
+}
+
+/// The event of a batch of [messages](https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html) of SQS, by their ids and bodies, that
+/// are handed out for the `attempt`th time.
+pub fn messages<'m>(messages: impl IntoIterator<Item = (&'m str, Value)>, attempt: u32) -> Value {
+    let message = |(id, body): (&str, Value)| {
+        json!({
+            "messageId": id, "receiptHandle": "r", "body": body.to_string(), "eventSource": "aws:sqs",
+            "attributes": {"ApproximateReceiveCount": attempt.to_string()},
+        })
+    };
+    json!({"Records": messages.into_iter().map(message).collect::<Vec<_>>()})
 }
 
 fn payload_2(request: &Request<Bytes>, path: &str, stage: &str, account: &str, domain: &str) -> Value {

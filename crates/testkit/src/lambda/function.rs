@@ -45,6 +45,12 @@ impl Function {
         self
     }
 
+    /// Sets environment variables, such as a [`Bucket`](crate::Bucket)'s.
+    #[must_use]
+    pub fn variables<N: AsRef<str>>(self, variables: impl IntoIterator<Item = (N, String)>) -> Self {
+        variables.into_iter().fold(self, |function, (name, value)| function.variable(name.as_ref(), value))
+    }
+
     /// The memory in MB: passed to the process, not enforced.
     #[must_use]
     pub fn memory(mut self, megabytes: u32) -> Self {

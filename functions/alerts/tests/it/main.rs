@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use axum::http::StatusCode;
-use millrace_testkit::lambda::{Failure, Function, Lambda};
+use millrace_testkit::lambda::{Failure, Function, Lambda, event};
 use millrace_testkit::webhook::Answer;
 use millrace_testkit::{Bucket, WebhookReceiver};
 use serde_json::{Value, json};
@@ -24,16 +24,13 @@ impl Deployed {
         let function = function.variable("MILLRACE_LAKE", "s3://lake").variable("MILLRACE_ALERTS_TOPIC", TOPIC);
         let function = function.variable("MILLRACE_SLACK_URL", chats.url("/slack"));
         let function = function.variable("MILLRACE_TEAMS_URL", chats.url("/teams"));
-        let variables = bucket.variables().into_iter();
-        let lambda = variables.fold(function, |function, (name, value)| function.variable(name, value)).deploy();
+        let lambda = function.variables(bucket.variables()).deploy();
         Self { bucket, chats, lambda }
     }
 
     /// The messages that come again, by their ids.
     async fn failed(&self, messages: &[(&str, Value)]) -> Vec<String> {
-        let message =
-            |(id, body): &(&str, Value)| json!({"messageId": id, "body": body.to_string(), "eventSource": "aws:sqs"});
-        let event = json!({"Records": messages.iter().map(message).collect::<Vec<_>>()});
+        let event = event::messages(messages.iter().cloned(), 1);
         let answer: Value = serde_json::from_slice(&self.lambda.invoke(&event).await.unwrap()).unwrap();
         let failures = answer["batchItemFailures"].as_array().unwrap();
         failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()

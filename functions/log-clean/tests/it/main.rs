@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use millrace_broker::embedded::Embedded;
 use millrace_testkit::Bucket;
-use millrace_testkit::lambda::{Failure, Function, Lambda};
+use millrace_testkit::lambda::{Failure, Function, Lambda, event};
 use serde_json::{Value, json};
 
 struct Deployed {
@@ -40,8 +40,7 @@ impl Deployed {
 
 fn function(bucket: &Bucket, bootstrap_servers: &str) -> Function {
     let function = Function::new(env!("CARGO_BIN_EXE_millrace-log-clean")).never_frozen();
-    let function = function.variable("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers);
-    bucket.variables().into_iter().fold(function, |function, (name, value)| function.variable(name, value))
+    function.variable("KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers).variables(bucket.variables())
 }
 
 fn object(lines: usize) -> Vec<u8> {
@@ -53,22 +52,12 @@ fn object(lines: usize) -> Vec<u8> {
 }
 
 fn created(key: &str) -> Value {
-    json!({
-        "version": "0", "id": "1", "detail-type": "Object Created", "source": "aws.s3", "account": "1",
-        "time": "2026-01-31T12:00:00.123Z", "region": "eu-central-1", "resources": ["arn:aws:s3:::lake"],
-        "detail": {"version": "0", "bucket": {"name": "lake"}, "object": {"key": key, "size": 7}, "reason": "PutObject"},
-    })
+    event::object_created("lake", key)
 }
 
 /// A batch of messages, whose ids are the keys.
 fn messages(keys: &[&str], attempt: u32) -> Value {
-    let message = |key: &&str| {
-        json!({
-            "messageId": key, "receiptHandle": "r", "body": created(key).to_string(), "eventSource": "aws:sqs",
-            "attributes": {"ApproximateReceiveCount": attempt.to_string()},
-        })
-    };
-    json!({"Records": keys.iter().map(message).collect::<Vec<_>>()})
+    event::messages(keys.iter().map(|key| (*key, created(key))), attempt)
 }
 
 fn said(kind: &str, object: &str, outcome: &str) -> (String, String, String) {

@@ -9,7 +9,7 @@ use millrace_broker::embedded::Embedded;
 use millrace_lake::metrics::{HourFile, Window};
 use millrace_lake::{Folder, LakeWriter, Source, clean};
 use millrace_testkit::Bucket;
-use millrace_testkit::lambda::{Failure, Function, Lambda};
+use millrace_testkit::lambda::{Failure, Function, Lambda, event};
 use serde_json::{Value, json};
 
 const HOUR: &str = "cleaned/dt=2026-01-31/hour=12";
@@ -28,9 +28,7 @@ impl Deployed {
         let bucket = Bucket::start("lake").await;
         let function = Function::new(env!("CARGO_BIN_EXE_millrace-log-metrics")).never_frozen();
         let function = function.variable("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers());
-        let function = function.variable("MILLRACE_LAKE", "s3://lake");
-        let variables = bucket.variables().into_iter();
-        let lambda = variables.fold(function, |function, (name, value)| function.variable(name, value)).deploy();
+        let lambda = function.variable("MILLRACE_LAKE", "s3://lake").variables(bucket.variables()).deploy();
         Self { bucket, lambda, _broker: broker }
     }
 
@@ -65,18 +63,11 @@ impl Deployed {
 }
 
 fn created(key: &str) -> Value {
-    json!({
-        "version": "0", "id": "1", "detail-type": "Object Created", "source": "aws.s3", "account": "1",
-        "time": "2026-01-31T12:00:00.123Z", "region": "eu-central-1", "resources": ["arn:aws:s3:::lake"],
-        "detail": {"version": "0", "bucket": {"name": "lake"}, "object": {"key": key, "size": 7}, "reason": "PutObject"},
-    })
+    event::object_created("lake", key)
 }
 
 fn message(key: &str, attempt: u32) -> Value {
-    json!({"Records": [{
-        "messageId": "m", "receiptHandle": "r", "body": created(key).to_string(), "eventSource": "aws:sqs",
-        "attributes": {"ApproximateReceiveCount": attempt.to_string()},
-    }]})
+    event::messages([("m", created(key))], attempt)
 }
 
 #[tokio::test(flavor = "multi_thread")]

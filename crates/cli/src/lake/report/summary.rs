@@ -8,11 +8,8 @@ use jiff::Timestamp;
 use millrace_lake::anomaly::{AlertEvent, Alerts, Anomaly, BASELINE_SECONDS, Judged, Raised, Resolved, Updated, judge};
 use millrace_lake::metrics::{Points, WINDOW_SECONDS, Window, Windows};
 use millrace_objects::Objects;
-use millrace_stages::{counts_of, hours, hours_for};
+use millrace_stages::{DEFAULT_QUIET, counts_of, hours, hours_for};
 use serde_json::{Value, json};
-
-/// For how many seconds nothing may be unusual until an outage is over.
-const QUIET: i64 = 300;
 
 /// Seconds in an hour.
 const HOUR: i64 = 3_600;
@@ -51,6 +48,11 @@ impl Outage {
         begins_before_end && self.resolved_at.is_none_or(|end| end.as_second() > time.start)
     }
 
+    /// What tells it.
+    pub(super) fn alert(&self) -> AlertEvent {
+        AlertEvent::Raised(self.raised.clone())
+    }
+
     fn services(&self) -> impl Iterator<Item = &str> {
         let Raised { anomaly, also, .. } = &self.raised;
         std::iter::once(anomaly).chain(also).map(|anomaly| anomaly.service.as_str())
@@ -87,11 +89,9 @@ impl Summary {
         // What began before may last.
         let from = (time.start - BASELINE_SECONDS).max(first);
         let mut anomalies = judge(&points, &judged(from..until));
-        let fill_in_rows = |anomaly: &mut Anomaly| {
-            let window = windows.0.get(&(anomaly.shown_by, anomaly.service.clone()));
-            anomaly.rows = window.and_then(|window| anomaly.signal.place(window)).cloned();
-        };
-        anomalies.iter_mut().for_each(fill_in_rows);
+        for anomaly in &mut anomalies {
+            anomaly.fill_in_rows(&windows);
+        }
         let mut outages = outages(&anomalies, &points, &(from..until));
         outages.retain(|outage| outage.is_within(&time) && outage.services().any(is_shown));
         anomalies.retain(|anomaly| time.contains(&anomaly.window_start.as_second()) && is_shown(&anomaly.service));
@@ -174,12 +174,13 @@ fn judged(time: Range<i64>) -> Judged {
 fn outages(anomalies: &[Anomaly], points: &Points, time: &Range<i64>) -> Vec<Outage> {
     let mut outages: Vec<Outage> = Vec::new();
     let mut alerts = Alerts::default();
+    let quiet = i64::try_from(DEFAULT_QUIET.as_secs()).unwrap_or(i64::MAX);
     let start = |anomaly: &Anomaly| anomaly.window_start.as_second();
     for until in (time.start..=time.end).step_by(60).skip(1) {
         let from = anomalies.partition_point(|anomaly| start(anomaly) < until - HOUR);
         let to = anomalies.partition_point(|anomaly| start(anomaly) < until);
         let seen = anomalies.get(from..to).unwrap_or_default();
-        for event in alerts.update(seen, points, &judged(until - HOUR..until), QUIET) {
+        for event in alerts.update(seen, points, &judged(until - HOUR..until), quiet) {
             match event {
                 AlertEvent::Raised(raised) => outages.push(Outage { raised, resolved_at: None }),
                 AlertEvent::Updated(Updated { alert_id, joined, .. }) => {

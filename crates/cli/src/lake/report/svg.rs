@@ -82,7 +82,7 @@ fn write_service(svg: &mut String, summary: &Summary, service: &Service, top: f6
     for outage in summary.outages.iter().filter(|outage| outage.raised.anomaly.service == service.name) {
         let start = x(outage.raised.anomaly.window_start.as_second());
         let end = x(outage.resolved_at.map_or(summary.time.end, jiff::Timestamp::as_second));
-        let title = millrace_lake::anomaly::AlertEvent::Raised(outage.raised.clone()).headline();
+        let title = outage.alert().headline();
         let _ = writeln!(
             svg,
             "<rect class=\"outage\" x=\"{start:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{CHART}\"><title>{}</title></rect>",

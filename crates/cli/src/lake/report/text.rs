@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::HumanCount;
-use millrace_lake::anomaly::AlertEvent;
 use millrace_lake::metrics::Window;
 
 use super::summary::{Outage, Summary, time};
@@ -56,7 +55,7 @@ fn write_outage(text: &mut String, outage: &Outage) {
     let start = outage.raised.anomaly.window_start.strftime("%F %H:%M");
     let end = outage.resolved_at.map(|end| format!(" to {}", end.strftime("%H:%M")));
     let end = end.unwrap_or_else(|| ", not over".to_owned());
-    let alert = AlertEvent::Raised(outage.raised.clone());
+    let alert = outage.alert();
     let _ = writeln!(text, "{OUTAGE}{start}{end}{OUTAGE:#}  {}", alert.headline());
     for line in alert.body().lines().skip(1) {
         let _ = writeln!(text, "    {line}");
