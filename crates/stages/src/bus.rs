@@ -1,9 +1,10 @@
 //! What stages say: that one has ended for an object, and what is unusual.
 //!
-//! On Amazon `EventBridge` the source is `millrace.lake`, and the detail type `Stage Completed`, `Stage Failed`, `millrace.alert.raised` or
-//! `millrace.alert.resolved`.
+//! On Amazon `EventBridge` the source is `millrace.lake`, and the detail type `Stage Completed`, `Stage Failed`, or that of an alert:
+//! `millrace.alert.raised`, `millrace.alert.updated` or `millrace.alert.resolved`.
 
 use futures_util::future::BoxFuture;
+use millrace_domain::ErrorClass;
 use millrace_lake::anomaly::AlertEvent;
 use serde::Serialize;
 use thiserror::Error;
@@ -83,7 +84,8 @@ pub trait Bus: Send + Sync {
 /// became, and how many rows that has.
 ///
 /// # Errors
-/// That of the stage; without one, where the bus did not take the event: the next stage would not know.
+/// That of the stage. [`StageError::BusUnavailable`] where the bus did not take what there will be no other attempt to say: the next
+/// stage, or whoever is alerted, would never know.
 pub(crate) async fn tell<T>(
     bus: &dyn Bus,
     stage: &'static str,
@@ -92,22 +94,43 @@ pub(crate) async fn tell<T>(
     outcome: Result<T, StageError>,
     became: impl FnOnce(&T) -> (String, u64),
 ) -> Result<T, StageError> {
-    let object = object.to_owned();
-    let event = match &outcome {
+    match outcome {
         Ok(outcome) => {
-            let (manifest, rows) = became(outcome);
-            StageEvent::Completed { stage, object, attempt, manifest, rows }
+            let (manifest, rows) = became(&outcome);
+            publish(bus, StageEvent::Completed { stage, object: object.to_owned(), attempt, manifest, rows }).await?;
+            Ok(outcome)
         }
         Err(error) => {
-            let (name, class) = (error.state(), error.class().as_str());
-            tracing::warn!(stage, object, attempt, state = name, class, %error, "a stage failed");
-            StageEvent::Failed { stage, object, attempt, state: name, class, reason: error.to_string() }
+            let told = tell_failed(bus, stage, object, attempt, &error).await;
+            if error.class() == ErrorClass::Permanent {
+                told?;
+            }
+            Err(error)
         }
-    };
+    }
+}
+
+/// Says on the bus, and in the log, that a stage failed for an object.
+///
+/// # Errors
+/// [`StageError::BusUnavailable`].
+pub(crate) async fn tell_failed(
+    bus: &dyn Bus,
+    stage: &'static str,
+    object: &str,
+    attempt: u32,
+    error: &StageError,
+) -> Result<(), StageError> {
+    let class = error.class().as_str();
+    tracing::warn!(stage, object, attempt, state = error.state(), class, %error, "a stage failed");
+    let reason = error.to_string();
+    let object = object.to_owned();
+    publish(bus, StageEvent::Failed { stage, object, attempt, state: error.state(), class, reason }).await
+}
+
+async fn publish(bus: &dyn Bus, event: StageEvent) -> Result<(), StageError> {
     let published = bus.publish(&BusEvent::Stage(event)).await;
-    let outcome = outcome?;
-    published.map_err(|error| StageError::BusUnavailable(error.to_string()))?;
-    Ok(outcome)
+    published.map_err(|error| StageError::BusUnavailable(error.to_string()))
 }
 
 #[cfg(feature = "eventbridge")]

@@ -18,7 +18,7 @@ use millrace_objects::{GetError, Object, Objects};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::bus::{Bus, tell};
+use crate::bus::{Bus, tell, tell_failed};
 use crate::error::StageError;
 use crate::history::decoded;
 use crate::stream::{Record, Stream};
@@ -97,14 +97,19 @@ impl MetricsStage {
     /// [`StageError`]. Files of the hour that no metrics can be made of are said on the bus, and left out: the others count. Where the object
     /// is one of them, that is the error.
     pub async fn run(&self, object: &str, attempt: u32) -> Result<Counted, StageError> {
-        let counted = self.count(object, attempt).await;
+        let counted = match self.count(object, attempt).await {
+            Ok((_, Some(error))) => return Err(error),
+            Ok((counted, None)) => Ok(counted),
+            Err(error) => Err(error),
+        };
         if let Ok(Counted { metrics, windows, files }) = &counted {
             tracing::debug!(object, metrics, windows, files, "counted");
         }
         tell(&*self.bus, STAGE, object, attempt, counted, |counted| (counted.metrics.clone(), counted.windows)).await
     }
 
-    async fn count(&self, object: &str, attempt: u32) -> Result<Counted, StageError> {
+    /// Counts the hour of a file of rows. Where no metrics can be made of that file, the bus has been told why.
+    async fn count(&self, object: &str, attempt: u32) -> Result<(Counted, Option<StageError>), StageError> {
         let hour = hour(object).ok_or_else(|| {
             StageError::ObjectName(format!("{object}: not cleaned/dt=YYYY-MM-DD/hour=H/NAME.parquet"))
         })?;
@@ -124,11 +129,11 @@ impl MetricsStage {
                 changed.extend(pass.after.windows.0.keys().cloned());
             }
             self.publish(&pass.after.windows, &changed).await?;
+            // Before the metrics say that these files have been read: no later run reads them again.
             for (file, error) in pass.failed {
+                tell_failed(&*self.bus, STAGE, &file, attempt, &error).await?;
                 if file == object {
                     of_object = Some(error);
-                } else {
-                    self.tell_failed(&file, attempt, error).await?;
                 }
             }
             let windows = pass.after.windows.0.len() as u64;
@@ -143,19 +148,10 @@ impl MetricsStage {
             files += pass.files;
             changed.clear();
             if pass.is_last {
-                return of_object.map_or(Ok(Counted { metrics: path, windows, files }), Err);
+                return Ok((Counted { metrics: path, windows, files }, of_object));
             }
         }
         Err(StageError::S3Unavailable(format!("{path} changed whenever it was about to be written")))
-    }
-
-    /// Says on the bus that no metrics can be made of a file.
-    async fn tell_failed(&self, file: &str, attempt: u32, error: StageError) -> Result<(), StageError> {
-        let failed: Result<Counted, StageError> = Err(error);
-        match tell(&*self.bus, STAGE, file, attempt, failed, |_| (String::new(), 0)).await {
-            Err(error @ StageError::BusUnavailable(_)) => Err(error),
-            Ok(_) | Err(_) => Ok(()),
-        }
     }
 
     /// The hour's metrics so far, and their version.

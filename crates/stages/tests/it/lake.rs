@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,12 +28,16 @@ pub(crate) const RAW: &str = "raw/2026/01/31/12/raw-logs-0-00000000000000000000-
 
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
-/// Keeps what stages say.
+/// Keeps what stages say, or refuses the next so many events.
 #[derive(Default)]
-pub(crate) struct Said(pub(crate) Mutex<Vec<(String, Value)>>);
+pub(crate) struct Said(pub(crate) Mutex<Vec<(String, Value)>>, pub(crate) AtomicUsize);
 
 impl Bus for Said {
     fn publish<'b>(&'b self, event: &'b BusEvent) -> BoxFuture<'b, Result<(), BusError>> {
+        let refuse = self.1.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if refuse.is_ok() {
+            return std::future::ready(Err(BusError("refused".to_owned()))).boxed();
+        }
         let detail = serde_json::to_value(event).unwrap();
         self.0.lock().unwrap().push((event.detail_type().to_owned(), detail));
         std::future::ready(Ok(())).boxed()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use millrace_domain::ErrorClass;
@@ -180,7 +181,10 @@ async fn what_cannot_be_counted_is_said_and_the_rest_counts() {
     let bad = "cleaned/dt=2026-01-31/hour=9/bad-0.parquet";
     lake.write(bad, b"no rows");
     lake.said.0.lock().unwrap().clear();
-    let error = lake.metrics.run(bad, 1).await.unwrap_err();
+    // It is read again until the bus was told. (The second event says that the bus did not take the first.)
+    lake.said.1.store(2, Ordering::SeqCst);
+    assert_eq!(lake.metrics.run(bad, 1).await.unwrap_err().state(), "BusUnavailable");
+    let error = lake.metrics.run(bad, 2).await.unwrap_err();
     assert_eq!((error.state(), error.class()), ("MetricsGenerationFailed", ErrorClass::Permanent));
     assert_eq!(lake.counts(), counted(&[("pay", 1, 1, 0)]));
     {

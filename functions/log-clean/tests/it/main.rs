@@ -111,6 +111,19 @@ async fn an_event_that_the_bus_refused_is_put_again() {
     assert!(bucket.objects() == before, "the same objects");
 }
 
+/// What fails for good is alerted by its event: without it nobody would know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permanent_failure_comes_again_until_the_bus_took_its_event() {
+    let deployed = Deployed::new().await;
+    let Deployed { bucket, lambda, .. } = &deployed;
+    bucket.refuse_events(1);
+    let failed = json!({"batchItemFailures": [{"itemIdentifier": "raw/gone.gz"}]});
+    assert_eq!(answer(lambda, &messages(&["raw/gone.gz"], 1)).await, failed);
+    assert_eq!(deployed.said(0), []);
+    assert_eq!(answer(lambda, &messages(&["raw/gone.gz"], 2)).await, json!({"batchItemFailures": []}));
+    assert_eq!(deployed.said(0), [said("Stage Failed", "raw/gone.gz", "S3MissingFile")]);
+}
+
 /// A file of more than one part, of an object that comes without a queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_object_is_uploaded_in_parts() {
