@@ -16,6 +16,7 @@ locals {
     for name, function in local.deployed_functions : name => {
       description          = function.description
       memory_mib           = function.is_http ? coalesce(var.api.memory_mib, function.memory_mib) : function.memory_mib
+      disk_mib             = try(function.disk_mib, null)
       timeout_seconds      = function.timeout_seconds
       reserved_concurrency = function.is_http ? var.api.reserved_concurrency : -1
       is_in_vpc            = function.has_kafka || function.has_database
@@ -51,6 +52,7 @@ module "function" {
   sha256               = lookup(var.function_sha256, each.key, null)
   architecture         = var.function_architecture
   memory_mib           = each.value.memory_mib
+  disk_mib             = each.value.disk_mib
   timeout_seconds      = each.value.timeout_seconds
   reserved_concurrency = each.value.reserved_concurrency
   environment          = each.value.environment

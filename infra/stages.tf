@@ -1,4 +1,4 @@
-# The stages of the lake: for each, the events that start it, and what its function may do. The functions are listed in
+# The stages of the lake: for each, the events that start it or the schedule that calls it, and what its function may do. The functions are listed in
 # functions/functions.json.
 
 locals {
@@ -29,6 +29,13 @@ locals {
       # What is unusual is looked for whether there are rows or not: none may be unusual.
       schedule    = "rate(1 minute)"
       environment = { MILLRACE_ALERT_DELAY = "${local.seconds_to_metrics}s" }
+    }
+    log-compact = {
+      reads     = ["cleaned/*"]
+      writes    = ["cleaned/*", "stages/compact/*"]
+      replaces  = ["cleaned/*"]
+      is_on_bus = true
+      schedule  = "rate(1 hour)"
     }
     alerts = {
       description   = "Outages, what stages cannot take in, and alarms of the topic, to be told"
@@ -124,17 +131,45 @@ locals {
   }
 }
 
+module "schedule" {
+  source   = "./modules/schedule"
+  for_each = { for name, stage in local.stages : name => stage.schedule if contains(keys(stage), "schedule") }
+
+  name          = "${var.name}-${each.key}"
+  schedule      = each.value
+  function_arn  = module.function[each.key].alias_arn
+  function_name = module.function[each.key].name
+}
+
+moved {
+  from = module.stage["log-metrics"].aws_cloudwatch_event_rule.schedule[0]
+  to   = module.schedule["log-metrics"].aws_cloudwatch_event_rule.this
+}
+
+moved {
+  from = module.stage["log-metrics"].aws_cloudwatch_event_target.schedule[0]
+  to   = module.schedule["log-metrics"].aws_cloudwatch_event_target.this
+}
+
+moved {
+  from = module.stage["log-metrics"].aws_lambda_permission.schedule[0]
+  to   = module.schedule["log-metrics"].aws_lambda_permission.this
+}
+
+moved {
+  from = module.stage["log-metrics"].aws_lambda_function_event_invoke_config.schedule[0]
+  to   = module.schedule["log-metrics"].aws_lambda_function_event_invoke_config.this
+}
+
 module "stage" {
   source   = "./modules/stage"
-  for_each = local.stages
+  for_each = { for name, stage in local.stages : name => stage if contains(keys(stage), "event_pattern") }
 
   name            = "${var.name}-${each.key}"
   description     = each.value.description
   event_pattern   = each.value.event_pattern
-  schedule        = lookup(each.value, "schedule", null)
   topics          = lookup(each.value, "topics", {})
   function_arn    = module.function[each.key].alias_arn
-  function_name   = module.function[each.key].name
   role_name       = module.function[each.key].role_name
   timeout_seconds = local.listed_functions[each.key].timeout_seconds
   max_concurrency = var.lake.stage_concurrency

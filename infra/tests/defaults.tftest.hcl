@@ -95,6 +95,11 @@ run "the_stages_of_the_lake" {
   }
 
   assert {
+    condition     = toset(keys(module.schedule)) == toset(["log-compact", "log-metrics"]) && toset(keys(module.stage)) == toset(["alerts", "log-clean", "log-metrics"]) && !local.functions["log-compact"].is_in_vpc
+    error_message = "log-compact is called by its schedule alone, and has nothing to do with Kafka."
+  }
+
+  assert {
     condition = !local.functions["alerts"].is_in_vpc && !contains(keys(local.functions["alerts"].environment), "KAFKA_BOOTSTRAP_SERVERS") && local.functions["alerts"].environment["MILLRACE_ALERTS_TOPIC"] == module.alerts.topic_arn && alltrue([
       for statement in jsondecode(local.stage_policies["alerts"]).Statement : !strcontains(jsonencode(statement.Resource), "/cleaned/") && statement.Sid != "Bus"
     ])
@@ -109,8 +114,8 @@ run "what_stages_may_do" {
         for statement in jsondecode(policy).Statement : [for resource in flatten([statement.Resource]) : trimprefix(resource, "${aws_s3_bucket.data.arn}/")]
         if contains(flatten([statement.Action]), "s3:DeleteObject")
       ]))
-    } == { log-clean = toset(["cleaned/*", "quarantine/*"]), log-metrics = toset([]), alerts = toset([]) }
-    error_message = "Only log-clean deletes, and only what it makes."
+    } == { log-clean = toset(["cleaned/*", "quarantine/*"]), log-compact = toset(["cleaned/*"]), log-metrics = toset([]), alerts = toset([]) }
+    error_message = "Only log-clean and log-compact delete, and only what stages make."
   }
 
   assert {

@@ -40,7 +40,7 @@ run "load_balancer" {
   }
 
   assert {
-    condition     = toset(keys(local.functions)) == toset(["alerts", "log-clean", "log-metrics", "topics"])
+    condition     = toset(keys(local.functions)) == toset(["alerts", "log-clean", "log-compact", "log-metrics", "topics"])
     error_message = "There is no function for an API."
   }
 
@@ -137,7 +137,7 @@ run "topics_by_terraform" {
   }
 
   assert {
-    condition     = length(aws_lambda_invocation.topics) == 0 && join(",", keys(module.function)) == "alerts,api,log-clean,log-metrics"
+    condition     = length(aws_lambda_invocation.topics) == 0 && join(",", keys(module.function)) == "alerts,api,log-clean,log-compact,log-metrics"
     error_message = "Without the function nothing makes topics here."
   }
 }

@@ -37,6 +37,8 @@ STAGES = {
         "detail-type": [{"prefix": "millrace.alert."}, "Stage Failed"],
     },
 }
+# What calls functions besides, as infra/stages.tf has it.
+SCHEDULES = {"log-metrics": "rate(1 minute)", "log-compact": "rate(1 hour)"}
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -60,7 +62,7 @@ def make_bucket():
     print(f"bucket {BUCKET}")
 
 
-def environment(function):
+def environment(name, function):
     """What compose gives LocalStack as FUNCTION_<NAME>."""
     prefix = "FUNCTION_"
     variables = {name.removeprefix(prefix): value for name, value in os.environ.items() if name.startswith(prefix)}
@@ -68,6 +70,7 @@ def environment(function):
         del variables["DATABASE_URL"]
     if not function["has_kafka"]:
         del variables["KAFKA_BOOTSTRAP_SERVERS"]
+    if name == "alerts":
         variables["MILLRACE_ALERTS_TOPIC"] = TOPIC
     return variables
 
@@ -104,8 +107,9 @@ def make_functions():
             Role=ROLE,
             Code={"ZipFile": (SOURCE / "dist" / artifact["file"]).read_bytes()},
             MemorySize=function["memory_mib"],
+            EphemeralStorage={"Size": function.get("disk_mib", 512)},
             Timeout=function["timeout_seconds"],
-            Environment={"Variables": environment(function)},
+            Environment={"Variables": environment(name, function)},
             # The function's URL: http://NAME.lambda-url.REGION.localhost.localstack.cloud:4566
             Tags={"_custom_id_": name},
         )
@@ -115,8 +119,8 @@ def make_functions():
             queue = make_stage(full_name, STAGES[name], function["timeout_seconds"])
         if name == "alerts":
             client("sns").subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=queue)
-        if name == "log-metrics":
-            call_each_minute(full_name)
+        if name in SCHEDULES:
+            call(full_name, SCHEDULES[name])
         print(f"function {full_name} ({artifact['file']})")
 
 
@@ -138,12 +142,12 @@ def make_stage(function, pattern, timeout):
     return queue
 
 
-def call_each_minute(function):
-    """What is unusual is looked for whether there are rows or not."""
+def call(function, schedule):
+    """Calls a function, whether there are events or not."""
     arn = client("lambda").get_function(FunctionName=function)["Configuration"]["FunctionArn"]
     events = client("events")
     name = f"{function}-schedule"
-    rule = events.put_rule(Name=name, ScheduleExpression="rate(1 minute)")["RuleArn"]
+    rule = events.put_rule(Name=name, ScheduleExpression=schedule)["RuleArn"]
     events.put_targets(Rule=name, Targets=[{"Id": "function", "Arn": arn}])
     client("lambda").add_permission(
         FunctionName=function,

@@ -10,6 +10,7 @@ mod program;
 
 mod alerts;
 mod aws;
+mod compaction;
 mod emulators;
 mod event;
 mod insight;
@@ -78,11 +79,11 @@ async fn the_dev_example_is_applied_and_carries_an_event() {
     permissions::on_kafka_are_those_of_the_catalogue(&aws, &state).await;
     permissions::elsewhere_are_each_roles_own(&aws, &state).await;
     insight::is_written_with_the_roles_own_credentials(&aws, &state, &kafka).await;
-    raw_logs::are_delivered_cleaned_and_watched_with_the_roles_own_credentials(&aws, &state, &kafka, &chats).await;
+    raw_logs::go_through_the_lake_with_the_roles_own_credentials(&aws, &state, &kafka, &chats).await;
     tables::are_queried(&aws, &state).await;
     operator::sees_topics_groups_and_dead_letters(&state).await;
     println!(
-        "roles were asked for, an insight written, logs delivered, cleaned and counted, and an outage told, by {:.0?}",
+        "roles were asked for, an insight written, logs delivered, cleaned, counted and compacted, and an outage told, by {:.0?}",
         begun.elapsed()
     );
 

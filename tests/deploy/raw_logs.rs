@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::alerts;
 use crate::aws::Aws;
+use crate::compaction;
 use crate::permissions::task_role;
 use crate::task::{self, BOUND};
 use crate::terraform::State;
@@ -18,7 +19,7 @@ use crate::terraform::State;
 const LINES: usize = 200;
 
 /// The emulator neither gathers nor compresses: an object is a record of the stream, as text.
-pub(crate) async fn are_delivered_cleaned_and_watched_with_the_roles_own_credentials(
+pub(crate) async fn go_through_the_lake_with_the_roles_own_credentials(
     root: &Aws,
     state: &State,
     kafka: &Kafka,
@@ -48,6 +49,7 @@ pub(crate) async fn are_delivered_cleaned_and_watched_with_the_roles_own_credent
     are_cleaned(root, bucket, kafka, &expected).await;
     are_counted(kafka).await;
     alerts::are_told_once_with_their_end(root, state, kafka, chats).await;
+    compaction::leaves_each_row_once(root, state, kafka, bucket).await;
     assert!(consumer.terminate(BOUND).await.success());
     assert!(keys.len() < LINES, "many lines are one record: {keys:?}");
     for key in keys {

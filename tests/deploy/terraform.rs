@@ -42,6 +42,7 @@ impl Terraform {
             "DATABASE_URL": database_url,
             "KAFKA_SASL_MECHANISM": "",
             "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+            "MILLRACE_COMPACT_DELAY": "1s",
         });
         let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
         let variables = [

@@ -1,8 +1,9 @@
-//! Cleaning logs, compared with what reading them costs at least, and with `DuckDB` for the same lines.
+//! Cleaning logs and compacting their rows, compared with what reading costs at least, and with `DuckDB` for the same lines.
 //!
 //! `DuckDB` runs on one thread where `MILLRACE_READERS` names a Python that has it, such as that of `scripts/lake readers`.
 #![allow(missing_docs)]
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write as _};
@@ -16,6 +17,7 @@ use flate2::write::GzEncoder;
 use jiff::{SignedDuration, Timestamp};
 use millrace_bench::{Process, cpu_time};
 use millrace_host as _;
+use millrace_lake::compact::compact;
 use millrace_lake::{Folder, LakeWriter, Source, clean};
 
 const RUNS: usize = 3;
@@ -26,6 +28,9 @@ const LINES: u64 = 400_000;
 /// Makes the line of a number.
 type Line = fn(u64) -> String;
 
+/// The number of a file's line.
+type Order = fn(u64, u64) -> u64;
+
 /// Sizes of the inputs whose memory is measured.
 const SIZES: [u64; 2] = [10 << 20, 1 << 30];
 
@@ -35,6 +40,18 @@ import duckdb, sys, time
 duckdb.sql('SET threads = 1')
 start = time.process_time()
 duckdb.sql(f\"COPY (SELECT * FROM read_json('{sys.argv[1]}', format = 'newline_delimited')) TO '{sys.argv[2]}' (FORMAT parquet, COMPRESSION zstd)\")
+print(time.process_time() - start)
+";
+
+/// Files of rows that are compacted.
+const FILES: u64 = 60;
+
+/// Sorts files of rows by time in `DuckDB`, on one thread; prints the CPU seconds.
+const DUCKDB_SORT: &str = "\
+import duckdb, sys, time
+duckdb.sql('SET threads = 1')
+start = time.process_time()
+duckdb.sql(f\"COPY (SELECT * FROM read_parquet('{sys.argv[1]}/cleaned/**/*.parquet') ORDER BY time_ns) TO '{sys.argv[2]}' (FORMAT parquet, COMPRESSION zstd)\")
 print(time.process_time() - start)
 ";
 
@@ -59,12 +76,7 @@ fn main() -> anyhow::Result<()> {
         if name == "JSON" {
             match std::env::var_os("MILLRACE_READERS") {
                 Some(python) => {
-                    let out = folder.path().join("duck.parquet");
-                    let duckdb = median(|| {
-                        let output = Command::new(&python).args(["-c", DUCKDB]).arg(&path).arg(&out).output()?;
-                        anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-                        Ok(String::from_utf8(output.stdout)?.trim().parse()?)
-                    })?;
+                    let duckdb = median(|| duckdb(&python, DUCKDB, &path, folder.path()))?;
                     write!(beside, "; DuckDB {:.0}, {:.2} times", rate(duckdb), duckdb / cleaned)?;
                 }
                 None => beside.push_str("; DuckDB: MILLRACE_READERS is not set"),
@@ -72,6 +84,7 @@ fn main() -> anyhow::Result<()> {
         }
         println!("| {name} | {:.0} | {:.0} | {beside} |", megabytes(bytes), rate(cleaned));
     }
+    compaction()?;
     for size in SIZES {
         let output = Command::new(std::env::current_exe()?).args(["memory", &size.to_string()]).output()?;
         anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -82,6 +95,59 @@ fn main() -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// CPU seconds of a script of `DuckDB` for an input.
+fn duckdb(python: &OsStr, script: &str, input: &Path, folder: &Path) -> anyhow::Result<f64> {
+    let output = folder.join("duck.parquet");
+    let output = Command::new(python).args(["-c", script]).arg(input).arg(output).output()?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}
+
+/// Compacts the lines' rows from files of successive times, and from files that are all of the same time.
+fn compaction() -> anyhow::Result<()> {
+    println!("| {LINES} rows in {FILES} files, compacted | rows/s of CPU | beside it |");
+    println!("|---|---|---|");
+    let orders: [(&str, Order); 2] = [
+        ("successive", |file, row| file * (LINES / FILES) + row),
+        ("of the same time", |file, row| row * FILES + file),
+    ];
+    for (name, number) in orders {
+        let folder = tempfile::tempdir()?;
+        let mut inputs = Vec::new();
+        for file in 0..FILES {
+            let source = source(Path::new(&format!("{file}.log")));
+            let mut files = Folder::new(folder.path());
+            let mut writer = LakeWriter::new(&mut files, &source);
+            let lines: String = (0..LINES / FILES).map(|row| json(number(file, row))).collect();
+            clean(lines.as_bytes(), &source, &mut writer)?;
+            inputs.extend(writer.finish()?.into_iter().map(|path| folder.path().join(path)));
+        }
+        let out = tempfile::tempdir()?;
+        let seconds = median(|| {
+            cpu_seconds(|| {
+                let compacted = compact(&inputs, "compacted", &mut Folder::new(out.path()), out.path())?;
+                anyhow::ensure!(compacted.rows == LINES / FILES * FILES && compacted.duplicates == 0, "{compacted:?}");
+                Ok(())
+            })
+        })?;
+        let beside = match std::env::var_os("MILLRACE_READERS") {
+            Some(python) => {
+                let duckdb = median(|| duckdb(&python, DUCKDB_SORT, folder.path(), out.path()))?;
+                format!("DuckDB, sorted by time: {:.0}, {:.2} times", rows(duckdb), duckdb / seconds)
+            }
+            None => "DuckDB: MILLRACE_READERS is not set".to_owned(),
+        };
+        println!("| {name} | {:.0} | {beside} |", rows(seconds));
+    }
+    Ok(())
+}
+
+/// Rows a second.
+#[expect(clippy::cast_precision_loss, reason = "a rate")]
+fn rows(seconds: f64) -> f64 {
+    LINES as f64 / seconds
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate")]

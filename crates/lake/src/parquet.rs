@@ -36,7 +36,7 @@ const MEMORY_LIMIT: usize = 48 << 20;
 const ROW_GROUP_ROWS: usize = 100_000;
 
 /// Seconds in an hour.
-const HOUR: i64 = 3_600;
+pub(crate) const HOUR: i64 = 3_600;
 
 /// Where files are made.
 pub trait Files {
@@ -125,10 +125,7 @@ impl<'f> LakeWriter<'f> {
             *part += 1;
             let file = self.files.create(&path)?;
             self.paths.push(path);
-            let options =
-                ArrowWriterOptions::new().with_properties(properties(&COLUMNS)?.build()).with_skip_arrow_metadata(true);
-            let writer =
-                ArrowWriter::try_new_with_options(file, self.schema.clone(), options).map_err(io::Error::other)?;
+            let writer = row_writer(file, self.schema.clone())?;
             self.open.insert(hour, Open { writer, last: i64::MIN, used: self.batches });
         }
         self.open.get_mut(&hour).ok_or_else(|| io::Error::other("the hour's file was just opened"))
@@ -165,9 +162,7 @@ impl Sink for LakeWriter<'_> {
             let batches = self.batches;
             let open = self.open(group.first().map_or(0, hour))?;
             let breaks_order = first.time < open.last;
-            let is_full =
-                open.writer.in_progress_size() > ROW_GROUP_BYTES || open.writer.in_progress_rows() > ROW_GROUP_ROWS;
-            if breaks_order || is_full {
+            if breaks_order || is_full(&open.writer) {
                 open.writer.flush().map_err(io::Error::other)?;
             }
             for chunk in group.chunks(CHUNK_ROWS) {
@@ -189,6 +184,22 @@ impl Sink for LakeWriter<'_> {
         };
         quarantine.write(line, source)
     }
+}
+
+/// Writes rows into a file.
+///
+/// # Errors
+///
+/// Where Parquet's writer refuses the columns.
+pub(crate) fn row_writer(file: Box<dyn OutputFile>, schema: SchemaRef) -> io::Result<ArrowWriter<Box<dyn OutputFile>>> {
+    let options =
+        ArrowWriterOptions::new().with_properties(properties(&COLUMNS)?.build()).with_skip_arrow_metadata(true);
+    ArrowWriter::try_new_with_options(file, schema, options).map_err(io::Error::other)
+}
+
+/// Whether the row group that is being written has enough rows.
+pub(crate) fn is_full(writer: &ArrowWriter<Box<dyn OutputFile>>) -> bool {
+    writer.in_progress_size() > ROW_GROUP_BYTES || writer.in_progress_rows() > ROW_GROUP_ROWS
 }
 
 fn close(open: Open) -> io::Result<()> {

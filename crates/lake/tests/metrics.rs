@@ -6,7 +6,8 @@ use std::fs::File;
 use std::path::Path;
 
 use jiff::Timestamp;
-use millrace_lake::metrics::{HourFile, MetricsError, Window, Windows, windows_of};
+use millrace_lake::ReadError;
+use millrace_lake::metrics::{HourFile, Window, Windows, windows_of};
 use millrace_lake::{Folder, LakeWriter, Source, clean};
 use proptest::prelude::*;
 
@@ -161,7 +162,7 @@ fn a_window_names_the_object_that_has_most_of_it() {
 #[test]
 fn what_is_no_file_of_rows_says_what_is_wrong() {
     let problem = |bytes: &[u8]| match windows_of(bytes::Bytes::copy_from_slice(bytes), "unknown") {
-        Err(error @ MetricsError::Parquet(_)) => error.to_string(),
+        Err(error @ ReadError::Parquet(_)) => error.to_string(),
         other => panic!("{other:?}"),
     };
     assert!(problem(b"").starts_with("not readable as Parquet: "));

@@ -18,7 +18,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::Mutex;
 
 pub use location::Location;
-pub use reader::{Object, ObjectReader};
+pub use reader::{Listed, Object, ObjectReader};
 
 /// How long writing an object may take, or a part of it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -266,15 +266,15 @@ impl Objects {
         within(path, read).await
     }
 
-    /// The objects in a folder, by their names there, and the version of each. Not those in folders below.
+    /// The objects in a folder, by their names there. Not those in folders below.
     ///
     /// # Errors
     /// [`GetError`].
-    pub async fn list(&self, folder: &str) -> Result<BTreeMap<String, String>, GetError> {
+    pub async fn list(&self, folder: &str) -> Result<BTreeMap<String, Listed>, GetError> {
         let prefix = self.key(folder)?;
         let listed = within(folder, self.store.list_with_delimiter(Some(&prefix))).await?;
         let name = |meta: &ObjectMeta| meta.location.filename().map(str::to_owned);
-        Ok(listed.objects.iter().filter_map(|meta| Some((name(meta)?, reader::version(meta)))).collect())
+        Ok(listed.objects.iter().filter_map(|meta| Some((name(meta)?, Listed::of(meta)))).collect())
     }
 
     /// What tells an object's content from what was and will be under its path, without reading it.
@@ -454,7 +454,8 @@ mod tests {
         let folders = objects.folders("cleaned").await?;
         assert_eq!(folders.iter().collect::<Vec<_>>(), ["hour=1", "hour=10"]);
         assert!(objects.folders("nowhere").await?.is_empty());
-        assert_eq!(listed["a.parquet"], objects.version("cleaned/hour=1/a.parquet").await?);
+        assert_eq!(listed["a.parquet"].bytes, "cleaned/hour=1/a.parquet".len() as u64);
+        assert_eq!(listed["a.parquet"].version, objects.version("cleaned/hour=1/a.parquet").await?);
         Ok(())
     }
 

@@ -24,6 +24,23 @@ pub struct Object {
     pub reader: ObjectReader,
 }
 
+/// An object, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// When it was written.
+    pub written: Timestamp,
+    /// Its size.
+    pub bytes: u64,
+    /// Tells its content from what was and will be under its path.
+    pub version: String,
+}
+
+impl Listed {
+    pub(crate) fn of(meta: &ObjectMeta) -> Self {
+        Self { written: written(meta), bytes: meta.size, version: version(meta) }
+    }
+}
+
 /// Reads an object; blocks, and is for a thread that may.
 #[derive(Debug)]
 pub struct ObjectReader(Source);
@@ -37,7 +54,7 @@ enum Source {
 impl Object {
     pub(crate) fn of(found: GetResult) -> Self {
         let version = version(&found.meta);
-        let written = Timestamp::from_millisecond(found.meta.last_modified.timestamp_millis()).unwrap_or_default();
+        let written = written(&found.meta);
         let source = match found.payload {
             GetResultPayload::File(file, _) => Source::File(file),
             GetResultPayload::Stream(mut stream) => {
@@ -59,6 +76,11 @@ impl Object {
         };
         Self { written, version, reader: ObjectReader(source) }
     }
+}
+
+/// When an object was written.
+fn written(meta: &ObjectMeta) -> Timestamp {
+    Timestamp::from_millisecond(meta.last_modified.timestamp_millis()).unwrap_or_default()
 }
 
 /// The entity tag, which a store has for the content; with the time, since a folder has none.

@@ -18,6 +18,7 @@ use crate::bus::{Bus, tell};
 use crate::error::StageError;
 use crate::manifest::Manifest;
 use crate::publish::{PublishingSink, publish, way};
+use crate::space;
 use crate::stream::Record;
 
 /// The stage's name.
@@ -25,9 +26,6 @@ const STAGE: &str = "clean";
 
 /// Bytes read at once.
 const BLOCK: usize = 256 << 10;
-
-/// The beginning of the names of folders in which files are made.
-const FOLDER_PREFIX: &str = "millrace-clean-";
 
 /// How often an object is read again that changes while it is cleaned.
 const CHANGES: usize = 5;
@@ -62,18 +60,6 @@ impl CleanStage {
     /// The stage over the objects of a lake.
     pub fn new(objects: Arc<Objects>, producer: Producer, bus: Arc<dyn Bus>) -> Self {
         Self { objects, producer, bus }
-    }
-
-    /// Removes the folders of runs that were cut off in the middle, such as those of an invocation that timed out. Only where
-    /// no other process of this machine cleans.
-    pub fn remove_left_behind() {
-        let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(FOLDER_PREFIX) {
-                // What cannot be removed takes space, and is no reason not to clean.
-                let _ = std::fs::remove_dir_all(entry.path());
-            }
-        }
     }
 
     /// Cleans an object, and says on the bus what became of it. `attempt` counts from 1.
@@ -115,10 +101,7 @@ impl CleanStage {
         if let Some(manifest) = before.as_ref().filter(|before| before.version.as_ref() == Some(&object.version)) {
             return Ok(Cleaned { manifest: manifest.clone(), was_done: true, removed: BTreeSet::new() });
         }
-        let folder = tempfile::Builder::new()
-            .prefix(FOLDER_PREFIX)
-            .tempdir()
-            .map_err(|error| StageError::Local(error.to_string()))?;
+        let folder = space::folder()?;
         let made = self.make(object.reader, source, folder.path()).await?;
         // Read again: another run may have written files meanwhile.
         let before = Manifest::read(&self.objects, &manifest_path).await?;

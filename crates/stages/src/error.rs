@@ -19,6 +19,9 @@ pub enum StageError {
     /// No metrics can be made of the object.
     #[error("{0}")]
     MetricsGenerationFailed(String),
+    /// A file cannot be merged with the others of its hour.
+    #[error("{0}")]
+    CompactionFailed(String),
     /// The object store cannot be reached, or refused a call.
     #[error("{0}")]
     S3Unavailable(String),
@@ -38,6 +41,7 @@ impl StageError {
             Self::S3MissingFile(_) => "S3MissingFile",
             Self::ObjectName(_) => "ObjectName",
             Self::MetricsGenerationFailed(_) => "MetricsGenerationFailed",
+            Self::CompactionFailed(_) => "CompactionFailed",
             Self::S3Unavailable(_) => "S3Unavailable",
             Self::BusUnavailable(_) => "BusUnavailable",
             Self::Local(_) => "Local",
@@ -50,7 +54,10 @@ impl StageError {
             Self::KafkaUnavailable(_) | Self::S3Unavailable(_) | Self::BusUnavailable(_) | Self::Local(_) => {
                 ErrorClass::Transient
             }
-            Self::S3MissingFile(_) | Self::ObjectName(_) | Self::MetricsGenerationFailed(_) => ErrorClass::Permanent,
+            Self::S3MissingFile(_)
+            | Self::ObjectName(_)
+            | Self::MetricsGenerationFailed(_)
+            | Self::CompactionFailed(_) => ErrorClass::Permanent,
         }
     }
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::civil::Date;
-use millrace_lake::hour_folder;
-use millrace_lake::metrics::{HourFile, MetricsError, Points, Windows, points_of};
+use millrace_lake::metrics::{HourFile, Points, Windows, points_of};
+use millrace_lake::{ReadError, hour_folder};
 use millrace_objects::{GetError, Objects};
 
 use crate::error::StageError;
-use crate::metrics::{count_file, is_rows, metrics_path};
+use crate::metrics::{count_file, metrics_path};
+use crate::rows::row_files;
 
 /// Files read at the same time.
 const READS: usize = 8;
@@ -76,23 +77,36 @@ pub async fn counts_of(objects: &Objects, hours: impl IntoIterator<Item = i64>) 
 /// # Errors
 /// [`StageError`].
 pub async fn hours(objects: &Objects) -> Result<BTreeSet<i64>, StageError> {
+    let mut hours = hours_below(objects, "cleaned", i64::MIN).await?;
+    hours.extend(hours_below(objects, "metrics", i64::MIN).await?);
+    Ok(hours)
+}
+
+/// The hours (since 1970) from this one on that have rows.
+pub(crate) async fn hours_of_rows(objects: &Objects, earliest: i64) -> Result<BTreeSet<i64>, StageError> {
+    hours_below(objects, "cleaned", earliest).await
+}
+
+async fn hours_below(objects: &Objects, prefix: &str, earliest: i64) -> Result<BTreeSet<i64>, StageError> {
     let mut hours = BTreeSet::new();
-    for prefix in ["cleaned", "metrics"] {
-        for day in objects.folders(prefix).await? {
-            let Some(date) = day.strip_prefix("dt=").and_then(|date| date.parse::<Date>().ok()) else { continue };
-            let since_1970 = i64::from(date.since(Date::constant(1970, 1, 1)).map_or(0, |span| span.get_days()));
-            for hour in objects.folders(&format!("{prefix}/{day}")).await? {
-                let hour = hour.strip_prefix("hour=").and_then(|hour| hour.parse::<i64>().ok());
-                hours.extend(hour.map(|hour| since_1970 * 24 + hour));
-            }
+    for day in objects.folders(prefix).await? {
+        let Some(date) = day.strip_prefix("dt=").and_then(|date| date.parse::<Date>().ok()) else { continue };
+        let since_1970 = i64::from(date.since(Date::constant(1970, 1, 1)).map_or(0, |span| span.get_days()));
+        if (since_1970 + 1) * 24 <= earliest {
+            continue;
+        }
+        for hour in objects.folders(&format!("{prefix}/{day}")).await? {
+            let hour = hour.strip_prefix("hour=").and_then(|hour| hour.parse::<i64>().ok());
+            hours.extend(hour.map(|hour| since_1970 * 24 + hour));
         }
     }
+    hours.retain(|hour| *hour >= earliest);
     Ok(hours)
 }
 
 /// Decodes where it may block. Some damaged files make the decoder panic: that is an error as others are.
 pub(crate) async fn decoded<T: Send + 'static>(
-    decode: impl FnOnce() -> Result<T, MetricsError> + Send + 'static,
+    decode: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, String> {
     match tokio::task::spawn_blocking(decode).await {
         Ok(decoded) => decoded.map_err(|error| error.to_string()),
@@ -114,7 +128,7 @@ async fn bytes_of_hour(objects: &Objects, hour: i64) -> Result<Option<(String, B
 async fn counts_of_hour(objects: &Objects, hour: i64) -> Result<Windows, StageError> {
     let mut windows = Windows::default();
     let Ok(folder) = hour_folder("cleaned", hour) else { return Ok(windows) };
-    for name in objects.list(&folder).await?.into_keys().filter(|name| is_rows(name)) {
+    for name in row_files(objects, &folder).await?.into_keys() {
         let path = format!("{folder}/{name}");
         windows.merge(count_file(objects.get(&path).await?, &path).await?);
     }

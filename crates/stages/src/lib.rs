@@ -3,10 +3,13 @@
 //! | module | its one idea |
 //! |---|---|
 //! | `clean` | a raw object → Parquet, records on `cleaned-logs` |
+//! | `compact` | the files of an hour → few, each row once |
+//! | `rows` | the files of an hour, of which compaction may just be replacing some |
 //! | `manifest` | what an object became: what is replaced where it comes again |
 //! | `metrics` | the rows of an hour → its metrics, records on `metrics` |
 //! | `history` | the metrics of a lake, to look at |
 //! | `watch` | what is unusual of the metrics → alerts |
+//! | `space` | folders and files of this machine in which a stage works |
 //! | `publish` | rows as records, handed on while they are made |
 //! | `stream` | records, acknowledged |
 //! | `bus` | what a stage says when it has ended: to the next stage, and to people |
@@ -16,11 +19,14 @@
 
 mod bus;
 mod clean;
+mod compact;
 mod error;
 mod history;
 mod manifest;
 mod metrics;
 mod publish;
+mod rows;
+mod space;
 mod stream;
 mod watch;
 
@@ -28,8 +34,10 @@ mod watch;
 pub use bus::EventBridge;
 pub use bus::{Bus, BusError, BusEvent, StageEvent};
 pub use clean::{CleanStage, Cleaned};
+pub use compact::{CompactLook, CompactStage, CompactedHour};
 pub use error::StageError;
 pub use history::{counts_of, hours, metrics_of};
 pub use manifest::Manifest;
 pub use metrics::{Counted, MetricsStage};
+pub use space::remove_left_behind;
 pub use watch::{DEFAULT_QUIET, Watch, WatchSettings, hours_for};

@@ -6,7 +6,6 @@
 //! time one writes, and the others begin again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +20,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::bus::{Bus, tell, tell_failed};
 use crate::error::StageError;
 use crate::history::decoded;
+use crate::rows::{is_rows, row_files};
+use crate::space;
 use crate::stream::{Record, Stream};
 
 /// The stage's name.
@@ -171,8 +172,8 @@ impl MetricsStage {
     /// Counts files of rows that the hour's metrics do not count yet, until the time of a pass is over; none where a file changed meanwhile.
     async fn pass(&self, hour: &str, before: &HourFile) -> Result<Option<Pass>, StageError> {
         let begun = Instant::now();
-        let listed = self.objects.list(hour).await?;
-        let files: BTreeMap<String, String> = listed.into_iter().filter(|(name, _)| is_rows(name)).collect();
+        let files = row_files(&self.objects, hour).await?;
+        let files: BTreeMap<String, String> = files.into_iter().map(|(name, file)| (name, file.version)).collect();
         // What a file that is gone, or was replaced, has added to sums cannot be taken out of them.
         let is_kept = before.made_of.iter().all(|(name, version)| files.get(name) == Some(version));
         let after = if is_kept { before.clone() } else { HourFile::default() };
@@ -223,16 +224,7 @@ impl MetricsStage {
 
 /// The windows of a file of rows.
 pub(crate) async fn count_file(object: Object, path: &str) -> Result<Windows, StageError> {
-    let mut reader = object.reader;
-    let name = path.to_owned();
-    let copied = tokio::task::spawn_blocking(move || {
-        let copied = tempfile::tempfile().and_then(|mut file| io::copy(&mut reader, &mut file).map(|_| file));
-        copied.map_err(|error| {
-            let text = format!("{name}: {error}");
-            if reader.has_failed() { StageError::S3Unavailable(text) } else { StageError::Local(text) }
-        })
-    });
-    let file = copied.await.map_err(|error| StageError::Local(error.to_string()))??;
+    let file = space::copied(object, path, tempfile::tempfile).await?;
     let windows = decoded(move || windows_of(file, UNKNOWN_SERVICE)).await;
     windows.map_err(|error| StageError::MetricsGenerationFailed(format!("{path}: {error}")))
 }
@@ -274,11 +266,6 @@ fn hour(object: &str) -> Option<&str> {
         && parts.next().is_some_and(|hour| hour.starts_with("hour="))
         && parts.next().is_none();
     (is_hour && is_rows(name)).then_some(hour)
-}
-
-/// Whether a file in the folder of an hour has rows. One that is being written has a name with a dot before.
-pub(crate) fn is_rows(name: &str) -> bool {
-    name.ends_with(".parquet") && !name.starts_with('.')
 }
 
 /// The file of metrics of an hour's folder of rows.

@@ -3,7 +3,8 @@
 //!
 //! Requests are not checked for signatures. An upload in parts is one object once it is completed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -160,6 +161,16 @@ async fn answer(
             let body = format!("<CompleteMultipartUploadResult><ETag>{tag}</ETag></CompleteMultipartUploadResult>");
             body.into_response()
         }
+        ("POST", None, _) if query.contains_key("delete") => {
+            // Names of the lake need no escape in XML.
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let mut deleted = String::new();
+            for key in text.split("<Key>").skip(1).filter_map(|rest| Some(rest.split_once("</Key>")?.0)) {
+                content.objects.remove(&format!("{}/{key}", path.trim_end_matches('/')));
+                let _ = write!(deleted, "<Deleted><Key>{key}</Key></Deleted>");
+            }
+            format!("<DeleteResult>{deleted}</DeleteResult>").into_response()
+        }
         ("POST", None, _) => {
             let id = content.uploads.len().to_string();
             content.uploads.insert(id.clone(), BTreeMap::new());
@@ -172,10 +183,6 @@ async fn answer(
             let tag = tag(&body);
             content.objects.insert(path, body);
             [("etag", tag)].into_response()
-        }
-        ("DELETE", ..) => {
-            content.objects.remove(&path);
-            StatusCode::NO_CONTENT.into_response()
         }
         _ if query.contains_key("list-type") => content.list(&path, query.get("prefix").map_or("", String::as_str)),
         _ => match content.objects.get(&path) {
@@ -196,14 +203,16 @@ impl Content {
         is_new && expected.is_none_or(|expected| object.is_some_and(|object| tag(object).as_bytes() == expected))
     }
 
-    /// The objects of a bucket below a prefix, but for those in folders there: in one page.
+    /// The objects of a bucket below a prefix, and the folders there with their objects left out: in one page.
     fn list(&self, bucket: &str, prefix: &str) -> Response {
-        use std::fmt::Write as _;
-
         let below = format!("{}/{prefix}", bucket.trim_end_matches('/'));
         let mut listed = String::new();
+        let mut folders = BTreeSet::new();
         for (path, object) in &self.objects {
-            if path.strip_prefix(&below).is_some_and(|name| !name.contains('/')) {
+            let Some(name) = path.strip_prefix(&below) else { continue };
+            if let Some((folder, _)) = name.split_once('/') {
+                folders.insert(format!("{prefix}{folder}/"));
+            } else {
                 let key = path.trim_start_matches('/').split_once('/').map_or("", |(_, key)| key);
                 let (tag, size) = (tag(object).replace('"', "&quot;"), object.len());
                 let _ = write!(
@@ -212,6 +221,9 @@ impl Content {
                      <Size>{size}</Size></Contents>"
                 );
             }
+        }
+        for folder in folders {
+            let _ = write!(listed, "<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>");
         }
         let body = format!("<ListBucketResult><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>");
         ([("content-type", "application/xml")], body).into_response()

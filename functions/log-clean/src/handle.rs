@@ -2,7 +2,7 @@
 
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use millrace_lambda::InitError;
-use millrace_lambda::stage::{self, StageContext};
+use millrace_lambda::stage::{self, LakeContext, StageContext};
 use millrace_stages::CleanStage;
 use serde_json::Value;
 
@@ -20,9 +20,10 @@ impl Context {
     /// # Errors
     /// [`InitError`] where a setting is missing or invalid, or the MSK cluster's bootstrap brokers cannot be read.
     pub async fn new(settings: Settings) -> Result<Self, InitError> {
-        let StageContext { objects, producer, bus, bucket } = StageContext::open(settings.stage).await?;
+        let StageContext { lake, producer } = StageContext::open(settings.stage).await?;
+        let LakeContext { objects, bus, bucket } = lake;
         // After a time-out Lambda starts the process anew, with the files of the one before.
-        CleanStage::remove_left_behind();
+        millrace_stages::remove_left_behind();
         Ok(Self { stage: CleanStage::new(objects, producer, bus), bucket })
     }
 }

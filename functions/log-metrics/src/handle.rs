@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use millrace_lambda::InitError;
-use millrace_lambda::stage::{self, StageContext};
+use millrace_lambda::stage::{self, LakeContext, StageContext};
 use millrace_stages::{MetricsStage, Watch, WatchSettings};
 use serde_json::{Value, json};
 
@@ -25,7 +25,8 @@ impl Context {
     /// # Errors
     /// [`InitError`] where a setting is missing or invalid, or the MSK cluster's bootstrap brokers cannot be read.
     pub async fn new(settings: Settings) -> Result<Self, InitError> {
-        let StageContext { objects, producer, bus, bucket } = StageContext::open(settings.stage).await?;
+        let StageContext { lake, producer } = StageContext::open(settings.stage).await?;
+        let LakeContext { objects, bus, bucket } = lake;
         let times = WatchSettings { delay: settings.alert_delay, quiet: settings.alert_quiet };
         let watch = Watch::new(objects.clone(), bus.clone(), times);
         Ok(Self { stage: MetricsStage::new(objects, producer, bus), watch, bucket })

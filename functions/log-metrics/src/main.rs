@@ -12,6 +12,6 @@ async fn main() -> ExitCode {
 
 async fn init() -> Result<Context, InitError> {
     let settings: Settings = millrace_lambda::read()?;
-    millrace_lambda::install_logs(&settings.stage.logs);
+    millrace_lambda::install_logs(&settings.stage.lake.logs);
     Context::new(settings).await
 }

@@ -20,6 +20,10 @@ resource "aws_lambda_function" "this" {
   timeout                        = var.timeout_seconds
   reserved_concurrent_executions = var.reserved_concurrency
 
+  ephemeral_storage {
+    size = var.disk_mib
+  }
+
   role        = aws_iam_role.this.arn
   kms_key_arn = var.kms_key_arn
 

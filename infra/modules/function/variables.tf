@@ -47,6 +47,13 @@ variable "memory_mib" {
   nullable    = false
 }
 
+variable "disk_mib" {
+  description = "Space in /tmp, in MiB."
+  type        = number
+  default     = 512
+  nullable    = false
+}
+
 variable "timeout_seconds" {
   description = "Time-out of an invocation."
   type        = number

@@ -10,9 +10,6 @@ locals {
     { EventBridge = { service = "events", source = aws_cloudwatch_event_rule.events.arn } },
     { for name, arn in var.topics : "Topic${name}" => { service = "sns", source = arn } },
   )
-
-  # The alias's name, after the function's.
-  qualifier = element(split(":", var.function_arn), 7)
 }
 
 resource "aws_sqs_queue" "events" {
@@ -102,48 +99,6 @@ resource "aws_sns_topic_subscription" "notifications" {
   redrive_policy = jsonencode({ deadLetterTargetArn = aws_sqs_queue.dead_letters.arn })
 
   depends_on = [aws_sqs_queue_policy.senders]
-}
-
-resource "aws_cloudwatch_event_rule" "schedule" {
-  count = var.schedule == null ? 0 : 1
-
-  name                = "${var.name}-schedule"
-  description         = "When ${var.name} is called besides"
-  schedule_expression = var.schedule
-}
-
-resource "aws_cloudwatch_event_target" "schedule" {
-  count = var.schedule == null ? 0 : 1
-
-  rule = aws_cloudwatch_event_rule.schedule[0].name
-  arn  = var.function_arn
-
-  # The next call does what a missed one did not.
-  retry_policy {
-    maximum_event_age_in_seconds = 60
-    maximum_retry_attempts       = 0
-  }
-}
-
-resource "aws_lambda_permission" "schedule" {
-  count = var.schedule == null ? 0 : 1
-
-  statement_id  = "Schedule"
-  action        = "lambda:InvokeFunction"
-  function_name = var.function_name
-  qualifier     = local.qualifier
-  principal     = "events.amazonaws.com"
-  source_arn    = aws_cloudwatch_event_rule.schedule[0].arn
-}
-
-# An asynchronous call that failed is not made again, either.
-resource "aws_lambda_function_event_invoke_config" "schedule" {
-  count = var.schedule == null ? 0 : 1
-
-  function_name                = var.function_name
-  qualifier                    = local.qualifier
-  maximum_retry_attempts       = 0
-  maximum_event_age_in_seconds = 60
 }
 
 resource "aws_iam_role_policy" "messages" {

@@ -13,12 +13,6 @@ variable "event_pattern" {
   type        = any
 }
 
-variable "schedule" {
-  description = "When the function is called besides, such as rate(1 minute). Null: never."
-  type        = string
-  default     = null
-}
-
 variable "topics" {
   description = "Topics of SNS whose notifications are messages of the queue, too: their ARNs, by a name of their own."
   type        = map(string)
@@ -28,11 +22,6 @@ variable "topics" {
 
 variable "function_arn" {
   description = "The ARN that is called: that of a function's alias, `live`."
-  type        = string
-}
-
-variable "function_name" {
-  description = "The function's name."
   type        = string
 }
 

@@ -1,5 +1,5 @@
 //! The lake inside `millrace dev`: raw objects are cleaned as they appear in their folder, their rows counted, and what is unusual
-//! of the counts told.
+//! of the counts told; the files of hours that are over are compacted.
 //!
 //! On AWS the bucket says that an object was made; a folder says nothing, and is looked at. What was cleaned before is told
 //! by the objects' manifests, and what was counted by the metrics.
@@ -16,10 +16,12 @@ use jiff::Timestamp;
 use millrace_domain::{Backoff, ErrorClass};
 use millrace_host::shutdown::Deadline;
 use millrace_kafka::Producer;
+use millrace_lake::compact::CompactLimits;
 use millrace_lake::folders;
 use millrace_log_shipper::RAW;
 use millrace_objects::{Location, Objects};
-use millrace_stages::{CleanStage, DEFAULT_QUIET, MetricsStage, StageError, Watch, WatchSettings};
+use millrace_stages::{CleanStage, CompactStage, DEFAULT_QUIET, MetricsStage, StageError, Watch, WatchSettings};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,12 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// When it is told. Log records are in an object after 10 s at most, and counted a few seconds later.
 const WATCH: WatchSettings = WatchSettings { delay: Duration::from_secs(20), quiet: DEFAULT_QUIET };
+
+/// How often hours are looked for that are to be compacted.
+const COMPACT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// No further hour is compacted after so long, until the next look.
+const COMPACT_TIME: Duration = Duration::from_mins(1);
 
 /// Delays between attempts of a stage for an object.
 const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) };
@@ -57,6 +65,7 @@ impl LiveLake {
     pub(super) fn start(folder: &Path, producer: Producer) -> anyhow::Result<Self> {
         let objects = Objects::open(&Location::Folder(folder.to_owned())).context("the lake")?;
         let (objects, terminal) = (Arc::new(objects), Arc::new(Terminal));
+        let (made, compacted) = mpsc::unbounded_channel();
         let stages = Stages {
             clean: CleanStage::new(objects.clone(), producer.clone(), terminal.clone()),
             metrics: MetricsStage::new(objects.clone(), producer, terminal.clone()),
@@ -64,8 +73,11 @@ impl LiveLake {
             folders: HashMap::new(),
             to_clean: Due::default(),
             to_count: Due::default(),
+            compacted,
         };
         let (stop, end) = (CancellationToken::new(), CancellationToken::new());
+        let compact = CompactStage::new(objects.clone(), terminal.clone(), CompactLimits::default());
+        tokio::spawn(end.clone().run_until_cancelled_owned(compact_hours(compact, made)));
         tokio::spawn(end.clone().run_until_cancelled_owned(watch(Watch::new(objects, terminal, WATCH))));
         Ok(Self { task: tokio::spawn(stages.run(stop.clone(), end.clone())), stop, end })
     }
@@ -89,6 +101,8 @@ struct Stages {
     to_clean: Due,
     /// Files of rows: one of an hour stands for all.
     to_count: Due,
+    /// Those that compaction has made.
+    compacted: mpsc::UnboundedReceiver<String>,
 }
 
 /// Objects that a stage has to do: how often that was tried, and when it is tried.
@@ -130,6 +144,22 @@ async fn watch(watch: Watch) {
     }
 }
 
+/// Compacts hours that are over, again and again; names a file of each that changed.
+async fn compact_hours(compact: CompactStage, made: mpsc::UnboundedSender<String>) {
+    let mut looks = tokio::time::interval(COMPACT_INTERVAL);
+    loop {
+        looks.tick().await;
+        let look = compact.look(Timestamp::now(), COMPACT_TIME).await;
+        if let Some(error) = look.failed {
+            tracing::warn!(%error, "cannot compact the lake; trying again");
+        }
+        for file in look.hours.into_iter().filter_map(|hour| hour.files.into_iter().next()) {
+            // The other end is gone when the program ends: the hour is counted anew when it changes again.
+            let _ = made.send(file);
+        }
+    }
+}
+
 #[derive(Default)]
 struct Seen {
     changed: Option<SystemTime>,
@@ -144,6 +174,7 @@ impl Stages {
             let objects = self.new_objects();
             self.to_clean.add(objects);
             self.clean(&end).await;
+            self.to_count.add(std::iter::from_fn(|| self.compacted.try_recv().ok()));
             self.count(&end).await;
             if is_last {
                 break;

@@ -19,9 +19,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::latency::Latencies;
 use super::point::{Point, Points};
-use super::read::{MetricsError, column, numbers, texts};
 use super::window::{Place, WINDOW_SECONDS, Weighed, Window, Windows};
 use crate::properties::properties;
+use crate::read::{ReadError, column, numbers, texts};
 use crate::schema::{Column, Kind, UTC, number, schema_of, text};
 
 /// The columns in their order.
@@ -118,8 +118,8 @@ impl HourFile {
     /// Reads a file that [`to_bytes`](Self::to_bytes) has made.
     ///
     /// # Errors
-    /// [`MetricsError`].
-    pub fn from_bytes(bytes: Bytes) -> Result<Self, MetricsError> {
+    /// [`ReadError`].
+    pub fn from_bytes(bytes: Bytes) -> Result<Self, ReadError> {
         let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
         let metadata = builder.metadata().file_metadata().key_value_metadata();
         let entry = |key: &str| {
@@ -127,7 +127,7 @@ impl HourFile {
             entry.and_then(|entry| entry.value.as_deref()).unwrap_or("null")
         };
         let unreadable = |key: &str, error: &serde_json::Error| {
-            MetricsError::Content(format!("the metadata {key} cannot be read: {error}"))
+            ReadError::Content(format!("the metadata {key} cannot be read: {error}"))
         };
         let made_of = serde_json::from_str(entry(MADE_OF)).map_err(|error| unreadable(MADE_OF, &error))?;
         let weights: Vec<[Option<u64>; 3]> =
@@ -137,7 +137,7 @@ impl HourFile {
         let sketches: Vec<&BinaryArray> =
             batches.iter().map(|batch| column(batch, "latency_sketch")).collect::<Result<_, _>>()?;
         if sketches_hash(sketches) != hash {
-            return Err(MetricsError::Content("the sketches of latencies are damaged".to_owned()));
+            return Err(ReadError::Content("the sketches of latencies are damaged".to_owned()));
         }
         let mut windows = Windows::default();
         let mut weights = weights.into_iter();
@@ -151,8 +151,8 @@ impl HourFile {
 /// Adds the points of a file that [`HourFile::to_bytes`] has made, of which no more is read.
 ///
 /// # Errors
-/// [`MetricsError`].
-pub fn points_of(bytes: Bytes, points: &mut Points) -> Result<(), MetricsError> {
+/// [`ReadError`].
+pub fn points_of(bytes: Bytes, points: &mut Points) -> Result<(), ReadError> {
     const READ: [&str; 6] = ["window_start", "service", "count", "errors", "latency_count", "latency_p95"];
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), READ);
@@ -243,14 +243,14 @@ fn read(
     batch: &RecordBatch,
     weights: &mut impl Iterator<Item = [Option<u64>; 3]>,
     windows: &mut Windows,
-) -> Result<(), MetricsError> {
+) -> Result<(), ReadError> {
     let starts = numbers::<TimestampMicrosecondType>(batch, "window_start")?;
     let services = texts(batch, "service")?;
     let counts = numbers::<Int64Type>(batch, "count")?;
     let errors = numbers::<Int64Type>(batch, "errors")?;
     let latency_counts = numbers::<Int64Type>(batch, "latency_count")?;
     let sketches: &BinaryArray = column(batch, "latency_sketch")?;
-    let place = |object, first, last| -> Result<PlaceColumns<'_>, MetricsError> {
+    let place = |object, first, last| -> Result<PlaceColumns<'_>, ReadError> {
         Ok((texts(batch, object)?, numbers(batch, first)?, numbers(batch, last)?))
     };
     let all = place("object", "first_line", "last_line")?;
@@ -258,7 +258,7 @@ fn read(
     let slowest = place("slowest_object", "slowest_line", "slowest_line")?;
     for row in 0..batch.num_rows() {
         let service = services.value(row);
-        let problem = |problem: &str| MetricsError::Content(format!("{service}: {problem}"));
+        let problem = |problem: &str| ReadError::Content(format!("{service}: {problem}"));
         let count = |column: &PrimitiveArray<Int64Type>| {
             u64::try_from(column.value(row)).map_err(|_| problem("a count is below zero"))
         };
@@ -359,8 +359,8 @@ mod tests {
     fn what_is_no_file_of_windows_is_refused() {
         let bytes = HourFile::default().to_bytes().unwrap();
         assert_eq!(HourFile::from_bytes(bytes.clone()).unwrap(), HourFile::default());
-        assert!(matches!(HourFile::from_bytes(bytes.slice(..bytes.len() - 9)), Err(MetricsError::Parquet(_))));
-        assert!(matches!(HourFile::from_bytes(Bytes::from_static(b"rows")), Err(MetricsError::Parquet(_))));
+        assert!(matches!(HourFile::from_bytes(bytes.slice(..bytes.len() - 9)), Err(ReadError::Parquet(_))));
+        assert!(matches!(HourFile::from_bytes(Bytes::from_static(b"rows")), Err(ReadError::Parquet(_))));
 
         let mut window = Window::default();
         window.latencies.extend((1..=50).map(f64::from));

@@ -4,14 +4,14 @@
 //! files it was made. All sums are exact and all choices are of the greatest, so that an hour's file depends on the set of
 //! files that it was made of, and not on the order in which they came.
 
+mod count;
 mod hour_file;
 mod latency;
 mod point;
-mod read;
 mod window;
 
+pub use count::windows_of;
 pub use hour_file::{HourFile, points_of, schema};
 pub use latency::{Latencies, LatencySummary, SketchError};
 pub use point::{Point, Points};
-pub use read::{MetricsError, windows_of};
 pub use window::{Place, WINDOW_SECONDS, Weighed, Window, Windows};

@@ -24,9 +24,9 @@ const PRODUCER: ProducerSettings = ProducerSettings {
     idle_timeout: Some(Duration::from_secs(5)),
 };
 
-/// The settings of a stage's function.
+/// The settings of a function that works on the lake.
 #[derive(Debug, Args)]
-pub struct StageSettings {
+pub struct LakeSettings {
     /// The lake: `s3://BUCKET`
     #[arg(long, value_name = "URL", value_parser = Location::parse)]
     pub lake: Location,
@@ -35,33 +35,39 @@ pub struct StageSettings {
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub bus: String,
 
-    /// The brokers.
-    #[command(flatten)]
-    pub kafka: KafkaArgs,
-
     /// The logs' settings.
     #[command(flatten)]
     pub logs: LogSettings,
 }
 
-/// The lake, the brokers and the bus.
-pub struct StageContext {
+/// The settings of a stage's function that writes records.
+#[derive(Debug, Args)]
+pub struct StageSettings {
+    /// Those of the lake.
+    #[command(flatten)]
+    pub lake: LakeSettings,
+
+    /// The brokers.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+}
+
+/// The lake and the bus.
+pub struct LakeContext {
     /// The lake's objects.
     pub objects: Arc<Objects>,
-    /// Writes records.
-    pub producer: Producer,
     /// Takes what the stage says.
     pub bus: Arc<dyn Bus>,
     /// The lake's bucket.
     pub bucket: String,
 }
 
-impl StageContext {
-    /// Opens the lake and the bus, and builds the producer, which connects in the background.
+impl LakeContext {
+    /// Opens the lake and the bus.
     ///
     /// # Errors
-    /// [`InitError`] where a setting is missing or invalid, or the MSK cluster's bootstrap brokers cannot be read.
-    pub async fn open(settings: StageSettings) -> Result<Self, InitError> {
+    /// [`InitError`] where the lake is no bucket.
+    pub async fn open(settings: LakeSettings) -> Result<Self, InitError> {
         let wrong = |problem: &str| SettingError::of_flag("lake", problem.to_owned());
         let bucket = match &settings.lake {
             Location::Bucket { name, prefix } if prefix.is_empty() => name.clone(),
@@ -71,9 +77,27 @@ impl StageContext {
             Location::Folder(_) => return Err(wrong("must be a bucket: s3://BUCKET").into()),
         };
         let objects = Objects::open(&settings.lake).map_err(|error| wrong(&error.to_string()))?;
-        let kafka = settings.kafka.brokers().await?;
-        let producer = Producer::new(&kafka, &PRODUCER)?;
         let bus = EventBridge::connect(settings.bus).await;
-        Ok(Self { objects: Arc::new(objects), producer, bus: Arc::new(bus), bucket })
+        Ok(Self { objects: Arc::new(objects), bus: Arc::new(bus), bucket })
+    }
+}
+
+/// The lake, the brokers and the bus.
+pub struct StageContext {
+    /// The lake and the bus.
+    pub lake: LakeContext,
+    /// Writes records.
+    pub producer: Producer,
+}
+
+impl StageContext {
+    /// Opens the lake and the bus, and builds the producer, which connects in the background.
+    ///
+    /// # Errors
+    /// [`InitError`] where a setting is missing or invalid, or the MSK cluster's bootstrap brokers cannot be read.
+    pub async fn open(settings: StageSettings) -> Result<Self, InitError> {
+        let lake = LakeContext::open(settings.lake).await?;
+        let kafka = settings.kafka.brokers().await?;
+        Ok(Self { lake, producer: Producer::new(&kafka, &PRODUCER)? })
     }
 }

@@ -4,5 +4,5 @@ mod context;
 mod handle;
 mod object;
 
-pub use context::{StageContext, StageSettings};
+pub use context::{LakeContext, LakeSettings, StageContext, StageSettings};
 pub use handle::handle;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod clean;
+mod compact;
 mod lake;
 mod metrics;
 mod watch;

@@ -6,7 +6,6 @@ variables {
   name            = "millrace-log-clean"
   description     = "Raw log objects, to be cleaned"
   event_pattern   = { source = ["aws.s3"], detail-type = ["Object Created"], detail = { object = { key = [{ prefix = "raw/" }] } } }
-  function_name   = "millrace-log-clean"
   function_arn    = "arn:aws:lambda:eu-central-1:123456789012:function:millrace-log-clean:live"
   role_name       = "millrace-log-clean"
   timeout_seconds = 120
@@ -50,30 +49,14 @@ run "events" {
 
 run "without_more" {
   assert {
-    condition     = length(aws_cloudwatch_event_rule.schedule) == 0 && length(aws_lambda_permission.schedule) == 0 && length(aws_sns_topic_subscription.notifications) == 0
+    condition     = length(aws_sns_topic_subscription.notifications) == 0
     error_message = "Nothing else starts it unless that is said."
   }
 }
 
-run "a_schedule_and_a_topic" {
+run "a_topic" {
   variables {
-    schedule = "rate(1 minute)"
-    topics   = { alarms = "arn:aws:sns:eu-central-1:123456789012:millrace-alarms" }
-  }
-
-  assert {
-    condition     = aws_cloudwatch_event_rule.schedule[0].schedule_expression == "rate(1 minute)" && aws_cloudwatch_event_target.schedule[0].arn == var.function_arn
-    error_message = "The schedule calls the function's alias."
-  }
-
-  assert {
-    condition     = aws_lambda_permission.schedule[0].qualifier == "live" && aws_lambda_permission.schedule[0].source_arn == aws_cloudwatch_event_rule.schedule[0].arn
-    error_message = "The schedule, and no other rule, may call the alias."
-  }
-
-  assert {
-    condition     = aws_lambda_function_event_invoke_config.schedule[0].maximum_retry_attempts == 0 && aws_lambda_function_event_invoke_config.schedule[0].maximum_event_age_in_seconds == 60 && one(aws_cloudwatch_event_target.schedule[0].retry_policy).maximum_retry_attempts == 0
-    error_message = "A call that is missed is not made up for: the next one comes in a minute."
+    topics = { alarms = "arn:aws:sns:eu-central-1:123456789012:millrace-alarms" }
   }
 
   assert {

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array as _, ArrowPrimitiveType, PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::{Array as _, RecordBatch};
 use foldhash::fast::FixedState;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;
-use thiserror::Error;
 
 use super::latency::{Latencies, steps};
 use super::window::{Place, WINDOW_SECONDS, Weighed, Windows, keep_greatest};
+use crate::read::{ReadError, numbers, texts};
 use crate::severity::Severity;
 
 /// The columns of cleaned rows that count.
@@ -20,28 +20,11 @@ const COLUMNS: [&str; 7] = ["time", "severity_number", "service", "duration_ms",
 /// The least HTTP status of an error.
 const SERVER_ERROR: i32 = 500;
 
-/// A file that metrics cannot be made of.
-#[derive(Debug, Error)]
-pub enum MetricsError {
-    /// It is no Parquet, or damaged.
-    #[error("not readable as Parquet: {0}")]
-    Parquet(#[from] parquet::errors::ParquetError),
-    /// Its pages cannot be decoded.
-    #[error("not readable as Parquet: {0}")]
-    Pages(#[from] arrow_schema::ArrowError),
-    /// It has other columns.
-    #[error("the column {0} is missing, or of another type")]
-    Column(&'static str),
-    /// What is in a column cannot be.
-    #[error("{0}")]
-    Content(String),
-}
-
 /// Counts the rows of a file of cleaned rows by minute and service. `unknown` is the service of rows that name none.
 ///
 /// # Errors
-/// [`MetricsError`].
-pub fn windows_of(file: impl ChunkReader + 'static, unknown: &str) -> Result<Windows, MetricsError> {
+/// [`ReadError`].
+pub fn windows_of(file: impl ChunkReader + 'static, unknown: &str) -> Result<Windows, ReadError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
     let mut counter = Counter::default();
@@ -80,7 +63,7 @@ struct Part {
 struct Lines(Option<(u64, u64)>);
 
 impl Counter {
-    fn count(&mut self, batch: &RecordBatch, unknown: &str) -> Result<(), MetricsError> {
+    fn count(&mut self, batch: &RecordBatch, unknown: &str) -> Result<(), ReadError> {
         let times = numbers::<TimestampMicrosecondType>(batch, "time")?;
         let severities = numbers::<Int32Type>(batch, "severity_number")?;
         let services = texts(batch, "service")?;
@@ -147,22 +130,4 @@ impl Lines {
         let (first, last) = self.0.unwrap_or((line, line));
         self.0 = Some((first.min(line), last.max(line)));
     }
-}
-
-/// A column of numbers.
-pub(super) fn numbers<'b, T: ArrowPrimitiveType>(
-    batch: &'b RecordBatch,
-    name: &'static str,
-) -> Result<&'b PrimitiveArray<T>, MetricsError> {
-    column(batch, name)
-}
-
-/// A column of texts.
-pub(super) fn texts<'b>(batch: &'b RecordBatch, name: &'static str) -> Result<&'b StringArray, MetricsError> {
-    column(batch, name)
-}
-
-/// A column of this type.
-pub(super) fn column<'b, A: 'static>(batch: &'b RecordBatch, name: &'static str) -> Result<&'b A, MetricsError> {
-    batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref()).ok_or(MetricsError::Column(name))
 }

@@ -1,0 +1,118 @@
+//! Runs, merged.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::io;
+
+use arrow_array::RecordBatch;
+use arrow_select::interleave::interleave_record_batch;
+
+use super::CompactError;
+use super::output::Output;
+use super::runs::{Cursor, Run};
+use crate::dedupe::RecentIds;
+
+/// Rows that are written at once.
+const CHUNK_ROWS: usize = 2_048;
+
+/// Batches of which a chunk may hold rows besides those that are being read.
+const SPENT_BATCHES: usize = 64;
+
+/// The next row of an open run: its time in nanoseconds, its line, and the number of the run.
+type Head = (i64, i64, usize);
+
+/// Writes the rows of all runs in order of time, each id once; returns how many were left out.
+pub(super) fn merge(mut runs: Vec<Run>, output: &mut Output<'_>) -> Result<u64, CompactError> {
+    runs.sort_by_key(|run| run.first);
+    let mut waiting = VecDeque::from(runs);
+    let mut open: Vec<Option<(Cursor, Option<usize>)>> = Vec::new();
+    let mut heads: BinaryHeap<Reverse<Head>> = BinaryHeap::new();
+    let mut chunk = Chunk::default();
+    let mut ids = RecentIds::default();
+    let mut duplicates = 0;
+    loop {
+        while let Some(run) = waiting.pop_front_if(|run| heads.peek().is_none_or(|head| begins(run) <= head.0.0)) {
+            if let Some(cursor) = Cursor::open(run)? {
+                let (time, line) = cursor.place();
+                heads.push(Reverse((time, line, open.len())));
+                open.push(Some((cursor, None)));
+            }
+        }
+        let Some(Reverse((_, _, number))) = heads.pop() else { break };
+        let Some((cursor, slot)) = &mut open[number] else { continue };
+        // Rows of a run follow each other until those of another one are next.
+        let next_run = waiting.front().map_or(i64::MAX, begins);
+        let next_head = heads.peek().map(|head| head.0);
+        let is_over = loop {
+            if ids.insert(cursor.id()) {
+                let slot = *slot.get_or_insert_with(|| chunk.add(cursor.batch.clone()));
+                chunk.rows.push((slot, cursor.row));
+            } else {
+                duplicates += 1;
+            }
+            if !cursor.next_row() {
+                *slot = None;
+                if !cursor.next_batch()? {
+                    break true;
+                }
+            }
+            let (time, line) = cursor.place();
+            let head = (time, line, number);
+            if time >= next_run || next_head.is_some_and(|next| next < head) || chunk.rows.len() >= CHUNK_ROWS {
+                heads.push(Reverse(head));
+                break false;
+            }
+        };
+        if is_over {
+            open[number] = None;
+        }
+        if chunk.rows.len() >= CHUNK_ROWS || chunk.batches.len() > heads.len() + SPENT_BATCHES {
+            chunk.write(output)?;
+            open.iter_mut().flatten().for_each(|(_, slot)| *slot = None);
+        }
+    }
+    chunk.write(output)?;
+    Ok(duplicates)
+}
+
+/// The least time, in nanoseconds, of a run's rows.
+fn begins(run: &Run) -> i64 {
+    run.first.saturating_mul(1_000)
+}
+
+/// Rows to be written, where they were read.
+#[derive(Default)]
+struct Chunk {
+    batches: Vec<RecordBatch>,
+    /// A batch, and a row in it.
+    rows: Vec<(usize, usize)>,
+}
+
+impl Chunk {
+    fn add(&mut self, batch: RecordBatch) -> usize {
+        self.batches.push(batch);
+        self.batches.len() - 1
+    }
+
+    fn write(&mut self, output: &mut Output<'_>) -> io::Result<()> {
+        let batches: Vec<&RecordBatch> = self.batches.iter().collect();
+        if !self.rows.is_empty() {
+            let rows = match self.one_piece() {
+                Some((batch, first)) => batches[batch].slice(first, self.rows.len()),
+                None => interleave_record_batch(&batches, &self.rows).map_err(io::Error::other)?,
+            };
+            // The columns are the same; the file's schema has their field ids, too.
+            let rows = RecordBatch::try_new(output.schema().clone(), rows.columns().to_vec());
+            output.write(&rows.map_err(io::Error::other)?)?;
+        }
+        *self = Self::default();
+        Ok(())
+    }
+
+    /// The batch and the first row, where the rows follow each other there.
+    fn one_piece(&self) -> Option<(usize, usize)> {
+        let &(batch, first) = self.rows.first()?;
+        let follow = self.rows.iter().zip(first..).all(|(&row, expected)| row == (batch, expected));
+        follow.then_some((batch, first))
+    }
+}
