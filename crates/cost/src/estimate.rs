@@ -11,6 +11,8 @@ pub enum Stage {
     Consumers,
     /// PostgreSQL.
     Database,
+    /// Log records from Kafka to rows in the bucket.
+    Lake,
     /// What connects them.
     Network,
     /// Alarms, keys, secrets.
@@ -26,6 +28,7 @@ impl Stage {
             Self::Kafka => "kafka",
             Self::Consumers => "consumers",
             Self::Database => "database",
+            Self::Lake => "lake",
             Self::Network => "network",
             Self::Operations => "operations",
         }

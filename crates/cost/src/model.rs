@@ -2,7 +2,9 @@
 
 use thiserror::Error;
 
-use crate::{Edge, Estimate, Installation, Item, Prices, Stage, Workload};
+use crate::{Edge, Estimate, Installation, Item, Kind, Prices, Stage, Workload};
+
+mod lake;
 
 const HOURS: f64 = 730.0;
 const SECONDS: f64 = HOURS * 3_600.0;
@@ -100,6 +102,9 @@ pub fn estimate(prices: &Prices, installation: &Installation, workload: &Workloa
     kafka(&mut bill, prices, installation, workload, events)?;
     consumers(&mut bill, prices, installation, workload)?;
     database(&mut bill, prices, installation, workload, events);
+    if workload.kind == Kind::Log {
+        lake::add(&mut bill, prices, workload, events);
+    }
     network(&mut bill, prices, installation);
     operations(&mut bill, prices);
     Ok(Estimate { items: bill.items, million_events: events / 1e6, warnings: bill.warnings })

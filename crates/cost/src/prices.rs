@@ -45,6 +45,16 @@ pub struct Prices {
     pub database_storage_gb_month: f64,
     /// Aurora's reads and writes of storage: a million.
     pub database_million_ios: f64,
+    /// Firehose: what it takes, packed so that its steps of 5 KB do not count.
+    pub firehose_gb: f64,
+    /// S3: what is kept.
+    pub bucket_gb_month: f64,
+    /// S3: a thousand writes and lists.
+    pub bucket_thousand_writes: f64,
+    /// S3: a thousand reads.
+    pub bucket_thousand_reads: f64,
+    /// SQS: a million requests.
+    pub queue_million_requests: f64,
     /// A NAT gateway: an hour.
     pub nat_hour: f64,
     /// An interface endpoint in one zone: an hour.

@@ -15,6 +15,8 @@ pub struct Workload {
     pub kafka_days: u32,
     /// Days for which the database keeps their rows.
     pub row_days: u32,
+    /// Days for which the lake keeps rows of log records.
+    pub lake_days: u32,
     /// How long the function takes for a request, in milliseconds.
     pub function_ms: f64,
     /// Whether the function writes metrics to its log (`MILLRACE_METRICS`).
@@ -32,6 +34,8 @@ pub enum Kind {
     Order,
     /// To login-insights: no row, and one record for a hundred.
     Login,
+    /// A log record, through log-shipper to the lake, whose row is a record again.
+    Log,
 }
 
 impl Kind {
@@ -42,6 +46,7 @@ impl Kind {
             // The payment is read by the event store and by the notifier.
             Self::Order => (2.0, 3.0),
             Self::Login => (1.01, 1.01),
+            Self::Log => (2.0, 1.0),
         }
     }
 
@@ -51,7 +56,7 @@ impl Kind {
             Self::Event => (1.0, 1.0),
             Self::Notification => (2.0, 0.0),
             Self::Order => (1.0, 0.0),
-            Self::Login => (0.0, 0.0),
+            Self::Login | Self::Log => (0.0, 0.0),
         }
     }
 }

@@ -21,6 +21,8 @@ Examples:
   millrace cost --batch 100                100 events a request
   millrace cost --example dev --rate 0     a development system at rest
   millrace cost --edge load-balancer       serve in API Gateway's place
+  millrace cost --kind log --batch 500 --size 300
+                                           log records, through the lake
   millrace cost --kind order --json | jq .dollars_a_million_events
 
 JSON: {\"example\", \"region\", \"prices_as_of\", \"events_a_second\", \"million_events_a_month\", \"stages\": {STAGE: {\"dollars_a_month\", \
@@ -52,6 +54,9 @@ pub(crate) struct Args {
     /// Days for which the database keeps rows (the consumers' --retain)
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = whole_number::<u32>(1..=36_500))]
     row_days: u32,
+    /// Days for which the lake keeps rows of log records
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = whole_number::<u32>(1..=36_500))]
+    lake_days: u32,
     /// How long the function takes for a request
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 10, value_parser = whole_number::<u32>(1..=30_000))]
     function_ms: u32,
@@ -93,6 +98,7 @@ enum KindArg {
     Notification,
     Order,
     Login,
+    Log,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -118,9 +124,11 @@ impl Args {
                 KindArg::Notification => Kind::Notification,
                 KindArg::Order => Kind::Order,
                 KindArg::Login => Kind::Login,
+                KindArg::Log => Kind::Log,
             },
             kafka_days: self.record_days,
             row_days: self.row_days,
+            lake_days: self.lake_days,
             function_ms: f64::from(self.function_ms),
             has_function_metrics: !self.no_function_metrics,
         }

@@ -15,6 +15,7 @@ fn workload() -> Workload {
         kind: Kind::Event,
         kafka_days: 7,
         row_days: 30,
+        lake_days: 365,
         function_ms: 10.0,
         has_function_metrics: true,
     }
@@ -131,6 +132,33 @@ fn a_payment_is_read_by_two_consumers() {
     let many = Workload { events_per_second: 300_000.0, ..orders };
     let bill = estimate(&prices(), &example("production").unwrap(), &many).unwrap();
     assert!(bill.warnings.iter().any(|warning| warning.contains("instances.max (12)")), "{:?}", bill.warnings);
+}
+
+/// Computed by hand: 1,000 lines of 500 bytes a second, 2,628 million a month, each of 630 bytes in the lake.
+#[test]
+fn log_records_in_the_lake() {
+    let logs = Workload { events_per_second: 1_000.0, value_bytes: 500, kind: Kind::Log, batch: 500, ..workload() };
+    let bill = estimate(&prices(), &example("production").unwrap(), &logs).unwrap();
+    for (name, expected) in [
+        // 2,628 million x 630 bytes = 1,541.93 GB x 0.029
+        ("Firehose", 44.72),
+        // 1,000 x 86,400 x 630 bytes = 50.694 GB a day, x 90 x 0.17 = 775.6 GB x 0.023
+        ("raw objects, of 90 days", 17.84),
+        // 50.694 x 365 x 0.15 = 2,775.5 GB x 0.023
+        ("rows, once kept for all their days", 63.84),
+        // 43,800 objects (of 37.8 MB each) x (5 x 0.000005 + 8 x 0.0000004)
+        ("requests to the bucket", 1.24),
+        // 43,800 x 6 and 1.971 million looks, x 0.40 a million
+        ("queues", 0.89),
+        // 1,655.64 GB of bytes x 6 / 131 MB x 1.769 = 134,144 and 10,950 GB-seconds, x 0.0000133334
+        ("functions, time", 1.93),
+    ] {
+        let found = dollars(&bill, Stage::Lake, name);
+        assert!((found - expected).abs() < 0.01, "{name}: {found}, by hand {expected}");
+    }
+    let events = Workload { kind: Kind::Event, ..logs };
+    let bill = estimate(&prices(), &example("production").unwrap(), &events).unwrap();
+    assert!(bill.items.iter().all(|item| item.stage != Stage::Lake));
 }
 
 #[test]
