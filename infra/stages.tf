@@ -23,8 +23,9 @@ locals {
         detail-type = ["Object Created", "Object Deleted"]
         detail      = { bucket = { name = [aws_s3_bucket.data.bucket] }, object = { key = [{ prefix = "cleaned/" }] } }
       }
-      reads     = ["cleaned/*"]
-      writes    = ["metrics/*", "stages/alerts.json"]
+      # What compaction says tells which files have each row once.
+      reads     = ["cleaned/*", "stages/compact/*"]
+      writes    = ["metrics/*", "stages/metrics/*", "stages/alerts.json"]
       is_on_bus = true
       # What is unusual is looked for whether there are rows or not: none may be unusual.
       schedule    = "rate(1 minute)"
@@ -78,12 +79,14 @@ locals {
       Version = "2012-10-17"
       Statement = concat(
         [
-          for objects in lookup(entry, "reads", []) : {
-            Sid      = "Reads"
-            Effect   = "Allow"
-            Action   = "s3:GetObject"
-            Resource = "${aws_s3_bucket.data.arn}/${objects}"
-          }
+          for statement in [
+            {
+              Sid      = "Reads"
+              Effect   = "Allow"
+              Action   = "s3:GetObject"
+              Resource = [for objects in lookup(entry, "reads", []) : "${aws_s3_bucket.data.arn}/${objects}"]
+            },
+          ] : statement if length(statement.Resource) > 0
         ],
         [
           # What it made of an earlier content goes; uploads in parts that fail are ended.

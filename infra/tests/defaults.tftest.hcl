@@ -121,8 +121,13 @@ run "what_stages_may_do" {
   assert {
     condition = toset(flatten([
       for statement in jsondecode(local.stage_policies["log-metrics"]).Statement : statement.Resource if contains(flatten([statement.Action]), "s3:PutObject")
-    ])) == toset(["${aws_s3_bucket.data.arn}/metrics/*", "${aws_s3_bucket.data.arn}/stages/alerts.json"])
+    ])) == toset([for objects in ["metrics/*", "stages/metrics/*", "stages/alerts.json"] : "${aws_s3_bucket.data.arn}/${objects}"])
     error_message = "log-metrics writes metrics and what it has told."
+  }
+
+  assert {
+    condition     = alltrue([for policy in values(local.stage_policies) : length(distinct(jsondecode(policy).Statement[*].Sid)) == length(jsondecode(policy).Statement)])
+    error_message = "IAM refuses a policy in which two statements have one Sid."
   }
 
   assert {

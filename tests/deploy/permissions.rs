@@ -135,11 +135,12 @@ pub(crate) async fn elsewhere_are_each_roles_own(aws: &Aws, state: &State) {
     };
     let stream = &arn(state, "module.lake.aws_kinesis_firehose_delivery_stream.raw_logs");
     let delivery = arn(state, "module.lake.aws_iam_role.delivery");
-    let [insight, other, cleaned, metrics] = [
+    let [insight, other, cleaned, metrics, compaction] = [
         "insights/insights_1.json",
         "raw/1",
         "cleaned/dt=2026-01-31/hour=1/a.parquet",
         "metrics/dt=2026-01-31/hour=1/metrics.parquet",
+        "stages/compact/dt=2026-01-31/hour=1.json",
     ]
     .map(|key| format!("{bucket}/{key}"));
 
@@ -171,6 +172,8 @@ pub(crate) async fn elsewhere_are_each_roles_own(aws: &Aws, state: &State) {
         (function_role(state, "log-clean"), read_secret, database, false),
         (function_role(state, "log-metrics"), "s3:GetObject", &cleaned, true),
         (function_role(state, "log-metrics"), "s3:DeleteObject", &cleaned, false),
+        (function_role(state, "log-metrics"), "s3:GetObject", &compaction, true),
+        (function_role(state, "log-metrics"), "s3:PutObject", &compaction, false),
         (function_role(state, "log-metrics"), "s3:GetObject", &other, false),
         (function_role(state, "log-metrics"), "s3:PutObject", &metrics, true),
         (function_role(state, "log-compact"), "s3:GetObject", &cleaned, true),

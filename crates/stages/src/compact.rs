@@ -3,6 +3,9 @@
 //! The new files are made on this machine. Then [`Compaction`] says what is going to be replaced, the new files are written, it says that they are,
 //! and the old ones go: a run that ends in between leaves each row where our readers find it once, and the next run ends what it
 //! began. Of runs at the same time one goes on, by compare-and-swap.
+//!
+//! A file that is written anew under its name while the old ones go is compared with what was read just before it is removed: its rows are
+//! lost only where that happens between the two calls. Cleaning writes a file anew only where its raw object was replaced.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -67,7 +70,7 @@ pub struct CompactLook {
     pub failed: Option<StageError>,
 }
 
-/// An hour that no run is writing to.
+/// An hour, as compaction left it.
 struct Hour {
     folder: String,
     /// The path of what says how it was compacted last.
@@ -87,8 +90,8 @@ impl CompactStage {
     pub async fn look(&self, now: Timestamp, time: Duration) -> CompactLook {
         let begun = Instant::now();
         let mut look = CompactLook::default();
-        let earliest = now.as_second().div_euclid(3_600) - LOOK_BACK_HOURS;
-        let hours = hours_of_rows(&self.objects, earliest).await.unwrap_or_else(|error| {
+        let is_over = now.checked_sub(self.limits.delay).unwrap_or(now).as_second().div_euclid(3_600);
+        let hours = hours_of_rows(&self.objects, is_over - LOOK_BACK_HOURS..is_over).await.unwrap_or_else(|error| {
             look.failed = Some(error);
             BTreeSet::new()
         });
@@ -110,18 +113,23 @@ impl CompactStage {
 
     async fn run(&self, hour: i64, now: Timestamp) -> Result<Option<CompactedHour>, StageError> {
         let Ok(folder) = hour_folder("cleaned", hour) else { return Ok(None) };
-        let Some(outcome) = self.compact(hour, &folder, now).await.transpose() else { return Ok(None) };
-        if let Ok(CompactedHour { files, rows, duplicates, replaced, .. }) = &outcome {
-            tracing::debug!(folder, files = files.len(), rows, duplicates, replaced, "compacted");
+        let outcome = self.compact(hour, &folder, now).await;
+        if let Err(error) = &outcome
+            && !matches!(error, StageError::BusUnavailable(_))
+        {
+            // It comes again: the error itself is more than that the bus does not take it.
+            let _ = tell_failed(&*self.bus, STAGE, &folder, 1, error).await;
         }
-        let became = |done: &CompactedHour| (Compaction::path(&folder), done.rows);
-        tell(&*self.bus, STAGE, &folder, 1, outcome, became).await.map(Some)
+        outcome
     }
 
-    /// Compacts what is due of an hour; none where nothing is, or another run is at it.
+    /// Compacts what is due of an hour, or ends what an earlier run has begun; none where nothing is to be done, or another run is at it.
     async fn compact(&self, hour: i64, folder: &str, now: Timestamp) -> Result<Option<CompactedHour>, StageError> {
         loop {
             let Some(state) = self.settled(folder).await? else { return Ok(None) };
+            if !state.compaction.is_done {
+                return self.finish(state).await;
+            }
             let inputs = plan(hour, &state.row_files(), now, self.limits);
             if inputs.is_empty() {
                 return Ok(None);
@@ -132,7 +140,12 @@ impl CompactStage {
             }
             let stem = format!("{folder}/{COMPACTED_PREFIX}{}", state.hash(&inputs));
             match merge(space.path().to_owned(), inputs.len(), stem).await? {
-                Ok(merged) => return self.commit(state, &inputs, merged, space.path()).await,
+                Ok(merged) => {
+                    let Some(state) = self.write_files(state, &inputs, &merged, space.path()).await? else {
+                        return Ok(None);
+                    };
+                    return self.finish(state).await;
+                }
                 Err((index, error)) => {
                     let path = format!("{folder}/{}", inputs[index]);
                     let error = StageError::CompactionFailed(format!("{path}: {error}"));
@@ -145,36 +158,42 @@ impl CompactStage {
         }
     }
 
-    /// The hour, after what an earlier run has not ended: none where one is at it.
+    /// The hour without files that an earlier run has not written all: none where a run is writing them.
     async fn settled(&self, folder: &str) -> Result<Option<Hour>, StageError> {
         let path = Compaction::path(folder);
-        let found = Compaction::read(&self.objects, &path).await?;
-        let mut files = all_row_files(&self.objects, folder).await?;
-        let (mut compaction, mut version) = match found {
+        let (mut compaction, mut version) = match Compaction::read(&self.objects, &path).await? {
             Some((compaction, version)) => (compaction, Some(version)),
-            None => (Compaction { is_written: true, ..Compaction::default() }, None),
+            None => (Compaction { is_written: true, is_done: true, ..Compaction::default() }, None),
         };
+        let mut files = all_row_files(&self.objects, folder).await?;
         if !compaction.is_written {
-            if compaction.begun.checked_add(LEASE).is_ok_and(|end| end > Timestamp::now()) {
+            let now = Timestamp::now();
+            let is_under_way = |since: Timestamp| {
+                let [end, begin] = [since.checked_add(LEASE), since.checked_sub(LEASE)];
+                end.is_ok_and(|end| now < end) && begin.is_ok_and(|begin| begin < now)
+            };
+            if is_under_way(compaction.begun) {
                 return Ok(None);
             }
-            let is_all_there = compaction.made.iter().all(|made| files.contains_key(made));
-            let mut made = BTreeSet::new();
-            if !is_all_there {
-                made = std::mem::take(&mut compaction.made);
-                compaction.replaced.clear();
+            if compaction.made.iter().all(|made| files.contains_key(made)) {
+                compaction.is_written = true;
+            } else {
+                // First it is another run's no more, then the files go, and until they are gone readers do not see them.
+                compaction.begun = now;
+                version = self.write(&compaction, &path, version.as_deref()).await?;
+                if version.is_none() {
+                    return Ok(None);
+                }
+                self.remove(folder, &compaction.made).await?;
+                files.retain(|name, _| !compaction.made.contains(name));
+                let Compaction { kept, unreadable, .. } = compaction;
+                compaction = Compaction { kept, unreadable, is_written: true, is_done: true, ..Compaction::default() };
             }
-            compaction.is_written = true;
             version = self.write(&compaction, &path, version.as_deref()).await?;
             if version.is_none() {
                 return Ok(None);
             }
-            self.remove(folder, &made).await?;
-            files.retain(|name, _| !made.contains(name));
         }
-        let left = compaction.left_of_replaced(&files);
-        self.remove(folder, &left).await?;
-        files.retain(|name, _| !left.contains(name));
         Ok(Some(Hour { folder: folder.to_owned(), path, compaction, version, files }))
     }
 
@@ -182,17 +201,20 @@ impl CompactStage {
     async fn fetch(&self, hour: &Hour, names: &[String], space: &Path) -> Result<bool, StageError> {
         let fetch = |(index, name): (usize, &String)| {
             let (path, copy) = (format!("{}/{name}", hour.folder), input(space, index));
-            let expected = hour.files.get(name).map(|file| file.version.clone());
+            let expected = hour.files.get(name).cloned();
             async move {
                 let object = match self.objects.get(&path).await {
                     Err(GetError::Missing { .. }) => return Ok(false),
                     object => object?,
                 };
-                if expected.is_none_or(|version| version != object.version) {
-                    return Ok(false);
+                let Some(expected) = expected.filter(|file| file.version == object.version) else { return Ok(false) };
+                let copied = space::copied(object, &path, move || File::create(copy)).await?;
+                let bytes = copied.metadata().map_err(|error| StageError::Local(error.to_string()))?.len();
+                if bytes != expected.bytes {
+                    let problem = format!("{path}: {bytes} of {} bytes were read", expected.bytes);
+                    return Err(StageError::S3Unavailable(problem));
                 }
-                space::copied(object, &path, move || File::create(copy)).await?;
-                Ok::<bool, StageError>(true)
+                Ok(true)
             }
         };
         let copies: Vec<_> = names.iter().enumerate().map(fetch).collect();
@@ -201,21 +223,24 @@ impl CompactStage {
         Ok(are_copied.into_iter().all(|is_copied| is_copied))
     }
 
-    /// Puts merged files in the place of those that they were made of; none where another run was faster.
-    async fn commit(
+    /// Writes merged files; the hour with them, or none where another run was faster.
+    async fn write_files(
         &self,
         hour: Hour,
         inputs: &[String],
-        merged: Compacted,
+        merged: &Compacted,
         space: &Path,
-    ) -> Result<Option<CompactedHour>, StageError> {
+    ) -> Result<Option<Hour>, StageError> {
         let Hour { folder, path, compaction: before, version, files } = hour;
         let name = |file: &String| file.rsplit_once('/').map_or(file.clone(), |(_, name)| name.to_owned());
         let version_of = |name: &String| Some((name.clone(), files.get(name)?.version.clone()));
         let mut compaction = Compaction {
             made: merged.files.iter().map(name).collect(),
             replaced: inputs.iter().filter_map(version_of).collect(),
+            rows: merged.rows,
+            duplicates: merged.duplicates,
             is_written: false,
+            is_done: false,
             begun: Timestamp::now(),
             kept: before.kept.union(&before.made).filter(|name| !inputs.contains(name)).cloned().collect(),
             unreadable: before.unreadable,
@@ -225,13 +250,40 @@ impl CompactStage {
             self.objects.put_file(file, &space.join(file)).await?;
         }
         compaction.is_written = true;
-        if self.write(&compaction, &path, Some(&version)).await?.is_none() {
-            return Ok(None);
-        }
+        let Some(version) = self.write(&compaction, &path, Some(&version)).await? else { return Ok(None) };
+        Ok(Some(Hour { folder, path, compaction, version: Some(version), files }))
+    }
+
+    /// Removes what the written files replace, and says so on the bus. Who comes again begins here.
+    async fn finish(&self, hour: Hour) -> Result<Option<CompactedHour>, StageError> {
+        let Hour { folder, path, mut compaction, version, .. } = hour;
         let left = compaction.left_of_replaced(&all_row_files(&self.objects, &folder).await?);
-        self.remove(&folder, &left).await?;
-        let Compacted { files, rows, duplicates } = merged;
-        Ok(Some(CompactedHour { folder, files, rows, duplicates, replaced: inputs.len() }))
+        let removals: Vec<_> = left
+            .iter()
+            .map(|name| {
+                let (file, expected) = (format!("{folder}/{name}"), compaction.replaced.get(name).cloned());
+                async move {
+                    match self.objects.version(&file).await {
+                        Ok(found) if Some(&found) == expected.as_ref() => self.objects.delete(&file).await,
+                        Ok(_) | Err(GetError::Missing { .. }) => Ok(()),
+                        Err(error) => Err(error),
+                    }
+                }
+            })
+            .collect();
+        futures_util::stream::iter(removals).buffer_unordered(FILES_AT_ONCE).try_collect::<()>().await?;
+        let done = CompactedHour {
+            files: compaction.made.iter().map(|name| format!("{folder}/{name}")).collect(),
+            rows: compaction.rows,
+            duplicates: compaction.duplicates,
+            replaced: compaction.replaced.len(),
+            folder,
+        };
+        tracing::debug!(done.folder, done.rows, done.duplicates, done.replaced, "compacted");
+        let done = tell(&*self.bus, STAGE, &done.folder.clone(), 1, Ok(done), |done| (path.clone(), done.rows)).await?;
+        compaction.is_done = true;
+        self.write(&compaction, &path, version.as_deref()).await?;
+        Ok(Some(done))
     }
 
     /// Notes that a file is no rows of ours, and stays; false where another run wrote.
@@ -281,9 +333,11 @@ impl Hour {
         files.map(file).collect()
     }
 
-    /// Names what becomes of files: the same of the same.
+    /// Names what becomes of files.
     fn hash(&self, names: &[String]) -> String {
         let mut hash = Xxh3::new();
+        // After a run that was undone, whose files may still be being removed, others have other names.
+        hash.update(self.version.as_deref().unwrap_or_default().as_bytes());
         for name in names {
             let version = self.files.get(name).map_or("", |file| &file.version);
             hash.update(format!("{name}\n{version}\n").as_bytes());

@@ -1,6 +1,7 @@
 //! The metrics of a lake, to look at.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -12,6 +13,9 @@ use millrace_objects::{GetError, Objects};
 use crate::error::StageError;
 use crate::metrics::{count_file, metrics_path};
 use crate::rows::row_files;
+
+/// How often an hour is read again whose files change meanwhile.
+const CHANGES: usize = 8;
 
 /// Files read at the same time.
 const READS: usize = 8;
@@ -77,30 +81,30 @@ pub async fn counts_of(objects: &Objects, hours: impl IntoIterator<Item = i64>) 
 /// # Errors
 /// [`StageError`].
 pub async fn hours(objects: &Objects) -> Result<BTreeSet<i64>, StageError> {
-    let mut hours = hours_below(objects, "cleaned", i64::MIN).await?;
-    hours.extend(hours_below(objects, "metrics", i64::MIN).await?);
+    let mut hours = hours_below(objects, "cleaned", i64::MIN..i64::MAX).await?;
+    hours.extend(hours_below(objects, "metrics", i64::MIN..i64::MAX).await?);
     Ok(hours)
 }
 
-/// The hours (since 1970) from this one on that have rows.
-pub(crate) async fn hours_of_rows(objects: &Objects, earliest: i64) -> Result<BTreeSet<i64>, StageError> {
-    hours_below(objects, "cleaned", earliest).await
+/// Those of some hours (since 1970) that have rows.
+pub(crate) async fn hours_of_rows(objects: &Objects, among: Range<i64>) -> Result<BTreeSet<i64>, StageError> {
+    hours_below(objects, "cleaned", among).await
 }
 
-async fn hours_below(objects: &Objects, prefix: &str, earliest: i64) -> Result<BTreeSet<i64>, StageError> {
+async fn hours_below(objects: &Objects, prefix: &str, among: Range<i64>) -> Result<BTreeSet<i64>, StageError> {
     let mut hours = BTreeSet::new();
     for day in objects.folders(prefix).await? {
         let Some(date) = day.strip_prefix("dt=").and_then(|date| date.parse::<Date>().ok()) else { continue };
         let since_1970 = i64::from(date.since(Date::constant(1970, 1, 1)).map_or(0, |span| span.get_days()));
-        if (since_1970 + 1) * 24 <= earliest {
+        if (since_1970 + 1) * 24 <= among.start || since_1970 * 24 >= among.end {
             continue;
         }
         for hour in objects.folders(&format!("{prefix}/{day}")).await? {
             let hour = hour.strip_prefix("hour=").and_then(|hour| hour.parse::<i64>().ok());
-            hours.extend(hour.map(|hour| since_1970 * 24 + hour));
+            hours.extend(hour.filter(|hour| (0..24).contains(hour)).map(|hour| since_1970 * 24 + hour));
         }
     }
-    hours.retain(|hour| *hour >= earliest);
+    hours.retain(|hour| among.contains(hour));
     Ok(hours)
 }
 
@@ -125,12 +129,33 @@ async fn bytes_of_hour(objects: &Objects, hour: i64) -> Result<Option<(String, B
     }
 }
 
+/// The windows of an hour by its rows. A file that cannot be read is in the log, and left out.
 async fn counts_of_hour(objects: &Objects, hour: i64) -> Result<Windows, StageError> {
-    let mut windows = Windows::default();
-    let Ok(folder) = hour_folder("cleaned", hour) else { return Ok(windows) };
-    for name in row_files(objects, &folder).await?.into_keys() {
-        let path = format!("{folder}/{name}");
-        windows.merge(count_file(objects.get(&path).await?, &path).await?);
+    let Ok(folder) = hour_folder("cleaned", hour) else { return Ok(Windows::default()) };
+    for _ in 0..CHANGES {
+        if let Some(windows) = counts_of_folder(objects, &folder).await? {
+            return Ok(windows);
+        }
     }
-    Ok(windows)
+    Err(StageError::S3Unavailable(format!("{folder} changed whenever it was read")))
+}
+
+/// None where a file went meanwhile, as compaction removes them.
+async fn counts_of_folder(objects: &Objects, folder: &str) -> Result<Option<Windows>, StageError> {
+    let mut windows = Windows::default();
+    for name in row_files(objects, folder).await?.into_keys() {
+        let path = format!("{folder}/{name}");
+        let object = match objects.get(&path).await {
+            Err(GetError::Missing { .. }) => return Ok(None),
+            object => object?,
+        };
+        match count_file(object, &path).await {
+            Ok(of_file) => windows.merge(of_file),
+            Err(error @ StageError::MetricsGenerationFailed(_)) => {
+                tracing::error!(%error, "a file of rows that cannot be read is left out");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(windows))
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use millrace_domain::event::UNKNOWN_SERVICE;
 use millrace_kafka::Producer;
@@ -34,7 +35,8 @@ const WINDOWS: Stream =
 /// How often a run begins again because another one wrote.
 const CONFLICTS: usize = 20;
 
-/// How long files are counted before what they come to is written: a run that ends too early has done something.
+/// How long files are counted before what they come to is written: a run that ends too early has done something. Of an hour that is counted
+/// anew that is beside its metrics, which stay as they are until all of it is counted.
 const PASS_TIME: Duration = Duration::from_secs(20);
 
 /// Windows are late that change so many seconds after their end.
@@ -46,6 +48,7 @@ pub struct MetricsStage {
     objects: Arc<Objects>,
     producer: Producer,
     bus: Arc<dyn Bus>,
+    pass_time: Duration,
 }
 
 /// What counting did to an hour's metrics.
@@ -81,6 +84,8 @@ struct Pass {
     failed: Vec<(String, StageError)>,
     /// Whether no file is left.
     is_last: bool,
+    /// Whether it goes on with the hour's metrics; otherwise they are counted anew.
+    is_kept: bool,
 }
 
 /// A window's first second and its service.
@@ -89,7 +94,13 @@ type Key = (i64, String);
 impl MetricsStage {
     /// The stage over the objects of a lake.
     pub fn new(objects: Arc<Objects>, producer: Producer, bus: Arc<dyn Bus>) -> Self {
-        Self { objects, producer, bus }
+        Self { objects, producer, bus, pass_time: PASS_TIME }
+    }
+
+    /// Writes what it has counted after so long, and goes on.
+    #[must_use]
+    pub fn with_pass_time(self, pass_time: Duration) -> Self {
+        Self { pass_time, ..self }
     }
 
     /// Counts the hour of a file of rows, and says on the bus what became of it. `attempt` counts from 1.
@@ -124,6 +135,14 @@ impl MetricsStage {
                 conflicts += 1;
                 continue;
             };
+            if !pass.is_kept && !pass.is_last {
+                // The metrics stay as they are until all of the hour is counted anew.
+                self.tell_all(&pass.failed, attempt).await?;
+                of_object = of_object.or(take_of(pass.failed, object));
+                self.objects.put(&recount_path(hour), bytes_of(&pass.after)?).await?;
+                files += pass.files;
+                continue;
+            }
             changed.extend(differing(&before.windows, &pass.after.windows));
             if attempt > 1 && pass.is_last {
                 // An earlier attempt may have ended before its windows were acknowledged.
@@ -131,20 +150,15 @@ impl MetricsStage {
             }
             self.publish(&pass.after.windows, &changed).await?;
             // Before the metrics say that these files have been read: no later run reads them again.
-            for (file, error) in pass.failed {
-                tell_failed(&*self.bus, STAGE, &file, attempt, &error).await?;
-                if file == object {
-                    of_object = Some(error);
-                }
-            }
+            self.tell_all(&pass.failed, attempt).await?;
+            of_object = of_object.or(take_of(pass.failed, object));
             let windows = pass.after.windows.0.len() as u64;
             // Windows are a function of the files that they are made of.
-            if pass.after.made_of != before.made_of {
-                let bytes = pass.after.to_bytes().map_err(|error| StageError::Local(error.to_string()))?;
-                if !self.objects.replace(&path, bytes, version.as_deref()).await? {
-                    conflicts += 1;
-                    continue;
-                }
+            if pass.after.made_of != before.made_of
+                && !self.objects.replace(&path, bytes_of(&pass.after)?, version.as_deref()).await?
+            {
+                conflicts += 1;
+                continue;
             }
             files += pass.files;
             changed.clear();
@@ -153,6 +167,14 @@ impl MetricsStage {
             }
         }
         Err(StageError::S3Unavailable(format!("{path} changed whenever it was about to be written")))
+    }
+
+    /// Says on the bus that no metrics can be made of files.
+    async fn tell_all(&self, failed: &[(String, StageError)], attempt: u32) -> Result<(), StageError> {
+        for (file, error) in failed {
+            tell_failed(&*self.bus, STAGE, file, attempt, error).await?;
+        }
+        Ok(())
     }
 
     /// The hour's metrics so far, and their version.
@@ -175,14 +197,20 @@ impl MetricsStage {
         let files = row_files(&self.objects, hour).await?;
         let files: BTreeMap<String, String> = files.into_iter().map(|(name, file)| (name, file.version)).collect();
         // What a file that is gone, or was replaced, has added to sums cannot be taken out of them.
-        let is_kept = before.made_of.iter().all(|(name, version)| files.get(name) == Some(version));
-        let after = if is_kept { before.clone() } else { HourFile::default() };
-        let mut pass = Pass { after, files: 0, failed: Vec::new(), is_last: true };
+        let is_of = |counted: &HourFile| counted.made_of.iter().all(|(name, version)| files.get(name) == Some(version));
+        let is_kept = is_of(before);
+        let after = if is_kept {
+            before.clone()
+        } else {
+            let (recount, _) = self.metrics(&recount_path(hour)).await?;
+            if is_of(&recount) { recount } else { HourFile::default() }
+        };
+        let mut pass = Pass { after, files: 0, failed: Vec::new(), is_last: true, is_kept };
         for (name, version) in files {
             if pass.after.made_of.contains_key(&name) {
                 continue;
             }
-            if pass.files > 0 && begun.elapsed() > PASS_TIME {
+            if pass.files > 0 && begun.elapsed() > self.pass_time {
                 pass.is_last = false;
                 break;
             }
@@ -266,6 +294,20 @@ fn hour(object: &str) -> Option<&str> {
         && parts.next().is_some_and(|hour| hour.starts_with("hour="))
         && parts.next().is_none();
     (is_hour && is_rows(name)).then_some(hour)
+}
+
+/// Why an object cannot be counted, where it is among those.
+fn take_of(failed: Vec<(String, StageError)>, object: &str) -> Option<StageError> {
+    failed.into_iter().find(|(file, _)| file == object).map(|(_, error)| error)
+}
+
+fn bytes_of(file: &HourFile) -> Result<Bytes, StageError> {
+    file.to_bytes().map_err(|error| StageError::Local(error.to_string()))
+}
+
+/// The file of an hour that is being counted anew, by its folder of rows.
+fn recount_path(hour: &str) -> String {
+    format!("{}.parquet", hour.replacen("cleaned", "stages/metrics", 1))
 }
 
 /// The file of metrics of an hour's folder of rows.

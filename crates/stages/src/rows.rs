@@ -14,6 +14,9 @@ use crate::error::StageError;
 /// The beginning of the names of files that compaction makes.
 pub(crate) const COMPACTED_PREFIX: &str = "compacted-";
 
+/// How often an hour is listed again whose files change meanwhile.
+const LISTINGS: usize = 8;
+
 /// What the latest compaction of an hour made of which files. All files are named as in the hour's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Compaction {
@@ -21,9 +24,15 @@ pub(crate) struct Compaction {
     pub(crate) made: BTreeSet<String>,
     /// Files whose rows these have, and the version of each.
     pub(crate) replaced: BTreeMap<String, String>,
+    /// How many rows the made files have.
+    pub(crate) rows: u64,
+    /// How many rows were left out, whose id another one has.
+    pub(crate) duplicates: u64,
     /// Whether all that it made is there. Until then the made files go if it does not end; from then on the replaced ones go.
     pub(crate) is_written: bool,
-    /// When it began to write.
+    /// Whether the replaced files are gone, and the bus was told.
+    pub(crate) is_done: bool,
+    /// When it began to write, or to remove what was written.
     pub(crate) begun: Timestamp,
     /// Files that an earlier one made, and that stay.
     pub(crate) kept: BTreeSet<String>,
@@ -70,7 +79,7 @@ impl Compaction {
 
     /// Leaves of all files those that have each row once: the made ones once all of them are there, the replaced ones until then.
     fn choose(&self, files: &mut BTreeMap<String, Listed>) {
-        let hidden = if self.made.iter().all(|made| files.contains_key(made)) {
+        let hidden = if self.is_written || self.made.iter().all(|made| files.contains_key(made)) {
             self.left_of_replaced(files)
         } else {
             self.made.clone()
@@ -84,14 +93,21 @@ impl Compaction {
 /// # Errors
 /// [`StageError`] where the lake cannot be read.
 pub(crate) async fn row_files(objects: &Objects, folder: &str) -> Result<BTreeMap<String, Listed>, StageError> {
-    let mut files = all_row_files(objects, folder).await?;
-    // Listed first: what is read then is not older than what was listed.
-    if files.keys().any(|name| name.starts_with(COMPACTED_PREFIX))
-        && let Some((compaction, _)) = Compaction::read(objects, &Compaction::path(folder)).await?
-    {
-        compaction.choose(&mut files);
+    let path = Compaction::path(folder);
+    let mut before = Compaction::read(objects, &path).await?;
+    for _ in 0..LISTINGS {
+        let mut files = all_row_files(objects, folder).await?;
+        // A listing of what changes meanwhile belongs to neither state.
+        let after = Compaction::read(objects, &path).await?;
+        if before == after {
+            if let Some((compaction, _)) = after {
+                compaction.choose(&mut files);
+            }
+            return Ok(files);
+        }
+        before = after;
     }
-    Ok(files)
+    Err(StageError::S3Unavailable(format!("{path} changed whenever {folder} was listed")))
 }
 
 /// All files of rows in an hour's folder, by their names.
@@ -141,6 +157,11 @@ mod tests {
             compaction.choose(&mut found);
             assert_eq!(found.into_keys().collect::<Vec<_>>(), seen, "{there:?}");
         }
+        // Of a compaction that is written a made file may have been removed by hand: the others have their rows.
+        let written = Compaction { is_written: true, ..compaction.clone() };
+        let mut found = files(&["b", "k", "m"]);
+        written.choose(&mut found);
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), ["k", "m"]);
         // What was written anew under the name is another file.
         let mut found = files(&["a", "m", "n"]);
         found.get_mut("a").unwrap().version = "a2".to_owned();

@@ -2,21 +2,27 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
 use millrace_objects::Object;
 use tempfile::TempDir;
 
 use crate::error::StageError;
 
-/// The beginning of the names of folders in which files are made.
+/// The beginning of the names of folders in which files are made; the process's number follows.
 const FOLDER_PREFIX: &str = "millrace-stage-";
 
-/// Removes the folders of runs that were cut off in the middle, such as those of an invocation that timed out. Only where
-/// no other process of this machine runs stages.
+/// Removes the folders of processes that are no more, such as that of an invocation that timed out, in whose place Lambda starts another
+/// one with the same files.
 pub fn remove_left_behind() {
     let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
     for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(FOLDER_PREFIX) {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(FOLDER_PREFIX)?.split_once('-'));
+        let Some(process) = process.and_then(|(process, _)| process.parse::<u32>().ok()) else { continue };
+        // This one has made none yet: one of its number was an earlier one's.
+        let is_gone = process == std::process::id() || !Path::new("/proc").join(process.to_string()).exists();
+        if is_gone {
             // What cannot be removed takes space, and is no reason not to work.
             let _ = std::fs::remove_dir_all(entry.path());
         }
@@ -25,7 +31,8 @@ pub fn remove_left_behind() {
 
 /// A folder that is removed when it is dropped.
 pub(crate) fn folder() -> Result<TempDir, StageError> {
-    tempfile::Builder::new().prefix(FOLDER_PREFIX).tempdir().map_err(|error| StageError::Local(error.to_string()))
+    let prefix = format!("{FOLDER_PREFIX}{}-", std::process::id());
+    tempfile::Builder::new().prefix(&prefix).tempdir().map_err(|error| StageError::Local(error.to_string()))
 }
 
 /// Copies an object into a file, which Parquet's readers want.

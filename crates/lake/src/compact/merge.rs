@@ -15,6 +15,9 @@ use crate::dedupe::RecentIds;
 /// Rows that are written at once.
 const CHUNK_ROWS: usize = 2_048;
 
+/// Bytes of rows that are written at once, about.
+const CHUNK_BYTES: usize = 16 << 20;
+
 /// Batches of which a chunk may hold rows besides those that are being read.
 const SPENT_BATCHES: usize = 64;
 
@@ -31,7 +34,7 @@ pub(super) fn merge(mut runs: Vec<Run>, output: &mut Output<'_>) -> Result<u64, 
     let mut ids = RecentIds::default();
     let mut duplicates = 0;
     loop {
-        while let Some(run) = waiting.pop_front_if(|run| heads.peek().is_none_or(|head| begins(run) <= head.0.0)) {
+        while let Some(run) = waiting.pop_front_if(|run| heads.peek().is_none_or(|head| run.first <= head.0.0)) {
             if let Some(cursor) = Cursor::open(run)? {
                 let (time, line) = cursor.place();
                 heads.push(Reverse((time, line, open.len())));
@@ -41,12 +44,12 @@ pub(super) fn merge(mut runs: Vec<Run>, output: &mut Output<'_>) -> Result<u64, 
         let Some(Reverse((_, _, number))) = heads.pop() else { break };
         let Some((cursor, slot)) = &mut open[number] else { continue };
         // Rows of a run follow each other until those of another one are next.
-        let next_run = waiting.front().map_or(i64::MAX, begins);
+        let next_run = waiting.front().map_or(i64::MAX, |run| run.first);
         let next_head = heads.peek().map(|head| head.0);
         let is_over = loop {
             if ids.insert(cursor.id()) {
                 let slot = *slot.get_or_insert_with(|| chunk.add(cursor.batch.clone()));
-                chunk.rows.push((slot, cursor.row));
+                chunk.push(slot, cursor.row);
             } else {
                 duplicates += 1;
             }
@@ -58,7 +61,7 @@ pub(super) fn merge(mut runs: Vec<Run>, output: &mut Output<'_>) -> Result<u64, 
             }
             let (time, line) = cursor.place();
             let head = (time, line, number);
-            if time >= next_run || next_head.is_some_and(|next| next < head) || chunk.rows.len() >= CHUNK_ROWS {
+            if time >= next_run || next_head.is_some_and(|next| next < head) || chunk.is_full() {
                 heads.push(Reverse(head));
                 break false;
             }
@@ -66,7 +69,7 @@ pub(super) fn merge(mut runs: Vec<Run>, output: &mut Output<'_>) -> Result<u64, 
         if is_over {
             open[number] = None;
         }
-        if chunk.rows.len() >= CHUNK_ROWS || chunk.batches.len() > heads.len() + SPENT_BATCHES {
+        if chunk.is_full() || chunk.batches.len() > heads.len() + SPENT_BATCHES {
             chunk.write(output)?;
             open.iter_mut().flatten().for_each(|(_, slot)| *slot = None);
         }
@@ -75,27 +78,34 @@ pub(super) fn merge(mut runs: Vec<Run>, output: &mut Output<'_>) -> Result<u64, 
     Ok(duplicates)
 }
 
-/// The least time, in nanoseconds, of a run's rows.
-fn begins(run: &Run) -> i64 {
-    run.first.saturating_mul(1_000)
-}
-
 /// Rows to be written, where they were read.
 #[derive(Default)]
 struct Chunk {
-    batches: Vec<RecordBatch>,
+    /// Each with the bytes of one of its rows.
+    batches: Vec<(RecordBatch, usize)>,
     /// A batch, and a row in it.
     rows: Vec<(usize, usize)>,
+    bytes: usize,
 }
 
 impl Chunk {
     fn add(&mut self, batch: RecordBatch) -> usize {
-        self.batches.push(batch);
+        let row_bytes = batch.get_array_memory_size() / batch.num_rows().max(1);
+        self.batches.push((batch, row_bytes));
         self.batches.len() - 1
     }
 
+    fn push(&mut self, batch: usize, row: usize) {
+        self.rows.push((batch, row));
+        self.bytes += self.batches[batch].1;
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() >= CHUNK_ROWS || self.bytes >= CHUNK_BYTES
+    }
+
     fn write(&mut self, output: &mut Output<'_>) -> io::Result<()> {
-        let batches: Vec<&RecordBatch> = self.batches.iter().collect();
+        let batches: Vec<&RecordBatch> = self.batches.iter().map(|(batch, _)| batch).collect();
         if !self.rows.is_empty() {
             let rows = match self.one_piece() {
                 Some((batch, first)) => batches[batch].slice(first, self.rows.len()),

@@ -10,7 +10,7 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,12 +19,12 @@ use thiserror::Error;
 use self::merge::merge;
 use self::output::Output;
 pub use self::plan::{CompactLimits, RowFile, plan};
-use self::runs::{Run, peak_bytes, runs_of};
+use self::runs::{Run, peak, runs_of};
 use crate::folder::Folder;
 use crate::parquet::Files;
 use crate::read::ReadError;
 
-/// Bytes of row groups, uncompressed, that are read at the same time.
+/// Bytes of memory that reading takes, and beside it what is written.
 const MEMORY_LIMIT: u64 = 192 << 20;
 
 /// The name, without its number, of what an intermediate pass writes.
@@ -74,40 +74,46 @@ fn compact_within(
     space: &Path,
     memory_limit: u64,
 ) -> Result<Compacted, CompactError> {
-    let mut runs = VecDeque::new();
+    let mut runs = Vec::new();
     for path in inputs {
         runs.extend(runs_of(path)?);
     }
     let mut duplicates = 0;
-    let mut pass = 0;
     // Each pass leaves fewer runs, or there are files whose rows are not in order.
-    let passes = runs.len();
-    while pass < passes && runs.len() > 1 && peak_bytes(&runs) > memory_limit {
+    for pass in 0..runs.len() {
+        let (peak_bytes, open) = peak(&runs);
+        if peak_bytes <= memory_limit || open.len() < 2 {
+            break;
+        }
+        let taken = take(&mut runs, &open, memory_limit);
+        let read: BTreeSet<PathBuf> = taken.iter().map(|run| run.path().to_owned()).collect();
         let mut folder = Folder::new(space);
         let mut output = Output::new(&mut folder, format!("{PASS}{pass}"), u64::MAX);
-        duplicates += merge(first_runs(&mut runs, memory_limit), &mut output)?;
+        duplicates += merge(taken, &mut output)?;
         for path in output.finish()?.0 {
             runs.extend(runs_of(&space.join(path))?);
         }
-        pass += 1;
+        // What an earlier pass wrote has been read.
+        for path in read.iter().filter(|path| path.starts_with(space) && !inputs.contains(path)) {
+            if runs.iter().all(|run| run.path() != *path) {
+                std::fs::remove_file(path)?;
+            }
+        }
     }
     let mut output = Output::new(files, stem.to_owned(), output::FILE_BYTES);
-    duplicates += merge(runs.into(), &mut output)?;
+    duplicates += merge(runs, &mut output)?;
     let (files, rows) = output.finish()?;
     Ok(Compacted { files, rows, duplicates })
 }
 
-/// Takes runs from the front that may be read at the same time: at least two, so that there are fewer after each pass.
-fn first_runs(runs: &mut VecDeque<Run>, memory_limit: u64) -> Vec<Run> {
-    let mut taken = Vec::new();
+/// Takes of the runs that are open at the same time as many as are within the limit: at least two, so that there are fewer after each pass.
+fn take(runs: &mut Vec<Run>, open: &[usize], memory_limit: u64) -> Vec<Run> {
     let mut bytes = 0;
-    while let Some(run) = runs.pop_front() {
-        bytes += run.bytes;
-        if taken.len() >= 2 && bytes > memory_limit {
-            runs.push_front(run);
-            break;
-        }
-        taken.push(run);
-    }
-    taken
+    let within = open.iter().enumerate().take_while(|(taken, number)| {
+        bytes += runs[**number].bytes;
+        *taken < 2 || bytes <= memory_limit
+    });
+    let numbers: Vec<usize> = within.map(|(_, &number)| number).collect();
+    // From the last one on, so that the others keep their numbers.
+    numbers.into_iter().rev().map(|number| runs.remove(number)).collect()
 }

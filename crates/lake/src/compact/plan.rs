@@ -60,15 +60,28 @@ pub fn plan(hour: i64, files: &[RowFile], now: Timestamp, limits: CompactLimits)
         let is_due = loose_bytes.saturating_mul(GROWTH) >= compacted_bytes || is_old(oldest.written, LOOSE_LIMIT);
         if is_due { [compacted, loose].concat() } else { Vec::new() }
     } else {
-        let mut bytes = 0_u64;
-        loose.retain(|file| {
-            bytes = bytes.saturating_add(file.bytes);
-            bytes <= limits.bytes
-        });
-        loose
+        first_within(&loose, limits.bytes)
     };
     // One file has nothing to be merged with.
     if merged.len() < 2 { Vec::new() } else { merged.into_iter().map(|file| file.name.clone()).collect() }
+}
+
+/// The first files that follow each other, two or more, within so many bytes. Those that are larger alone stay as they are.
+fn first_within<'f>(files: &[&'f RowFile], limit: u64) -> Vec<&'f RowFile> {
+    let mut within: Vec<&RowFile> = Vec::new();
+    let mut bytes = 0_u64;
+    for file in files.iter().filter(|file| file.bytes <= limit) {
+        if bytes.saturating_add(file.bytes) > limit {
+            if within.len() >= 2 {
+                break;
+            }
+            within.clear();
+            bytes = 0;
+        }
+        within.push(file);
+        bytes += file.bytes;
+    }
+    within
 }
 
 #[cfg(test)]
@@ -118,6 +131,8 @@ mod tests {
         assert_eq!(plan(NINE, &files, at(200), LIMITS), ["x", "y"]);
         let large = [file("x", 1_100, 0, false), file("y", 900, 1, false)];
         assert_eq!(plan(NINE, &large, at(200), LIMITS), [""; 0]);
+        let large_first = [&large[..], &[file("z", 200, 2, false), file("a", 1, 3, false)]].concat();
+        assert_eq!(plan(NINE, &large_first, at(200), LIMITS), ["z", "a"]);
     }
 
     proptest! {

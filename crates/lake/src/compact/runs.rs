@@ -16,8 +16,14 @@ use super::CompactError;
 use crate::read::{ReadError, numbers, texts};
 use crate::schema::schema;
 
-/// Rows that are decoded at once.
-const BATCH_ROWS: usize = 1_024;
+/// Rows that are decoded at once, at most.
+const BATCH_ROWS: u64 = 1_024;
+
+/// Bytes of the texts that are decoded at once, about: rows may be of a megabyte.
+const BATCH_BYTES: u64 = 4 << 20;
+
+/// What a reader holds of a column beside its batch: a page, and the page of its dictionary.
+const COLUMN_BYTES: u64 = 2 << 20;
 
 /// What an open run takes at least: an open file and its columns' buffers.
 const RUN_BYTES: u64 = 1 << 20;
@@ -28,12 +34,30 @@ pub(super) struct Run {
     path: PathBuf,
     metadata: ArrowReaderMetadata,
     groups: Vec<usize>,
-    /// The time of its first row, in Unix microseconds.
+    batch_rows: u64,
+    /// The time of its first row, in Unix nanoseconds.
     pub(super) first: i64,
     /// The time of its last row.
     pub(super) last: i64,
-    /// Bytes that reading it takes: those of its largest row group, uncompressed.
+    /// Bytes of memory that reading it takes.
     pub(super) bytes: u64,
+}
+
+impl Run {
+    /// The file that it is in.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A row group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    first: i64,
+    last: i64,
+    index: usize,
+    batch_rows: u64,
+    bytes: u64,
 }
 
 /// The fewest runs that a file's row groups make.
@@ -54,53 +78,69 @@ pub(super) fn runs_of(path: &Path) -> Result<Vec<Run>, CompactError> {
     if metadata.schema().fields().len() != schema.fields().len() {
         return Err(unreadable(ReadError::Content("there are other columns".to_owned())));
     }
-    let time = schema.index_of("time").map_err(|error| unreadable(error.into()))?;
+    let time = schema.index_of("time_ns").map_err(|error| unreadable(error.into()))?;
     let groups = metadata.metadata().row_groups().iter().enumerate().filter(|(_, group)| group.num_rows() > 0);
-    let mut groups: Vec<(i64, i64, usize, u64)> = groups
-        .map(|(index, group)| {
-            let (first, last) = times(group, time);
-            (first, last, index, u64::try_from(group.total_byte_size()).unwrap_or_default())
-        })
-        .collect();
+    let mut groups: Vec<Group> = groups.map(|(index, group)| row_group(index, group, time)).collect();
     groups.sort_unstable();
     let mut runs: Vec<Run> = Vec::new();
-    for (first, last, group, bytes) in groups {
-        let bytes = bytes.max(RUN_BYTES);
+    for Group { first, last, index, batch_rows, bytes } in groups {
         // The one that ends last of those that it may follow.
         if let Some(run) = runs.iter_mut().filter(|run| run.last <= first).max_by_key(|run| run.last) {
-            run.groups.push(group);
+            run.groups.push(index);
             run.last = last;
+            run.batch_rows = run.batch_rows.min(batch_rows);
             run.bytes = run.bytes.max(bytes);
         } else {
             let (path, metadata) = (path.to_owned(), metadata.clone());
-            runs.push(Run { path, metadata, groups: vec![group], first, last, bytes });
+            runs.push(Run { path, metadata, groups: vec![index], batch_rows, first, last, bytes });
         }
     }
     Ok(runs)
 }
 
-/// The times of a row group's first row and of its last; all times where it does not say.
-fn times(group: &RowGroupMetaData, time: usize) -> (i64, i64) {
-    match group.columns().get(time).and_then(|column| column.statistics()) {
+/// A row group: the times of its first row and of its last (all times where it does not say), and what reading it takes.
+fn row_group(index: usize, group: &RowGroupMetaData, time: usize) -> Group {
+    let (first, last) = match group.columns().get(time).and_then(|column| column.statistics()) {
         Some(Statistics::Int64(statistics)) => {
             (statistics.min_opt().copied().unwrap_or(i64::MIN), statistics.max_opt().copied().unwrap_or(i64::MAX))
         }
         _ => (i64::MIN, i64::MAX),
+    };
+    let (mut decoded, mut held) = (0, 0);
+    for column in group.columns() {
+        let encoded = u64::try_from(column.uncompressed_size()).unwrap_or_default();
+        let texts = column.unencoded_byte_array_data_bytes().and_then(|bytes| u64::try_from(bytes).ok());
+        decoded += texts.unwrap_or_default().max(encoded);
+        // A map's dictionary is as large as it gets.
+        let is_map = column.column_path().parts().len() > 1;
+        held += if is_map { encoded } else { encoded.min(COLUMN_BYTES) };
     }
+    let rows = u64::try_from(group.num_rows()).unwrap_or(1).max(1);
+    let row = (decoded / rows).max(1);
+    let batch_rows = (BATCH_BYTES / row).clamp(1, BATCH_ROWS);
+    let bytes = (held + row * batch_rows.min(rows)).max(RUN_BYTES);
+    Group { first, last, index, batch_rows, bytes }
 }
 
-/// Bytes that the runs take that are open at the same time, where that is most.
-pub(super) fn peak_bytes<'r>(runs: impl IntoIterator<Item = &'r Run>) -> u64 {
+/// Where the runs that are open at the same time take most: how much, and these runs.
+pub(super) fn peak(runs: &[Run]) -> (u64, Vec<usize>) {
     // Where one begins when another one ends, both are open.
-    let runs = runs.into_iter().flat_map(|run| [(run.first, 0, run.bytes), (run.last, 1, run.bytes)]);
-    let mut changes: Vec<(i64, u8, u64)> = runs.collect();
+    let changes = runs.iter().enumerate();
+    let mut changes: Vec<(i64, u8, usize)> =
+        changes.flat_map(|(number, run)| [(run.first, 0, number), (run.last, 1, number)]).collect();
     changes.sort_unstable();
-    let (mut open, mut peak) = (0, 0);
-    for (_, is_end, bytes) in changes {
-        open = if is_end == 1 { open - bytes } else { open + bytes };
-        peak = peak.max(open);
+    let (mut open, mut peak, mut at) = (0, 0, 0);
+    for &(time, is_end, number) in &changes {
+        if is_end == 1 {
+            open -= runs[number].bytes;
+        } else {
+            open += runs[number].bytes;
+            if open > peak {
+                (peak, at) = (open, time);
+            }
+        }
     }
-    peak
+    (peak, (0..runs.len()).filter(|&number| runs[number].first <= at && at <= runs[number].last).collect())
 }
 
 /// A run that is being read, at one of its rows.
@@ -123,7 +163,8 @@ impl Cursor {
         let unreadable = |error| CompactError::Input { path: run.path.clone(), error };
         let reader = guarded(|| {
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, run.metadata);
-            builder.with_row_groups(run.groups).with_batch_size(BATCH_ROWS).build().map_err(ReadError::from)
+            let rows = usize::try_from(run.batch_rows).unwrap_or(1);
+            builder.with_row_groups(run.groups).with_batch_size(rows).build().map_err(ReadError::from)
         });
         let mut reader = reader.map_err(unreadable)?;
         let Some(batch) = next_batch(&mut reader).map_err(unreadable)? else { return Ok(None) };

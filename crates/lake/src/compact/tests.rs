@@ -109,6 +109,27 @@ proptest! {
     }
 }
 
+/// Rows that differ in nanoseconds alone are in order, too, in whatever row groups they are.
+#[test]
+fn rows_of_one_microsecond_are_in_order() {
+    let lake = Lake::new();
+    let inputs = [file(lake.folder.path(), 0, &[180, 60, 120, 0]), file(lake.folder.path(), 1, &[420, 300, 240, 360])];
+    let compacted = lake.compact(&inputs, 0).unwrap();
+    let found = rows(lake.folder.path(), &compacted.files);
+    assert!(found.is_sorted_by_key(|(time, ..)| *time), "{found:?}");
+    assert_eq!(compacted.rows, 8);
+}
+
+/// Passes leave nothing of what they have read.
+#[test]
+fn passes_need_the_space_of_their_rows_once() {
+    let lake = Lake::new();
+    let inputs: Vec<PathBuf> =
+        (0..12).zip(0..).map(|(file_number, record)| file(lake.folder.path(), file_number, &[0, 59, record])).collect();
+    lake.compact(&inputs, 0).unwrap();
+    assert_eq!(std::fs::read_dir(lake.space.path()).unwrap().count(), 1, "the last pass");
+}
+
 /// What is compacted is merged with what comes late: nothing changes but for the new rows.
 #[test]
 fn compacted_files_are_inputs_as_others_are() {

@@ -1,6 +1,7 @@
 //! The stage `compact`.
 
 use std::fs::{self, File};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -119,14 +120,14 @@ async fn late_rows_are_merged_with_those_that_were_compacted() {
 /// Wherever a run is cut off, each row is seen once by our readers, and the next run ends it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_was_cut_off_is_ended_by_the_next() {
-    let long_ago = "2026-01-01T00:00:00Z";
+    let (long_ago, now) = ("2026-01-01T00:00:00Z", Timestamp::now().to_string());
     // What is there of the old file and the new ones, whether the compaction says that they are written, and since when.
     for (name, is_written, has_new, has_old, begun, is_looked_at) in [
         ("before the new file was written", false, false, true, long_ago, true),
         ("before it said so", false, true, true, long_ago, true),
         ("before the old files went", true, true, true, long_ago, true),
         ("in the middle of that", true, true, false, long_ago, true),
-        ("by nothing: it is being written", false, true, true, "2099-01-01T00:00:00Z", false),
+        ("by nothing: it is being written", false, true, true, &now, false),
     ] {
         let lake = Lake::new();
         let olds = [lake.clean_records(0, &[1, 2, 3], "09:10").await, lake.clean_records(1, &[4, 5], "09:11").await];
@@ -144,6 +145,7 @@ async fn a_run_that_was_cut_off_is_ended_by_the_next() {
         }
         let mut compaction = lake.compaction();
         compaction["is_written"] = json!(is_written);
+        compaction["is_done"] = json!(false);
         compaction["begun"] = json!(begun);
         let versions = compaction["replaced"].as_object_mut().unwrap();
         for old in lake.cleaned().iter().filter(|file| olds.contains(file)) {
@@ -164,6 +166,41 @@ async fn a_run_that_was_cut_off_is_ended_by_the_next() {
             assert_eq!(lake.cleaned(), before, "cut off {name}");
         }
     }
+}
+
+/// A bus that takes nothing for a while hears of it later.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_bus_did_not_take_is_said_by_the_next_look() {
+    let lake = Lake::new();
+    lake.clean_records(0, &[1, 2], "09:10").await;
+    lake.clean_records(1, &[2, 3], "09:11").await;
+    lake.said.0.lock().unwrap().clear();
+    lake.said.1.store(1, Ordering::SeqCst);
+    let look = lake.compact().look(at("2026-01-31T10:30:00Z"), TIME).await;
+    assert_eq!((look.hours.len(), look.failed.unwrap().state()), (0, "BusUnavailable"));
+    assert_eq!(lake.rows_seen().await, 3);
+    let hours = lake.compacted("2026-01-31T10:31:00Z").await;
+    assert_eq!((hours.len(), hours[0].rows, hours[0].duplicates), (1, 3, 1));
+    assert_eq!(
+        lake.said.0.lock().unwrap().iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(),
+        ["Stage Completed"]
+    );
+    assert_eq!(lake.compacted("2026-01-31T10:32:00Z").await, []);
+}
+
+/// Hours that are not over yet, of clocks that go wrong, are not looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_to_come_are_left_alone() {
+    let lake = Lake::new();
+    lake.clean_records(0, &[1, 2], "09:10").await;
+    lake.clean_records(1, &[2, 3], "09:11").await;
+    let file = lake.cleaned()[0].clone();
+    for hour in [10, 11, 23] {
+        lake.write(&file.replace("hour=9", &format!("hour={hour}")), b"rows to come");
+    }
+    lake.write(&file.replace("hour=9", "hour=9223372036854775807"), b"no hour");
+    assert_eq!(lake.compacted("2026-01-31T10:30:00Z").await.len(), 1);
+    assert_eq!(lake.cleaned().len(), 5);
 }
 
 /// What is no file of rows is told once and stays; the others are compacted.

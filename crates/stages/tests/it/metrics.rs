@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_domain::ErrorClass;
@@ -215,4 +216,26 @@ async fn what_cannot_be_counted_is_said_and_the_rest_counts() {
 
     let error = lake.metrics.run("cleaned/elsewhere.parquet", 1).await.unwrap_err();
     assert_eq!((error.state(), error.class()), ("ObjectName", ErrorClass::Permanent));
+}
+
+/// While an hour is counted anew its metrics are those of before.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_that_is_counted_anew_is_replaced_whole() {
+    let lake = Lake::new();
+    let mut files = Vec::new();
+    for number in 0..4 {
+        files.extend(lake.rows(&raw(number), &records(number * 10, "pay", &[(1, false, 1.0)])).await);
+    }
+    // A pass for each file.
+    let metrics = lake.metrics.clone().with_pass_time(Duration::ZERO);
+    metrics.run(&files[0], 1).await.unwrap();
+    assert_eq!(lake.counts(), counted(&[("pay", 1, 4, 0)]));
+    fs::remove_file(lake.folder.path().join(&files[3])).unwrap();
+    let done = metrics.run(&files[0], 1).await.unwrap();
+    assert_eq!(done.files, 3);
+    assert_eq!(lake.counts(), counted(&[("pay", 1, 3, 0)]));
+    let counts: Vec<_> =
+        lake.records_of("metrics", 5).await.iter().map(|(_, window)| window["count"].as_u64().unwrap()).collect();
+    assert_eq!(counts, [1, 2, 3, 4, 3], "what the hour has, and never less");
+    assert!(lake.files().contains_key("stages/metrics/dt=2026-01-31/hour=9.parquet"));
 }
