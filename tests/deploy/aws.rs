@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 
 const REGION: &str = "eu-central-1";
@@ -86,6 +86,14 @@ impl Aws {
         keys.map(|rest| rest.split_once("</Key>").unwrap().0.to_owned()).collect()
     }
 
+    /// An object's content.
+    pub(crate) async fn object(&self, bucket: &str, key: &str) -> Vec<u8> {
+        let path = format!("/{bucket}/{}", key.replace('=', "%3D"));
+        let answer = self.request("s3", "GET", &path, &[], Vec::new()).await;
+        assert_eq!(answer.status(), 200, "{key}");
+        answer.bytes().await.unwrap().to_vec()
+    }
+
     /// The ARNs of what has this tag.
     pub(crate) async fn tagged(&self, key: &str, value: &str) -> Vec<String> {
         let wanted = json!({"TagFilters": [{"Key": key, "Values": [value]}]});
@@ -115,6 +123,18 @@ impl Aws {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> (StatusCode, String) {
+        let answer = self.request(service, method, path, headers, body).await;
+        (answer.status(), answer.text().await.unwrap())
+    }
+
+    async fn request(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Response {
         let url = format!("{}{path}", self.endpoint);
         let mut settings = SigningSettings::default();
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -127,8 +147,7 @@ impl Aws {
         for (name, value) in headers.iter().copied().chain(instructions.headers()) {
             request = request.header(name, value);
         }
-        let answer = request.send().await.unwrap();
-        (answer.status(), answer.text().await.unwrap())
+        request.send().await.unwrap()
     }
 }
 

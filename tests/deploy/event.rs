@@ -50,13 +50,13 @@ fn is_counted(line: &str) -> bool {
 }
 
 /// The API as API Gateway's emulation serves it.
-struct Api {
+pub(crate) struct Api {
     client: reqwest::Client,
     url: String,
 }
 
 impl Api {
-    fn of(emulators: &Emulators, state: &State) -> Self {
+    pub(crate) fn of(emulators: &Emulators, state: &State) -> Self {
         let url = state.output("url").as_str().unwrap();
         let id = url.split("://").nth(1).unwrap().split('.').next().unwrap();
         let url = format!("{}/_aws/execute-api/{id}/$default", emulators.ministack());
@@ -64,16 +64,30 @@ impl Api {
     }
 
     async fn post(&self, path: &str, id: &str, body: &Value) -> Value {
-        let request = self.client.post(format!("{}{path}", self.url)).header("content-type", "application/json");
+        let request = self.client.post(self.url(path)).header("content-type", "application/json");
         let answer = request.header("idempotency-key", id).body(body.to_string()).send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
         assert_eq!(status, 200, "{path}: {text}");
         serde_json::from_str(&text).unwrap()
     }
 
+    /// Sends log records of a service; the answer.
+    pub(crate) async fn post_logs(&self, service: &str, content_type: &str, body: String) -> Value {
+        let request = self.client.post(self.url("/logs")).header("content-type", content_type);
+        let answer = request.header("x-service", service).body(body).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(status, 202, "{service}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The URL of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
     /// `None` while it is not found.
     async fn get(&self, path: &str) -> Option<Value> {
-        let answer = self.client.get(format!("{}{path}", self.url)).send().await.unwrap();
+        let answer = self.client.get(self.url(path)).send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
         assert!(status == 200 || status == 404, "{path}: {status}: {text}");
         (status == 200).then(|| serde_json::from_str(&text).unwrap())

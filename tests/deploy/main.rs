@@ -8,6 +8,9 @@
 #[allow(dead_code, reason = "shared with the other end-to-end tests")]
 mod program;
 
+#[path = "../e2e/rows.rs"]
+mod rows;
+
 mod alerts;
 mod aws;
 mod compaction;
@@ -15,6 +18,7 @@ mod emulators;
 mod event;
 mod insight;
 mod leftovers;
+mod log_records;
 mod operator;
 mod permissions;
 mod plan;
@@ -81,6 +85,7 @@ async fn the_dev_example_is_applied_and_carries_an_event() {
     insight::is_written_with_the_roles_own_credentials(&aws, &state, &kafka).await;
     raw_logs::go_through_the_lake_with_the_roles_own_credentials(&aws, &state, &kafka, &chats).await;
     tables::are_queried(&aws, &state).await;
+    log_records::are_each_a_row_once(&aws, &emulators, &state, &kafka).await;
     operator::sees_topics_groups_and_dead_letters(&state).await;
     println!(
         "roles were asked for, an insight written, logs delivered, cleaned, counted and compacted, and an outage told, by {:.0?}",

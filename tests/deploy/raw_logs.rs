@@ -13,10 +13,18 @@ use crate::alerts;
 use crate::aws::Aws;
 use crate::compaction;
 use crate::permissions::task_role;
+use crate::program::Program;
 use crate::task::{self, BOUND};
 use crate::terraform::State;
 
 const LINES: usize = 200;
+
+/// The program of the service log-shipper, with its role's credentials.
+pub(crate) async fn start_shipper(root: &Aws, state: &State) -> Program {
+    let own = root.assume(&task_role(state, "log-shipper")).await;
+    let variables = [&own.variables()[..], &[("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0")]].concat();
+    task::start(state, "log-shipper", "millrace-log-shipper", &[], &variables)
+}
 
 /// The emulator neither gathers nor compresses: an object is a record of the stream, as text.
 pub(crate) async fn go_through_the_lake_with_the_roles_own_credentials(
@@ -25,10 +33,8 @@ pub(crate) async fn go_through_the_lake_with_the_roles_own_credentials(
     kafka: &Kafka,
     chats: &WebhookReceiver,
 ) {
-    let own = root.assume(&task_role(state, "log-shipper")).await;
+    let mut consumer = start_shipper(root, state).await;
     let bucket = state.resource("module.millrace.aws_s3_bucket.data")["bucket"].as_str().unwrap();
-    let variables = [&own.variables()[..], &[("MILLRACE_ADMIN_LISTEN", "127.0.0.1:0")]].concat();
-    let mut consumer = task::start(state, "log-shipper", "millrace-log-shipper", &[], &variables);
     let line = |number| RawRecord::new(format!("line {number}")).key("shop").header("ce_id", format!("log-{number}"));
     kafka.produce("raw-logs", (0..LINES).map(line)).await;
 

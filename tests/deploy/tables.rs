@@ -28,7 +28,7 @@ async fn rows(root: &Aws, database: &str, bucket: &str, query: &str) -> Vec<Vec<
     rows.map(|row| row["Data"].as_array().unwrap().iter().map(text).collect()).collect()
 }
 
-/// Each query of the workgroup runs, and finds the records that were carried before: 200 of `shop`, 800 of `pay` with errors.
+/// Each query of the workgroup runs, and finds the records that were carried before: 200 of `shop`, 50 of `ledger`, 800 of `pay` with errors.
 pub(crate) async fn are_queried(root: &Aws, state: &State) {
     let bucket = state.resource("module.millrace.aws_s3_bucket.data")["bucket"].as_str().unwrap();
     let database = state.resource("module.millrace.module.tables[0].aws_glue_catalog_database.lake");
@@ -44,7 +44,7 @@ pub(crate) async fn are_queried(root: &Aws, state: &State) {
         let rows = rows(root, database, bucket, &text).await;
         if name == "volume_by_format" {
             let found: Vec<_> = rows.iter().map(|row| row.join(" ")).collect();
-            assert_eq!(found, ["pay json 800", "shop plain 200"]);
+            assert_eq!(found, ["pay json 800", "shop plain 200", "ledger json 50"]);
         }
         if name == "errors_by_service" {
             let sum = |service: &str, column: usize| {
