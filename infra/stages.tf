@@ -33,7 +33,7 @@ locals {
     }
     log-compact = {
       reads     = ["cleaned/*"]
-      writes    = ["cleaned/*", "stages/compact/*"]
+      writes    = ["cleaned/*", "quarantine/cleaned/*", "stages/compact/*"]
       replaces  = ["cleaned/*"]
       is_on_bus = true
       schedule  = "rate(1 hour)"

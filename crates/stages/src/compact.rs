@@ -147,12 +147,7 @@ impl CompactStage {
                     return self.finish(state).await;
                 }
                 Err((index, error)) => {
-                    let path = format!("{folder}/{}", inputs[index]);
-                    let error = StageError::CompactionFailed(format!("{path}: {error}"));
-                    tell_failed(&*self.bus, STAGE, &path, 1, &error).await?;
-                    if !self.leave(state, &inputs[index]).await? {
-                        return Ok(None);
-                    }
+                    self.quarantine(&state, &inputs[index], &input(space.path(), index), &error).await?;
                 }
             }
         }
@@ -186,8 +181,8 @@ impl CompactStage {
                 }
                 self.remove(folder, &compaction.made).await?;
                 files.retain(|name, _| !compaction.made.contains(name));
-                let Compaction { kept, unreadable, .. } = compaction;
-                compaction = Compaction { kept, unreadable, is_written: true, is_done: true, ..Compaction::default() };
+                let kept = compaction.kept;
+                compaction = Compaction { kept, is_written: true, is_done: true, ..Compaction::default() };
             }
             version = self.write(&compaction, &path, version.as_deref()).await?;
             if version.is_none() {
@@ -243,7 +238,6 @@ impl CompactStage {
             is_done: false,
             begun: Timestamp::now(),
             kept: before.kept.union(&before.made).filter(|name| !inputs.contains(name)).cloned().collect(),
-            unreadable: before.unreadable,
         };
         let Some(version) = self.write(&compaction, &path, version.as_deref()).await? else { return Ok(None) };
         for file in &merged.files {
@@ -258,19 +252,11 @@ impl CompactStage {
     async fn finish(&self, hour: Hour) -> Result<Option<CompactedHour>, StageError> {
         let Hour { folder, path, mut compaction, version, .. } = hour;
         let left = compaction.left_of_replaced(&all_row_files(&self.objects, &folder).await?);
-        let removals: Vec<_> = left
-            .iter()
-            .map(|name| {
-                let (file, expected) = (format!("{folder}/{name}"), compaction.replaced.get(name).cloned());
-                async move {
-                    match self.objects.version(&file).await {
-                        Ok(found) if Some(&found) == expected.as_ref() => self.objects.delete(&file).await,
-                        Ok(_) | Err(GetError::Missing { .. }) => Ok(()),
-                        Err(error) => Err(error),
-                    }
-                }
-            })
-            .collect();
+        let remove = |name: &String| {
+            let (file, version) = (format!("{folder}/{name}"), compaction.replaced.get(name).cloned());
+            async move { self.remove_version(&file, version.as_deref()).await }
+        };
+        let removals: Vec<_> = left.iter().map(remove).collect();
         futures_util::stream::iter(removals).buffer_unordered(FILES_AT_ONCE).try_collect::<()>().await?;
         let done = CompactedHour {
             files: compaction.made.iter().map(|name| format!("{folder}/{name}")).collect(),
@@ -286,12 +272,14 @@ impl CompactStage {
         Ok(Some(done))
     }
 
-    /// Notes that a file is no rows of ours, and stays; false where another run wrote.
-    async fn leave(&self, hour: Hour, name: &str) -> Result<bool, StageError> {
-        let Hour { path, mut compaction, version, files, .. } = hour;
-        let left = files.get(name).map(|file| (name.to_owned(), file.version.clone()));
-        compaction.unreadable.extend(left);
-        Ok(self.write(&compaction, &path, version.as_deref()).await?.is_some())
+    /// Takes a file that is no rows of ours, of which there is a copy here, out of the tables, since queries would fail on it, and says so.
+    async fn quarantine(&self, hour: &Hour, name: &str, copy: &Path, error: &str) -> Result<(), StageError> {
+        let path = format!("{}/{name}", hour.folder);
+        let quarantined = format!("quarantine/{path}");
+        self.objects.put_file(&quarantined, copy).await?;
+        let error = StageError::CompactionFailed(format!("{path}: {error}; it is moved to {quarantined}"));
+        tell_failed(&*self.bus, STAGE, &path, 1, &error).await?;
+        self.remove_version(&path, hour.files.get(name).map(|file| file.version.as_str())).await
     }
 
     /// Writes a compaction in the place of the one of this version; its own version, or none where there is another one.
@@ -308,6 +296,15 @@ impl CompactStage {
         Ok(found.filter(|(found, _)| found == compaction).map(|(_, version)| version))
     }
 
+    /// Removes a file, unless it was written anew.
+    async fn remove_version(&self, path: &str, version: Option<&str>) -> Result<(), StageError> {
+        match self.objects.version(path).await {
+            Ok(found) if Some(found.as_str()) == version => Ok(self.objects.delete(path).await?),
+            Ok(_) | Err(GetError::Missing { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Removes files of an hour.
     async fn remove(&self, folder: &str, names: &BTreeSet<String>) -> Result<(), StageError> {
         let remove = |name: &String| {
@@ -322,15 +319,13 @@ impl CompactStage {
 impl Hour {
     /// The files that may be compacted.
     fn row_files(&self) -> Vec<RowFile> {
-        let files =
-            self.files.iter().filter(|(name, file)| self.compaction.unreadable.get(*name) != Some(&file.version));
         let file = |(name, file): (&String, &Listed)| RowFile {
             name: name.clone(),
             bytes: file.bytes,
             written: file.written,
             is_compacted: self.compaction.is_compacted(name),
         };
-        files.map(file).collect()
+        self.files.iter().map(file).collect()
     }
 
     /// Names what becomes of files.

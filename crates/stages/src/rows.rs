@@ -36,8 +36,6 @@ pub(crate) struct Compaction {
     pub(crate) begun: Timestamp,
     /// Files that an earlier one made, and that stay.
     pub(crate) kept: BTreeSet<String>,
-    /// Files that are no rows of ours, which stay as they are, and the version of each.
-    pub(crate) unreadable: BTreeMap<String, String>,
 }
 
 impl Compaction {

@@ -203,9 +203,9 @@ async fn hours_to_come_are_left_alone() {
     assert_eq!(lake.cleaned().len(), 5);
 }
 
-/// What is no file of rows is told once and stays; the others are compacted.
+/// What is no file of rows is told, and moved out of the tables; the others are compacted.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_none_of_rows_stays() {
+async fn a_file_that_is_none_of_rows_is_quarantined() {
     let lake = Lake::new();
     lake.clean_records(0, &[1, 2], "09:10").await;
     lake.clean_records(1, &[2, 3], "09:11").await;
@@ -215,7 +215,8 @@ async fn a_file_that_is_none_of_rows_stays() {
     lake.said.0.lock().unwrap().clear();
     let hour = &lake.compacted("2026-01-31T11:00:00Z").await[0];
     assert_eq!((hour.rows, hour.duplicates, hour.replaced), (3, 1, 2));
-    assert_eq!(lake.cleaned(), [hour.files[0].clone(), other.clone()]);
+    assert_eq!(lake.cleaned(), hour.files);
+    assert_eq!(lake.files()[&format!("quarantine/{other}")], b"no rows of ours");
     assert_eq!(lake.compacted("2026-02-02T11:00:00Z").await, []);
     let said = lake.said.0.lock().unwrap().clone();
     let kinds: Vec<&str> = said.iter().map(|(kind, _)| kind.as_str()).collect();
