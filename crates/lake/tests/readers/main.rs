@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use millrace_lake::compact::compact;
 use millrace_lake::metrics::{HourFile, windows_of};
 use millrace_lake::{Batch, Folder, LakeWriter, Quarantined, Sink, Source, clean};
 use serde_json::{Map, Value};
@@ -189,12 +190,34 @@ fn lake_in(folder: &Path) -> Vec<Map<String, Value>> {
     rows
 }
 
+/// Puts a compacted file in the place of each.
+fn compact_each(folder: &Path) {
+    let space = tempfile::tempdir().expect("a folder");
+    for path in files_below(&folder.join("cleaned")) {
+        let hour = path.parent().and_then(|hour| hour.strip_prefix(folder).ok()).expect("the hour's folder");
+        let stem = format!("{}/compacted-0", hour.display());
+        let compacted = compact(std::slice::from_ref(&path), &stem, &mut Folder::new(folder), space.path());
+        assert_eq!(compacted.expect("it is compacted").files, [format!("{stem}-0.parquet")]);
+        fs::remove_file(path).expect("it is removed");
+    }
+}
+
+/// Files as they were cleaned, and compacted ones.
 #[test]
 fn readers_see_the_rows_and_their_types() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let rows: Vec<_> = lake_in(folder.path()).into_iter().map(as_read).collect();
+    for is_compacted in [false, true] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let rows: Vec<_> = lake_in(folder.path()).into_iter().map(as_read).collect();
+        if is_compacted {
+            compact_each(folder.path());
+        }
+        are_seen(folder.path(), &rows);
+    }
+}
+
+fn are_seen(folder: &Path, rows: &[Map<String, Value>]) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/read.py");
-    let output = Command::new(python()).arg(script).arg(folder.path()).output().expect("Python starts");
+    let output = Command::new(python()).arg(script).arg(folder).output().expect("Python starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let seen: BTreeMap<String, Value> = serde_json::from_slice(&output.stdout).expect("the readers' JSON");
 
@@ -210,7 +233,7 @@ fn readers_see_the_rows_and_their_types() {
         }
         let found = seen["rows"].as_array().expect("rows");
         assert_eq!(found.len(), rows.len(), "{reader}");
-        for (found, row) in found.iter().zip(&rows) {
+        for (found, row) in found.iter().zip(rows) {
             for (name, value) in row {
                 assert_eq!(&found[name], value, "{reader}: {name} of line {}", row["line"]);
             }
