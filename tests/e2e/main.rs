@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a panic fails the test
 
 mod brokers;
+mod collector;
 mod compose;
 mod core;
 mod dev;

@@ -18,7 +18,7 @@ COUNT, FIRST = int(os.environ["COUNT"]), int(os.environ["FIRST"])
 
 provider = LoggerProvider(resource=Resource.create({"service.name": "otlp"}), shutdown_on_exit=False)
 exporter = OTLPLogExporter(URL, compression=Compression.Gzip, timeout=60)
-provider.add_log_record_processor(BatchLogRecordProcessor(exporter, max_queue_size=COUNT + 1))
+provider.add_log_record_processor(BatchLogRecordProcessor(exporter, max_queue_size=COUNT + 512))
 logger = provider.get_logger("many")
 for number in range(COUNT):
     severity = SeverityNumber.ERROR if number % 10 == 0 else SeverityNumber.INFO
