@@ -111,9 +111,7 @@ impl Chunk {
                 Some((batch, first)) => batches[batch].slice(first, self.rows.len()),
                 None => interleave_record_batch(&batches, &self.rows).map_err(io::Error::other)?,
             };
-            // The columns are the same; the file's schema has their field ids, too.
-            let rows = RecordBatch::try_new(output.schema().clone(), rows.columns().to_vec());
-            output.write(&rows.map_err(io::Error::other)?)?;
+            output.write(&rows)?;
         }
         *self = Self::default();
         Ok(())

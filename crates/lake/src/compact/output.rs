@@ -29,11 +29,6 @@ impl<'f> Output<'f> {
         Self { files, stem, file_bytes, schema: Arc::new(schema()), writer: None, paths: Vec::new(), rows: 0 }
     }
 
-    /// The columns.
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
     /// Writes rows that are not before those that were written.
     pub(super) fn write(&mut self, rows: &RecordBatch) -> io::Result<()> {
         if let Some(writer) = self.writer.as_mut().filter(|writer| is_full(writer)) {

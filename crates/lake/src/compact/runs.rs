@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::types::Int64Type;
-use arrow_array::{PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, PrimitiveArray, RecordBatch, StringArray, new_null_array};
+use arrow_schema::FieldRef;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
@@ -69,16 +71,23 @@ pub(super) fn runs_of(path: &Path) -> Result<Vec<Run>, CompactError> {
     let unreadable = |error| CompactError::Input { path: path.to_owned(), error };
     let metadata = guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(ReadError::from));
     let metadata = metadata.map_err(unreadable)?;
-    let schema = schema();
-    for (found, column) in metadata.schema().fields().iter().zip(schema.fields()) {
-        if found != column {
-            return Err(unreadable(ReadError::Content(format!("the column {} is of another type", column.name()))));
+    let found = metadata.schema();
+    for field in found.fields() {
+        match schema().field_with_name(field.name()) {
+            Ok(column) if column == &**field => {}
+            Ok(column) => {
+                return Err(unreadable(ReadError::Content(format!("the column {} is of another type", column.name()))));
+            }
+            Err(_) => return Err(unreadable(ReadError::Content(format!("there is a column {}", field.name())))),
         }
     }
-    if metadata.schema().fields().len() != schema.fields().len() {
-        return Err(unreadable(ReadError::Content("there are other columns".to_owned())));
+    // A file of an earlier version has fewer columns, of which rows need not have a value.
+    if let Some(column) =
+        schema().fields().iter().find(|column| found.index_of(column.name()).is_err() && !column.is_nullable())
+    {
+        return Err(unreadable(ReadError::Content(format!("the column {} is missing", column.name()))));
     }
-    let time = schema.index_of("time_ns").map_err(|error| unreadable(error.into()))?;
+    let time = found.index_of("time_ns").map_err(|error| unreadable(error.into()))?;
     let groups = metadata.metadata().row_groups().iter().enumerate().filter(|(_, group)| group.num_rows() > 0);
     let mut groups: Vec<Group> = groups.map(|(index, group)| row_group(index, group, time)).collect();
     groups.sort_unstable();
@@ -208,9 +217,21 @@ fn next_batch(reader: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatc
     loop {
         match guarded(|| reader.next().transpose().map_err(ReadError::from))? {
             Some(batch) if batch.num_rows() == 0 => {}
-            batch => return Ok(batch),
+            Some(batch) => return Ok(Some(with_all_columns(&batch)?)),
+            None => return Ok(None),
         }
     }
+}
+
+/// The rows with all columns: null in those that their file does not have.
+fn with_all_columns(batch: &RecordBatch) -> Result<RecordBatch, ReadError> {
+    let schema = schema();
+    let column = |field: &FieldRef| {
+        let column = batch.column_by_name(field.name()).cloned();
+        column.unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
+    };
+    let columns: Vec<ArrayRef> = schema.fields().iter().map(column).collect();
+    Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
 }
 
 /// Some damaged files make their decoder panic: that is an error as others are.

@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::types::Int64Type;
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -13,6 +15,7 @@ use super::*;
 use crate::clean::{Source, clean};
 use crate::parquet::LakeWriter;
 use crate::read::{numbers, texts};
+use crate::schema::schema;
 
 const STEM: &str = "cleaned/dt=2026-01-31/hour=9/compacted-0000";
 
@@ -166,7 +169,29 @@ fn a_file_that_is_none_of_rows_is_named() {
     let metrics = crate::metrics::HourFile::default().to_bytes().unwrap();
     std::fs::write(&bad, metrics).unwrap();
     let error = lake.compact(&[bad.clone(), good], u64::MAX).unwrap_err();
-    assert_eq!(error.to_string(), format!("{}: the column id is of another type", bad.display()));
+    assert_eq!(error.to_string(), format!("{}: there is a column window_start", bad.display()));
+}
+
+/// A file without a column that rows need not have is one of an earlier version.
+#[test]
+fn a_file_of_fewer_columns_is_merged() {
+    let lake = Lake::new();
+    let [old, new] = [file(lake.folder.path(), 0, &[1, 2]), file(lake.folder.path(), 1, &[2, 3])];
+    let without = |name: &str| {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&old).unwrap()).unwrap().build().unwrap();
+        let mut batch = reader.map(Result::unwrap).next().unwrap();
+        batch.remove_column(batch.schema().index_of(name).unwrap());
+        let path = lake.folder.path().join(format!("without-{name}"));
+        let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        path
+    };
+    let compacted = lake.compact(&[without("status"), new.clone()], u64::MAX).unwrap();
+    assert_eq!((compacted.rows, compacted.duplicates), (3, 1));
+    assert_eq!(rows(lake.folder.path(), &compacted.files).len(), 3);
+    let error = lake.compact(&[without("body"), new], u64::MAX).unwrap_err();
+    assert!(error.to_string().ends_with("without-body: the column body is missing"), "{error}");
 }
 
 /// A file is full at the end of a row group, and another one begins.
@@ -178,7 +203,7 @@ fn many_rows_are_several_files() {
     let batch: RecordBatch = reader.map(Result::unwrap).next().unwrap();
     let mut files = Folder::new(lake.space.path());
     let mut output = Output::new(&mut files, STEM.to_owned(), 0);
-    let rows_of_batch = RecordBatch::try_new(output.schema().clone(), batch.columns().to_vec()).unwrap();
+    let rows_of_batch = RecordBatch::try_new(Arc::new(schema()), batch.columns().to_vec()).unwrap();
     for _ in 0..102 {
         output.write(&rows_of_batch).unwrap();
     }
