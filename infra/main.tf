@@ -254,7 +254,7 @@ module "alerts" {
   ecs_cluster_name   = module.consumers.cluster_name
   services           = module.consumers.services
   lag_limits         = { for name, consumer in var.consumers : name => consumer.lag_limit if consumer.lag_limit != null }
-  functions          = { for name, function in local.deployed_functions : name => { name = "${var.name}-${name}", timeout_seconds = function.timeout_seconds } }
+  functions          = { for name, function in local.deployed_functions : name => { name = "${var.name}-${name}", timeout_seconds = function.timeout_seconds, call_seconds = try(local.stages[name].schedule, "") == "rate(1 hour)" ? 3600 : 60 } }
   api                = var.edge == "api_gateway" ? { id = module.api[0].api_id } : null
   load_balancer      = var.edge == "load_balancer" ? { arn_suffix = module.balancer[0].arn_suffix } : null
   delivery_stream    = module.lake.stream_name

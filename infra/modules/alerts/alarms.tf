@@ -113,6 +113,9 @@ locals {
         metrics = {
           errors = { namespace = "AWS/Lambda", name = "Errors", stat = "Sum", dimensions = { FunctionName = function.name } }
         }
+        # One that is called each hour fails once in it.
+        periods        = function.call_seconds < 3600 ? 5 : 3
+        period_seconds = max(60, function.call_seconds)
       }
       "${key}-function-throttles" = {
         kind    = "function-throttles"

@@ -75,8 +75,8 @@ variable "lag_limit" {
 }
 
 variable "functions" {
-  description = "The Lambda functions: their names and time-outs in seconds, by a name of their own."
-  type        = map(object({ name = string, timeout_seconds = number }))
+  description = "The Lambda functions: their names and time-outs in seconds, and how many seconds apart they are called at least where that is long, by a name of their own."
+  type        = map(object({ name = string, timeout_seconds = number, call_seconds = optional(number, 60) }))
   default     = {}
   nullable    = false
 }

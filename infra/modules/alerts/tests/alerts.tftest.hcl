@@ -11,10 +11,13 @@ variables {
   kafka_cluster_name = "events"
   brokers_with_disks = 3
   ecs_cluster_name   = "millrace"
-  functions          = { api = { name = "millrace-api", timeout_seconds = 20 } }
-  api                = { id = "mock" }
-  database           = { cluster_id = "millrace" }
-  lag_limits         = { notifier = 500 }
+  functions = {
+    api         = { name = "millrace-api", timeout_seconds = 20 }
+    log-compact = { name = "millrace-log-compact", timeout_seconds = 900, call_seconds = 3600 }
+  }
+  api        = { id = "mock" }
+  database   = { cluster_id = "millrace" }
+  lag_limits = { notifier = 500 }
 
   services = {
     notifier = { min = 2, max = 6, groups = { "millrace-notifier" = ["notifications", "payments"] }, log_group_name = "/millrace/millrace/notifier" }
@@ -23,6 +26,16 @@ variables {
 }
 
 run "alarms" {
+  assert {
+    condition = {
+      for name in ["api", "log-compact"] : name => [
+        aws_cloudwatch_metric_alarm.this["${name}-function-errors"].evaluation_periods,
+        one(one(aws_cloudwatch_metric_alarm.this["${name}-function-errors"].metric_query).metric).period,
+      ]
+    } == { api = [5, 60], log-compact = [3, 3600] }
+    error_message = "A function that is called each hour fails in three of them."
+  }
+
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) && alarm.ok_actions == toset([aws_sns_topic.alarms.arn])])
     error_message = "Every alarm says when it begins and when it ends."
