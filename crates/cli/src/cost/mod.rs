@@ -21,7 +21,7 @@ Examples:
   millrace cost --batch 100                100 events a request
   millrace cost --example dev --rate 0     a development system at rest
   millrace cost --edge load-balancer       serve in API Gateway's place
-  millrace cost --kind log --batch 500 --size 300
+  millrace cost --kind log --batch 500 --size 300 --record-days 3
                                            log records, through the lake
   millrace cost --kind order --json | jq .dollars_a_million_events
 

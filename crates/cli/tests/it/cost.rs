@@ -25,8 +25,21 @@ const COLUMNS: [(&str, &[&str]); 6] = [
         &["--batch", "100", "--edge", "load-balancer", "--row-days", "7"],
     ),
     (
-        "log records of 300 bytes, 10,000/s, 500 a request",
-        &["--kind", "log", "--rate", "10000", "--size", "300", "--batch", "500", "--edge", "load-balancer"],
+        "load balancer, 10,000/s log records of 300 bytes, 500 a request, 3 days on Kafka",
+        &[
+            "--kind",
+            "log",
+            "--rate",
+            "10000",
+            "--size",
+            "300",
+            "--batch",
+            "500",
+            "--edge",
+            "load-balancer",
+            "--record-days",
+            "3",
+        ],
     ),
     ("dev, 10/s", &["--example", "dev", "--rate", "10"]),
 ];

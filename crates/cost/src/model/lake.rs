@@ -20,17 +20,17 @@ const OBJECT_SECONDS: f64 = 60.0;
 const OBJECT_BYTES: f64 = 67_108_864.0;
 
 /// Calls for a raw object: of S3 to write (the object, its rows, two manifests, the hour's metrics) and to read (the object, manifests, the
-/// rows twice, the metrics), and of SQS for its two events.
+/// rows twice and once more to compact them, the metrics), and of SQS for its two events.
 const WRITES: f64 = 5.0;
-const READS: f64 = 8.0;
+const READS: f64 = 9.0;
 const MESSAGES: f64 = 6.0;
 
 /// Lambda looks into each of three queues by five connections, three times a minute, whether there is something or not.
 const IDLE_POLLS: f64 = 3.0 * 5.0 * 3.0 * 60.0 * HOURS;
 
-/// Processor time of a byte, in seconds: four times what cleaning takes in docs/benchmarks.md, and half as much again for metrics and
-/// compaction.
-const BYTE_CPU: f64 = 4.0 * 1.5 / 131e6;
+/// Processor time of a byte, in seconds: four times what cleaning takes in docs/benchmarks.md, as much again for compaction, and half of it for
+/// metrics.
+const BYTE_CPU: f64 = 4.0 * 2.5 / 131e6;
 
 /// Gigabyte-seconds of a processor's second: Lambda gives a whole processor with 1,769 MB.
 const GB_SECONDS: f64 = 1.769;
