@@ -72,13 +72,14 @@ pub(super) fn runs_of(path: &Path) -> Result<Vec<Run>, CompactError> {
     let metadata = guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(ReadError::from));
     let metadata = metadata.map_err(unreadable)?;
     let found = metadata.schema();
+    let mut more = None;
     for field in found.fields() {
         match schema().field_with_name(field.name()) {
             Ok(column) if column == &**field => {}
             Ok(column) => {
                 return Err(unreadable(ReadError::Content(format!("the column {} is of another type", column.name()))));
             }
-            Err(_) => return Err(unreadable(ReadError::Content(format!("there is a column {}", field.name())))),
+            Err(_) => more = Some(field.name().clone()),
         }
     }
     // A file of an earlier version has fewer columns, of which rows need not have a value.
@@ -86,6 +87,11 @@ pub(super) fn runs_of(path: &Path) -> Result<Vec<Run>, CompactError> {
         schema().fields().iter().find(|column| found.index_of(column.name()).is_err() && !column.is_nullable())
     {
         return Err(unreadable(ReadError::Content(format!("the column {} is missing", column.name()))));
+    }
+    if let Some(column) = more {
+        // A later version may have written it: it stays, and is merged once this one is that version.
+        let problem = format!("{}: its column {column} is none of this version", path.display());
+        return Err(CompactError::Local(std::io::Error::other(problem)));
     }
     let time = found.index_of("time_ns").map_err(|error| unreadable(error.into()))?;
     let groups = metadata.metadata().row_groups().iter().enumerate().filter(|(_, group)| group.num_rows() > 0);

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_array::types::Int64Type;
+use arrow_array::{RecordBatch, new_null_array};
+use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
@@ -169,7 +170,7 @@ fn a_file_that_is_none_of_rows_is_named() {
     let metrics = crate::metrics::HourFile::default().to_bytes().unwrap();
     std::fs::write(&bad, metrics).unwrap();
     let error = lake.compact(&[bad.clone(), good], u64::MAX).unwrap_err();
-    assert_eq!(error.to_string(), format!("{}: there is a column window_start", bad.display()));
+    assert_eq!(error.to_string(), format!("{}: the column service is of another type", bad.display()));
 }
 
 /// A file without a column that rows need not have is one of an earlier version.
@@ -190,8 +191,22 @@ fn a_file_of_fewer_columns_is_merged() {
     let compacted = lake.compact(&[without("status"), new.clone()], u64::MAX).unwrap();
     assert_eq!((compacted.rows, compacted.duplicates), (3, 1));
     assert_eq!(rows(lake.folder.path(), &compacted.files).len(), 3);
-    let error = lake.compact(&[without("body"), new], u64::MAX).unwrap_err();
+    let error = lake.compact(&[without("body"), new.clone()], u64::MAX).unwrap_err();
     assert!(error.to_string().ends_with("without-body: the column body is missing"), "{error}");
+
+    // One of a later version is no wrong file: this one must not touch it.
+    let later = lake.folder.path().join("later");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&old).unwrap()).unwrap().build().unwrap();
+    let batch = reader.map(Result::unwrap).next().unwrap();
+    let mut fields = batch.schema().fields().to_vec();
+    fields.push(Arc::new(Field::new("host", DataType::Utf8, true)));
+    let more = Arc::new(Schema::new(fields));
+    let columns = batch.columns().iter().cloned().chain([new_null_array(&DataType::Utf8, batch.num_rows())]).collect();
+    let mut writer = ArrowWriter::try_new(File::create(&later).unwrap(), more.clone(), None).unwrap();
+    writer.write(&RecordBatch::try_new(more, columns).unwrap()).unwrap();
+    writer.close().unwrap();
+    let error = lake.compact(&[later, new], u64::MAX).unwrap_err();
+    assert!(matches!(&error, CompactError::Local(problem) if problem.to_string().contains("column host")), "{error}");
 }
 
 /// A file is full at the end of a row group, and another one begins.
