@@ -137,8 +137,7 @@ impl MetricsStage {
             };
             if !pass.is_kept && !pass.is_last {
                 // The metrics stay as they are until all of the hour is counted anew.
-                self.tell_all(&pass.failed, attempt).await?;
-                of_object = of_object.or(take_of(pass.failed, object));
+                of_object = self.tell_all(pass.failed, object, attempt).await?.or(of_object);
                 self.objects.put(&recount_path(hour), bytes_of(&pass.after)?).await?;
                 files += pass.files;
                 continue;
@@ -150,8 +149,7 @@ impl MetricsStage {
             }
             self.publish(&pass.after.windows, &changed).await?;
             // Before the metrics say that these files have been read: no later run reads them again.
-            self.tell_all(&pass.failed, attempt).await?;
-            of_object = of_object.or(take_of(pass.failed, object));
+            of_object = self.tell_all(pass.failed, object, attempt).await?.or(of_object);
             let windows = pass.after.windows.0.len() as u64;
             // Windows are a function of the files that they are made of.
             if pass.after.made_of != before.made_of
@@ -169,12 +167,21 @@ impl MetricsStage {
         Err(StageError::S3Unavailable(format!("{path} changed whenever it was about to be written")))
     }
 
-    /// Says on the bus that no metrics can be made of files.
-    async fn tell_all(&self, failed: &[(String, StageError)], attempt: u32) -> Result<(), StageError> {
+    /// Says on the bus that no metrics can be made of files; why not of the object, where it is one of them.
+    async fn tell_all(
+        &self,
+        failed: Vec<(String, StageError)>,
+        object: &str,
+        attempt: u32,
+    ) -> Result<Option<StageError>, StageError> {
+        let mut of_object = None;
         for (file, error) in failed {
-            tell_failed(&*self.bus, STAGE, file, attempt, error).await?;
+            tell_failed(&*self.bus, STAGE, &file, attempt, &error).await?;
+            if file == object {
+                of_object = Some(error);
+            }
         }
-        Ok(())
+        Ok(of_object)
     }
 
     /// The hour's metrics so far, and their version.
@@ -294,11 +301,6 @@ fn hour(object: &str) -> Option<&str> {
         && parts.next().is_some_and(|hour| hour.starts_with("hour="))
         && parts.next().is_none();
     (is_hour && is_rows(name)).then_some(hour)
-}
-
-/// Why an object cannot be counted, where it is among those.
-fn take_of(failed: Vec<(String, StageError)>, object: &str) -> Option<StageError> {
-    failed.into_iter().find(|(file, _)| file == object).map(|(_, error)| error)
 }
 
 fn bytes_of(file: &HourFile) -> Result<Bytes, StageError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, PrimitiveArray, RecordBatch, StringArray, new_null_array};
-use arrow_schema::FieldRef;
+use arrow_schema::{FieldRef, SchemaRef};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
@@ -71,10 +71,10 @@ pub(super) fn runs_of(path: &Path) -> Result<Vec<Run>, CompactError> {
     let unreadable = |error| CompactError::Input { path: path.to_owned(), error };
     let metadata = guarded(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(ReadError::from));
     let metadata = metadata.map_err(unreadable)?;
-    let found = metadata.schema();
+    let (schema, found) = (schema(), metadata.schema());
     let mut more = None;
     for field in found.fields() {
-        match schema().field_with_name(field.name()) {
+        match schema.field_with_name(field.name()) {
             Ok(column) if column == &**field => {}
             Ok(column) => {
                 return Err(unreadable(ReadError::Content(format!("the column {} is of another type", column.name()))));
@@ -83,9 +83,8 @@ pub(super) fn runs_of(path: &Path) -> Result<Vec<Run>, CompactError> {
         }
     }
     // A file of an earlier version has fewer columns, of which rows need not have a value.
-    if let Some(column) =
-        schema().fields().iter().find(|column| found.index_of(column.name()).is_err() && !column.is_nullable())
-    {
+    let is_missing = |column: &&FieldRef| found.index_of(column.name()).is_err() && !column.is_nullable();
+    if let Some(column) = schema.fields().iter().find(is_missing) {
         return Err(unreadable(ReadError::Content(format!("the column {} is missing", column.name()))));
     }
     if let Some(column) = more {
@@ -162,6 +161,7 @@ pub(super) fn peak(runs: &[Run]) -> (u64, Vec<usize>) {
 pub(super) struct Cursor {
     path: PathBuf,
     reader: ParquetRecordBatchReader,
+    schema: SchemaRef,
     /// The rows that were decoded last.
     pub(super) batch: RecordBatch,
     times: PrimitiveArray<Int64Type>,
@@ -182,9 +182,10 @@ impl Cursor {
             builder.with_row_groups(run.groups).with_batch_size(rows).build().map_err(ReadError::from)
         });
         let mut reader = reader.map_err(unreadable)?;
-        let Some(batch) = next_batch(&mut reader).map_err(unreadable)? else { return Ok(None) };
+        let schema = Arc::new(schema());
+        let Some(batch) = next_batch(&mut reader, &schema).map_err(unreadable)? else { return Ok(None) };
         let (times, lines, ids) = columns(&batch).map_err(unreadable)?;
-        Ok(Some(Self { path: run.path, reader, batch, times, lines, ids, row: 0 }))
+        Ok(Some(Self { path: run.path, reader, schema, batch, times, lines, ids, row: 0 }))
     }
 
     /// Where the row stands: its time, in nanoseconds, and its line.
@@ -206,7 +207,7 @@ impl Cursor {
     /// Goes to the first row of the next batch; false where there is none.
     pub(super) fn next_batch(&mut self) -> Result<bool, CompactError> {
         let unreadable = |error| CompactError::Input { path: self.path.clone(), error };
-        let Some(batch) = next_batch(&mut self.reader).map_err(unreadable)? else { return Ok(false) };
+        let Some(batch) = next_batch(&mut self.reader, &self.schema).map_err(unreadable)? else { return Ok(false) };
         (self.times, self.lines, self.ids) = columns(&batch).map_err(unreadable)?;
         (self.batch, self.row) = (batch, 0);
         Ok(true)
@@ -219,25 +220,24 @@ fn columns(batch: &RecordBatch) -> Result<Compared, ReadError> {
     Ok((numbers(batch, "time_ns")?.clone(), numbers(batch, "line")?.clone(), texts(batch, "id")?.clone()))
 }
 
-fn next_batch(reader: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, ReadError> {
+fn next_batch(reader: &mut ParquetRecordBatchReader, schema: &SchemaRef) -> Result<Option<RecordBatch>, ReadError> {
     loop {
         match guarded(|| reader.next().transpose().map_err(ReadError::from))? {
             Some(batch) if batch.num_rows() == 0 => {}
-            Some(batch) => return Ok(Some(with_all_columns(&batch)?)),
+            Some(batch) => return Ok(Some(with_all_columns(&batch, schema)?)),
             None => return Ok(None),
         }
     }
 }
 
 /// The rows with all columns: null in those that their file does not have.
-fn with_all_columns(batch: &RecordBatch) -> Result<RecordBatch, ReadError> {
-    let schema = schema();
+fn with_all_columns(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ReadError> {
     let column = |field: &FieldRef| {
         let column = batch.column_by_name(field.name()).cloned();
         column.unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
     };
     let columns: Vec<ArrayRef> = schema.fields().iter().map(column).collect();
-    Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+    Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }
 
 /// Some damaged files make their decoder panic: that is an error as others are.
