@@ -3,7 +3,6 @@
 //! `DuckDB` runs on one thread where `MILLRACE_READERS` names a Python that has it, such as that of `scripts/lake readers`.
 #![allow(missing_docs)]
 
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write as _};
@@ -43,6 +42,9 @@ duckdb.sql(f\"COPY (SELECT * FROM read_json('{sys.argv[1]}', format = 'newline_d
 print(time.process_time() - start)
 ";
 
+/// What stands beside a figure where there is no `DuckDB`.
+const NO_DUCKDB: &str = "DuckDB: MILLRACE_READERS is not set";
+
 /// Files of rows that are compacted.
 const FILES: u64 = 60;
 
@@ -74,12 +76,9 @@ fn main() -> anyhow::Result<()> {
         let inflated = median(|| inflate(&path))?;
         let mut beside = format!("inflating alone {:.0}", rate(inflated));
         if name == "JSON" {
-            match std::env::var_os("MILLRACE_READERS") {
-                Some(python) => {
-                    let duckdb = median(|| duckdb(&python, DUCKDB, &path, folder.path()))?;
-                    write!(beside, "; DuckDB {:.0}, {:.2} times", rate(duckdb), duckdb / cleaned)?;
-                }
-                None => beside.push_str("; DuckDB: MILLRACE_READERS is not set"),
+            match duckdb(DUCKDB, &path, folder.path())? {
+                Some(duckdb) => write!(beside, "; DuckDB {:.0}, {:.2} times", rate(duckdb), duckdb / cleaned)?,
+                None => write!(beside, "; {NO_DUCKDB}")?,
             }
         }
         println!("| {name} | {:.0} | {:.0} | {beside} |", megabytes(bytes), rate(cleaned));
@@ -97,12 +96,16 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// CPU seconds of a script of `DuckDB` for an input.
-fn duckdb(python: &OsStr, script: &str, input: &Path, folder: &Path) -> anyhow::Result<f64> {
-    let output = folder.join("duck.parquet");
-    let output = Command::new(python).args(["-c", script]).arg(input).arg(output).output()?;
-    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+/// CPU seconds of a script of `DuckDB` for an input, the median; none where there is no `DuckDB`.
+fn duckdb(script: &str, input: &Path, folder: &Path) -> anyhow::Result<Option<f64>> {
+    let Some(python) = std::env::var_os("MILLRACE_READERS") else { return Ok(None) };
+    let run = || {
+        let mut command = Command::new(&python);
+        let output = command.args(["-c", script]).arg(input).arg(folder.join("duck.parquet")).output()?;
+        anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+    };
+    median(run).map(Some)
 }
 
 /// Compacts the lines' rows from files of successive times, and from files that are all of the same time.
@@ -132,12 +135,9 @@ fn compaction() -> anyhow::Result<()> {
                 Ok(())
             })
         })?;
-        let beside = match std::env::var_os("MILLRACE_READERS") {
-            Some(python) => {
-                let duckdb = median(|| duckdb(&python, DUCKDB_SORT, folder.path(), out.path()))?;
-                format!("DuckDB, sorted by time: {:.0}, {:.2} times", rows(duckdb), duckdb / seconds)
-            }
-            None => "DuckDB: MILLRACE_READERS is not set".to_owned(),
+        let beside = match duckdb(DUCKDB_SORT, folder.path(), out.path())? {
+            Some(duckdb) => format!("DuckDB, sorted by time: {:.0}, {:.2} times", rows(duckdb), duckdb / seconds),
+            None => NO_DUCKDB.to_owned(),
         };
         println!("| {name} | {:.0} | {beside} |", rows(seconds));
     }
