@@ -8,6 +8,8 @@ use aws_sigv4::sign::v4::SigningParams;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::terraform::State;
+
 const REGION: &str = "eu-central-1";
 
 /// An emulator, as one principal calls it.
@@ -84,6 +86,17 @@ impl Aws {
         assert_eq!(status, 200, "{names}");
         let keys = names.split("<Key>").skip(1);
         keys.map(|rest| rest.split_once("</Key>").unwrap().0.to_owned()).collect()
+    }
+
+    /// Calls a function as its schedule does; its answer.
+    pub(crate) async fn call_scheduled(&self, state: &State, function: &str) -> String {
+        let address = format!("module.millrace.module.function[\"{function}\"].aws_lambda_function.this");
+        let name = state.resource(&address)["function_name"].as_str().unwrap();
+        let path = format!("/2015-03-31/functions/{name}:live/invocations");
+        let event = json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}).to_string();
+        let (status, answer) = self.call("lambda", "POST", &path, event.into_bytes()).await;
+        assert_eq!(status, 200, "{function}: {answer}");
+        answer
     }
 
     /// An object's content.

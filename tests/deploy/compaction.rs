@@ -1,11 +1,12 @@
 //! An hour's way to one file: rows of two raw objects, with records in both of them, and the function log-compact by its schedule's event.
 
 use jiff::{SignedDuration, Timestamp};
-use millrace_testkit::kafka::{Isolation, RawRecord};
+use millrace_testkit::kafka::RawRecord;
 use millrace_testkit::{Kafka, eventually};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::aws::Aws;
+use crate::raw_logs;
 use crate::task::BOUND;
 use crate::terraform::State;
 
@@ -25,22 +26,12 @@ pub(crate) async fn leaves_each_row_once(root: &Aws, state: &State, kafka: &Kafk
         })
         .await;
     }
-    let function = state.resource("module.millrace.module.function[\"log-compact\"].aws_lambda_function.this");
-    let path = format!("/2015-03-31/functions/{}:live/invocations", function["function_name"].as_str().unwrap());
-    let scheduled = json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}).to_string();
     eventually(BOUND, "the hour is one file", async || {
-        let (status, answer) = root.call("lambda", "POST", &path, scheduled.clone().into_bytes()).await;
-        assert!(status == 200 && answer.contains("compacted"), "{status}: {answer}");
+        let answer = root.call_scheduled(state, "log-compact").await;
+        assert!(answer.contains("compacted"), "{answer}");
         let files = root.keys(bucket, &folder).await;
         (files.len() == 1 && files[0].contains("/compacted-")).then_some(())
     })
     .await;
-    eventually(BOUND, "each row is counted once", async || {
-        let records = kafka.read_all("metrics", Isolation::Committed).await;
-        let mut windows =
-            records.iter().map(|record| serde_json::from_str::<Value>(record.value_text().unwrap()).unwrap());
-        let last = windows.rfind(|window| window["service"] == "ledger");
-        (last.is_some_and(|window| window["count"] == 50)).then_some(())
-    })
-    .await;
+    raw_logs::are_counted(kafka, "ledger", 50).await;
 }

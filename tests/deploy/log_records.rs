@@ -14,7 +14,7 @@ use tokio::process::Command;
 use crate::aws::Aws;
 use crate::emulators::{Emulators, setting};
 use crate::event::Api;
-use crate::raw_logs::start_shipper;
+use crate::raw_logs::{last_windows, start_shipper};
 use crate::rows::{Row, rows};
 use crate::task::BOUND;
 use crate::terraform::State;
@@ -134,13 +134,7 @@ pub(crate) async fn are_each_a_row_once(root: &Aws, emulators: &Emulators, state
     }
 
     eventually(BOUND, "the metrics are those of what was sent", async || {
-        let records = kafka.read_all("metrics", Isolation::Committed).await;
-        let mut windows: BTreeMap<(String, String), Value> = BTreeMap::new();
-        for record in &records {
-            let window: Value = serde_json::from_str(record.value_text().unwrap()).unwrap();
-            let text = |field: &str| window[field].as_str().unwrap().to_owned();
-            windows.insert((text("service"), text("window_start")), window);
-        }
+        let windows = last_windows(kafka).await;
         let is_right = |minute: usize, service: &str| {
             let start = first + SignedDuration::from_mins(i64::try_from(minute).unwrap());
             let Some(window) = windows.get(&(service.to_owned(), start.to_string())) else { return false };

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_testkit::eventually;
-use millrace_testkit::kafka::{Isolation, RawRecord};
+use millrace_testkit::kafka::{Isolation, OwnedRecord, RawRecord};
 use millrace_testkit::{Kafka, WebhookReceiver};
 use serde_json::Value;
 
@@ -99,13 +99,19 @@ async fn are_cleaned(root: &Aws, bucket: &str, kafka: &Kafka, expected: &BTreeSe
 /// The last record of each window of a service has its rows: together so many.
 pub(crate) async fn are_counted(kafka: &Kafka, service: &str, count: u64) {
     eventually(BOUND, "the rows are counted", async || {
-        let records = kafka.read_all("metrics", Isolation::Committed).await;
-        let windows = records.iter().map(|record| serde_json::from_str::<Value>(record.value_text().unwrap()).unwrap());
-        let windows: BTreeMap<String, u64> = windows
-            .filter(|window| window["service"] == service)
-            .map(|window| (window["window_start"].as_str().unwrap().to_owned(), window["count"].as_u64().unwrap()))
-            .collect();
-        (windows.values().sum::<u64>() == count).then_some(())
+        let windows = last_windows(kafka).await.into_values().filter(|window| window["service"] == service);
+        (windows.map(|window| window["count"].as_u64().unwrap()).sum::<u64>() == count).then_some(())
     })
     .await;
+}
+
+/// The last record of each window on the topic `metrics`, by its service and its start.
+pub(crate) async fn last_windows(kafka: &Kafka) -> BTreeMap<(String, String), Value> {
+    let records = kafka.read_all("metrics", Isolation::Committed).await;
+    let window = |record: &OwnedRecord| {
+        let window: Value = serde_json::from_str(record.value_text().unwrap()).unwrap();
+        let text = |field: &str| window[field].as_str().unwrap().to_owned();
+        ((text("service"), text("window_start")), window)
+    };
+    records.iter().map(window).collect()
 }
