@@ -4,6 +4,7 @@
 //! - [`apache`]: Apache Kafka from its Maven jars, where a JDK is installed: one broker or three, with fault injection
 //!   (pause, kill, restart).
 //! - [`topics`]: creates missing topics on any broker with the admin API.
+//! - [`jars`]: the jars of a server written in Java, fetched once.
 //! - [`port`]: free ports that stay free over a restart.
 //! - [`supervise`]: child processes that end with this process, however it ends.
 //!
@@ -11,6 +12,8 @@
 
 pub mod apache;
 pub mod embedded;
+pub mod jars;
+mod log;
 pub mod port;
 mod probe;
 pub mod supervise;

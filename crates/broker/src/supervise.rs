@@ -45,6 +45,9 @@ exec 3<&-
 exec "$@" </dev/null >&2
 "#;
 
+/// The exit status of a child whose program does not exist.
+pub const NO_SUCH_PROGRAM: i32 = 127;
+
 /// The time between two checks for an exit.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -62,7 +65,7 @@ impl Supervised {
     /// The watchdog removes the folder `scratch` after it has killed the child; nothing else removes it.
     ///
     /// # Errors
-    /// If no process can be started. A program that does not exist exits with status 127.
+    /// If no process can be started. A program that does not exist exits with status [`NO_SUCH_PROGRAM`].
     pub fn spawn(command: &Command, output: File, scratch: Option<&Path>) -> io::Result<Self> {
         let mut shell = Command::new("/bin/sh");
         shell

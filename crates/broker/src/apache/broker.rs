@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::jvm::Jvm;
-use super::{Error, READY_TIMEOUT, log, storage};
+use super::{Error, READY_TIMEOUT, storage};
 use crate::blocking;
+use crate::log;
 use crate::probe::Probe;
 use crate::supervise::Supervised;
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rdkafka::error::KafkaError as RdKafkaError;
 
+use crate::jars::JarsError;
+
 /// A local Apache Kafka failed; all of these need a person.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -29,25 +31,9 @@ pub enum Error {
         /// The Kafka version to run.
         version: &'static str,
     },
-    /// Maven could not fetch the jars.
-    #[error("Maven could not fetch the jars of Apache Kafka ({status}):\n{output}")]
-    Jars {
-        /// The exit status of Maven.
-        status: ExitStatus,
-        /// The end of its output.
-        output: String,
-    },
-    /// Maven, in this or another process, did not fetch the jars in time.
-    #[error("the jars of Apache Kafka were not fetched within {timeout:?} (into {})", folder.display())]
-    JarsTimeout {
-        /// The time-out.
-        timeout: Duration,
-        /// The cache folder.
-        folder: PathBuf,
-    },
-    /// No folder to keep the jars in.
-    #[error("no folder to keep the jars of Apache Kafka in: set MILLRACE_CACHE_DIR, XDG_CACHE_HOME or HOME")]
-    NoCacheFolder,
+    /// There are no jars.
+    #[error(transparent)]
+    Jars(JarsError),
     /// An operation on a file or process failed.
     #[error("{what}: {source}")]
     Io {
@@ -122,5 +108,16 @@ impl Error {
     pub(super) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
+    }
+}
+
+impl From<JarsError> for Error {
+    fn from(error: JarsError) -> Self {
+        match error {
+            JarsError::MavenMissing { .. } => {
+                Self::ProgramMissing { program: "mvn".to_owned(), install: "Apache Maven" }
+            }
+            error => Self::Jars(error),
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! JVM commands for a broker and for Kafka's tools.
 
-use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use super::{Error, KAFKA_VERSION, NO_SUCH_PROGRAM, log};
+use super::{Error, KAFKA_VERSION};
+use crate::jars::java;
+use crate::log;
+use crate::supervise::NO_SUCH_PROGRAM;
 
 /// The error of a JVM that is older than the class files.
 const TOO_OLD: &str = "UnsupportedClassVersionError";
@@ -22,11 +24,7 @@ pub(super) struct Jvm {
 impl Jvm {
     /// The `java` of `JAVA_HOME`, else of `PATH`.
     pub(super) fn new(class_path: OsString, heap_mib: u32, short_lived: bool) -> Self {
-        let java = match env::var_os("JAVA_HOME").filter(|home| !home.is_empty()) {
-            Some(home) => Path::new(&home).join("bin").join("java"),
-            None => PathBuf::from("java"),
-        };
-        Self { java, class_path, heap_mib, short_lived }
+        Self { java: java(), class_path, heap_mib, short_lived }
     }
 
     /// The command of a broker with the `server.properties` in `folder`.

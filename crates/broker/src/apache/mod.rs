@@ -9,9 +9,7 @@
 
 mod broker;
 mod error;
-mod jars;
 mod jvm;
-mod log;
 mod settings;
 mod storage;
 
@@ -26,6 +24,7 @@ pub use error::Error;
 
 use self::jvm::Jvm;
 use self::settings::{Ports, Shared};
+use crate::jars::Jars;
 use crate::{blocking, port};
 
 /// The version of Apache Kafka.
@@ -34,8 +33,8 @@ pub const KAFKA_VERSION: &str = "4.1.0";
 /// How long a start or restart may take until clients can use the brokers, without fetching jars and formatting.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A shell's exit status for a program that does not exist.
-const NO_SUCH_PROGRAM: i32 = 127;
+/// The broker, and the logging binding of Kafka's own distribution, without which it logs nothing.
+const JARS: Jars = Jars { server: "Apache Kafka", name: "kafka", version: KAFKA_VERSION, pom: include_str!("pom.xml") };
 
 /// Namespace of [`Apache::builder`].
 #[derive(Debug)]
@@ -150,7 +149,7 @@ impl ApacheBuilder {
             .canonicalize()
             .map_err(Error::io(format!("cannot find the folder {}", self.folder.display())))?;
         let lock = lock(&folder)?;
-        let jvm = Jvm::new(jars::class_path(self.cache.as_deref())?, self.heap_mib, self.short_lived);
+        let jvm = Jvm::new(JARS.class_path(self.cache.as_deref())?, self.heap_mib, self.short_lived);
 
         let folders: Vec<PathBuf> = (1..=self.brokers).map(|id| folder.join(format!("broker-{id}"))).collect();
         let ports = choose_ports(&folders)?;

@@ -9,7 +9,7 @@ const TAIL_BYTES: u64 = 16 * 1024;
 const TAIL_LINES: usize = 20;
 
 /// The last lines of the file, or why it has none.
-pub(super) fn tail(path: &Path) -> String {
+pub(crate) fn tail(path: &Path) -> String {
     match last_lines(path) {
         Ok(lines) if lines.is_empty() => format!("({} is empty)", path.display()),
         Ok(lines) => lines,
