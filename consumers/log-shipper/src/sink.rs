@@ -21,7 +21,7 @@ pub(crate) enum Sink {
 }
 
 impl Sink {
-    /// Writes a batch, all of it; or nothing, where it returns lines that the sink does not take.
+    /// Writes a batch, but for the lines that it returns: those that the sink does not take.
     ///
     /// # Errors
     /// [`BatchError`]; a part may have been written.

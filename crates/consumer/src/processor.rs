@@ -140,9 +140,10 @@ pub trait BatchProcessor: Send + Sync {
     /// Why the record is dead-lettered.
     fn read<'r>(&self, record: &'r Record<'_>) -> Result<Self::Row<'r>, String>;
 
-    /// Writes a batch without committing it. Where rows are refused it is not committed: their records are
-    /// dead-lettered, and it is written again without them. So nobody waits for Kafka while the store holds locks. Where it
-    /// waits, it does so by way of `attempt`, so that a stop need not.
+    /// Writes a batch without committing it. Where the store refuses rows and keeps the offsets, it is not committed: their
+    /// records are dead-lettered, and it is written again without them. So nobody waits for Kafka while the store holds locks.
+    /// Where the group keeps the offsets, all rows must be written but those that are refused. Where it waits, it does so by way
+    /// of `attempt`, so that a stop need not.
     ///
     /// # Errors
     /// [`BatchError`], and nothing was written; where the group keeps the offsets, a part may have been.

@@ -82,15 +82,12 @@ impl FirehoseSink {
 
     pub(crate) async fn write(&self, lines: &[Line<'_>], attempt: &Attempt<'_>) -> Result<Vec<Refused>, BatchError> {
         let Packed { mut entries, too_large } = pack(lines);
-        if !too_large.is_empty() {
-            let reason = format!("as a line it is larger than the {ENTRY_LIMIT} bytes that Firehose takes");
-            return Ok(too_large.into_iter().map(|index| Refused { index, reason: reason.clone() }).collect());
-        }
         while !entries.is_empty() {
             let rest = entries.split_off(call_size(&entries));
             self.send(std::mem::replace(&mut entries, rest), attempt).await?;
         }
-        Ok(Vec::new())
+        let reason = format!("as a line it is larger than the {ENTRY_LIMIT} bytes that Firehose takes");
+        Ok(too_large.into_iter().map(|index| Refused { index, reason: reason.clone() }).collect())
     }
 
     /// Sends entries, as many as go into a call, until all are taken.

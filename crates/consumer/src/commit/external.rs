@@ -90,27 +90,27 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
         let expected = records.expected.filter(|_| P::OFFSETS == OffsetStorage::Store);
         loop {
             if !rejections.is_empty() {
-                self.reject(records, &rejections, &attempt).await?;
-                failpoint!("batch.lettered");
-                for (index, cause, _) in rejections.drain(..) {
-                    rejected[index] = Some(cause);
-                }
+                self.letter(records, &mut rejections, &mut rejected, &attempt).await?;
                 (rows, indexes) = rows.into_iter().zip(indexes).filter(|(_, index)| rejected[*index].is_none()).unzip();
             }
             failpoint!("batch.taken");
             let batch = Batch { topic, partition, expected, next, rows: &rows };
             match self.write(&batch, &attempt).await {
-                Ok(Written { pending, refused }) if refused.is_empty() => {
-                    failpoint!("batch.written");
-                    self.commits.batch(rows.len());
-                    return self.commit(pending, topic, partition).await.map(|()| rejected);
-                }
                 Ok(Written { pending, refused }) => {
-                    drop(pending);
                     rejections = refused
                         .into_iter()
                         .map(|refused| (indexes[refused.index], Cause::Rejected, refused.reason))
                         .collect();
+                    if P::OFFSETS == OffsetStorage::Group && !rejections.is_empty() {
+                        // The other rows are written, and nothing waits for these.
+                        self.letter(records, &mut rejections, &mut rejected, &attempt).await?;
+                    }
+                    if rejections.is_empty() {
+                        failpoint!("batch.written");
+                        self.commits.batch(rows.len());
+                        return self.commit(pending, topic, partition).await.map(|()| rejected);
+                    }
+                    drop(pending);
                 }
                 Err(BatchError::Unavailable { reason }) => {
                     self.commits.failed();
@@ -151,18 +151,25 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
         (rows, indexes, rejections)
     }
 
-    async fn reject(
+    /// Writes the dead letters of these records, and notes them as rejected once they are acknowledged.
+    async fn letter(
         &self,
         records: &RecordBatch<'_>,
-        rejections: &Rejections,
+        rejections: &mut Rejections,
+        rejected: &mut [Option<Cause>],
         attempt: &Attempt<'_>,
     ) -> Result<(), BatchFailure> {
         let attempts = attempt.number();
-        let rejected = rejections
+        let letters = rejections
             .iter()
             .map(|(index, cause, reason)| (&records.records[*index], Rejection { attempts, cause: *cause, reason }));
-        let written = self.dlq.reject(rejected, attempt).await;
-        written.map(drop).map_err(DlqWriteError::outcome)
+        let written = self.dlq.reject(letters, attempt).await;
+        written.map(drop).map_err(DlqWriteError::outcome)?;
+        failpoint!("batch.lettered");
+        for (index, cause, _) in rejections.drain(..) {
+            rejected[index] = Some(cause);
+        }
+        Ok(())
     }
 
     async fn write(
