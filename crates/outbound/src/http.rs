@@ -40,6 +40,25 @@ pub enum HttpError {
     Client(#[from] reqwest::Error),
 }
 
+/// An HTTP client with its own connection pool, direct or through this proxy: verified certificates, no redirects. Names are
+/// resolved to allowed addresses only; an address that stands in a URL itself is not checked.
+///
+/// # Errors
+/// [`HttpError`] where TLS or the client cannot be set up.
+pub fn client(policy: AddressPolicy, proxy: Option<Url>) -> Result<Client, HttpError> {
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .redirect(redirect::Policy::none())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .user_agent(concat!("millrace/", env!("CARGO_PKG_VERSION")));
+    let client = match proxy {
+        None => client.no_proxy().dns_resolver(CheckedResolver(policy)),
+        // Only the proxy's name is resolved here, and it may be private; the proxy resolves the URL's.
+        Some(proxy) => client.proxy(Proxy::all(proxy)?).dns_resolver(CheckedResolver(AddressPolicy::Any)),
+    };
+    Ok(client.build()?)
+}
+
 /// A URL to which JSON is posted.
 pub struct Endpoint {
     url: Url,
@@ -55,18 +74,8 @@ impl Endpoint {
     /// # Errors
     /// [`HttpError`] where TLS or the HTTP client cannot be set up.
     pub fn new(url: Url, policy: AddressPolicy, proxy: Option<Url>) -> Result<Self, HttpError> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls()?)
-            .redirect(redirect::Policy::none())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .user_agent(concat!("millrace/", env!("CARGO_PKG_VERSION")));
         let host = proxy.as_ref().and_then(Url::host_str).map(str::to_owned);
-        let client = match proxy {
-            None => client.no_proxy().dns_resolver(CheckedResolver(policy)),
-            // Only the proxy's name is resolved here, and it may be private; the proxy resolves the URL's.
-            Some(proxy) => client.proxy(Proxy::all(proxy)?).dns_resolver(CheckedResolver(AddressPolicy::Any)),
-        };
-        Ok(Self { url, client: client.build()?, policy, proxy: host })
+        Ok(Self { url, client: client(policy, proxy)?, policy, proxy: host })
     }
 
     /// Posts a JSON text with these headers, and its content type. One attempt, without a time-out.

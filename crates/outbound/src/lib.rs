@@ -1,7 +1,7 @@
 //! Calls to the outside: HTTP POST with checked addresses and proxies, chat messages.
 //!
 //! [`Endpoint::post`] makes one attempt; retries, rates and time-outs are its caller's. What it posts is any JSON, such as
-//! a message of [`chat`].
+//! a message of [`chat`]. [`client`] is the same client for other calls.
 //!
 //! | module | its one idea |
 //! |---|---|
@@ -24,6 +24,6 @@ mod retry_after;
 
 pub use address::{AddressPolicy, PrivateAddress};
 pub use failure::{PostFailure, PostFailureKind};
-pub use http::{Endpoint, HttpError};
+pub use http::{Endpoint, HttpError, client};
 pub use proxy::Proxies;
 pub use resolver::{ResolveError, resolve};
