@@ -1,7 +1,7 @@
 # All images: docker build --target millrace-notifier -t millrace-notifier:0.1.0 .
 #
-# Targets: millrace, millrace-event-store, millrace-log-shipper, millrace-login-insights, millrace-notifier,
-# millrace-payments. The first build compiles everything once; cargo's caches stay between builds (BuildKit). For another
+# Targets: millrace, millrace-event-store, millrace-log-indexer, millrace-log-shipper, millrace-login-insights,
+# millrace-notifier, millrace-payments. The first build compiles everything once; cargo's caches stay between builds (BuildKit). For another
 # architecture: docker buildx build --platform linux/arm64.
 
 ARG RUST_IMAGE=rust:1.95-bookworm
@@ -19,11 +19,12 @@ COPY . .
 RUN --mount=type=cache,id=millrace-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=millrace-target,target=/target \
     CARGO_TARGET_DIR=/target cargo build --locked --profile "${PROFILE}" --features "${FEATURES}" \
-        --package millrace --package millrace-event-store --package millrace-log-shipper \
-        --package millrace-login-insights --package millrace-notifier --package millrace-payments --bins \
+        --package millrace --package millrace-event-store --package millrace-log-indexer \
+        --package millrace-log-shipper --package millrace-login-insights --package millrace-notifier \
+        --package millrace-payments --bins \
     && mkdir /programs \
-    && for program in millrace millrace-event-store millrace-log-shipper millrace-login-insights millrace-notifier \
-        millrace-payments; do \
+    && for program in millrace millrace-event-store millrace-log-indexer millrace-log-shipper millrace-login-insights \
+        millrace-notifier millrace-payments; do \
         cp "/target/${PROFILE}/${program}" /programs/; \
     done
 
@@ -54,6 +55,13 @@ COPY --from=build /programs/millrace-event-store /usr/bin/millrace-event-store
 EXPOSE 9090
 HEALTHCHECK --interval=15s --timeout=6s --start-period=60s CMD ["/usr/bin/millrace-event-store", "--health-check"]
 ENTRYPOINT ["/usr/bin/millrace-event-store"]
+
+FROM base AS millrace-log-indexer
+LABEL org.opencontainers.image.title="millrace-log-indexer"
+COPY --from=build /programs/millrace-log-indexer /usr/bin/millrace-log-indexer
+EXPOSE 9090
+HEALTHCHECK --interval=15s --timeout=6s --start-period=60s CMD ["/usr/bin/millrace-log-indexer", "--health-check"]
+ENTRYPOINT ["/usr/bin/millrace-log-indexer"]
 
 FROM base AS millrace-log-shipper
 LABEL org.opencontainers.image.title="millrace-log-shipper"

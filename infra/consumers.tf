@@ -1,7 +1,7 @@
 # The consumers: an entry each. What they read and write is the catalogue's; their images are millrace-NAME.
 
 locals {
-  consumer_entries = {
+  all_consumer_entries = {
     event-store = {
       cpu          = 512
       memory       = 512
@@ -28,6 +28,16 @@ locals {
       policies    = { logs = module.lake.shipper_policy }
     }
 
+    log-indexer = {
+      memory = 384
+      environment = {
+        MILLRACE_INDEX_TO     = one(module.search[*].url)
+        MILLRACE_INDEX_SIGN   = "true"
+        MILLRACE_INDEX_RETAIN = "${try(var.search.retain_days, 30)}d"
+      }
+      policies = { search = one(module.search[*].indexer_policy) }
+    }
+
     login-insights = {
       catalogue        = ["login-insights", "login-insights-files"]
       is_transactional = true
@@ -35,6 +45,8 @@ locals {
       policies         = { insights = local.insights_policy }
     }
   }
+
+  consumer_entries = { for name, entry in local.all_consumer_entries : name => entry if name != "log-indexer" || var.search != null }
 
   # What an entry has where it says nothing else. catalogue: its names in the catalogue.
   consumer_defaults = {

@@ -229,6 +229,25 @@ module "lake" {
   log_retention_days = var.log_retention_days
 }
 
+module "search" {
+  source = "./modules/search"
+  count  = var.search == null ? 0 : 1
+
+  name                   = var.name
+  account_id             = local.account_id
+  region                 = var.region
+  vpc_id                 = local.vpc_id
+  subnet_ids             = local.private_subnet_ids
+  client_security_groups = { consumers = module.consumers.security_group_id }
+  client_cidrs           = var.search.client_cidrs
+  kms_key_arn            = aws_kms_key.this.arn
+  engine_version         = var.search.engine_version
+  instance_type          = var.search.instance_type
+  instances              = var.search.instances
+  storage_gib            = var.search.storage_gib
+  log_retention_days     = var.log_retention_days
+}
+
 module "tables" {
   source = "./modules/tables"
   count  = var.lake.has_stages ? 1 : 0
@@ -260,4 +279,5 @@ module "alerts" {
   delivery_stream    = module.lake.stream_name
   stages             = { for name, stage in module.stage : name => { queue = stage.queue, dead_letter_queue = stage.dead_letter_queue } }
   database           = var.database.existing == null ? { cluster_id = module.database[0].cluster_id } : null
+  search             = one([for domain in module.search : { domain_name = domain.domain_name, account_id = local.account_id, storage_mib = 1024 * coalesce(var.search.storage_gib, 100) }])
 }

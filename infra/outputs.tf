@@ -43,6 +43,11 @@ output "athena" {
   value       = one([for tables in module.tables : { workgroup = tables.workgroup, database = tables.database }])
 }
 
+output "search_url" {
+  description = "The search domain, in the VPC. Null without one."
+  value       = one(module.search[*].url)
+}
+
 output "alarm_topic_arn" {
   description = "The topic of all alarms: subscribe a pager to it."
   value       = module.alerts.topic_arn

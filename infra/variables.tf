@@ -427,6 +427,33 @@ variable "consumers" {
   }
 }
 
+variable "search" {
+  description = <<-END
+    A domain of OpenSearch Service in which log-indexer makes cleaned logs searchable, for retain_days days: engine_version,
+    instance_type, instances, storage_gib and client_cidrs (see modules/search). Null: neither, which costs nothing; logs are
+    queried by Athena.
+  END
+  type = object({
+    engine_version = optional(string)
+    instance_type  = optional(string)
+    instances      = optional(number)
+    storage_gib    = optional(number)
+    client_cidrs   = optional(set(string))
+    retain_days    = optional(number, 30)
+  })
+  default = null
+
+  validation {
+    condition     = var.search == null ? true : var.search.retain_days >= 1 && floor(var.search.retain_days) == var.search.retain_days
+    error_message = "search.retain_days must be a whole number, at least 1."
+  }
+
+  validation {
+    condition     = var.search == null || var.lake.has_stages
+    error_message = "search has nothing to index without lake.has_stages: log-clean writes cleaned-logs."
+  }
+}
+
 variable "notifier_config" {
   description = "The text of a notifier.toml: destinations and routes. It is kept as a secret, because destinations have passwords. Null: every notification is a log line."
   type        = string

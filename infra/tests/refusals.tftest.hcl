@@ -219,3 +219,12 @@ run "a_way_out_to_nowhere" {
   }
   expect_failures = [var.egress]
 }
+
+run "a_search_without_stages" {
+  command = plan
+  variables {
+    search = {}
+    lake   = { has_stages = false }
+  }
+  expect_failures = [var.search]
+}

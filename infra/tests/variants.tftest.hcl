@@ -157,3 +157,31 @@ run "a_function_that_makes_topics_in_an_existing_kafka" {
     error_message = "The function topics reaches Kafka, and not the database."
   }
 }
+
+run "search" {
+  variables {
+    search = { storage_gib = 200, retain_days = 14 }
+  }
+
+  assert {
+    condition = {
+      for name, value in local.services["log-indexer"].environment : name => value if startswith(name, "MILLRACE_INDEX_")
+    } == { MILLRACE_INDEX_TO = module.search[0].url, MILLRACE_INDEX_SIGN = "true", MILLRACE_INDEX_RETAIN = "14d" }
+    error_message = "log-indexer writes to the domain, with signed requests."
+  }
+
+  assert {
+    condition     = local.services["log-indexer"].policies.search == module.search[0].indexer_policy && module.consumers.services["log-indexer"].groups == tomap({ "millrace-log-indexer" = toset(["cleaned-logs"]) })
+    error_message = "It may call the domain, and reads cleaned-logs."
+  }
+
+  assert {
+    condition     = contains(keys(local.image_repositories), "millrace-log-indexer")
+    error_message = "Its image has a repository."
+  }
+
+  assert {
+    condition     = alltrue([for kind in ["search-red", "search-storage", "search-writes-blocked"] : contains(values(output.alarm_kinds), kind) && strcontains(file("../docs/runbook.md"), "\n## ${kind}\n")])
+    error_message = "The domain has alarms, each with an entry in docs/runbook.md."
+  }
+}

@@ -8,6 +8,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use millrace_testkit::eventually;
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use serde_json::{Value, json};
 
 use crate::stack::{Stack, docker};
@@ -175,4 +178,23 @@ async fn three_brokers() {
     stack.stored(&accepted).await;
     stack.compose(&["start", "kafka-2"]).await;
     stack.found("/get_status", |status| status["kafka"]["brokers"] == 3).await;
+}
+
+/// A row on the topic, as the function log-clean writes it, is found.
+#[tokio::test(flavor = "multi_thread")]
+async fn search() {
+    let stack = Stack::start_services("search", &["--profile", "search"], &[], &["log-indexer"]).await;
+    let container = stack.inspect("log-indexer").await;
+    assert_eq!(container["HostConfig"]["ReadonlyRootfs"], true);
+    assert_eq!(container["State"]["Health"]["Status"], "healthy");
+    let time = jiff::Timestamp::now();
+    let row = json!({"id": "a", "time": time, "service": "checkout", "body": "payment declined", "attributes": {"user.id": "u1"}});
+    let broker = stack.url("KAFKA_PORT", "").replace("http://", "");
+    let producer: FutureProducer = ClientConfig::new().set("bootstrap.servers", broker).create().unwrap();
+    let headers = OwnedHeaders::new().insert(Header { key: "ce_id", value: Some("a") });
+    let record = FutureRecord::to("cleaned-logs").key("checkout").payload(&row.to_string()).headers(headers);
+    producer.send(record, BOUND).await.unwrap();
+    let index = time.strftime("millrace-logs-%Y.%m.%d");
+    let found = stack.found_at("OPENSEARCH_PORT", &format!("/{index}/_doc/a"), |found| found["found"] == true).await;
+    assert_eq!(found["_source"], row);
 }

@@ -15,7 +15,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const BOUND: Duration = Duration::from_secs(120);
 
 /// The variables of docker-compose.yml that are ports. Those here are free ones, beside what else runs.
-const PORTS: [&str; 11] = [
+const PORTS: [&str; 13] = [
     "MILLRACE_PORT",
     "LAMBDA_EDGE_PORT",
     "KAFKA_PORT",
@@ -27,6 +27,8 @@ const PORTS: [&str; 11] = [
     "PROMETHEUS_PORT",
     "ALERTMANAGER_PORT",
     "SCHEMA_REGISTRY_PORT",
+    "OPENSEARCH_PORT",
+    "OPENSEARCH_DASHBOARDS_PORT",
 ];
 
 /// A project.

@@ -85,6 +85,8 @@ async fn promtool_accepts_the_metrics_of_every_program() {
         ("millrace-payments", &[]),
         ("millrace-login-insights", &["--insights-to", &data_dir]),
         ("millrace-log-shipper", &["--logs-to", &data_dir]),
+        // It connects to its cluster when it has something to index.
+        ("millrace-log-indexer", &["--index-to", "http://127.0.0.1:9"]),
     ] {
         let admin = free_address();
         let args = [&["--kafka", &kafka, "--admin-listen", &admin], options].concat();

@@ -37,6 +37,11 @@ pub trait ConsumerApp: Sized + Send + 'static {
     /// What it reads, and as which groups.
     fn subscriptions() -> Vec<Subscription>;
 
+    /// Whether `millrace dev`, which runs every consumer, runs it: not where it has no destination on a laptop unless one is set.
+    fn is_wanted(_settings: &Self::Settings) -> bool {
+        true
+    }
+
     /// Builds it from its settings. Metrics must have been installed before, or its own are not recorded.
     ///
     /// # Errors

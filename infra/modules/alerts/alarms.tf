@@ -208,6 +208,36 @@ locals {
     }
   } : alarm_name => alarm if var.database != null }
 
+  search_dimensions = { DomainName = try(var.search.domain_name, null), ClientId = try(var.search.account_id, null) }
+
+  of_search = { for alarm_name, alarm in {
+    "search-red" = {
+      kind    = "search-red"
+      summary = "Indices of the search domain lack a primary copy: their rows are neither found nor written."
+      metrics = {
+        red = { namespace = "AWS/ES", name = "ClusterStatus.red", stat = "Maximum", dimensions = local.search_dimensions }
+      }
+    }
+    "search-writes-blocked" = {
+      kind    = "search-writes-blocked"
+      summary = "The search domain takes no documents: log-indexer waits."
+      metrics = {
+        blocked = { namespace = "AWS/ES", name = "ClusterIndexWritesBlocked", stat = "Maximum", dimensions = local.search_dimensions }
+      }
+    }
+    "search-storage" = {
+      kind    = "search-storage"
+      summary = "A node of the search domain has less than a quarter of its disk left; below a fifth, or 20 GiB where that is less, it takes no documents."
+      metrics = {
+        free = { namespace = "AWS/ES", name = "FreeStorageSpace", stat = "Minimum", dimensions = local.search_dimensions }
+      }
+      comparison = "LessThanThreshold"
+      # MiB.
+      threshold = floor(try(var.search.storage_mib, 0) / 4)
+      periods   = 15
+    }
+  } : alarm_name => alarm if var.search != null }
+
   of_delivery = { for alarm_name, alarm in {
     "raw-logs-delayed" = {
       kind    = "raw-logs-delayed"
@@ -244,7 +274,7 @@ locals {
   ]...)
 
   alarms = {
-    for name, alarm in merge(local.of_services, local.of_delivery, local.of_stages, local.of_functions, local.of_api, local.of_load_balancer, local.of_brokers, local.of_broker_disks, local.of_database) :
+    for name, alarm in merge(local.of_services, local.of_delivery, local.of_stages, local.of_functions, local.of_api, local.of_load_balancer, local.of_brokers, local.of_broker_disks, local.of_database, local.of_search) :
     name => merge(local.defaults, alarm)
   }
 }

@@ -99,6 +99,12 @@ variable "database" {
   default     = null
 }
 
+variable "search" {
+  description = "The OpenSearch domain, its account and the disk of one of its nodes in MiB. Null: no alarms of its metrics."
+  type        = object({ domain_name = string, account_id = string, storage_mib = number })
+  default     = null
+}
+
 variable "delivery_stream" {
   description = "The Firehose stream of raw logs. Null: no alarms of its metrics."
   type        = string

@@ -133,3 +133,7 @@ mock_resource "aws_lb_listener" {
 mock_resource "aws_cloudwatch_metric_alarm" {
   defaults = { arn = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:mock" }
 }
+
+mock_resource "aws_opensearch_domain" {
+  defaults = { endpoint = "vpc-millrace-mock.eu-central-1.es.amazonaws.com" }
+}

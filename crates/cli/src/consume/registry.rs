@@ -7,6 +7,7 @@ use millrace_event_store::EventStoreApp;
 use millrace_host::app::{AppEnv, AppError, ConsumerApp, DatabaseUse, SettingsContext, Started, check_database};
 use millrace_host::exit::SettingError;
 use millrace_host::retention::Retention;
+use millrace_log_indexer::LogIndexer;
 use millrace_log_shipper::LogShipper;
 use millrace_login_insights::LoginInsights;
 use millrace_notifier::Notifier;
@@ -21,6 +22,7 @@ pub(crate) const CONSUMERS: &[Registered] = &[
     Registered::of::<Payments>(),
     Registered::of::<LoginInsights>(),
     Registered::of::<LogShipper>(),
+    Registered::of::<LogIndexer>(),
 ];
 
 /// A consumer that can be started by its name.
@@ -31,7 +33,7 @@ pub(crate) struct Registered {
     pub(crate) subscriptions: fn() -> Vec<Subscription>,
     database: DatabaseUse,
     augment_args: fn(Command) -> Command,
-    build: fn(&'static Self, &ArgMatches, &SettingsContext<'_>) -> Result<Built, AppError>,
+    build: fn(&'static Self, &ArgMatches, &SettingsContext<'_>) -> Result<Option<Built>, AppError>,
 }
 
 /// A consumer that is ready to be started.
@@ -67,10 +69,13 @@ fn build<A: ConsumerApp>(
     consumer: &'static Registered,
     matches: &ArgMatches,
     context: &SettingsContext<'_>,
-) -> Result<Built, AppError> {
+) -> Result<Option<Built>, AppError> {
     let settings = A::Settings::from_arg_matches(matches).map_err(AppError::start)?;
+    if context.is_local && !A::is_wanted(&settings) {
+        return Ok(None);
+    }
     let app = A::build(settings, context)?;
-    Ok(Built { consumer, start: Box::new(|env| app.start(env)) })
+    Ok(Some(Built { consumer, start: Box::new(|env| app.start(env)) }))
 }
 
 /// The consumers' own settings, whichever of them run.
@@ -103,7 +108,7 @@ impl ConsumerSettings {
         context: &SettingsContext<'_>,
     ) -> Result<Vec<Built>, AppError> {
         let chosen = CONSUMERS.iter().filter(|consumer| is_chosen(consumer.name));
-        chosen.map(|consumer| (consumer.build)(consumer, &self.matches, context)).collect()
+        chosen.filter_map(|consumer| (consumer.build)(consumer, &self.matches, context).transpose()).collect()
     }
 }
 

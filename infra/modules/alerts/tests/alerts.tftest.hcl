@@ -25,6 +25,25 @@ variables {
   }
 }
 
+run "a_search_domain" {
+  variables {
+    search = { domain_name = "millrace", account_id = "123456789012", storage_mib = 102400 }
+  }
+
+  assert {
+    condition = alltrue([
+      for name in ["search-red", "search-storage", "search-writes-blocked"] :
+      one(one(aws_cloudwatch_metric_alarm.this[name].metric_query).metric).dimensions == tomap({ DomainName = "millrace", ClientId = "123456789012" })
+    ])
+    error_message = "The domain's metrics have its name and its account."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["search-storage"].threshold == 25600 && aws_cloudwatch_metric_alarm.this["search-storage"].comparison_operator == "LessThanThreshold"
+    error_message = "A quarter of a node's disk is left."
+  }
+}
+
 run "alarms" {
   assert {
     condition = {

@@ -1,0 +1,171 @@
+//! Writes batches of documents. The consumer runtime calls it for each batch.
+
+use jiff::{SignedDuration, Timestamp};
+use metrics::Counter;
+use millrace_consumer::{
+    Attempt, Batch, BatchError, BatchLimits, BatchProcessor, ConsumerOptions, OffsetStorage, Refused, Written,
+};
+use millrace_domain::Backoff;
+use millrace_kafka::Record;
+use tokio::sync::OnceCell;
+
+use crate::bulk::{self, Fate};
+use crate::cluster::{CallError, Cluster};
+use crate::day_index::{DayIndices, first_day};
+use crate::document::Document;
+
+/// Delays between calls that did not take all documents.
+const BACKOFF: Backoff =
+    Backoff { base: std::time::Duration::from_millis(200), cap: std::time::Duration::from_secs(10) };
+
+/// From which attempt on it is logged that documents are not taken: a cluster that is busy takes the rest soon.
+const LOGGED_ATTEMPT: u32 = 3;
+
+/// The counter of documents.
+const DOCUMENTS_TOTAL: &str = "millrace_log_indexer_documents_total";
+
+/// Indexes cleaned logs.
+#[derive(Debug)]
+pub struct LogIndexer {
+    pub(crate) cluster: Cluster,
+    pub(crate) indices: DayIndices,
+    pub(crate) retain: SignedDuration,
+    limits: BatchLimits,
+    /// Whether requests are to be signed.
+    #[cfg_attr(not(feature = "sigv4"), expect(dead_code, reason = "such a build refuses the setting"))]
+    pub(crate) is_signed: bool,
+    /// Set once the template of the indices is there: an index that is made without it has other types for good.
+    has_template: OnceCell<()>,
+    indexed: Counter,
+    retried: Counter,
+    too_old: Counter,
+}
+
+impl LogIndexer {
+    pub(crate) fn new(
+        cluster: Cluster,
+        indices: DayIndices,
+        retain: SignedDuration,
+        limits: BatchLimits,
+        is_signed: bool,
+    ) -> Self {
+        metrics::describe_counter!(
+            DOCUMENTS_TOTAL,
+            "Documents by result: indexed, retried (not taken, and sent again), or too_old (older than --index-retain)"
+        );
+        let counter = |result: &'static str| metrics::counter!(DOCUMENTS_TOTAL, "result" => result);
+        let (indexed, retried, too_old) = (counter("indexed"), counter("retried"), counter("too_old"));
+        Self { cluster, indices, retain, limits, is_signed, has_template: OnceCell::new(), indexed, retried, too_old }
+    }
+
+    /// The options of the consumer runtime: when documents are sent, and enough in flight for that.
+    pub(crate) fn options(&self, options: ConsumerOptions) -> ConsumerOptions {
+        let BatchLimits { records, bytes, .. } = self.limits;
+        ConsumerOptions {
+            batch: self.limits,
+            // One batch that is sent, and one that fills meanwhile.
+            max_in_flight: options.max_in_flight.max(2 * records),
+            max_in_flight_bytes: options.max_in_flight_bytes.max(2 * bytes),
+            ..options
+        }
+    }
+
+    /// Makes sure that the template is there.
+    async fn template(&self) -> Result<(), BatchError> {
+        let written = self.has_template.get_or_try_init(|| self.cluster.write_template(&self.indices)).await;
+        written.map(drop).map_err(|error| {
+            let reason = format!("the index template is not written: {error}");
+            if error.is_refusal() { BatchError::Fatal { reason } } else { BatchError::Unavailable { reason } }
+        })
+    }
+
+    /// Sends documents until each is indexed or refused; those that a call did not take are sent again, and no others.
+    async fn index(&self, documents: &[Document<'_>], attempt: &Attempt<'_>) -> Result<Vec<Refused>, BatchError> {
+        let first_day = first_day(Timestamp::now(), self.retain);
+        let mut waiting = bulk::latest(documents);
+        waiting.retain(|&place| documents[place].day >= first_day);
+        let old = documents.iter().filter(|document| document.day < first_day).count();
+        self.too_old.increment(old as u64);
+
+        let (mut refused, mut most, mut failures) = (Vec::new(), usize::MAX, 0);
+        while !waiting.is_empty() {
+            let rest = waiting.split_off(bulk::call_size(documents, &waiting, most));
+            let sent = waiting.len();
+            let body = bulk::body(waiting.iter().map(|&place| &documents[place]), &self.indices);
+            let reason = match self.cluster.bulk(body, sent).await {
+                Ok(fates) => {
+                    most = most.saturating_mul(2);
+                    let (mut left, mut last) = (Vec::new(), None);
+                    for (index, fate) in waiting.into_iter().zip(fates) {
+                        match fate {
+                            Fate::Indexed => self.indexed.increment(1),
+                            Fate::Refused(reason) => refused.push(Refused { index, reason }),
+                            Fate::Again(reason) => {
+                                left.push(index);
+                                last = Some(reason);
+                            }
+                        }
+                    }
+                    waiting = left;
+                    last
+                }
+                // One of them is at fault, or all together are too many: halves, until each is taken or refused alone.
+                Err(error) if error.is_refusal() => {
+                    match waiting[..] {
+                        [index] => {
+                            refused.push(Refused { index, reason: error.reason });
+                            waiting.clear();
+                        }
+                        _ => most = sent / 2,
+                    }
+                    None
+                }
+                Err(CallError { reason, .. }) => Some(reason),
+            };
+            let left = waiting.len();
+            waiting.extend(rest);
+            let Some(reason) = reason else {
+                failures = 0;
+                continue;
+            };
+            failures += 1;
+            self.retried.increment(left as u64);
+            let delay = BACKOFF.delay(failures, None, &mut rand::rng());
+            if failures >= LOGGED_ATTEMPT {
+                tracing::warn!(
+                    sent,
+                    left,
+                    failures,
+                    ?delay,
+                    reason,
+                    "OpenSearch did not take all, sending the rest again"
+                );
+            }
+            if attempt.until_revoked(tokio::time::sleep(delay)).await.is_none() {
+                return Err(BatchError::Unavailable { reason });
+            }
+        }
+        Ok(refused)
+    }
+}
+
+impl BatchProcessor for LogIndexer {
+    const OFFSETS: OffsetStorage = OffsetStorage::Group;
+
+    type Row<'r> = Document<'r>;
+    type Pending = ();
+
+    fn read<'r>(&self, record: &'r Record<'_>) -> Result<Document<'r>, String> {
+        Document::read(record)
+    }
+
+    async fn write(&self, batch: &Batch<'_, Self::Row<'_>>, attempt: &Attempt<'_>) -> Result<Written<()>, BatchError> {
+        self.template().await?;
+        let refused = self.index(batch.rows, attempt).await?;
+        Ok(Written { pending: (), refused })
+    }
+
+    async fn commit(&self, (): ()) -> Result<(), BatchError> {
+        Ok(())
+    }
+}
