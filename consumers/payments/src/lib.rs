@@ -21,6 +21,8 @@ pub use payments::Payments;
 pub use settings::Settings;
 
 use millrace_consumer::Subscription;
+use millrace_domain::EventId;
+use millrace_kafka::Record;
 
 /// The consumer's name.
 pub const NAME: &str = "payments";
@@ -28,4 +30,9 @@ pub const NAME: &str = "payments";
 /// The topics it reads, and its consumer group.
 pub fn subscription() -> Subscription {
     Subscription::new(NAME, &[millrace_domain::event::ORDER.topic])
+}
+
+/// The id of the payment that an order's record gets.
+pub fn payment_id_of(order: &Record<'_>) -> EventId {
+    order_context::OrderContext::from(order).payment_id
 }

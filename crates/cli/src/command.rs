@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use millrace_host::telemetry::logs::LogSettings;
 use tokio_util::sync::CancellationToken;
 
-use crate::{api_key, consume, cost, dev, lake, load, order, replay, serve, tail, topics, topology};
+use crate::{api_key, consume, cost, dev, lake, load, order, replay, serve, tail, topics, topology, trace};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,6 +20,7 @@ Examples:
   millrace consume notifier                    deliver notifications from here
   millrace cost --rate 2000                    what that rate costs on AWS
   millrace lake clean app.log                  log lines to clean Parquet
+  millrace trace 01a1fd9a-…                    where an event is, and was
 
 Every flag --x-y may be given as the variable MILLRACE_X_Y instead (--kafka as KAFKA_BOOTSTRAP_SERVERS, --kafka-x-y as \
 KAFKA_X_Y, --database as DATABASE_URL); millrace COMMAND --help names them. The broker \
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Consume(Box<consume::Args>),
     Cost(Box<cost::Args>),
     Lake(Box<lake::Args>),
+    Trace(Box<trace::Args>),
     ApiKey(Box<api_key::Args>),
 }
 
@@ -76,6 +78,7 @@ impl Command {
             | Self::Topics(_)
             | Self::Cost(_)
             | Self::Lake(_)
+            | Self::Trace(_)
             | Self::ApiKey(_) => CommandKind::Tool,
         }
     }
@@ -94,6 +97,7 @@ impl Command {
             Self::Consume(args) => consume::run(*args, shutdown).await,
             Self::Cost(args) => cost::run(&args),
             Self::Lake(args) => lake::run(*args, &shutdown).await,
+            Self::Trace(args) => until(&shutdown, trace::run(&args)).await,
             Self::ApiKey(args) => api_key::run(&args),
         }
     }

@@ -33,6 +33,11 @@ impl DatabaseArgs {
     }
 }
 
+/// URL of the SQLite file that a `millrace dev` left in the data directory; `None` where there is none.
+pub(crate) fn left_in_data_dir(data_dir: &Path) -> anyhow::Result<Option<String>> {
+    data_dir.join(FILE).is_file().then(|| in_data_dir(data_dir)).transpose()
+}
+
 /// URL of the SQLite file in the data directory.
 pub(crate) fn in_data_dir(data_dir: &Path) -> anyhow::Result<String> {
     let path = std::path::absolute(data_dir.join(FILE));

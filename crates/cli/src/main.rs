@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod api_key;
 mod audit;
+mod bound;
 mod broker;
 mod command;
 mod consume;
@@ -23,8 +24,10 @@ mod serve;
 mod tail;
 mod terminal_text;
 mod text_table;
+mod time_arg;
 mod topics;
 mod topology;
+mod trace;
 mod xml_text;
 
 use std::pin::Pin;

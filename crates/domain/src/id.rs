@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use thiserror::Error;
 
 /// The id of an event: the caller's idempotency key, a CloudEvent's own id, or a UUIDv7 (RFC 9562).
@@ -65,6 +66,13 @@ impl EventId {
             return Err(IdempotencyKeyError::TooLong);
         }
         String::from_utf8(key).map(Self).map_err(|_| IdempotencyKeyError::NotVisibleAscii)
+    }
+
+    /// When the edge made it; `None` where a caller did.
+    pub fn created(&self) -> Option<Timestamp> {
+        let id = uuid::Uuid::try_parse(&self.0).ok().filter(|id| id.get_version_num() == 7)?;
+        let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
+        Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
     }
 
     /// The id as text.
@@ -135,6 +143,20 @@ mod tests {
         ] {
             assert_eq!(EventId::from_idempotency_key(header), Err(error));
         }
+    }
+
+    #[test]
+    fn an_id_of_the_edge_says_when_it_was_made() {
+        let created = |id: &str| EventId::new(id).created();
+        // RFC 9562, appendix A.6: Tuesday, February 22, 2022 2:22:22.00 PM GMT-05:00.
+        assert_eq!(created("017f22e2-79b0-7cc3-98c4-dc0c0c07398f"), Some("2022-02-22T19:22:22Z".parse().unwrap()));
+        for other in ["919108f7-52d1-4320-9bac-f847db4148a8", "orders-0-1", "", "a1"] {
+            assert_eq!(created(other), None, "{other}");
+        }
+        assert!(
+            EventId::random().created().unwrap().duration_since(Timestamp::now()).abs()
+                < jiff::SignedDuration::from_mins(1)
+        );
     }
 
     #[test]

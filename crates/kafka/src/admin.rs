@@ -149,6 +149,20 @@ impl AdminClient {
         self.offsets_at(topics, Offset::Beginning, timeout).await
     }
 
+    /// The offset of the first record of each partition whose timestamp is this one (in milliseconds since the Unix epoch) or
+    /// later, without partitions that have none.
+    ///
+    /// # Errors
+    /// [`KafkaError`] where the brokers do not answer in time.
+    pub async fn offsets_since(
+        &self,
+        topics: &BTreeMap<String, i32>,
+        timestamp: i64,
+        timeout: Duration,
+    ) -> Result<Offsets, KafkaError> {
+        self.offsets_at(topics, Offset::Offset(timestamp.max(0)), timeout).await
+    }
+
     async fn offsets_at(
         &self,
         topics: &BTreeMap<String, i32>,
@@ -159,7 +173,7 @@ impl AdminClient {
         if list.count() == 0 {
             return Ok(Offsets::new());
         }
-        // ListOffsets takes the beginning or the end in place of a timestamp.
+        // ListOffsets takes a timestamp, or the beginning or the end in its place.
         let query = move |client: &BaseConsumer<LoggingContext>| {
             let mut list = list;
             list.set_all_offsets(at)?;

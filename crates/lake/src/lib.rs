@@ -12,6 +12,7 @@ mod dedupe;
 mod draft;
 mod duration;
 mod exception;
+mod find;
 mod folder;
 mod formats;
 mod input;
@@ -29,6 +30,7 @@ mod view;
 
 pub use batch::Batch;
 pub use clean::{CleanError, Quarantined, Reason, Sink, Source, clean};
+pub use find::{FoundRow, find_line, find_rows};
 pub use folder::{Folder, folders};
 pub use formats::format_names;
 pub use input::{LINE_LIMIT, first_line_hash};

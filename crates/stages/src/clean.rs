@@ -169,7 +169,7 @@ fn clean_into(
 }
 
 /// An object of the lake, as a source of rows: its path there is what it is told by.
-fn source(path: &str, written: Timestamp) -> Source {
+pub(crate) fn source(path: &str, written: Timestamp) -> Source {
     Source {
         name: path.to_owned(),
         identity: path.to_owned(),

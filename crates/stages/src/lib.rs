@@ -7,6 +7,7 @@
 //! | `rows` | the files of an hour, of which compaction may just be replacing some |
 //! | `manifest` | what an object became: what is replaced where it comes again |
 //! | `metrics` | the rows of an hour → its metrics, records on `metrics` |
+//! | `find` | where an event is in a lake, by its id |
 //! | `history` | the metrics of a lake, to look at |
 //! | `watch` | what is unusual of the metrics → alerts |
 //! | `space` | folders and files of this machine in which a stage works |
@@ -21,6 +22,7 @@ mod bus;
 mod clean;
 mod compact;
 mod error;
+mod find;
 mod history;
 mod manifest;
 mod metrics;
@@ -36,6 +38,7 @@ pub use bus::{Bus, BusError, BusEvent, StageEvent};
 pub use clean::{CleanStage, Cleaned};
 pub use compact::{CompactLook, CompactStage, CompactedHour};
 pub use error::StageError;
+pub use find::{LinePlace, RowPlace, hour_of, hours_of_object, line_by_id, rows_by_id, written};
 pub use history::{counts_of, hours, metrics_of};
 pub use manifest::Manifest;
 pub use metrics::{Counted, MetricsStage};

@@ -5,7 +5,7 @@ use millrace_domain::DeadLetterClass;
 use millrace_domain::dead_letter::DeadLetter;
 use millrace_host::settings::whole_number;
 
-use super::time_arg::{self, TimeArg};
+use crate::time_arg::{self, TimeArg};
 
 /// The filter flags; a dead letter must match all that are given.
 #[derive(Debug, Clone, Default, Args)]

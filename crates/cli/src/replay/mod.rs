@@ -9,7 +9,6 @@ mod replayer;
 mod run;
 mod scan;
 mod stats;
-mod time_arg;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -1,6 +1,5 @@
 //! `millrace tail`: prints the records of a topic as they arrive.
 
-mod bound;
 mod cloud_event_line;
 mod from;
 mod json_line;
@@ -18,9 +17,9 @@ use millrace_host::settings::whole_number;
 use millrace_kafka::admin::Offsets;
 use millrace_kafka::{Read, Reader};
 
-use self::bound::Bound;
 use self::from::From;
 use self::printer::{Format, Printer};
+use crate::bound::Bound;
 use crate::broker::{BROKER_TIMEOUT, Broker};
 use crate::discovery::BrokerArgs;
 use crate::output;

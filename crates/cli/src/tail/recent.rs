@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use millrace_kafka::{KafkaError, KafkaSettings, Read, Reader, Record};
 
-use super::bound::Bound;
 use super::printer::Printer;
+use crate::bound::Bound;
 
 /// A topic and an offset range of each partition.
 pub(super) struct Range<'a> {

@@ -18,7 +18,7 @@ use crate::millrace::{Millrace, Running};
 const ANYWHERE: [&str; 3] = ["dev", "--listen", "127.0.0.1:0"];
 
 /// The edge's address, as the banner shows it.
-async fn edge_of(dev: &mut Running) -> String {
+pub(crate) async fn edge_of(dev: &mut Running) -> String {
     loop {
         if let Some(rest) = dev.line().await.trim().strip_prefix("API ") {
             let url = rest.split_whitespace().next().unwrap();
@@ -116,8 +116,20 @@ async fn a_refused_dead_letter_stops_its_consumer_and_not_the_edge() {
 }
 
 async fn get(edge: &str, path: &str) -> String {
+    exchange(edge, &format!("GET {path} HTTP/1.1\r\nhost: {edge}\r\nconnection: close\r\n\r\n")).await
+}
+
+/// Posts JSON, under this id if one is given; it must be accepted.
+pub(crate) async fn post(edge: &str, path: &str, id: Option<&str>, body: &str) {
+    let id = id.map(|id| format!("idempotency-key: {id}\r\n")).unwrap_or_default();
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.1\r\nhost: {edge}\r\ncontent-type: application/json\r\n{id}");
+    let answer = exchange(edge, &format!("{head}content-length: {length}\r\nconnection: close\r\n\r\n{body}")).await;
+    assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
+}
+
+async fn exchange(edge: &str, request: &str) -> String {
     let mut connection = TcpStream::connect(edge).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {edge}\r\nconnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await.unwrap();

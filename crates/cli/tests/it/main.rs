@@ -25,3 +25,4 @@ mod terminal;
 mod tokens;
 mod topics;
 mod topology;
+mod trace;

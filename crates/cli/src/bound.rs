@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 /// The partitions not yet read to their bound, each with its exclusive end offset.
 #[derive(Debug)]
-pub(super) struct Bound(BTreeMap<i32, i64>);
+pub(crate) struct Bound(BTreeMap<i32, i64>);
 
 impl Bound {
     /// Reads from `start` to `end` (exclusive); a partition whose start is its end is complete.
-    pub(super) fn between(start: &BTreeMap<i32, i64>, end: &BTreeMap<i32, i64>) -> Self {
+    pub(crate) fn between(start: &BTreeMap<i32, i64>, end: &BTreeMap<i32, i64>) -> Self {
         let is_open = |partition: &i32, end: i64| start.get(partition).is_none_or(|&start| start < end);
         Self(end.iter().filter(|&(partition, &end)| is_open(partition, end)).map(|(&p, &end)| (p, end)).collect())
     }
 
     /// Advances past a record that was read. Returns whether it is within the bound.
-    pub(super) fn advance(&mut self, partition: i32, offset: i64) -> bool {
+    pub(crate) fn advance(&mut self, partition: i32, offset: i64) -> bool {
         let Some(&end) = self.0.get(&partition) else { return false };
         if offset >= end - 1 {
             self.0.remove(&partition);
@@ -24,12 +24,12 @@ impl Bound {
 
     /// A partition was read to its end (EOF). The last offsets before its bound may hold no record: transaction
     /// markers, and records that were compacted away or aborted.
-    pub(super) fn ended(&mut self, partition: i32) {
+    pub(crate) fn ended(&mut self, partition: i32) {
         self.0.remove(&partition);
     }
 
     /// Whether every partition was read to its bound.
-    pub(super) fn is_reached(&self) -> bool {
+    pub(crate) fn is_reached(&self) -> bool {
         self.0.is_empty()
     }
 }

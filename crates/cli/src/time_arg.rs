@@ -6,17 +6,17 @@ use millrace_host::settings;
 
 /// A point in time, in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct TimeArg(i64);
+pub(crate) struct TimeArg(i64);
 
 impl TimeArg {
     /// Milliseconds since the Unix epoch.
-    pub(super) fn as_millis(self) -> i64 {
+    pub(crate) fn as_millis(self) -> i64 {
         self.0
     }
 }
 
 /// Parses RFC 3339, or an age: `2h`, `90m ago`.
-pub(super) fn read(text: &str) -> Result<TimeArg, String> {
+pub(crate) fn read(text: &str) -> Result<TimeArg, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     read_at(text, now)
 }

@@ -1,0 +1,148 @@
+//! What the topics have of an event: all of them are read, from a time on, to where they end now.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use millrace_domain::catalogue::catalogue;
+use millrace_domain::{Envelope, dead_letter, event, payment};
+use millrace_kafka::{Read, Reader, Record};
+use millrace_payments::payment_id_of;
+use serde_json::{Value, json};
+
+use super::hop::{Hop, HopKind};
+use super::ids::Ids;
+use crate::bound::Bound;
+use crate::broker::{BROKER_TIMEOUT, Broker};
+use crate::progress_bar;
+
+/// The source of events that the edge took.
+const EDGE: &str = "/millrace/edge";
+
+/// How many offsets pass between two moves of the progress bar.
+const STEP: u64 = 4_096;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) hops: Vec<Hop>,
+    /// When the log record with the id was written to its topic.
+    pub(super) log_written: Option<Timestamp>,
+    /// The times of the rows that the topic of cleaned logs has of it.
+    pub(super) row_times: Vec<Timestamp>,
+}
+
+/// Reads the catalogue's topics, and their dead letters. Payments come after orders there, whose records name them.
+pub(super) async fn search(broker: &Broker, ids: &mut Ids, since: Option<Timestamp>) -> anyhow::Result<Found> {
+    let names =
+        catalogue().topics.iter().flat_map(|topic| std::iter::once(&topic.name).chain(&topic.dead_letter_topic));
+    let there: Vec<(String, i32)> =
+        names.filter_map(|name| Some((name.clone(), *broker.overview.topics.get(name)?))).collect();
+    let topics: BTreeMap<String, i32> = there.iter().cloned().collect();
+    let ends = broker.cluster.end_offsets(&topics, BROKER_TIMEOUT).await?;
+    // The in-memory broker knows no times.
+    let since = match since {
+        Some(since) if !broker.cluster.is_in_memory(BROKER_TIMEOUT).await? => Some(since),
+        _ => None,
+    };
+    let begins = match since {
+        Some(since) => broker.cluster.offsets_since(&topics, since.as_millisecond(), BROKER_TIMEOUT).await?,
+        None => broker.cluster.first_offsets(&topics, BROKER_TIMEOUT).await?,
+    };
+    let length = ends.iter().map(|(place, end)| end - begins.get(place).unwrap_or(end));
+    let bar = progress_bar::on_stderr(Some(length.sum::<i64>().try_into().unwrap_or(0)));
+
+    let mut found = Found::default();
+    for (topic, _) in there {
+        bar.set_message(topic.clone());
+        let of_topic = ends.iter().filter(|((name, _), _)| *name == topic);
+        let end: BTreeMap<i32, i64> = of_topic.map(|((_, partition), &end)| (*partition, end)).collect();
+        let begin_of = |partition: i32, end: i64| begins.get(&(topic.clone(), partition)).copied().unwrap_or(end);
+        let begin: BTreeMap<i32, i64> =
+            end.iter().map(|(&partition, &end)| (partition, begin_of(partition, end))).collect();
+        let mut bound = Bound::between(&begin, &end);
+        if bound.is_reached() {
+            continue;
+        }
+        let reader = Reader::new(&broker.settings, "trace", &topic, &begin)?;
+        let mut read = 0;
+        while !bound.is_reached() {
+            match reader.next().await? {
+                Read::End(partition) => bound.ended(partition),
+                Read::Record(record) => {
+                    if bound.advance(record.partition(), record.offset())
+                        && let Some(id) = ids.id_of(&record)
+                    {
+                        found.take(&record, &id, ids);
+                    }
+                    read += 1;
+                    if read % STEP == 0 {
+                        bar.inc(STEP);
+                    }
+                }
+            }
+        }
+        bar.inc(read % STEP);
+    }
+    bar.finish_and_clear();
+    Ok(found)
+}
+
+impl Found {
+    /// Takes a record with one of the ids.
+    fn take(&mut self, record: &Record<'_>, id: &str, ids: &mut Ids) {
+        let place = format!("{}-{}-{}", record.topic(), record.partition(), record.offset());
+        let written = Timestamp::from_millisecond(record.timestamp()).unwrap_or_default();
+        let other = ids.other(id);
+        let (topic, partition, offset) = (record.topic(), record.partition(), record.offset());
+        let position = json!({"topic": topic, "partition": partition, "offset": offset, "id": other});
+        if catalogue().topics.iter().any(|known| known.dead_letter_topic.as_deref() == Some(topic)) {
+            self.hops.push(Hop::new(HopKind::DeadLetter, written, place, with(position, letter(record))));
+            return;
+        }
+        let envelope = record.envelope();
+        if topic == payment::TOPIC {
+            let value: Value = serde_json::from_slice(record.value().unwrap_or_default()).unwrap_or_default();
+            let settled = json!({"status": value["status"], "reason": value["reason"], "order_id": value["order_id"]});
+            self.hops.push(Hop::new(HopKind::Paid, written, place, with(position, settled)));
+            return;
+        }
+        self.hops.extend(accepted(&envelope, other));
+        let key = record.key().map(|key| String::from_utf8_lossy(key).into_owned());
+        let about = json!({"key": key, "type": envelope.event_type, "trace_id": record.trace_id()});
+        self.hops.push(Hop::new(HopKind::Kafka, written, place, with(position, about)));
+        if topic == event::ORDER.topic {
+            ids.add_payment(&payment_id_of(record));
+        } else if topic == event::LOG.topic {
+            self.log_written.get_or_insert(written);
+        } else if topic == millrace_log_indexer::TOPIC {
+            let row: Value = serde_json::from_slice(record.value().unwrap_or_default()).unwrap_or_default();
+            self.row_times.extend(row["time"].as_str().and_then(|time| time.parse::<Timestamp>().ok()));
+        }
+    }
+}
+
+/// The edge's hop, where the edge took an event: it says when.
+pub(super) fn accepted(envelope: &Envelope<'_>, id: Option<&str>) -> Option<Hop> {
+    let at = envelope.time.parse().ok().filter(|_| envelope.source == EDGE)?;
+    Some(Hop::new(HopKind::Accepted, at, EDGE, json!({"type": envelope.event_type, "id": id})))
+}
+
+/// What a dead letter says: the latest refusal.
+fn letter(record: &Record<'_>) -> Value {
+    let Some(letter) = dead_letter::sets(record.headers()).into_iter().rev().find_map(Result::ok) else {
+        return json!({});
+    };
+    let source = format!("{}-{}-{}", letter.topic, letter.partition, letter.offset);
+    json!({
+        "source": source, "group": letter.group, "attempts": letter.attempts, "class": letter.class.as_str(),
+        "reason": letter.reason,
+    })
+}
+
+/// The entries of both objects.
+fn with(mut first: Value, second: Value) -> Value {
+    if let (Value::Object(first), Value::Object(second)) = (&mut first, second) {
+        first.extend(second);
+    }
+    first
+}
