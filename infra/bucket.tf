@@ -117,6 +117,27 @@ resource "aws_s3_bucket_policy" "data" {
 }
 
 locals {
+  # For commands by hand: millrace trace, millrace lake report.
+  lake_reader_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "Objects"
+        Effect   = "Allow"
+        Action   = "s3:GetObject"
+        Resource = [for folder in ["raw", "cleaned", "metrics", "stages"] : "${aws_s3_bucket.data.arn}/${folder}/*"]
+      },
+      { Sid = "Names", Effect = "Allow", Action = "s3:ListBucket", Resource = aws_s3_bucket.data.arn },
+      {
+        Sid       = "ObjectsKey"
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = aws_kms_key.this.arn
+        Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+      },
+    ]
+  })
+
   insights_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [

@@ -152,9 +152,9 @@ locals {
       program      = "/usr/bin/millrace"
       command      = ["topology"]
       memory       = 512
-      environment  = merge(local.kafka_environment, var.environment)
+      environment  = merge(local.kafka_environment, local.database_environment, { MILLRACE_LAKE = "s3://${aws_s3_bucket.data.bucket}" }, var.environment)
       secrets      = local.kafka.secrets
-      policies     = local.kafka_policies["operator"]
+      policies     = merge(local.kafka_policies["operator"], local.database_policies, { lake = local.lake_reader_policy })
       is_on_demand = true
     }
   }

@@ -87,6 +87,7 @@ async fn the_dev_example_is_applied_and_carries_an_event() {
     tables::are_queried(&aws, &state).await;
     log_records::are_each_a_row_once(&aws, &emulators, &state, &kafka).await;
     operator::sees_topics_groups_and_dead_letters(&state).await;
+    operator::traces_an_event_and_a_log_line(&aws, &state).await;
     println!(
         "roles were asked for, an insight written, logs delivered, cleaned, counted and compacted, and an outage told, by {:.0?}",
         begun.elapsed()

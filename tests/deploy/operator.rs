@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::aws::Aws;
+use crate::permissions::task_role;
 use crate::task::{self, BOUND};
 use crate::terraform::State;
 
@@ -17,9 +19,31 @@ pub(crate) async fn sees_topics_groups_and_dead_letters(state: &State) {
     assert!(letters.contains("would replay 1,"), "{letters}");
 }
 
+/// An event's hops, and a log line's, in Kafka, the database and the bucket, with the role's own credentials.
+pub(crate) async fn traces_an_event_and_a_log_line(root: &Aws, state: &State) {
+    let own = root.assume(&task_role(state, "operator")).await;
+    for (id, expected) in [
+        ("deployed-1", &["accepted", "kafka", "stored"][..]),
+        // Compaction has written its row again.
+        ("log-7", &["cleaned", "kafka", "kafka", "raw"]),
+    ] {
+        let traced = run_with(state, &["trace", id, "--json"], &own.variables()).await;
+        let traced: Value = traced.parse().unwrap();
+        let hops = traced["hops"].as_array().unwrap();
+        let mut kinds: Vec<&str> = hops.iter().map(|hop| hop["hop"].as_str().unwrap()).collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, expected, "{traced:#}");
+    }
+}
+
 /// Runs a command to its end; returns what it printed.
 async fn run(state: &State, arguments: &[&str]) -> String {
-    let mut program = task::start(state, "operator", "millrace", arguments, &[]);
+    run_with(state, arguments, &[]).await
+}
+
+/// The same, with these variables.
+async fn run_with(state: &State, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut program = task::start(state, "operator", "millrace", arguments, variables);
     let status = program.ended(BOUND).await;
     assert!(status.success(), "{arguments:?}: {}", program.stderr());
     program.stdout().join("\n")

@@ -76,6 +76,9 @@ pub struct Consumer {
     pub reads: Vec<String>,
     /// The topics it writes, without dead-letter topics.
     pub writes: Vec<String>,
+    /// Whether an installation may be without it: what it reads waits for nobody then.
+    #[serde(default)]
+    pub is_optional: bool,
 }
 
 impl Consumer {

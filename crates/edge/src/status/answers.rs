@@ -83,10 +83,12 @@ async fn status(brokers: &impl ClusterQueries) -> Status {
     let known = Known { firsts, ends };
     let topics: BTreeMap<String, TopicStatus> =
         topics.into_iter().map(|(name, partitions)| (name.clone(), known.topic(&name, partitions))).collect();
+    // One that an installation may be without, and that has never committed, is not there.
     let consumers: BTreeMap<String, ConsumerStatus> = catalogue()
         .consumers
         .iter()
         .zip(committed)
+        .filter(|(consumer, committed)| !consumer.is_optional || committed.as_ref().is_none_or(|all| !all.is_empty()))
         .map(|(consumer, committed)| (consumer.name.clone(), known.consumer(consumer, &topics, committed.as_ref())))
         .collect();
     let is_complete = topics.values().all(|topic| topic.end_offset.is_some())

@@ -21,6 +21,8 @@ struct Brokers {
     coordinator: Response,
     /// For queries of `notifications`, and of all topics at once.
     leader: Response,
+    /// Whether the log indexer has ever committed.
+    has_indexer: bool,
 }
 
 async fn answer<T>(mood: Response, value: T) -> Result<T, KafkaError> {
@@ -47,6 +49,10 @@ impl ClusterQueries for Brokers {
     }
 
     async fn committed(&self, group: &str, topics: &Topics, _: Duration) -> Result<Commits, KafkaError> {
+        if group == "millrace-log-indexer" && self.has_indexer {
+            let committed = Committed { offset: 1, metadata: String::new() };
+            return Ok(Commits::from([(("cleaned-logs".to_owned(), 0), committed)]));
+        }
         // The topics of the other groups do not exist.
         if group != "millrace-notifier" {
             return Ok(Commits::new());
@@ -114,6 +120,16 @@ async fn an_unavailable_coordinator_nulls_only_its_groups_figures() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_consumer_that_an_installation_may_be_without_is_shown_once_it_has_committed() {
+    for has_indexer in [false, true] {
+        let status = serde_json::to_value(status(&Brokers { has_indexer, ..Brokers::default() }).await).unwrap();
+        let consumers = status["consumers"].as_object().unwrap();
+        assert_eq!(consumers.contains_key("log-indexer"), has_indexer);
+        assert!(consumers.contains_key("log-shipper"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_status_is_empty_only_where_no_broker_answers() {
     for overview in [Response::Refuses, Response::Hangs] {
         let status = status_json(Brokers { overview, ..Brokers::default() }).await;
@@ -122,6 +138,11 @@ async fn the_status_is_empty_only_where_no_broker_answers() {
         });
         assert_eq!(status, expected);
     }
-    let all_hang = Brokers { overview: Response::Answers, leader: Response::Hangs, coordinator: Response::Hangs };
+    let all_hang = Brokers {
+        overview: Response::Answers,
+        leader: Response::Hangs,
+        coordinator: Response::Hangs,
+        has_indexer: false,
+    };
     assert_eq!(status_json(all_hang).await["kafka"]["connected"], true);
 }
