@@ -34,9 +34,9 @@ Examples:
         settings.index_to.is_some()
     }
 
-    fn build(settings: Settings, _context: &SettingsContext<'_>) -> Result<Self, AppError> {
-        let (retain, limits) = (settings.retain(), settings.limits());
-        let Some(url) = settings.index_to else {
+    fn build(settings: Settings, context: &SettingsContext<'_>) -> Result<Self, AppError> {
+        let (retain, limits) = (settings.retain(context.is_local), settings.limits());
+        let Some(url) = settings.cluster()? else {
             let problem = "is needed: the URL of an OpenSearch cluster, such as https://search:9200";
             return Err(SettingError::of_flag("index-to", problem).into());
         };
@@ -66,9 +66,10 @@ Examples:
             let consumer = env.consumer(crate::subscription(), self.options(env.options.clone()));
             let (progress, shutdown) = (consumer.progress(), env.shutdown);
             Ok(Started::new(progress, async move {
+                let Some(retain) = self.retain else { return consumer.run_batches(&self, shutdown).await };
                 tokio::select! {
                     end = consumer.run_batches(&self, shutdown) => end,
-                    never = delete_old(&self.cluster, &self.indices, self.retain) => match never {},
+                    never = delete_old(&self.cluster, &self.indices, retain) => match never {},
                 }
             }))
         })

@@ -4,7 +4,7 @@
 //! documentation, "Bulk"). What can pass by itself, or by what somebody does to the cluster, is sent again; what is the
 //! document's own fault is refused.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use millrace_domain::json::write_string;
 use serde::Deserialize;
@@ -15,24 +15,17 @@ use crate::document::Document;
 /// The most bytes of documents in a call. Small instances of Amazon OpenSearch Service take 10 MiB in a request.
 const CALL_BYTES: usize = 5 << 20;
 
-/// The places of documents to be indexed, in order: of documents with one id and one index the last, as if they came in one
-/// after the other. Were they in one call, a retry of the first could replace the last.
-pub(crate) fn latest(documents: &[Document<'_>]) -> Vec<usize> {
-    let mut last = HashMap::with_capacity(documents.len());
-    for (index, document) in documents.iter().enumerate() {
-        last.insert((document.day, document.id.as_ref()), index);
-    }
-    let mut places: Vec<usize> = last.into_values().collect();
-    places.sort_unstable();
-    places
-}
+/// About how many bytes the line before a document takes, beside its id.
+const ACTION_BYTES: usize = 80;
 
-/// How many of these documents, the first ones, go into a call: at most so many, and at least one.
+/// How many of these documents, the first ones, go into a call: at most so many, and at least one. Those with one id and one
+/// index go into calls of their own, the first first: within a call, a retry of the first could replace the second.
 pub(crate) fn call_size(documents: &[Document<'_>], places: &[usize], most: usize) -> usize {
-    let mut bytes = 0;
+    let (mut bytes, mut names) = (0, HashSet::new());
     let fits = |place: &&usize| {
-        bytes += documents[**place].json.len();
-        bytes <= CALL_BYTES
+        let document = &documents[**place];
+        bytes += document.json.len() + document.id.len() + ACTION_BYTES;
+        bytes <= CALL_BYTES && names.insert((document.day, document.id.as_ref()))
     };
     places.iter().take(most).take_while(fits).count().max(1)
 }
@@ -52,6 +45,9 @@ pub(crate) fn body<'d>(documents: impl Iterator<Item = &'d Document<'d>>, indice
     body
 }
 
+/// The longest reason, in bytes.
+const REASON_LIMIT: usize = 1_024;
+
 /// What became of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -61,6 +57,18 @@ pub(crate) enum Fate {
     Again(String),
     /// It never will be as it is: why.
     Refused(String),
+}
+
+/// Whether the body of an answer of 400 to a call is of OpenSearch itself, and about what is in the call.
+pub(crate) fn is_refusal(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: Failure,
+    }
+    serde_json::from_slice::<Refusal>(body).is_ok_and(|Refusal { error }| {
+        let is_setting = error.reason.as_deref().is_some_and(|reason| reason.contains("explicit index in bulk"));
+        !error.kind.is_empty() && !is_setting
+    })
 }
 
 /// What an answer says of each of so many documents.
@@ -115,19 +123,22 @@ impl Status {
         if self.may_pass() { Fate::Again(reason) } else { Fate::Refused(reason) }
     }
 
-    /// Whether the failure is the cluster's and not the document's.
+    /// Whether the failure is the cluster's and not the document's: it passes, or an administrator ends it.
     fn may_pass(&self) -> bool {
-        let reason = self.error.reason.as_deref().unwrap_or_default();
         match self.error.kind.as_str() {
+            // An index is read-only, or none can be made: Amazon OpenSearch Service does that where storage or memory is short.
+            "cluster_block_exception"
             // It has as many shards as it may: the day's index cannot be made.
-            "validation_exception"
+            | "validation_exception"
             // Nobody but an administrator makes indices.
             | "index_not_found_exception"
             | "security_exception" => true,
-            // Somebody has made this index read-only: the next day's is not. Else no index can be written or made, as on
-            // Amazon OpenSearch Service when storage is short.
-            "cluster_block_exception" if self.status == 403 => !reason.starts_with("index ["),
-            _ => matches!(self.status, 401 | 408 | 429 | 500..),
+            // The name of the index is something else than an index, or its settings name what is not there.
+            "illegal_argument_exception" => {
+                let reason = self.error.reason.as_deref().unwrap_or_default();
+                ["pipeline with id", "no write index", "op_type of create"].iter().any(|part| reason.contains(part))
+            }
+            _ => matches!(self.status, 401 | 403 | 408 | 429 | 500..),
         }
     }
 
@@ -136,7 +147,10 @@ impl Status {
         let cause = caused_by.as_ref().and_then(|cause| cause.reason.as_deref());
         let parts = [Some(kind.as_str()), reason.as_deref(), cause];
         let parts: Vec<&str> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-        format!("OpenSearch answers {}: {}", self.status, parts.join(": "))
+        let mut reason = format!("OpenSearch answers {}: {}", self.status, parts.join(": "));
+        // It quotes what it does not take, in whole.
+        reason.truncate(reason.floor_char_boundary(REASON_LIMIT));
+        reason
     }
 }
 
@@ -166,34 +180,43 @@ mod tests {
             most in 1usize..40,
         ) {
             let documents: Vec<_> = lengths.iter().enumerate().map(|(id, &length)| document(id.to_string(), DAY, length)).collect();
-            let all = latest(&documents);
-            prop_assert!(all.iter().copied().eq(0..documents.len()));
+            let all: Vec<usize> = (0..documents.len()).collect();
             let mut left = &all[..];
             while !left.is_empty() {
                 let count = call_size(&documents, left, most);
                 let (call, rest) = left.split_at(count);
-                let bytes: usize = call.iter().map(|&place| documents[place].json.len()).sum();
+                let bytes = body(call.iter().map(|&place| &documents[place]), &indices()).len();
                 prop_assert!(count <= most && (bytes <= CALL_BYTES || count == 1));
                 if let Some(&next) = rest.first() {
-                    prop_assert!(count == most || bytes + documents[next].json.len() > CALL_BYTES, "no call is needless");
+                    let size = documents[next].json.len() + documents[next].id.len() + 2 * ACTION_BYTES;
+                    prop_assert!(count == most || bytes + size + count * ACTION_BYTES > CALL_BYTES, "no call is needless");
                 }
                 left = rest;
             }
         }
 
-        /// Applied one after the other, what is sent leaves what all would leave.
+        /// Whatever a call takes and what is sent again, documents of one id come in one after the other.
         #[test]
-        fn of_equal_ids_the_last_is_sent(ids in proptest::collection::vec((0u8..6, 1i8..3), 0..30)) {
-            let documents: Vec<_> = ids.iter().enumerate().map(|(length, (id, day))| {
-                document(id.to_string(), date(2026, 1, *day), length)
-            }).collect();
-            let applied = |places: &mut dyn Iterator<Item = usize>| -> HashMap<(Date, String), usize> {
-                places.map(|place| ((documents[place].day, documents[place].id.to_string()), place)).collect()
-            };
-            let sent = latest(&documents);
-            prop_assert!(sent.is_sorted());
-            prop_assert_eq!(applied(&mut sent.iter().copied()).len(), sent.len(), "each once");
-            prop_assert_eq!(applied(&mut sent.into_iter()), applied(&mut (0..documents.len())));
+        fn documents_of_one_id_keep_their_order(
+            ids in proptest::collection::vec((0u8..6, 1i8..3), 0..30),
+            takes in proptest::collection::vec(proptest::bool::ANY, 200),
+        ) {
+            let documents: Vec<_> = ids.iter().map(|(id, day)| document(id.to_string(), date(2026, 1, *day), 1)).collect();
+            let (mut waiting, mut taken): (Vec<usize>, Vec<usize>) = ((0..documents.len()).collect(), Vec::new());
+            let mut takes = takes.into_iter().chain(std::iter::repeat(true));
+            while !waiting.is_empty() {
+                let rest = waiting.split_off(call_size(&documents, &waiting, usize::MAX));
+                let (now, again): (Vec<usize>, Vec<usize>) = waiting.iter().partition(|_| takes.next().unwrap());
+                taken.extend(now);
+                waiting = again.into_iter().chain(rest).collect();
+            }
+            prop_assert_eq!(taken.len(), documents.len());
+            for (earlier, &first) in taken.iter().enumerate() {
+                for &second in &taken[earlier..] {
+                    let is_same = (documents[first].day, &documents[first].id) == (documents[second].day, &documents[second].id);
+                    prop_assert!(first <= second || !is_same, "{second} after {first}");
+                }
+            }
         }
     }
 
@@ -212,7 +235,7 @@ mod tests {
         fates(answer.as_bytes(), 1).unwrap().remove(0)
     }
 
-    /// The types and statuses are those that OpenSearch 2.19 gave, but for the one of a service's block.
+    /// The types and statuses are those that OpenSearch 2.19 gave, but for those of a service's blocks.
     #[test]
     fn what_the_cluster_is_short_of_is_sent_again_and_what_a_document_has_wrong_is_refused() {
         assert_eq!(fate(&json!({"status": 201})), Fate::Indexed);
@@ -225,6 +248,8 @@ mod tests {
                 "index [logs-2026.01.31] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];",
             ),
             (403, "cluster_block_exception", "blocked by: [FORBIDDEN/10/cluster create-index blocked (api)];"),
+            (403, "cluster_block_exception", "index [logs-2026.01.31] blocked by: [FORBIDDEN/8/index write (api)];"),
+            (400, "illegal_argument_exception", "pipeline with id [x] does not exist"),
             (403, "security_exception", "no permissions for [indices:data/write/bulk[s]]"),
             (
                 400,
@@ -246,7 +271,6 @@ mod tests {
             (400, "mapper_parsing_exception", "failed to parse"),
             (400, "illegal_argument_exception", "Document contains at least one immense term"),
             (400, "index_closed_exception", "closed"),
-            (403, "cluster_block_exception", "index [logs-2026.01.31] blocked by: [FORBIDDEN/8/index write (api)];"),
         ] {
             let fate = fate(&json!({"status": status, "error": {"type": kind, "reason": reason}}));
             assert_eq!(fate, Fate::Refused(format!("OpenSearch answers {status}: {kind}: {reason}")));
@@ -254,6 +278,22 @@ mod tests {
         let error = json!({"type": "mapper_parsing_exception", "reason": "failed to parse field [time]", "caused_by": {"type": "x", "reason": "no date"}});
         let expected = "OpenSearch answers 400: mapper_parsing_exception: failed to parse field [time]: no date";
         assert_eq!(fate(&json!({"status": 400, "error": error})), Fate::Refused(expected.to_owned()));
+        let error = json!({"type": "mapper_parsing_exception", "reason": "é".repeat(1 << 20)});
+        let Fate::Refused(reason) = fate(&json!({"status": 400, "error": error})) else { panic!("refused") };
+        assert!(reason.len() <= REASON_LIMIT, "{} bytes", reason.len());
+    }
+
+    #[test]
+    fn a_call_is_refused_by_opensearch_alone() {
+        let refused = |error: Value| is_refusal(json!({"error": error, "status": 400}).to_string().as_bytes());
+        assert!(refused(
+            json!({"type": "action_request_validation_exception", "reason": "Validation Failed: 1: id is too long"})
+        ));
+        assert!(!refused(
+            json!({"type": "illegal_argument_exception", "reason": "explicit index in bulk is not allowed"})
+        ));
+        assert!(!is_refusal(b"<html>The plain HTTP request was sent to HTTPS port</html>"));
+        assert!(!is_refusal(b"{}"));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The HTTP calls to a cluster. Each is one attempt.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request};
+use jiff::civil::Date;
 use millrace_host::exit::{SettingError, describe};
 use millrace_outbound::{AddressPolicy, HttpError, Proxies};
 use percent_encoding::percent_decode_str;
@@ -26,11 +28,20 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// A call of `_bulk`, and the parts of the answer that are read. An asterisk is written as it is signed.
 const BULK: &str = "_bulk?filter_path=items.%2A.status%2Citems.%2A.error.type%2Citems.%2A.error.reason%2Citems.%2A.error.caused_by.reason";
 
+/// The most bytes of an answer: one to a call of `_bulk` quotes what it does not take.
+const ANSWER_LIMIT: usize = 16 << 20;
+
 /// How much of an answer's body is shown in a reason, in bytes.
 const SHOWN: usize = 300;
 
 /// The template of the indices, but for their names.
 const TEMPLATE: &str = include_str!("template.json");
+
+/// The priority of a template, beside the length of its prefix: of two prefixes that fit a name the longer one is meant.
+const PRIORITY: usize = 100;
+
+/// `_meta.managed_by` of what this program makes.
+const MANAGED_BY: &str = "millrace";
 
 /// A cluster of OpenSearch.
 #[derive(Debug)]
@@ -58,20 +69,41 @@ pub(crate) enum OpenError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{reason}")]
 pub(crate) struct CallError {
-    /// The status of the answer, where there was one.
-    pub(crate) status: Option<StatusCode>,
+    /// Whether it may be answered otherwise.
+    pub(crate) kind: CallErrorKind,
     /// What happened.
     pub(crate) reason: String,
 }
 
+/// What a failed call means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallErrorKind {
+    /// There is no such thing.
+    Missing,
+    /// It is not taken as it is: too large, or OpenSearch itself says that something in it is wrong.
+    Refused,
+    /// It took too long, or its answer was too large: less in a call may be answered.
+    TooMuch,
+    /// The cluster is away, busy or closed to this user.
+    Unavailable,
+}
+
 impl CallError {
     fn new(reason: impl Into<String>) -> Self {
-        Self { status: None, reason: reason.into() }
+        Self { kind: CallErrorKind::Unavailable, reason: reason.into() }
     }
 
-    /// Whether the cluster does not take a request as it is: too large, or with something in it that it cannot read.
-    pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self.status, Some(StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE))
+    /// Of an answer with this status and body.
+    fn of_answer(url: &Url, status: StatusCode, body: &[u8]) -> Self {
+        let kind = match status {
+            StatusCode::NOT_FOUND => CallErrorKind::Missing,
+            StatusCode::PAYLOAD_TOO_LARGE => CallErrorKind::Refused,
+            StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => CallErrorKind::TooMuch,
+            // Of a proxy it says nothing about what is in the call.
+            StatusCode::BAD_REQUEST if bulk::is_refusal(body) => CallErrorKind::Refused,
+            _ => CallErrorKind::Unavailable,
+        };
+        Self { kind, reason: format!("{url} answers {status}: {}", shown(body)) }
     }
 }
 
@@ -105,31 +137,41 @@ impl Cluster {
         self.signer = Some(signer);
     }
 
-    /// Writes the template of these indices, unless there is one of somebody else, or of a later version.
+    /// Makes sure that an index made now has the types of the template: writes it, unless there is one of somebody else, or of a
+    /// later version.
     ///
     /// # Errors
-    /// [`CallError`]
-    pub(crate) async fn write_template(&self, indices: &DayIndices) -> Result<(), CallError> {
+    /// [`CallError`], also where such an index would have none.
+    pub(crate) async fn ensure_template(&self, indices: &DayIndices) -> Result<(), CallError> {
         let invalid = |error: serde_json::Error| CallError::new(error.to_string());
         let mut template: Value = serde_json::from_str(TEMPLATE).map_err(invalid)?;
         let path = format!("_index_template/{}", indices.prefix());
-        match self.call(Method::GET, &path, Vec::new()).await {
-            Ok(found) => {
-                let found: Templates = serde_json::from_slice(&found).map_err(invalid)?;
-                let found = found.index_templates.first().map(|found| &found.index_template);
-                if let Some(found) = found.filter(|found| !is_replaced(found, &template)) {
-                    tracing::info!(template = indices.prefix(), version = ?found.get("version"), "the index template stays");
-                    return Ok(());
-                }
-            }
-            Err(error) if error.status == Some(StatusCode::NOT_FOUND) => {}
+        let found = match self.call(Method::GET, &path, Vec::new()).await {
+            Ok(found) => serde_json::from_slice::<Templates>(&found).map_err(invalid)?.index_templates.pop(),
+            Err(error) if error.kind == CallErrorKind::Missing => None,
             Err(error) => return Err(error),
+        };
+        if found.is_none_or(|found| is_replaced(&found.index_template, &template)) {
+            template["index_patterns"] = vec![indices.pattern()].into();
+            template["priority"] = (PRIORITY + indices.prefix().len()).into();
+            let body = serde_json::to_vec(&template).map_err(invalid)?;
+            self.call(Method::PUT, &path, body).await?;
+            tracing::info!(template = indices.prefix(), cluster = %self.url, "index template written");
         }
-        template["index_patterns"] = vec![indices.pattern()].into();
-        let body = serde_json::to_vec(&template).map_err(invalid)?;
-        self.call(Method::PUT, &path, body).await?;
-        tracing::info!(template = indices.prefix(), cluster = %self.url, "index template written");
-        Ok(())
+        // Another template may come before it.
+        let path = format!("_index_template/_simulate_index/{}", indices.name(Date::constant(1970, 1, 1)));
+        let simulated: Value =
+            serde_json::from_slice(&self.call(Method::POST, &path, Vec::new()).await?).map_err(invalid)?;
+        let kind = &simulated["template"]["mappings"]["properties"]["time"]["type"];
+        if matches!(kind.as_str(), Some("date" | "date_nanos")) {
+            return Ok(());
+        }
+        let reason = format!(
+            "an index {} would not have the types of rows: its column time is {kind}, not a date; is there another template with a \
+             higher priority?",
+            indices.pattern()
+        );
+        Err(CallError::new(reason))
     }
 
     /// Sends documents, and says what became of each of so many.
@@ -141,15 +183,18 @@ impl Cluster {
         bulk::fates(&answer, sent).map_err(CallError::new)
     }
 
-    /// The names of indices that match the pattern of these.
+    /// The names of indices that match the pattern of these and were made with its template, or say that they were.
     ///
     /// # Errors
     /// [`CallError`]
-    pub(crate) async fn index_names(&self, indices: &DayIndices) -> Result<Vec<String>, CallError> {
-        let path = format!("_cat/indices/{}-%2A?format=json&h=index&expand_wildcards=all", indices.prefix());
+    pub(crate) async fn own_index_names(&self, indices: &DayIndices) -> Result<Vec<String>, CallError> {
+        let parts = "filter_path=%2A.mappings._meta.managed_by&expand_wildcards=open%2Cclosed";
+        let path = format!("{}-%2A/_mapping?{parts}", indices.prefix());
         let answer = self.call(Method::GET, &path, Vec::new()).await?;
-        let rows: Vec<IndexRow> = serde_json::from_slice(&answer).map_err(|error| CallError::new(error.to_string()))?;
-        Ok(rows.into_iter().map(|row| row.index).collect())
+        let found: BTreeMap<String, Value> =
+            serde_json::from_slice(&answer).map_err(|error| CallError::new(error.to_string()))?;
+        let is_own = |index: &Value| index["mappings"]["_meta"]["managed_by"] == MANAGED_BY;
+        Ok(found.into_iter().filter(|(_, index)| is_own(index)).map(|(name, _)| name).collect())
     }
 
     /// Deletes an index; one that is gone is deleted.
@@ -158,7 +203,7 @@ impl Cluster {
     /// [`CallError`]
     pub(crate) async fn delete_index(&self, name: &str) -> Result<(), CallError> {
         match self.call(Method::DELETE, name, Vec::new()).await {
-            Err(error) if error.status != Some(StatusCode::NOT_FOUND) => Err(error),
+            Err(error) if error.kind != CallErrorKind::Missing => Err(error),
             _ => Ok(()),
         }
     }
@@ -179,14 +224,16 @@ impl Cluster {
             |error: reqwest::Error| CallError::new(format!("{}: {}", self.url, describe(&error.without_url())));
         let mut request = reqwest::Request::try_from(request).map_err(failed)?;
         *request.timeout_mut() = Some(CALL_TIMEOUT);
-        let answer = self.client.execute(request).await.map_err(failed)?;
-        let status = answer.status();
-        let body = answer.bytes().await.map_err(failed)?;
-        if status.is_success() {
-            return Ok(body.into());
+        let mut answer = self.client.execute(request).await.map_err(failed)?;
+        let (status, mut body) = (answer.status(), Vec::new());
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > ANSWER_LIMIT {
+                let reason = format!("{} answers {status} with more than {ANSWER_LIMIT} bytes", self.url);
+                return Err(CallError { kind: CallErrorKind::TooMuch, reason });
+            }
         }
-        let reason = format!("{} answers {status}: {}", self.url, shown(&body));
-        Err(CallError { status: Some(status), reason })
+        if status.is_success() { Ok(body) } else { Err(CallError::of_answer(&self.url, status, &body)) }
     }
 }
 
@@ -200,15 +247,10 @@ struct FoundTemplate {
     index_template: Value,
 }
 
-#[derive(Deserialize)]
-struct IndexRow {
-    index: String,
-}
-
 /// Whether a template that was found is replaced by ours: it is ours too, and of no later version.
 fn is_replaced(found: &Value, own: &Value) -> bool {
     let version = |template: &Value| template["version"].as_u64().unwrap_or(0);
-    found["_meta"]["managed_by"] == own["_meta"]["managed_by"] && version(found) <= version(own)
+    found["_meta"]["managed_by"] == MANAGED_BY && version(found) <= version(own)
 }
 
 /// The user and the password of a URL, as a header.

@@ -1,8 +1,9 @@
 //! A record as a document: its id, the day of its index, and its JSON on one line.
 //!
-//! A row is indexed as it stands on the topic. Two things of it OpenSearch would refuse, and with them the whole row: equal
-//! names in an object, of which the last counts here, as in most readers of JSON; and a name or a value of an attribute that
-//! is larger than a term of its index may be, which is shortened. The lake has all of it.
+//! A row is indexed as it stands on the topic. Some things of it OpenSearch would refuse, and with them the whole row: equal
+//! names in an object, of which the last counts here, as in most readers of JSON; a name or a value of an attribute that
+//! is larger than a term of its index may be, which is shortened (the lake has all of it); forms of RFC 3339 that are rare,
+//! which are written as others are.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -29,6 +30,9 @@ const ATTRIBUTE_LIMIT: usize = 32_000;
 /// The most bytes of an attribute's name; one with a longer name is left out.
 const NAME_LIMIT: usize = 1_024;
 
+/// The most levels of nesting: as many as the edge takes. Where there are some hundreds, a node runs out of stack, and ends.
+const DEPTH_LIMIT: usize = 128;
+
 /// The attribute that says that others were shortened or left out, as the lake's own rows say it.
 const TRUNCATED: &str = "truncated";
 
@@ -50,27 +54,40 @@ impl<'r> Document<'r> {
     /// The reason of its dead letter: the value is no row.
     pub(crate) fn read(record: &'r Record<'_>) -> Result<Self, String> {
         let (id, _) = own_id_and_time(record.headers());
-        let position =
-            || EventId::from_position(record.topic(), record.partition(), record.offset()).as_str().to_owned();
-        let id = id.map_or_else(|| position().into(), Cow::Borrowed);
+        let position = || EventId::from_position(record.topic(), record.partition(), record.offset());
         let written = Timestamp::from_millisecond(record.timestamp()).ok().filter(|_| record.timestamp() >= 0);
-        Self::of_row(id, written, record.value().unwrap_or_default())
+        Self::of_row(id, || position().as_str().to_owned(), written, record.value().unwrap_or_default())
     }
 
-    /// The document of a row whose record has this id and was written then.
-    fn of_row(id: Cow<'r, str>, written: Option<Timestamp>, value: &'r [u8]) -> Result<Self, String> {
+    /// The document of a row whose record was written then. Its id is the record's, else the row's own, else its `position`.
+    fn of_row(
+        id: Option<&'r str>,
+        position: impl FnOnce() -> String,
+        written: Option<Timestamp>,
+        value: &'r [u8],
+    ) -> Result<Self, String> {
+        let text = str::from_utf8(value).map_err(|_| "the value is no UTF-8 text".to_owned())?;
+        if is_deeper(text, DEPTH_LIMIT) {
+            return Err(format!("the value has more than {DEPTH_LIMIT} levels of nesting"));
+        }
+        let mut row: Object<'r> =
+            serde_json::from_str(text).map_err(|error| format!("the value is no JSON object: {error}"))?;
+        let own_id = || row.get("id").and_then(|id| serde_json::from_str::<Name<'r>>(id.get()).ok()).map(|Name(id)| id);
+        let id = id.map(Cow::Borrowed).or_else(own_id).filter(|id| !id.is_empty()).unwrap_or_else(|| position().into());
         if id.len() > ID_LIMIT {
             return Err(format!("its id has {} bytes; OpenSearch takes {ID_LIMIT}", id.len()));
         }
-        let text = str::from_utf8(value).map_err(|_| "the value is no UTF-8 text".to_owned())?;
-        let mut row: Object<'r> =
-            serde_json::from_str(text).map_err(|error| format!("the value is no JSON object: {error}"))?;
-        let time = row.get("time").ok_or("the row has no time")?;
-        let time: Timestamp = serde_json::from_str(time.get())
-            .map_err(|_| format!("the row's time is no time in RFC 3339: {}", shown(time.get())))?;
+        let written_time = row.get("time").ok_or("the row has no time")?.get();
+        let time: Timestamp = serde_json::from_str(written_time)
+            .map_err(|_| format!("the row's time is no time in RFC 3339: {}", shown(written_time)))?;
 
         let mut attributes = row.get("attributes").and_then(|raw| serde_json::from_str::<Object<'_>>(raw.get()).ok());
-        let is_changed = attributes.as_mut().is_some_and(Object::fit) | row.remove_repeated();
+        let mut is_changed = attributes.as_mut().is_some_and(Object::fit) | row.remove_repeated();
+        let usual = time.to_string();
+        if written_time.trim_matches('"') != usual {
+            row.set("time", usual);
+            is_changed = true;
+        }
         let json = if is_changed || text.contains(['\n', '\r']) {
             rewritten(&row, attributes.as_ref()).map_err(|error| error.to_string())?.into()
         } else {
@@ -78,6 +95,27 @@ impl<'r> Document<'r> {
         };
         Ok(Self { id, day: day_of(time, written), json })
     }
+}
+
+/// Whether JSON is nested deeper than this.
+fn is_deeper(json: &str, limit: usize) -> bool {
+    let (mut depth, mut in_text, mut is_escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                if depth > limit {
+                    return true;
+                }
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The beginning of a text, for a reason.
@@ -121,29 +159,36 @@ impl<'j> Object<'j> {
         true
     }
 
+    /// Replaces the value of a name.
+    fn set(&mut self, name: &str, text: String) {
+        if let Some((_, value)) = self.0.iter_mut().find(|(own, _)| own == name) {
+            *value = Member::Text(text);
+        }
+    }
+
     /// Makes attributes fit an index, and says whether it changed anything.
     fn fit(&mut self) -> bool {
         let is_repeated = self.remove_repeated();
-        let is_long = |(name, value): &(Cow<'_, str>, Member<'_>)| {
-            let Member::Raw(raw) = value else { return false };
-            // A text is never larger than it is written.
-            name.len() > NAME_LIMIT || name.len() + raw.get().len() > ATTRIBUTE_LIMIT
-        };
-        if !self.0.iter().any(is_long) {
-            return is_repeated;
-        }
-        self.0.retain(|(name, _)| name.len() <= NAME_LIMIT && name != TRUNCATED);
+        let count = self.0.len();
+        self.0.retain(|(name, _)| name.len() <= NAME_LIMIT);
+        let mut is_cut = self.0.len() < count;
         for (name, value) in &mut self.0 {
+            // A text is never larger than it is written.
             if let Member::Raw(raw) = value
+                && name.len() + raw.get().len() > ATTRIBUTE_LIMIT
                 && let Ok(mut text) = serde_json::from_str::<String>(raw.get())
                 && name.len() + text.len() > ATTRIBUTE_LIMIT
             {
                 text.truncate(text.floor_char_boundary(ATTRIBUTE_LIMIT - name.len()));
                 *value = Member::Text(text);
+                is_cut = true;
             }
         }
-        self.0.push((TRUNCATED.into(), Member::Text("true".to_owned())));
-        true
+        if is_cut {
+            self.0.retain(|(name, _)| name != TRUNCATED);
+            self.0.push((TRUNCATED.into(), Member::Text("true".to_owned())));
+        }
+        is_repeated || is_cut
     }
 }
 
@@ -220,7 +265,7 @@ mod tests {
     use super::*;
 
     fn document(value: &str) -> Result<Document<'_>, String> {
-        Document::of_row("row".into(), None, value.as_bytes())
+        Document::of_row(Some("row"), || unreachable!("it has an id"), None, value.as_bytes())
     }
 
     fn value_of(document: &Document<'_>) -> Value {
@@ -248,10 +293,49 @@ mod tests {
         ] {
             assert_eq!(document(value).unwrap_err(), reason);
         }
-        assert_eq!(Document::of_row("a".into(), None, b"\xff").unwrap_err(), "the value is no UTF-8 text");
-        let row = br#"{"time":"2026-01-31T12:00:00Z"}"#;
-        let error = Document::of_row("é".repeat(257).into(), None, row).unwrap_err();
+        let read = |id, value| Document::of_row(id, || "cleaned-logs-0-7".to_owned(), None, value);
+        assert_eq!(read(Some("a"), b"\xff").unwrap_err(), "the value is no UTF-8 text");
+        let error = read(Some(&"é".repeat(257)), br#"{"time":"2026-01-31T12:00:00Z"}"#).unwrap_err();
         assert_eq!(error, "its id has 514 bytes; OpenSearch takes 512");
+        let nested = |depth: usize| {
+            format!(
+                r#"{{"time":"2026-01-31T12:00:00Z","body":"[[[\"[[","a":{}1{}}}"#,
+                "[".repeat(depth - 1),
+                "]".repeat(depth - 1)
+            )
+        };
+        assert!(document(&nested(DEPTH_LIMIT)).is_ok());
+        let error = document(&nested(DEPTH_LIMIT + 1)).unwrap_err();
+        assert_eq!(error, "the value has more than 128 levels of nesting");
+    }
+
+    #[test]
+    fn the_id_is_the_records_else_the_rows_else_the_position() {
+        let read = |id, value: &'static str| {
+            Document::of_row(id, || "cleaned-logs-0-7".to_owned(), None, value.as_bytes()).unwrap().id
+        };
+        let row = r#"{"id":"a\u0062","time":"2026-01-31T12:00:00Z"}"#;
+        assert_eq!(read(Some("header"), row), "header");
+        assert_eq!(read(None, row), "ab");
+        for without in [
+            r#"{"time":"2026-01-31T12:00:00Z"}"#,
+            r#"{"id":7,"time":"2026-01-31T12:00:00Z"}"#,
+            r#"{"id":"","time":"2026-01-31T12:00:00Z"}"#,
+        ] {
+            assert_eq!(read(None, without), "cleaned-logs-0-7");
+        }
+    }
+
+    #[test]
+    fn a_time_is_written_as_others_are() {
+        for (time, written) in [
+            ("2026-01-31T12:00:00z", "2026-01-31T12:00:00Z"),
+            ("2026-01-31 13:00:00.500+01:00", "2026-01-31T12:00:00.5Z"),
+            ("2026-01-31T12:00:60Z", "2026-01-31T12:00:59Z"),
+        ] {
+            let row = json!({"time": time}).to_string();
+            assert_eq!(value_of(&document(&row).unwrap())["time"], written);
+        }
     }
 
     #[test]
@@ -277,6 +361,13 @@ mod tests {
         assert_eq!(value["body"], long, "the body has no limit");
         let expected = "é".repeat((ATTRIBUTE_LIMIT - 1) / 2);
         assert_eq!(value["attributes"], json!({"k": expected, "short": "x", "truncated": "true"}));
+        // Written with escapes it is larger than it is.
+        let whole = json!({"k": "\n".repeat(20_000), "o": {"x": "y".repeat(40_000)}, "truncated": "no"});
+        let row = json!({"time": "2026-01-31T12:00:00Z", "attributes": whole}).to_string();
+        assert_eq!(
+            value_of(&super::Document::of_row(Some("a"), String::new, None, row.as_bytes()).unwrap())["attributes"],
+            whole
+        );
     }
 
     proptest! {
@@ -303,7 +394,7 @@ mod tests {
             let found: Object<'_> = serde_json::from_str(&document.json).unwrap();
             prop_assert_eq!(found.0.len(), value.as_object().unwrap().len(), "no name is there twice");
             if let Some(Value::Object(wanted)) = expected.get_mut("attributes") {
-                let is_cut = wanted.iter().any(|(name, value)| name.len() + text(value.as_str().unwrap()).len() > ATTRIBUTE_LIMIT);
+                let is_cut = wanted.iter().any(|(name, value)| name.len() + value.as_str().unwrap().len() > ATTRIBUTE_LIMIT);
                 for (name, value) in wanted.iter_mut() {
                     let whole = value.as_str().unwrap();
                     *value = whole[..whole.floor_char_boundary(ATTRIBUTE_LIMIT - name.len())].into();

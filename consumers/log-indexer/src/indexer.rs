@@ -7,16 +7,20 @@ use millrace_consumer::{
 };
 use millrace_domain::Backoff;
 use millrace_kafka::Record;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::bulk::{self, Fate};
-use crate::cluster::{CallError, Cluster};
+use crate::cluster::{CallError, CallErrorKind, Cluster};
 use crate::day_index::{DayIndices, first_day};
 use crate::document::Document;
 
 /// Delays between calls that did not take all documents.
 const BACKOFF: Backoff =
     Backoff { base: std::time::Duration::from_millis(200), cap: std::time::Duration::from_secs(10) };
+
+/// How long it is relied on that the template is there: a cluster may be replaced by an empty one.
+const TEMPLATE_INTERVAL: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// From which attempt on it is logged that documents are not taken: a cluster that is busy takes the rest soon.
 const LOGGED_ATTEMPT: u32 = 3;
@@ -29,13 +33,14 @@ const DOCUMENTS_TOTAL: &str = "millrace_log_indexer_documents_total";
 pub struct LogIndexer {
     pub(crate) cluster: Cluster,
     pub(crate) indices: DayIndices,
-    pub(crate) retain: SignedDuration,
+    /// For how long indices are kept; `None`: for ever.
+    pub(crate) retain: Option<SignedDuration>,
     limits: BatchLimits,
     /// Whether requests are to be signed.
     #[cfg_attr(not(feature = "sigv4"), expect(dead_code, reason = "such a build refuses the setting"))]
     pub(crate) is_signed: bool,
-    /// Set once the template of the indices is there: an index that is made without it has other types for good.
-    has_template: OnceCell<()>,
+    /// When the template was last seen: an index that is made without it has other types for good.
+    template_seen: Mutex<Option<Instant>>,
     indexed: Counter,
     retried: Counter,
     too_old: Counter,
@@ -45,7 +50,7 @@ impl LogIndexer {
     pub(crate) fn new(
         cluster: Cluster,
         indices: DayIndices,
-        retain: SignedDuration,
+        retain: Option<SignedDuration>,
         limits: BatchLimits,
         is_signed: bool,
     ) -> Self {
@@ -55,7 +60,7 @@ impl LogIndexer {
         );
         let counter = |result: &'static str| metrics::counter!(DOCUMENTS_TOTAL, "result" => result);
         let (indexed, retried, too_old) = (counter("indexed"), counter("retried"), counter("too_old"));
-        Self { cluster, indices, retain, limits, is_signed, has_template: OnceCell::new(), indexed, retried, too_old }
+        Self { cluster, indices, retain, limits, is_signed, template_seen: Mutex::new(None), indexed, retried, too_old }
     }
 
     /// The options of the consumer runtime: when documents are sent, and enough in flight for that.
@@ -71,28 +76,33 @@ impl LogIndexer {
     }
 
     /// Makes sure that the template is there.
-    async fn template(&self) -> Result<(), BatchError> {
-        let written = self.has_template.get_or_try_init(|| self.cluster.write_template(&self.indices)).await;
-        written.map(drop).map_err(|error| {
-            let reason = format!("the index template is not written: {error}");
-            if error.is_refusal() { BatchError::Fatal { reason } } else { BatchError::Unavailable { reason } }
-        })
+    async fn ensure_template(&self) -> Result<(), BatchError> {
+        let mut seen = self.template_seen.lock().await;
+        if seen.is_some_and(|seen| seen.elapsed() < TEMPLATE_INTERVAL) {
+            return Ok(());
+        }
+        let ensured = self.cluster.ensure_template(&self.indices).await;
+        *seen = ensured.is_ok().then(Instant::now);
+        ensured.map_err(|error| BatchError::Unavailable { reason: format!("no index template: {error}") })
     }
 
     /// Sends documents until each is indexed or refused; those that a call did not take are sent again, and no others.
     async fn index(&self, documents: &[Document<'_>], attempt: &Attempt<'_>) -> Result<Vec<Refused>, BatchError> {
-        let first_day = first_day(Timestamp::now(), self.retain);
-        let mut waiting = bulk::latest(documents);
-        waiting.retain(|&place| documents[place].day >= first_day);
-        let old = documents.iter().filter(|document| document.day < first_day).count();
-        self.too_old.increment(old as u64);
+        let first_day = self.retain.map(|retain| first_day(Timestamp::now(), retain));
+        let is_kept = |place: &usize| first_day.is_none_or(|first_day| documents[*place].day >= first_day);
+        let mut waiting: Vec<usize> = (0..documents.len()).filter(is_kept).collect();
+        self.too_old.increment((documents.len() - waiting.len()) as u64);
 
         let (mut refused, mut most, mut failures) = (Vec::new(), usize::MAX, 0);
         while !waiting.is_empty() {
             let rest = waiting.split_off(bulk::call_size(documents, &waiting, most));
             let sent = waiting.len();
             let body = bulk::body(waiting.iter().map(|&place| &documents[place]), &self.indices);
-            let reason = match self.cluster.bulk(body, sent).await {
+            let Some(answer) = attempt.until_revoked(self.cluster.bulk(body, sent)).await else {
+                return Err(BatchError::Unavailable { reason: "stopped before OpenSearch has answered".to_owned() });
+            };
+            let mut is_slow = false;
+            let reason = match answer {
                 Ok(fates) => {
                     most = most.saturating_mul(2);
                     let (mut left, mut last) = (Vec::new(), None);
@@ -110,17 +120,22 @@ impl LogIndexer {
                     last
                 }
                 // One of them is at fault, or all together are too many: halves, until each is taken or refused alone.
-                Err(error) if error.is_refusal() => {
-                    match waiting[..] {
-                        [index] => {
-                            refused.push(Refused { index, reason: error.reason });
-                            waiting.clear();
-                        }
-                        _ => most = sent / 2,
+                Err(CallError { kind: CallErrorKind::Refused, reason }) => {
+                    if let [index] = waiting[..] {
+                        refused.push(Refused { index, reason });
+                        waiting.clear();
                     }
+                    most = (sent / 2).max(1);
                     None
                 }
-                Err(CallError { reason, .. }) => Some(reason),
+                Err(CallError { kind, reason }) => {
+                    is_slow = kind == CallErrorKind::TooMuch;
+                    if is_slow {
+                        most = (sent / 2).max(1);
+                    }
+                    *self.template_seen.lock().await = None;
+                    Some(reason)
+                }
             };
             let left = waiting.len();
             waiting.extend(rest);
@@ -131,7 +146,7 @@ impl LogIndexer {
             failures += 1;
             self.retried.increment(left as u64);
             let delay = BACKOFF.delay(failures, None, &mut rand::rng());
-            if failures >= LOGGED_ATTEMPT {
+            if is_slow || failures >= LOGGED_ATTEMPT {
                 tracing::warn!(
                     sent,
                     left,
@@ -145,6 +160,7 @@ impl LogIndexer {
                 return Err(BatchError::Unavailable { reason });
             }
         }
+        refused.sort_unstable_by_key(|refused| refused.index);
         Ok(refused)
     }
 }
@@ -160,7 +176,10 @@ impl BatchProcessor for LogIndexer {
     }
 
     async fn write(&self, batch: &Batch<'_, Self::Row<'_>>, attempt: &Attempt<'_>) -> Result<Written<()>, BatchError> {
-        self.template().await?;
+        let Some(ensured) = attempt.until_revoked(self.ensure_template()).await else {
+            return Err(BatchError::Unavailable { reason: "stopped before OpenSearch has answered".to_owned() });
+        };
+        ensured?;
         let refused = self.index(batch.rows, attempt).await?;
         Ok(Written { pending: (), refused })
     }

@@ -5,11 +5,15 @@ use std::time::Duration;
 use clap::Args;
 use jiff::SignedDuration;
 use millrace_consumer::BatchLimits;
+use millrace_host::exit::SettingError;
 use millrace_host::settings::{duration, whole_number};
 use url::Url;
 
 /// The longest that rows may wait for more.
 const AGE_LIMIT: Duration = Duration::from_secs(60);
+
+/// For how long indices are kept where nothing else is said.
+const RETAIN: Duration = Duration::from_hours(30 * 24);
 
 /// Accepted range of `--index-retain`.
 const RETAIN_RANGE: [Duration; 2] = [Duration::from_hours(24), Duration::from_hours(100 * 366 * 24)];
@@ -26,11 +30,10 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "URL",
-        value_parser = cluster_url,
         help = "OpenSearch cluster in which cleaned logs are indexed, such as https://USER:PASSWORD@search:9200 [default in \
                 millrace dev: none, and log-indexer does not run]"
     )]
-    pub index_to: Option<Url>,
+    pub index_to: Option<String>,
 
     /// Whether requests are signed with AWS credentials.
     #[arg(
@@ -54,11 +57,11 @@ pub struct Settings {
     #[arg(
         long,
         value_name = "TIME",
-        default_value = "30d",
         value_parser = retain,
-        help = "Delete the indices of days older than this; rows that are older are not indexed"
+        help = "Delete the indices of days older than this, of those that log-indexer made; rows that are older are not indexed \
+                [default: 30d; in millrace dev all are kept]"
     )]
-    pub index_retain: Duration,
+    pub index_retain: Option<Duration>,
 
     /// How long rows wait for more before they are indexed
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = batch_age)]
@@ -70,9 +73,20 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// For how long indices are kept.
-    pub(crate) fn retain(&self) -> SignedDuration {
-        SignedDuration::try_from(self.index_retain).unwrap_or(SignedDuration::MAX)
+    /// For how long indices are kept; `None`: for ever. `is_local` in `millrace dev`, which may write to a cluster where others
+    /// keep theirs longer.
+    pub(crate) fn retain(&self, is_local: bool) -> Option<SignedDuration> {
+        let retain = self.index_retain.or((!is_local).then_some(RETAIN))?;
+        Some(SignedDuration::try_from(retain).unwrap_or(SignedDuration::MAX))
+    }
+
+    /// The cluster's URL; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`SettingError`] where it is none. It may hold a password, which is not shown.
+    pub(crate) fn cluster(&self) -> Result<Option<Url>, SettingError> {
+        let wrong = |problem: String| SettingError::of_flag("index-to", problem);
+        self.index_to.as_deref().map(cluster_url).transpose().map_err(wrong)
     }
 
     /// When rows are indexed.
@@ -82,7 +96,11 @@ impl Settings {
 }
 
 fn cluster_url(text: &str) -> Result<Url, String> {
-    let expected = || "expected http:// or https:// with a host, such as https://search:9200".to_owned();
+    let expected = || {
+        "expected http:// or https:// with a host, such as https://search:9200; special characters of a user or a password are \
+         percent-encoded"
+            .to_owned()
+    };
     let url = Url::parse(text).map_err(|_| expected())?;
     let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
     if !is_http {

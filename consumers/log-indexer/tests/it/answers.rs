@@ -29,9 +29,9 @@ enum Answer {
     OnlyMultiplesOf(usize),
     /// This status for the whole call.
     Status(u16),
-    /// 413 where there are more documents than this.
-    AtMost(usize),
-    /// 400 where a document has this id.
+    /// This status where there are more documents than this.
+    AtMost(usize, u16),
+    /// 400 where a document has this id, in OpenSearch's words.
     NotWith(&'static str),
     /// An answer of fewer items than documents.
     Short,
@@ -61,7 +61,11 @@ async fn serve(State(script): State<Shared>, method: Method, uri: Uri, headers: 
             script.template = Some(serde_json::from_slice(&body).unwrap());
             "{\"acknowledged\":true}".into_response()
         }
-        ("GET", "/search/_cat/indices/millrace-logs-%2A") => "[]".into_response(),
+        ("POST", "/search/_index_template/_simulate_index/millrace-logs-1970.01.01") => {
+            let template = script.template.as_ref().map(|template| &template["template"]);
+            json!({"template": template}).to_string().into_response()
+        }
+        ("GET", "/search/millrace-logs-%2A/_mapping") => "{}".into_response(),
         ("POST", "/search/_bulk") => script.bulk(str::from_utf8(&body).unwrap()),
         other => panic!("{other:?}"),
     }
@@ -81,8 +85,12 @@ impl Script {
         let answer = if self.answers.is_empty() { self.last } else { self.answers.remove(0) };
         let status = match answer {
             Answer::Status(status) => status,
-            Answer::AtMost(most) if ids.len() > most => 413,
-            Answer::NotWith(id) if ids.iter().any(|own| own == id) => 400,
+            Answer::AtMost(most, status) if ids.len() > most => status,
+            Answer::NotWith(id) if ids.iter().any(|own| own == id) => {
+                let error = json!({"type": "action_request_validation_exception", "reason": "so says the script"});
+                let body = json!({"error": error, "status": 400}).to_string();
+                return (StatusCode::BAD_REQUEST, body).into_response();
+            }
             _ => 200,
         };
         if status != 200 {
@@ -159,16 +167,30 @@ async fn what_a_call_did_not_take_is_sent_again_and_nothing_else() {
     assert_eq!(script.template.as_ref().unwrap()["index_patterns"], json!(["millrace-logs-*"]));
 }
 
-/// A proxy may take less than a cluster: 413.
+/// A proxy may take less than a cluster (413), or not wait so long (504).
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_is_too_large_is_halved() {
+async fn a_call_that_is_too_much_is_halved() {
+    for status in [413, 504] {
+        let broker = broker();
+        let (script, mut start) = cluster(&[], Answer::AtMost(40, status), &broker).await;
+        produce(&broker, rows(100)).await;
+        let program = Program::start(&mut start).await;
+        program.processed("log-indexer", 100).await;
+        program.stop().await;
+        assert_eq!(script.lock().unwrap().taken.len(), 100, "{status}");
+    }
+}
+
+/// What a proxy says of a call says nothing about its documents.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_400_that_is_not_opensearchs_dead_letters_nothing() {
     let broker = broker();
-    let (script, mut start) = cluster(&[], Answer::AtMost(10), &broker).await;
-    produce(&broker, rows(100)).await;
+    let (script, mut start) = cluster(&[Answer::Status(400), Answer::Status(400)], Answer::All, &broker).await;
+    produce(&broker, rows(10)).await;
     let program = Program::start(&mut start).await;
-    program.processed("log-indexer", 100).await;
+    program.processed("log-indexer", 10).await;
     program.stop().await;
-    assert_eq!(script.lock().unwrap().taken.len(), 100);
+    assert_eq!(script.lock().unwrap().calls.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 10]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,10 @@ fn run(arguments: &[&str]) -> Output {
 fn invalid_settings_exit_with_2_and_are_named() {
     for (arguments, expected) in [
         (&[][..], "error: --index-to (MILLRACE_INDEX_TO): is needed: the URL of an OpenSearch cluster"),
-        (&["--index-to", "search:9200"], "--index-to <URL> (MILLRACE_INDEX_TO)"),
+        (
+            &["--index-to", "search:9200"],
+            "error: --index-to (MILLRACE_INDEX_TO): expected http:// or https:// with a host",
+        ),
         (&["--index-prefix", "Logs"], "expected up to 100 lower-case letters"),
         (&["--index-retain", "1h"], "must be from 1d to 100 years, such as 30d"),
         (&["--index-batch-age", "2m"], "is at most 1m"),
@@ -33,6 +36,18 @@ fn invalid_settings_exit_with_2_and_are_named() {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
         assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_password_is_not_shown_where_the_url_is_wrong() {
+    for url in ["https://user:p#s3cr3t@search:9200", "https://user:s3cr3t@search:9200/?a=b", "ftp://user:s3cr3t@search"]
+    {
+        let output = command().args(["--kafka", "127.0.0.1:1"]).env("MILLRACE_INDEX_TO", url).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("MILLRACE_INDEX_TO") && !said.contains("s3cr3t"), "{said}");
     }
 }
 

@@ -97,6 +97,7 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
             let batch = Batch { topic, partition, expected, next, rows: &rows };
             match self.write(&batch, &attempt).await {
                 Ok(Written { pending, refused }) => {
+                    let written = rows.len() - refused.len();
                     rejections = refused
                         .into_iter()
                         .map(|refused| (indexes[refused.index], Cause::Rejected, refused.reason))
@@ -107,7 +108,7 @@ impl<'p, P: BatchProcessor> BatchRunner<'p, P> {
                     }
                     if rejections.is_empty() {
                         failpoint!("batch.written");
-                        self.commits.batch(rows.len());
+                        self.commits.batch(written);
                         return self.commit(pending, topic, partition).await.map(|()| rejected);
                     }
                     drop(pending);
