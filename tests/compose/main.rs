@@ -192,7 +192,8 @@ async fn search() {
     let broker = stack.url("KAFKA_PORT", "").replace("http://", "");
     let producer: FutureProducer = ClientConfig::new().set("bootstrap.servers", broker).create().unwrap();
     let headers = OwnedHeaders::new().insert(Header { key: "ce_id", value: Some("a") });
-    let record = FutureRecord::to("cleaned-logs").key("checkout").payload(&row.to_string()).headers(headers);
+    let value = row.to_string();
+    let record = FutureRecord::to("cleaned-logs").key("checkout").payload(&value).headers(headers);
     producer.send(record, BOUND).await.unwrap();
     let index = time.strftime("millrace-logs-%Y.%m.%d");
     let found = stack.found_at("OPENSEARCH_PORT", &format!("/{index}/_doc/a"), |found| found["found"] == true).await;
