@@ -1,5 +1,7 @@
 //! Start-up of the log indexer, for every host.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use millrace_consumer::Subscription;
 use millrace_host::app::{AppEnv, AppError, BoxFuture, ConsumerApp, DatabaseUse, SettingsContext, Started};
 use millrace_host::exit::SettingError;
@@ -48,7 +50,7 @@ Examples:
             let problem = "signing is not in this build (cargo feature `aws`)";
             return Err(SettingError::of_flag("index-sign", problem).into());
         }
-        let cluster = Cluster::open(url).map_err(|error| match error {
+        let cluster = Cluster::open(url, settings.index_timeout).map_err(|error| match error {
             OpenError::Setting(error) => error.into(),
             OpenError::Http(error) => AppError::start(error),
         })?;
@@ -66,10 +68,19 @@ Examples:
             let consumer = env.consumer(crate::subscription(), self.options(env.options.clone()));
             let (progress, shutdown) = (consumer.progress(), env.shutdown);
             Ok(Started::new(progress, async move {
-                let Some(retain) = self.retain else { return consumer.run_batches(&self, shutdown).await };
+                let beside = async {
+                    // So that a wrong URL or password is told before there are rows.
+                    if let Err(error) = self.ensure_template(Timestamp::now().to_zoned(TimeZone::UTC).date()).await {
+                        tracing::warn!(%error, "OpenSearch cannot be used yet; rows will wait");
+                    }
+                    match self.retain {
+                        Some(retain) => delete_old(&self.cluster, &self.indices, retain).await,
+                        None => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
                     end = consumer.run_batches(&self, shutdown) => end,
-                    never = delete_old(&self.cluster, &self.indices, retain) => match never {},
+                    never = beside => match never {},
                 }
             }))
         })

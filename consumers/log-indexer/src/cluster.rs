@@ -7,7 +7,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request};
-use jiff::civil::Date;
 use millrace_host::exit::{SettingError, describe};
 use millrace_outbound::{AddressPolicy, HttpError, Proxies};
 use percent_encoding::percent_decode_str;
@@ -21,9 +20,6 @@ use crate::bulk::{self, Fate};
 use crate::day_index::DayIndices;
 #[cfg(feature = "sigv4")]
 use crate::signature::Signer;
-
-/// How long a call may take: as long as OpenSearch lets a call of `_bulk` wait for a shard.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A call of `_bulk`, and the parts of the answer that are read. An asterisk is written as it is signed.
 const BULK: &str = "_bulk?filter_path=items.%2A.status%2Citems.%2A.error.type%2Citems.%2A.error.reason%2Citems.%2A.error.caused_by.reason";
@@ -50,6 +46,8 @@ pub(crate) struct Cluster {
     url: Url,
     client: Client,
     authorization: Option<HeaderValue>,
+    /// How long a call may take.
+    timeout: Duration,
     #[cfg(feature = "sigv4")]
     signer: Option<Signer>,
 }
@@ -108,11 +106,11 @@ impl CallError {
 }
 
 impl Cluster {
-    /// The cluster at a URL, which may have a user and a password. It connects at the first call.
+    /// The cluster at a URL, which may have a user and a password. It connects at the first call, and each may take so long.
     ///
     /// # Errors
     /// [`OpenError`]
-    pub(crate) fn open(mut url: Url) -> Result<Self, OpenError> {
+    pub(crate) fn open(mut url: Url, timeout: Duration) -> Result<Self, OpenError> {
         let authorization = basic(&url)?;
         // Of an http URL with a host, both can be removed.
         let _ = url.set_username("");
@@ -126,6 +124,7 @@ impl Cluster {
             url,
             client,
             authorization,
+            timeout,
             #[cfg(feature = "sigv4")]
             signer: None,
         })
@@ -137,12 +136,12 @@ impl Cluster {
         self.signer = Some(signer);
     }
 
-    /// Makes sure that an index made now has the types of the template: writes it, unless there is one of somebody else, or of a
-    /// later version.
+    /// Makes sure that this index, if it is made now, has the types of the template: writes it, unless there is one of somebody
+    /// else, or of a later version.
     ///
     /// # Errors
-    /// [`CallError`], also where such an index would have none.
-    pub(crate) async fn ensure_template(&self, indices: &DayIndices) -> Result<(), CallError> {
+    /// [`CallError`], also where the index would have others.
+    pub(crate) async fn ensure_template(&self, indices: &DayIndices, index: &str) -> Result<(), CallError> {
         let invalid = |error: serde_json::Error| CallError::new(error.to_string());
         let mut template: Value = serde_json::from_str(TEMPLATE).map_err(invalid)?;
         let path = format!("_index_template/{}", indices.prefix());
@@ -159,17 +158,17 @@ impl Cluster {
             tracing::info!(template = indices.prefix(), cluster = %self.url, "index template written");
         }
         // Another template may come before it.
-        let path = format!("_index_template/_simulate_index/{}", indices.name(Date::constant(1970, 1, 1)));
-        let simulated: Value =
-            serde_json::from_slice(&self.call(Method::POST, &path, Vec::new()).await?).map_err(invalid)?;
-        let kind = &simulated["template"]["mappings"]["properties"]["time"]["type"];
-        if matches!(kind.as_str(), Some("date" | "date_nanos")) {
+        let path = format!("_index_template/_simulate_index/{index}");
+        let simulated = self.call(Method::POST, &path, Vec::new()).await?;
+        let simulated: Value = serde_json::from_slice(&simulated).map_err(invalid)?;
+        let mappings = &simulated["template"]["mappings"];
+        let guesses = !matches!(mappings["dynamic"].to_string().trim_matches('"'), "false" | "strict");
+        if !guesses && matches!(mappings["properties"]["time"]["type"].as_str(), Some("date" | "date_nanos")) {
             return Ok(());
         }
         let reason = format!(
-            "an index {} would not have the types of rows: its column time is {kind}, not a date; is there another template with a \
-             higher priority?",
-            indices.pattern()
+            "the index {index} would not have the types of rows, but guessed ones: is there another template with a higher \
+             priority, or one of this name without `dynamic: false`?"
         );
         Err(CallError::new(reason))
     }
@@ -220,10 +219,12 @@ impl Cluster {
         if let Some(signer) = &self.signer {
             signer.sign(&mut request).await.map_err(CallError::new)?;
         }
-        let failed =
-            |error: reqwest::Error| CallError::new(format!("{}: {}", self.url, describe(&error.without_url())));
+        let failed = |error: reqwest::Error| {
+            let kind = if error.is_timeout() { CallErrorKind::TooMuch } else { CallErrorKind::Unavailable };
+            CallError { kind, reason: format!("{}: {}", self.url, describe(&error.without_url())) }
+        };
         let mut request = reqwest::Request::try_from(request).map_err(failed)?;
-        *request.timeout_mut() = Some(CALL_TIMEOUT);
+        *request.timeout_mut() = Some(self.timeout);
         let mut answer = self.client.execute(request).await.map_err(failed)?;
         let (status, mut body) = (answer.status(), Vec::new());
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {

@@ -1,5 +1,8 @@
 //! Writes batches of documents. The consumer runtime calls it for each batch.
 
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use metrics::Counter;
 use millrace_consumer::{
@@ -39,11 +42,18 @@ pub struct LogIndexer {
     /// Whether requests are to be signed.
     #[cfg_attr(not(feature = "sigv4"), expect(dead_code, reason = "such a build refuses the setting"))]
     pub(crate) is_signed: bool,
-    /// When the template was last seen: an index that is made without it has other types for good.
-    template_seen: Mutex<Option<Instant>>,
+    /// For which days the template was seen: an index that is made without it has other types for good.
+    template_seen: Mutex<Seen>,
     indexed: Counter,
     retried: Counter,
     too_old: Counter,
+}
+
+/// The days for which the template was seen, and since when.
+#[derive(Debug, Default)]
+struct Seen {
+    at: Option<Instant>,
+    days: BTreeSet<Date>,
 }
 
 impl LogIndexer {
@@ -60,30 +70,49 @@ impl LogIndexer {
         );
         let counter = |result: &'static str| metrics::counter!(DOCUMENTS_TOTAL, "result" => result);
         let (indexed, retried, too_old) = (counter("indexed"), counter("retried"), counter("too_old"));
-        Self { cluster, indices, retain, limits, is_signed, template_seen: Mutex::new(None), indexed, retried, too_old }
+        Self { cluster, indices, retain, limits, is_signed, template_seen: Mutex::default(), indexed, retried, too_old }
     }
 
     /// The options of the consumer runtime: when documents are sent, and enough in flight for that.
-    pub(crate) fn options(&self, options: ConsumerOptions) -> ConsumerOptions {
+    pub fn options(&self, options: ConsumerOptions) -> ConsumerOptions {
         let BatchLimits { records, bytes, .. } = self.limits;
         ConsumerOptions {
             batch: self.limits,
-            // One batch that is sent, and one that fills meanwhile.
-            max_in_flight: options.max_in_flight.max(2 * records),
+            // Of some partitions one batch that is sent, and one that fills meanwhile.
+            max_in_flight: options.max_in_flight.max(8 * records),
             max_in_flight_bytes: options.max_in_flight_bytes.max(2 * bytes),
             ..options
         }
     }
 
-    /// Makes sure that the template is there.
-    async fn ensure_template(&self) -> Result<(), BatchError> {
+    /// Makes sure that an index of this day would have its types.
+    pub(crate) async fn ensure_template(&self, day: Date) -> Result<(), CallError> {
         let mut seen = self.template_seen.lock().await;
-        if seen.is_some_and(|seen| seen.elapsed() < TEMPLATE_INTERVAL) {
+        let Seen { at, days } = &mut *seen;
+        if at.is_none_or(|at| at.elapsed() >= TEMPLATE_INTERVAL) {
+            days.clear();
+        }
+        if days.contains(&day) {
             return Ok(());
         }
-        let ensured = self.cluster.ensure_template(&self.indices).await;
-        *seen = ensured.is_ok().then(Instant::now);
-        ensured.map_err(|error| BatchError::Unavailable { reason: format!("no index template: {error}") })
+        self.cluster.ensure_template(&self.indices, &self.indices.name(day)).await?;
+        if days.is_empty() {
+            *at = Some(Instant::now());
+        }
+        days.insert(day);
+        Ok(())
+    }
+
+    /// Sends a call, once its indices have their types.
+    async fn send(&self, documents: &[Document<'_>], places: &[usize]) -> Result<Vec<Fate>, CallError> {
+        let days: BTreeSet<Date> = places.iter().map(|&place| documents[place].day).collect();
+        for day in days {
+            // Whatever is wrong with it, it is no document's fault.
+            let ensured = self.ensure_template(day).await;
+            ensured.map_err(|error| CallError { kind: CallErrorKind::Unavailable, ..error })?;
+        }
+        let body = bulk::body(places.iter().map(|&place| &documents[place]), &self.indices);
+        self.cluster.bulk(body, places.len()).await
     }
 
     /// Sends documents until each is indexed or refused; those that a call did not take are sent again, and no others.
@@ -97,8 +126,7 @@ impl LogIndexer {
         while !waiting.is_empty() {
             let rest = waiting.split_off(bulk::call_size(documents, &waiting, most));
             let sent = waiting.len();
-            let body = bulk::body(waiting.iter().map(|&place| &documents[place]), &self.indices);
-            let Some(answer) = attempt.until_revoked(self.cluster.bulk(body, sent)).await else {
+            let Some(answer) = attempt.until_revoked(self.send(documents, &waiting)).await else {
                 return Err(BatchError::Unavailable { reason: "stopped before OpenSearch has answered".to_owned() });
             };
             let mut is_slow = false;
@@ -133,7 +161,7 @@ impl LogIndexer {
                     if is_slow {
                         most = (sent / 2).max(1);
                     }
-                    *self.template_seen.lock().await = None;
+                    *self.template_seen.lock().await = Seen::default();
                     Some(reason)
                 }
             };
@@ -176,10 +204,6 @@ impl BatchProcessor for LogIndexer {
     }
 
     async fn write(&self, batch: &Batch<'_, Self::Row<'_>>, attempt: &Attempt<'_>) -> Result<Written<()>, BatchError> {
-        let Some(ensured) = attempt.until_revoked(self.ensure_template()).await else {
-            return Err(BatchError::Unavailable { reason: "stopped before OpenSearch has answered".to_owned() });
-        };
-        ensured?;
         let refused = self.index(batch.rows, attempt).await?;
         Ok(Written { pending: (), refused })
     }

@@ -12,6 +12,9 @@ use url::Url;
 /// The longest that rows may wait for more.
 const AGE_LIMIT: Duration = Duration::from_secs(60);
 
+/// Accepted range of `--index-timeout`.
+const TIMEOUT_RANGE: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(5)];
+
 /// For how long indices are kept where nothing else is said.
 const RETAIN: Duration = Duration::from_hours(30 * 24);
 
@@ -62,6 +65,10 @@ pub struct Settings {
                 [default: 30d; in millrace dev all are kept]"
     )]
     pub index_retain: Option<Duration>,
+
+    /// How long a call may take
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = timeout)]
+    pub index_timeout: Duration,
 
     /// How long rows wait for more before they are indexed
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = batch_age)]
@@ -127,6 +134,12 @@ fn retain(text: &str) -> Result<Duration, String> {
     let retain = duration(text)?;
     let is_within = (least..=most).contains(&retain);
     is_within.then_some(retain).ok_or_else(|| "must be from 1d to 100 years, such as 30d".to_owned())
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let [least, most] = TIMEOUT_RANGE;
+    let timeout = duration(text)?;
+    (least..=most).contains(&timeout).then_some(timeout).ok_or_else(|| "must be from 1s to 5m".to_owned())
 }
 
 fn batch_age(text: &str) -> Result<Duration, String> {

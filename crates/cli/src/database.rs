@@ -22,6 +22,11 @@ pub(crate) struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
+    /// Whether the database is named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.database.is_some()
+    }
+
     /// The given URL, else that of the `millrace dev` whose broker is used.
     pub(crate) fn or_that_of_dev(&self, broker: &BrokerArgs) -> Option<String> {
         let of_dev = || {

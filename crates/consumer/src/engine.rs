@@ -267,6 +267,9 @@ where
         }
         let backpressure = self.scheduler.take(handle, Record::from(message));
         self.apply_backpressure(handle.slot, backpressure);
+        if !self.has_capacity() {
+            self.scheduler.capacity_reached();
+        }
     }
 
     fn complete(&mut self, completion: Completion<S::Product>, backpressure: Option<Backpressure>) {

@@ -43,6 +43,9 @@ pub(crate) trait Scheduler<'c> {
     /// dropped is no longer full.
     fn drop_queued(&mut self, is_owned: impl Fn(RecordHandle) -> bool) -> Vec<RecordHandle>;
 
+    /// As much is in flight as may be: nothing more is taken before something is done.
+    fn capacity_reached(&mut self) {}
+
     /// Memory is full of what waits: spills it, or begins it.
     fn relieve_pressure(&mut self) {}
 

@@ -37,6 +37,8 @@ const COLUMNS: [&str; 7] = ["time_ns", "severity_number", "severity_text", "serv
 pub struct FoundRow {
     /// Its own time in Unix nanoseconds.
     pub time_ns: i64,
+    /// OpenTelemetry's number, from 1 to 24.
+    pub severity_number: Option<i32>,
     /// Its level as printed.
     pub severity_text: Option<String>,
     /// The program that wrote it.
@@ -82,8 +84,8 @@ fn rows_of(batch: &RecordBatch, found: &mut Vec<FoundRow>) -> Result<(), ReadErr
     for row in 0..batch.num_rows() {
         found.push(FoundRow {
             time_ns: times.value(row),
-            severity_text: text(levels, row)
-                .or_else(|| severities.is_valid(row).then(|| severities.value(row).to_string())),
+            severity_number: severities.is_valid(row).then(|| severities.value(row)),
+            severity_text: text(levels, row),
             service: text(services, row),
             body: text(bodies, row).unwrap_or_default(),
             source: text(sources, row).unwrap_or_default(),

@@ -58,6 +58,7 @@ mod tests {
     use super::*;
     use crate::backend::Connections as _;
     use crate::postgres::Postgres;
+    use crate::store::Schema;
 
     /// Gives the first password at first, and then the second.
     struct Rotated(Arc<AtomicUsize>);
@@ -85,7 +86,9 @@ mod tests {
 
         let fetched = Arc::new(AtomicUsize::new(0));
         let options: PgConnectOptions = database.url().parse().unwrap();
-        let store = Postgres::open(options, "postgres://", Some(Box::new(Rotated(Arc::clone(&fetched))))).await;
+        let store =
+            Postgres::open(options, "postgres://", Some(Box::new(Rotated(Arc::clone(&fetched)))), Schema::Migrated)
+                .await;
         let store = store.unwrap_or_else(|error| panic!("{error}"));
         store.reader().await.unwrap();
         assert_eq!(fetched.load(Ordering::Relaxed), 1);

@@ -23,6 +23,15 @@ use crate::{
 /// How long closing waits for connections in use.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What becomes of a database's tables when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// What is missing is made.
+    Migrated,
+    /// Nothing.
+    AsItIs,
+}
+
 /// A database. Clones share its connections, which are replaced when they break.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
@@ -48,8 +57,17 @@ impl Store {
     /// One is ours: `secret` names a secret of AWS Secrets Manager with `username` and `password`, as RDS makes and
     /// rotates them. It is read again when the database refuses a password.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::open(url, Schema::Migrated).await
+    }
+
+    /// Connects to a database that is there, and changes nothing of it: for reading alone.
+    pub async fn connect_existing(url: &str) -> Result<Self, StoreError> {
+        Self::open(url, Schema::AsItIs).await
+    }
+
+    async fn open(url: &str, schema: Schema) -> Result<Self, StoreError> {
         let (address, display_url) = Address::parse(url)?;
-        let backend = open(address, &display_url).await?;
+        let backend = open(address, &display_url, schema).await?;
         Ok(Self(Arc::new(Inner { display_url, backend })))
     }
 
@@ -124,15 +142,15 @@ impl Store {
 }
 
 /// Opens a database. A boxed future, as the backend's are, for the build's sake.
-fn open(address: Address, url: &str) -> BoxFuture<'_, Result<Box<dyn Backend>, StoreError>> {
+fn open(address: Address, url: &str, schema: Schema) -> BoxFuture<'_, Result<Box<dyn Backend>, StoreError>> {
     async move {
         Ok(match address {
             Address::Postgres { options, secret } => {
                 let credentials = secret.map(credentials::of_secret).transpose()?;
-                Box::new(Postgres::open(*options, url, credentials).await?) as Box<dyn Backend>
+                Box::new(Postgres::open(*options, url, credentials, schema).await?) as Box<dyn Backend>
             }
             #[cfg(feature = "sqlite")]
-            Address::Sqlite(path) => Box::new(Sqlite::open(&path, url).await?),
+            Address::Sqlite(path) => Box::new(Sqlite::open(&path, url, schema).await?),
         })
     }
     .boxed()

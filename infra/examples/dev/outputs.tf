@@ -22,3 +22,8 @@ output "operator_command" {
   description = "Runs a command of `millrace` in the cluster."
   value       = module.millrace.operator_command
 }
+
+output "search_url" {
+  description = "The search domain, in the VPC. Null without one."
+  value       = module.millrace.search_url
+}

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -29,6 +29,8 @@ enum Answer {
     OnlyMultiplesOf(usize),
     /// This status for the whole call.
     Status(u16),
+    /// No answer where there are more documents than this.
+    HangsAbove(usize),
     /// This status where there are more documents than this.
     AtMost(usize, u16),
     /// 400 where a document has this id, in OpenSearch's words.
@@ -61,7 +63,7 @@ async fn serve(State(script): State<Shared>, method: Method, uri: Uri, headers: 
             script.template = Some(serde_json::from_slice(&body).unwrap());
             "{\"acknowledged\":true}".into_response()
         }
-        ("POST", "/search/_index_template/_simulate_index/millrace-logs-1970.01.01") => {
+        ("POST", path) if path.starts_with("/search/_index_template/_simulate_index/millrace-logs-20") => {
             let template = script.template.as_ref().map(|template| &template["template"]);
             json!({"template": template}).to_string().into_response()
         }
@@ -85,6 +87,7 @@ impl Script {
         let answer = if self.answers.is_empty() { self.last } else { self.answers.remove(0) };
         let status = match answer {
             Answer::Status(status) => status,
+            Answer::HangsAbove(most) if ids.len() > most => 0,
             Answer::AtMost(most, status) if ids.len() > most => status,
             Answer::NotWith(id) if ids.iter().any(|own| own == id) => {
                 let error = json!({"type": "action_request_validation_exception", "reason": "so says the script"});
@@ -93,6 +96,10 @@ impl Script {
             }
             _ => 200,
         };
+        if status == 0 {
+            let hanging = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+            return hanging.into_response();
+        }
         if status != 200 {
             return (StatusCode::from_u16(status).unwrap(), "so says the script").into_response();
         }
@@ -179,6 +186,19 @@ async fn a_call_that_is_too_much_is_halved() {
         program.stop().await;
         assert_eq!(script.lock().unwrap().taken.len(), 100, "{status}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_not_answered_is_halved() {
+    let broker = broker();
+    let (script, mut start) = cluster(&[], Answer::HangsAbove(40), &broker).await;
+    produce(&broker, rows(100)).await;
+    let program = Program::start(start.args(["--index-timeout", "1s"])).await;
+    program.processed("log-indexer", 100).await;
+    program.stop().await;
+    let script = script.lock().unwrap();
+    assert_eq!(script.taken.len(), 100);
+    assert!(script.calls.len() < 12, "{} calls", script.calls.len());
 }
 
 /// What a proxy says of a call says nothing about its documents.

@@ -261,11 +261,12 @@ async fn rows_of_one_id_come_in_one_after_the_other() {
 async fn an_index_without_the_types_is_not_made() {
     let Some(search) = opensearch::shared().await else { return };
     let (broker, prefix, time) = (broker(), "outranked", ago(1));
-    let other = json!({"index_patterns": ["outranked*"], "priority": 900, "template": {"settings": {"index": {"number_of_replicas": 0}}}});
+    let mappings = json!({"properties": {"time": {"type": "date"}}});
+    let other = json!({"index_patterns": ["outranked-20*"], "priority": 900, "template": {"mappings": mappings}});
     assert_eq!(search.call("PUT", "/_index_template/outranking", &other.to_string()).0, 200);
     produce(&broker, [("a".to_owned(), row("a", time, "x").to_string())]).await;
     let program = Program::start(&mut indexer(search, &broker, prefix)).await;
-    program.counted("millrace_consumer_retries_total{consumer=\"log-indexer\"} 1").await;
+    program.counted("millrace_log_indexer_documents_total{result=\"retried\"} 2").await;
     assert_eq!(search.call("HEAD", &format!("/{}", index_of(prefix, time)), "").0, 404);
     assert_eq!(search.call("DELETE", "/_index_template/outranking", "").0, 200);
     program.processed("log-indexer", 1).await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use millrace_domain::catalogue::catalogue;
 use millrace_kafka::KafkaError;
 use millrace_kafka::admin::{self, GroupKind, Offsets};
 
@@ -98,14 +99,15 @@ impl Snapshot {
 }
 
 /// The groups with their members. The in-memory broker cannot list them, but its `millrace dev` has one member in the
-/// group of each consumer.
+/// group of each consumer; of one that it may run without, nobody knows.
 async fn groups(broker: &Broker, in_memory: bool, is_dev: bool) -> Result<Vec<admin::Group>, KafkaError> {
     if !in_memory {
         return broker.cluster.groups(BROKER_TIMEOUT).await;
     }
     let group = |name: String| {
+        let is_optional = catalogue().consumers.iter().any(|consumer| consumer.is_optional && consumer.group() == name);
         let members = usize::from(is_dev && !registry::topics_of_group(&name).is_empty());
-        admin::Group { name, kind: GroupKind::Classic, members: Some(members) }
+        admin::Group { name, kind: GroupKind::Classic, members: (!is_optional).then_some(members) }
     };
     Ok(registry::groups().map(group).collect())
 }

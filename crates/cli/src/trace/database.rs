@@ -1,15 +1,15 @@
 //! What the database has of an event: its row, and its deliveries.
 
-use millrace_domain::Envelope;
+use millrace_domain::{Envelope, payment};
 use millrace_store::{DeliveryStatus, NotificationStatus, Store, StoreError, StoredNotification};
 use serde_json::json;
 
 use super::hop::{Hop, HopKind};
 use super::ids::Ids;
-use super::topics::accepted;
+use super::topics::{accepted, paid};
 
-/// Reads the rows of these ids.
-pub(super) async fn search(store: &Store, ids: &Ids) -> Result<Vec<Hop>, StoreError> {
+/// Reads the rows of these ids; `known` is what the topics have of them.
+pub(super) async fn search(store: &Store, ids: &Ids, known: &[Hop]) -> Result<Vec<Hop>, StoreError> {
     let mut hops = Vec::new();
     for id in ids.all() {
         let other = ids.other(id);
@@ -24,7 +24,13 @@ pub(super) async fn search(store: &Store, ids: &Ids) -> Result<Vec<Hop>, StoreEr
                 traceparent: None,
                 attributes: Vec::new(),
             };
-            hops.extend(accepted(&envelope, other));
+            hops.extend(accepted(&envelope, event.received_at, other));
+            let is_known = || known.iter().any(|hop| hop.kind == HopKind::Paid && hop.place == place);
+            if event.event_type == payment::EVENT_TYPE && !is_known() {
+                hops.extend(
+                    envelope.time.parse().ok().map(|at| paid(at, &place, event.data.as_bytes(), json!({"id": other}))),
+                );
+            }
             let details = json!({"table": "events", "from": place, "type": event.event_type, "id": other});
             hops.push(Hop::new(HopKind::Stored, event.received_at, store.display_url(), details));
         }

@@ -15,16 +15,16 @@ pub(super) enum HopKind {
     Accepted,
     /// It is a record on a topic.
     Kafka,
+    /// Its order is settled: paid or declined.
+    Paid,
+    /// It is a row of the database.
+    Stored,
     /// A destination did not take it, in one attempt.
     Attempt,
     /// A destination took it.
     Delivered,
     /// No destination did.
     Failed,
-    /// It is a row of the database.
-    Stored,
-    /// Its order is settled: paid or declined.
-    Paid,
     /// A consumer refused it.
     DeadLetter,
     /// It is a line of a raw object.
@@ -108,7 +108,7 @@ pub(super) fn to_text(hops: &[Hop]) -> String {
         }
         [format!("{at:.3}"), kind.as_str().to_owned(), one_line(place.as_bytes()).to_string(), shown]
     });
-    write_table(&mut text, ["AT", "HOP", "WHERE", ""], rows);
+    write_table(&mut text, ["AT", "HOP", "WHERE", "DETAILS"], rows);
     text
 }
 
@@ -148,7 +148,7 @@ mod tests {
         let text = to_text(&[hop(HopKind::Attempt, 1, "c\u{1b}[2Jrm", json!({"attempt": 1, "error": "a\nb"}))]);
         assert_eq!(
             text,
-            "AT                        HOP      WHERE\n\
+            "AT                        HOP      WHERE         DETAILS\n\
              1970-01-01T00:00:01.000Z  attempt  c\\u{1b}[2Jrm  attempt=1  error=a\\nb\n"
         );
     }

@@ -24,20 +24,27 @@ const BODY_SHOWN: usize = 200;
 pub(super) struct Times {
     /// The times of its rows.
     pub(super) rows: Vec<Timestamp>,
-    /// When it was accepted, or written to its topic.
-    pub(super) accepted: Option<Timestamp>,
+    /// From when to when it may have been accepted, or written to its topic.
+    pub(super) accepted: Option<(Timestamp, Timestamp)>,
+}
+
+impl Times {
+    /// Whether nothing is known: the lake is too large to be searched as a whole.
+    pub(super) fn are_unknown(&self) -> bool {
+        self.rows.is_empty() && self.accepted.is_none()
+    }
 }
 
 /// Looks for rows where they may be by their times; without any, for the line, whose object says where its rows are.
 pub(super) async fn search(objects: &Objects, id: &str, times: &Times, now: Timestamp) -> Result<Vec<Hop>, StageError> {
-    let near = times.accepted.iter().flat_map(|&time| [-1, 0, 1].map(|hours| hour_of(time) + hours));
-    let hours: BTreeSet<i64> = times.rows.iter().map(|&time| hour_of(time)).chain(near).collect();
+    let near = times.accepted.map(|(from, until)| hour_of(from) - 1..=hour_of(until) + 1);
+    let hours: BTreeSet<i64> = times.rows.iter().map(|&time| hour_of(time)).chain(near.into_iter().flatten()).collect();
     let mut rows = rows_by_id(objects, hours, id).await?;
     let mut hops = Vec::new();
     if rows.is_empty()
-        && let Some(accepted) = times.accepted
+        && let Some((accepted, latest)) = times.accepted
     {
-        let until = accepted.saturating_add(SHIPPED_WITHIN).unwrap_or(Timestamp::MAX).min(now);
+        let until = latest.saturating_add(SHIPPED_WITHIN).unwrap_or(Timestamp::MAX).min(now);
         let from = accepted.saturating_sub(SHIPPED_BEFORE).unwrap_or(Timestamp::MIN);
         let bar = progress_bar::on_stderr(None);
         let searched = hour_of(from)..=hour_of(until);
@@ -57,7 +64,7 @@ pub(super) async fn search(objects: &Objects, id: &str, times: &Times, now: Time
         let time = Timestamp::from_nanosecond(row.time_ns.into()).ok().map(|time| time.to_string());
         let body = &row.body[..row.body.floor_char_boundary(BODY_SHOWN)];
         let details = json!({
-            "time": time, "service": row.service, "severity": row.severity_text, "body": body, "source": row.source,
+            "time": time, "service": row.service, "severity_text": row.severity_text, "severity_number": row.severity_number, "body": body, "source": row.source,
             "line": row.line,
         });
         hops.push(Hop::new(HopKind::Cleaned, at, file, details));

@@ -1,8 +1,10 @@
 //! What the topics have of an event: all of them are read, from a time on, to where they end now.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
 use millrace_domain::catalogue::catalogue;
 use millrace_domain::{Envelope, dead_letter, event, payment};
 use millrace_kafka::{Read, Reader, Record};
@@ -18,6 +20,12 @@ use crate::progress_bar;
 /// The source of events that the edge took.
 const EDGE: &str = "/millrace/edge";
 
+/// How far the edge's time of an event is from that of its record.
+const ACCEPTED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// How long the brokers may send nothing.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(25);
+
 /// How many offsets pass between two moves of the progress bar.
 const STEP: u64 = 4_096;
 
@@ -25,6 +33,8 @@ const STEP: u64 = 4_096;
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) hops: Vec<Hop>,
+    /// Whether there is a record with the id that is no log's.
+    pub(super) is_no_log: bool,
     /// When the log record with the id was written to its topic.
     pub(super) log_written: Option<Timestamp>,
     /// The times of the rows that the topic of cleaned logs has of it.
@@ -66,7 +76,11 @@ pub(super) async fn search(broker: &Broker, ids: &mut Ids, since: Option<Timesta
         let reader = Reader::new(&broker.settings, "trace", &topic, &begin)?;
         let mut read = 0;
         while !bound.is_reached() {
-            match reader.next().await? {
+            let next = tokio::time::timeout(SILENCE_TIMEOUT, reader.next()).await.with_context(|| {
+                let (servers, seconds) = (&broker.settings.bootstrap_servers, SILENCE_TIMEOUT.as_secs());
+                format!("no broker at {servers} sends records of {topic}: no answer within {seconds} s")
+            })?;
+            match next? {
                 Read::End(partition) => bound.ended(partition),
                 Read::Record(record) => {
                     if bound.advance(record.partition(), record.offset())
@@ -101,15 +115,14 @@ impl Found {
         }
         let envelope = record.envelope();
         if topic == payment::TOPIC {
-            let value: Value = serde_json::from_slice(record.value().unwrap_or_default()).unwrap_or_default();
-            let settled = json!({"status": value["status"], "reason": value["reason"], "order_id": value["order_id"]});
-            self.hops.push(Hop::new(HopKind::Paid, written, place, with(position, settled)));
+            self.hops.push(paid(written, &place, record.value().unwrap_or_default(), position));
             return;
         }
-        self.hops.extend(accepted(&envelope, other));
+        self.hops.extend(accepted(&envelope, written, other));
         let key = record.key().map(|key| String::from_utf8_lossy(key).into_owned());
         let about = json!({"key": key, "type": envelope.event_type, "trace_id": record.trace_id()});
         self.hops.push(Hop::new(HopKind::Kafka, written, place, with(position, about)));
+        self.is_no_log |= topic != event::LOG.topic && topic != millrace_log_indexer::TOPIC;
         if topic == event::ORDER.topic {
             ids.add_payment(&payment_id_of(record));
         } else if topic == event::LOG.topic {
@@ -121,9 +134,22 @@ impl Found {
     }
 }
 
-/// The edge's hop, where the edge took an event: it says when.
-pub(super) fn accepted(envelope: &Envelope<'_>, id: Option<&str>) -> Option<Hop> {
-    let at = envelope.time.parse().ok().filter(|_| envelope.source == EDGE)?;
+/// The hop of a payment, by its value.
+pub(super) fn paid(at: Timestamp, place: &str, value: &[u8], details: Value) -> Hop {
+    let value: Value = serde_json::from_slice(value).unwrap_or_default();
+    let settled = json!({"status": value["status"], "reason": value["reason"], "order_id": value["order_id"]});
+    Hop::new(HopKind::Paid, at, place, with(details, settled))
+}
+
+/// The edge's hop, where the edge took an event: it says when. A caller may say that the edge is the source of its event, too,
+/// and give it a time: that of the edge is close to when the record was `written`.
+pub(super) fn accepted(envelope: &Envelope<'_>, written: Timestamp, id: Option<&str>) -> Option<Hop> {
+    let at: Timestamp = envelope.time.parse().ok().filter(|_| envelope.source == EDGE)?;
+    if at.duration_since(written).abs() > ACCEPTED_WITHIN {
+        return None;
+    }
+    // The database has microseconds.
+    let at = Timestamp::from_microsecond(at.as_microsecond()).ok()?;
     Some(Hop::new(HopKind::Accepted, at, EDGE, json!({"type": envelope.event_type, "id": id})))
 }
 

@@ -126,10 +126,35 @@ async fn an_event_is_followed_from_the_edge_to_where_it_ends() {
     let left = hops(&id, &data_dir, "cleaned", &[]).await;
     assert_eq!(kinds(&left), ["cleaned", "raw"], "{left:#?}");
     let left = hops("order-1", &data_dir, "stored", &[]).await;
-    assert_eq!(kinds(&left), ["delivered", "stored"], "{left:#?}");
+    assert_eq!(kinds(&left), ["delivered", "paid", "stored"], "{left:#?}");
+    assert_eq!(hop(&left, "paid")["status"], "paid");
     let records =
         hops("order-1", &folder.path().join("elsewhere"), "paid", &["--kafka", kafka.bootstrap_servers()]).await;
     assert_eq!(kinds(&records), ["accepted", "kafka", "paid"], "{records:#?}");
+
+    // What one place does not answer hides nothing of the others, and nothing is made where something was looked for.
+    let missing = folder.path().join("mistyped.db");
+    let database = format!("sqlite://{}", missing.display());
+    let elsewhere = folder.path().join("elsewhere");
+    let part = trace("order-1", &elsewhere, &["--kafka", kafka.bootstrap_servers(), "--database", &database]).await;
+    assert_eq!(part.code, Some(1), "{part:?}");
+    assert!(part.stdout.contains(" paid ") && part.stderr.contains("not looked at: the database: "), "{part:?}");
+    assert!(part.stderr.contains("there is no file") && !missing.exists(), "{part:?}");
+    let part = trace(
+        "order-1",
+        &data_dir,
+        &["--kafka", "127.0.0.1:1", "--database", &format!("sqlite://{}/millrace.db", data_dir.display())],
+    )
+    .await;
+    assert_eq!(part.code, Some(1), "{part:?}");
+    assert!(part.stdout.contains(" delivered ") && part.stderr.contains("127.0.0.1:1"), "{part:?}");
+
+    // An id like the edge's, by a clock that is ahead.
+    let ahead = "7fffffff-ffff-7000-8000-000000000000";
+    let record = RawRecord::new("{}").header("ce_id", ahead).partition(0);
+    kafka.produce("events", [record]).await;
+    let found = hops(ahead, &elsewhere, "kafka", &["--kafka", kafka.bootstrap_servers()]).await;
+    assert_eq!(kinds(&found), ["kafka"], "{found:#?}");
     let late = ["--kafka", kafka.bootstrap_servers(), "--since", "2199-01-01T00:00:00Z", "--json"];
     let late = trace("order-1", &folder.path().join("elsewhere"), &late).await;
     assert_eq!((late.code, late.stdout.as_str()), (Some(1), "{\"hops\":[],\"id\":\"order-1\"}\n"));

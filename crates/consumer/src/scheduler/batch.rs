@@ -232,8 +232,8 @@ where
         dropped
     }
 
-    /// Batches that wait for more begin: there is no memory for more.
-    fn relieve_pressure(&mut self) {
+    /// Batches that wait for more begin: there will be no more before one of them has ended.
+    fn capacity_reached(&mut self) {
         for queue in &mut self.queues {
             queue.due = None;
         }
@@ -435,7 +435,7 @@ mod tests {
         batcher.take(handle(2, 7), record());
         assert!(batcher.poll_completion(&mut context).is_pending());
         assert_eq!(jobs.borrow().len(), 2);
-        batcher.relieve_pressure();
+        batcher.capacity_reached();
         assert!(batcher.poll_completion(&mut context).is_pending());
         assert_eq!(running(&jobs)[2], [7]);
     }

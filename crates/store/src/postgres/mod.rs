@@ -20,6 +20,7 @@ use crate::backend::Connections;
 use crate::credentials::CredentialSource;
 use crate::error::is_credential_refusal;
 use crate::id_conflicts::InsertResults;
+use crate::store::Schema;
 use crate::tables::{IdTable, Tables};
 use crate::{
     Delivery, EventBatch, NewNotification, NotificationResult, Progress, RetainedTable, StoreError, StoredEvent,
@@ -47,12 +48,13 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Migrates, and makes a pool that connects lazily. A broken connection is detected and replaced when it is next
+    /// Migrates, unless it is to stay as it is, and makes a pool that connects lazily. A broken connection is detected and replaced when it is next
     /// acquired.
     pub(crate) async fn open(
         mut options: PgConnectOptions,
         url: &str,
         credentials: Option<Box<dyn CredentialSource>>,
+        schema: Schema,
     ) -> Result<Self, StoreError> {
         if let Some(source) = &credentials {
             let unreachable = |reason| StoreError::Unreachable { url: url.to_owned(), reason };
@@ -63,7 +65,9 @@ impl Postgres {
         let no_answer =
             |_| StoreError::Unreachable { url: url.to_owned(), reason: format!("no answer in {ACQUIRE_TIMEOUT:?}") };
         let connection = connected.map_err(no_answer)?.map_err(StoreError::opening(url))?;
-        migrate::run(connection).await.map_err(|error| error.opening(url))?;
+        if schema == Schema::Migrated {
+            migrate::run(connection).await.map_err(|error| error.opening(url))?;
+        }
         let pool = PgPoolOptions::new()
             .max_connections(MAX_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)

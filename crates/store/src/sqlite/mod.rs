@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep};
 use crate::backend::Connections;
 use crate::error::is_lock_contention;
 use crate::id_conflicts::InsertResults;
+use crate::store::Schema;
 use crate::tables::{IdTable, Tables};
 use crate::{
     Delivery, EventBatch, NewNotification, NotificationResult, Progress, RetainedTable, StoreError, StoredEvent,
@@ -52,13 +53,17 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Creates the file if it is missing, and migrates. Its folder must exist: a missing one is probably a misspelt
+    /// Creates the file if it is missing, and migrates, unless it is to stay as it is. Its folder must exist: a missing one is probably a misspelt
     /// path.
-    pub(crate) async fn open(path: &Path, url: &str) -> Result<Self, StoreError> {
+    pub(crate) async fn open(path: &Path, url: &str, schema: Schema) -> Result<Self, StoreError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
             && !folder.is_dir()
         {
             let reason = format!("there is no folder {}", folder.display());
+            return Err(StoreError::Unusable { url: url.to_owned(), reason });
+        }
+        if schema == Schema::AsItIs && !path.is_file() {
+            let reason = format!("there is no file {}", path.display());
             return Err(StoreError::Unusable { url: url.to_owned(), reason });
         }
         let options = SqliteConnectOptions::new()
@@ -74,7 +79,9 @@ impl Sqlite {
             .idle_timeout(None)
             .max_lifetime(None);
         let writer = pool.clone().max_connections(1).connect_lazy_with(options.clone().create_if_missing(true));
-        migrate(&writer).await.map_err(StoreError::opening(url))?;
+        if schema == Schema::Migrated {
+            migrate(&writer).await.map_err(StoreError::opening(url))?;
+        }
         let readers = pool.max_connections(MAX_READERS).connect_lazy_with(options.read_only(true));
         Ok(Self { writer, readers })
     }
