@@ -79,7 +79,7 @@ impl LogIndexer {
         ConsumerOptions {
             batch: self.limits,
             // Of some partitions one batch that is sent, and one that fills meanwhile.
-            max_in_flight: options.max_in_flight.max(8 * records),
+            max_in_flight: options.max_in_flight.max(4 * records),
             max_in_flight_bytes: options.max_in_flight_bytes.max(2 * bytes),
             ..options
         }

@@ -21,8 +21,9 @@ const RETAIN: Duration = Duration::from_hours(30 * 24);
 /// Accepted range of `--index-retain`.
 const RETAIN_RANGE: [Duration; 2] = [Duration::from_hours(24), Duration::from_hours(100 * 366 * 24)];
 
-/// How many bytes of records are indexed at once: a call of `_bulk`.
-const BATCH_BYTES: usize = 5 << 20;
+/// How many bytes of records are indexed at once, in several calls of `_bulk`: with each batch a partition is paused and fetched
+/// again.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// The consumer's settings.
 #[derive(Debug, Clone, Args)]
@@ -75,7 +76,7 @@ pub struct Settings {
     pub index_batch_age: Duration,
 
     /// The most rows of a partition that are indexed at once
-    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = whole_number::<usize>(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = whole_number::<usize>(1..=100_000))]
     pub index_batch_records: usize,
 }
 

@@ -254,7 +254,7 @@ fn answer(connection: TcpStream) -> anyhow::Result<()> {
             let items = vec![r#"{"index":{"status":201}}"#; body.split(|&byte| byte == b'\n').count() / 2];
             format!("{{\"items\":[{}]}}", items.join(","))
         } else if first.contains("_simulate_index") {
-            json!({"template": {"mappings": {"properties": {"time": {"type": "date"}}}}}).to_string()
+            json!({"template": {"mappings": {"dynamic": false, "properties": {"time": {"type": "date"}}}}}).to_string()
         } else {
             json!({"index_templates": []}).to_string()
         };
