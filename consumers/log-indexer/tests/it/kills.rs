@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
-use millrace_testkit::kafka::{self, Isolation, Kafka, RawRecord};
+use millrace_testkit::kafka::{self, Isolation, RawRecord};
 use millrace_testkit::{Program, eventually, opensearch};
 use serde_json::json;
 
@@ -13,14 +13,6 @@ use crate::rows::{DLQ, TOPIC, ago, row};
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 const GROUP: &str = "millrace-log-indexer";
-
-async fn until_no_lag(kafka: &Kafka) {
-    eventually(WAIT_TIMEOUT, "everything is committed", async || {
-        let (committed, ends) = (kafka.committed_offsets(GROUP, TOPIC).await, kafka.end_offsets(TOPIC).await);
-        ends.iter().all(|(partition, end)| committed[partition].unwrap_or(0) == *end).then_some(())
-    })
-    .await;
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_row_is_one_document_through_kills_and_stops() {
@@ -68,7 +60,7 @@ async fn each_row_is_one_document_through_kills_and_stops() {
         }
         program = start().await;
     }
-    until_no_lag(&kafka).await;
+    kafka.until_no_lag(GROUP, TOPIC).await;
     program.stop().await;
 
     assert_eq!(count(), ROWS as u64);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millrace_broker::topics::TopicSpec;
-use millrace_testkit::kafka::{self, Isolation, Kafka, RawRecord};
+use millrace_testkit::kafka::{self, Isolation, RawRecord};
 use millrace_testkit::{Program, eventually};
 
 use crate::program::command;
@@ -12,14 +12,6 @@ use crate::shipped::{DLQ, TOPIC, ids, objects};
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 const GROUP: &str = "millrace-log-shipper";
-
-async fn until_no_lag(kafka: &Kafka) {
-    eventually(WAIT_TIMEOUT, "everything is committed", async || {
-        let (committed, ends) = (kafka.committed_offsets(GROUP, TOPIC).await, kafka.end_offsets(TOPIC).await);
-        ends.iter().all(|(partition, end)| committed[partition].unwrap_or(0) == *end).then_some(())
-    })
-    .await;
-}
 
 /// A batch that comes again after a kill is not shipped again: nothing is lost, and nothing is there twice.
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +52,7 @@ async fn each_record_is_in_one_object_through_kills_and_stops() {
         program = start().await;
     }
     kafka.produce(TOPIC, [RawRecord::new(&b"\xff\xfe"[..]).key("bytes"), RawRecord::new("").key("empty")]).await;
-    until_no_lag(&kafka).await;
+    kafka.until_no_lag(GROUP, TOPIC).await;
     program.stop().await;
 
     let objects = objects(folder.path());

@@ -43,16 +43,6 @@ impl<'k> Since<'k> {
     }
 }
 
-/// Waits until the group has no lag on a topic.
-async fn until_no_lag(kafka: &Kafka, group: &str, topic: &str) {
-    eventually(WAIT_TIMEOUT, &format!("{group} has no lag"), async || {
-        let committed = kafka.committed_offsets(group, topic).await;
-        let ends = kafka.end_offsets(topic).await;
-        ends.iter().all(|(partition, end)| committed[partition].unwrap_or(0) == *end).then_some(())
-    })
-    .await;
-}
-
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder.join("insights")).unwrap().map(Result::unwrap);
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
@@ -107,8 +97,8 @@ async fn each_login_is_in_exactly_one_insight_and_file() {
             }
         }
     }
-    until_no_lag(kafka, "millrace-login-insights", LOGINS).await;
-    until_no_lag(kafka, "millrace-login-insights-files", INSIGHTS).await;
+    kafka.until_no_lag("millrace-login-insights", LOGINS).await;
+    kafka.until_no_lag("millrace-login-insights-files", INSIGHTS).await;
     a.stop().await;
     b.stop().await;
 

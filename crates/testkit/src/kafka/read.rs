@@ -11,9 +11,13 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::{Kafka, TIMEOUT, unique};
 use crate::blocking::blocking;
+use crate::eventually;
 
 /// The time-out of one poll, between which the deadline is checked.
 const POLL_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// How long a group may take to commit all that a topic holds.
+const LAG_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whether records of open and aborted transactions are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -111,6 +115,18 @@ impl Kafka {
             ends.map(|partition| (partition, end_offset(&consumer, &topic, partition))).collect()
         })
         .await
+    }
+
+    /// Waits, for a minute at most, until a group has committed all that a topic holds.
+    ///
+    /// # Panics
+    /// If it does not in time; else as the two queries that it makes.
+    pub async fn until_no_lag(&self, group: &str, topic: &str) {
+        eventually(LAG_TIMEOUT, &format!("{group} has no lag on {topic}"), async || {
+            let (committed, ends) = (self.committed_offsets(group, topic).await, self.end_offsets(topic).await);
+            ends.iter().all(|(partition, end)| committed[partition].unwrap_or(0) == *end).then_some(())
+        })
+        .await;
     }
 
     /// The committed offset of the group for each partition of the topic; `None` where it has none.
