@@ -35,7 +35,8 @@ Examples:
   millrace trace order-1 --since 2h                    a caller's own id
   millrace trace orders-0-17                           a record without an id
   millrace trace order-1 --json | jq -r .hops[].hop    for other programs
-  millrace trace ID --kafka broker:9092 --database postgres://millrace@db/millrace --lake s3://BUCKET
+  millrace trace ID --kafka broker:9092 --database postgres://db/millrace
+  millrace trace ID --lake s3://BUCKET
 
 Looks into each of the three that is there, and changes nothing: Kafka (all topics of the catalogue and their dead \
 letters), the database, the lake. Topics are read from --since on, and the lake is searched from then to now; without it \
