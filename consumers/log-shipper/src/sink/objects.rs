@@ -3,7 +3,8 @@
 //! Place and name are those of the first record, and an object is written once: where there is one, an earlier attempt has
 //! shipped the lines in it (and ended before it could commit, or was cut off from the group), and those behind them are the
 //! next object. So a line is in one object, whoever wrote it. Were objects replaced, a member that was cut off could replace a
-//! longer one late. The record's timestamp (in milliseconds) tells offsets of a topic apart from those of one that was made
+//! longer one late. Where a process goes on, an object of an earlier one may end behind there, because a batch that found an
+//! object with more lines was committed: the object that begins last before that record is looked for. The record's timestamp (in milliseconds) tells offsets of a topic apart from those of one that was made
 //! anew under its name.
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use metrics::Counter;
 use millrace_consumer::{Batch, BatchError};
 use millrace_objects::Objects;
@@ -30,6 +31,9 @@ const LINES_PER_STEP: usize = 256;
 /// The gzip level: a level above costs more CPU time than the bytes it saves are worth.
 const GZIP_LEVEL: u32 = 4;
 
+/// As long as lines may wait at most before they are an object.
+const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
+
 /// The counter of objects.
 const OBJECTS_TOTAL: &str = "millrace_log_shipper_objects_total";
 
@@ -40,6 +44,8 @@ pub(crate) struct ObjectSink {
     compression: Compression,
     /// By topic and partition, the last object of an earlier attempt: it may have more lines than the batch that met it.
     shipped: Mutex<HashMap<(String, i32), Shipped>>,
+    /// By topic and partition, the offset that the next batch begins at or after, unless another process was in between.
+    next: Mutex<HashMap<(String, i32), i64>>,
     written: Counter,
     failed: Counter,
 }
@@ -60,12 +66,31 @@ impl ObjectSink {
             "Objects of raw logs by result: written, or failed (and tried again)"
         );
         let counter = |result: &'static str| metrics::counter!(OBJECTS_TOTAL, "result" => result);
-        Self { objects, compression, shipped: Mutex::default(), written: counter("written"), failed: counter("failed") }
+        let (written, failed) = (counter("written"), counter("failed"));
+        Self { objects, compression, shipped: Mutex::default(), next: Mutex::default(), written, failed }
     }
 
     pub(crate) async fn write(&self, batch: &Batch<'_, Line<'_>>) -> Result<(), BatchError> {
         let partition = (batch.topic.to_owned(), batch.partition);
-        let mut rows = self.not_shipped(&partition, batch.rows);
+        let Some(first) = batch.rows.first() else { return Ok(()) };
+        let goes_on = guard(&self.next).get(&partition) == Some(&first.offset());
+        if !goes_on {
+            let covering = self.covering(batch.topic, batch.partition, first).await;
+            let covering = covering.map_err(|reason| {
+                self.failed.increment(1);
+                BatchError::Unavailable { reason }
+            })?;
+            if let Some(shipped) = covering {
+                guard(&self.shipped).insert(partition.clone(), shipped);
+            }
+        }
+        self.write_rows(batch, &partition).await?;
+        guard(&self.next).insert(partition, batch.next);
+        Ok(())
+    }
+
+    async fn write_rows(&self, batch: &Batch<'_, Line<'_>>, partition: &(String, i32)) -> Result<(), BatchError> {
+        let mut rows = self.not_shipped(partition, batch.rows);
         while let Some(first) = rows.first() {
             let path = path(batch.topic, batch.partition, first.offset(), first.timestamp(), self.compression);
             let content = compressed(rows, self.compression).await;
@@ -80,8 +105,8 @@ impl ObjectSink {
             }
             let shipped = self.read_shipped(&path).await.map_err(failed)?;
             tracing::info!(path, last = shipped.last, "an earlier attempt has shipped these lines");
-            self.shipped().insert(partition.clone(), shipped);
-            let left = self.not_shipped(&partition, rows);
+            guard(&self.shipped).insert(partition.clone(), shipped);
+            let left = self.not_shipped(partition, rows);
             if left.len() == rows.len() {
                 return Err(failed(format!("it has other lines: its last has the offset {}", shipped.last)));
             }
@@ -93,7 +118,7 @@ impl ObjectSink {
     /// The lines of a partition that no object is known to have. An offset counts as shipped only with a time that the object
     /// reaches, too: of a topic that was made anew, offsets come again.
     fn not_shipped<'r, 'l>(&self, partition: &(String, i32), rows: &'r [Line<'l>]) -> &'r [Line<'l>] {
-        let mut known = self.shipped();
+        let mut known = guard(&self.shipped);
         let Some(shipped) = known.get(partition).copied() else { return rows };
         if rows.first().is_some_and(|row| row.offset() > shipped.last) {
             known.remove(partition);
@@ -123,19 +148,54 @@ impl ObjectSink {
         shipped.ok_or_else(|| "it is empty".to_owned())
     }
 
-    fn shipped(&self) -> MutexGuard<'_, HashMap<(String, i32), Shipped>> {
-        self.shipped.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the object has that begins last before this line, in the line's hour or the one before: no batch waits longer.
+    async fn covering(&self, topic: &str, partition: i32, line: &Line<'_>) -> Result<Option<Shipped>, String> {
+        let mut latest: Option<(i64, String)> = None;
+        for time in [line.timestamp() - AN_HOUR, line.timestamp()] {
+            let folder = folder(time);
+            let listed = self.objects.list(&folder).await.map_err(|error| error.to_string())?;
+            for name in listed.into_keys() {
+                let begins = begins_at(&name, topic, partition)
+                    .filter(|&(offset, time)| offset < line.offset() && time <= line.timestamp().as_millisecond());
+                if let Some((offset, _)) = begins
+                    && latest.as_ref().is_none_or(|(known, _)| *known < offset)
+                {
+                    latest = Some((offset, format!("{folder}/{name}")));
+                }
+            }
+        }
+        let Some((_, path)) = latest else { return Ok(None) };
+        let shipped = self.read_shipped(&path).await.map_err(|reason| format!("{path}: {reason}"))?;
+        Ok((shipped.last >= line.offset()).then_some(shipped))
     }
+}
+
+/// What a lock guards. A panic while it is held leaves it as it was.
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The folder of objects whose first record is of this time.
+fn folder(time: Timestamp) -> String {
+    format!("{RAW}/{}", time.strftime("%Y/%m/%d/%H"))
+}
+
+/// The offset and the timestamp (in milliseconds) at which an object begins, by its name; `None` where it is not of this
+/// partition.
+fn begins_at(name: &str, topic: &str, partition: i32) -> Option<(i64, i64)> {
+    let (place, _) = name.strip_prefix(topic)?.strip_prefix(&format!("-{partition}-"))?.split_once('.')?;
+    let (offset, time) = place.split_once('-')?;
+    Some((offset.parse().ok()?, time.parse().ok()?))
 }
 
 /// The path of an object whose first record is this one.
 fn path(topic: &str, partition: i32, offset: i64, time: Timestamp, compression: Compression) -> String {
-    let (folder, millisecond) = (time.strftime("%Y/%m/%d/%H"), time.as_millisecond());
+    let (folder, millisecond) = (folder(time), time.as_millisecond());
     let suffix = match compression {
         Compression::Gzip => "gz",
         Compression::Zstd => "zst",
     };
-    format!("{RAW}/{folder}/{topic}-{partition}-{offset:020}-{millisecond}.jsonl.{suffix}")
+    format!("{folder}/{topic}-{partition}-{offset:020}-{millisecond}.jsonl.{suffix}")
 }
 
 async fn compressed(lines: &[Line<'_>], compression: Compression) -> io::Result<Vec<u8>> {
@@ -184,6 +244,18 @@ mod tests {
             "raw/2026/01/31/12/raw-logs-2-00000000000000000041-1769860800005.jsonl.gz"
         );
         assert!(path("raw-logs", 2, 41, Timestamp::UNIX_EPOCH, Compression::Zstd).starts_with("raw/1970/01/01/00/"));
+    }
+
+    #[test]
+    fn a_name_says_where_its_object_begins() {
+        let name = "raw-logs-2-00000000000000000041-1769860800005.jsonl.gz";
+        assert_eq!(begins_at(name, "raw-logs", 2), Some((41, 1_769_860_800_005)));
+        for (topic, partition) in [("raw-logs", 22), ("raw-logs", 1), ("raw", 2), ("raw-logs-2", 0)] {
+            assert_eq!(begins_at(name, topic, partition), None, "{topic} {partition}");
+        }
+        for other in ["logs-1-2026-01-31-12-00-00-uuid.gz", "raw-logs-2-x-1.jsonl.gz", "raw-logs-2-"] {
+            assert_eq!(begins_at(other, "raw-logs", 2), None, "{other}");
+        }
     }
 
     /// A record of a topic whose records begin at `time`.
@@ -248,17 +320,17 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
-        /// Owners of a partition ship batches from the committed offset on, end at any time before they have committed what
-        /// they shipped, and their last batch may be written late, when the next owner is at work: each line is in one object.
+        /// Owners of a partition ship batches from the committed offset on, end at any time, with some of what they shipped
+        /// committed, and their last batch may be written late, when the next owner is at work: each line is in one object.
         #[test]
         fn each_line_is_in_one_object_whoever_writes_it(
             owners in proptest::collection::vec(
-                (proptest::collection::vec(1i64..25, 1..5), any::<bool>(), 0usize..4), 1..6),
+                (proptest::collection::vec(1i64..25, 1..5), any::<bool>(), 0usize..4, 0usize..4), 1..6),
         ) {
             let folder = tempfile::tempdir().unwrap();
             let mut committed = 0;
             let mut late: Option<(ObjectSink, std::ops::Range<i64>)> = None;
-            for (batches, is_late, late_after) in owners {
+            for (batches, is_late, late_after, commits) in owners {
                 let sink = sink(folder.path());
                 let mut at = committed;
                 let last = batches.len() - 1;
@@ -274,6 +346,9 @@ mod tests {
                     }
                     ship(&sink, 0, batch.clone());
                     at = batch.end;
+                    if index < commits {
+                        committed = at;
+                    }
                 }
                 if let Some((zombie, batch)) = late.take() {
                     ship(&zombie, 0, batch);
