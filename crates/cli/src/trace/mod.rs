@@ -20,7 +20,7 @@ use millrace_store::Store;
 use self::hop::Hop;
 use self::ids::Ids;
 use self::lake::Times;
-use self::topics::Found;
+use self::topics::{Found, OfLog};
 use crate::broker::Broker;
 use crate::database::{self as database_setting, DatabaseArgs};
 use crate::discovery::BrokerArgs;
@@ -28,6 +28,9 @@ use crate::time_arg::{self, TimeArg};
 
 /// How much earlier than an id the records of its event may be: clocks differ.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// The file of a running `millrace dev` names its database without the password.
+const NO_PASSWORD: &str = "if it has a password, DATABASE_URL names it with that";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,78 +73,79 @@ pub(crate) struct Args {
     database: DatabaseArgs,
 }
 
-/// Looks where the event may be, and prints what was found. What one place does not answer does not hide what others have.
-pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let now = Timestamp::now();
-    let mut ids = Ids::of(&args.id);
-    // A caller may make ids like the edge's, with another clock.
-    let created = EventId::new(args.id.as_str()).created().filter(|created| *created <= now + CLOCK_SKEW);
-    let given = args.since.map(|since| Timestamp::from_millisecond(since.as_millis())).transpose()?;
-    let (mut looked_at, mut not_looked_at) = (Vec::new(), Vec::new());
+/// What was found, and where it was looked for. What one place does not answer does not hide what others have.
+#[derive(Default)]
+struct Trace {
+    hops: Vec<Hop>,
+    looked_at: Vec<String>,
+    not_looked_at: Vec<String>,
+    has_failed: bool,
+}
 
-    // Without a broker that is named or runs here, there may still be what it left.
-    let no_broker = args.broker.settings().err();
-    let mut found = Found::default();
-    let mut has_failed = false;
-    if no_broker.is_none() {
-        let since = given.or_else(|| created.and_then(|created| created.checked_sub(CLOCK_SKEW).ok()));
-        match topics_of(args, &mut ids, since, given.is_none()).await {
-            Ok((servers, of_topics)) => {
-                looked_at.push(format!("Kafka on {servers}"));
-                found = of_topics;
+impl Trace {
+    /// Takes what a place has, or why it cannot be read.
+    fn take(&mut self, place: String, found: anyhow::Result<Vec<Hop>>) {
+        match found {
+            Ok(hops) => {
+                self.looked_at.push(place);
+                self.hops.extend(hops);
             }
             Err(error) => {
-                has_failed = true;
-                not_looked_at.push(format!("{error:#}"));
+                self.has_failed = true;
+                self.not_looked_at.push(format!("{place}: {error:#}"));
             }
         }
-    } else {
-        not_looked_at.push("Kafka: --kafka names no broker, and no millrace dev runs here".to_owned());
     }
-    let Found { mut hops, is_no_log, log_written, row_times } = found;
+}
+
+/// Looks where the event may be, and prints what was found.
+pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let now = Timestamp::now();
+    // A caller may make ids like the edge's, by another clock.
+    let created = EventId::new(args.id.as_str()).created().filter(|created| *created <= now + CLOCK_SKEW);
+    let given = args.since.map(|since| Timestamp::from_millisecond(since.as_millis())).transpose()?;
+    let (mut trace, mut ids) = (Trace::default(), Ids::of(&args.id));
+
+    // Without a broker that is named or runs here, there may still be what it left.
+    let mut of_log = OfLog::default();
+    let no_broker = match args.broker.settings() {
+        Ok(settings) => {
+            let found = search_topics(args, &mut ids, given, created).await;
+            let found = found.map(|Found { hops, log }| {
+                of_log = log;
+                hops
+            });
+            trace.take(format!("Kafka on {}", settings.bootstrap_servers), found);
+            None
+        }
+        Err(error) => {
+            let reason = "Kafka: --kafka names no broker, and no millrace dev runs here";
+            trace.not_looked_at.push(reason.to_owned());
+            Some(error)
+        }
+    };
     if let Some(url) = args.database_url()? {
-        let searched = async {
-            let store = Store::connect_existing(&url).await?;
-            let of_database = database::search(&store, &ids, &hops).await;
-            store.close().await;
-            of_database.map(|of_database| (store.display_url().to_owned(), of_database))
-        };
-        match searched.await {
-            Ok((url, of_database)) => {
-                looked_at.push(format!("the database {url}"));
-                hops.extend(of_database);
-            }
-            Err(error) => {
-                has_failed = true;
-                let way = "dev.json has no password: DATABASE_URL may name the database with it";
-                let way = if args.database.is_given() { String::new() } else { format!(" ({way})") };
-                not_looked_at.push(format!("the database: {error}{way}"));
-            }
+        match search_database(&url, &ids, &trace.hops).await {
+            Ok((url, hops)) => trace.take(format!("the database {url}"), Ok(hops)),
+            Err(error) if args.database.is_given() => trace.take("the database".to_owned(), Err(error)),
+            Err(error) => trace.take(format!("the database ({NO_PASSWORD})"), Err(error)),
         }
     }
     if let Some(lake) = args.lake()? {
-        let accepted = log_written.or(created).map(|at| (at, at)).or_else(|| given.map(|given| (given, now)));
-        let times = Times { rows: row_times, accepted };
-        let is_log = !times.rows.is_empty() || log_written.is_some();
-        if (is_no_log || !hops.is_empty()) && !is_log {
-            // It is another event's.
-        } else if times.are_unknown() {
-            not_looked_at.push(format!("the lake {lake}: nothing says when it was; --since narrows it"));
-        } else {
+        let accepted = of_log.written.or(created).map(|at| (at, at)).or_else(|| given.map(|given| (given, now)));
+        let is_log = of_log.is_known();
+        let times = Times { rows: of_log.row_times, accepted };
+        if times.are_unknown() {
+            trace.not_looked_at.push(format!("the lake {lake}: nothing says when it was; --since does"));
+        } else if is_log || trace.hops.is_empty() {
             let objects = Objects::open(&lake).with_context(|| format!("--lake {lake}"))?;
-            match lake::search(&objects, ids.traced(), &times, now).await {
-                Ok(of_lake) => {
-                    looked_at.push(format!("the lake {lake}"));
-                    hops.extend(of_lake);
-                }
-                Err(error) => {
-                    has_failed = true;
-                    not_looked_at.push(format!("the lake {lake}: {error}"));
-                }
-            }
+            let found = lake::search(&objects, ids.traced(), &times, now).await;
+            trace.take(format!("the lake {lake}"), found.map_err(anyhow::Error::from));
         }
     }
-    if let (true, false, Some(error)) = (looked_at.is_empty(), has_failed, no_broker) {
+
+    let Trace { hops, looked_at, not_looked_at, has_failed } = trace;
+    if let Some(error) = no_broker.filter(|_| looked_at.is_empty() && !has_failed) {
         return Err(error.into());
     }
     let hops = hop::sorted(hops);
@@ -157,19 +161,28 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if hops.is_empty() || has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What the topics have from a time on; from their beginning, where that is nothing and the time was a guess.
-async fn topics_of(
+/// What the topics have: from `given` on, else from when the id was made, or where that is nothing from their beginning.
+async fn search_topics(
     args: &Args,
     ids: &mut Ids,
-    since: Option<Timestamp>,
-    is_guess: bool,
-) -> anyhow::Result<(String, Found)> {
+    given: Option<Timestamp>,
+    created: Option<Timestamp>,
+) -> anyhow::Result<Found> {
     let broker = Broker::connect(&args.broker).await?;
-    let mut found = topics::search(&broker, ids, since).await?;
-    if found.hops.is_empty() && since.is_some() && is_guess {
-        found = topics::search(&broker, ids, None).await?;
+    let guessed = created.and_then(|created| created.checked_sub(CLOCK_SKEW).ok());
+    let found = topics::search(&broker, ids, given.or(guessed)).await?;
+    if !found.hops.is_empty() || given.is_some() || guessed.is_none() {
+        return Ok(found);
     }
-    Ok((broker.settings.bootstrap_servers, found))
+    topics::search(&broker, ids, None).await
+}
+
+/// The database's URL without a password, and what it has; `known` is what the topics have.
+async fn search_database(url: &str, ids: &Ids, known: &[Hop]) -> anyhow::Result<(String, Vec<Hop>)> {
+    let store = Store::connect_existing(url).await?;
+    let found = database::search(&store, ids, known).await;
+    store.close().await;
+    Ok((store.display_url().to_owned(), found?))
 }
 
 fn print(args: &Args, hops: &[Hop]) -> std::io::Result<()> {

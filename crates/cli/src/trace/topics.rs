@@ -33,12 +33,24 @@ const STEP: u64 = 4_096;
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) hops: Vec<Hop>,
-    /// Whether there is a record with the id that is no log's.
-    pub(super) is_no_log: bool,
-    /// When the log record with the id was written to its topic.
-    pub(super) log_written: Option<Timestamp>,
+    /// Where it is a log record.
+    pub(super) log: OfLog,
+}
+
+/// When a log record was.
+#[derive(Debug, Default)]
+pub(super) struct OfLog {
+    /// When it was written to its topic.
+    pub(super) written: Option<Timestamp>,
     /// The times of the rows that the topic of cleaned logs has of it.
     pub(super) row_times: Vec<Timestamp>,
+}
+
+impl OfLog {
+    /// Whether a topic has it.
+    pub(super) fn is_known(&self) -> bool {
+        self.written.is_some() || !self.row_times.is_empty()
+    }
 }
 
 /// Reads the catalogue's topics, and their dead letters. Payments come after orders there, whose records name them.
@@ -122,14 +134,13 @@ impl Found {
         let key = record.key().map(|key| String::from_utf8_lossy(key).into_owned());
         let about = json!({"key": key, "type": envelope.event_type, "trace_id": record.trace_id()});
         self.hops.push(Hop::new(HopKind::Kafka, written, place, with(position, about)));
-        self.is_no_log |= topic != event::LOG.topic && topic != millrace_log_indexer::TOPIC;
         if topic == event::ORDER.topic {
             ids.add_payment(&payment_id_of(record));
         } else if topic == event::LOG.topic {
-            self.log_written.get_or_insert(written);
+            self.log.written.get_or_insert(written);
         } else if topic == millrace_log_indexer::TOPIC {
             let row: Value = serde_json::from_slice(record.value().unwrap_or_default()).unwrap_or_default();
-            self.row_times.extend(row["time"].as_str().and_then(|time| time.parse::<Timestamp>().ok()));
+            self.log.row_times.extend(row["time"].as_str().and_then(|time| time.parse::<Timestamp>().ok()));
         }
     }
 }
