@@ -23,7 +23,7 @@ use crate::sink::{Ack, EventRecord, SinkError};
 use crate::{Edge, idempotency, media};
 
 /// `ce_source` of events sent to an event type's own route.
-const SOURCE: &str = "/millrace/edge";
+pub const SOURCE: &str = "/millrace/edge";
 
 /// An event acknowledged by all in-sync replicas.
 #[derive(Debug, Clone, Serialize)]

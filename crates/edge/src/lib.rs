@@ -37,6 +37,7 @@ use self::observe::ObserveLayer;
 pub use self::openapi::document::render as render_openapi;
 use self::stored::NoDatabase;
 use self::telemetry::{BatchMetrics, RequestMetrics};
+pub use accept::SOURCE;
 pub use access::{Access, SCOPES, Scopes, Sender, audit_refusal, guard};
 #[cfg(feature = "database")]
 pub use database::LazyDatabase;

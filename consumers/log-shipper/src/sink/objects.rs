@@ -4,8 +4,8 @@
 //! shipped the lines in it (and ended before it could commit, or was cut off from the group), and those behind them are the
 //! next object. So a line is in one object, whoever wrote it. Were objects replaced, a member that was cut off could replace a
 //! longer one late. Where a process goes on, an object of an earlier one may end behind there, because a batch that found an
-//! object with more lines was committed: the object that begins last before that record is looked for. The record's timestamp (in milliseconds) tells offsets of a topic apart from those of one that was made
-//! anew under its name.
+//! object with more lines was committed: the object that begins last before that record is looked for. The record's timestamp
+//! (in milliseconds) tells offsets of a topic apart from those of one that was made anew under its name.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read, Write};

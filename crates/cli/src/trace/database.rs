@@ -1,6 +1,7 @@
 //! What the database has of an event: its row, and its deliveries.
 
-use millrace_domain::{Envelope, payment};
+use jiff::Timestamp;
+use millrace_domain::payment;
 use millrace_store::{DeliveryStatus, NotificationStatus, Store, StoreError, StoredNotification};
 use serde_json::json;
 
@@ -15,21 +16,11 @@ pub(super) async fn search(store: &Store, ids: &Ids, known: &[Hop]) -> Result<Ve
         let other = ids.other(id);
         if let Some(event) = store.event(id).await? {
             let place = format!("{}-{}-{}", event.topic, event.partition, event.offset);
-            let envelope = Envelope {
-                id: millrace_domain::EventId::new(id),
-                event_type: event.event_type.as_str().into(),
-                source: event.source.as_str().into(),
-                time: event.time.to_string().into(),
-                content_type: "application/json".into(),
-                traceparent: None,
-                attributes: Vec::new(),
-            };
-            hops.extend(accepted(&envelope, event.received_at, other));
+            let time = Timestamp::from_duration(event.time.as_unix()).ok();
+            hops.extend(time.and_then(|at| accepted(&event.event_type, &event.source, at, event.received_at, other)));
             let is_known = || known.iter().any(|hop| hop.kind == HopKind::Paid && hop.place == place);
             if event.event_type == payment::EVENT_TYPE && !is_known() {
-                hops.extend(
-                    envelope.time.parse().ok().map(|at| paid(at, &place, event.data.as_bytes(), json!({"id": other}))),
-                );
+                hops.extend(time.map(|at| paid(at, &place, event.data.as_bytes(), json!({"id": other}))));
             }
             let details = json!({"table": "events", "from": place, "type": event.event_type, "id": other});
             hops.push(Hop::new(HopKind::Stored, event.received_at, store.display_url(), details));

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use millrace_domain::catalogue::catalogue;
-use millrace_domain::{Envelope, dead_letter, event, payment};
+use millrace_domain::{dead_letter, event, payment};
+use millrace_edge::SOURCE;
 use millrace_kafka::{Read, Reader, Record};
 use millrace_payments::payment_id_of;
 use serde_json::{Value, json};
@@ -16,9 +17,6 @@ use super::ids::Ids;
 use crate::bound::Bound;
 use crate::broker::{BROKER_TIMEOUT, Broker};
 use crate::progress_bar;
-
-/// The source of events that the edge took.
-const EDGE: &str = "/millrace/edge";
 
 /// How far the edge's time of an event is from that of its record.
 const ACCEPTED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
@@ -130,7 +128,8 @@ impl Found {
             self.hops.push(paid(written, &place, record.value().unwrap_or_default(), position));
             return;
         }
-        self.hops.extend(accepted(&envelope, written, other));
+        let time = envelope.time.parse().ok();
+        self.hops.extend(time.and_then(|at| accepted(&envelope.event_type, &envelope.source, at, written, other)));
         let key = record.key().map(|key| String::from_utf8_lossy(key).into_owned());
         let about = json!({"key": key, "type": envelope.event_type, "trace_id": record.trace_id()});
         self.hops.push(Hop::new(HopKind::Kafka, written, place, with(position, about)));
@@ -152,16 +151,21 @@ pub(super) fn paid(at: Timestamp, place: &str, value: &[u8], details: Value) -> 
     Hop::new(HopKind::Paid, at, place, with(details, settled))
 }
 
-/// The edge's hop, where the edge took an event: it says when. A caller may say that the edge is the source of its event, too,
-/// and give it a time: that of the edge is close to when the record was `written`.
-pub(super) fn accepted(envelope: &Envelope<'_>, written: Timestamp, id: Option<&str>) -> Option<Hop> {
-    let at: Timestamp = envelope.time.parse().ok().filter(|_| envelope.source == EDGE)?;
-    if at.duration_since(written).abs() > ACCEPTED_WITHIN {
+/// The edge's hop, where the edge took an event: its time says when. A caller may say that the edge is the source of its event,
+/// too, and give it a time: that of the edge is close to when the record was `written`.
+pub(super) fn accepted(
+    event_type: &str,
+    source: &str,
+    at: Timestamp,
+    written: Timestamp,
+    id: Option<&str>,
+) -> Option<Hop> {
+    if source != SOURCE || at.duration_since(written).abs() > ACCEPTED_WITHIN {
         return None;
     }
     // The database has microseconds.
     let at = Timestamp::from_microsecond(at.as_microsecond()).ok()?;
-    Some(Hop::new(HopKind::Accepted, at, EDGE, json!({"type": envelope.event_type, "id": id})))
+    Some(Hop::new(HopKind::Accepted, at, SOURCE, json!({"type": event_type, "id": id})))
 }
 
 /// What a dead letter says: the latest refusal.
