@@ -9,7 +9,7 @@ locals {
 
   deployed_functions = {
     for name, function in local.listed_functions : name => function
-    if function.is_http ? var.edge == "api_gateway" : name == "topics" ? var.topics.by_function : var.lake.has_stages
+    if function.is_http ? var.edge == "api_gateway" : name == "topics" ? var.topics.by_function : contains(keys(local.stages), name)
   }
 
   functions = {

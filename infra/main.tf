@@ -253,8 +253,11 @@ module "tables" {
   count  = var.lake.has_stages ? 1 : 0
 
   name           = var.name
+  account_id     = local.account_id
+  region         = var.region
   bucket         = aws_s3_bucket.data.bucket
   kms_key_arn    = aws_kms_key.this.arn
+  partitions     = var.lake.partitions
   first_day      = var.lake.first_day
   scan_limit_gib = var.lake.scan_limit_gib
 }

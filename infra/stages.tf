@@ -38,6 +38,31 @@ locals {
       is_on_bus = true
       schedule  = "rate(1 hour)"
     }
+    athena-refresh = {
+      description = "Files of the lake's tables, whose partitions are to be registered"
+      event_pattern = {
+        source      = ["aws.s3"]
+        detail-type = ["Object Created"]
+        detail      = { bucket = { name = [aws_s3_bucket.data.bucket] }, object = { key = [for table in ["cleaned", "metrics"] : { prefix = "${table}/" }] } }
+      }
+      # Results of queries, which Athena writes for the function.
+      writes    = ["queries/*"]
+      is_on_bus = true
+      environment = {
+        MILLRACE_ATHENA_DATABASE  = one(module.tables[*].database)
+        MILLRACE_ATHENA_WORKGROUP = one(module.tables[*].workgroup)
+      }
+      statements = [
+        { Sid = "Queries", Effect = "Allow", Action = ["athena:GetQueryExecution", "athena:StartQueryExecution"], Resource = one(module.tables[*].workgroup_arn) },
+        {
+          Sid      = "Partitions"
+          Effect   = "Allow"
+          Action   = ["glue:BatchCreatePartition", "glue:CreatePartition", "glue:GetDatabase", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable"]
+          Resource = one(module.tables[*].catalog_arns)
+        },
+        { Sid = "ResultsBucket", Effect = "Allow", Action = "s3:GetBucketLocation", Resource = aws_s3_bucket.data.arn },
+      ]
+    }
     alerts = {
       description   = "Outages, what stages cannot take in, and alarms of the topic, to be told"
       event_pattern = { source = ["millrace.lake"], detail-type = [{ prefix = "millrace.alert." }, "Stage Failed"] }
@@ -72,7 +97,10 @@ locals {
   # Firehose's gathering, and two stages, each of which waits for a poller and perhaps for a start.
   seconds_to_metrics = coalesce(var.lake.buffer_seconds, 60) + 180
 
-  stages = { for name, entry in local.stage_entries : name => entry if var.lake.has_stages }
+  stages = {
+    for name, entry in local.stage_entries : name => entry
+    if var.lake.has_stages && (name != "athena-refresh" || var.lake.partitions == "registered")
+  }
 
   stage_policies = {
     for name, entry in local.stage_entries : name => jsonencode({

@@ -242,7 +242,8 @@ variable "lake" {
   description = <<-END
     How Firehose gathers raw logs into objects: buffer_mib and buffer_seconds (see modules/lake). For how many days raw objects are
     kept: raw_days; what they became is kept for ever. The functions that make it: has_stages, how many environments of each run at
-    most (stage_concurrency), and how often an event is tried (stage_attempts; see modules/stage). Queries: the first day that they see
+    most (stage_concurrency), and how often an event is tried (stage_attempts; see modules/stage). Queries: whether
+    Athena computes the tables' partitions or the function athena-refresh registers them (partitions), the first day that queries see
     (first_day), and how much one may read (scan_limit_gib; see modules/tables).
   END
   type = object({
@@ -252,6 +253,7 @@ variable "lake" {
     has_stages        = optional(bool, true)
     stage_concurrency = optional(number)
     stage_attempts    = optional(number)
+    partitions        = optional(string, "projected")
     first_day         = optional(string)
     scan_limit_gib    = optional(number)
   })

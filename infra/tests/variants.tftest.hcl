@@ -129,6 +129,32 @@ run "everything_exists" {
   }
 }
 
+run "registered_partitions" {
+  variables {
+    lake = { partitions = "registered" }
+  }
+
+  assert {
+    condition     = contains(keys(module.stage), "athena-refresh") && !local.functions["athena-refresh"].is_in_vpc
+    error_message = "athena-refresh takes events, outside of the VPC."
+  }
+
+  assert {
+    condition = [for key in local.stages["athena-refresh"].event_pattern.detail.object.key : key.prefix] == [
+      for table in keys(jsondecode(file("../crates/lake/tables.json"))) : "${table}/"
+    ]
+    error_message = "The files of each table start it."
+  }
+
+  assert {
+    condition = local.functions["athena-refresh"].environment["MILLRACE_ATHENA_DATABASE"] == module.tables[0].database && local.functions["athena-refresh"].environment["MILLRACE_ATHENA_WORKGROUP"] == module.tables[0].workgroup && alltrue([
+      for statement in jsondecode(local.stage_policies["athena-refresh"]).Statement :
+      !contains(flatten([statement.Action]), "s3:PutObject") || statement.Resource == ["${aws_s3_bucket.data.arn}/queries/*"]
+    ])
+    error_message = "It adds partitions by queries of the lake's workgroup, and writes nothing but their results."
+  }
+}
+
 run "topics_by_terraform" {
   command = plan
 

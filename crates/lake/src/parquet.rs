@@ -8,7 +8,6 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use jiff::Timestamp;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use xxhash_rust::xxh3::xxh3_64;
@@ -16,6 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::batch::Batch;
 use crate::clean::{Quarantined, Sink, Source};
 use crate::columns::columns;
+use crate::hour::hour_folder;
 use crate::properties::properties;
 use crate::quarantine::Quarantine;
 use crate::schema::{COLUMNS, schema};
@@ -219,15 +219,4 @@ pub fn file_name(source: &Source) -> String {
         .collect();
     let stem = if stem.contains(|letter: char| letter.is_alphanumeric()) { &stem } else { "log" };
     format!("{stem}-{:016x}", xxh3_64(source.identity.as_bytes()))
-}
-
-/// The folder of an hour (hours since 1970): `PREFIX/dt=YYYY-MM-DD/hour=H`, without a leading zero, with which readers disagree on the
-/// hour's type.
-///
-/// # Errors
-///
-/// Where the hour is in no calendar.
-pub fn hour_folder(prefix: &str, hour: i64) -> io::Result<String> {
-    let time = Timestamp::from_second(hour * HOUR).map_err(io::Error::other)?;
-    Ok(format!("{prefix}/{}", time.strftime("dt=%Y-%m-%d/hour=%-H")))
 }

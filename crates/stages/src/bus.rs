@@ -86,7 +86,7 @@ pub trait Bus: Send + Sync {
 /// # Errors
 /// That of the stage. [`StageError::BusUnavailable`] where the bus did not take what there will be no other attempt to say: the next
 /// stage, or whoever is alerted, would never know.
-pub(crate) async fn tell<T>(
+pub async fn tell<T>(
     bus: &dyn Bus,
     stage: &'static str,
     object: &str,

@@ -22,6 +22,9 @@ pub enum StageError {
     /// A file cannot be merged with the others of its hour.
     #[error("{0}")]
     CompactionFailed(String),
+    /// Athena did not register a partition.
+    #[error("Athena did not register the partition: {0}")]
+    AthenaUnavailable(String),
     /// The object store cannot be reached, or refused a call.
     #[error("{0}")]
     S3Unavailable(String),
@@ -42,6 +45,7 @@ impl StageError {
             Self::ObjectName(_) => "ObjectName",
             Self::MetricsGenerationFailed(_) => "MetricsGenerationFailed",
             Self::CompactionFailed(_) => "CompactionFailed",
+            Self::AthenaUnavailable(_) => "AthenaUnavailable",
             Self::S3Unavailable(_) => "S3Unavailable",
             Self::BusUnavailable(_) => "BusUnavailable",
             Self::Local(_) => "Local",
@@ -51,9 +55,11 @@ impl StageError {
     /// Whether it is worth another attempt.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::KafkaUnavailable(_) | Self::S3Unavailable(_) | Self::BusUnavailable(_) | Self::Local(_) => {
-                ErrorClass::Transient
-            }
+            Self::KafkaUnavailable(_)
+            | Self::AthenaUnavailable(_)
+            | Self::S3Unavailable(_)
+            | Self::BusUnavailable(_)
+            | Self::Local(_) => ErrorClass::Transient,
             Self::S3MissingFile(_)
             | Self::ObjectName(_)
             | Self::MetricsGenerationFailed(_)

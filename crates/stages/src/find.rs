@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
-use millrace_lake::{FoundRow, file_name, find_line, find_rows, hour_folder};
+use millrace_lake::{FoundRow, file_name, find_line, find_rows, hour_folder, hour_of_file};
 use millrace_objects::{GetError, Objects};
 
 use crate::clean::source;
@@ -87,7 +87,7 @@ pub async fn hours_of_object(objects: &Objects, object: &str) -> Result<BTreeSet
     let name = file_name(&source(object, Timestamp::UNIX_EPOCH));
     let manifest = Manifest::read(objects, &Manifest::path(&name)).await?;
     let files = manifest.map(|manifest| manifest.files).unwrap_or_default();
-    Ok(files.iter().filter_map(|file| hour_of_file(file)).collect())
+    Ok(files.iter().filter_map(|file| hour_of_file("cleaned", file)).collect())
 }
 
 /// The raw object of these hours (of `raw/YYYY/MM/DD/HH/`, since 1970) whose line the record with this id became: the first one
@@ -137,27 +137,5 @@ pub async fn written(objects: &Objects, path: &str) -> Result<Option<Timestamp>,
         Ok(object) => Ok(Some(object.written)),
         Err(GetError::Missing { .. } | GetError::Name { .. }) => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// The hour (since 1970) of a file `cleaned/dt=YYYY-MM-DD/hour=H/NAME.parquet`.
-fn hour_of_file(file: &str) -> Option<i64> {
-    let mut parts = file.strip_prefix("cleaned/")?.split('/');
-    let day: jiff::civil::Date = parts.next()?.strip_prefix("dt=")?.parse().ok()?;
-    let hour: i64 = parts.next()?.strip_prefix("hour=")?.parse().ok()?;
-    Some(i64::from(day.since(jiff::civil::Date::constant(1970, 1, 1)).ok()?.get_days()) * 24 + hour)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hour_of_a_file_is_that_of_its_folder() {
-        for hour in [0, -1, 491_628, 2_562_047] {
-            let file = format!("{}/x.parquet", hour_folder("cleaned", hour).unwrap());
-            assert_eq!(hour_of_file(&file), Some(hour), "{file}");
-        }
-        assert_eq!(hour_of_file("quarantine/cleaned/dt=2026-01-31/hour=1/x.parquet"), None);
     }
 }

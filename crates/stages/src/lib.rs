@@ -34,7 +34,7 @@ mod watch;
 
 #[cfg(feature = "eventbridge")]
 pub use bus::EventBridge;
-pub use bus::{Bus, BusError, BusEvent, StageEvent};
+pub use bus::{Bus, BusError, BusEvent, StageEvent, tell};
 pub use clean::{CleanStage, Cleaned};
 pub use compact::{CompactLook, CompactStage, CompactedHour};
 pub use error::StageError;

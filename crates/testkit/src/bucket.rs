@@ -1,5 +1,5 @@
-//! S3, `EventBridge` and SNS, as far as the lake's functions use them: objects are listed, read, written and deleted, events
-//! are put, notifications published.
+//! S3, `EventBridge`, SNS and Athena, as far as the lake's functions use them: objects are listed, read, written and deleted, events
+//! are put, notifications published, queries started.
 //!
 //! Requests are not checked for signatures. An upload in parts is one object once it is completed.
 
@@ -43,6 +43,17 @@ struct Content {
     notifications: Vec<BTreeMap<String, String>>,
     /// Notifications that are answered 503.
     refused_notifications: usize,
+    queries: Vec<AthenaQuery>,
+    /// How many queries fail that are started next.
+    failing_queries: usize,
+}
+
+/// A query of Athena: it runs when it is looked at first, and has ended then.
+#[derive(Debug)]
+struct AthenaQuery {
+    request: Value,
+    fails: bool,
+    was_looked_at: bool,
 }
 
 impl Drop for Bucket {
@@ -117,6 +128,16 @@ impl Bucket {
         self.content().refused_notifications = count;
     }
 
+    /// The queries that were started: the requests.
+    pub fn queries(&self) -> Vec<Value> {
+        self.content().queries.iter().map(|query| query.request.clone()).collect()
+    }
+
+    /// Takes the next queries, which fail then.
+    pub fn fail_queries(&self, count: usize) {
+        self.content().failing_queries = count;
+    }
+
     fn path(&self, key: &str) -> String {
         format!("/{}/{key}", self.name)
     }
@@ -135,8 +156,11 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let mut content = content.lock().unwrap_or_else(PoisonError::into_inner);
-    if headers.get("x-amz-target").is_some_and(|target| target == "AWSEvents.PutEvents") {
-        return content.put_events(&body);
+    match headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
+        Some("AWSEvents.PutEvents") => return content.put_events(&body),
+        Some("AmazonAthena.StartQueryExecution") => return content.start_query(&body),
+        Some("AmazonAthena.GetQueryExecution") => return content.look_at_query(&body),
+        _ => {}
     }
     if uri.path() == "/" && method == Method::POST {
         return content.publish(&body);
@@ -256,9 +280,35 @@ impl Content {
             }
         }
         let failed = entries.iter().filter(|entry| entry["ErrorCode"].is_string()).count();
-        let body = json!({"FailedEntryCount": failed, "Entries": entries}).to_string();
-        ([("content-type", "application/x-amz-json-1.1")], body).into_response()
+        in_json(&json!({"FailedEntryCount": failed, "Entries": entries}))
     }
+
+    fn start_query(&mut self, body: &[u8]) -> Response {
+        let fails = self.failing_queries > 0;
+        self.failing_queries = self.failing_queries.saturating_sub(1);
+        let request = serde_json::from_slice(body).unwrap_or_default();
+        self.queries.push(AthenaQuery { request, fails, was_looked_at: false });
+        in_json(&json!({"QueryExecutionId": (self.queries.len() - 1).to_string()}))
+    }
+
+    fn look_at_query(&mut self, body: &[u8]) -> Response {
+        let request: Value = serde_json::from_slice(body).unwrap_or_default();
+        let id = request["QueryExecutionId"].as_str().and_then(|id| id.parse::<usize>().ok());
+        let Some(query) = id.and_then(|id| self.queries.get_mut(id)) else {
+            return StatusCode::BAD_REQUEST.into_response();
+        };
+        let status = match (std::mem::replace(&mut query.was_looked_at, true), query.fails) {
+            (false, _) => json!({"State": "RUNNING"}),
+            (true, false) => json!({"State": "SUCCEEDED"}),
+            (true, true) => json!({"State": "FAILED", "StateChangeReason": "so says the test"}),
+        };
+        in_json(&json!({"QueryExecution": {"QueryExecutionId": id.map(|id| id.to_string()), "Status": status}}))
+    }
+}
+
+/// An answer of AWS's JSON protocol.
+fn in_json(body: &Value) -> Response {
+    ([("content-type", "application/x-amz-json-1.1")], body.to_string()).into_response()
 }
 
 /// An entity tag: a checksum of the content.

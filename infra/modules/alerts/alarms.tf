@@ -258,7 +258,7 @@ locals {
         metrics = {
           age = { namespace = "AWS/SQS", name = "ApproximateAgeOfOldestMessage", stat = "Maximum", dimensions = { QueueName = stage.queue } }
         }
-        # Seconds: two failed attempts and more.
+        # Seconds: several failed attempts.
         threshold = 1800
       }
       "${name}-stage-dead-letters" = {

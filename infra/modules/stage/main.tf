@@ -3,8 +3,9 @@
 # A queue, because it keeps what cannot be done now (Kafka is away) for days, and counts the attempts.
 
 locals {
-  # A message is not handed out again while an invocation may still have it, six times over (Lambda's own recommendation).
-  visibility_seconds = 6 * var.timeout_seconds
+  # A message is not handed out again while an invocation may still have it; after a failed attempt it comes again then. Six time-outs are
+  # recommended for functions that are throttled, of whose messages the poller waits with some: here it takes no more than max_concurrency.
+  visibility_seconds = var.timeout_seconds + 30
 
   senders = merge(
     { EventBridge = { service = "events", source = aws_cloudwatch_event_rule.events.arn } },

@@ -48,9 +48,9 @@ variable "max_concurrency" {
 }
 
 variable "max_attempts" {
-  description = "How often an event is tried, six time-outs apart, before its message is a dead letter."
+  description = "How often an event is tried, a time-out and half a minute apart, before its message is a dead letter: 960 are 40 hours where that is two minutes."
   type        = number
-  default     = 200
+  default     = 960
   nullable    = false
 
   validation {

@@ -2,9 +2,24 @@
 # begin with.
 #
 # Partitions are computed from their folders' names (partition projection): a day's rows are there without a crawler, and none has
-# to be added.
+# to be added. Readers of the catalog that know no projection (Spark, Redshift Spectrum, QuickSight's crawlers of metadata) see none; for them
+# partitions are registered, by the function athena-refresh.
 
 locals {
+  glue = "arn:aws:glue:${var.region}:${var.account_id}"
+
+  projection = {
+    for table in keys(local.tables) : table => var.partitions == "registered" ? { "projection.enabled" = "false" } : {
+      "projection.enabled"                                                                             = "true"
+      "projection.dt.type"                                                                             = "date"
+      "projection.dt.format"                                                                           = "yyyy-MM-dd"
+      "projection.dt.range"                                                                            = "${var.first_day},NOW+2DAYS"
+      "projection.hour.type"                                                                           = "integer"
+      "projection.hour.range"                                                                          = "0,23"
+      "storage.location.template"                                                                      = "s3://${var.bucket}/${table}/dt=$${dt}/hour=$${hour}"
+    }
+  }
+
   tables = jsondecode(file("${path.module}/../../../crates/lake/tables.json"))
 
   queries = {
@@ -26,17 +41,7 @@ resource "aws_glue_catalog_table" "this" {
   description   = each.value.description
   table_type    = "EXTERNAL_TABLE"
 
-  parameters = {
-    EXTERNAL                    = "TRUE"
-    classification              = "parquet"
-    "projection.enabled"        = "true"
-    "projection.dt.type"        = "date"
-    "projection.dt.format"      = "yyyy-MM-dd"
-    "projection.dt.range"       = "${var.first_day},NOW+2DAYS"
-    "projection.hour.type"      = "integer"
-    "projection.hour.range"     = "0,23"
-    "storage.location.template" = "s3://${var.bucket}/${each.key}/dt=$${dt}/hour=$${hour}"
-  }
+  parameters = merge({ EXTERNAL = "TRUE", classification = "parquet" }, local.projection[each.key])
 
   partition_keys {
     name    = "dt"

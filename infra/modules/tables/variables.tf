@@ -3,6 +3,16 @@ variable "name" {
   type        = string
 }
 
+variable "account_id" {
+  description = "The AWS account."
+  type        = string
+}
+
+variable "region" {
+  description = "The AWS region."
+  type        = string
+}
+
 variable "bucket" {
   description = "The lake's bucket."
   type        = string
@@ -13,8 +23,20 @@ variable "kms_key_arn" {
   type        = string
 }
 
+variable "partitions" {
+  description = "projected: Athena computes partitions from their folders' names. registered: they are in the catalog, where the function athena-refresh adds them, for readers that know no projection."
+  type        = string
+  default     = "projected"
+  nullable    = false
+
+  validation {
+    condition     = contains(["projected", "registered"], var.partitions)
+    error_message = "partitions must be projected or registered."
+  }
+}
+
 variable "first_day" {
-  description = "The first day that queries see. Rows of earlier ones are there, and not looked for: each day is 24 folders."
+  description = "The first day that queries see. Rows of earlier ones are there, and not looked for: each day is 24 folders. Of projected partitions alone."
   type        = string
   default     = "2025-01-01"
   nullable    = false

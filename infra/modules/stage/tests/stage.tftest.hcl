@@ -20,7 +20,7 @@ run "events" {
   }
 
   assert {
-    condition     = aws_sqs_queue.events.visibility_timeout_seconds == 720 && jsondecode(aws_sqs_queue.events.redrive_policy).maxReceiveCount == 200 && aws_sqs_queue.dead_letters.message_retention_seconds == 1209600
+    condition     = aws_sqs_queue.events.visibility_timeout_seconds == 150 && jsondecode(aws_sqs_queue.events.redrive_policy).maxReceiveCount == 960 && aws_sqs_queue.dead_letters.message_retention_seconds == 1209600
     error_message = "A message is not handed out while it is worked on, and is a dead letter after many attempts."
   }
 

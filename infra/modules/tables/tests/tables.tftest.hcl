@@ -4,6 +4,8 @@ mock_provider "aws" {
 
 variables {
   name        = "millrace-dev"
+  account_id  = "123456789012"
+  region      = "eu-central-1"
   bucket      = "lake"
   kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 }
@@ -33,13 +35,32 @@ run "tables" {
   }
 }
 
+run "registered" {
+  variables {
+    partitions = "registered"
+  }
+
+  assert {
+    condition = alltrue([
+      for table in values(aws_glue_catalog_table.this) : table.parameters["projection.enabled"] == "false" && !contains(keys(table.parameters), "storage.location.template") && table.storage_descriptor[0].location == "s3://lake/${table.name}/"
+    ])
+    error_message = "Where partitions are registered, none is computed: Athena would not look at those of the catalog."
+  }
+
+  assert {
+    condition     = length(output.catalog_arns) == 4 && contains(output.catalog_arns, "arn:aws:glue:eu-central-1:123456789012:database/millrace_dev")
+    error_message = "Registering needs the catalog, the database and its tables: ${join(", ", output.catalog_arns)}."
+  }
+}
+
 run "bounds" {
   command = plan
 
   variables {
+    partitions     = "guessed"
     first_day      = "yesterday"
     scan_limit_gib = 0
   }
 
-  expect_failures = [var.first_day, var.scan_limit_gib]
+  expect_failures = [var.partitions, var.first_day, var.scan_limit_gib]
 }
