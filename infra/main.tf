@@ -262,6 +262,23 @@ module "tables" {
   scan_limit_gib = var.lake.scan_limit_gib
 }
 
+module "quicksight" {
+  source = "./modules/quicksight"
+  count  = var.quicksight == null ? 0 : 1
+
+  name              = var.name
+  region            = var.region
+  principals        = var.quicksight.principals
+  days              = var.quicksight.days
+  service_role_name = var.quicksight.service_role_name
+  database          = module.tables[0].database
+  workgroup         = module.tables[0].workgroup
+  workgroup_arn     = module.tables[0].workgroup_arn
+  catalog_arns      = module.tables[0].catalog_arns
+  bucket            = aws_s3_bucket.data.bucket
+  kms_key_arn       = aws_kms_key.this.arn
+}
+
 module "alerts" {
   source = "./modules/alerts"
 

@@ -456,6 +456,24 @@ variable "search" {
   }
 }
 
+variable "quicksight" {
+  description = <<-END
+    A dashboard of QuickSight over the lake, for principals (users, groups or namespaces of QuickSight, by their ARNs), of the last days;
+    service_role_name is QuickSight's role in the account (see modules/quicksight). Null: none.
+  END
+  type = object({
+    principals        = set(string)
+    days              = optional(number)
+    service_role_name = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.quicksight == null || var.lake.has_stages
+    error_message = "quicksight has nothing to show without lake.has_stages: they make the tables' rows."
+  }
+}
+
 variable "notifier_config" {
   description = "The text of a notifier.toml: destinations and routes. It is kept as a secret, because destinations have passwords. Null: every notification is a log line."
   type        = string

@@ -137,3 +137,15 @@ mock_resource "aws_cloudwatch_metric_alarm" {
 mock_resource "aws_opensearch_domain" {
   defaults = { endpoint = "vpc-millrace-mock.eu-central-1.es.amazonaws.com" }
 }
+
+mock_resource "aws_quicksight_data_source" {
+  defaults = {
+    arn = "arn:aws:quicksight:eu-central-1:123456789012:datasource/mock"
+  }
+}
+
+mock_resource "aws_quicksight_data_set" {
+  defaults = {
+    arn = "arn:aws:quicksight:eu-central-1:123456789012:dataset/mock"
+  }
+}
