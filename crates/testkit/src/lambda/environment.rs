@@ -121,7 +121,12 @@ impl Environment {
 
     /// The resident memory of its process in bytes; 0 if it has exited.
     pub fn resident(&self) -> u64 {
-        resident(self.pid())
+        memory(self.pid(), RESIDENT)
+    }
+
+    /// The most resident memory that its process had, in bytes; 0 if it has exited.
+    pub fn peak_resident(&self) -> u64 {
+        memory(self.pid(), "VmHWM:")
     }
 
     /// The output and errors of its process so far.
@@ -161,7 +166,7 @@ impl Environment {
         self.init.send_if_modified(|init| {
             let is_first = matches!(init, Init::Running);
             if is_first {
-                *init = Init::Done(Startup { to_first_next: self.started.elapsed(), resident: resident(pid) });
+                *init = Init::Done(Startup { to_first_next: self.started.elapsed(), resident: memory(pid, RESIDENT) });
             }
             is_first
         });
@@ -313,9 +318,12 @@ const REGION: &str = "us-east-1";
 /// The function's ARN.
 pub(super) const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:function-under-test";
 
-/// Resident memory from `/proc`, in bytes.
-fn resident(pid: u32) -> u64 {
+/// The resident memory of a process, by its name in `/proc/PID/status`.
+const RESIDENT: &str = "VmRSS:";
+
+/// A process's memory of this name there, in bytes.
+fn memory(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).map_or(0, |kilobytes| kilobytes * 1024)
 }

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod outage;
+
 use std::io::Write as _;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -19,9 +22,14 @@ struct Deployed {
 
 impl Deployed {
     async fn new() -> Self {
+        Self::with(|function| function).await
+    }
+
+    async fn with(settings: impl FnOnce(Function) -> Function) -> Self {
         let broker = Embedded::start(&[("cleaned-logs", 3)]).unwrap();
         let bucket = Bucket::start("lake").await;
-        let lambda = function(&bucket, broker.bootstrap_servers()).variable("MILLRACE_LAKE", "s3://lake").deploy();
+        let function = function(&bucket, broker.bootstrap_servers()).variable("MILLRACE_LAKE", "s3://lake");
+        let lambda = settings(function).deploy();
         Self { bucket, lambda, _broker: broker }
     }
 
@@ -142,6 +150,35 @@ async fn a_large_object_is_uploaded_in_parts() {
     let written = &bucket.objects()[file];
     assert!(written.len() > 8 << 20, "{}", written.len());
     assert!(written.starts_with(b"PAR1") && written.ends_with(b"PAR1"));
+}
+
+/// Lines of a kibibyte each, in 1,024 members of gzip: as relays write them that append.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gibibyte_is_cleaned_in_less_than_200_mb() {
+    const MEMBERS: usize = 1_024;
+    const LINES: usize = 1_024;
+    let deployed = Deployed::with(|function| function.time_out(Duration::from_secs(900))).await;
+    let Deployed { bucket, lambda, .. } = &deployed;
+    let mut member = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut bytes = 0;
+    for line in 0..LINES {
+        let (minute, second) = (line / 60, line % 60);
+        let text = format!(
+            "{{\"time\":\"2026-01-31T12:{minute:02}:{second:02}Z\",\"order\":{line},\"msg\":\"{}\"}}\n",
+            "paid ".repeat(190)
+        );
+        bytes += text.len();
+        member.write_all(text.as_bytes()).unwrap();
+    }
+    bucket.put("raw/large.gz", member.finish().unwrap().repeat(MEMBERS));
+    let manifest = answer(lambda, &created("raw/large.gz")).await;
+    let report = &manifest["report"];
+    assert_eq!((&report["rows"], &report["bytes"]), (&json!(MEMBERS * LINES), &json!(MEMBERS * bytes)), "{report:#}");
+    assert!(MEMBERS * bytes > 1_000_000_000, "{bytes}");
+    let [environment] = &lambda.environments()[..] else { panic!("one environment") };
+    let peak = environment.peak_resident();
+    println!("peak memory: {} MiB", peak >> 20);
+    assert!((1..200_000_000).contains(&peak), "{peak}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
