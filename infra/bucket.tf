@@ -72,9 +72,9 @@ resource "aws_s3_bucket_lifecycle_configuration" "data" {
     }
   }
 
-  # Results of queries, and what was told of an outage.
+  # Results of queries and backfills, and what was told of an outage.
   dynamic "rule" {
-    for_each = { "queries/" = 7, "stages/alerts/" = 30 }
+    for_each = { "queries/" = 7, "stages/alerts/" = 30, "stages/backfill/" = 30 }
 
     content {
       id     = "${replace(trimsuffix(rule.key, "/"), "/", "-")}-is-kept-for-a-while"

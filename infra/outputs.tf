@@ -43,6 +43,16 @@ output "athena" {
   value       = one([for tables in module.tables : { workgroup = tables.workgroup, database = tables.database }])
 }
 
+output "backfill" {
+  description = "The state machine that cleans months of raw objects, for `millrace lake backfill --state-machine`. Null without the lake's stages."
+  value       = one(module.backfill[*].state_machine_arn)
+}
+
+output "quicksight_dashboard" {
+  description = "The dashboard's id in QuickSight. Null without one."
+  value       = one(module.quicksight[*].dashboard_id)
+}
+
 output "search_url" {
   description = "The search domain, in the VPC. Null without one."
   value       = one(module.search[*].url)

@@ -192,6 +192,19 @@ moved {
   to   = module.schedule["log-metrics"].aws_lambda_function_event_invoke_config.this
 }
 
+module "backfill" {
+  source = "./modules/backfill"
+  count  = var.lake.has_stages ? 1 : 0
+
+  name            = var.name
+  account_id      = local.account_id
+  region          = var.region
+  bucket          = aws_s3_bucket.data.bucket
+  kms_key_arn     = aws_kms_key.this.arn
+  function_arn    = module.function["log-clean"].alias_arn
+  max_concurrency = var.lake.stage_concurrency
+}
+
 module "stage" {
   source   = "./modules/stage"
   for_each = { for name, stage in local.stages : name => stage if contains(keys(stage), "event_pattern") }

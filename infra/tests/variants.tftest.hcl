@@ -155,6 +155,17 @@ run "registered_partitions" {
   }
 }
 
+run "a_dashboard" {
+  variables {
+    quicksight = { principals = ["arn:aws:quicksight:eu-central-1:123456789012:group/default/operations"] }
+  }
+
+  assert {
+    condition     = output.quicksight_dashboard == "millrace-logs"
+    error_message = "The lake has a dashboard where that is asked for: ${coalesce(output.quicksight_dashboard, "none")}."
+  }
+}
+
 run "topics_by_terraform" {
   command = plan
 

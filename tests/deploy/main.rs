@@ -13,6 +13,7 @@ mod rows;
 
 mod alerts;
 mod aws;
+mod backfill;
 mod compaction;
 mod emulators;
 mod event;
@@ -85,7 +86,9 @@ async fn the_dev_example_is_applied_and_carries_an_event() {
     insight::is_written_with_the_roles_own_credentials(&aws, &state, &kafka).await;
     raw_logs::go_through_the_lake_with_the_roles_own_credentials(&aws, &state, &kafka, &chats).await;
     tables::are_queried(&aws, &state).await;
+    tables::are_data_sets(&aws, &state).await;
     log_records::are_each_a_row_once(&aws, &emulators, &state, &kafka).await;
+    backfill::cleans_what_is_not_cleaned_yet(&aws, &state).await;
     operator::sees_topics_groups_and_dead_letters(&state).await;
     operator::traces_an_event_and_a_log_line(&aws, &state).await;
     println!(

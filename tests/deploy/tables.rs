@@ -7,8 +7,8 @@ use crate::aws::Aws;
 use crate::task::BOUND;
 use crate::terraform::State;
 
-/// The rows of a query's answer, below their heads.
-async fn rows(root: &Aws, database: &str, bucket: &str, query: &str) -> Vec<Vec<String>> {
+/// A query's answer, once it has ended.
+async fn result(root: &Aws, database: &str, bucket: &str, query: &str) -> Value {
     let start = json!({
         "QueryString": query, "QueryExecutionContext": {"Database": database},
         "ResultConfiguration": {"OutputLocation": format!("s3://{bucket}/queries/")},
@@ -22,9 +22,14 @@ async fn rows(root: &Aws, database: &str, bucket: &str, query: &str) -> Vec<Vec<
         (status["State"] == "SUCCEEDED").then_some(())
     })
     .await;
-    let results = root.json("athena", "AmazonAthena.GetQueryResults", &id).await;
+    root.json("athena", "AmazonAthena.GetQueryResults", &id).await["ResultSet"].take()
+}
+
+/// The rows of a query's answer, below their heads.
+async fn rows(root: &Aws, database: &str, bucket: &str, query: &str) -> Vec<Vec<String>> {
+    let result = result(root, database, bucket, query).await;
     let text = |cell: &Value| cell["VarCharValue"].as_str().unwrap_or_default().to_owned();
-    let rows = results["ResultSet"]["Rows"].as_array().unwrap().iter().skip(1);
+    let rows = result["Rows"].as_array().unwrap().iter().skip(1);
     rows.map(|row| row["Data"].as_array().unwrap().iter().map(text).collect()).collect()
 }
 
@@ -58,4 +63,35 @@ pub(crate) async fn are_queried(root: &Aws, state: &State) {
         names.push(name);
     }
     assert_eq!(names.len(), 5, "{names:?}");
+}
+
+/// QuickSight's type of a column of Athena.
+fn shown_as(athena: &str) -> &'static str {
+    match athena {
+        "varchar" => "STRING",
+        "timestamp" => "DATETIME",
+        "integer" | "bigint" => "INTEGER",
+        "double" => "DECIMAL",
+        other => panic!("{other}"),
+    }
+}
+
+/// The data sets of the dashboard are queries with rows, whose columns are those that are declared.
+pub(crate) async fn are_data_sets(root: &Aws, state: &State) {
+    let bucket = state.resource("module.millrace.aws_s3_bucket.data")["bucket"].as_str().unwrap();
+    let database = state.resource("module.millrace.module.tables[0].aws_glue_catalog_database.lake");
+    let database = database["name"].as_str().unwrap();
+    let data_sets: Value = serde_json::from_str(include_str!("../../infra/modules/quicksight/data_sets.json")).unwrap();
+    for (name, query) in [
+        ("errors", include_str!("../../infra/modules/quicksight/queries/errors.sql")),
+        ("metrics", include_str!("../../infra/modules/quicksight/queries/metrics.sql")),
+    ] {
+        let result = result(root, database, bucket, &query.replace("${days}", "7")).await;
+        let columns = result["ResultSetMetadata"]["ColumnInfo"].as_array().unwrap();
+        let columns = columns
+            .iter()
+            .map(|column| json!({"name": column["Name"], "type": shown_as(column["Type"].as_str().unwrap())}));
+        assert_eq!(Value::from_iter(columns), data_sets[name]["columns"], "{name}");
+        assert!(result["Rows"].as_array().unwrap().len() > 1, "{name} is empty");
+    }
 }

@@ -18,6 +18,7 @@ mod lake;
 mod load;
 mod order;
 mod output;
+mod prices;
 mod progress_bar;
 mod replay;
 mod serve;

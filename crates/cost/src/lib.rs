@@ -5,6 +5,7 @@
 //!
 //! A month has 730 hours, as in AWS's own calculator. Storage and logs are counted in units of 2^30 bytes, traffic too.
 
+mod backfill;
 mod crossover;
 mod estimate;
 mod installation;
@@ -12,6 +13,7 @@ mod model;
 mod prices;
 mod workload;
 
+pub use backfill::Backfill;
 pub use crossover::crossover;
 pub use estimate::{Estimate, Item, Stage};
 pub use installation::{Edge, Installation, example, examples};

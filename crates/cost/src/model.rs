@@ -4,11 +4,11 @@ use thiserror::Error;
 
 use crate::{Edge, Estimate, Installation, Item, Kind, Prices, Stage, Workload};
 
-mod lake;
+pub(crate) mod lake;
 
 const HOURS: f64 = 730.0;
 const SECONDS: f64 = HOURS * 3_600.0;
-const GIB: f64 = 1_073_741_824.0;
+pub(crate) const GIB: f64 = 1_073_741_824.0;
 const DAY: f64 = 86_400.0;
 
 /// Key, headers and framing of a record: the lengths of Millrace's own headers and of an id as key.

@@ -55,6 +55,12 @@ pub struct Prices {
     pub bucket_thousand_reads: f64,
     /// SQS: a million requests.
     pub queue_million_requests: f64,
+    /// Step Functions: a thousand state transitions of a standard workflow.
+    pub state_transition_thousand: f64,
+    /// Step Functions: a million express workflows that are started.
+    pub express_million_requests: f64,
+    /// Step Functions: a gigabyte of memory of an express workflow for a second.
+    pub express_gb_second: f64,
     /// A NAT gateway: an hour.
     pub nat_hour: f64,
     /// An interface endpoint in one zone: an hour.

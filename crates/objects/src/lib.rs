@@ -5,11 +5,14 @@ mod reader;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::future::ready;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, UpdateVersion, WriteMultipart};
@@ -277,6 +280,21 @@ impl Objects {
         Ok(listed.objects.iter().filter_map(|meta| Some((name(meta)?, Listed::of(meta)))).collect())
     }
 
+    /// The objects below a folder, those in folders below it as well: their paths, and what is listed of each. There may be millions.
+    /// The first [`GetError`] ends them.
+    pub fn list_below(&self, folder: &str) -> BoxStream<'_, Result<(String, Listed), GetError>> {
+        let prefix = match self.key(folder) {
+            Ok(prefix) => prefix,
+            Err(error) => return stream::once(ready(Err(error))).boxed(),
+        };
+        let path = folder.to_owned();
+        let listed = self.store.list(Some(&prefix)).map(move |meta| match meta {
+            Ok(meta) => Ok((self.above(&meta.location), Listed::of(&meta))),
+            Err(source) => Err(GetError::Store { path: path.clone(), source }),
+        });
+        listed.boxed()
+    }
+
     /// What tells an object's content from what was and will be under its path, without reading it.
     ///
     /// # Errors
@@ -310,6 +328,12 @@ impl Objects {
 
     fn below(&self, path: &Path) -> Path {
         self.prefix.parts().chain(path.parts()).collect()
+    }
+
+    /// A key's path below the location.
+    fn above(&self, key: &Path) -> String {
+        let parts: Option<Path> = key.prefix_match(&self.prefix).map(Iterator::collect);
+        parts.as_ref().unwrap_or(key).to_string()
     }
 
     fn key(&self, path: &str) -> Result<Path, GetError> {

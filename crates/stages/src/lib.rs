@@ -2,6 +2,7 @@
 //!
 //! | module | its one idea |
 //! |---|---|
+//! | `backfill` | what a backfill has before it: raw objects, and bytes of lines |
 //! | `clean` | a raw object → Parquet, records on `cleaned-logs` |
 //! | `compact` | the files of an hour → few, each row once |
 //! | `rows` | the files of an hour, of which compaction may just be replacing some |
@@ -18,6 +19,7 @@
 //!
 //! A stage is given the path of an object, and may be given it again, in any order: it writes the same objects again.
 
+mod backfill;
 mod bus;
 mod clean;
 mod compact;
@@ -32,6 +34,7 @@ mod space;
 mod stream;
 mod watch;
 
+pub use backfill::RawObjects;
 #[cfg(feature = "eventbridge")]
 pub use bus::EventBridge;
 pub use bus::{Bus, BusError, BusEvent, StageEvent, tell};

@@ -23,6 +23,16 @@ output "operator_command" {
   value       = module.millrace.operator_command
 }
 
+output "backfill" {
+  description = "The state machine that cleans months of raw objects, for `millrace lake backfill --state-machine`."
+  value       = module.millrace.backfill
+}
+
+output "quicksight_dashboard" {
+  description = "The dashboard's id in QuickSight. Null without one."
+  value       = module.millrace.quicksight_dashboard
+}
+
 output "search_url" {
   description = "The search domain, in the VPC. Null without one."
   value       = module.millrace.search_url

@@ -4,16 +4,15 @@ mod report;
 
 use std::io::Write as _;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use millrace_cost::{CostError, Edge, Installation, Kind, PriceBook, Prices, Workload, crossover, estimate, example};
+use millrace_cost::{CostError, Edge, Installation, Kind, Workload, crossover, estimate, example};
 use millrace_host::exit::SettingError;
-use millrace_host::setting_file;
 use millrace_host::settings::whole_number;
 
 use self::report::Report;
+use crate::prices::PriceArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -81,12 +80,8 @@ pub(crate) struct Args {
     /// Their type, such as m7g.large [default: the example's]
     #[arg(long, value_name = "TYPE")]
     instance_type: Option<String>,
-    /// The region whose prices count
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
-    region: String,
-    /// A file of prices, for other regions or newer ones: a copy of crates/cost/prices.json [default: the built-in ones]
-    #[arg(long, value_name = "FILE")]
-    prices: Option<PathBuf>,
+    #[command(flatten)]
+    prices: PriceArgs,
     /// Write it as JSON
     #[arg(long)]
     json: bool,
@@ -163,20 +158,6 @@ impl Args {
         }
         Ok(made)
     }
-
-    /// The prices, and their day.
-    fn prices(&self) -> Result<(Prices, String), SettingError> {
-        let mut book = match &self.prices {
-            None => PriceBook::built_in(),
-            Some(path) => setting_file::read("prices", path, PriceBook::read)?,
-        };
-        let known: Vec<_> = book.regions.keys().cloned().collect();
-        let prices = book.regions.remove(&self.region).ok_or_else(|| {
-            let problem = format!("no prices for {}: there are those of {}", self.region, known.join(", "));
-            SettingError::of_flag("region", format!("{problem}; --prices names a file with others"))
-        })?;
-        Ok((prices, book.as_of))
-    }
 }
 
 /// Estimates and writes the bill.
@@ -188,13 +169,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let problem = format!("{} events of {} bytes are more than the 5 MiB of a request", args.batch, args.size);
         return Err(SettingError::of_flag("batch", problem).into());
     }
-    let (prices, prices_as_of) = args.prices()?;
+    let (prices, prices_as_of) = args.prices.read()?;
     let (installation, workload) = (args.installation()?, args.workload());
     let estimate = estimate(&prices, &installation, &workload).map_err(|error| wrong_type(&error))?;
     let load_balancer_from = crossover(&prices, &installation, &workload).map_err(|error| wrong_type(&error))?;
     let example = args.example_name();
-    let report =
-        Report { example, region: &args.region, prices_as_of: &prices_as_of, workload, estimate, load_balancer_from };
+    let report = Report {
+        example,
+        region: &args.prices.region,
+        prices_as_of: &prices_as_of,
+        workload,
+        estimate,
+        load_balancer_from,
+    };
     let text = if args.json { format!("{:#}\n", report.to_json()) } else { report.to_text() };
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

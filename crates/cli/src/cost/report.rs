@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use millrace_cost::{Estimate, Stage, Workload};
 use serde_json::{Map, Value, json};
 
-use crate::text_table::write_table;
+use crate::text_table::{grouped, write_table};
 
 /// A bill and what it is for.
 pub(super) struct Report<'a> {
@@ -103,36 +103,5 @@ impl Report<'_> {
             "load_balancer_from_events_a_second": self.load_balancer_from,
             "warnings": estimate.warnings,
         })
-    }
-}
-
-/// A number with a comma between thousands.
-fn grouped(number: f64, decimals: usize) -> String {
-    let text = format!("{number:.decimals$}");
-    let (whole, fraction) = text.split_once('.').map_or((&*text, None), |(whole, fraction)| (whole, Some(fraction)));
-    let mut grouped = String::new();
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        grouped.push('.');
-        grouped.push_str(fraction);
-    }
-    grouped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_apart() {
-        assert_eq!(grouped(0.0, 0), "0");
-        assert_eq!(grouped(999.0, 2), "999.00");
-        assert_eq!(grouped(1_000.0, 0), "1,000");
-        assert_eq!(grouped(1_234_567.891, 2), "1,234,567.89");
     }
 }

@@ -1,5 +1,6 @@
 //! `millrace lake`: log files cleaned, and what they say.
 
+mod backfill;
 mod clean;
 mod clean_report;
 mod report;
@@ -12,7 +13,9 @@ const EXAMPLES: &str = "\
 Examples:
   millrace lake clean app.log                     rows in lake/cleaned
   kubectl logs pay | millrace lake clean -        what comes by a pipe
-  millrace lake report                            errors, latencies, outages";
+  millrace lake report                            errors, latencies, outages
+  millrace lake backfill raw/2026/01 --lake s3://BUCKET
+                                                  what a month's objects cost";
 
 /// Turn log files of any format into clean Parquet, and see what they say
 #[derive(Debug, clap::Args)]
@@ -26,11 +29,13 @@ pub(crate) struct Args {
 enum Command {
     Clean(Box<clean::Args>),
     Report(report::Args),
+    Backfill(backfill::Args),
 }
 
 pub(crate) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Clean(args) => clean::run(*args, shutdown).await,
         Command::Report(args) => report::run(args).await,
+        Command::Backfill(args) => backfill::run(args, shutdown).await,
     }
 }

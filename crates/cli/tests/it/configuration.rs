@@ -14,7 +14,7 @@ const MARKER: &str = "<!-- From here on: written by the test, see above. -->\n";
 /// Renews the file where it is set.
 const RENEW: &str = "MILLRACE_RENEW_DOCS";
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "dev",
     "serve",
     "consume",
@@ -26,6 +26,7 @@ const COMMANDS: [&str; 14] = [
     "topics apply",
     "lake clean",
     "lake report",
+    "lake backfill",
     "trace",
     "api-key",
     "cost",

@@ -141,3 +141,25 @@ fn what_was_cleaned_is_reported_by_service() {
     let problems = String::from_utf8(run.stderr).unwrap();
     assert!(problems.contains("lake has no rows\n") && problems.contains("there is no folder nowhere"), "{problems}");
 }
+
+/// What it costs is said of a folder, too: the same objects in a bucket cost that.
+#[tokio::test]
+async fn a_backfills_objects_are_counted_and_priced() {
+    let lines = "{\"msg\":\"paid\"}\n".repeat(1_000);
+    let run = Millrace::new(["lake", "backfill", "raw/2026/01", "--lake", "lake", "--json"]);
+    let run = run.file("lake/raw/2026/01/31/12/a.jsonl", &lines).file("lake/raw/2026/01/31/13/b.jsonl", &lines);
+    let run = run.file("lake/raw/2026/02/01/00/c.jsonl", &lines).run().await;
+    let report: Value = serde_json::from_str(&run.ok()).unwrap();
+    assert_eq!((&report["objects"], &report["cleaned_already"]), (&2.into(), &0.into()), "{report:#}");
+    assert_eq!(report["line_bytes"].as_f64(), Some(2.0 * 15_000.0), "{report:#}");
+    let items = report["items"].as_array().unwrap();
+    let sum: f64 = items.iter().map(|item| item["dollars"].as_f64().unwrap()).sum();
+    assert!((report["dollars"].as_f64().unwrap() - sum).abs() < 1e-9 && sum > 0.0, "{report:#}");
+    assert!(report["run"].is_null());
+
+    let run = Millrace::new(["lake", "backfill", "raw/2027", "--lake", "lake"]).file("lake/raw/a", "").run().await;
+    assert_eq!((run.code, run.stderr.trim()), (Some(1), "lake has no objects below raw/2027/"), "{run:?}");
+    let run = Millrace::new(["lake", "backfill", "cleaned", "--lake", "lake"]).run().await;
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("log-clean reads no other objects"), "{}", run.stderr);
+}

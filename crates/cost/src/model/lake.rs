@@ -1,6 +1,7 @@
 //! The lake: Firehose, the objects that it makes, and the functions that make rows of them.
 
-use super::{Bill, DAY, GIB, HOURS, SECONDS};
+pub(crate) use super::GIB;
+use super::{Bill, DAY, HOURS, SECONDS};
 use crate::{Prices, Stage, Workload};
 
 /// What log-shipper's line has beside the record's value: id, service, time and offset.
@@ -10,7 +11,7 @@ const LINE_OVERHEAD: f64 = 130.0;
 const RAW_KEPT: f64 = 0.17;
 
 /// Bytes of Parquet for a byte of a line: the same lines come to 0.15.
-const ROWS_KEPT: f64 = 0.15;
+pub(crate) const ROWS_KEPT: f64 = 0.15;
 
 /// `lake.raw_days` where nothing is set.
 const RAW_DAYS: f64 = 90.0;
@@ -21,8 +22,8 @@ const OBJECT_BYTES: f64 = 67_108_864.0;
 
 /// Calls for a raw object: of S3 to write (the object, its rows, two manifests, the hour's metrics) and to read (the object, manifests, the
 /// rows twice and once more to compact them, the metrics), and of SQS for its two events.
-const WRITES: f64 = 5.0;
-const READS: f64 = 9.0;
+pub(crate) const WRITES: f64 = 5.0;
+pub(crate) const READS: f64 = 9.0;
 const MESSAGES: f64 = 6.0;
 
 /// Lambda looks into each of three queues by five connections, three times a minute, whether there is something or not.
@@ -30,10 +31,12 @@ const IDLE_POLLS: f64 = 3.0 * 5.0 * 3.0 * 60.0 * HOURS;
 
 /// Processor time of a byte, in seconds: four times what cleaning takes in docs/benchmarks.md, as much again for compaction, and half of it for
 /// metrics.
-const BYTE_CPU: f64 = 4.0 * 2.5 / 131e6;
+pub(crate) const CLEAN_CPU: f64 = 4.0 / 131e6;
+pub(crate) const METRICS_CPU: f64 = CLEAN_CPU / 2.0;
+const COMPACT_CPU: f64 = CLEAN_CPU;
 
 /// Gigabyte-seconds of a processor's second: Lambda gives a whole processor with 1,769 MB.
-const GB_SECONDS: f64 = 1.769;
+pub(crate) const GB_SECONDS: f64 = 1.769;
 
 /// Gigabyte-seconds of looking for what is unusual, each minute: half a gigabyte for half a second.
 const WATCH: f64 = 0.25 * 60.0 * HOURS;
@@ -52,6 +55,6 @@ pub(super) fn add(bill: &mut Bill, prices: &Prices, workload: &Workload, events:
     bill.add(Stage::Lake, "requests to the bucket", objects * (WRITES + READS) / 1e3, "thousand", requests);
     let messages = (objects * MESSAGES + IDLE_POLLS) / 1e6;
     bill.add(Stage::Lake, "queues", messages, "million requests", messages * prices.queue_million_requests);
-    let gb_seconds = events * line * BYTE_CPU * GB_SECONDS + WATCH;
+    let gb_seconds = events * line * (CLEAN_CPU + METRICS_CPU + COMPACT_CPU) * GB_SECONDS + WATCH;
     bill.add(Stage::Lake, "functions, time", gb_seconds, "GB-seconds", gb_seconds * prices.function_gb_second);
 }

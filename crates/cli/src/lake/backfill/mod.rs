@@ -1,0 +1,213 @@
+//! `millrace lake backfill`: raw objects of months, cleaned by Step Functions; what that costs is said before.
+
+#[cfg(feature = "step-functions")]
+mod execution;
+mod plan;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use millrace_host::exit::SettingError;
+use millrace_log_shipper::lake_folder;
+use millrace_objects::{Location, Objects};
+use millrace_stages::RawObjects;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use self::plan::{Plan, dollars};
+use crate::discovery::DATA_DIR;
+use crate::prices::PriceArgs;
+use crate::progress_bar;
+
+const EXAMPLES: &str = "\
+Examples:
+  millrace lake backfill raw/2026/01 --lake s3://BUCKET     what January's objects cost
+  millrace lake backfill raw/2026/01 --lake s3://BUCKET --state-machine ARN
+                                                            the same; asks, and starts it
+  millrace lake backfill raw --lake s3://BUCKET --state-machine ARN --yes --json
+
+The ARN is `terraform output backfill`. Buckets and --state-machine are in a build with the feature `aws`. An object that is \
+cleaned already is left as it is: a run that failed is started again. docs/lake.md says more.";
+
+/// Clean raw objects of months on AWS, by Step Functions: what it costs is said before
+///
+/// Lists the objects below PREFIX, looks into some, and estimates. With --state-machine it asks, starts the run, and shows its
+/// progress. Exit 1 where an object could not be cleaned.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The objects: raw, or a folder below it
+    #[arg(value_name = "PREFIX", value_parser = prefix)]
+    prefix: String,
+    /// The lake [default: lake in the data directory]
+    #[arg(long, value_name = "DIR|URL", value_parser = Location::parse)]
+    lake: Option<Location>,
+    /// The data directory of `millrace dev`
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    data_dir: PathBuf,
+    /// The state machine that cleans them, by its ARN
+    #[arg(long, value_name = "ARN")]
+    state_machine: Option<String>,
+    /// Start it without asking
+    #[arg(long, requires = "state_machine")]
+    yes: bool,
+    #[command(flatten)]
+    prices: PriceArgs,
+    /// Write it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Parses a prefix: a folder, ending with `/`, so that `raw/2026/1` is not October as well.
+fn prefix(text: &str) -> Result<String, String> {
+    let folder = text.trim_end_matches('/');
+    match folder.split('/').next() {
+        Some("raw") => Ok(format!("{folder}/")),
+        _ => Err("must be raw, or a folder below it such as raw/2026/01: log-clean reads no other objects".to_owned()),
+    }
+}
+
+pub(super) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
+    let (prices, prices_as_of) = args.prices.read()?;
+    let lake = args.lake.unwrap_or_else(|| Location::Folder(lake_folder(&args.data_dir)));
+    if let Location::Folder(folder) = &lake
+        && !folder.is_dir()
+    {
+        anyhow::bail!("--lake: there is no folder {}", folder.display());
+    }
+    if args.state_machine.is_some() {
+        can_start(&lake, args.yes)?;
+    }
+    let objects = Objects::open(&lake).with_context(|| format!("--lake {lake}"))?;
+    let bar = progress_bar::on_stderr(None);
+    bar.set_message("objects listed");
+    let listing = RawObjects::below(&objects, &args.prefix, || bar.inc(1));
+    let Some(found) = shutdown.run_until_cancelled(listing).await else { return Ok(ExitCode::SUCCESS) };
+    bar.finish_and_clear();
+    let found = found?;
+    if found.objects == 0 {
+        eprintln!("{lake} has no objects below {}", args.prefix);
+        return Ok(ExitCode::FAILURE);
+    }
+    let plan = Plan::new(lake.to_string(), args.prefix, found, &prices, args.prices.region, prices_as_of);
+
+    let Some(arn) = args.state_machine else {
+        return print(&if args.json { plan.to_json(&Value::Null) } else { plan.to_text() });
+    };
+    if !args.json {
+        anstream::stdout().write_all(plan.to_text().as_bytes())?;
+    }
+    if !args.yes && !is_wanted(&plan, shutdown).await? {
+        eprintln!("nothing was started");
+        return Ok(ExitCode::SUCCESS);
+    }
+    start(&plan, &arn, args.json, shutdown).await
+}
+
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    anstream::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a run can be started at all: told before anything is listed.
+fn can_start(lake: &Location, is_agreed: bool) -> Result<(), SettingError> {
+    if cfg!(not(feature = "step-functions")) {
+        return Err(not_in_this_build());
+    }
+    match lake {
+        Location::Folder(_) => {
+            return Err(SettingError::of_flag(
+                "lake",
+                "must be a bucket, s3://BUCKET: the state machine reads objects of S3",
+            ));
+        }
+        Location::Bucket { prefix, .. } if !prefix.is_empty() => {
+            return Err(SettingError::of_flag("lake", "must be a bucket without a prefix: events name keys in it"));
+        }
+        Location::Bucket { .. } => {}
+    }
+    if is_agreed || (io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Ok(());
+    }
+    Err(SettingError::of_flag("yes", "is needed where no terminal can be asked"))
+}
+
+fn not_in_this_build() -> SettingError {
+    SettingError::of_flag("state-machine", "needs a build with the cargo feature `aws`")
+}
+
+/// Asks on the terminal. A thread of its own reads: one that waits for a line would hold up the end of the process.
+async fn is_wanted(plan: &Plan, shutdown: &CancellationToken) -> anyhow::Result<bool> {
+    eprint!("\nStart it, for about ${}? [y/N] ", dollars(plan.dollars()));
+    io::stderr().flush()?;
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = io::stdin().read_line(&mut line);
+        // Nobody waits for it after a signal.
+        let _ = answer.send(read.map(|_| line));
+    });
+    match shutdown.run_until_cancelled(answered).await {
+        Some(line) => Ok(matches!(&*line??.trim().to_lowercase(), "y" | "yes")),
+        None => Ok(false),
+    }
+}
+
+#[cfg(not(feature = "step-functions"))]
+#[allow(clippy::unused_async, reason = "as the other one")]
+async fn start(_: &Plan, _: &str, _: bool, _: &CancellationToken) -> anyhow::Result<ExitCode> {
+    Err(not_in_this_build().into())
+}
+
+/// Starts the run, and shows it until it has ended.
+#[cfg(feature = "step-functions")]
+async fn start(plan: &Plan, arn: &str, is_json: bool, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
+    use self::execution::StateMachine;
+
+    let machine = StateMachine::connect(arn.to_owned()).await;
+    let execution = machine.start(&plan.prefix).await?;
+    eprintln!("started {execution}");
+    let bar = progress_bar::on_stderr(Some(plan.found.objects));
+    let following = machine.follow(&execution, |cleaned, failed| {
+        bar.set_position(cleaned + failed);
+        bar.set_message(format!("{cleaned} cleaned, {failed} failed"));
+    });
+    let ended = shutdown.run_until_cancelled(following).await;
+    bar.finish_and_clear();
+    let Some(ended) = ended.transpose()? else {
+        eprintln!("the run goes on; `aws stepfunctions stop-execution --execution-arn {execution}` stops it");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let results = format!("{}/stages/backfill/", plan.lake);
+    if is_json {
+        let run = serde_json::json!({
+            "execution": execution, "status": ended.status, "cleaned": ended.cleaned, "failed": ended.failed,
+            "reason": ended.reason, "results": results,
+        });
+        anstream::stdout().write_all(plan.to_json(&run).as_bytes())?;
+    } else {
+        let reason = ended.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        println!("{} objects cleaned, {} failed, {}{reason}", ended.cleaned, ended.failed, ended.status);
+        if ended.failed > 0 {
+            println!("which, and why: FAILED_….json below {results}");
+        }
+    }
+    Ok(if ended.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_a_folder_of_raw_objects() {
+        for (text, folder) in [("raw", "raw/"), ("raw/2026/1", "raw/2026/1/"), ("raw/2026/01/", "raw/2026/01/")] {
+            assert_eq!(prefix(text).as_deref(), Ok(folder));
+        }
+        for other in ["", "/raw", "cleaned/dt=2026-01-31", "rawer"] {
+            assert!(prefix(other).is_err(), "{other}");
+        }
+    }
+}
