@@ -126,6 +126,8 @@ def make_functions():
             client("sns").subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=queue)
         if name in SCHEDULES:
             call(full_name, SCHEDULES[name])
+        if name == "log-clean":
+            make_backfill(full_name)
         print(f"function {full_name} ({artifact['file']})")
 
 
@@ -161,6 +163,23 @@ def call(function, schedule):
         Principal="events.amazonaws.com",
         SourceArn=rule,
     )
+
+
+def make_backfill(function):
+    """The state machine that cleans months of raw objects."""
+    text = (SOURCE / "infra" / "modules" / "backfill" / "states.json").read_text()
+    values = {
+        "bucket": BUCKET,
+        "function_arn": client("lambda").get_function(FunctionName=function)["Configuration"]["FunctionArn"],
+        "max_concurrency": "2",
+        "tolerated_failures_percent": "5.0",
+    }
+    for name, value in values.items():
+        text = text.replace(f"${{{name}}}", value)
+    # LocalStack has no express workflows in a Distributed Map.
+    text = text.replace('"EXPRESS"', '"STANDARD"')
+    machine = client("stepfunctions").create_state_machine(name="millrace-backfill", definition=text, roleArn=ROLE)
+    print(f"state machine {machine['stateMachineArn']}")
 
 
 def make_topic():
