@@ -273,8 +273,20 @@ locals {
     }
   ]...)
 
+  of_backfill = { for alarm_name, alarm in {
+    "backfill-failed" = {
+      kind    = "backfill-failed"
+      summary = "A backfill of the lake has failed: more of its objects than it tolerates were not cleaned."
+      metrics = {
+        failed = { namespace = "AWS/States", name = "ExecutionsFailed", stat = "Sum", dimensions = { StateMachineArn = try(var.backfill.state_machine_arn, "") } }
+      }
+      periods        = 1
+      period_seconds = 300
+    }
+  } : alarm_name => alarm if var.backfill != null }
+
   alarms = {
-    for name, alarm in merge(local.of_services, local.of_delivery, local.of_stages, local.of_functions, local.of_api, local.of_load_balancer, local.of_brokers, local.of_broker_disks, local.of_database, local.of_search) :
+    for name, alarm in merge(local.of_services, local.of_delivery, local.of_stages, local.of_backfill, local.of_functions, local.of_api, local.of_load_balancer, local.of_brokers, local.of_broker_disks, local.of_database, local.of_search) :
     name => merge(local.defaults, alarm)
   }
 }

@@ -111,6 +111,12 @@ variable "delivery_stream" {
   default     = null
 }
 
+variable "backfill" {
+  description = "The state machine of backfills. Null: no alarm of its runs."
+  type        = object({ state_machine_arn = string })
+  default     = null
+}
+
 variable "stages" {
   description = "The stages of the lake, by name: the queue of a stage's events, and that of events whose attempts are used up."
   type        = map(object({ queue = string, dead_letter_queue = string }))
