@@ -298,7 +298,7 @@ module "alerts" {
   load_balancer      = var.edge == "load_balancer" ? { arn_suffix = module.balancer[0].arn_suffix } : null
   delivery_stream    = module.lake.stream_name
   backfill           = one([for machine in module.backfill : { state_machine_arn = machine.state_machine_arn }])
-  stages             = { for name, stage in module.stage : name => { queue = stage.queue, dead_letter_queue = stage.dead_letter_queue } }
+  stages             = { for name, stage in module.stage : name => { queue = stage.queue, dead_letter_queue = stage.dead_letter_queue, log_group_name = module.function[name].log_group_name } }
   database           = var.database.existing == null ? { cluster_id = module.database[0].cluster_id } : null
   search             = one([for domain in module.search : { domain_name = domain.domain_name, account_id = local.account_id, storage_mib = 1024 * coalesce(var.search.storage_gib, 100) }])
 }

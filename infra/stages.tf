@@ -60,6 +60,13 @@ locals {
           Action   = ["glue:BatchCreatePartition", "glue:CreatePartition", "glue:GetDatabase", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable"]
           Resource = one(module.tables[*].catalog_arns)
         },
+        {
+          # Athena looks for it before each statement that changes the catalog, whichever database that names.
+          Sid      = "DefaultDatabase"
+          Effect   = "Allow"
+          Action   = ["glue:CreateDatabase", "glue:GetDatabase"]
+          Resource = [for name in ["catalog", "database/default"] : "arn:aws:glue:${var.region}:${local.account_id}:${name}"]
+        },
         { Sid = "ResultsBucket", Effect = "Allow", Action = "s3:GetBucketLocation", Resource = aws_s3_bucket.data.arn },
       ]
     }

@@ -458,7 +458,7 @@ variable "search" {
 
 variable "quicksight" {
   description = <<-END
-    A dashboard of QuickSight over the lake, for principals (users, groups or namespaces of QuickSight, by their ARNs), of the last days;
+    A dashboard of QuickSight over the lake, for principals (users or groups of QuickSight, by their ARNs), of the last days;
     service_role_name is QuickSight's role in the account (see modules/quicksight). Null: none.
   END
   type = object({

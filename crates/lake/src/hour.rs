@@ -23,7 +23,7 @@ pub fn hour_of_file(prefix: &str, file: &str) -> Option<i64> {
     let (folder, _) = file.rsplit_once('/')?;
     let (day, hour) = folder.strip_prefix(prefix)?.strip_prefix("/dt=")?.split_once("/hour=")?;
     let day: Date = day.parse().ok()?;
-    let hour: i64 = hour.parse().ok()?;
+    let hour: i64 = hour.parse().ok().filter(|hour| (0..24).contains(hour))?;
     let hour = i64::from(day.since(Date::constant(1970, 1, 1)).ok()?.get_days()) * 24 + hour;
     (hour_folder(prefix, hour).ok()? == folder).then_some(hour)
 }
@@ -43,6 +43,7 @@ mod tests {
             "quarantine/cleaned/dt=2026-01-31/hour=1/x.parquet",
             "cleaned/dt=2026-01-31/hour=01/x.parquet",
             "cleaned/dt=2026-01-31/hour=24/x.parquet",
+            "cleaned/dt=2026-01-31/hour=9223372036854775807/x.parquet",
             "cleaned/dt=2026-01-31/hour=1/more/x.parquet",
             "cleaned/dt=20260131/hour=1/x.parquet",
             "cleaned/dt=2026-01-31/hour=1",

@@ -45,6 +45,8 @@ pub async fn take_messages(event: Value, take: impl AsyncFn(&str, u32, Value) ->
             Taken::Done => {}
             Taken::Unreadable(problem) => tracing::error!(message_id = id, problem, "ignoring a message"),
             Taken::Again => {
+                // An alarm counts these lines: SQS's own age of the oldest message leaves out what was received three times.
+                tracing::warn!(message_id = id, attempt, "a message comes again");
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = id;
                 answer.batch_item_failures.push(failure);

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, UpdateVersion, WriteMultipart};
@@ -287,12 +287,17 @@ impl Objects {
             Ok(prefix) => prefix,
             Err(error) => return stream::once(ready(Err(error))).boxed(),
         };
-        let path = folder.to_owned();
-        let listed = self.store.list(Some(&prefix)).map(move |meta| match meta {
-            Ok(meta) => Ok((self.above(&meta.location), Listed::of(&meta))),
-            Err(source) => Err(GetError::Store { path: path.clone(), source }),
-        });
-        listed.boxed()
+        let listed = Some((self.store.list(Some(&prefix)), folder.to_owned()));
+        stream::unfold(listed, async |listed| {
+            let (mut listed, folder) = listed?;
+            let next = async { listed.try_next().await };
+            match within(&folder, next).await {
+                Ok(None) => None,
+                Ok(Some(meta)) => Some((Ok((self.above(&meta.location), Listed::of(&meta))), Some((listed, folder)))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+        .boxed()
     }
 
     /// What tells an object's content from what was and will be under its path, without reading it.
@@ -477,6 +482,12 @@ mod tests {
         assert_eq!(listed.keys().collect::<Vec<_>>(), ["a.parquet", "b.parquet"]);
         let folders = objects.folders("cleaned").await?;
         assert_eq!(folders.iter().collect::<Vec<_>>(), ["hour=1", "hour=10"]);
+        let below = objects.list_below("cleaned/hour=1/").try_collect::<BTreeMap<_, _>>().await?;
+        let paths = ["cleaned/hour=1/a.parquet", "cleaned/hour=1/b.parquet", "cleaned/hour=1/below/c"];
+        assert_eq!(below.keys().collect::<Vec<_>>(), paths);
+        assert_eq!(below[paths[2]].bytes, paths[2].len() as u64);
+        assert!(objects.list_below("raw").try_next().await?.is_none());
+        assert!(objects.list_below("raw//x").try_next().await.is_err());
         assert!(objects.folders("nowhere").await?.is_empty());
         assert_eq!(listed["a.parquet"].bytes, "cleaned/hour=1/a.parquet".len() as u64);
         assert_eq!(listed["a.parquet"].version, objects.version("cleaned/hour=1/a.parquet").await?);

@@ -7,6 +7,7 @@ use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use millrace_lake::{Batch, CleanError, Quarantined, Report, Sink, Source, clean, file_name};
 use millrace_objects::Objects;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clean::source;
 use crate::error::StageError;
@@ -18,59 +19,99 @@ const SAMPLE_LIMIT: usize = 16;
 /// How many bytes of one are read, as stored.
 const SAMPLE_BYTES: u64 = 4 << 20;
 
-/// The raw objects below a prefix.
+/// The raw objects below a prefix. Empty ones, such as S3's console makes as folders, are none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawObjects {
     /// How many there are.
     pub objects: u64,
-    /// How many of them have a manifest: they are left as they are, unless their content is another one.
-    pub cleaned: u64,
     /// Their bytes, as stored.
     pub stored_bytes: u64,
+    /// How many of them have a manifest: they are left as they are, unless their content is another one.
+    pub cleaned: u64,
+    /// Bytes of those without a manifest, as stored.
+    pub left_bytes: u64,
     /// Bytes of lines for a byte as stored, in the objects that were looked into.
     pub expansion: f64,
     /// How many were looked into.
     pub sampled: usize,
+    /// How many of those that were to be looked into could not be read, such as archived ones.
+    pub unreadable: usize,
 }
 
 impl RawObjects {
-    /// Lists the objects below a prefix (a folder), and looks into some that lie evenly among them. `listed` is called with each.
+    /// Lists the objects below a prefix (a folder), and looks into some that lie evenly among them. `listed` is called with how many
+    /// objects and manifests are listed.
     ///
     /// # Errors
-    /// [`StageError`] where the lake cannot be read.
-    pub async fn below(objects: &Objects, prefix: &str, mut listed: impl FnMut()) -> Result<Self, StageError> {
-        let manifests: HashSet<String> = objects.list("stages/clean").await?.into_keys().collect();
-        let mut found = Self { objects: 0, cleaned: 0, stored_bytes: 0, expansion: 1.0, sampled: 0 };
+    /// [`StageError`] where the lake cannot be listed, or none of the objects can be read that are looked into.
+    pub async fn below(objects: &Objects, prefix: &str, mut listed: impl FnMut(u64)) -> Result<Self, StageError> {
+        let mut count = 0;
+        let mut next = || {
+            count += 1;
+            listed(count);
+        };
+        // Of millions of names their hashes.
+        let mut manifests = HashSet::new();
+        let mut all = objects.list_below("stages/clean");
+        while let Some((path, _)) = all.try_next().await? {
+            manifests.insert(xxh3_64(path.as_bytes()));
+            next();
+        }
+        let mut found =
+            Self { objects: 0, stored_bytes: 0, cleaned: 0, left_bytes: 0, expansion: 1.0, sampled: 0, unreadable: 0 };
         let mut sample = Sample { every: 1, paths: Vec::new() };
         let mut all = objects.list_below(prefix);
         while let Some((path, object)) = all.try_next().await? {
+            next();
+            if object.bytes == 0 {
+                continue;
+            }
             let manifest = Manifest::path(&file_name(&source(&path, Timestamp::UNIX_EPOCH)));
-            let is_cleaned = manifest.rsplit('/').next().is_some_and(|name| manifests.contains(name));
-            found.cleaned += u64::from(is_cleaned);
+            if manifests.contains(&xxh3_64(manifest.as_bytes())) {
+                found.cleaned += 1;
+            } else {
+                found.left_bytes += object.bytes;
+            }
             sample.take(found.objects, path);
             found.objects += 1;
             found.stored_bytes += object.bytes;
-            listed();
         }
-        let (mut stored, mut lines) = (0, 0);
-        for path in &sample.paths {
-            let object = objects.get(path).await?;
+        found.look_into(objects, &sample.paths).await?;
+        Ok(found)
+    }
+
+    /// Looks into some of the objects, passing over those that cannot be read.
+    async fn look_into(&mut self, objects: &Objects, paths: &[String]) -> Result<(), StageError> {
+        let (mut stored, mut lines, mut last) = (0, 0, None);
+        for path in paths {
+            let object = match objects.get(path).await {
+                Ok(object) => object,
+                Err(error) => {
+                    self.unreadable += 1;
+                    last = Some(error);
+                    continue;
+                }
+            };
             let source = source(path, object.written);
             let read = tokio::task::spawn_blocking(move || look_into(object.reader, &source)).await;
             let (of_stored, of_lines) = read.map_err(|error| StageError::Local(error.to_string()))?;
             stored += of_stored;
             lines += of_lines;
+            self.sampled += 1;
         }
-        found.sampled = sample.paths.len();
+        match last {
+            Some(error) if self.sampled == 0 => return Err(error.into()),
+            _ => {}
+        }
         if stored > 0 {
-            found.expansion = bytes(lines) / bytes(stored);
+            self.expansion = bytes(lines) / bytes(stored);
         }
-        Ok(found)
+        Ok(())
     }
 
-    /// Bytes of their lines, as far as can be told from the sample.
+    /// Bytes of lines of those without a manifest, as far as can be told from the sample.
     pub fn line_bytes(&self) -> f64 {
-        bytes(self.stored_bytes) * self.expansion
+        bytes(self.left_bytes) * self.expansion
     }
 }
 

@@ -1,7 +1,7 @@
 //! One invocation: a file, or the files of a batch of messages.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Diagnostic, LambdaEvent};
@@ -50,29 +50,32 @@ impl Context {
         Ok(Self { athena, bucket, bus, registered: Mutex::default() })
     }
 
-    /// Registers the partition of a file, and says so on the bus.
+    /// Registers the partition of a file, and says on the bus what became of it.
     async fn refresh(&self, file: &str, attempt: u32, deadline: Instant) -> Result<Refreshed, StageError> {
-        let partition = Partition::of(file).ok_or_else(|| {
-            StageError::ObjectName(format!("{file} is no file of a table: TABLE/dt=YYYY-MM-DD/hour=H/NAME"))
-        });
-        if let Ok(partition) = &partition
-            && self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(partition)
-        {
-            return Ok(Refreshed { partition: partition.to_string(), was_registered: true });
-        }
-        let outcome = match partition {
-            Ok(partition) => {
-                let added = self.athena.run(&partition.statement(&self.bucket), deadline).await;
-                added.map(|()| partition).map_err(StageError::AthenaUnavailable)
-            }
-            Err(error) => Err(error),
-        };
-        let became = |partition: &Partition| (partition.to_string(), 0);
-        let partition = tell(&*self.bus, STAGE, file, attempt, outcome, became).await?;
-        let refreshed = Refreshed { partition: partition.to_string(), was_registered: false };
-        tracing::info!(file, attempt, partition = refreshed.partition, "registered a partition");
-        self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(partition);
+        let outcome = self.register(file, deadline).await;
+        let became = |(partition, _): &(Partition, bool)| (partition.to_string(), 0);
+        let (partition, was_registered) = tell(&*self.bus, STAGE, file, attempt, outcome, became).await?;
+        let refreshed = Refreshed { partition: partition.to_string(), was_registered };
+        tracing::info!(file, attempt, partition = refreshed.partition, was_registered, "registered");
+        self.registered().insert(partition);
         Ok(refreshed)
+    }
+
+    /// The partition of a file, registered, and whether it was before.
+    async fn register(&self, file: &str, deadline: Instant) -> Result<(Partition, bool), StageError> {
+        let Some(partition) = Partition::of(file) else {
+            let reason = format!("{file} is no file of a table: TABLE/dt=YYYY-MM-DD/hour=H/NAME");
+            return Err(StageError::ObjectName(reason));
+        };
+        if self.registered().contains(&partition) {
+            return Ok((partition, true));
+        }
+        let added = self.athena.run(&partition.statement(&self.bucket), deadline).await;
+        added.map(|()| (partition, false)).map_err(StageError::AthenaUnavailable)
+    }
+
+    fn registered(&self) -> MutexGuard<'_, HashSet<Partition>> {
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,8 @@
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use millrace_lambda::InitError;
 use millrace_lambda::stage::{self, LakeContext, StageContext};
-use millrace_stages::CleanStage;
+use millrace_stages::{CleanStage, Cleaned};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::settings::Settings;
@@ -28,18 +29,42 @@ impl Context {
     }
 }
 
+/// What became of an object, without the names of its files: of an object whose rows lie in thousands of hours those are more than Step
+/// Functions takes as an answer. Its manifest has them.
+#[derive(Debug, Serialize)]
+struct Summary {
+    object: String,
+    rows: u64,
+    duplicates: u64,
+    quarantined: u64,
+    files: usize,
+    was_done: bool,
+}
+
+impl Summary {
+    fn of(Cleaned { manifest, was_done, .. }: Cleaned) -> Self {
+        let report = manifest.report;
+        Self {
+            object: manifest.object,
+            rows: report.rows,
+            duplicates: report.duplicates,
+            quarantined: report.quarantined,
+            files: manifest.files.len(),
+            was_done,
+        }
+    }
+}
+
 /// Cleans the objects of an event.
 ///
 /// # Errors
 /// As [`stage::handle`].
 pub async fn handle(context: &Context, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let clean = async |object: &str, attempt| {
-        let cleaned = context.stage.run(object, attempt).await?;
-        let report = &cleaned.manifest.report;
-        let (rows, duplicates, quarantined, was_done) =
-            (report.rows, report.duplicates, report.quarantined, cleaned.was_done);
+        let cleaned = Summary::of(context.stage.run(object, attempt).await?);
+        let Summary { rows, duplicates, quarantined, was_done, .. } = cleaned;
         tracing::info!(object, attempt, rows, duplicates, quarantined, was_done, "cleaned");
-        Ok(cleaned.manifest)
+        Ok(cleaned)
     };
     stage::handle(&context.bucket, event.payload, clean).await
 }

@@ -252,13 +252,22 @@ locals {
 
   of_stages = merge([
     for name, stage in var.stages : {
+      "${name}-stage-failing" = {
+        kind    = "stage-failing"
+        summary = "Attempts of the stage ${name} have failed for half an hour."
+        metrics = {
+          failed = { namespace = local.namespace, name = "${name}-failed-attempts", stat = "Sum", dimensions = {} }
+        }
+        # Longer than two attempts are apart.
+        period_seconds = 300
+        periods        = 6
+      }
       "${name}-stage-delayed" = {
         kind    = "stage-delayed"
-        summary = "The stage ${name} has not done with an object for half an hour."
+        summary = "Objects have waited for half an hour for the stage ${name}."
         metrics = {
           age = { namespace = "AWS/SQS", name = "ApproximateAgeOfOldestMessage", stat = "Maximum", dimensions = { QueueName = stage.queue } }
         }
-        # Seconds: several failed attempts.
         threshold = 1800
       }
       "${name}-stage-dead-letters" = {

@@ -118,8 +118,8 @@ variable "backfill" {
 }
 
 variable "stages" {
-  description = "The stages of the lake, by name: the queue of a stage's events, and that of events whose attempts are used up."
-  type        = map(object({ queue = string, dead_letter_queue = string }))
+  description = "The stages of the lake, by name: the queue of a stage's events, that of events whose attempts are used up, and its function's log group."
+  type        = map(object({ queue = string, dead_letter_queue = string, log_group_name = string }))
   default     = {}
   nullable    = false
 }

@@ -45,7 +45,13 @@ resource "aws_iam_role_policy" "this" {
     Version = "2012-10-17"
     Statement = [
       { Sid = "Clean", Effect = "Allow", Action = "lambda:InvokeFunction", Resource = var.function_arn },
-      { Sid = "List", Effect = "Allow", Action = "s3:ListBucket", Resource = "arn:aws:s3:::${var.bucket}" },
+      {
+        Sid       = "List"
+        Effect    = "Allow"
+        Action    = "s3:ListBucket"
+        Resource  = "arn:aws:s3:::${var.bucket}"
+        Condition = { StringLike = { "s3:prefix" = ["raw/*"] } }
+      },
       {
         Sid      = "Results"
         Effect   = "Allow"

@@ -9,12 +9,12 @@ variable "region" {
 }
 
 variable "principals" {
-  description = "Who sees them: ARNs of users, groups or namespaces of QuickSight, such as arn:aws:quicksight:eu-central-1:123456789012:group/default/operations. They may make analyses of the data sets."
+  description = "Who sees them: ARNs of users or groups of QuickSight, such as arn:aws:quicksight:eu-central-1:123456789012:group/default/operations. They may make analyses of the data sets."
   type        = set(string)
 
   validation {
-    condition     = length(var.principals) > 0 && alltrue([for principal in var.principals : can(regex("^arn:[^:]+:quicksight:[^:]+:[0-9]{12}:(user|group|namespace)/", principal))])
-    error_message = "principals must name at least one user, group or namespace of QuickSight by its ARN: without one nobody sees the dashboard."
+    condition     = length(var.principals) > 0 && alltrue([for principal in var.principals : can(regex("^arn:[^:]+:quicksight:[^:]+:[0-9]{12}:(user|group)/", principal))])
+    error_message = "principals must name at least one user or group of QuickSight by its ARN: without one nobody sees the dashboard, and data sets take no namespaces."
   }
 }
 

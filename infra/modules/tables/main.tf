@@ -2,7 +2,7 @@
 # begin with.
 #
 # Partitions are computed from their folders' names (partition projection): a day's rows are there without a crawler, and none has
-# to be added. Readers of the catalog that know no projection (Spark, Redshift Spectrum, QuickSight's crawlers of metadata) see none; for them
+# to be added. Readers of the catalog that know no projection (Spark, Redshift Spectrum) see none; for them
 # partitions are registered, by the function athena-refresh.
 
 locals {

@@ -11,7 +11,8 @@ use crate::failed;
 use crate::queue::{Taken, take_messages};
 
 /// Runs a stage for the objects of an event, by their keys in `bucket` and with the number of the attempt. Of messages, those
-/// whose object may succeed later are in the answer, and come again; of what fails for good the bus was told.
+/// whose object may succeed later are in the answer, and come again; of what fails for good the bus was told. What S3's console makes as a
+/// folder is no object.
 ///
 /// # Errors
 /// For an event without a queue: the stage's state (`KafkaUnavailable`, `S3MissingFile`, …), or `InvalidEvent`.
@@ -30,6 +31,7 @@ pub async fn handle<T: Serialize>(
     };
     if event["Records"].is_array() {
         let take = async |_: &str, attempt, body: Value| match Object::of(&body) {
+            Ok(object) if object.is_folder() => Taken::Done,
             Ok(object) => match run(&object, attempt).await {
                 Err(error) if error.class() == ErrorClass::Transient => Taken::Again,
                 Ok(_) | Err(_) => Taken::Done,
@@ -39,6 +41,9 @@ pub async fn handle<T: Serialize>(
         return take_messages(event, take).await;
     }
     let object = Object::of(&event).map_err(|problem| failed("InvalidEvent", problem))?;
+    if object.is_folder() {
+        return Ok(Value::Null);
+    }
     let outcome = run(&object, 1).await.map_err(|error| failed(error.state(), error.to_string()))?;
     serde_json::to_value(outcome).map_err(|error| failed("InvalidAnswer", error.to_string()))
 }

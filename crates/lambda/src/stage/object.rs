@@ -42,6 +42,11 @@ impl Object {
         }
         Ok(Self { bucket: event.detail.bucket.name, key: event.detail.object.key })
     }
+
+    /// Whether it is what S3's console makes as a folder: an object without content.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.key.ends_with('/')
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use millrace_testkit::kafka::{self, Isolation};
 use millrace_testkit::{Bucket, eventually};
 use serde_json::json;
 
-use crate::{answer, function, messages, object};
+use crate::{answer, function, manifest, messages, object};
 
 /// How long each step may take.
 const BOUND: Duration = Duration::from_secs(120);
@@ -46,9 +46,7 @@ async fn rows_outlive_a_broker_that_dies_and_comes_back() {
         assert_eq!(done, json!({"batchItemFailures": []}), "attempt {attempt}");
     }
     let objects = bucket.objects();
-    let manifests: Vec<_> = objects.keys().filter(|key| key.starts_with("stages/clean/")).collect();
-    let manifest: serde_json::Value = serde_json::from_slice(&objects[manifests[0]]).unwrap();
-    assert_eq!((manifests.len(), &manifest["report"]["rows"]), (1, &json!(ROWS)));
+    assert_eq!(manifest(&bucket)["report"]["rows"], json!(ROWS));
     assert_eq!(objects.keys().filter(|key| key.starts_with("cleaned/")).count(), 1, "{:?}", objects.keys());
     let records = kafka.read_all("cleaned-logs", Isolation::Uncommitted).await;
     let ids: BTreeSet<&str> = records.iter().map(|record| record.header("ce_id").unwrap()).collect();

@@ -7,10 +7,14 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::Region;
 use aws_sdk_sfn::error::DisplayErrorContext;
 use aws_sdk_sfn::types::ExecutionStatus;
-use serde_json::json;
+use millrace_host::exit::SettingError;
+use serde_json::{Value, json};
 
 /// How far apart a run is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How many looks may fail one after the other: a run takes hours, and the network of a laptop does not.
+const LOOK_FAILURES: u32 = 60;
 
 /// A state machine.
 pub(super) struct StateMachine {
@@ -18,9 +22,9 @@ pub(super) struct StateMachine {
     arn: String,
 }
 
-/// How a run ended.
+/// How a run ended, or how far it is.
 pub(super) struct Ended {
-    /// `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
+    /// `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
     pub(super) status: String,
     /// Objects that are cleaned.
     pub(super) cleaned: u64,
@@ -56,20 +60,52 @@ impl StateMachine {
         Ok(started.with_context(|| format!("--state-machine {}", self.arn))?.execution_arn)
     }
 
+    /// Refuses a lake that is another one than the state machine's.
+    pub(super) async fn cleans(&self, lake: &str) -> anyhow::Result<()> {
+        let described = self.client.describe_state_machine().state_machine_arn(&self.arn).send().await;
+        let described = described.map_err(|error| anyhow::anyhow!("{}", DisplayErrorContext(&error)));
+        let described = described.with_context(|| format!("--state-machine {}", self.arn))?;
+        let definition: Value = serde_json::from_str(&described.definition).unwrap_or_default();
+        let bucket = &definition["States"]["Objects"]["ItemReader"]["Parameters"]["Bucket"];
+        let own = bucket.as_str().map(|bucket| format!("s3://{bucket}"));
+        match own {
+            Some(own) if own == lake => Ok(()),
+            Some(own) => {
+                Err(SettingError::of_flag("lake", format!("the state machine cleans objects of {own}")).into())
+            }
+            None => Err(SettingError::of_flag("state-machine", "is none of infra/modules/backfill").into()),
+        }
+    }
+
     /// Waits until a run has ended. `progress` is called with how many objects are cleaned, and how many have failed.
     pub(super) async fn follow(&self, execution: &str, mut progress: impl FnMut(u64, u64)) -> anyhow::Result<Ended> {
+        let mut failures = 0;
         loop {
-            let described = self.client.describe_execution().execution_arn(execution).send().await;
-            let described = described.map_err(|error| anyhow::anyhow!("{}", DisplayErrorContext(&error)))?;
-            let (cleaned, failed) = self.counts(execution).await?;
-            progress(cleaned, failed);
-            if described.status != ExecutionStatus::Running {
-                let reason = described.error.into_iter().chain(described.cause).collect::<Vec<_>>().join(": ");
-                let reason = Some(reason).filter(|reason| !reason.is_empty());
-                return Ok(Ended { status: described.status.as_str().to_owned(), cleaned, failed, reason });
+            match self.look(execution).await {
+                Ok(Ended { status, cleaned, failed, .. }) if status == ExecutionStatus::Running.as_str() => {
+                    progress(cleaned, failed);
+                    failures = 0;
+                }
+                Ok(ended) => return Ok(ended),
+                Err(error) => {
+                    failures += 1;
+                    if failures == LOOK_FAILURES {
+                        return Err(error);
+                    }
+                }
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
+    }
+
+    /// How far a run is.
+    async fn look(&self, execution: &str) -> anyhow::Result<Ended> {
+        let described = self.client.describe_execution().execution_arn(execution).send().await;
+        let described = described.map_err(|error| anyhow::anyhow!("{}", DisplayErrorContext(&error)))?;
+        let (cleaned, failed) = self.counts(execution).await?;
+        let reason = described.error.into_iter().chain(described.cause).collect::<Vec<_>>().join(": ");
+        let reason = Some(reason).filter(|reason| !reason.is_empty());
+        Ok(Ended { status: described.status.as_str().to_owned(), cleaned, failed, reason })
     }
 
     /// Objects of a run that are cleaned, and those that are not and will not be. None before it has listed them.

@@ -14,6 +14,8 @@ use millrace_log_shipper::lake_folder;
 use millrace_objects::{Location, Objects};
 use millrace_stages::RawObjects;
 use serde_json::Value;
+#[cfg(feature = "step-functions")]
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use self::plan::{Plan, dollars};
@@ -48,7 +50,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
     /// The state machine that cleans them, by its ARN
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, value_name = "ARN", value_parser = state_machine)]
     state_machine: Option<String>,
     /// Start it without asking
     #[arg(long, requires = "state_machine")]
@@ -69,6 +71,16 @@ fn prefix(text: &str) -> Result<String, String> {
     }
 }
 
+/// Parses the ARN of a state machine.
+fn state_machine(text: &str) -> Result<String, String> {
+    match text.split(':').collect::<Vec<_>>()[..] {
+        ["arn", _, "states", region, _, "stateMachine", name] if !region.is_empty() && !name.is_empty() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("must be arn:aws:states:REGION:ACCOUNT:stateMachine:NAME".to_owned()),
+    }
+}
+
 pub(super) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
     let (prices, prices_as_of) = args.prices.read()?;
     let lake = args.lake.unwrap_or_else(|| Location::Folder(lake_folder(&args.data_dir)));
@@ -82,8 +94,7 @@ pub(super) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Res
     }
     let objects = Objects::open(&lake).with_context(|| format!("--lake {lake}"))?;
     let bar = progress_bar::on_stderr(None);
-    bar.set_message("objects listed");
-    let listing = RawObjects::below(&objects, &args.prefix, || bar.inc(1));
+    let listing = RawObjects::below(&objects, &args.prefix, |count| bar.set_message(format!("{count} names listed")));
     let Some(found) = shutdown.run_until_cancelled(listing).await else { return Ok(ExitCode::SUCCESS) };
     bar.finish_and_clear();
     let found = found?;
@@ -167,6 +178,7 @@ async fn start(plan: &Plan, arn: &str, is_json: bool, shutdown: &CancellationTok
     use self::execution::StateMachine;
 
     let machine = StateMachine::connect(arn.to_owned()).await;
+    machine.cleans(&plan.lake).await?;
     let execution = machine.start(&plan.prefix).await?;
     eprintln!("started {execution}");
     let bar = progress_bar::on_stderr(Some(plan.found.objects));
@@ -174,32 +186,52 @@ async fn start(plan: &Plan, arn: &str, is_json: bool, shutdown: &CancellationTok
         bar.set_position(cleaned + failed);
         bar.set_message(format!("{cleaned} cleaned, {failed} failed"));
     });
-    let ended = shutdown.run_until_cancelled(following).await;
+    let followed = shutdown.run_until_cancelled(following).await;
     bar.finish_and_clear();
-    let Some(ended) = ended.transpose()? else {
-        eprintln!("the run goes on; `aws stepfunctions stop-execution --execution-arn {execution}` stops it");
-        return Ok(ExitCode::SUCCESS);
-    };
     let results = format!("{}/stages/backfill/", plan.lake);
-    if is_json {
-        let run = serde_json::json!({
-            "execution": execution, "status": ended.status, "cleaned": ended.cleaned, "failed": ended.failed,
-            "reason": ended.reason, "results": results,
-        });
-        anstream::stdout().write_all(plan.to_json(&run).as_bytes())?;
-    } else {
-        let reason = ended.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        println!("{} objects cleaned, {} failed, {}{reason}", ended.cleaned, ended.failed, ended.status);
-        if ended.failed > 0 {
-            println!("which, and why: FAILED_….json below {results}");
+    let (run, code) = match followed {
+        Some(Ok(ended)) => {
+            if !is_json {
+                let reason = ended.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                println!("{} objects cleaned, {} failed, {}{reason}", ended.cleaned, ended.failed, ended.status);
+            }
+            if ended.failed > 0 {
+                eprintln!("which objects failed, and why: FAILED_….json below {results}");
+            }
+            let code = if ended.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            let run = json!({
+                "execution": execution, "status": ended.status, "cleaned": ended.cleaned, "failed": ended.failed,
+                "reason": ended.reason, "results": results,
+            });
+            (run, code)
         }
-    }
-    Ok(if ended.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        unknown => {
+            let code = match unknown {
+                Some(Err(error)) => {
+                    eprintln!("error: the run cannot be looked at: {error:#}");
+                    ExitCode::FAILURE
+                }
+                _ => ExitCode::SUCCESS,
+            };
+            eprintln!("the run goes on; `aws stepfunctions stop-execution --execution-arn {execution}` stops it");
+            (json!({"execution": execution, "status": "RUNNING", "results": results}), code)
+        }
+    };
+    if is_json { print(&plan.to_json(&run)).map(|_| code) } else { Ok(code) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_machine_is_named_by_its_arn() {
+        assert!(state_machine("arn:aws:states:eu-central-1:123456789012:stateMachine:millrace-backfill").is_ok());
+        for other in ["", "millrace-backfill", "arn:aws:states:eu-central-1:123456789012:execution:millrace-backfill:x"]
+        {
+            assert!(state_machine(other).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn a_prefix_is_a_folder_of_raw_objects() {

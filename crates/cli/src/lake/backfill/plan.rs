@@ -35,7 +35,8 @@ impl Plan {
         prices_as_of: String,
     ) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "an estimate")]
-        let backfill = Backfill { objects: found.objects as f64, line_bytes: found.line_bytes() };
+        let (objects, cleaned) = (found.objects as f64, found.cleaned as f64);
+        let backfill = Backfill { objects, cleaned, line_bytes: found.line_bytes() };
         let (items, kept) = (backfill.items(prices), backfill.rows_kept(prices));
         Self { lake, prefix, found, region, prices_as_of, seconds: backfill.seconds() / AT_ONCE, items, kept }
     }
@@ -57,9 +58,13 @@ impl Plan {
         let mut text =
             format!("{lake}, {prefix}: {} objects of {}", count(found.objects), HumanBytes(found.stored_bytes));
         if found.cleaned > 0 {
-            let _ = write!(text, "; {} are cleaned already, and cost no more than a look", count(found.cleaned));
+            let _ = write!(text, ", of which {} are cleaned already", count(found.cleaned));
         }
-        let _ = writeln!(text, "\nabout {line_bytes} of lines, judged by {} of them", found.sampled);
+        let _ = write!(text, "\nabout {line_bytes} of lines to clean, judged by {} of them", found.sampled);
+        if found.unreadable > 0 {
+            let _ = write!(text, "; {} more cannot be read now: archived, or gone", found.unreadable);
+        }
+        text.push('\n');
         let took = HumanDuration(Duration::from_secs_f64(self.seconds));
         let _ = writeln!(text, "{region}, prices of {prices_as_of}; about {took} with ten objects at once\n");
         let row = |item: &Item, unit: &str| {
@@ -80,6 +85,7 @@ impl Plan {
         let plan = json!({
             "lake": self.lake, "prefix": self.prefix, "objects": self.found.objects, "cleaned_already": self.found.cleaned,
             "stored_bytes": self.found.stored_bytes, "line_bytes": self.found.line_bytes(), "sampled": self.found.sampled,
+            "unreadable": self.found.unreadable,
             "region": self.region, "prices_as_of": self.prices_as_of, "seconds": self.seconds,
             "items": self.items.iter().map(item).collect::<Vec<_>>(), "dollars": self.dollars(),
             "dollars_a_month": self.kept.dollars, "run": run,
