@@ -113,6 +113,13 @@ impl Batch {
         self.attributes.get(row.attributes.0 as usize..row.attributes.1 as usize).unwrap_or_default()
     }
 
+    /// Whether a row has the same names of attributes as the last row, in the same order.
+    pub(crate) fn has_names_of_last(&self, row: &Row) -> bool {
+        let (names, last) = (self.attributes(row), self.rows.last().map_or(&[][..], |last| self.attributes(last)));
+        names.len() == last.len()
+            && names.iter().zip(last).all(|(&(name, _), &(other, _))| self.text(name) == self.text(other))
+    }
+
     /// Replaces the name of the attribute at `index`.
     pub(crate) fn rename_attribute(&mut self, index: usize, key: Text) {
         if let Some(attribute) = self.attributes.get_mut(index) {

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use self::pending::Pending;
 use crate::batch::Batch;
-use crate::dedupe::{RecentIds, id_of};
+use crate::dedupe::{PlaceIds, RecentIds};
 use crate::draft::{Aside, Draft};
 use crate::exception;
 use crate::formats::wrap::{self, Meta};
@@ -180,11 +180,12 @@ struct Cleaner<'s> {
     parts: Vec<Part>,
     batch: Batch,
     ids: RecentIds,
+    place_ids: PlaceIds,
     report: Report,
     /// Rows by format; few, so a list.
     formats_seen: Vec<(&'static str, u64)>,
-    /// The texts of further rows, which are the same for all.
-    scratch: String,
+    /// The memory of the last text record, for the next one.
+    spare: String,
 }
 
 impl<'s> Cleaner<'s> {
@@ -198,9 +199,10 @@ impl<'s> Cleaner<'s> {
             parts: Vec::new(),
             batch: Batch::default(),
             ids: RecentIds::default(),
+            place_ids: PlaceIds::new(&source.identity),
             report: Report::default(),
             formats_seen: Vec::new(),
-            scratch: String::new(),
+            spare: String::new(),
         }
     }
 
@@ -308,7 +310,7 @@ impl<'s> Cleaner<'s> {
             return;
         }
         let colourless;
-        let text = if text.contains('\x1b') {
+        let text = if memchr::memchr(b'\x1b', text.as_bytes()).is_some() {
             colourless = without_colours(text);
             colourless.strip_suffix('\r').unwrap_or(&colourless)
         } else {
@@ -333,8 +335,10 @@ impl<'s> Cleaner<'s> {
             self.close(pending);
         }
         let format = format.unwrap_or(self.formats.len() - 1);
+        let mut own = std::mem::take(&mut self.spare);
+        text.clone_into(&mut own);
         let mut pending = Pending {
-            text: text.to_owned(),
+            text: own,
             meta: logical.meta.cloned(),
             encoding: logical.encoding,
             format,
@@ -383,7 +387,7 @@ impl<'s> Cleaner<'s> {
             lines: logical.lines,
         };
         // The record before it is complete; it has its place before this one only in the source.
-        let row = finish(draft, &record, self.source, &mut self.ids, &mut self.scratch);
+        let row = finish(draft, &record, self.source, &mut self.ids, &mut self.place_ids);
         self.count(row, format, logical.lines);
         self.remembered = 0;
         if let Some(index) = open {
@@ -424,7 +428,8 @@ impl<'s> Cleaner<'s> {
         if let Some((aside, name)) = read {
             let draft = Draft::resume(&mut self.batch, aside);
             let record = Record { meta: None, encoding: None, format: name, text: &text, line, lines };
-            let row = finish(draft, &record, self.source, &mut self.ids, &mut self.scratch);
+            let row = finish(draft, &record, self.source, &mut self.ids, &mut self.place_ids);
+            self.spare = text;
             return self.count(row, name, lines);
         }
         let mut draft = Draft::new(&mut self.batch, &text, defaults(self.source, meta.as_ref()));
@@ -438,7 +443,7 @@ impl<'s> Cleaner<'s> {
         };
         lift_trace(&mut draft);
         let record = Record { meta: meta.as_ref(), encoding, format: name, text: &text, line, lines };
-        let row = finish(draft, &record, self.source, &mut self.ids, &mut self.scratch);
+        let row = finish(draft, &record, self.source, &mut self.ids, &mut self.place_ids);
         self.count(row, name, lines);
     }
 
@@ -472,7 +477,7 @@ fn finish(
     record: &Record<'_>,
     source: &Source,
     ids: &mut RecentIds,
-    scratch: &mut String,
+    place_ids: &mut PlaceIds,
 ) -> bool {
     if let Some(meta) = record.meta {
         if let Some(id) = &meta.id {
@@ -506,8 +511,7 @@ fn finish(
         draft.service(&source.service);
     }
     if draft.id_text().is_none() {
-        id_of(&source.identity, record.line, record.text, scratch);
-        draft.id(scratch);
+        draft.id(place_ids.id_of(record.line, record.text));
     }
     draft.finish(record.format, record.line, record.lines);
     true

@@ -42,33 +42,54 @@ impl RecentIds {
     }
 }
 
-/// Writes the id of a record that has none to `id`: the source's hash, the line, and the hash of the text.
-pub(crate) fn id_of(source: &str, line: u64, text: &str, id: &mut String) {
-    id.clear();
-    hex(xxh3_64(source.as_bytes()), 12, id);
-    id.push('-');
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = line;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    id.extend(digits[at..].iter().map(|&digit| char::from(digit)));
-    id.push('-');
-    // Only to tell lines of a file from those of another that had its name before: half of the hash is enough, and costs
-    // half of the bytes.
-    hex(xxh3_64(text.as_bytes()), 8, id);
+/// Bytes of a source's hash.
+const SOURCE_BYTES: usize = 12;
+
+/// Ids of a source's records that have none of their own: the source's hash, the line, and the hash of the text.
+#[derive(Debug)]
+pub(crate) struct PlaceIds {
+    source: [u8; SOURCE_BYTES],
+    /// The latest id, at the end.
+    id: [u8; SOURCE_BYTES + 1 + 20 + 1 + 8],
 }
 
-/// Writes the lowest `digits` hex digits of a number.
-fn hex(number: u64, digits: u32, text: &mut String) {
-    for shift in (0..digits).rev() {
-        let digit = u32::try_from((number >> (shift * 4)) & 0xF).unwrap_or_default();
-        text.push(char::from_digit(digit, 16).unwrap_or('0'));
+impl PlaceIds {
+    pub(crate) fn new(source: &str) -> Self {
+        let mut hash = [0; SOURCE_BYTES];
+        hex(xxh3_64(source.as_bytes()), &mut hash);
+        Self { source: hash, id: [0; _] }
+    }
+
+    /// The id of the record that begins in this line.
+    pub(crate) fn id_of(&mut self, line: u64, text: &str) -> &str {
+        let id = &mut self.id;
+        // Only to tell lines of a file from those of another that had its name before: half of the hash is enough, and costs
+        // half of the bytes.
+        let mut at = id.len() - 8;
+        hex(xxh3_64(text.as_bytes()), &mut id[at..]);
+        at -= 1;
+        id[at] = b'-';
+        let mut rest = line;
+        loop {
+            at -= 1;
+            id[at] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        at -= 1;
+        id[at] = b'-';
+        at -= SOURCE_BYTES;
+        id[at..at + SOURCE_BYTES].copy_from_slice(&self.source);
+        std::str::from_utf8(&id[at..]).unwrap_or_default()
+    }
+}
+
+/// Writes as many of the lowest hex digits of a number as there is room for.
+fn hex(mut number: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 0xF) as usize];
+        number >>= 4;
     }
 }

@@ -333,7 +333,8 @@ impl<'b> Draft<'b> {
         self.row.line = line;
         self.row.lines = lines;
         self.row.attributes.1 = self.attributes_end.unwrap_or_else(|| self.batch.attribute_count());
-        if !self.has_unique_names() {
+        // Rows of a program have the same names, so one comparison each is enough.
+        if !self.batch.has_names_of_last(&self.row) && !self.has_unique_names() {
             self.number_names();
         }
         if self.row.body.is_none() {

@@ -38,11 +38,8 @@ pub(crate) fn continues(record: &str, line: &str) -> bool {
 
 /// Whether a record ends in calls of a Python trace: below them its exception is named.
 pub(crate) fn in_calls_of_python(record: &str) -> bool {
-    record.contains(PYTHON)
-        && record
-            .lines()
-            .next_back()
-            .is_some_and(|last| last.starts_with(char::is_whitespace) || last.starts_with(PYTHON))
+    record.lines().next_back().is_some_and(|last| last.starts_with(char::is_whitespace) || last.starts_with(PYTHON))
+        && record.contains(PYTHON)
 }
 
 /// Whether a record is what Go prints when a program ends.

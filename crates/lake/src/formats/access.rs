@@ -118,16 +118,15 @@ fn common(text: &str, draft: &mut Draft<'_>) -> Option<()> {
 /// A text in quotes, which ends at the first quote that no backslash precedes; returns what is behind it, too.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let inside = text.strip_prefix('"')?;
-    let mut escaped = false;
-    for (at, byte) in inside.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return Some((&inside[..at], &inside[at + 1..])),
-            _ => {}
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr2(b'"', b'\\', inside.as_bytes().get(from..)?)?;
+        if inside.as_bytes().get(at) == Some(&b'"') {
+            return Some((&inside[..at], &inside[at + 1..]));
         }
+        // What a backslash precedes is not looked at.
+        from = at + 2;
     }
-    None
 }
 
 /// Method, path and version of a request line: the first word, the last, and what is between, blanks as well. What is no

@@ -56,7 +56,15 @@ impl Open {
     /// Takes the next line.
     pub(crate) fn take(&mut self, line: &str) {
         self.lines += 1;
-        for byte in line.bytes() {
+        let bytes = line.as_bytes();
+        let opens = self.after_equals && bytes.first() == Some(&b'"')
+            || memchr::memchr_iter(b'=', bytes).any(|at| bytes.get(at + 1) == Some(&b'"'));
+        // Most lines have no such quote, and are not read byte by byte.
+        if !self.in_quotes && !opens {
+            self.after_equals = bytes.last().map_or(self.after_equals, |&last| last == b'=');
+            return;
+        }
+        for &byte in bytes {
             match byte {
                 _ if self.escaped => self.escaped = false,
                 b'\\' if self.in_quotes => self.escaped = true,

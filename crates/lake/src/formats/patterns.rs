@@ -4,6 +4,8 @@
 //! record; `{name}` is a text without blanks, `{name#}` digits, `{name*}` any text; each runs up to the literal behind it and
 //! becomes the attribute of that name.
 
+use memchr::memmem::Finder;
+
 use super::{Format, Joins};
 use crate::draft::Draft;
 use crate::duration;
@@ -102,8 +104,8 @@ enum Content {
 pub(super) struct Pattern {
     name: &'static str,
     parts: Vec<Part>,
-    /// The bytes behind each part, up to the next field.
-    behind: Vec<String>,
+    /// Looks for the bytes behind each part, up to the next field.
+    behind: Vec<Finder<'static>>,
     is_general: bool,
 }
 
@@ -151,7 +153,7 @@ impl Pattern {
     /// Sets the message, and what a logger puts behind it.
     fn message(&self, text: &str, draft: &mut Draft<'_>) {
         draft.body(text);
-        let (first, _) = text.split_once('\n').unwrap_or((text, ""));
+        let first = first_line(text);
         match self.name {
             // The fields as JSON behind a TAB.
             "zap" => {
@@ -196,7 +198,7 @@ impl Pattern {
     }
 
     /// The bytes behind each part, up to the next field: where a field ends.
-    fn behind(parts: &[Part]) -> Vec<String> {
+    fn behind(parts: &[Part]) -> Vec<Finder<'static>> {
         let literals = |rest: &[Part]| -> String {
             let texts = rest.iter().map_while(|part| match part {
                 Part::Literal(literal) => Some(*literal),
@@ -205,7 +207,7 @@ impl Pattern {
             });
             texts.collect()
         };
-        (1..=parts.len()).map(|next| literals(&parts[next..])).collect()
+        (1..=parts.len()).map(|next| Finder::new(&literals(&parts[next..])).into_owned()).collect()
     }
 }
 
@@ -268,10 +270,10 @@ impl Format for Pattern {
                     rest = "";
                 }
                 Part::Field(name, content) => {
-                    let line = rest.split('\n').next().unwrap_or_default();
+                    let line = first_line(rest);
                     let length = match content {
                         Content::Digits => line.bytes().take_while(u8::is_ascii_digit).count(),
-                        _ => line.find(self.behind.get(index)?.as_str())?,
+                        _ => self.behind.get(index)?.find(line.as_bytes())?,
                     };
                     let (value, after) = rest.split_at_checked(length)?;
                     // Columns are filled up with blanks.
@@ -299,6 +301,10 @@ impl Format for Pattern {
         // Without a time in front, lines of others are likely between those of these.
         if matches!(self.name, "uvicorn" | "granian") { Joins::Traces } else { Joins::Everything }
     }
+}
+
+fn first_line(text: &str) -> &str {
+    memchr::memchr(b'\n', text.as_bytes()).map_or(text, |end| &text[..end])
 }
 
 /// A line of Lambda's Node runtime: time, request, level and message between TABs.
