@@ -12,6 +12,11 @@ pub(crate) struct Text {
 impl Text {
     pub(crate) const NONE: Self = Self { start: u32::MAX, length: 0 };
 
+    /// Its bytes.
+    pub(crate) fn len(self) -> usize {
+        self.length as usize
+    }
+
     pub(crate) fn is_none(self) -> bool {
         self == Self::NONE
     }
@@ -107,6 +112,13 @@ impl Batch {
     pub(crate) fn text(&self, text: Text) -> Option<&str> {
         let start = text.start as usize;
         if text.is_none() { None } else { self.text.get(start..start + text.length as usize) }
+    }
+
+    /// The text's bytes; `None` for [`Text::NONE`].
+    #[inline]
+    pub(crate) fn bytes_of(&self, text: Text) -> Option<&[u8]> {
+        let start = text.start as usize;
+        if text.is_none() { None } else { self.text.as_bytes().get(start..start + text.length as usize) }
     }
 
     pub(crate) fn attributes(&self, row: &Row) -> &[(Text, Text)] {

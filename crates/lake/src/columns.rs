@@ -1,145 +1,181 @@
-//! Rows as Arrow columns, built in one pass over the rows: a row is in the processor's cache once.
+//! Rows as the columns of a row group.
 
 use std::io;
-use std::sync::Arc;
 
-use arrow_array::builder::{
-    Float64Builder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, TimestampMicrosecondBuilder,
-};
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::SchemaRef;
+use parquet::schema::types::SchemaDescriptor;
 
 use crate::batch::{Batch, Row, Text};
-use crate::schema::{UTC, key_field, value_field};
+use crate::encode::{Chunk, Compressor, Encoded, PAGE_BYTES};
+use crate::schema::{COLUMNS, Kind};
 
-/// Columns being built; the names are those of [`COLUMNS`](crate::schema::COLUMNS), and the order.
-struct Columns {
-    id: StringBuilder,
-    time: TimestampMicrosecondBuilder,
-    time_ns: Int64Builder,
-    time_source: StringBuilder,
-    observed_time: TimestampMicrosecondBuilder,
-    severity_number: Int32Builder,
-    severity_text: StringBuilder,
-    service: StringBuilder,
-    body: StringBuilder,
-    attributes: MapBuilder<StringBuilder, StringBuilder>,
-    trace_id: StringBuilder,
-    span_id: StringBuilder,
-    exception_type: StringBuilder,
-    exception_message: StringBuilder,
-    exception_stacktrace: StringBuilder,
-    duration_ms: Float64Builder,
-    status: Int32Builder,
-    format: StringBuilder,
-    source: StringBuilder,
-    line: Int64Builder,
-    lines: Int32Builder,
-}
+/// Columns of the file: the map of attributes is two of them.
+const LEAVES: usize = COLUMNS.len() + 1;
 
-/// These rows of a batch as columns.
-///
-/// # Errors
-///
-/// Where the columns do not fit the schema.
-pub(crate) fn columns<'b>(
-    schema: &SchemaRef,
-    batch: &'b Batch,
-    rows: impl ExactSizeIterator<Item = &'b Row>,
-    source: &str,
-) -> io::Result<RecordBatch> {
-    let mut columns = Columns::with_capacity(rows.len());
-    for row in rows {
-        columns.append(batch, row, source).map_err(io::Error::other)?;
-    }
-    RecordBatch::try_new(schema.clone(), columns.finish()).map_err(io::Error::other)
+/// What a row counts for, besides its texts, until pages that are full are looked for.
+const ROW_BYTES: usize = PAGE_BYTES / 64;
+
+/// The columns of the row group that is being written, in the order of [`COLUMNS`].
+pub(crate) struct Columns {
+    leaves: [Chunk; LEAVES],
+    rows: usize,
+    /// Bytes of the rows since pages that are full were ended, about.
+    unchecked: usize,
+    /// By its place in the row: where the dictionary has the name of the last row's attribute.
+    names: Vec<u32>,
+    /// The last row of this row group.
+    last: Option<Row>,
 }
 
 impl Columns {
-    fn with_capacity(rows: usize) -> Self {
-        let text = |bytes: usize| StringBuilder::with_capacity(rows, rows * bytes);
-        let names = MapFieldNames { entry: "key_value".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
-        let attributes = MapBuilder::with_capacity(Some(names), text(40), text(40), rows)
-            .with_keys_field(Arc::new(key_field()))
-            .with_values_field(Arc::new(value_field()));
-        Self {
-            id: text(36),
-            time: TimestampMicrosecondBuilder::with_capacity(rows),
-            time_ns: Int64Builder::with_capacity(rows),
-            time_source: text(8),
-            observed_time: TimestampMicrosecondBuilder::with_capacity(rows),
-            severity_number: Int32Builder::with_capacity(rows),
-            severity_text: text(8),
-            service: text(16),
-            body: text(64),
-            attributes,
-            trace_id: text(32),
-            span_id: text(16),
-            exception_type: text(0),
-            exception_message: text(0),
-            exception_stacktrace: text(0),
-            duration_ms: Float64Builder::with_capacity(rows),
-            status: Int32Builder::with_capacity(rows),
-            format: text(8),
-            source: text(32),
-            line: Int64Builder::with_capacity(rows),
-            lines: Int32Builder::with_capacity(rows),
-        }
+    /// Columns without rows.
+    ///
+    /// # Errors
+    ///
+    /// Where the file has other columns.
+    pub(crate) fn new(schema: &SchemaDescriptor) -> io::Result<Self> {
+        let column = |leaf: usize| {
+            let path = schema.column(leaf).path().parts().first().cloned();
+            COLUMNS.iter().find(|column| path.as_deref() == Some(column.name))
+        };
+        let leaves: Option<Vec<Chunk>> = (0..schema.num_columns())
+            .map(|leaf| {
+                let column = column(leaf)?;
+                Some(Chunk::new(schema.column(leaf), column.repeats || column.kind == Kind::Map, column.compared))
+            })
+            .collect();
+        let leaves = leaves.and_then(|leaves| leaves.try_into().ok());
+        let leaves = leaves.ok_or_else(|| io::Error::other("the file's columns are those of a row"))?;
+        Ok(Self { leaves, rows: 0, unchecked: 0, names: Vec::new(), last: None })
     }
 
-    fn append(&mut self, batch: &Batch, row: &Row, source: &str) -> Result<(), arrow_schema::ArrowError> {
-        let text = |builder: &mut StringBuilder, text: Text| builder.append_option(batch.text(text));
-        text(&mut self.id, row.id);
-        self.time.append_value(row.time.div_euclid(1_000));
-        self.time_ns.append_value(row.time);
-        self.time_source.append_value(row.time_source.as_str());
-        self.observed_time.append_value(row.observed.div_euclid(1_000));
-        self.severity_number.append_option(Some(i32::from(row.severity)).filter(|&number| number > 0));
-        text(&mut self.severity_text, row.severity_text);
-        text(&mut self.service, row.service);
-        text(&mut self.body, row.body);
-        for &(key, value) in batch.attributes(row) {
-            self.attributes.keys().append_value(batch.text(key).unwrap_or_default());
-            text(self.attributes.values(), value);
+    /// Appends rows of the batch.
+    ///
+    /// # Errors
+    ///
+    /// Where a page cannot be compressed.
+    pub(crate) fn append<'b>(
+        &mut self,
+        batch: &Batch,
+        rows: impl Iterator<Item = &'b Row>,
+        source: &str,
+        compressor: &mut Compressor,
+    ) -> io::Result<()> {
+        for (index, row) in rows.enumerate() {
+            self.append_row(batch, row, (index == 0).then_some(source));
+            if self.unchecked >= PAGE_BYTES {
+                self.unchecked = 0;
+                for leaf in &mut self.leaves {
+                    leaf.end_full_page(compressor)?;
+                }
+            }
         }
-        self.attributes.append(true)?;
-        text(&mut self.trace_id, row.trace_id);
-        text(&mut self.span_id, row.span_id);
-        text(&mut self.exception_type, row.exception_type);
-        text(&mut self.exception_message, row.exception_message);
-        text(&mut self.exception_stacktrace, row.exception_stacktrace);
-        self.duration_ms.append_option(Some(row.duration).filter(|duration| !duration.is_nan()));
-        self.status.append_option(Some(row.status).filter(|&status| status > 0));
-        self.format.append_value(row.format);
-        self.source.append_value(source);
-        self.line.append_value(i64::try_from(row.line).unwrap_or(i64::MAX));
-        self.lines.append_value(i32::try_from(row.lines).unwrap_or(i32::MAX));
         Ok(())
     }
 
-    fn finish(mut self) -> Vec<ArrayRef> {
-        vec![
-            Arc::new(self.id.finish()),
-            Arc::new(self.time.finish().with_timezone(UTC)),
-            Arc::new(self.time_ns.finish()),
-            Arc::new(self.time_source.finish()),
-            Arc::new(self.observed_time.finish().with_timezone(UTC)),
-            Arc::new(self.severity_number.finish()),
-            Arc::new(self.severity_text.finish()),
-            Arc::new(self.service.finish()),
-            Arc::new(self.body.finish()),
-            Arc::new(self.attributes.finish()),
-            Arc::new(self.trace_id.finish()),
-            Arc::new(self.span_id.finish()),
-            Arc::new(self.exception_type.finish()),
-            Arc::new(self.exception_message.finish()),
-            Arc::new(self.exception_stacktrace.finish()),
-            Arc::new(self.duration_ms.finish()),
-            Arc::new(self.status.finish()),
-            Arc::new(self.format.finish()),
-            Arc::new(self.source.finish()),
-            Arc::new(self.line.finish()),
-            Arc::new(self.lines.finish()),
-        ]
+    /// Appends a row; `source` where it may be another one than the last row's.
+    fn append_row(&mut self, batch: &Batch, row: &Row, source: Option<&str>) {
+        let [
+            id,
+            time,
+            time_ns,
+            time_source,
+            observed_time,
+            severity_number,
+            severity_text,
+            service,
+            body,
+            names,
+            values,
+            trace_id,
+            span_id,
+            exception_type,
+            exception_message,
+            exception_stacktrace,
+            duration_ms,
+            status,
+            format,
+            from,
+            line,
+            lines,
+        ] = &mut self.leaves;
+        // What is as in the row before is not looked up.
+        let last = self.last.replace(*row);
+        let is_same = |same: fn(&Row, &Row) -> bool| last.as_ref().is_some_and(|last| same(last, row));
+        id.text(batch.bytes_of(row.id));
+        time.int64(row.time.div_euclid(1_000));
+        time_ns.int64(row.time);
+        if !time_source.repeat(is_same(|last, row| last.time_source == row.time_source)) {
+            time_source.text(Some(row.time_source.as_str().as_bytes()));
+        }
+        if !observed_time.repeat(is_same(|last, row| last.observed == row.observed)) {
+            observed_time.int64(row.observed.div_euclid(1_000));
+        }
+        if !severity_number.repeat(is_same(|last, row| last.severity == row.severity)) {
+            severity_number.int32(Some(i32::from(row.severity)).filter(|&number| number > 0));
+        }
+        severity_text.text(batch.bytes_of(row.severity_text));
+        service.text(batch.bytes_of(row.service));
+        body.text(batch.bytes_of(row.body));
+        let attributes = batch.attributes(row);
+        if attributes.is_empty() {
+            names.no_element();
+            values.no_element();
+        }
+        for (place, &(name, value)) in attributes.iter().enumerate() {
+            // Rows of a program have the same names in the same places.
+            let name = Some(batch.bytes_of(name).unwrap_or_default());
+            let index = names.element(place == 0, name, self.names.get(place).copied());
+            match self.names.get_mut(place) {
+                Some(last) => *last = index,
+                None => self.names.push(index),
+            }
+            values.element(place == 0, batch.bytes_of(value), None);
+            self.unchecked += value.len();
+        }
+        trace_id.text(batch.bytes_of(row.trace_id));
+        span_id.text(batch.bytes_of(row.span_id));
+        exception_type.text(batch.bytes_of(row.exception_type));
+        exception_message.text(batch.bytes_of(row.exception_message));
+        exception_stacktrace.text(batch.bytes_of(row.exception_stacktrace));
+        duration_ms.double(Some(row.duration).filter(|duration| !duration.is_nan()));
+        if !status.repeat(is_same(|last, row| last.status == row.status)) {
+            status.int32(Some(row.status).filter(|&status| status > 0));
+        }
+        if !format.repeat(is_same(|last, row| std::ptr::eq(last.format, row.format))) {
+            format.text(Some(row.format.as_bytes()));
+        }
+        if !from.repeat(source.is_none()) {
+            from.text(source.map(str::as_bytes));
+        }
+        line.int64(i64::try_from(row.line).unwrap_or(i64::MAX));
+        if !lines.repeat(is_same(|last, row| last.lines == row.lines)) {
+            lines.int32(Some(i32::try_from(row.lines).unwrap_or(i32::MAX)));
+        }
+        self.rows += 1;
+        let texts = [row.body, row.exception_message, row.exception_stacktrace].map(Text::len);
+        self.unchecked += ROW_BYTES + texts.iter().sum::<usize>();
+    }
+
+    /// How many rows it has.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes of all pages, those being filled before compression.
+    pub(crate) fn size(&self) -> usize {
+        self.leaves.iter().map(Chunk::size).sum()
+    }
+
+    /// Bytes that it takes in memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.leaves.iter().map(Chunk::memory).sum()
+    }
+
+    /// Ends the row group: its columns in the file's order. The next row is the first one of another.
+    pub(crate) fn finish(&mut self, compressor: &mut Compressor) -> impl Iterator<Item = io::Result<Encoded>> {
+        self.rows = 0;
+        self.names.clear();
+        self.last = None;
+        self.leaves.iter_mut().map(|leaf| leaf.finish(compressor))
     }
 }

@@ -11,6 +11,7 @@ pub mod compact;
 mod dedupe;
 mod draft;
 mod duration;
+mod encode;
 mod exception;
 mod find;
 mod folder;

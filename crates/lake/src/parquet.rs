@@ -10,18 +10,17 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::file::writer::SerializedFileWriter;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::Batch;
 use crate::clean::{Quarantined, Sink, Source};
-use crate::columns::columns;
+use crate::columns::Columns;
+use crate::encode::Compressor;
 use crate::hour::hour_folder;
 use crate::properties::properties;
 use crate::quarantine::Quarantine;
 use crate::schema::{COLUMNS, schema};
-
-/// Rows that are turned into columns at once: their columns stay in the processor's cache.
-const CHUNK_ROWS: usize = 2_048;
 
 /// Files that are open at once; the one that was longest without a row is closed, and a further one begins for its hour.
 const OPEN_LIMIT: usize = 16;
@@ -60,11 +59,36 @@ pub trait OutputFile: Write + Send {
 
 /// A file of an hour.
 struct Open {
-    writer: ArrowWriter<Box<dyn OutputFile>>,
+    file: SerializedFileWriter<Box<dyn OutputFile>>,
+    /// The row group that is being written.
+    columns: Columns,
     /// Time of the last row.
     last: i64,
     /// The batch that wrote to it last.
     used: u64,
+}
+
+impl Open {
+    fn is_full(&self) -> bool {
+        self.columns.size() > ROW_GROUP_BYTES || self.columns.rows() > ROW_GROUP_ROWS
+    }
+
+    fn end_row_group(&mut self, compressor: &mut Compressor) -> io::Result<()> {
+        if self.columns.rows() == 0 {
+            return Ok(());
+        }
+        let mut row_group = self.file.next_row_group()?;
+        for column in self.columns.finish(compressor) {
+            column?.append_to(&mut row_group)?;
+        }
+        row_group.close()?;
+        Ok(())
+    }
+
+    fn close(mut self, compressor: &mut Compressor) -> io::Result<()> {
+        self.end_row_group(compressor)?;
+        self.file.into_inner()?.finish()
+    }
 }
 
 /// Writes rows and quarantined lines of one source into the lake.
@@ -73,6 +97,7 @@ pub struct LakeWriter<'f> {
     /// The first part of the files' names.
     name: String,
     schema: SchemaRef,
+    compressor: Compressor,
     open: BTreeMap<i64, Open>,
     /// Files begun, by hour.
     parts: BTreeMap<i64, u32>,
@@ -88,6 +113,7 @@ impl<'f> LakeWriter<'f> {
             files,
             name: file_name(source),
             schema: Arc::new(schema()),
+            compressor: Compressor::default(),
             open: BTreeMap::new(),
             parts: BTreeMap::new(),
             paths: Vec::new(),
@@ -103,7 +129,7 @@ impl<'f> LakeWriter<'f> {
     /// Where one could not be written.
     pub fn finish(mut self) -> io::Result<Vec<String>> {
         for (_, open) in std::mem::take(&mut self.open) {
-            close(open)?;
+            open.close(&mut self.compressor)?;
         }
         if let Some(quarantine) = self.quarantine {
             self.paths.push(quarantine.finish()?);
@@ -112,12 +138,13 @@ impl<'f> LakeWriter<'f> {
         Ok(self.paths)
     }
 
-    fn open(&mut self, hour: i64) -> io::Result<&mut Open> {
+    /// Opens the hour's file, unless it is open.
+    fn open(&mut self, hour: i64) -> io::Result<()> {
         if !self.open.contains_key(&hour) {
             if self.open.len() >= OPEN_LIMIT {
                 let oldest = self.open.iter().min_by_key(|(_, open)| open.used).map(|(&hour, _)| hour);
                 if let Some(open) = oldest.and_then(|hour| self.open.remove(&hour)) {
-                    close(open)?;
+                    open.close(&mut self.compressor)?;
                 }
             }
             let part = self.parts.entry(hour).or_default();
@@ -125,26 +152,24 @@ impl<'f> LakeWriter<'f> {
             *part += 1;
             let file = self.files.create(&path)?;
             self.paths.push(path);
-            let writer = row_writer(file, self.schema.clone())?;
-            self.open.insert(hour, Open { writer, last: i64::MIN, used: self.batches });
+            let (file, _) = row_writer(file, self.schema.clone())?.into_serialized_writer()?;
+            let columns = Columns::new(file.schema_descr())?;
+            self.open.insert(hour, Open { file, columns, last: i64::MIN, used: self.batches });
         }
-        self.open.get_mut(&hour).ok_or_else(|| io::Error::other("the hour's file was just opened"))
+        Ok(())
     }
 }
 
 impl LakeWriter<'_> {
     /// Ends the row groups of the files that hold most, until all together hold less than the limit.
     fn bound_memory(&mut self) -> io::Result<()> {
-        let mut held: usize = self.open.values().map(|open| open.writer.memory_size()).sum();
+        let mut held: usize = self.open.values().map(|open| open.columns.memory()).sum();
         while held > MEMORY_LIMIT {
-            let largest = self.open.values_mut().max_by_key(|open| open.writer.memory_size());
-            let Some(largest) = largest.filter(|open| open.writer.in_progress_rows() > 0) else { break };
-            let before = largest.writer.memory_size();
-            largest.writer.flush().map_err(io::Error::other)?;
-            held -= before.saturating_sub(largest.writer.memory_size());
-            if largest.writer.memory_size() >= before {
-                break;
-            }
+            let largest = self.open.values_mut().max_by_key(|open| open.columns.memory());
+            let Some(largest) = largest.filter(|open| open.columns.rows() > 0) else { break };
+            held -= largest.columns.memory();
+            largest.end_row_group(&mut self.compressor)?;
+            largest.columns = Columns::new(largest.file.schema_descr())?;
         }
         Ok(())
     }
@@ -158,20 +183,14 @@ impl Sink for LakeWriter<'_> {
         let hour = |index: &u32| row(index).map_or(0, |row| row.time.div_euclid(HOUR * 1_000_000_000));
         for group in order.chunk_by(|left, right| hour(left) == hour(right)) {
             let (Some(first), Some(last)) = (group.first().and_then(row), group.last().and_then(row)) else { continue };
-            let schema = self.schema.clone();
-            let batches = self.batches;
-            let open = self.open(group.first().map_or(0, hour))?;
-            let breaks_order = first.time < open.last;
-            if breaks_order || is_full(&open.writer) {
-                open.writer.flush().map_err(io::Error::other)?;
+            self.open(group.first().map_or(0, hour))?;
+            let Some(open) = group.first().and_then(|index| self.open.get_mut(&hour(index))) else { continue };
+            if first.time < open.last || open.is_full() {
+                open.end_row_group(&mut self.compressor)?;
             }
-            for chunk in group.chunks(CHUNK_ROWS) {
-                let rows =
-                    columns(&schema, batch, chunk.iter().map(|&index| &batch.rows()[index as usize]), &source.name)?;
-                open.writer.write(&rows).map_err(io::Error::other)?;
-            }
+            open.columns.append(batch, group.iter().filter_map(row), &source.name, &mut self.compressor)?;
             open.last = last.time;
-            open.used = batches;
+            open.used = self.batches;
             self.bound_memory()?;
         }
         Ok(())
@@ -200,10 +219,6 @@ pub(crate) fn row_writer(file: Box<dyn OutputFile>, schema: SchemaRef) -> io::Re
 /// Whether the row group that is being written has enough rows.
 pub(crate) fn is_full(writer: &ArrowWriter<Box<dyn OutputFile>>) -> bool {
     writer.in_progress_size() > ROW_GROUP_BYTES || writer.in_progress_rows() > ROW_GROUP_ROWS
-}
-
-fn close(open: Open) -> io::Result<()> {
-    open.writer.into_inner().map_err(io::Error::other)?.finish()
 }
 
 /// The first part of the names of a source's files: the end of the source's name as far as all tools read it in a path, and its identity's

@@ -9,9 +9,21 @@ use parquet::schema::types::ColumnPath;
 
 use crate::schema::{Column, Kind};
 
+/// How hard pages are compressed.
+pub(crate) const ZSTD_LEVEL: i32 = 1;
+
 /// Bytes of the dictionaries of a map: more than a row group has. Beyond it pages without a dictionary would follow,
 /// and of these fastparquet shows a map's keys in the place of its values, without an error.
 const DICTIONARY_LIMIT: usize = 1 << 30;
+
+/// The compression of all columns.
+///
+/// # Errors
+///
+/// Where zstd has no such level.
+pub(crate) fn zstd() -> parquet::errors::Result<Compression> {
+    Ok(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+}
 
 /// The properties of a file of these columns, whose row groups are sorted by the first time among them.
 ///
@@ -23,7 +35,7 @@ pub(crate) fn properties(columns: &[Column]) -> io::Result<WriterPropertiesBuild
     let sorted = time.map(|column_idx| vec![SortingColumn { column_idx, descending: false, nulls_first: false }]);
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).map_err(io::Error::other)?))
+        .set_compression(zstd().map_err(io::Error::other)?)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(None)
         .set_sorting_columns(sorted)
