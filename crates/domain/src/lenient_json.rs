@@ -55,6 +55,26 @@ pub struct Pairs {
     spans: Vec<Span>,
 }
 
+/// A name that is expected.
+#[derive(Debug)]
+pub struct Name {
+    /// As written, with its quotes and its colon.
+    literal: String,
+    escaped: bool,
+}
+
+impl Name {
+    /// A name as written, without its quotes.
+    pub fn new(name: &str) -> Self {
+        Self { literal: format!("\"{name}\":"), escaped: name.contains('\\') }
+    }
+
+    /// The name as written, without its quotes.
+    pub fn as_written(&self) -> &str {
+        self.literal.get(1..self.literal.len() - 2).unwrap_or_default()
+    }
+}
+
 /// A name and its value.
 #[derive(Debug, Clone, Copy)]
 pub struct Pair<'a> {
@@ -81,29 +101,28 @@ impl Pairs {
             }
     }
 
-    /// Reads a text whose names are expected to be these, each in quotes and with its colon: they are compared, not looked
-    /// for. False where they are others; the text may be an object still.
-    pub fn read_expected<'k>(&mut self, text: &str, names: impl ExactSizeIterator<Item = &'k str>) -> bool {
+    /// Reads a text whose names are expected to be these: they are compared, not looked for. False where they are others; the
+    /// text may be an object still.
+    pub fn read_expected<'k>(&mut self, text: &str, names: impl ExactSizeIterator<Item = &'k Name>) -> bool {
         self.spans.clear();
         let mut reader = Reader { bytes: text.as_bytes(), at: 1 };
         let mut left = names.len();
         if left == 0 || !text.starts_with('{') || u32::try_from(text.len()).is_err() {
             return false;
         }
-        for name in names {
+        for Name { literal, escaped: key_escaped } in names {
             left -= 1;
             reader.blanks();
             let start = reader.at;
-            if !reader.bytes.get(start..).is_some_and(|rest| rest.starts_with(name.as_bytes())) {
+            if !reader.bytes.get(start..).is_some_and(|rest| begins_with(rest, literal.as_bytes())) {
                 return false;
             }
-            reader.at += name.len();
+            reader.at += literal.len();
             reader.blanks();
             let Some((kind, value, escaped)) = reader.value(0) else { return false };
-            let key_escaped = name.as_bytes().contains(&b'\\');
             self.spans.push(Span {
-                key: span(start + 1..start + name.len() - 2),
-                key_escaped,
+                key: span(start + 1..start + literal.len() - 2),
+                key_escaped: *key_escaped,
                 value: span(value),
                 kind,
                 escaped,
@@ -152,6 +171,7 @@ impl Pairs {
 
 impl<'a> Value<'a> {
     /// A string's text where it has no escapes; any other value as written.
+    #[inline]
     pub fn text(&self) -> Cow<'a, str> {
         if self.escaped { unescape(self.raw).into() } else { self.raw.into() }
     }
@@ -222,6 +242,17 @@ impl<'a> Iterator for Elements<'a> {
         let next = self.advance().transpose();
         self.ended = !matches!(next, Some(Ok(_)));
         next
+    }
+}
+
+/// Whether a text begins with a name. Most names have 4 to 16 bytes: they are compared as two words, which may overlap.
+#[inline]
+fn begins_with(text: &[u8], name: &[u8]) -> bool {
+    let Some(text) = text.get(..name.len()) else { return false };
+    match name.len() {
+        8..=16 => text.first_chunk::<8>() == name.first_chunk() && text.last_chunk::<8>() == name.last_chunk(),
+        4..8 => text.first_chunk::<4>() == name.first_chunk() && text.last_chunk::<4>() == name.last_chunk(),
+        _ => text == name,
     }
 }
 

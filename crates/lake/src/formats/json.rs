@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use millrace_domain::lenient_json::{Kind, Pair, Pairs, Value, unescape};
+use millrace_domain::lenient_json::{Kind, Name, Pair, Pairs, Value, unescape};
 
 use super::json_shapes::{DIALECTS, Dialect, dialect_of};
 use super::{Format, Pick};
@@ -57,8 +57,7 @@ enum Meaning {
 /// A key of a shape.
 #[derive(Debug)]
 struct Entry {
-    /// As written, with its quotes and colon.
-    literal: String,
+    key: Name,
     role: Role,
     /// The attribute's name, where it is not the key as written.
     name: Option<String>,
@@ -116,7 +115,7 @@ impl Json {
         let is = |shape: &Shape, pairs: &Pairs| {
             shape.entries.len() == pairs.len()
                 && shape.level_is_number == level_is_number
-                && pairs.iter(text).zip(&shape.entries).all(|(pair, entry)| pair.key == entry.key())
+                && pairs.iter(text).zip(&shape.entries).all(|(pair, entry)| pair.key == entry.key.as_written())
         };
         if let Some(found) = self.shapes.iter().position(|shape| is(shape, &self.pairs)) {
             return found;
@@ -130,17 +129,10 @@ impl Json {
     }
 }
 
-impl Entry {
-    /// The key as written.
-    fn key(&self) -> &str {
-        self.literal.get(1..self.literal.len() - 2).unwrap_or_default()
-    }
-}
-
 impl Shape {
     /// Whether a line is of this shape; its pairs are read then.
     fn reads(&self, pairs: &mut Pairs, text: &str) -> bool {
-        pairs.read_expected(text, self.entries.iter().map(|entry| entry.literal.as_str()))
+        pairs.read_expected(text, self.entries.iter().map(|entry| &entry.key))
             && self.level.is_none_or(|level| (pairs.kind(level) == Some(Kind::Number)) == self.level_is_number)
     }
 
@@ -194,7 +186,7 @@ impl Shape {
             .zip(roles)
             .zip(names)
             .map(|((pair, role), name)| Entry {
-                literal: format!("\"{}\":", pair.key),
+                key: Name::new(pair.key),
                 role,
                 name: (name != pair.key).then_some(name),
             })
