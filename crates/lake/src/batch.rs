@@ -64,6 +64,10 @@ pub struct Batch {
     text: String,
     rows: Vec<Row>,
     attributes: Vec<(Text, Text)>,
+    /// The time of the last row, of those before it was cleared too.
+    last: Option<i64>,
+    /// Whether a row was ever before the one in front of it.
+    is_mixed: bool,
 }
 
 /// The size of a batch, to return to.
@@ -104,7 +108,13 @@ impl Batch {
         order
     }
 
+    /// Whether rows did not come in the order of their times, since the beginning.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.is_mixed
+    }
+
     pub(crate) fn push(&mut self, row: Row) {
+        self.is_mixed |= self.last.replace(row.time).is_some_and(|last| row.time < last);
         self.rows.push(row);
     }
 

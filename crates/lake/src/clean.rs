@@ -21,8 +21,12 @@ use crate::stamp::Defaults;
 /// Bytes of texts after which a batch goes to the sink.
 const BATCH_BYTES: usize = 16 << 20;
 
-/// Rows after which a batch goes to the sink.
+/// Rows after which a batch goes to the sink, where they have to be sorted: a row group ends where the next batch begins
+/// with an earlier time.
 const BATCH_ROWS: usize = 65_536;
+
+/// Rows after which a batch goes to the sink as long as all came in order: fewer take less memory.
+const ORDERED_ROWS: usize = 8_192;
 
 /// Most bytes of a record.
 const JOINED_BYTES_LIMIT: usize = input::LINE_LIMIT;
@@ -235,7 +239,8 @@ impl<'s> Cleaner<'s> {
                 in_long_line = matches!(line, Line::Piece { ends: false, .. });
                 sink.quarantine(Quarantined { line: number, offset, reason, bytes }, self.source)?;
             }
-            if self.batch.bytes() >= BATCH_BYTES || self.batch.len() >= BATCH_ROWS {
+            let rows = if self.batch.is_mixed() { BATCH_ROWS } else { ORDERED_ROWS };
+            if self.batch.bytes() >= BATCH_BYTES || self.batch.len() >= rows {
                 self.hand_over(sink)?;
             }
         }

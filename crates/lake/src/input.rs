@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 /// The longest line that is read; longer ones are quarantined.
 pub const LINE_LIMIT: usize = 1 << 20;
 
-/// Bytes asked for at once.
+/// Bytes asked for at once: they are still in the processor's cache when their lines are read.
 const BLOCK: usize = 256 * 1024;
 
 /// Bytes that tell a compression or an encoding.
@@ -108,13 +108,14 @@ impl<R: Read> Lines<R> {
     }
 
     fn fill(&mut self) {
-        if self.buffer.len() - self.end < BLOCK {
+        // The same few bytes of memory are used again, unless a long line would be copied often.
+        if self.end - self.start < BLOCK || self.buffer.len() - self.end < BLOCK {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
         }
         loop {
-            let free = self.buffer.get_mut(self.end..).unwrap_or_default();
+            let free = self.buffer.get_mut(self.end..).and_then(|free| free.get_mut(..BLOCK)).unwrap_or_default();
             match self.input.read(free) {
                 Ok(0) => self.ended = true,
                 Ok(read) => self.end += read,
