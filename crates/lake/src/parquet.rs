@@ -28,6 +28,9 @@ const OPEN_LIMIT: usize = 16;
 /// Bytes of a row group, encoded, in memory.
 const ROW_GROUP_BYTES: usize = 16 << 20;
 
+/// Batches without a row of its hour after which a file gives its memory back: it may have no further one.
+const IDLE_BATCHES: u64 = 16;
+
 /// Bytes that all files together hold in memory.
 const MEMORY_LIMIT: usize = 48 << 20;
 
@@ -82,6 +85,13 @@ impl Open {
             column?.append_to(&mut row_group)?;
         }
         row_group.close()?;
+        Ok(())
+    }
+
+    /// Ends the row group and gives its memory back.
+    fn release(&mut self, compressor: &mut Compressor) -> io::Result<()> {
+        self.end_row_group(compressor)?;
+        self.columns = Columns::new(self.file.schema_descr())?;
         Ok(())
     }
 
@@ -161,15 +171,20 @@ impl<'f> LakeWriter<'f> {
 }
 
 impl LakeWriter<'_> {
-    /// Ends the row groups of the files that hold most, until all together hold less than the limit.
+    /// Ends the row groups of files that no row has come for, and then of those that hold most, until all together hold less
+    /// than the limit.
     fn bound_memory(&mut self) -> io::Result<()> {
+        for open in self.open.values_mut() {
+            if open.columns.rows() > 0 && open.used + IDLE_BATCHES < self.batches {
+                open.release(&mut self.compressor)?;
+            }
+        }
         let mut held: usize = self.open.values().map(|open| open.columns.memory()).sum();
         while held > MEMORY_LIMIT {
             let largest = self.open.values_mut().max_by_key(|open| open.columns.memory());
             let Some(largest) = largest.filter(|open| open.columns.rows() > 0) else { break };
             held -= largest.columns.memory();
-            largest.end_row_group(&mut self.compressor)?;
-            largest.columns = Columns::new(largest.file.schema_descr())?;
+            largest.release(&mut self.compressor)?;
         }
         Ok(())
     }

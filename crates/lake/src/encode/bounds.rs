@@ -2,7 +2,7 @@
 
 use parquet::basic::Type;
 use parquet::data_type::ByteArray;
-use parquet::file::statistics::Statistics;
+use parquet::file::statistics::{Statistics, ValueStatistics};
 
 /// Longer texts are no bounds: a reader keeps all footers in memory.
 const TEXT_LIMIT: usize = 1_024;
@@ -48,13 +48,14 @@ impl Bounds {
     pub(super) fn statistics(self, nulls: u64) -> Statistics {
         let nulls = Some(nulls);
         match self {
-            Self::Int32(bounds) => Statistics::int32(bounds.map(|it| it.0), bounds.map(|it| it.1), None, nulls, false),
-            Self::Int64(bounds) => Statistics::int64(bounds.map(|it| it.0), bounds.map(|it| it.1), None, nulls, false),
+            Self::Int32(bounds) => numeric(bounds, nulls).into(),
+            Self::Int64(bounds) => numeric(bounds, nulls).into(),
             Self::Double(bounds) => {
                 // The format's rule: a zero may be of either sign.
-                let least = bounds.map(|(least, _)| if least == 0.0 { -0.0 } else { least });
-                let greatest = bounds.map(|(_, greatest)| if greatest == 0.0 { 0.0 } else { greatest });
-                Statistics::double(least, greatest, None, nulls, false)
+                let signed = |(least, greatest)| {
+                    (if least == 0.0 { -0.0 } else { least }, if greatest == 0.0 { 0.0 } else { greatest })
+                };
+                numeric(bounds.map(signed), nulls).into()
             }
             Self::Text(bounds) => {
                 let bounds = bounds.filter(|(least, greatest)| least.len().max(greatest.len()) <= TEXT_LIMIT);
@@ -63,6 +64,12 @@ impl Bounds {
             }
         }
     }
+}
+
+/// Bounds of numbers: they stand in the fields that old readers know, too.
+fn numeric<T: Copy>(bounds: Option<(T, T)>, nulls: Option<u64>) -> ValueStatistics<T> {
+    let (least, greatest) = bounds.unzip();
+    ValueStatistics::new(least, greatest, None, nulls, false).with_backwards_compatible_min_max(true)
 }
 
 fn widen<T: Copy>(

@@ -21,7 +21,7 @@ use crate::properties;
 pub(crate) const PAGE_BYTES: usize = 1 << 16;
 
 /// Levels of a page.
-const PAGE_LEVELS: usize = 1 << 17;
+const PAGE_LEVELS: usize = 1 << 15;
 
 /// Rows of a page.
 const PAGE_ROWS: usize = 20_000;
@@ -236,34 +236,38 @@ impl Chunk {
             let bytes = u32::try_from(page.len() - start - 4).map_err(io::Error::other)?.to_le_bytes();
             page[start..start + 4].copy_from_slice(&bytes);
         }
-        let encoding = match &mut self.values {
+        let (encoding, bytes, buf) = match &mut self.values {
             Values::Plain(values) => {
                 if let Some(bounds) = &mut self.bounds {
                     bounds.take(values);
                 }
-                if page.is_empty() {
-                    std::mem::swap(&mut page, values);
+                // Without levels the values are the page.
+                let whole = if page.is_empty() {
+                    &*values
                 } else {
-                    page.append(values);
-                }
-                Encoding::PLAIN
+                    page.extend_from_slice(values);
+                    &page
+                };
+                let compressed = (Encoding::PLAIN, whole.len(), compressor.compress(whole)?);
+                values.clear();
+                compressed
             }
             Values::Dictionary(dictionary, indexes) => {
                 let width = hybrid::width_of(dictionary.len().saturating_sub(1));
                 page.push(width);
                 indexes.encode(width, &mut page);
-                Encoding::RLE_DICTIONARY
+                (Encoding::RLE_DICTIONARY, page.len(), compressor.compress(&page)?)
             }
         };
         let data = Page::DataPage {
-            buf: compressor.compress(&page)?,
+            buf,
             num_values: u32::try_from(self.page_levels).map_err(io::Error::other)?,
             encoding,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let data = CompressedPage::new(data, page.len());
+        let data = CompressedPage::new(data, bytes);
         compressor.page = page;
         self.pages.push(data)?;
         self.levels += std::mem::take(&mut self.page_levels);
