@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
-use millrace_lake::{Folder, LakeWriter, Report, Source, clean};
+use millrace_lake::{Batch, Folder, LakeWriter, Quarantined, Report, Sink, Source, clean};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::statistics::Statistics;
 use parquet::record::{Field, Row};
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
 fn source() -> Source {
     Source {
@@ -149,4 +151,134 @@ fn quarantined_lines_keep_their_bytes_reason_and_place() {
     let bytes: usize =
         pieces.map(|piece| piece["base64"].as_str().expect("a text").trim_end_matches('=').len() * 3 / 4).sum();
     assert_eq!(bytes, long.len());
+}
+
+/// Writes rows, and keeps what they are, by their ids.
+struct Kept<'w, 'f> {
+    writer: &'w mut LakeWriter<'f>,
+    rows: BTreeMap<String, Value>,
+}
+
+impl Sink for Kept<'_, '_> {
+    fn rows(&mut self, batch: &Batch, source: &Source) -> io::Result<()> {
+        for view in batch.views(&source.name) {
+            self.rows.insert(view.id.to_owned(), serde_json::to_value(&view)?);
+        }
+        self.writer.rows(batch, source)
+    }
+
+    fn quarantine(&mut self, line: Quarantined<'_>, source: &Source) -> io::Result<()> {
+        self.writer.quarantine(line, source)
+    }
+}
+
+/// A value of a file's row as that of a record on `cleaned-logs`.
+fn value(field: &Field) -> Value {
+    match field {
+        Field::Null => Value::Null,
+        Field::Str(text) => json!(text),
+        Field::Int(number) => json!(number),
+        Field::Long(number) | Field::TimestampMicros(number) => json!(number),
+        Field::Double(number) => json!(number),
+        Field::MapInternal(map) => {
+            let name = |name: &Field| value(name).as_str().expect("a name").to_owned();
+            map.entries().iter().map(|(key, field)| (name(key), value(field))).collect::<serde_json::Map<_, _>>().into()
+        }
+        other => panic!("{other:?} is in no column"),
+    }
+}
+
+/// Cleans lines, and compares each row of the files with what was handed on to be written. Returns how many there are.
+fn compared(log: &str) -> usize {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (source, mut files) = (source(), Folder::new(folder.path()));
+    let mut writer = LakeWriter::new(&mut files, &source);
+    let mut kept = Kept { writer: &mut writer, rows: BTreeMap::new() };
+    clean(log.as_bytes(), &source, &mut kept).expect("the log is cleaned");
+    let mut expected = kept.rows;
+    let count = expected.len();
+    for path in writer.finish().expect("the files are written") {
+        for row in rows(&folder.path().join(&path)) {
+            let mut row: serde_json::Map<_, _> = row.iter().map(|(name, field)| (name.clone(), value(field))).collect();
+            let mut wanted = expected.remove(row["id"].as_str().expect("an id")).expect("a row that was handed on");
+            // Those of files are numbers, those of records texts.
+            let micros = |time: &Value| {
+                let time: Timestamp = time.as_str().expect("a time").parse().expect("a time");
+                json!(i64::try_from(time.as_nanosecond().div_euclid(1_000)).expect("64 bits"))
+            };
+            for name in ["time", "observed_time"] {
+                wanted[name] = micros(&wanted[name]);
+            }
+            row.retain(|name, _| name != "dt" && name != "hour");
+            assert_eq!(Value::from(row), wanted, "{path}");
+        }
+    }
+    assert!(expected.is_empty(), "{} rows are in no file", expected.len());
+    count
+}
+
+/// One of a few values, one of its own, an empty one or none.
+fn attribute() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        3 => (0..4_u8).prop_map(|number| json!(format!("value-{number}"))),
+        2 => any::<u64>().prop_map(|number| json!(number.to_string())),
+        1 => Just(json!("")),
+        1 => Just(Value::Null),
+        1 => "\\PC{0,40}".prop_map(|text| json!(text)),
+    ]
+}
+
+fn record() -> impl Strategy<Value = Value> {
+    let attributes = proptest::collection::btree_map("[a-f]", attribute(), 0..5);
+    let level = proptest::option::of(prop_oneof![Just("info"), Just("error"), Just("WARN")]);
+    let (duration, status) = (proptest::option::of(0.0..1e6_f64), proptest::option::of(100..600_i32));
+    (0..10_000_i64, "\\PC{0,30}", attributes, level, duration, status).prop_map(
+        |(second, message, attributes, level, duration, status)| {
+            let time = Timestamp::from_second(1_795_867_200 + second).expect("a time").to_string();
+            let mut record = json!({"time": time, "msg": message});
+            for (name, attribute) in attributes {
+                record[format!("x_{name}")] = attribute;
+            }
+            for (name, field) in [
+                ("level", level.map(|level| json!(level))),
+                ("duration_ms", duration.map(|duration| json!(duration))),
+                ("status", status.map(|status| json!(status))),
+            ] {
+                if let Some(field) = field {
+                    record[name] = field;
+                }
+            }
+            record
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever rows have: nulls, empty texts, equal values, no attributes at all.
+    #[test]
+    fn each_row_is_in_a_file_as_it_was_handed_on(records in proptest::collection::vec(record(), 0..120)) {
+        let log: String = records.iter().map(|record| format!("{record}\n")).collect();
+        prop_assert_eq!(compared(&log), records.len());
+    }
+}
+
+/// More rows than a page and a row group take, and more values than a dictionary finds again.
+#[test]
+fn rows_of_many_pages_are_in_a_file_as_they_were_handed_on() {
+    const ROWS: u32 = 110_000;
+    let mut log = String::new();
+    for row in 0..ROWS {
+        let time = Timestamp::from_millisecond(1_795_867_200_000 + i64::from(row)).expect("a time");
+        let (order, customer) = (row % 45_000, row.wrapping_mul(2_654_435_761) % 70_000);
+        let absent = if row % 7 == 0 { "" } else { ",\"region\":\"eu\"" };
+        writeln!(
+            log,
+            r#"{{"time":"{time}","level":"info","msg":"order {order}","order":"o{order}","customer":"c{customer}","duration_ms":{}{absent}}}"#,
+            row % 1_000,
+        )
+        .expect("memory");
+    }
+    assert_eq!(compared(&log), ROWS as usize);
 }
