@@ -4,6 +4,7 @@
 //! ring: a megabyte in each function, and the slowest part of its build.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -17,7 +18,18 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
 pub use aws_config::SdkConfig;
+
+/// What went wrong with a call, for a person: the service's code and message, or why there was no answer.
+pub fn message(error: &(impl ProvideErrorMetadata + Error)) -> String {
+    if let Some(code) = error.code() {
+        return format!("{code}: {}", error.message().unwrap_or("no message"));
+    }
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
 
 /// The environment's configuration, to be loaded.
 #[must_use]

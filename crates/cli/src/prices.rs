@@ -9,7 +9,7 @@ use millrace_host::setting_file;
 /// Which prices count.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PriceArgs {
-    /// The region whose prices count
+    /// The region whose prices count: of the estimate alone
     #[arg(long, value_name = "REGION", default_value = "us-east-1")]
     pub(crate) region: String,
     /// A file of prices, for other regions or newer ones: a copy of crates/cost/prices.json [default: the built-in ones]

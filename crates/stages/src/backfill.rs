@@ -100,7 +100,12 @@ impl RawObjects {
             self.sampled += 1;
         }
         match last {
-            Some(error) if self.sampled == 0 => return Err(error.into()),
+            Some(error) if self.sampled == 0 => {
+                let sampled = self.unreadable;
+                return Err(StageError::S3Unavailable(format!(
+                    "none of {sampled} sampled objects can be read (archived ones have to be restored first), the last: {error}"
+                )));
+            }
             _ => {}
         }
         if stored > 0 {

@@ -139,7 +139,6 @@ pub use eventbridge::EventBridge;
 #[cfg(feature = "eventbridge")]
 mod eventbridge {
     use aws_sdk_eventbridge::Client;
-    use aws_sdk_eventbridge::error::DisplayErrorContext;
     use aws_sdk_eventbridge::types::PutEventsRequestEntry;
     use futures_util::FutureExt as _;
     use futures_util::future::BoxFuture;
@@ -167,7 +166,7 @@ mod eventbridge {
             let entry = PutEventsRequestEntry::builder().event_bus_name(&self.name).source(SOURCE);
             let entry = entry.detail_type(event.detail_type()).detail(detail).build();
             let put = self.client.put_events().entries(entry).send().await;
-            let put = put.map_err(|error| BusError(DisplayErrorContext(&error).to_string()))?;
+            let put = put.map_err(|error| BusError(millrace_aws::message(&error)))?;
             // The call succeeds although the bus did not take the event.
             if put.failed_entry_count() == 0 {
                 return Ok(());

@@ -1,6 +1,4 @@
 //! The function's context, built once per execution environment.
-
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use millrace_host::exit::SettingError;
 use millrace_lambda::InitError;
 use millrace_objects::Objects;
@@ -36,7 +34,7 @@ impl Context {
 async fn secret(arn: String) -> Result<Webhooks, String> {
     let client = aws_sdk_secretsmanager::Client::new(&millrace_aws::config().load().await);
     let read = client.get_secret_value().secret_id(arn).send().await;
-    let read = read.map_err(|error| DisplayErrorContext(&error).to_string())?;
+    let read = read.map_err(|error| millrace_aws::message(&error))?;
     let text = read.secret_string().ok_or("the secret is no text")?;
     // The error of the parser would quote the secret.
     serde_json::from_str(text)

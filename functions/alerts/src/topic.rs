@@ -1,7 +1,6 @@
 //! Outages on a topic of Amazon SNS, in words.
 
 use aws_sdk_sns::Client;
-use aws_sdk_sns::error::DisplayErrorContext;
 use millrace_lake::anomaly::AlertEvent;
 
 use crate::event::Failure;
@@ -38,7 +37,7 @@ impl Topic {
 
     async fn publish(&self, title: &str, text: String) -> Result<(), String> {
         let request = self.client.publish().topic_arn(&self.arn).subject(subject(title)).message(text);
-        request.send().await.map(drop).map_err(|error| DisplayErrorContext(&error).to_string())
+        request.send().await.map(drop).map_err(|error| millrace_aws::message(&error))
     }
 }
 

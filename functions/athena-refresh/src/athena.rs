@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_sdk_athena::Client;
-use aws_sdk_athena::error::DisplayErrorContext;
 use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState};
 use tokio::time::{Instant, sleep};
 
@@ -28,14 +27,14 @@ impl Athena {
         let database = QueryExecutionContext::builder().database(&self.database).build();
         let start = self.client.start_query_execution().query_string(statement).work_group(&self.workgroup);
         let started = start.query_execution_context(database).send().await;
-        let started = started.map_err(|error| DisplayErrorContext(&error).to_string())?;
+        let started = started.map_err(|error| millrace_aws::message(&error))?;
         let id = started.query_execution_id().ok_or("a query was started without an id")?;
         let mut interval = FIRST_INTERVAL;
         while Instant::now() + interval < deadline {
             sleep(interval).await;
             interval = MAX_INTERVAL.min(interval * 2);
             let looked = self.client.get_query_execution().query_execution_id(id).send().await;
-            let looked = looked.map_err(|error| DisplayErrorContext(&error).to_string())?;
+            let looked = looked.map_err(|error| millrace_aws::message(&error))?;
             let Some(status) = looked.query_execution().and_then(|execution| execution.status()) else { continue };
             let reason = status.state_change_reason().unwrap_or("no reason is given");
             match status.state() {

@@ -28,6 +28,16 @@ output "operator_command" {
   value       = module.millrace.operator_command
 }
 
+output "bucket" {
+  description = "The bucket of insights and the lake."
+  value       = module.millrace.bucket
+}
+
+output "athena" {
+  description = "Where the lake is queried: the workgroup and the database."
+  value       = module.millrace.athena
+}
+
 output "backfill" {
   description = "The state machine that cleans months of raw objects, for `millrace lake backfill --state-machine`."
   value       = module.millrace.backfill

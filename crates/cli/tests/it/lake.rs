@@ -158,7 +158,7 @@ async fn a_backfills_objects_are_counted_and_priced() {
     assert!(report["run"].is_null());
 
     let run = Millrace::new(["lake", "backfill", "raw/2027", "--lake", "lake"]).file("lake/raw/a", "").run().await;
-    assert_eq!((run.code, run.stderr.trim()), (Some(1), "lake has no objects below raw/2027/"), "{run:?}");
+    assert_eq!((run.code, run.stderr.trim()), (Some(1), "lake has no objects with content below raw/2027/"), "{run:?}");
     let run = Millrace::new(["lake", "backfill", "cleaned", "--lake", "lake"]).run().await;
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("log-clean reads no other objects"), "{}", run.stderr);

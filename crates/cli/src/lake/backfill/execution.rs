@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::Region;
-use aws_sdk_sfn::error::DisplayErrorContext;
 use aws_sdk_sfn::types::ExecutionStatus;
 use millrace_host::exit::SettingError;
 use serde_json::{Value, json};
@@ -56,14 +55,14 @@ impl StateMachine {
     pub(super) async fn start(&self, prefix: &str) -> anyhow::Result<String> {
         let input = json!({"prefix": prefix}).to_string();
         let started = self.client.start_execution().state_machine_arn(&self.arn).input(input).send().await;
-        let started = started.map_err(|error| anyhow::anyhow!("{}", DisplayErrorContext(&error)));
+        let started = started.map_err(|error| anyhow::Error::msg(millrace_aws::message(&error)));
         Ok(started.with_context(|| format!("--state-machine {}", self.arn))?.execution_arn)
     }
 
     /// Refuses a lake that is another one than the state machine's.
     pub(super) async fn cleans(&self, lake: &str) -> anyhow::Result<()> {
         let described = self.client.describe_state_machine().state_machine_arn(&self.arn).send().await;
-        let described = described.map_err(|error| anyhow::anyhow!("{}", DisplayErrorContext(&error)));
+        let described = described.map_err(|error| anyhow::Error::msg(millrace_aws::message(&error)));
         let described = described.with_context(|| format!("--state-machine {}", self.arn))?;
         let definition: Value = serde_json::from_str(&described.definition).unwrap_or_default();
         let bucket = &definition["States"]["Objects"]["ItemReader"]["Parameters"]["Bucket"];
@@ -101,7 +100,7 @@ impl StateMachine {
     /// How far a run is.
     async fn look(&self, execution: &str) -> anyhow::Result<Ended> {
         let described = self.client.describe_execution().execution_arn(execution).send().await;
-        let described = described.map_err(|error| anyhow::anyhow!("{}", DisplayErrorContext(&error)))?;
+        let described = described.map_err(|error| anyhow::Error::msg(millrace_aws::message(&error)))?;
         let (cleaned, failed) = self.counts(execution).await?;
         let reason = described.error.into_iter().chain(described.cause).collect::<Vec<_>>().join(": ");
         let reason = Some(reason).filter(|reason| !reason.is_empty());
@@ -112,10 +111,10 @@ impl StateMachine {
     async fn counts(&self, execution: &str) -> anyhow::Result<(u64, u64)> {
         let failed = |error: String| anyhow::anyhow!("{execution}: {error}");
         let runs = self.client.list_map_runs().execution_arn(execution).send().await;
-        let runs = runs.map_err(|error| failed(DisplayErrorContext(&error).to_string()))?;
+        let runs = runs.map_err(|error| failed(millrace_aws::message(&error)))?;
         let Some(run) = runs.map_runs.first() else { return Ok((0, 0)) };
         let run = self.client.describe_map_run().map_run_arn(&run.map_run_arn).send().await;
-        let run = run.map_err(|error| failed(DisplayErrorContext(&error).to_string()))?;
+        let run = run.map_err(|error| failed(millrace_aws::message(&error)))?;
         let Some(counts) = run.item_counts else { return Ok((0, 0)) };
         let of = |count: i64| u64::try_from(count).unwrap_or_default();
         Ok((of(counts.succeeded), of(counts.failed) + of(counts.timed_out) + of(counts.aborted)))

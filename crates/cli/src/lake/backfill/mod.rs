@@ -30,17 +30,18 @@ Examples:
                                                             the same; asks, and starts it
   millrace lake backfill raw --lake s3://BUCKET --state-machine ARN --yes --json
 
-The ARN is `terraform output backfill`. Buckets and --state-machine are in a build with the feature `aws`. An object that is \
+The ARN is `terraform output backfill`. Credentials are those of the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, \
+AWS_SESSION_TOKEN and AWS_REGION. Buckets and --state-machine are in a build with the feature `aws`. An object that is \
 cleaned already is left as it is: a run that failed is started again. docs/lake.md says more.";
 
-/// Clean raw objects of months on AWS, by Step Functions: what it costs is said before
+/// Clean months of raw objects on AWS with Step Functions, after an estimate of the cost
 ///
 /// Lists the objects below PREFIX, looks into some, and estimates. With --state-machine it asks, starts the run, and shows its
-/// progress. Exit 1 where an object could not be cleaned.
+/// progress. Exit 1 where an object could not be cleaned, or there is none below PREFIX.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The objects: raw, or a folder below it
+    /// The folder of the objects: raw, or one below it
     #[arg(value_name = "PREFIX", value_parser = prefix)]
     prefix: String,
     /// The lake [default: lake in the data directory]
@@ -57,7 +58,7 @@ pub(super) struct Args {
     yes: bool,
     #[command(flatten)]
     prices: PriceArgs,
-    /// Write it as JSON
+    /// Print the estimate, and what became of the run, as JSON
     #[arg(long)]
     json: bool,
 }
@@ -66,7 +67,7 @@ pub(super) struct Args {
 fn prefix(text: &str) -> Result<String, String> {
     let folder = text.trim_end_matches('/');
     match folder.split('/').next() {
-        Some("raw") => Ok(format!("{folder}/")),
+        Some("raw") if !folder.split('/').any(|part| matches!(part, "" | "." | "..")) => Ok(format!("{folder}/")),
         _ => Err("must be raw, or a folder below it such as raw/2026/01: log-clean reads no other objects".to_owned()),
     }
 }
@@ -89,17 +90,18 @@ pub(super) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Res
     {
         anyhow::bail!("--lake: there is no folder {}", folder.display());
     }
-    if args.state_machine.is_some() {
+    if let Some(arn) = &args.state_machine {
         can_start(&lake, args.yes)?;
+        is_of(arn, &lake.to_string()).await?;
     }
     let objects = Objects::open(&lake).with_context(|| format!("--lake {lake}"))?;
     let bar = progress_bar::on_stderr(None);
     let listing = RawObjects::below(&objects, &args.prefix, |count| bar.set_message(format!("{count} names listed")));
     let Some(found) = shutdown.run_until_cancelled(listing).await else { return Ok(ExitCode::SUCCESS) };
     bar.finish_and_clear();
-    let found = found?;
+    let found = found.with_context(|| format!("--lake {lake}"))?;
     if found.objects == 0 {
-        eprintln!("{lake} has no objects below {}", args.prefix);
+        eprintln!("{lake} has no objects with content below {}", args.prefix);
         return Ok(ExitCode::FAILURE);
     }
     let plan = Plan::new(lake.to_string(), args.prefix, found, &prices, args.prices.region, prices_as_of);
@@ -168,6 +170,18 @@ async fn is_wanted(plan: &Plan, shutdown: &CancellationToken) -> anyhow::Result<
 
 #[cfg(not(feature = "step-functions"))]
 #[allow(clippy::unused_async, reason = "as the other one")]
+async fn is_of(_: &str, _: &str) -> anyhow::Result<()> {
+    Err(not_in_this_build().into())
+}
+
+/// Refuses a state machine that cleans the objects of another lake.
+#[cfg(feature = "step-functions")]
+async fn is_of(arn: &str, lake: &str) -> anyhow::Result<()> {
+    execution::StateMachine::connect(arn.to_owned()).await.cleans(lake).await
+}
+
+#[cfg(not(feature = "step-functions"))]
+#[allow(clippy::unused_async, reason = "as the other one")]
 async fn start(_: &Plan, _: &str, _: bool, _: &CancellationToken) -> anyhow::Result<ExitCode> {
     Err(not_in_this_build().into())
 }
@@ -178,7 +192,6 @@ async fn start(plan: &Plan, arn: &str, is_json: bool, shutdown: &CancellationTok
     use self::execution::StateMachine;
 
     let machine = StateMachine::connect(arn.to_owned()).await;
-    machine.cleans(&plan.lake).await?;
     let execution = machine.start(&plan.prefix).await?;
     eprintln!("started {execution}");
     let bar = progress_bar::on_stderr(Some(plan.found.objects));
@@ -238,7 +251,7 @@ mod tests {
         for (text, folder) in [("raw", "raw/"), ("raw/2026/1", "raw/2026/1/"), ("raw/2026/01/", "raw/2026/01/")] {
             assert_eq!(prefix(text).as_deref(), Ok(folder));
         }
-        for other in ["", "/raw", "cleaned/dt=2026-01-31", "rawer"] {
+        for other in ["", "/raw", "cleaned/dt=2026-01-31", "rawer", "raw/../cleaned", "raw//x"] {
             assert!(prefix(other).is_err(), "{other}");
         }
     }

@@ -60,13 +60,18 @@ impl Plan {
         if found.cleaned > 0 {
             let _ = write!(text, ", of which {} are cleaned already", count(found.cleaned));
         }
-        let _ = write!(text, "\nabout {line_bytes} of lines to clean, judged by {} of them", found.sampled);
+        let sample = found.sampled + found.unreadable;
+        let _ = write!(text, "\nabout {line_bytes} of lines to clean, estimated from {} objects", found.sampled);
         if found.unreadable > 0 {
-            let _ = write!(text, "; {} more cannot be read now: archived, or gone", found.unreadable);
+            let _ = write!(
+                text,
+                "; {} of {sample} sampled ones cannot be read (archived or deleted), and would fail",
+                found.unreadable
+            );
         }
         text.push('\n');
         let took = HumanDuration(Duration::from_secs_f64(self.seconds));
-        let _ = writeln!(text, "{region}, prices of {prices_as_of}; about {took} with ten objects at once\n");
+        let _ = writeln!(text, "about {took} with ten objects at once; prices of {region}, {prices_as_of}\n");
         let row = |item: &Item, unit: &str| {
             let decimals = usize::from(item.quantity.fract() != 0.0 && item.quantity < 1_000.0);
             let quantity = format!("{} {}", grouped(item.quantity, decimals), item.unit);
@@ -74,7 +79,7 @@ impl Plan {
         };
         let mut rows: Vec<_> = self.items.iter().map(|item| row(item, "")).collect();
         rows.push(["all".to_owned(), String::new(), dollars(self.dollars())]);
-        rows.push(row(kept, " a month"));
+        rows.push(row(kept, " each month from then on"));
         write_table(&mut text, ["WHAT", "HOW MUCH", "$"], rows.into_iter());
         text
     }
