@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::writer::SerializedFileWriter;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -26,7 +24,7 @@ use crate::schema::{COLUMNS, schema};
 const OPEN_LIMIT: usize = 16;
 
 /// Bytes of a row group, encoded, in memory.
-const ROW_GROUP_BYTES: usize = 16 << 20;
+pub(crate) const ROW_GROUP_BYTES: usize = 16 << 20;
 
 /// Batches without a row of its hour after which a file gives its memory back: it may have no further one.
 const IDLE_BATCHES: u64 = 16;
@@ -35,7 +33,7 @@ const IDLE_BATCHES: u64 = 16;
 const MEMORY_LIMIT: usize = 48 << 20;
 
 /// Rows of a row group.
-const ROW_GROUP_ROWS: usize = 100_000;
+pub(crate) const ROW_GROUP_ROWS: usize = 100_000;
 
 /// Seconds in an hour.
 pub(crate) const HOUR: i64 = 3_600;
@@ -106,7 +104,6 @@ pub struct LakeWriter<'f> {
     files: &'f mut dyn Files,
     /// The first part of the files' names.
     name: String,
-    schema: SchemaRef,
     compressor: Compressor,
     open: BTreeMap<i64, Open>,
     /// Files begun, by hour.
@@ -122,7 +119,6 @@ impl<'f> LakeWriter<'f> {
         Self {
             files,
             name: file_name(source),
-            schema: Arc::new(schema()),
             compressor: Compressor::default(),
             open: BTreeMap::new(),
             parts: BTreeMap::new(),
@@ -162,7 +158,7 @@ impl<'f> LakeWriter<'f> {
             *part += 1;
             let file = self.files.create(&path)?;
             self.paths.push(path);
-            let (file, _) = row_writer(file, self.schema.clone())?.into_serialized_writer()?;
+            let file = file_writer(file)?;
             let columns = Columns::new(file.schema_descr())?;
             self.open.insert(hour, Open { file, columns, last: i64::MIN, used: self.batches });
         }
@@ -220,20 +216,11 @@ impl Sink for LakeWriter<'_> {
     }
 }
 
-/// Writes rows into a file.
-///
-/// # Errors
-///
-/// Where Parquet's writer refuses the columns.
-pub(crate) fn row_writer(file: Box<dyn OutputFile>, schema: SchemaRef) -> io::Result<ArrowWriter<Box<dyn OutputFile>>> {
-    let options =
-        ArrowWriterOptions::new().with_properties(properties(&COLUMNS)?.build()).with_skip_arrow_metadata(true);
-    ArrowWriter::try_new_with_options(file, schema, options).map_err(io::Error::other)
-}
-
-/// Whether the row group that is being written has enough rows.
-pub(crate) fn is_full(writer: &ArrowWriter<Box<dyn OutputFile>>) -> bool {
-    writer.in_progress_size() > ROW_GROUP_BYTES || writer.in_progress_rows() > ROW_GROUP_ROWS
+/// A file of rows, whose columns are written by themselves. Arrow's own writer is in no program that only cleans: it is a tenth of a function.
+fn file_writer(file: Box<dyn OutputFile>) -> io::Result<SerializedFileWriter<Box<dyn OutputFile>>> {
+    let schema = ArrowSchemaConverter::new().convert(&schema())?;
+    let properties = Arc::new(properties(&COLUMNS)?.build());
+    Ok(SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?)
 }
 
 /// The first part of the names of a source's files: the end of the source's name as far as all tools read it in a path, and its identity's

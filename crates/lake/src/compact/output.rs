@@ -6,9 +6,11 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
-use crate::parquet::{Files, OutputFile, is_full, row_writer};
-use crate::schema::schema;
+use crate::parquet::{Files, OutputFile, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
+use crate::properties::properties;
+use crate::schema::{COLUMNS, schema};
 
 /// Bytes of a file, to which its last row group is added: a file is at most 256 MB.
 pub(super) const FILE_BYTES: u64 = 192 << 20;
@@ -63,4 +65,20 @@ impl<'f> Output<'f> {
             None => Ok(()),
         }
     }
+}
+
+/// Writes rows into a file.
+///
+/// # Errors
+///
+/// Where Parquet's writer refuses the columns.
+fn row_writer(file: Box<dyn OutputFile>, schema: SchemaRef) -> io::Result<ArrowWriter<Box<dyn OutputFile>>> {
+    let options =
+        ArrowWriterOptions::new().with_properties(properties(&COLUMNS)?.build()).with_skip_arrow_metadata(true);
+    ArrowWriter::try_new_with_options(file, schema, options).map_err(io::Error::other)
+}
+
+/// Whether the row group that is being written has enough rows.
+fn is_full(writer: &ArrowWriter<Box<dyn OutputFile>>) -> bool {
+    writer.in_progress_size() > ROW_GROUP_BYTES || writer.in_progress_rows() > ROW_GROUP_ROWS
 }
