@@ -216,7 +216,7 @@ impl Sink for LakeWriter<'_> {
     }
 }
 
-/// A file of rows, whose columns are written by themselves. Arrow's own writer is in no program that only cleans: it is a tenth of a function.
+/// A file of rows, whose columns are written by themselves: Arrow's own writer is in no program that only cleans.
 fn file_writer(file: Box<dyn OutputFile>) -> io::Result<SerializedFileWriter<Box<dyn OutputFile>>> {
     let schema = ArrowSchemaConverter::new().convert(&schema())?;
     let properties = Arc::new(properties(&COLUMNS)?.build());
