@@ -133,8 +133,8 @@ async fn clean(function: Function, bucket: &Bucket) -> anyhow::Result<()> {
     let begun = std::time::Instant::now();
     let answer = lambda.invoke(&event::object_created("lake", "raw/large.gz")).await;
     let seconds = begun.elapsed().as_secs_f64();
-    let manifest: Value = serde_json::from_slice(&answer.map_err(|failure| anyhow::anyhow!("{failure:?}"))?)?;
-    anyhow::ensure!(manifest["report"]["rows"] == LINES, "{}", manifest["report"]);
+    let cleaned: Value = serde_json::from_slice(&answer.map_err(|failure| anyhow::anyhow!("{failure:?}"))?)?;
+    anyhow::ensure!(cleaned["rows"] == LINES, "{cleaned}");
     let environments = lambda.environments();
     let peak = environments.first().map_or(0, |environment| environment.peak_resident());
     println!(
