@@ -1,10 +1,13 @@
 //! Old rows are deleted in batches; young rows, notifications without an outcome, and offsets stay.
 
+use std::time::Duration;
+
 use jiff::{Timestamp, ToSpan as _};
 use millrace_store::{
     AcceptResult, Delivery, DeliveryStatus, EventRow, NewNotification, NotificationOutcome, NotificationResult,
     RetainedTable, Store,
 };
+use millrace_testkit::eventually;
 
 use crate::fixture::{Fixture, batch, digest, next_offset, on_both, row, stored, time, write};
 
@@ -132,7 +135,11 @@ async fn an_index_whose_build_was_interrupted_is_built_again() {
     assert!(fixture.store.prepare_retention(RetainedTable::Events).await.unwrap());
     let break_it = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'events_received_at'::regclass";
     sqlx::raw_sql(break_it).execute(&mut other).await.unwrap();
-    assert!(fixture.store.prepare_retention(RetainedTable::Events).await.unwrap());
+    // The server ends the first build's session, and with it its lock, some time after the client has closed it.
+    eventually(Duration::from_secs(30), "the index is built again", async || {
+        fixture.store.prepare_retention(RetainedTable::Events).await.unwrap().then_some(())
+    })
+    .await;
     let is_valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'events_received_at'::regclass";
     assert!(sqlx::query_scalar::<_, bool>(is_valid).fetch_one(&mut other).await.unwrap());
 }
