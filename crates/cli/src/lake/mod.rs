@@ -3,6 +3,7 @@
 mod backfill;
 mod clean;
 mod clean_report;
+mod location;
 mod report;
 
 use std::process::ExitCode;

@@ -5,12 +5,10 @@ mod execution;
 mod plan;
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use millrace_host::exit::SettingError;
-use millrace_log_shipper::lake_folder;
 use millrace_objects::{Location, Objects};
 use millrace_stages::RawObjects;
 use serde_json::Value;
@@ -18,10 +16,16 @@ use serde_json::Value;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "step-functions")]
+use self::execution::StateMachine;
 use self::plan::{Plan, dollars};
-use crate::discovery::DATA_DIR;
+use super::location::LakeArgs;
 use crate::prices::PriceArgs;
 use crate::progress_bar;
+
+/// A build without Step Functions has none.
+#[cfg(not(feature = "step-functions"))]
+type StateMachine = std::convert::Infallible;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,12 +48,8 @@ pub(super) struct Args {
     /// The folder of the objects: raw, or one below it
     #[arg(value_name = "PREFIX", value_parser = prefix)]
     prefix: String,
-    /// The lake [default: lake in the data directory]
-    #[arg(long, value_name = "DIR|URL", value_parser = Location::parse)]
-    lake: Option<Location>,
-    /// The data directory of `millrace dev`
-    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    lake: LakeArgs,
     /// The state machine that cleans them, by its ARN
     #[arg(long, value_name = "ARN", value_parser = state_machine)]
     state_machine: Option<String>,
@@ -84,16 +84,14 @@ fn state_machine(text: &str) -> Result<String, String> {
 
 pub(super) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
     let (prices, prices_as_of) = args.prices.read()?;
-    let lake = args.lake.unwrap_or_else(|| Location::Folder(lake_folder(&args.data_dir)));
-    if let Location::Folder(folder) = &lake
-        && !folder.is_dir()
-    {
-        anyhow::bail!("--lake: there is no folder {}", folder.display());
-    }
-    if let Some(arn) = &args.state_machine {
-        can_start(&lake, args.yes)?;
-        is_of(arn, &lake.to_string()).await?;
-    }
+    let lake = args.lake.location()?;
+    let machine = match &args.state_machine {
+        Some(arn) => {
+            can_start(&lake, args.yes)?;
+            Some(open(arn, &lake.to_string()).await?)
+        }
+        None => None,
+    };
     let objects = Objects::open(&lake).with_context(|| format!("--lake {lake}"))?;
     let bar = progress_bar::on_stderr(None);
     let listing = RawObjects::below(&objects, &args.prefix, |count| bar.set_message(format!("{count} names listed")));
@@ -106,7 +104,7 @@ pub(super) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Res
     }
     let plan = Plan::new(lake.to_string(), args.prefix, found, &prices, args.prices.region, prices_as_of);
 
-    let Some(arn) = args.state_machine else {
+    let Some(machine) = machine else {
         return print(&if args.json { plan.to_json(&Value::Null) } else { plan.to_text() });
     };
     if !args.json {
@@ -116,7 +114,7 @@ pub(super) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Res
         eprintln!("nothing was started");
         return Ok(ExitCode::SUCCESS);
     }
-    start(&plan, &arn, args.json, shutdown).await
+    start(&plan, machine, args.json, shutdown).await
 }
 
 fn print(text: &str) -> anyhow::Result<ExitCode> {
@@ -170,28 +168,30 @@ async fn is_wanted(plan: &Plan, shutdown: &CancellationToken) -> anyhow::Result<
 
 #[cfg(not(feature = "step-functions"))]
 #[allow(clippy::unused_async, reason = "as the other one")]
-async fn is_of(_: &str, _: &str) -> anyhow::Result<()> {
+async fn open(_: &str, _: &str) -> anyhow::Result<StateMachine> {
     Err(not_in_this_build().into())
 }
 
-/// Refuses a state machine that cleans the objects of another lake.
+/// Opens the state machine; one that cleans the objects of another lake is refused.
 #[cfg(feature = "step-functions")]
-async fn is_of(arn: &str, lake: &str) -> anyhow::Result<()> {
-    execution::StateMachine::connect(arn.to_owned()).await.cleans(lake).await
+async fn open(arn: &str, lake: &str) -> anyhow::Result<StateMachine> {
+    StateMachine::open(arn, lake).await
 }
 
 #[cfg(not(feature = "step-functions"))]
 #[allow(clippy::unused_async, reason = "as the other one")]
-async fn start(_: &Plan, _: &str, _: bool, _: &CancellationToken) -> anyhow::Result<ExitCode> {
-    Err(not_in_this_build().into())
+async fn start(_: &Plan, machine: StateMachine, _: bool, _: &CancellationToken) -> anyhow::Result<ExitCode> {
+    match machine {}
 }
 
 /// Starts the run, and shows it until it has ended.
 #[cfg(feature = "step-functions")]
-async fn start(plan: &Plan, arn: &str, is_json: bool, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
-    use self::execution::StateMachine;
-
-    let machine = StateMachine::connect(arn.to_owned()).await;
+async fn start(
+    plan: &Plan,
+    machine: StateMachine,
+    is_json: bool,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
     let execution = machine.start(&plan.prefix).await?;
     eprintln!("started {execution}");
     let bar = progress_bar::on_stderr(Some(plan.found.objects));

@@ -5,18 +5,16 @@ mod svg;
 mod text;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use millrace_host::settings::duration;
-use millrace_log_shipper::lake_folder;
-use millrace_objects::{Location, Objects};
+use millrace_objects::Objects;
 
 use self::summary::Summary;
-use crate::discovery::DATA_DIR;
+use super::location::LakeArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,12 +31,8 @@ docs/lake.md says what is unusual.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The lake [default: lake in the data directory]
-    #[arg(long, value_name = "DIR|URL", value_parser = Location::parse)]
-    lake: Option<Location>,
-    /// The data directory of `millrace dev`
-    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    lake: LakeArgs,
     /// How much of it: the last day, hour or minutes before its latest record, of those that are not dated in the future
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
     last: Duration,
@@ -54,12 +48,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let lake = args.lake.unwrap_or_else(|| Location::Folder(lake_folder(&args.data_dir)));
-    if let Location::Folder(folder) = &lake
-        && !folder.is_dir()
-    {
-        anyhow::bail!("--lake: there is no folder {}", folder.display());
-    }
+    let lake = args.lake.location()?;
     let objects = Objects::open(&lake).with_context(|| format!("--lake {lake}"))?;
     let summary = Summary::read(&objects, args.last, args.service.as_deref(), Timestamp::now()).await?;
     let Some(summary) = summary else {
