@@ -39,6 +39,7 @@ locals {
       schedule  = "rate(1 hour)"
     }
     athena-refresh = {
+      is_wanted   = var.lake.partitions == "registered"
       description = "Files of the lake's tables, whose partitions are to be registered"
       event_pattern = {
         source      = ["aws.s3"]
@@ -106,7 +107,7 @@ locals {
 
   stages = {
     for name, entry in local.stage_entries : name => entry
-    if var.lake.has_stages && (name != "athena-refresh" || var.lake.partitions == "registered")
+    if var.lake.has_stages && try(entry.is_wanted, true)
   }
 
   stage_policies = {

@@ -7,6 +7,13 @@ use crate::aws::Aws;
 use crate::task::BOUND;
 use crate::terraform::State;
 
+/// The bucket, and the database of the tables.
+fn lake(state: &State) -> (&str, &str) {
+    let name = |address: &str, name: &str| state.resource(address)[name].as_str().unwrap();
+    let database = "module.millrace.module.tables[0].aws_glue_catalog_database.lake";
+    (name("module.millrace.aws_s3_bucket.data", "bucket"), name(database, "name"))
+}
+
 /// A query's answer, once it has ended.
 async fn result(root: &Aws, database: &str, bucket: &str, query: &str) -> Value {
     let start = json!({
@@ -35,9 +42,7 @@ async fn rows(root: &Aws, database: &str, bucket: &str, query: &str) -> Vec<Vec<
 
 /// Each query of the workgroup runs, and finds the records that were carried before: 200 of `shop`, 50 of `ledger`, 800 of `pay` with errors.
 pub(crate) async fn are_queried(root: &Aws, state: &State) {
-    let bucket = state.resource("module.millrace.aws_s3_bucket.data")["bucket"].as_str().unwrap();
-    let database = state.resource("module.millrace.module.tables[0].aws_glue_catalog_database.lake");
-    let database = database["name"].as_str().unwrap();
+    let (bucket, database) = lake(state);
     let queries = state.resources().into_iter().filter(|resource| resource["type"] == "aws_athena_named_query");
     let mut names = Vec::new();
     for query in queries {
@@ -78,15 +83,15 @@ fn shown_as(athena: &str) -> &'static str {
 
 /// The data sets of the dashboard are queries with rows, whose columns are those that are declared.
 pub(crate) async fn are_data_sets(root: &Aws, state: &State) {
-    let bucket = state.resource("module.millrace.aws_s3_bucket.data")["bucket"].as_str().unwrap();
-    let database = state.resource("module.millrace.module.tables[0].aws_glue_catalog_database.lake");
-    let database = database["name"].as_str().unwrap();
+    let (bucket, database) = lake(state);
     let data_sets: Value = serde_json::from_str(include_str!("../../infra/modules/quicksight/data_sets.json")).unwrap();
     for (name, query) in [
         ("errors", include_str!("../../infra/modules/quicksight/queries/errors.sql")),
         ("metrics", include_str!("../../infra/modules/quicksight/queries/metrics.sql")),
     ] {
-        let result = result(root, database, bucket, &query.replace("${days}", "7")).await;
+        // The database is that of the request.
+        let query = query.replace("\"${database}\".", "").replace("${days}", "7");
+        let result = result(root, database, bucket, &query).await;
         let columns = result["ResultSetMetadata"]["ColumnInfo"].as_array().unwrap();
         let columns = columns
             .iter()

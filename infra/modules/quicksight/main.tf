@@ -5,7 +5,7 @@
 locals {
   data_sets = {
     for name, data_set in jsondecode(file("${path.module}/data_sets.json")) : name => merge(data_set, {
-      sql = templatefile("${path.module}/queries/${name}.sql", { days = var.days })
+      sql = templatefile("${path.module}/queries/${name}.sql", { database = var.database, days = var.days })
     })
   }
 
@@ -64,8 +64,7 @@ resource "aws_quicksight_data_set" "this" {
     custom_sql {
       name            = each.key
       data_source_arn = aws_quicksight_data_source.athena.arn
-      # Names of tables are those of the lake's database.
-      sql_query = replace(each.value.sql, "/FROM (\\w+)/", "FROM \"${var.database}\".$1")
+      sql_query       = each.value.sql
 
       dynamic "columns" {
         for_each = each.value.columns
