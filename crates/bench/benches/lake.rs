@@ -19,7 +19,7 @@ use millrace_host as _;
 use millrace_lake::compact::compact;
 use millrace_lake::{Folder, LakeWriter, Source, clean};
 
-const RUNS: usize = 3;
+const RUNS: usize = 7;
 
 /// Lines of a file, and its size about.
 const LINES: u64 = 400_000;
@@ -33,14 +33,14 @@ type Order = fn(u64, u64) -> u64;
 /// Sizes of the inputs whose memory is measured.
 const SIZES: [u64; 2] = [10 << 20, 1 << 30];
 
-/// Reads JSON lines and writes Parquet in `DuckDB`, on one thread; prints the CPU seconds. Without its setting the bar
+/// Reads JSON lines and writes Parquet in `DuckDB`, on one thread and with our level of zstd; prints the CPU seconds. Without its setting the bar
 /// would be printed where a query takes two seconds, since a script in an argument counts as interactive.
 const DUCKDB: &str = "\
 import duckdb, sys, time
 duckdb.sql('SET threads = 1')
 duckdb.sql('SET enable_progress_bar = false')
 start = time.process_time()
-duckdb.sql(f\"COPY (SELECT * FROM read_json('{sys.argv[1]}', format = 'newline_delimited')) TO '{sys.argv[2]}' (FORMAT parquet, COMPRESSION zstd)\")
+duckdb.sql(f\"COPY (SELECT * FROM read_json('{sys.argv[1]}', format = 'newline_delimited')) TO '{sys.argv[2]}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)\")
 print(time.process_time() - start)
 ";
 
@@ -56,7 +56,7 @@ import duckdb, sys, time
 duckdb.sql('SET threads = 1')
 duckdb.sql('SET enable_progress_bar = false')
 start = time.process_time()
-duckdb.sql(f\"COPY (SELECT * FROM read_parquet('{sys.argv[1]}/cleaned/**/*.parquet') ORDER BY time_ns) TO '{sys.argv[2]}' (FORMAT parquet, COMPRESSION zstd)\")
+duckdb.sql(f\"COPY (SELECT * FROM read_parquet('{sys.argv[1]}/cleaned/**/*.parquet') ORDER BY time_ns) TO '{sys.argv[2]}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)\")
 print(time.process_time() - start)
 ";
 
@@ -75,15 +75,15 @@ fn main() -> anyhow::Result<()> {
         let path = folder.path().join(format!("{name}.log.gz"));
         let bytes = write(&path, line)?;
         let rate = |seconds: f64| megabytes(bytes) / seconds;
-        let cleaned = median(|| clean_file(&path, folder.path()))?;
-        let inflated = median(|| inflate(&path))?;
-        let mut beside = format!("inflating alone {:.0}", rate(inflated));
+        let [cleaned, inflated, duckdb] =
+            in_turns([&mut || clean_file(&path, folder.path()), &mut || inflate(&path), &mut || {
+                if name == "JSON" { duckdb(DUCKDB, &path, folder.path()) } else { Ok(f64::NAN) }
+            }])?;
+        let mut beside = format!("inflating alone {:.0}", rate(median(&inflated)));
         if name == "JSON" {
-            match duckdb(DUCKDB, &path, folder.path())? {
-                Some(duckdb) => write!(beside, "; DuckDB {:.0}, {:.2} times", rate(duckdb), duckdb / cleaned)?,
-                None => write!(beside, "; {NO_DUCKDB}")?,
-            }
+            write!(beside, "; {}", beside_duckdb(&cleaned, &duckdb, rate))?;
         }
+        let cleaned = median(&cleaned);
         println!("| {name} | {:.0} | {:.0} | {beside} |", megabytes(bytes), rate(cleaned));
     }
     compaction()?;
@@ -99,16 +99,24 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// CPU seconds of a script of `DuckDB` for an input, the median; none where there is no `DuckDB`.
-fn duckdb(script: &str, input: &Path, folder: &Path) -> anyhow::Result<Option<f64>> {
-    let Some(python) = std::env::var_os("MILLRACE_READERS") else { return Ok(None) };
-    let run = || {
-        let mut command = Command::new(&python);
-        let output = command.args(["-c", script]).arg(input).arg(folder.join("duck.parquet")).output()?;
-        anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Ok(String::from_utf8(output.stdout)?.trim().parse()?)
-    };
-    median(run).map(Some)
+/// CPU seconds of a script of `DuckDB` for an input; NaN where there is no `DuckDB`.
+fn duckdb(script: &str, input: &Path, folder: &Path) -> anyhow::Result<f64> {
+    let Some(python) = std::env::var_os("MILLRACE_READERS") else { return Ok(f64::NAN) };
+    let mut command = Command::new(&python);
+    let output = command.args(["-c", script]).arg(input).arg(folder.join("duck.parquet")).output()?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}
+
+/// What stands beside a figure: `DuckDB`'s, and how many times ours is as fast: the median, the least and the greatest of the ratios of each turn.
+fn beside_duckdb(ours: &[f64], duckdb: &[f64], rate: impl Fn(f64) -> f64) -> String {
+    let times: Vec<f64> = ours.iter().zip(duckdb).map(|(ours, duckdb)| duckdb / ours).collect();
+    if median(&times).is_nan() {
+        return NO_DUCKDB.to_owned();
+    }
+    let (least, greatest) =
+        times.iter().fold((f64::MAX, 0.0), |(least, greatest), &times| (times.min(least), times.max(greatest)));
+    format!("DuckDB {:.0}, {:.2} times ({least:.2} to {greatest:.2})", rate(median(duckdb)), median(&times))
 }
 
 /// Compacts the lines' rows from files of successive times, and from files that are all of the same time.
@@ -131,17 +139,20 @@ fn compaction() -> anyhow::Result<()> {
             inputs.extend(writer.finish()?.into_iter().map(|path| folder.path().join(path)));
         }
         let out = tempfile::tempdir()?;
-        let seconds = median(|| {
-            cpu_seconds(|| {
-                let compacted = compact(&inputs, "compacted", &mut Folder::new(out.path()), out.path())?;
-                anyhow::ensure!(compacted.rows == LINES / FILES * FILES && compacted.duplicates == 0, "{compacted:?}");
-                Ok(())
-            })
-        })?;
-        let beside = match duckdb(DUCKDB_SORT, folder.path(), out.path())? {
-            Some(duckdb) => format!("DuckDB, sorted by time: {:.0}, {:.2} times", rows(duckdb), duckdb / seconds),
-            None => NO_DUCKDB.to_owned(),
-        };
+        let [ours, duckdb] = in_turns([
+            &mut || {
+                cpu_seconds(|| {
+                    let compacted = compact(&inputs, "compacted", &mut Folder::new(out.path()), out.path())?;
+                    anyhow::ensure!(
+                        compacted.rows == LINES / FILES * FILES && compacted.duplicates == 0,
+                        "{compacted:?}"
+                    );
+                    Ok(())
+                })
+            },
+            &mut || duckdb(DUCKDB_SORT, folder.path(), out.path()),
+        ])?;
+        let (seconds, beside) = (median(&ours), beside_duckdb(&ours, &duckdb, rows));
         println!("| {name} | {:.0} | {beside} |", rows(seconds));
     }
     Ok(())
@@ -158,10 +169,23 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-fn median(mut run: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64> {
-    let mut seconds = (0..RUNS).map(|_| run()).collect::<anyhow::Result<Vec<_>>>()?;
-    seconds.sort_by(f64::total_cmp);
-    Ok(seconds[RUNS / 2])
+/// Runs works in turns, so that what else the machine does meets them alike; returns the seconds of each.
+fn in_turns<const WORKS: usize>(
+    mut works: [&mut dyn FnMut() -> anyhow::Result<f64>; WORKS],
+) -> anyhow::Result<[Vec<f64>; WORKS]> {
+    let mut seconds = [const { Vec::new() }; WORKS];
+    for _ in 0..RUNS {
+        for (work, seconds) in works.iter_mut().zip(&mut seconds) {
+            seconds.push(work()?);
+        }
+    }
+    Ok(seconds)
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
 }
 
 /// CPU seconds of this process that `work` takes.
@@ -237,15 +261,16 @@ fn level(number: u64) -> &'static str {
 }
 
 fn json(number: u64) -> String {
-    let (high, low) = (mixed(number), mixed(number + 1));
+    let (high, low) = (mixed(number), mixed(number ^ 1 << 40));
     let service = ["checkout", "payments", "search", "users", "gateway"][(high % 5) as usize];
     format!(
         "{{\"time\":\"{:.6}\",\"level\":\"{}\",\"service\":\"{service}\",\"msg\":\"{}\",\"trace_id\":\"{high:016x}{low:016x}\",\
-         \"span_id\":\"{low:016x}\",\"method\":\"GET\",\"path\":\"/api/v1/orders/{}\",\"status\":{},\"duration_ms\":{}.{:03},\
+         \"span_id\":\"{:016x}\",\"method\":\"GET\",\"path\":\"/api/v1/orders/{}\",\"status\":{},\"duration_ms\":{}.{:03},\
          \"user_id\":{}}}\n",
         time(number),
         level(number),
         message(number),
+        mixed(number ^ 1 << 41),
         high % 100_000,
         [200, 200, 201, 404, 500][(low % 5) as usize],
         low % 200,

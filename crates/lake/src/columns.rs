@@ -5,7 +5,7 @@ use std::io;
 use parquet::schema::types::SchemaDescriptor;
 
 use crate::batch::{Batch, Row, Text};
-use crate::encode::{Chunk, Compressor, Encoded, PAGE_BYTES};
+use crate::encode::{Chunk, Compressor, Element, Encoded, PAGE_BYTES};
 use crate::schema::{COLUMNS, Kind};
 
 /// Columns of the file: the map of attributes is two of them.
@@ -20,8 +20,8 @@ pub(crate) struct Columns {
     rows: usize,
     /// Bytes of the rows since pages that are full were ended, about.
     unchecked: usize,
-    /// By its place in the row: where the dictionary has the name of the last row's attribute.
-    names: Vec<u32>,
+    /// Names and values of attributes, by their place in the row: rows of a program have the same names in the same places.
+    elements: Vec<[Element; 2]>,
     /// The last row of this row group.
     last: Option<Row>,
 }
@@ -45,7 +45,7 @@ impl Columns {
             .collect();
         let leaves = leaves.and_then(|leaves| leaves.try_into().ok());
         let leaves = leaves.ok_or_else(|| io::Error::other("the file's columns are those of a row"))?;
-        Ok(Self { leaves, rows: 0, unchecked: 0, names: Vec::new(), last: None })
+        Ok(Self { leaves, rows: 0, unchecked: 0, elements: Vec::new(), last: None })
     }
 
     /// Appends rows of the batch.
@@ -121,15 +121,11 @@ impl Columns {
             names.no_element();
             values.no_element();
         }
-        for (place, &(name, value)) in attributes.iter().enumerate() {
-            // Rows of a program have the same names in the same places.
-            let name = Some(batch.bytes_of(name).unwrap_or_default());
-            let index = names.element(place == 0, name, self.names.get(place).copied());
-            match self.names.get_mut(place) {
-                Some(last) => *last = index,
-                None => self.names.push(index),
-            }
-            values.element(place == 0, batch.bytes_of(value), None);
+        self.elements.resize_with(self.elements.len().max(attributes.len()), Default::default);
+        let places = attributes.iter().zip(&mut self.elements).enumerate();
+        for (place, (&(name, value), [last_name, last_value])) in places {
+            names.element(place == 0, Some(batch.bytes_of(name).unwrap_or_default()), last_name);
+            values.element(place == 0, batch.bytes_of(value), last_value);
             self.unchecked += value.len();
         }
         trace_id.text(batch.bytes_of(row.trace_id));
@@ -174,7 +170,7 @@ impl Columns {
     /// Ends the row group: its columns in the file's order. The next row is the first one of another.
     pub(crate) fn finish(&mut self, compressor: &mut Compressor) -> impl Iterator<Item = io::Result<Encoded>> {
         self.rows = 0;
-        self.names.clear();
+        self.elements = Vec::new();
         self.last = None;
         self.leaves.iter_mut().map(|leaf| leaf.finish(compressor))
     }

@@ -68,7 +68,7 @@ fn unit_of_key(key: &str) -> Option<f64> {
         ("Seconds", 1e3),
     ];
     let (name, unit) = UNITS.iter().find_map(|&(suffix, unit)| Some((key.strip_suffix(suffix)?, unit)))?;
-    names_duration(name.rsplit('.').next().unwrap_or(name)).then_some(unit)
+    ends_in_duration(name).then_some(unit)
 }
 
 /// Whether a key, without its unit, names the time that something took.
@@ -125,5 +125,10 @@ fn bounded(milliseconds: f64) -> Option<f64> {
 
 /// Whether a key names a duration, with its unit or without.
 pub(crate) fn is_key(key: &str) -> bool {
-    unit_of_key(key).is_some() || names_duration(key.rsplit('.').next().unwrap_or(key)) && key != "time"
+    unit_of_key(key).is_some() || ends_in_duration(key) && key != "time"
+}
+
+/// Whether a key, or its part behind the last point, names a duration.
+fn ends_in_duration(key: &str) -> bool {
+    names_duration(key) || key.rsplit_once('.').is_some_and(|(_, last)| names_duration(last))
 }

@@ -44,6 +44,8 @@ pub(crate) struct Lines<R> {
     ended: bool,
     /// Offset of the next line in what was read, in bytes after decompression.
     offset: u64,
+    /// The end of the last NUL in the buffer.
+    nul_end: usize,
     /// Why reading ended before the input did.
     failure: Option<io::Error>,
 }
@@ -51,7 +53,17 @@ pub(crate) struct Lines<R> {
 impl<R: Read> Lines<R> {
     pub(crate) fn new(input: R) -> Self {
         let buffer = vec![0; LINE_LIMIT + BLOCK];
-        Self { input, buffer, start: 0, end: 0, in_long_line: false, ended: false, offset: 0, failure: None }
+        Self {
+            input,
+            buffer,
+            start: 0,
+            end: 0,
+            in_long_line: false,
+            ended: false,
+            offset: 0,
+            nul_end: 0,
+            failure: None,
+        }
     }
 
     /// Bytes read so far.
@@ -73,13 +85,14 @@ impl<R: Read> Lines<R> {
                 let length = searched + at;
                 let bytes = self.start..self.start + length;
                 let continues = std::mem::take(&mut self.in_long_line);
+                let may_have_nul = self.start < self.nul_end;
                 self.start += length + 1;
                 self.offset += length as u64 + 1;
                 let bytes = self.buffer.get(bytes)?;
                 return Some(if continues || bytes.len() > LINE_LIMIT {
                     Line::Piece { bytes, ends: true }
                 } else {
-                    decode(bytes)
+                    decode(bytes, may_have_nul)
                 });
             }
             searched = self.end - self.start;
@@ -96,13 +109,14 @@ impl<R: Read> Lines<R> {
             return None;
         }
         let bytes = self.start..self.end;
+        let may_have_nul = self.start < self.nul_end;
         self.start = self.end;
         self.offset += length as u64;
         let continues = std::mem::replace(&mut self.in_long_line, !self.ended);
         let bytes = self.buffer.get(bytes)?;
         if self.ended && !continues && length <= LINE_LIMIT {
             self.in_long_line = false;
-            return Some(if self.failure.is_some() { Line::Cut(bytes) } else { decode(bytes) });
+            return Some(if self.failure.is_some() { Line::Cut(bytes) } else { decode(bytes, may_have_nul) });
         }
         Some(Line::Piece { bytes, ends: self.ended })
     }
@@ -112,13 +126,19 @@ impl<R: Read> Lines<R> {
         if self.end - self.start < BLOCK || self.buffer.len() - self.end < BLOCK {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
+            self.nul_end = self.nul_end.saturating_sub(self.start);
             self.start = 0;
         }
         loop {
             let free = self.buffer.get_mut(self.end..).and_then(|free| free.get_mut(..BLOCK)).unwrap_or_default();
             match self.input.read(free) {
                 Ok(0) => self.ended = true,
-                Ok(read) => self.end += read,
+                Ok(read) => {
+                    // Few inputs have a NUL: one look at the block is cheaper than one at each line.
+                    let last = memchr::memrchr(0, free.get(..read).unwrap_or_default());
+                    self.nul_end = last.map_or(self.nul_end, |at| self.end + at + 1);
+                    self.end += read;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     self.failure = Some(error);
@@ -136,14 +156,14 @@ impl<R: Read> Lines<R> {
 /// Loggers that cut a line cut characters, servers print what clients sent, and older programs print in one byte a character:
 /// all that is text still, unless more than 30 % of it are control characters or bytes of no character (as in Perl's `-T`),
 /// and it does not even begin as text.
-fn decode(bytes: &[u8]) -> Line<'_> {
+fn decode(bytes: &[u8], may_have_nul: bool) -> Line<'_> {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-    let has_nul = memchr::memchr(0, bytes).is_some();
+    let has_nul = may_have_nul && memchr::memchr(0, bytes).is_some();
     let bytes = if has_nul { without_nuls(bytes) } else { bytes };
-    let text = std::str::from_utf8(bytes);
-    if let (Ok(text), false) = (text, has_nul) {
+    if let (Ok(text), false) = (simdutf8::basic::from_utf8(bytes), has_nul) {
         return Line::Text(text.into(), None);
     }
+    let text = std::str::from_utf8(bytes);
     let odd: usize = bytes
         .utf8_chunks()
         .map(|chunk| chunk.invalid().len() + chunk.valid().bytes().filter(|&byte| is_control(byte)).count())

@@ -81,6 +81,10 @@ impl Stamp {
     /// Reads the stamp at the start of `text`; returns it with its length in bytes.
     pub fn read(text: &str) -> Option<(Self, usize)> {
         let mut cursor = Cursor::new(text);
+        if let Some((date, second)) = text.as_bytes().first_chunk().and_then(iso_head) {
+            cursor.skip(ISO_HEAD);
+            return Some((after_clock(&mut cursor, date, second), cursor.position()));
+        }
         let stamp = match cursor.peek()? {
             b'0'..=b'9' => digits_first(&mut cursor),
             b'A'..=b'Z' => name_first(&mut cursor),
@@ -349,9 +353,39 @@ fn spaced_time(cursor: &mut Cursor<'_>, date: Date) -> Option<Stamp> {
     timed(cursor, date)
 }
 
+/// Bytes of `YYYY-MM-DD hh:mm:ss`.
+const ISO_HEAD: usize = 19;
+
+/// The date and the second of the day of `YYYY-MM-DD hh:mm:ss`, or with a `T` between them: what most loggers print, read without a
+/// look at each byte for what else it may begin.
+#[inline]
+fn iso_head(head: &[u8; ISO_HEAD]) -> Option<(Date, i64)> {
+    let mut is_other = !matches!(head[10], b' ' | b'T' | b't' | b'_');
+    for (at, separator) in [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')] {
+        is_other |= head[at] != separator;
+    }
+    let mut two = |at: usize| {
+        let digits = [head[at], head[at + 1]].map(|byte| byte.wrapping_sub(b'0'));
+        is_other |= digits[0] > 9 || digits[1] > 9;
+        i32::from(digits[0]) * 10 + i32::from(digits[1])
+    };
+    let year = two(0) * 100 + two(2);
+    let [month, day, hour, minute, second] = [5, 8, 11, 14, 17].map(two);
+    if is_other {
+        return None;
+    }
+    Some((Date::full(year, month, day)?, seconds_of(hour, minute, second)?))
+}
+
 /// A time and its zone.
 fn timed(cursor: &mut Cursor<'_>, date: Date) -> Option<Stamp> {
-    let (second, nanosecond) = time_of_day(cursor)?;
+    let second = clock(cursor)?;
+    Some(after_clock(cursor, date, second))
+}
+
+/// The fraction behind `hh:mm:ss`, and the zone.
+fn after_clock(cursor: &mut Cursor<'_>, date: Date, second: i64) -> Stamp {
+    let nanosecond = fraction(cursor);
     let second = match half_of_day(cursor.rest()) {
         Some(afternoon) if (3_600..13 * 3_600).contains(&second) => {
             cursor.skip(3);
@@ -359,7 +393,7 @@ fn timed(cursor: &mut Cursor<'_>, date: Date) -> Option<Stamp> {
         }
         _ => second,
     };
-    Some(Stamp { date, second, nanosecond, zone: zone(cursor) })
+    Stamp { date, second, nanosecond, zone: zone(cursor) }
 }
 
 /// Whether ` PM` or ` AM` follows, and ends there.
@@ -372,14 +406,20 @@ fn half_of_day(rest: &str) -> Option<bool> {
     (!rest.get(3..)?.starts_with(|next: char| next.is_alphanumeric())).then_some(afternoon)
 }
 
-/// `hh:mm:ss`, with a fraction after a point or a comma; a leap second counts as the second before it, as in jiff.
+/// `hh:mm:ss`, with a fraction after a point or a comma.
 fn time_of_day(cursor: &mut Cursor<'_>) -> Option<(i64, i64)> {
+    let second = clock(cursor)?;
+    Some((second, fraction(cursor)))
+}
+
+/// `hh:mm:ss`; a leap second counts as the second before it, as in jiff.
+fn clock(cursor: &mut Cursor<'_>) -> Option<i64> {
     let hour = cursor.number(2)?;
     cursor.eat(b':')?;
     let minute = cursor.number(2)?;
     cursor.eat(b':')?;
     let second = cursor.number(2)?;
-    Some((seconds_of(hour, minute, second)?, fraction(cursor)))
+    seconds_of(hour, minute, second)
 }
 
 fn seconds_of(hour: i32, minute: i32, second: i32) -> Option<i64> {

@@ -55,6 +55,39 @@ pub(crate) struct Chunk {
     bounds: Option<Bounds>,
 }
 
+/// What came of the texts at a place of the rows' lists: what is likely of the next one there.
+#[derive(Debug, Default)]
+pub(crate) struct Element {
+    /// Where the dictionary has the last one.
+    index: u32,
+    /// How many were new since one was not.
+    new: u32,
+}
+
+impl Element {
+    /// New texts from which on the next one is taken for new as well, as where each is an id.
+    const NEW: u32 = 64;
+
+    /// Of those that are taken for new, one in so many is looked for: other texts may come.
+    const LOOKED_FOR: u32 = 16;
+
+    /// Bytes up to which a text is taken for new: of a longer one a look-up costs less than to store it twice.
+    const SHORT: usize = 64;
+
+    fn index_of(&mut self, dictionary: &mut Dictionary, text: &[u8]) -> u32 {
+        if dictionary.is(self.index, text) {
+            return self.index;
+        }
+        let count = dictionary.len();
+        let is_new = self.new > Self::NEW && !self.new.is_multiple_of(Self::LOOKED_FOR) && text.len() <= Self::SHORT;
+        let index =
+            if is_new { dictionary.append(&length(text), text) } else { dictionary.index_of(&length(text), text) };
+        self.new = if dictionary.len() > count { self.new.wrapping_add(1) } else { 0 };
+        self.index = index;
+        index
+    }
+}
+
 /// A column that is complete.
 pub(crate) struct Encoded {
     pages: Pages,
@@ -156,24 +189,18 @@ impl Chunk {
         is_same
     }
 
-    /// Appends a text of a row's list, which begins a row where it is the first of it. `expected` is the index that the
-    /// dictionary is likely to have it at; returns the index.
-    pub(crate) fn element(&mut self, is_first: bool, text: Option<&[u8]>, expected: Option<u32>) -> u32 {
+    /// Appends a text of a row's list, which begins a row where it is the first of it. `last` is what came of the text at this place in
+    /// the row before.
+    pub(crate) fn element(&mut self, is_first: bool, text: Option<&[u8]>, last: &mut Element) {
         let present = u8::try_from(self.descriptor.max_def_level()).unwrap_or_default();
         self.level(is_first, present - u8::from(text.is_none()));
-        let Some(text) = text else { return 0 };
+        let Some(text) = text else { return };
         self.text_bytes += text.len();
         match &mut self.values {
-            Values::Dictionary(dictionary, indexes) => {
-                let expected = expected.filter(|&index| dictionary.is(index, text));
-                let index = expected.unwrap_or_else(|| dictionary.index_of(&length(text), text));
-                indexes.push(index);
-                index
-            }
+            Values::Dictionary(dictionary, indexes) => indexes.push(last.index_of(dictionary, text)),
             Values::Plain(page) => {
                 page.extend_from_slice(&length(text));
                 page.extend_from_slice(text);
-                0
             }
         }
     }
@@ -384,4 +411,26 @@ impl Encoded {
 /// What the PLAIN encoding has in front of a text.
 fn length(text: &[u8]) -> [u8; 4] {
     u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_are_new_each_time_are_no_longer_looked_for_and_texts_that_come_again_are() {
+        let (mut dictionary, mut place) = (Dictionary::default(), Element::default());
+        let mut append = |text: &str| {
+            let index = place.index_of(&mut dictionary, text.as_bytes());
+            assert!(dictionary.is(index, text.as_bytes()), "{text}");
+            dictionary.len()
+        };
+        // All are other ones, but that each comes again after two others.
+        let count = (0..1_000).map(|number| append(&format!("id {}", number / 6 * 3 + number % 3))).last();
+        assert_eq!(count, Some(501), "a half comes again");
+        let count = (0..1_000).map(|number| append(&format!("other {number}"))).last();
+        assert_eq!(count, Some(1_501));
+        let count = (0..100).map(|number| append(&format!("few {}", number % 2))).last();
+        assert!(count.is_some_and(|count| count < 1_501 + 64), "{count:?}");
+    }
 }

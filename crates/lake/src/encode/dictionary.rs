@@ -12,8 +12,8 @@ const PLACES_LIMIT: usize = 1 << 15;
 
 /// Values in the order in which they were first met, and their indexes.
 ///
-/// Where there are very many different ones, only the latest are found again. What is met after that is in the dictionary
-/// twice, which costs a few bytes of the file: to look for it would cost more than all else that is done with the value.
+/// Where there are very many different ones, not all are found again. One that is not is in the dictionary twice, which costs
+/// a few bytes of the file: to look for it would cost more than all else that is done with the value.
 #[derive(Debug, Default)]
 pub(super) struct Dictionary {
     /// The values in the PLAIN encoding.
@@ -52,13 +52,20 @@ impl Dictionary {
                 }
             }
         }
+        let index = self.append(prefix, value);
+        if index < INDEX_MASK {
+            self.remember(hash, index);
+        }
+        index
+    }
+
+    /// Appends a value without looking for it; returns its index. It is found again only if the places grow later.
+    #[inline]
+    pub(super) fn append(&mut self, prefix: &[u8], value: &[u8]) -> u32 {
         let index = size(self.entries.len());
         self.page.extend_from_slice(prefix);
         self.entries.push(Entry { start: size(self.page.len()), length: size(value.len()) });
         self.page.extend_from_slice(value);
-        if index < INDEX_MASK {
-            self.remember(hash, index);
-        }
         index
     }
 
@@ -66,9 +73,9 @@ impl Dictionary {
         loop {
             let count = self.places.len();
             if let Some(set) = self.places.get_mut(set_of(hash, count)) {
-                let oldest = index as usize % SET;
+                let replaced = index as usize % SET;
                 let free = set.iter().position(|&place| place == FREE);
-                if let Some(at) = free.or_else(|| (count * SET >= PLACES_LIMIT).then_some(oldest)) {
+                if let Some(at) = free.or_else(|| (count * SET >= PLACES_LIMIT).then_some(replaced)) {
                     set[at] = hash & !INDEX_MASK | index;
                     return;
                 }

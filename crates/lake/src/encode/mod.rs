@@ -12,5 +12,5 @@ mod hybrid;
 mod pages;
 mod zstd;
 
-pub(crate) use chunk::{Chunk, Encoded, PAGE_BYTES};
+pub(crate) use chunk::{Chunk, Element, Encoded, PAGE_BYTES};
 pub(crate) use zstd::Compressor;
