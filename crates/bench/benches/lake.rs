@@ -33,8 +33,8 @@ type Order = fn(u64, u64) -> u64;
 /// Sizes of the inputs whose memory is measured.
 const SIZES: [u64; 2] = [10 << 20, 1 << 30];
 
-/// Reads JSON lines and writes Parquet in `DuckDB`, on one thread and with our level of zstd; prints the CPU seconds. Without its setting the bar
-/// would be printed where a query takes two seconds, since a script in an argument counts as interactive.
+/// Reads JSON lines and writes Parquet in `DuckDB`, on one thread and with our level of zstd; prints the CPU seconds. Without
+/// its setting the bar would be printed where a query takes two seconds, since a script in an argument counts as interactive.
 const DUCKDB: &str = "\
 import duckdb, sys, time
 duckdb.sql('SET threads = 1')
@@ -108,7 +108,8 @@ fn duckdb(script: &str, input: &Path, folder: &Path) -> anyhow::Result<f64> {
     Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
 
-/// What stands beside a figure: `DuckDB`'s, and how many times ours is as fast: the median, the least and the greatest of the ratios of each turn.
+/// What stands beside a figure: `DuckDB`'s, and how many times ours is as fast, by the median, the least and the greatest of the
+/// turns' ratios.
 fn beside_duckdb(ours: &[f64], duckdb: &[f64], rate: impl Fn(f64) -> f64) -> String {
     let times: Vec<f64> = ours.iter().zip(duckdb).map(|(ours, duckdb)| duckdb / ours).collect();
     if median(&times).is_nan() {

@@ -199,9 +199,11 @@ impl<'b> Draft<'b> {
     /// Keeps an id of `sixteens` × 16 hex digits, in lower case; `None` where the text is something else, or all zero.
     fn hex(&mut self, text: &str, sixteens: usize) -> Option<Text> {
         let (blocks, []) = text.as_bytes().as_chunks() else { return None };
-        let marks =
-            blocks.iter().map(hex_marks).reduce(|one, other| std::array::from_fn(|mark| one[mark] | other[mark]));
-        let [is_other, is_upper, is_not_zero] = marks.filter(|_| blocks.len() == sixteens)?;
+        if blocks.len() != sixteens {
+            return None;
+        }
+        let [is_other, is_upper, is_not_zero] =
+            blocks.iter().map(hex_marks).fold([0; 3], |all, marks| std::array::from_fn(|mark| all[mark] | marks[mark]));
         let is_id = is_other == 0 && is_not_zero != 0;
         is_id.then(|| if is_upper == 0 { self.keep(text) } else { self.keep(&text.to_ascii_lowercase()) })
     }

@@ -317,26 +317,19 @@ fn digits_first(cursor: &mut Cursor<'_>) -> Option<Stamp> {
     }
 }
 
-/// `-MM-DD`, then a time after `T` or blanks, or as in BG/L's `2026-01-31-12.00.00.123456`.
+/// `-MM-DD`, then a time after several blanks, or as in BG/L's `2026-01-31-12.00.00.123456`: the forms that [`iso_head`] leaves.
 fn iso(cursor: &mut Cursor<'_>, year: i32) -> Option<Stamp> {
     let date = numeric_date(cursor, b'-', year)?;
-    match cursor.peek() {
-        Some(b'T' | b't' | b'_') => {
-            cursor.skip(1);
-            timed(cursor, date)
-        }
-        Some(b'-') => {
-            cursor.skip(1);
-            let hour = cursor.number(2)?;
-            cursor.eat(b'.')?;
-            let minute = cursor.number(2)?;
-            cursor.eat(b'.')?;
-            let second = cursor.number(2)?;
-            let second = seconds_of(hour, minute, second)?;
-            Some(Stamp { date, second, nanosecond: fraction(cursor), zone: Zone::Missing })
-        }
-        _ => spaced_time(cursor, date),
+    if cursor.eat(b'-').is_none() {
+        return spaced_time(cursor, date);
     }
+    let hour = cursor.number(2)?;
+    cursor.eat(b'.')?;
+    let minute = cursor.number(2)?;
+    cursor.eat(b'.')?;
+    let second = cursor.number(2)?;
+    let second = seconds_of(hour, minute, second)?;
+    Some(Stamp { date, second, nanosecond: fraction(cursor), zone: Zone::Missing })
 }
 
 fn numeric_date(cursor: &mut Cursor<'_>, separator: u8, year: i32) -> Option<Date> {
