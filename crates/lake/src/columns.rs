@@ -6,7 +6,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use crate::batch::{Batch, Row, Text};
 use crate::encode::{Chunk, Compressor, Element, Encoded, PAGE_BYTES};
-use crate::schema::{COLUMNS, Kind};
+use crate::schema::COLUMNS;
 
 /// Columns of the file: the map of attributes is two of them.
 const LEAVES: usize = COLUMNS.len() + 1;
@@ -33,18 +33,7 @@ impl Columns {
     ///
     /// Where the file has other columns.
     pub(crate) fn new(schema: &SchemaDescriptor) -> io::Result<Self> {
-        let column = |leaf: usize| {
-            let path = schema.column(leaf).path().parts().first().cloned();
-            COLUMNS.iter().find(|column| path.as_deref() == Some(column.name))
-        };
-        let leaves: Option<Vec<Chunk>> = (0..schema.num_columns())
-            .map(|leaf| {
-                let column = column(leaf)?;
-                Some(Chunk::new(schema.column(leaf), column.repeats || column.kind == Kind::Map, column.compared))
-            })
-            .collect();
-        let leaves = leaves.and_then(|leaves| leaves.try_into().ok());
-        let leaves = leaves.ok_or_else(|| io::Error::other("the file's columns are those of a row"))?;
+        let leaves = Chunk::all(schema, &COLUMNS)?;
         Ok(Self { leaves, rows: 0, unchecked: 0, elements: Vec::new(), last: None })
     }
 
@@ -102,13 +91,13 @@ impl Columns {
         let last = self.last.replace(*row);
         let is_same = |same: fn(&Row, &Row) -> bool| last.as_ref().is_some_and(|last| same(last, row));
         id.text(batch.bytes_of(row.id));
-        time.int64(row.time.div_euclid(1_000));
-        time_ns.int64(row.time);
+        time.int64(Some(row.time.div_euclid(1_000)));
+        time_ns.int64(Some(row.time));
         if !time_source.repeat(is_same(|last, row| last.time_source == row.time_source)) {
             time_source.text(Some(row.time_source.as_str().as_bytes()));
         }
         if !observed_time.repeat(is_same(|last, row| last.observed == row.observed)) {
-            observed_time.int64(row.observed.div_euclid(1_000));
+            observed_time.int64(Some(row.observed.div_euclid(1_000)));
         }
         if !severity_number.repeat(is_same(|last, row| last.severity == row.severity)) {
             severity_number.int32(Some(i32::from(row.severity)).filter(|&number| number > 0));
@@ -143,7 +132,7 @@ impl Columns {
         if !from.repeat(source.is_none()) {
             from.text(source.map(str::as_bytes));
         }
-        line.int64(i64::try_from(row.line).unwrap_or(i64::MAX));
+        line.int64(Some(i64::try_from(row.line).unwrap_or(i64::MAX)));
         if !lines.repeat(is_same(|last, row| last.lines == row.lines)) {
             lines.int32(Some(i32::try_from(row.lines).unwrap_or(i32::MAX)));
         }

@@ -2,14 +2,12 @@
 
 use std::io::{self, BufReader, Read};
 
-use arrow_array::types::{Int32Type, Int64Type};
-use arrow_array::{Array as _, BooleanArray, RecordBatch, StringArray};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter};
+use parquet::data_type::{ByteArrayType, Int32Type, Int64Type};
 use parquet::file::reader::ChunkReader;
 
 use crate::input::{Line, Lines, open};
-use crate::read::{ReadError, numbers, texts};
+use crate::read::{ColumnValues, ReadError, Table};
+use crate::schema::Kind;
 
 /// The number of the line, from 1, that log-shipper made of the record with this id. The object may be compressed.
 ///
@@ -28,9 +26,6 @@ pub fn find_line(object: impl Read, id: &str) -> io::Result<Option<u64>> {
     }
     lines.failure().map_or(Ok(None), Err)
 }
-
-/// The columns of a row that say what it is and where it comes from.
-const COLUMNS: [&str; 7] = ["time_ns", "severity_number", "severity_text", "service", "body", "source", "line"];
 
 /// What a row says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,48 +46,64 @@ pub struct FoundRow {
     pub line: i64,
 }
 
-/// The rows of a file that have this id, in the file's order. Of the others only the ids are decoded.
+/// The rows of a file that have this id, in the file's order. Of a file that has none, only the ids are decoded.
 ///
 /// # Errors
 /// [`ReadError`]
 pub fn find_rows(file: impl ChunkReader + 'static, id: &str) -> Result<Vec<FoundRow>, ReadError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
-    let schema = builder.parquet_schema();
-    let (ids, columns) = (ProjectionMask::columns(schema, ["id"]), ProjectionMask::columns(schema, COLUMNS));
-    let wanted = id.to_owned();
-    let has_id = ArrowPredicateFn::new(ids, move |batch: RecordBatch| {
-        let ids: &StringArray =
-            batch.column_by_name("id").and_then(|ids| ids.as_any().downcast_ref()).ok_or_else(|| {
-                arrow_schema::ArrowError::SchemaError("the column id is missing, or of another type".to_owned())
-            })?;
-        Ok(ids.iter().map(|id| Some(id == Some(wanted.as_str()))).collect::<BooleanArray>())
-    });
-    let reader = builder.with_projection(columns).with_row_filter(RowFilter::new(vec![Box::new(has_id)])).build()?;
+    let mut table = Table::open(file)?;
+    if !has_id(&mut table, id)? {
+        return Ok(Vec::new());
+    }
+    table.rewind();
+    let mut ids = ColumnValues::new("id", Kind::Text);
+    let (mut times, mut lines): (ColumnValues<Int64Type>, ColumnValues<Int64Type>) =
+        (ColumnValues::new("time_ns", Kind::Int64), ColumnValues::new("line", Kind::Int64));
+    let mut severities: ColumnValues<Int32Type> = ColumnValues::new("severity_number", Kind::Int32);
+    let [mut levels, mut services, mut bodies, mut sources] =
+        ["severity_text", "service", "body", "source"].map(|name| ColumnValues::new(name, Kind::Text));
     let mut found = Vec::new();
-    for batch in reader {
-        rows_of(&batch?, &mut found)?;
+    while let Some(rows) = table.next(&mut [
+        &mut ids,
+        &mut times,
+        &mut lines,
+        &mut severities,
+        &mut levels,
+        &mut services,
+        &mut bodies,
+        &mut sources,
+    ])? {
+        let text = |column: &ColumnValues<ByteArrayType>, row| -> Result<Option<String>, ReadError> {
+            Ok(column.text(row)?.map(str::to_owned))
+        };
+        for row in 0..rows {
+            if ids.text(row)? == Some(id) {
+                found.push(FoundRow {
+                    time_ns: *times.required(row)?,
+                    severity_number: severities.get(row).copied(),
+                    severity_text: text(&levels, row)?,
+                    service: text(&services, row)?,
+                    body: text(&bodies, row)?.unwrap_or_default(),
+                    source: text(&sources, row)?.unwrap_or_default(),
+                    line: *lines.required(row)?,
+                });
+            }
+        }
     }
     Ok(found)
 }
 
-fn rows_of(batch: &RecordBatch, found: &mut Vec<FoundRow>) -> Result<(), ReadError> {
-    let (times, lines) = (numbers::<Int64Type>(batch, "time_ns")?, numbers::<Int64Type>(batch, "line")?);
-    let severities = numbers::<Int32Type>(batch, "severity_number")?;
-    let [levels, services, bodies, sources] =
-        [texts(batch, "severity_text")?, texts(batch, "service")?, texts(batch, "body")?, texts(batch, "source")?];
-    let text = |column: &StringArray, row| column.is_valid(row).then(|| column.value(row).to_owned());
-    for row in 0..batch.num_rows() {
-        found.push(FoundRow {
-            time_ns: times.value(row),
-            severity_number: severities.is_valid(row).then(|| severities.value(row)),
-            severity_text: text(levels, row),
-            service: text(services, row),
-            body: text(bodies, row).unwrap_or_default(),
-            source: text(sources, row).unwrap_or_default(),
-            line: lines.value(row),
-        });
+/// Whether a row has this id.
+fn has_id(table: &mut Table<impl ChunkReader + 'static>, id: &str) -> Result<bool, ReadError> {
+    let mut ids = ColumnValues::new("id", Kind::Text);
+    while let Some(rows) = table.next(&mut [&mut ids])? {
+        for row in 0..rows {
+            if ids.text(row)? == Some(id) {
+                return Ok(true);
+            }
+        }
     }
-    Ok(())
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::encode::Compressor;
 use crate::hour::hour_folder;
 use crate::properties::properties;
 use crate::quarantine::Quarantine;
-use crate::schema::{COLUMNS, schema};
+use crate::schema::{COLUMNS, Column, schema_of};
 
 /// Files that are open at once; the one that was longest without a row is closed, and a further one begins for its hour.
 const OPEN_LIMIT: usize = 16;
@@ -158,7 +158,7 @@ impl<'f> LakeWriter<'f> {
             *part += 1;
             let file = self.files.create(&path)?;
             self.paths.push(path);
-            let file = file_writer(file)?;
+            let file = file_writer(file, &COLUMNS)?;
             let columns = Columns::new(file.schema_descr())?;
             self.open.insert(hour, Open { file, columns, last: i64::MIN, used: self.batches });
         }
@@ -216,10 +216,14 @@ impl Sink for LakeWriter<'_> {
     }
 }
 
-/// A file of rows, whose columns are written by themselves: Arrow's own writer is in no program that only cleans.
-fn file_writer(file: Box<dyn OutputFile>) -> io::Result<SerializedFileWriter<Box<dyn OutputFile>>> {
-    let schema = ArrowSchemaConverter::new().convert(&schema())?;
-    let properties = Arc::new(properties(&COLUMNS)?.build());
+/// A file whose columns are written by themselves: Arrow's own writer is in no program that does not compact.
+///
+/// # Errors
+///
+/// Where its beginning cannot be written.
+pub(crate) fn file_writer<W: Write + Send>(file: W, columns: &[Column]) -> io::Result<SerializedFileWriter<W>> {
+    let schema = ArrowSchemaConverter::new().convert(&schema_of(columns))?;
+    let properties = Arc::new(properties(columns)?.build());
     Ok(SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?)
 }
 

@@ -15,7 +15,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::CompactError;
-use crate::read::{ReadError, numbers, texts};
+use crate::read::ReadError;
 use crate::schema::schema;
 
 /// Rows that are decoded at once, at most.
@@ -212,6 +212,23 @@ impl Cursor {
         (self.batch, self.row) = (batch, 0);
         Ok(true)
     }
+}
+
+/// A column of numbers.
+pub(super) fn numbers<'b>(
+    batch: &'b RecordBatch,
+    name: &'static str,
+) -> Result<&'b PrimitiveArray<Int64Type>, ReadError> {
+    column(batch, name)
+}
+
+/// A column of texts.
+pub(super) fn texts<'b>(batch: &'b RecordBatch, name: &'static str) -> Result<&'b StringArray, ReadError> {
+    column(batch, name)
+}
+
+fn column<'b, A: 'static>(batch: &'b RecordBatch, name: &'static str) -> Result<&'b A, ReadError> {
+    batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref()).ok_or(ReadError::Column(name))
 }
 
 type Compared = (PrimitiveArray<Int64Type>, PrimitiveArray<Int64Type>, StringArray);

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::types::Int64Type;
 use arrow_array::{RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
@@ -12,10 +11,10 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::runs::{numbers, texts};
 use super::*;
 use crate::clean::{Source, clean};
 use crate::parquet::LakeWriter;
-use crate::read::{numbers, texts};
 use crate::schema::schema;
 
 const STEM: &str = "cleaned/dt=2026-01-31/hour=9/compacted-0000";
@@ -52,7 +51,7 @@ fn rows(folder: &Path, files: &[String]) -> Vec<(i64, String, String)> {
         let file = File::open(folder.join(file)).unwrap();
         for batch in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
             let batch = batch.unwrap();
-            let times = numbers::<Int64Type>(&batch, "time_ns").unwrap();
+            let times = numbers(&batch, "time_ns").unwrap();
             let (ids, bodies) = (texts(&batch, "id").unwrap(), texts(&batch, "body").unwrap());
             rows.extend(
                 (0..batch.num_rows())

@@ -1,21 +1,21 @@
 //! A column of a row group: pages that are compressed as they fill up.
 
-use std::io;
+use std::io::{self, Write};
 
 use parquet::basic::{Encoding, PageType, Type};
 use parquet::column::page::{CompressedPage, Page};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
 use parquet::file::writer::SerializedRowGroupWriter;
-use parquet::schema::types::ColumnDescPtr;
+use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
 use super::bounds::Bounds;
 use super::dictionary::Dictionary;
 use super::hybrid;
 use super::pages::Pages;
 use super::zstd::Compressor;
-use crate::parquet::OutputFile;
 use crate::properties;
+use crate::schema::{Column, Kind};
 
 /// Bytes of a page before compression, about.
 pub(crate) const PAGE_BYTES: usize = 1 << 16;
@@ -96,7 +96,7 @@ pub(crate) struct Encoded {
 
 impl Chunk {
     /// A column; `repeats` where a dictionary is to be made of its values, `compared` where their bounds are of use.
-    pub(crate) fn new(descriptor: ColumnDescPtr, repeats: bool, compared: bool) -> Self {
+    fn new(descriptor: ColumnDescPtr, repeats: bool, compared: bool) -> Self {
         let bounds = compared.then(|| Bounds::new(descriptor.physical_type()));
         Self {
             descriptor,
@@ -119,6 +119,25 @@ impl Chunk {
         }
     }
 
+    /// A chunk for each column of a file's schema, which are these: a map is two of them.
+    ///
+    /// # Errors
+    ///
+    /// Where the file has other columns.
+    pub(crate) fn all<const LEAVES: usize>(
+        schema: &SchemaDescriptor,
+        columns: &[Column],
+    ) -> io::Result<[Self; LEAVES]> {
+        let chunk = |leaf: &ColumnDescPtr| {
+            let column =
+                columns.iter().find(|column| leaf.path().parts().first().is_some_and(|name| name == column.name))?;
+            Some(Self::new(leaf.clone(), column.repeats || column.kind == Kind::Map, column.compared))
+        };
+        let chunks: Option<Vec<Self>> = schema.columns().iter().map(chunk).collect();
+        let chunks = chunks.and_then(|chunks| chunks.try_into().ok());
+        chunks.ok_or_else(|| io::Error::other("the file has other columns than its rows"))
+    }
+
     /// Appends a row's number of 32 bits.
     pub(crate) fn int32(&mut self, value: Option<i32>) {
         match value {
@@ -128,8 +147,11 @@ impl Chunk {
     }
 
     /// Appends a row's number of 64 bits.
-    pub(crate) fn int64(&mut self, value: i64) {
-        self.number(value.to_le_bytes());
+    pub(crate) fn int64(&mut self, value: Option<i64>) {
+        match value {
+            Some(value) => self.number(value.to_le_bytes()),
+            None => self.null(),
+        }
     }
 
     /// Appends a row's number.
@@ -400,9 +422,9 @@ impl Encoded {
     /// # Errors
     ///
     /// Where it cannot be written, or is another one than the row group's next.
-    pub(crate) fn append_to(
+    pub(crate) fn append_to<W: Write + Send>(
         self,
-        row_group: &mut SerializedRowGroupWriter<'_, Box<dyn OutputFile>>,
+        row_group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> parquet::errors::Result<()> {
         row_group.append_column(&self.pages, self.close)
     }

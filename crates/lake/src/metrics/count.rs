@@ -2,20 +2,15 @@
 
 use std::collections::HashMap;
 
-use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array as _, RecordBatch};
 use foldhash::fast::FixedState;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
 use parquet::file::reader::ChunkReader;
 
 use super::latency::{Latencies, steps};
 use super::window::{Place, WINDOW_SECONDS, Weighed, Windows, keep_greatest};
-use crate::read::{ReadError, numbers, texts};
+use crate::read::{ColumnValues, ReadError, Table};
+use crate::schema::Kind;
 use crate::severity::Severity;
-
-/// The columns of cleaned rows that count.
-const COLUMNS: [&str; 7] = ["time", "severity_number", "service", "duration_ms", "status", "source", "line"];
 
 /// The least HTTP status of an error.
 const SERVER_ERROR: i32 = 500;
@@ -25,26 +20,63 @@ const SERVER_ERROR: i32 = 500;
 /// # Errors
 /// [`ReadError`].
 pub fn windows_of(file: impl ChunkReader + 'static, unknown: &str) -> Result<Windows, ReadError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
+    let mut table = Table::open(file)?;
+    let mut columns = Columns::default();
     let mut counter = Counter::default();
-    for batch in builder.with_projection(mask).build()? {
-        counter.count(&batch?, unknown)?;
+    while let Some(rows) = columns.read(&mut table)? {
+        counter.count(&columns, rows, unknown)?;
     }
     Ok(counter.finish())
+}
+
+/// The columns of cleaned rows that count.
+struct Columns {
+    time: ColumnValues<Int64Type>,
+    severity: ColumnValues<Int32Type>,
+    service: ColumnValues<ByteArrayType>,
+    duration: ColumnValues<DoubleType>,
+    status: ColumnValues<Int32Type>,
+    source: ColumnValues<ByteArrayType>,
+    line: ColumnValues<Int64Type>,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self {
+            time: ColumnValues::new("time", Kind::Time),
+            severity: ColumnValues::new("severity_number", Kind::Int32),
+            service: ColumnValues::new("service", Kind::Text),
+            duration: ColumnValues::new("duration_ms", Kind::Double),
+            status: ColumnValues::new("status", Kind::Int32),
+            source: ColumnValues::new("source", Kind::Text),
+            line: ColumnValues::new("line", Kind::Int64),
+        }
+    }
+}
+
+impl Columns {
+    /// Reads the next rows; returns how many there are, none after the last one.
+    fn read(&mut self, table: &mut Table<impl ChunkReader + 'static>) -> Result<Option<usize>, ReadError> {
+        let Self { time, severity, service, duration, status, source, line } = self;
+        table.next(&mut [time, severity, service, duration, status, source, line])
+    }
 }
 
 /// Windows by minute, service and object: of each object its own place is kept.
 #[derive(Default)]
 struct Counter {
-    names: Names,
+    services: Names,
+    sources: Names,
     parts: HashMap<(i64, u32, u32), Part, FixedState>,
 }
 
+/// Names, numbered from 0.
 #[derive(Default)]
 struct Names {
-    numbers: HashMap<String, u32, FixedState>,
-    names: Vec<String>,
+    numbers: HashMap<Vec<u8>, u32, FixedState>,
+    texts: Vec<String>,
+    /// The number of the one that was asked for last.
+    last: u32,
 }
 
 /// The rows of one object in a window.
@@ -63,30 +95,24 @@ struct Part {
 struct Lines(Option<(u64, u64)>);
 
 impl Counter {
-    fn count(&mut self, batch: &RecordBatch, unknown: &str) -> Result<(), ReadError> {
-        let times = numbers::<TimestampMicrosecondType>(batch, "time")?;
-        let severities = numbers::<Int32Type>(batch, "severity_number")?;
-        let services = texts(batch, "service")?;
-        let durations = numbers::<Float64Type>(batch, "duration_ms")?;
-        let statuses = numbers::<Int32Type>(batch, "status")?;
-        let sources = texts(batch, "source")?;
-        let lines = numbers::<Int64Type>(batch, "line")?;
-        for row in 0..batch.num_rows() {
-            let minute = times.value(row).div_euclid(WINDOW_SECONDS * 1_000_000) * WINDOW_SECONDS;
-            let service = if services.is_null(row) { unknown } else { services.value(row) };
-            let key = (minute, self.names.number(service), self.names.number(sources.value(row)));
+    fn count(&mut self, columns: &Columns, rows: usize, unknown: &str) -> Result<(), ReadError> {
+        for row in 0..rows {
+            let minute = columns.time.required(row)?.div_euclid(WINDOW_SECONDS * 1_000_000) * WINDOW_SECONDS;
+            let service = columns.service.get(row).map_or(unknown.as_bytes(), ByteArray::data);
+            let source = columns.source.required(row)?.data();
+            let key = (minute, self.services.number(service)?, self.sources.number(source)?);
             let part = self.parts.entry(key).or_default();
-            let line = u64::try_from(lines.value(row)).unwrap_or_default();
+            let line = u64::try_from(*columns.line.required(row)?).unwrap_or_default();
             part.count += 1;
             part.lines.add(line);
-            let is_error = severities.is_valid(row) && severities.value(row) >= i32::from(Severity::ERROR.number())
-                || statuses.is_valid(row) && statuses.value(row) >= SERVER_ERROR;
+            let is_error =
+                columns.severity.get(row).is_some_and(|&number| number >= i32::from(Severity::ERROR.number()))
+                    || columns.status.get(row).is_some_and(|&status| status >= SERVER_ERROR);
             if is_error {
                 part.errors += 1;
                 part.error_lines.add(line);
             }
-            if durations.is_valid(row) {
-                let duration = durations.value(row);
+            if let Some(&duration) = columns.duration.get(row) {
                 part.latencies.add(duration);
                 part.slowest = part.slowest.max(steps(duration).map(|steps| (steps, line)));
             }
@@ -97,12 +123,11 @@ impl Counter {
     fn finish(self) -> Windows {
         let mut windows = Windows::default();
         for ((minute, service, source), part) in self.parts {
-            let name = |number: u32| self.names.names.get(number as usize).cloned().unwrap_or_default();
-            let window = windows.0.entry((minute, name(service))).or_default();
+            let window = windows.0.entry((minute, self.services.name(service))).or_default();
             window.count += part.count;
             window.errors += part.errors;
             window.latencies.merge(&part.latencies);
-            let place = |(first_line, last_line)| Place { object: name(source), first_line, last_line };
+            let place = |(first_line, last_line)| Place { object: self.sources.name(source), first_line, last_line };
             let weighed = |lines: &Lines, weight| lines.0.map(|lines| Weighed { weight, place: place(lines) });
             keep_greatest(&mut window.rows, weighed(&part.lines, part.count).as_ref());
             keep_greatest(&mut window.error_rows, weighed(&part.error_lines, part.errors).as_ref());
@@ -114,14 +139,24 @@ impl Counter {
 }
 
 impl Names {
-    fn number(&mut self, name: &str) -> u32 {
-        if let Some(&number) = self.numbers.get(name) {
-            return number;
+    fn number(&mut self, name: &[u8]) -> Result<u32, ReadError> {
+        if self.texts.get(self.last as usize).is_some_and(|last| last.as_bytes() == name) {
+            return Ok(self.last);
         }
-        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        self.names.push(name.to_owned());
-        self.numbers.insert(name.to_owned(), number);
-        number
+        self.last = if let Some(&number) = self.numbers.get(name) {
+            number
+        } else {
+            let text = String::from_utf8(name.to_owned());
+            self.texts.push(text.map_err(|error| ReadError::Content(format!("a name: {error}")))?);
+            let number = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+            self.numbers.insert(name.to_owned(), number);
+            number
+        };
+        Ok(self.last)
+    }
+
+    fn name(&self, number: u32) -> String {
+        self.texts.get(number as usize).cloned().unwrap_or_default()
     }
 }
 

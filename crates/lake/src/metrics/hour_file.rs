@@ -2,27 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
-use arrow_array::builder::{
-    BinaryBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
-};
-use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array as _, ArrayRef, BinaryArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow_schema::Schema;
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::data_type::{ByteArrayType, DoubleType, Int64Type};
 use parquet::file::metadata::KeyValue;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::latency::Latencies;
 use super::point::{Point, Points};
 use super::window::{Place, WINDOW_SECONDS, Weighed, Window, Windows};
-use crate::properties::properties;
-use crate::read::{ReadError, column, numbers, texts};
-use crate::schema::{Column, Kind, UTC, number, schema_of, text};
+use crate::encode::{Chunk, Compressor};
+use crate::parquet::file_writer;
+use crate::read::{ColumnValues, ReadError, Table};
+use crate::schema::{Column, Kind, number, schema_of, text};
 
 /// The columns in their order.
 const COLUMNS: [Column; 20] = [
@@ -71,48 +64,35 @@ pub fn schema() -> Schema {
     schema_of(&COLUMNS)
 }
 
-/// Columns being built, in the order of [`COLUMNS`].
-#[derive(Default)]
-struct Columns {
-    window_start: TimestampMicrosecondBuilder,
-    service: StringBuilder,
-    window_seconds: Int32Builder,
-    count: Int64Builder,
-    errors: Int64Builder,
-    error_rate: Float64Builder,
-    latency_count: Int64Builder,
-    quantiles: [Float64Builder; 4],
-    latency_sketch: BinaryBuilder,
-    places: [(StringBuilder, Int64Builder, Int64Builder); 3],
-}
-
 impl HourFile {
     /// Writes the file: equal windows of equal files are equal bytes.
     ///
     /// # Errors
     /// Where Parquet's writer refuses the columns.
     pub fn to_bytes(&self) -> io::Result<Bytes> {
-        let mut columns = Columns::default();
+        let mut file = file_writer(Vec::new(), &COLUMNS)?;
+        let mut chunks: [Chunk; COLUMNS.len()] = Chunk::all(file.schema_descr(), &COLUMNS)?;
+        let mut compressor = Compressor::default();
         let mut weights = Vec::with_capacity(self.windows.0.len());
+        let mut sketches = Xxh3::new();
         for ((start, service), window) in &self.windows.0 {
-            columns.append(*start, service, window);
+            append(&mut chunks, *start, service, window, &mut sketches);
             weights.push(places(window).map(|place| place.map(|place| place.weight)));
+            chunks.iter_mut().try_for_each(|chunk| chunk.end_full_page(&mut compressor))?;
         }
-        let entry = |key: &str, value: serde_json::Result<String>| {
-            value.map(|value| KeyValue::new(key.to_owned(), value)).map_err(io::Error::other)
-        };
-        let metadata = vec![
-            entry(MADE_OF, serde_json::to_string(&self.made_of))?,
-            entry(WEIGHTS, serde_json::to_string(&weights))?,
-            entry(SKETCHES_HASH, Ok(sketches_hash([&columns.latency_sketch.finish_cloned()])))?,
-        ];
-        let properties = properties(&COLUMNS)?.set_key_value_metadata(Some(metadata)).build();
-        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let schema = Arc::new(schema());
-        let rows = RecordBatch::try_new(schema.clone(), columns.finish()).map_err(io::Error::other)?;
-        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options).map_err(io::Error::other)?;
-        writer.write(&rows).map_err(io::Error::other)?;
-        Ok(writer.into_inner().map_err(io::Error::other)?.into())
+        let mut row_group = file.next_row_group()?;
+        for chunk in &mut chunks {
+            chunk.finish(&mut compressor)?.append_to(&mut row_group)?;
+        }
+        row_group.close()?;
+        for (key, value) in [
+            (MADE_OF, serde_json::to_string(&self.made_of)?),
+            (WEIGHTS, serde_json::to_string(&weights)?),
+            (SKETCHES_HASH, hex(&sketches)),
+        ] {
+            file.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
+        }
+        Ok(file.into_inner()?.into())
     }
 
     /// Reads a file that [`to_bytes`](Self::to_bytes) has made.
@@ -120,67 +100,60 @@ impl HourFile {
     /// # Errors
     /// [`ReadError`].
     pub fn from_bytes(bytes: Bytes) -> Result<Self, ReadError> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
-        let metadata = builder.metadata().file_metadata().key_value_metadata();
-        let entry = |key: &str| {
-            let entry = metadata.and_then(|entries| entries.iter().find(|entry| entry.key == key));
-            entry.and_then(|entry| entry.value.as_deref()).unwrap_or("null")
-        };
+        let mut table = Table::open(bytes)?;
+        let entry = |key: &str| table.metadata(key).unwrap_or("null");
         let unreadable = |key: &str, error: &serde_json::Error| {
             ReadError::Content(format!("the metadata {key} cannot be read: {error}"))
         };
         let made_of = serde_json::from_str(entry(MADE_OF)).map_err(|error| unreadable(MADE_OF, &error))?;
         let weights: Vec<[Option<u64>; 3]> =
             serde_json::from_str(entry(WEIGHTS)).map_err(|error| unreadable(WEIGHTS, &error))?;
-        let hash = entry(SKETCHES_HASH).to_owned();
-        let batches: Vec<RecordBatch> = builder.build()?.collect::<Result<_, _>>()?;
-        let sketches: Vec<&BinaryArray> =
-            batches.iter().map(|batch| column(batch, "latency_sketch")).collect::<Result<_, _>>()?;
-        if sketches_hash(sketches) != hash {
+        let expected = entry(SKETCHES_HASH).to_owned();
+        let mut sketches: ColumnValues<ByteArrayType> = ColumnValues::new("latency_sketch", Kind::Binary);
+        let mut hash = Xxh3::new();
+        while let Some(rows) = table.next(&mut [&mut sketches])? {
+            (0..rows).filter_map(|row| sketches.get(row)).for_each(|sketch| hash.update(sketch.data()));
+        }
+        if hex(&hash) != expected {
             return Err(ReadError::Content("the sketches of latencies are damaged".to_owned()));
         }
-        let mut windows = Windows::default();
-        let mut weights = weights.into_iter();
-        for batch in batches {
-            read(&batch, &mut weights, &mut windows)?;
-        }
-        Ok(Self { windows, made_of })
+        table.rewind();
+        Ok(Self { windows: read_windows(&mut table, weights)?, made_of })
     }
 }
-
 /// Adds the points of a file that [`HourFile::to_bytes`] has made, of which no more is read.
 ///
 /// # Errors
 /// [`ReadError`].
 pub fn points_of(bytes: Bytes, points: &mut Points) -> Result<(), ReadError> {
-    const READ: [&str; 6] = ["window_start", "service", "count", "errors", "latency_count", "latency_p95"];
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), READ);
-    for batch in builder.with_projection(mask).build()? {
-        let batch = batch?;
-        let starts = numbers::<TimestampMicrosecondType>(&batch, "window_start")?;
-        let services = texts(&batch, "service")?;
-        let [counts, errors, latency_counts] = [
-            numbers::<Int64Type>(&batch, "count")?,
-            numbers::<Int64Type>(&batch, "errors")?,
-            numbers::<Int64Type>(&batch, "latency_count")?,
-        ];
-        let p95s = numbers::<Float64Type>(&batch, "latency_p95")?;
-        for row in 0..batch.num_rows() {
-            let count = |column: &PrimitiveArray<Int64Type>| u64::try_from(column.value(row)).unwrap_or_default();
-            let latencies = p95s.is_valid(row).then(|| (count(latency_counts), p95s.value(row)));
-            let point = Point::new(count(counts), count(errors), latencies);
-            points.insert(services.value(row), starts.value(row).div_euclid(1_000_000), point);
+    let mut table = Table::open(bytes)?;
+    let (mut starts, mut services) =
+        (ColumnValues::new("window_start", Kind::Time), ColumnValues::new("service", Kind::Text));
+    let [mut counts, mut errors, mut latency_counts] =
+        ["count", "errors", "latency_count"].map(|name| ColumnValues::new(name, Kind::Int64));
+    let mut p95s: ColumnValues<DoubleType> = ColumnValues::new("latency_p95", Kind::Double);
+    while let Some(rows) =
+        table.next(&mut [&mut starts, &mut services, &mut counts, &mut errors, &mut latency_counts, &mut p95s])?
+    {
+        for row in 0..rows {
+            let count = |column: &ColumnValues<Int64Type>| -> Result<u64, ReadError> {
+                Ok(u64::try_from(*column.required(row)?).unwrap_or_default())
+            };
+            let latency_count = count(&latency_counts)?;
+            let latencies = p95s.get(row).map(|&p95| (latency_count, p95));
+            let point = Point::new(count(&counts)?, count(&errors)?, latencies);
+            points.insert(services.text(row)?.unwrap_or_default(), second(&starts, row)?, point);
         }
     }
     Ok(())
 }
 
-fn sketches_hash<'a>(columns: impl IntoIterator<Item = &'a BinaryArray>) -> String {
-    let mut hash = Xxh3::new();
-    for sketch in columns.into_iter().flatten().flatten() {
-        hash.update(sketch);
-    }
+/// The Unix second of a time.
+fn second(times: &ColumnValues<Int64Type>, row: usize) -> Result<i64, ReadError> {
+    Ok(times.required(row)?.div_euclid(1_000_000))
+}
+
+fn hex(hash: &Xxh3) -> String {
     format!("{:016x}", hash.digest())
 }
 
@@ -188,100 +161,126 @@ fn places(window: &Window) -> [Option<&Weighed>; 3] {
     [&window.rows, &window.error_rows, &window.slowest].map(Option::as_ref)
 }
 
-fn long(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+/// Appends a window's row, and its sketch to the hash of all.
+fn append(columns: &mut [Chunk; COLUMNS.len()], start: i64, name: &str, window: &Window, sketches: &mut Xxh3) {
+    let long = |number: u64| Some(i64::try_from(number).unwrap_or(i64::MAX));
+    let [
+        window_start,
+        service,
+        window_seconds,
+        count,
+        errors,
+        error_rate,
+        latency_count,
+        latency_p50,
+        latency_p95,
+        latency_p99,
+        latency_max,
+        latency_sketch,
+        object,
+        first_line,
+        last_line,
+        error_object,
+        error_first_line,
+        error_last_line,
+        slowest_object,
+        slowest_line,
+    ] = columns;
+    window_start.int64(Some(start * 1_000_000));
+    service.text(Some(name.as_bytes()));
+    window_seconds.int32(i32::try_from(WINDOW_SECONDS).ok());
+    count.int64(long(window.count));
+    errors.int64(long(window.errors));
+    error_rate.double(Some(window.error_rate()));
+    latency_count.int64(long(window.latencies.count()));
+    let summary = window.latencies.summary();
+    latency_p50.double(summary.map(|summary| summary.p50));
+    latency_p95.double(summary.map(|summary| summary.p95));
+    latency_p99.double(summary.map(|summary| summary.p99));
+    latency_max.double(summary.map(|summary| summary.max));
+    let sketch = summary.map(|_| window.latencies.to_bytes());
+    sketches.update(sketch.as_deref().unwrap_or_default());
+    latency_sketch.text(sketch.as_deref());
+    let [rows, error_rows, slowest] = places(window).map(|weighed| weighed.map(|weighed| &weighed.place));
+    for (place, object, first, last) in
+        [(rows, object, first_line, last_line), (error_rows, error_object, error_first_line, error_last_line)]
+    {
+        object.text(place.map(|place| place.object.as_bytes()));
+        first.int64(place.and_then(|place| long(place.first_line)));
+        last.int64(place.and_then(|place| long(place.last_line)));
+    }
+    slowest_object.text(slowest.map(|place| place.object.as_bytes()));
+    slowest_line.int64(slowest.and_then(|place| long(place.first_line)));
 }
 
-impl Columns {
-    fn append(&mut self, start: i64, service: &str, window: &Window) {
-        self.window_start.append_value(start * 1_000_000);
-        self.service.append_value(service);
-        self.window_seconds.append_value(i32::try_from(WINDOW_SECONDS).unwrap_or(i32::MAX));
-        self.count.append_value(long(window.count));
-        self.errors.append_value(long(window.errors));
-        self.error_rate.append_value(window.error_rate());
-        self.latency_count.append_value(long(window.latencies.count()));
-        let summary = window.latencies.summary();
-        let quantiles = summary.map(|summary| [summary.p50, summary.p95, summary.p99, summary.max]);
-        for (index, builder) in self.quantiles.iter_mut().enumerate() {
-            builder.append_option(quantiles.map(|quantiles| quantiles[index]));
-        }
-        self.latency_sketch.append_option(summary.map(|_| window.latencies.to_bytes()));
-        for ((object, first, last), weighed) in self.places.iter_mut().zip(places(window)) {
-            let place = weighed.map(|weighed| &weighed.place);
-            object.append_option(place.map(|place| &place.object));
-            first.append_option(place.map(|place| long(place.first_line)));
-            last.append_option(place.map(|place| long(place.last_line)));
-        }
-    }
-
-    fn finish(mut self) -> Vec<ArrayRef> {
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(self.window_start.finish().with_timezone(UTC)),
-            Arc::new(self.service.finish()),
-            Arc::new(self.window_seconds.finish()),
-            Arc::new(self.count.finish()),
-            Arc::new(self.errors.finish()),
-            Arc::new(self.error_rate.finish()),
-            Arc::new(self.latency_count.finish()),
-        ];
-        columns.extend(self.quantiles.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
-        columns.push(Arc::new(self.latency_sketch.finish()));
-        for (object, first, last) in &mut self.places {
-            columns.extend([Arc::new(object.finish()) as ArrayRef, Arc::new(first.finish()), Arc::new(last.finish())]);
-        }
-        // The slowest row is one line.
-        columns.truncate(COLUMNS.len());
-        columns
-    }
-}
-
-/// The columns of a place: its object, its first line and its last.
-type PlaceColumns<'b> = (&'b StringArray, &'b PrimitiveArray<Int64Type>, &'b PrimitiveArray<Int64Type>);
-
-fn read(
-    batch: &RecordBatch,
-    weights: &mut impl Iterator<Item = [Option<u64>; 3]>,
-    windows: &mut Windows,
-) -> Result<(), ReadError> {
-    let starts = numbers::<TimestampMicrosecondType>(batch, "window_start")?;
-    let services = texts(batch, "service")?;
-    let counts = numbers::<Int64Type>(batch, "count")?;
-    let errors = numbers::<Int64Type>(batch, "errors")?;
-    let latency_counts = numbers::<Int64Type>(batch, "latency_count")?;
-    let sketches: &BinaryArray = column(batch, "latency_sketch")?;
-    let place = |object, first, last| -> Result<PlaceColumns<'_>, ReadError> {
-        Ok((texts(batch, object)?, numbers(batch, first)?, numbers(batch, last)?))
-    };
-    let all = place("object", "first_line", "last_line")?;
-    let error = place("error_object", "error_first_line", "error_last_line")?;
-    let slowest = place("slowest_object", "slowest_line", "slowest_line")?;
-    for row in 0..batch.num_rows() {
-        let service = services.value(row);
-        let problem = |problem: &str| ReadError::Content(format!("{service}: {problem}"));
-        let count = |column: &PrimitiveArray<Int64Type>| {
-            u64::try_from(column.value(row)).map_err(|_| problem("a count is below zero"))
+fn read_windows(table: &mut Table<Bytes>, weights: Vec<[Option<u64>; 3]>) -> Result<Windows, ReadError> {
+    let (mut starts, mut services) =
+        (ColumnValues::new("window_start", Kind::Time), ColumnValues::new("service", Kind::Text));
+    let mut sketches: ColumnValues<ByteArrayType> = ColumnValues::new("latency_sketch", Kind::Binary);
+    let [mut counts, mut errors, mut latency_counts] =
+        ["count", "errors", "latency_count"].map(|name| ColumnValues::new(name, Kind::Int64));
+    let mut objects = ["object", "error_object", "slowest_object"].map(|name| ColumnValues::new(name, Kind::Text));
+    // The slowest row is one line.
+    let mut first_lines =
+        ["first_line", "error_first_line", "slowest_line"].map(|name| ColumnValues::new(name, Kind::Int64));
+    let mut last_lines = ["last_line", "error_last_line"].map(|name| ColumnValues::new(name, Kind::Int64));
+    let mut windows = Windows::default();
+    let mut weights = weights.into_iter();
+    loop {
+        let [object, error_object, slowest_object] = &mut objects;
+        let [first_line, error_first_line, slowest_line] = &mut first_lines;
+        let [last_line, error_last_line] = &mut last_lines;
+        let Some(rows) = table.next(&mut [
+            &mut starts,
+            &mut services,
+            &mut counts,
+            &mut errors,
+            &mut latency_counts,
+            &mut sketches,
+            object,
+            first_line,
+            last_line,
+            error_object,
+            error_first_line,
+            error_last_line,
+            slowest_object,
+            slowest_line,
+        ])?
+        else {
+            return Ok(windows);
         };
-        let latencies = if sketches.is_null(row) {
-            Latencies::default()
-        } else {
-            let latencies = Latencies::from_bytes(sketches.value(row), count(latency_counts)?);
-            latencies.map_err(|error| problem(&error.to_string()))?
-        };
-        let weights = weights.next().ok_or_else(|| problem("weights are missing"))?;
-        let [rows, error_rows, slowest] =
-            [(all, weights[0]), (error, weights[1]), (slowest, weights[2])].map(|((object, first, last), weight)| {
-                let line = |lines: &PrimitiveArray<Int64Type>| u64::try_from(lines.value(row)).unwrap_or_default();
-                let object = object.is_valid(row).then(|| object.value(row).to_owned())?;
-                Some(Weighed {
-                    weight: weight?,
-                    place: Place { object, first_line: line(first), last_line: line(last) },
-                })
-            });
-        let window = Window { count: count(counts)?, errors: count(errors)?, latencies, rows, error_rows, slowest };
-        windows.0.insert((starts.value(row).div_euclid(1_000_000), service.to_owned()), window);
+        for row in 0..rows {
+            let service = services.text(row)?.unwrap_or_default();
+            let problem = |problem: &str| ReadError::Content(format!("{service}: {problem}"));
+            let count = |column: &ColumnValues<Int64Type>| {
+                u64::try_from(*column.required(row)?).map_err(|_| problem("a count is below zero"))
+            };
+            let latencies = match sketches.get(row) {
+                None => Latencies::default(),
+                Some(sketch) => Latencies::from_bytes(sketch.data(), count(&latency_counts)?)
+                    .map_err(|error| problem(&error.to_string()))?,
+            };
+            let weights = weights.next().ok_or_else(|| problem("weights are missing"))?;
+            let place = |index: usize| -> Result<Option<Weighed>, ReadError> {
+                let line = |lines: &ColumnValues<Int64Type>| {
+                    lines.get(row).and_then(|&line| u64::try_from(line).ok()).unwrap_or_default()
+                };
+                let (Some(weight), Some(object)) = (weights[index], objects[index].text(row)?) else { return Ok(None) };
+                let first_line = line(&first_lines[index]);
+                let last_line = last_lines.get(index).map_or(first_line, line);
+                Ok(Some(Weighed { weight, place: Place { object: object.to_owned(), first_line, last_line } }))
+            };
+            let window = Window {
+                count: count(&counts)?,
+                errors: count(&errors)?,
+                latencies,
+                rows: place(0)?,
+                error_rows: place(1)?,
+                slowest: place(2)?,
+            };
+            windows.0.insert((second(&starts, row)?, service.to_owned()), window);
+        }
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -367,7 +366,9 @@ mod tests {
         let file = of(Windows(BTreeMap::from([((60, "pay".to_owned()), window.clone())])));
         let bytes = file.to_bytes().unwrap();
         assert_eq!(HourFile::from_bytes(bytes.clone()).unwrap(), file);
-        let hash = sketches_hash([&BinaryArray::from(vec![&*window.latencies.to_bytes()])]);
+        let mut hash = Xxh3::new();
+        hash.update(&window.latencies.to_bytes());
+        let hash = hex(&hash);
         let at = bytes.windows(hash.len()).position(|part| part == hash.as_bytes()).expect("the hash");
         let mut damaged = bytes.to_vec();
         damaged[at] = if damaged[at] == b'0' { b'1' } else { b'0' };
