@@ -100,6 +100,8 @@ impl Edge {
         if is_json && body.trim_ascii_start().starts_with(b"[") {
             let text = str::from_utf8(body).map_err(|_| Problem::malformed("not UTF-8"))?;
             self.array(text, &service, context, &mut lines)?;
+        } else if let Some(object) = is_json.then(|| object_of_lines(body)).flatten() {
+            self.add(1, object.into(), &service, context, &mut lines)?;
         } else {
             self.lines(body, &service, context, &mut lines)?;
         }
@@ -195,6 +197,15 @@ fn service<'a>(uri: &Uri, headers: &'a HeaderMap) -> Result<Cow<'a, str>, Proble
     // A key as others are: two services that look the same would be two.
     check_key(&service).map_err(|error| Problem::malformed(format!("the service's name {error}")))?;
     Ok(service)
+}
+
+/// A body that is one object, printed on several lines.
+fn object_of_lines(body: &[u8]) -> Option<&[u8]> {
+    let body = body.trim_ascii();
+    let first = body.split(|&byte| byte == b'\n').next()?;
+    let mut pairs = Pairs::default();
+    let mut is_object = |bytes| str::from_utf8(bytes).is_ok_and(|text| pairs.read(text));
+    (first.len() < body.len() && body.starts_with(b"{") && !is_object(first) && is_object(body)).then_some(body)
 }
 
 /// A line's value: the object that it is, or its text.

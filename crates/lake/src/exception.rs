@@ -57,6 +57,11 @@ fn is_of_go(line: &str) -> bool {
         || line.ends_with(')') && line.contains('(') && !line.contains(' ') | line.contains('{') | line.contains(", ")
 }
 
+/// Whether a line is the place of a call of Go's, below the one with the function.
+fn is_go_place(line: &str) -> bool {
+    line.starts_with('\t') && line.contains(".go:")
+}
+
 /// Whether a line is an exception's type, maybe with its message, as traces begin or end.
 pub(crate) fn header(line: &str) -> Option<(&str, Option<&str>)> {
     let line = line.trim_start();
@@ -91,8 +96,12 @@ pub(crate) fn read(trace: &str) -> Option<Trace> {
         let message = message.lines().next().unwrap_or_default();
         return Some(Trace { kind: "panic".to_owned(), message: Some(message.to_owned()) });
     }
-    let mut lines = trace.lines();
+    let mut lines = trace.lines().peekable();
     let first = lines.next()?;
+    // Of Go's calls the first is a function, whose name looks like a type's.
+    if lines.peek().is_some_and(|below| is_go_place(below)) {
+        return None;
+    }
     let (kind, message) = header(first)?;
     // A message of several lines ends where the first call begins.
     let mut message = message.map(str::to_owned);
@@ -149,10 +158,8 @@ pub(crate) fn start(text: &str) -> Option<usize> {
         if is_python || is_go {
             return Some(offset);
         }
-        // Go's calls are a line with the function, and below it one with the place.
-        let is_go_place = line.starts_with('\t') && line.contains(".go:");
         if let Some(&previous) = starts.last() {
-            if is_go_place {
+            if is_go_place(line) {
                 return Some(previous);
             }
             if is_frame(line) || line.starts_with("Caused by: ") {
@@ -182,4 +189,21 @@ fn named(text: &str, starts: &[usize]) -> Option<usize> {
             header(&first[at..]).is_some_and(|(kind, _)| kind.ends_with("Error") || kind.ends_with("Exception"))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_of_go_is_no_type() {
+        for trace in [
+            "main.pay\n\t/src/a/b.go:12\nmain.main\n\t/src/a/main.go:7",
+            "github.com/acme/pay.(*Server).Pay\n\t/src/a/b.go:12",
+        ] {
+            assert_eq!(read(trace), None);
+        }
+        let java = read("java.io.IOException: closed\n\tat a.B.c(B.java:1)").expect("a trace");
+        assert_eq!((java.kind.as_str(), java.message.as_deref()), ("java.io.IOException", Some("closed")));
+    }
 }

@@ -156,11 +156,13 @@ impl<R: Read> Lines<R> {
 /// Loggers that cut a line cut characters, servers print what clients sent, and older programs print in one byte a character:
 /// all that is text still, unless more than 30 % of it are control characters or bytes of no character (as in Perl's `-T`),
 /// and it does not even begin as text.
-fn decode(bytes: &[u8], may_have_nul: bool) -> Line<'_> {
-    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+fn decode(whole: &[u8], may_have_nul: bool) -> Line<'_> {
+    let bytes = whole.strip_suffix(b"\r").unwrap_or(whole);
     let has_nul = may_have_nul && memchr::memchr(0, bytes).is_some();
     let bytes = if has_nul { without_nuls(bytes) } else { bytes };
-    if let (Ok(text), false) = (simdutf8::basic::from_utf8(bytes), has_nul) {
+    // Bytes below a blank, as far as one look at all of them tells: tabs are few.
+    let low = bytes.iter().filter(|&&byte| byte < b' ').count();
+    if let (Ok(text), false) = (simdutf8::basic::from_utf8(bytes), has_nul || low * 10 > bytes.len() * 3) {
         return Line::Text(text.into(), None);
     }
     let text = std::str::from_utf8(bytes);
@@ -171,7 +173,7 @@ fn decode(bytes: &[u8], may_have_nul: bool) -> Line<'_> {
     let begins_as_text =
         bytes.len() >= TEXT_START && bytes.iter().take(TEXT_START).all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
     if odd * 10 > bytes.len() * 3 && !begins_as_text {
-        return Line::Binary(bytes);
+        return Line::Binary(whole);
     }
     match text {
         Ok(text) => Line::Text(text.into(), None),

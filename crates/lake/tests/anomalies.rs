@@ -213,6 +213,20 @@ fn what_happens_at_this_time_every_day_is_usual() {
     assert_eq!(history.signals(6), [pay(Signal::ErrorRate, 2)]);
 }
 
+/// A job that fails once each day says nothing of an outage at its time.
+#[test]
+fn a_few_errors_each_day_are_no_season_of_many() {
+    let mut history = History::usual(60);
+    for day in 1..=6 {
+        for minute in -2..=4 {
+            history.put("pay", minute - day * 1_440, window(1, 1, 50.0));
+        }
+    }
+    history.put("pay", 0, window(100, 2, 50.0));
+    history.put("pay", 1, window(100, 90, 50.0));
+    assert_eq!(history.signals(2), [pay(Signal::ErrorRate, 1)]);
+}
+
 /// An outage of yesterday does not make the same one of today usual; a day of rest each week is.
 #[test]
 fn one_odd_day_is_no_season_but_that_of_last_week() {

@@ -144,13 +144,28 @@ fn quarantined_lines_keep_their_bytes_reason_and_place() {
     assert_eq!(entries[0]["reason"], "not_text");
     assert_eq!(
         (&entries[0]["line"], &entries[0]["offset"], &entries[0]["base64"]),
-        (&2.into(), &5.into(), &"/wH+".into())
+        (&2.into(), &5.into(), &"AP8B/g==".into())
     );
     assert_eq!(entries[0]["source"], "raw/app.log");
     let pieces = entries.iter().filter(|entry| entry["reason"] == "line_too_long");
     let bytes: usize =
         pieces.map(|piece| piece["base64"].as_str().expect("a text").trim_end_matches('=').len() * 3 / 4).sum();
     assert_eq!(bytes, long.len());
+}
+
+/// More values than a dictionary finds again: which of them are in it twice is the same each time.
+#[test]
+fn the_same_object_is_the_same_bytes() {
+    let lines: String = (0..90_000_u32).fold(String::new(), |lines, index| {
+        let value = index.wrapping_mul(2_654_435_761) % 45_000;
+        lines + &format!("{{\"time\":\"2026-11-28T09:00:00Z\",\"msg\":\"m\",\"path\":\"/orders/{value}\"}}\n")
+    });
+    let bytes = || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (_, paths) = cleaned(lines.as_bytes(), folder.path());
+        paths.iter().map(|path| fs::read(folder.path().join(path)).expect("a file")).collect::<Vec<_>>()
+    };
+    assert!(bytes() == bytes());
 }
 
 /// Writes rows, and keeps what they are, by their ids.

@@ -81,6 +81,9 @@ pub enum OpenError {
     S3Disabled,
 }
 
+/// Whether this build reads and writes buckets (cargo feature `s3`).
+pub const HAS_S3: bool = cfg!(feature = "s3");
+
 /// Why an object was not written.
 #[derive(Debug, Error)]
 pub enum PutError {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Seek as _, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use clap::builder::NonEmptyStringValueParser;
 use indicatif::ProgressBar;
-use millrace_host::exit;
+use millrace_host::exit::{self, SettingError};
 use millrace_lake::{CleanError, Folder, LakeWriter, Report, Source};
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,19 @@ files again. docs/lake.md lists the formats, and what becomes of each line.";
 const BLOCK: usize = 256 * 1024;
 
 /// How long the threads have to end after a signal.
-const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Compressions and archives that are not read, by their first bytes.
+const UNREAD: [(&[u8], &str); 5] = [
+    (b"\xFD7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"7z\xBC\xAF\x27\x1C", "a 7z archive"),
+    (b"\x04\x22\x4D\x18", "lz4"),
+];
+
+/// Bytes that tell them.
+const MAGIC: u64 = 6;
 
 /// What stands for standard input.
 const STDIN: &str = "-";
@@ -54,7 +66,7 @@ pub(super) struct Args {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// The lake's folder; made if missing
-    #[arg(long, value_name = "DIR", default_value = "lake")]
+    #[arg(long, value_name = "DIR", default_value = "lake", value_parser = folder)]
     out: PathBuf,
     /// The service of records that name none
     #[arg(long, value_name = "NAME", default_value = "unknown", value_parser = NonEmptyStringValueParser::new())]
@@ -65,6 +77,14 @@ pub(super) struct Args {
     /// Write the report to this file as JSON, too
     #[arg(long, value_name = "REPORT")]
     json: Option<PathBuf>,
+}
+
+/// Parses the name of a folder.
+fn folder(text: &str) -> Result<PathBuf, String> {
+    if text.contains("://") {
+        return Err("must be a local folder: copy it to a bucket afterwards".to_owned());
+    }
+    Ok(text.into())
 }
 
 /// Parses `+09:00`, `-0330` or `Z` to seconds east of UTC.
@@ -112,6 +132,9 @@ pub(super) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Res
 
 fn clean(args: &Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
+    // What cannot be written is told before the work, not after it.
+    let json = args.json.as_deref().map(create_report).transpose()?;
+    create_out(&args.out)?;
     let files = distinct(&args.files);
     let bar = progress_bar::on_stderr(total_bytes(&files));
     let outcomes = all_files(&files, args, &bar, shutdown);
@@ -132,11 +155,22 @@ fn clean(args: &Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> 
     let mut stdout = io::stdout().lock();
     stdout.write_all(report::to_text(&totals, &args.out).as_bytes())?;
     stdout.flush()?;
-    if let Some(path) = &args.json {
-        let text = format!("{:#}\n", report::to_json(&totals));
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some(mut file) = json {
+        writeln!(file, "{:#}", report::to_json(&totals)).context("--json: cannot write the report")?;
     }
     Ok(if failed { ExitCode::from(exit::FAILURE) } else { ExitCode::SUCCESS })
+}
+
+/// Creates the file of the report.
+fn create_report(path: &Path) -> Result<File, SettingError> {
+    File::create(path)
+        .map_err(|error| SettingError::of_flag("json", format!("cannot write {}: {error}", path.display())))
+}
+
+/// Creates the folder of the lake, where it is missing.
+fn create_out(out: &Path) -> Result<(), SettingError> {
+    let created = std::fs::create_dir_all(out);
+    created.map_err(|error| SettingError::of_flag("out", format!("cannot make the folder {}: {error}", out.display())))
 }
 
 /// The files, each once, whatever names it was given by.
@@ -214,7 +248,7 @@ fn open(path: &Path, args: &Args) -> io::Result<(Box<dyn Read>, Source)> {
         let identity = format!("stdin {}", unix_nanoseconds(now));
         return Ok((Box::new(io::stdin()), source(STDIN.to_owned(), identity, now)));
     }
-    let file = File::open(path)?;
+    let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(io::Error::other("it is a folder"));
@@ -225,13 +259,27 @@ fn open(path: &Path, args: &Args) -> io::Result<(Box<dyn Read>, Source)> {
         let identity = format!("{} {}", path.display(), unix_nanoseconds(now));
         return Ok((Box::new(file), source(path.display().to_string(), identity, now)));
     }
+    refuse_unread(&mut file)?;
     // Names that are no UTF-8 are to differ as well.
     let mut identity = path.canonicalize()?.as_os_str().as_encoded_bytes().escape_ascii().to_string();
     // After a rotation another file has the name. A file that cannot be read is told when it is cleaned.
     let hash = millrace_lake::first_line_hash(BufReader::new(File::open(path)?)).unwrap_or_default();
     let _ = write!(identity, " {hash:016x}");
     let written = metadata.modified().unwrap_or(SystemTime::now());
-    Ok((Box::new(file), source(path.display().to_string(), identity, written)))
+    // A link goes under the name of its file: cleaned by either, the rows are the same ones.
+    let name = if path.is_symlink() { path.canonicalize()? } else { path.to_owned() };
+    Ok((Box::new(file), source(name.display().to_string(), identity, written)))
+}
+
+/// Refuses a file that is compressed in a way that is not read: its lines would all be quarantined.
+fn refuse_unread(file: &mut File) -> io::Result<()> {
+    let mut begin = Vec::new();
+    Read::by_ref(file).take(MAGIC).read_to_end(&mut begin)?;
+    file.rewind()?;
+    match UNREAD.iter().find(|(magic, _)| begin.starts_with(magic)) {
+        Some((_, name)) => Err(io::Error::other(format!("it is {name}: only gzip and zstd are read"))),
+        None => Ok(()),
+    }
 }
 
 /// Bytes of all files; none where one is no file, and its length unknown.

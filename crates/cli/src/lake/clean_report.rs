@@ -62,15 +62,19 @@ pub(super) fn to_text(totals: &Totals, out: &Path) -> String {
     let counts: Vec<_> = counts
         .into_iter()
         .filter(|&(name, count)| name == "rows" || count > 0)
-        .map(|(name, count)| format!("{} {name}", HumanCount(count)))
+        .map(|(name, count)| {
+            let name = if count == 1 { name.strip_suffix("s").unwrap_or(name) } else { name };
+            format!("{} {name}", HumanCount(count))
+        })
         .collect();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = report.bytes as f64 / totals.seconds.max(1e-3) / 1e6;
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "{} lines, {} in {:.1} s ({rate:.0} MB/s): {}",
+        "{} {}, {} in {:.1} s ({rate:.0} MB/s): {}",
         HumanCount(report.lines),
+        if report.lines == 1 { "line" } else { "lines" },
         HumanBytes(report.bytes),
         totals.seconds,
         counts.join(", ")

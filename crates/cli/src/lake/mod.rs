@@ -3,7 +3,7 @@
 mod backfill;
 mod clean;
 mod clean_report;
-mod location;
+pub(crate) mod location;
 mod report;
 
 use std::process::ExitCode;

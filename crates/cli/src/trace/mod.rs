@@ -24,6 +24,7 @@ use self::topics::{Found, OfLog};
 use crate::broker::Broker;
 use crate::database::{self as database_setting, DatabaseArgs};
 use crate::discovery::BrokerArgs;
+use crate::lake::location;
 use crate::time_arg::{self, TimeArg};
 
 /// How much earlier than an id the records of its event may be: clocks differ.
@@ -62,7 +63,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = time_arg::read)]
     since: Option<TimeArg>,
     /// The lake [default: lake in the data directory, if it is there]
-    #[arg(long, value_name = "DIR|URL", value_parser = Location::parse)]
+    #[arg(long, value_name = "DIR|URL", value_parser = location::parse)]
     lake: Option<Location>,
     /// Print JSON
     #[arg(long)]
@@ -135,9 +136,13 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let accepted = of_log.written.or(created).map(|at| (at, at)).or_else(|| given.map(|given| (given, now)));
         let is_log = of_log.is_known();
         let times = Times { rows: of_log.row_times, accepted };
-        if times.are_unknown() {
-            trace.not_looked_at.push(format!("the lake {lake}: nothing says when it was; --since does"));
-        } else if is_log || trace.hops.is_empty() {
+        // Only logs are in the lake.
+        let may_be_there = is_log || trace.hops.is_empty();
+        if may_be_there && times.are_unknown() {
+            trace
+                .not_looked_at
+                .push(format!("the lake {lake}: give --since, such as --since 2h, to search it from then on"));
+        } else if may_be_there {
             let objects = Objects::open(&lake).with_context(|| format!("--lake {lake}"))?;
             let found = lake::search(&objects, ids.traced(), &times, now).await;
             trace.take(format!("the lake {lake}"), found.map_err(anyhow::Error::from));
@@ -206,10 +211,7 @@ impl Args {
     /// The lake that is given, or that of the data directory where there is one.
     fn lake(&self) -> Result<Option<Location>, SettingError> {
         match &self.lake {
-            Some(Location::Folder(folder)) if !folder.is_dir() => {
-                Err(SettingError::of_flag("lake", format!("there is no folder {}", folder.display())))
-            }
-            Some(lake) => Ok(Some(lake.clone())),
+            Some(lake) => location::existing(lake.clone()).map(Some),
             None => {
                 let folder = lake_folder(&self.broker.data_dir);
                 Ok(folder.is_dir().then_some(Location::Folder(folder)))

@@ -66,8 +66,8 @@ async fn a_wrong_setting_is_named() {
 #[tokio::test]
 async fn a_lake_that_cannot_be_written_fails_by_its_name() {
     let run = Millrace::new(["lake", "clean", "app.log", "--out", "app.log/lake"]).file("app.log", LOG).run().await;
-    assert_eq!(run.code, Some(1), "{run:?}");
-    assert!(run.stderr.contains("app.log/lake/cleaned"), "{}", run.stderr);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("--out (MILLRACE_OUT): cannot make the folder app.log/lake"), "{}", run.stderr);
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_pipe_that_has_a_name_is_read() {
     let script = "printf 'a line\\n' | \"$0\" lake clean /dev/stdin";
     let output = shell(script);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout).contains(": 1 rows\n"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains(": 1 row\n"));
 }
 
 /// Standard input that gives nothing more.
@@ -137,9 +137,37 @@ fn what_was_cleaned_is_reported_by_service() {
     assert!(text.contains("\"count\":1,\"error_rate\":1.0,\"errors\":1,"), "{text}");
     assert!(text.ends_with("}<svg"), "{text}");
     let run = shell("mkdir lake; \"$0\" lake report --lake lake; echo $?; \"$0\" lake report --lake nowhere; echo $?");
-    assert_eq!(String::from_utf8(run.stdout).unwrap(), "1\n1\n");
+    assert_eq!(String::from_utf8(run.stdout).unwrap(), "1\n2\n");
     let problems = String::from_utf8(run.stderr).unwrap();
-    assert!(problems.contains("lake has no rows\n") && problems.contains("there is no folder nowhere"), "{problems}");
+    assert!(problems.contains("lake has no rows\n"), "{problems}");
+    assert!(problems.contains("--lake (MILLRACE_LAKE): there is no folder nowhere"), "{problems}");
+}
+
+#[test]
+fn what_cannot_be_read_or_written_is_told_before_the_work() {
+    let wrong = [
+        ("lake clean --out s3://b/x a.log", 2, "(MILLRACE_OUT)': must be a local folder"),
+        ("lake clean --json no/r.json a.log", 2, "--json (MILLRACE_JSON): cannot write no/r.json"),
+        ("lake clean a.xz a.zip", 1, "cannot read a.xz: it is xz: only gzip and zstd are read"),
+        ("lake report --lake lake --last 0s", 2, "must be more than 0"),
+        ("lake report --lake s3://b", 2, "a bucket needs a build with the cargo feature `aws`"),
+    ];
+    for (arguments, code, problem) in wrong {
+        let script = format!(
+            "printf 'x\\n' > a.log; printf '\\3757zXZ\\0' > a.xz; printf 'PK\\3\\4' > a.zip; \"$0\" {arguments}; echo $?; ls | tr '\\n' ' '"
+        );
+        let run = shell(&script);
+        let (stdout, stderr) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+        assert!(stderr.contains(problem), "{arguments}: {stderr}");
+        assert!(stdout.contains(&format!("{code}\n")) && !stdout.contains("s3:"), "{arguments}: {stdout}");
+    }
+}
+
+#[test]
+fn a_link_and_its_file_are_the_same_rows() {
+    let script = "printf 'one\\n' > a.log; ln -s a.log b.log; for file in a.log b.log; do \"$0\" lake clean $file >/dev/null; done; \
+                  find lake/cleaned -name '*.parquet' | wc -l";
+    assert_eq!(String::from_utf8_lossy(&shell(script).stdout).trim(), "1");
 }
 
 /// What it costs is said of a folder, too: the same objects in a bucket cost that.

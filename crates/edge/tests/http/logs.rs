@@ -73,6 +73,21 @@ async fn elements_of_an_array_are_records() {
     assert_eq!(texts(&host.take_records()), expected);
 }
 
+/// As a person writes it. Lines stay lines: most senders of NDJSON call it JSON.
+#[tokio::test]
+async fn an_object_on_several_lines_is_a_record() {
+    let host = Host::new();
+    for (body, expected) in [
+        ("\n{\n  \"level\": \"error\"\n}\n", vec!["{\n  \"level\": \"error\"\n}"]),
+        ("{\"a\":1}\n{\"b\":2}\n", vec!["{\"a\":1}", "{\"b\":2}"]),
+        ("{\"a\":\n", vec!["{\"message\":\"{\\\"a\\\":\"}"]),
+    ] {
+        let answer = host.post_as("application/json", "/logs", body).await;
+        assert_eq!(answer.status.as_u16(), 202, "{body}");
+        assert_eq!(texts(&host.take_records()), expected);
+    }
+}
+
 /// Plain lines may begin with a bracket.
 #[tokio::test]
 async fn plain_text_is_no_array() {

@@ -11,6 +11,9 @@ pub(super) const LEAST_HISTORY: usize = 10;
 /// So many spreads from what is usual are unusual.
 const LEAST_SCORE: f64 = 6.0;
 
+/// Fewer errors in a window are told to nobody, whatever their share is.
+const LEAST_ERRORS: u64 = 10;
+
 /// What is looked at. In this order one is chosen to name an outage that shows in several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,9 +61,10 @@ impl Signal {
         weighed.as_ref().map(|weighed| &weighed.place)
     }
 
-    /// A window's value of it.
+    /// A window's value of it, 0 where it has too few errors or latencies to be told of.
     pub(super) fn value(self, point: Point) -> f64 {
         match self {
+            Self::ErrorRate if point.errors < LEAST_ERRORS => 0.0,
             Self::ErrorRate => point.error_rate(),
             Self::Latency => point.p95.unwrap_or_default(),
             Self::Volume | Self::Silence => number(point.count),
@@ -83,7 +87,6 @@ impl Found {
 /// Unusually many errors: at least 10, 5 of 100 rows more than usual, and twice as many. Where there is no history, 1 of 20
 /// rows is usual.
 fn error_rate(point: Point, history: &[Point]) -> Option<Found> {
-    const LEAST_ERRORS: u64 = 10;
     const UNKNOWN: Baseline = Baseline { middle: 0.05, spread: 0.03 };
     if point.errors < LEAST_ERRORS {
         return None;

@@ -61,6 +61,48 @@ fn a_stack_trace_belongs_to_its_line() {
 }
 
 #[test]
+fn a_panic_of_rust_is_one_record() {
+    let (report, kept) = cleaned(
+        b"2026-01-31T12:00:00.123456Z  INFO shop: begins\n\nthread 'worker 1' (6401) panicked at src/a.rs:2:7:\n\
+          assertion `left == right` failed: sums of pay\n  left: 1\n right: 2\nstack backtrace:\n   0: __rustc::rust_begin_unwind\n\
+          \x20            at /rustc/5980/library/std/src/panicking.rs:689:5\n   1: a::main\n\
+          note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.\n\
+          thread 'main' panicked at 'no broker', src/main.rs:3:9\n\
+          note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\nafter\n",
+    );
+    assert_eq!(
+        kept.rows,
+        [
+            "tracing | 9 | - | begins",
+            "rust-panic | 21 | - | panic: assertion `left == right` failed: sums of pay\n  left: 1\n right: 2",
+            "rust-panic | 21 | - | panic: no broker",
+            "plain | - | - | after"
+        ]
+    );
+    assert_eq!((report.lines, report.joined, report.blank), (14, 9, 1));
+}
+
+#[test]
+fn the_layouts_of_java_are_told_apart() {
+    let (_, kept) = cleaned(
+        b"2026-11-30 21:06:39,014 INFO  [main] com.example.Shop - order placed\n\
+          2026-11-30 21:06:39,015 INFO  com.example.Shop - a - b\n2026-11-30 21:06:39,016 INFO [main] com.example.Shop: order\n\
+          2026-11-30 21:06:39,017 INFO  [org.jboss.as] (Controller Boot Thread) started\n\
+          30-Nov-2026 21:06:39.018 INFO [main] org.apache.catalina.startup.Catalina.start Server startup\n",
+    );
+    assert_eq!(
+        kept.rows,
+        [
+            "log4j | 9 | - | order placed",
+            "log4j | 9 | - | a - b",
+            "hadoop | 9 | - | order",
+            "jboss | 9 | - | started",
+            "tomcat | 9 | - | Server startup"
+        ]
+    );
+}
+
+#[test]
 fn blank_lines_count_as_joined_only_inside_a_record() {
     let (report, _) = cleaned(b"\nplain\n\n  more\n\n\n");
     assert_eq!((report.lines, report.rows, report.joined, report.blank), (6, 1, 2, 3));
@@ -121,7 +163,7 @@ fn binary_and_long_lines_are_quarantined_with_their_place() {
     let (report, kept) = cleaned(&input);
     assert_eq!(kept.rows.len(), 2);
     assert_eq!(report.quarantined, 2);
-    assert_eq!(kept.quarantined.first(), Some(&(2, "not_text", 2)));
+    assert_eq!(kept.quarantined.first(), Some(&(2, "not_text", 3)));
     let long: usize = kept
         .quarantined
         .iter()

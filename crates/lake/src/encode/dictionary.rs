@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher as _;
 
-use foldhash::fast::RandomState;
+use foldhash::fast::FixedState;
 
 /// Places of a set: a value is in one of those that its hash names.
 const SET: usize = 4;
@@ -20,7 +20,9 @@ pub(super) struct Dictionary {
     page: Vec<u8>,
     entries: Vec<Entry>,
     places: Vec<[Place; SET]>,
-    hasher: RandomState,
+    /// The same in each process: equal rows are equal bytes, since what is found again depends on it. Whoever chooses values that meet in
+    /// one set gains nothing but a larger dictionary.
+    hasher: FixedState,
 }
 
 /// Where a value begins in the page, and its length.

@@ -16,6 +16,7 @@ mod logfmt;
 mod patterns;
 mod plain;
 mod postgres;
+mod rust_panic;
 mod syslog;
 pub(crate) mod wrap;
 
@@ -124,6 +125,7 @@ pub(crate) fn registry() -> Vec<Box<dyn Format + Send>> {
         Box::new(android::Logcat),
         Box::new(postgres::PostgreSql),
         Box::new(go_panic::GoPanic),
+        Box::new(rust_panic::RustPanic),
         Box::new(jul::JavaUtilLogging),
         Box::new(fluentd::Fluentd::default()),
         Box::new(access::HaProxy),

@@ -23,7 +23,9 @@ const SPECIFIC: &[(&str, &str)] = &[
     ("zookeeper", "{time} [{myid*}] - {level} [{thread*}] - {message}"),
     ("logback", "{time} [{thread*}] {level} {logger} -- {message}"),
     ("log4j", "{time} [{thread*}] {level} {logger} - {message}"),
+    ("log4j", "{time} {level} [{thread*}] {logger} - {message}"),
     ("hadoop", "{time} {level} {logger} ({caller*}) - {message}"),
+    ("log4j", "{time} {level} {class} - {message}"),
     ("tracing", "{time} {level} {target}: {message}"),
     ("tracing", "{time} {level} {spans*}: {target}: {message}"),
     ("hadoop", "{time} {level} [{thread*}] {logger}: {message}"),
@@ -34,6 +36,7 @@ const SPECIFIC: &[(&str, &str)] = &[
     ("python", "{time} - {logger} - {level} - {message}"),
     ("tomcat", "{time} {level} [{thread*}] {class} {message}"),
     ("cassandra", "{level} [{thread*}] {time} {caller} - {message}"),
+    ("jboss", "{time} {level} [{logger}] ({thread*}) {message}"),
     ("python", "{time} {level} [{logger}] {message}"),
     ("python", "{time} [{level}] {file}:{line#}: {message}"),
     ("loguru", "{time} | {level} | {logger} - {message}"),
@@ -336,7 +339,7 @@ fn field(draft: &mut Draft<'_>, name: &str, value: &str) -> Option<()> {
         "caller" if !value.contains(':') => return None,
         // A class and its method.
         "class" => {
-            (value.matches('.').count() >= 2).then_some(())?;
+            (value.matches('.').count() >= 2 && !value.ends_with(':')).then_some(())?;
             draft.attribute("logger", Some(value));
         }
         "target" => {

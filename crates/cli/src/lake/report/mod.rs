@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[command(flatten)]
     lake: LakeArgs,
     /// How much of it: the last day, hour or minutes before its latest record, of those that are not dated in the future
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = past)]
     last: Duration,
     /// Only this service
     #[arg(long, value_name = "NAME")]
@@ -45,6 +45,14 @@ pub(super) struct Args {
     /// Print an SVG image
     #[arg(long)]
     svg: bool,
+}
+
+/// Parses a duration that is not empty.
+fn past(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be more than 0".to_owned()),
+        past => Ok(past),
+    }
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {

@@ -56,7 +56,12 @@ fn write_service(svg: &mut String, summary: &Summary, service: &Service, top: f6
     // Writing to a string cannot fail.
     let _ = writeln!(svg, "<text class=\"name\" x=\"16\" y=\"{}\">{}</text>", top + 16.0, escaped(&service.name));
     let all = &service.all;
-    let rows = format!("{} rows, {:.1} % errors", HumanCount(all.count), all.error_rate() * 100.0);
+    let rows = format!(
+        "{} {}, {:.1} % errors",
+        HumanCount(all.count),
+        if all.count == 1 { "row" } else { "rows" },
+        all.error_rate() * 100.0
+    );
     let _ = writeln!(svg, "<text class=\"note\" x=\"16\" y=\"{}\">{rows}</text>", top + 34.0);
     if let Some(latency) = all.latencies.summary() {
         let text = format!("p50 {:.1} ms, p95 {:.1} ms", latency.p50, latency.p95);
