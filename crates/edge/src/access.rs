@@ -8,7 +8,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
-use axum::response::IntoResponse as _;
 use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
@@ -18,8 +17,8 @@ use crate::deadline::Deadline;
 use crate::problem::Problem;
 use crate::routes;
 
-/// How long a refused client may go on sending its body before the answer.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a refused client may go on sending its body before the answer: senders by OTLP wait four seconds for it.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Decides who may call.
 pub trait Access: Send + Sync {
@@ -159,15 +158,15 @@ pub(crate) fn write_scope(topic: &str) -> String {
 pub fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>, access: Arc<dyn Access>) -> Router<S> {
     let needs = routes::Requirements::new();
     router.layer(middleware::from_fn(move |request: Request, next: Next| {
-        let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        let needs = needs.of(request.method(), path);
+        let path = request.extensions().get::<MatchedPath>().cloned();
+        let needs = needs.of(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
         let access = Arc::clone(&access);
         async move {
             let (mut head, body) = request.into_parts();
             match admitted(&*access, &head, needs) {
                 Err(problem) => {
                     discard(&head.headers, body, Deadline::after(REFUSAL_TIMEOUT)).await;
-                    problem.into_response()
+                    routes::refusal(path.as_ref().map_or("", MatchedPath::as_str), &head.headers, problem)
                 }
                 Ok(sender) => {
                     if let Some(sender) = sender {

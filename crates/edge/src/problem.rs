@@ -135,6 +135,11 @@ impl Problem {
     }
 
     /// What went wrong.
+    pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.headers
+    }
+
+    /// The explanation of this occurrence.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }

@@ -197,6 +197,17 @@ async fn a_rate_is_a_callers_own() {
     let limited = limited.expect("what the client itself sent does not count");
     assert_eq!(limited.headers()["retry-after"], "1");
     assert_eq!(json_of(limited).await["status"], 429);
+    // Senders by OTLP are told in their own form.
+    let logs = async || {
+        let request = edge.client.post(format!("{}/v1/logs", edge.url)).header("content-type", "application/json");
+        request.header("x-forwarded-for", "203.0.113.9").body("{}").send().await.unwrap()
+    };
+    let answers = join_all((0..30).map(|_| logs())).await;
+    let limited = answers.into_iter().find(|answer| answer.status() == StatusCode::TOO_MANY_REQUESTS);
+    let limited = limited.expect("there are too many");
+    assert_eq!(limited.headers()["retry-after"], "2");
+    assert_eq!(limited.headers()["content-type"], "application/json");
+    assert!(json_of(limited).await["message"].as_str().is_some_and(|message| message.contains("too many requests")));
     assert_eq!(order("203.0.113.8").await.status(), StatusCode::ACCEPTED);
     assert_eq!(edge.get("/health", None).await.status(), StatusCode::OK);
     edge.stop().await;

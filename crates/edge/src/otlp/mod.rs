@@ -8,6 +8,7 @@
 mod lenient;
 mod model;
 mod record;
+mod rough;
 
 use std::time::Duration;
 
@@ -69,6 +70,7 @@ impl Encoding {
         let code = if status.is_client_error() { INVALID_ARGUMENT } else { UNAVAILABLE };
         let status_message = model::Status { code, message: problem.detail().to_owned() };
         let mut response = self.respond(status, &status_message);
+        response.headers_mut().extend(problem.headers().iter().cloned());
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS.into());
         }
@@ -89,6 +91,7 @@ impl Edge {
         body: &[u8],
         deadline: Deadline,
     ) -> Result<Response, Problem> {
+        let mut rejected = Rejected::default();
         let request = match encoding {
             Encoding::Protobuf => Request::decode(body)
                 .map_err(|error| Problem::malformed(format!("not an ExportLogsServiceRequest: {error}")))?,
@@ -98,14 +101,14 @@ impl Edge {
                 return Err(Problem::malformed("not an ExportLogsServiceRequest in JSON: it must be an object"));
             }
             Encoding::Json => serde_json::from_slice(body)
+                .or_else(|_| rough::read(body, &mut rejected))
                 .map_err(|error| Problem::malformed(format!("not an ExportLogsServiceRequest in JSON: {error}")))?,
         };
-        let count: usize =
-            request.resource_logs.iter().flat_map(|logs| &logs.scope_logs).map(|logs| logs.log_records.len()).sum();
+        let scope_logs = request.resource_logs.iter().flat_map(|logs| &logs.scope_logs);
+        let count = rejected.count + scope_logs.map(|logs| logs.log_records.len()).sum::<usize>();
         let mut memory = self.memory_budget.portion();
         memory.grow_to(count * MEMORY_PER_RECORD)?;
         let mut records = Vec::with_capacity(count);
-        let mut rejected = Rejected::default();
         let now = context.time();
         for logs in &request.resource_logs {
             let service = service(logs.resource.as_ref());

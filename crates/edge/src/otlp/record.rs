@@ -44,7 +44,7 @@ pub(super) fn write(record: &LogRecord, scope: Option<&Scope>, resource: Option<
         }
     }
     text(&mut out, "event_name", &record.event_name);
-    if let Some(scope) = scope.filter(|scope| !scope.name.is_empty()) {
+    if let Some(scope) = scope.filter(|&scope| *scope != Scope::default()) {
         member(&mut out, "scope", |out| {
             out.push(b'{');
             text(out, "name", &scope.name);

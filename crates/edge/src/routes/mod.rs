@@ -13,8 +13,9 @@ pub(crate) mod stored;
 
 use std::sync::Arc;
 
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
-use http::{Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::access::Needs;
 use crate::problem::Problem;
@@ -39,7 +40,7 @@ pub(crate) fn all() -> [Route; 13] {
         write("/orders", post(order::place), Needs::Scope("orders.write")),
         write("/user-login", post(login::see), Needs::Scope("user-login.write")),
         write("/logs", post(logs::take), Needs::Scope("raw-logs.write")),
-        write("/v1/logs", post(otlp::take), Needs::Scope("raw-logs.write")),
+        write(otlp::PATH, post(otlp::take), Needs::Scope("raw-logs.write")),
         // Its events go to several topics.
         write("/events", post(events::take), Needs::Credential),
         read("/events/{id}", get(stored::event), Needs::Scope("events.read")),
@@ -67,6 +68,11 @@ impl Requirements {
         let found = self.0.iter().find(|(of, at, _)| *of == method && *at == path);
         found.map_or(Needs::Nothing, |(.., needs)| *needs)
     }
+}
+
+/// The answer to a request that a path does not admit, in the form of the path's answers.
+pub(crate) fn refusal(path: &str, headers: &HeaderMap, problem: Problem) -> Response {
+    if path == otlp::PATH { otlp::refusal(headers, &problem) } else { problem.into_response() }
 }
 
 pub(crate) async fn not_found(uri: Uri) -> Problem {

@@ -2,12 +2,21 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use http::HeaderMap;
 use http::request::Parts;
 
 use crate::Edge;
 use crate::accept::RequestContext;
 use crate::otlp::{ANSWER_WITHIN, Encoding};
 use crate::problem::Problem;
+
+/// Its path.
+pub(super) const PATH: &str = "/v1/logs";
+
+/// The answer to a request that is not admitted.
+pub(super) fn refusal(headers: &HeaderMap, problem: &Problem) -> Response {
+    Encoding::of(headers).unwrap_or(Encoding::Json).refuse(problem)
+}
 
 /// Takes logs by OTLP/HTTP: an `ExportLogsServiceRequest` in protobuf or JSON, each log record a record of `raw-logs`.
 ///

@@ -245,6 +245,40 @@ async fn records_that_are_too_large_are_a_partial_success() {
     assert_eq!(answer.json()["partialSuccess"]["rejectedLogRecords"], "1");
 }
 
+/// The others are taken.
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_a_partial_success() {
+    let host = Host::new();
+    let deep = format!("{}{}", r#"{"arrayValue":{"values":["#.repeat(200), "]}}".repeat(200));
+    for wrong in [
+        r#"{"traceId":"xyz"}"#,
+        r#"{"timeUnixNano":-1}"#,
+        r#"{"severityNumber":13.5}"#,
+        r#"{"severityText":"a","severity_text":"b"}"#,
+        r#"{"attributes":[null]}"#,
+        r#"{"body":{"doubleValue":1e400}}"#,
+        "null",
+        &format!(r#"{{"body":{deep}}}"#),
+    ] {
+        let body = format!(
+            r#"{{"resourceLogs":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"pay"}}}}]}},
+                "scopeLogs":[{{"logRecords":[{wrong},{{"body":{{"stringValue":"good"}}}}]}}]}}]}}"#
+        );
+        let answer = host.post_as(JSON, "/v1/logs", body).await;
+        assert_eq!(answer.status.as_u16(), 200, "{wrong}");
+        let partial = &answer.json()["partialSuccess"];
+        assert_eq!(partial["rejectedLogRecords"], "1", "{wrong}");
+        assert!(partial["errorMessage"].as_str().is_some_and(|reason| !reason.is_empty()), "{wrong}");
+        let record = host.take_record();
+        assert_eq!((record.key.as_str(), record.text().contains("good")), ("pay", true), "{wrong}");
+    }
+    // Nobody knows whose they are.
+    let body = r#"{"resourceLogs":[{"resource":{"attributes":[7]},"scopeLogs":[{"logRecords":[{},{}]}]}]}"#;
+    let answer = host.post_as(JSON, "/v1/logs", body).await;
+    assert_eq!(answer.json()["partialSuccess"]["rejectedLogRecords"], "2");
+    assert!(host.take_records().is_empty());
+}
+
 /// The body of an error in JSON: `google.rpc.Status`.
 fn assert_status(answer: &Answer, status: u16) {
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (status, Some(JSON)));
@@ -255,9 +289,7 @@ fn assert_status(answer: &Answer, status: u16) {
 #[tokio::test]
 async fn what_is_no_request_is_400_with_a_status() {
     let host = Host::new();
-    for body in
-        ["{", "[]", r#"{"resourceLogs":7}"#, &with_members(r#""traceId":"xyz""#), &with_members(r#""timeUnixNano":-1"#)]
-    {
+    for body in ["{", "[]", r#"{"resourceLogs":7}"#, &with_members(r#""severityText":NaN"#)] {
         assert_status(&host.post_as(JSON, "/v1/logs", body.to_owned()).await, 400);
     }
     let answer = host.post_as(PROTOBUF, "/v1/logs", vec![0xFF, 0xFF]).await;
