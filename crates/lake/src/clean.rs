@@ -431,7 +431,9 @@ impl<'s> Cleaner<'s> {
         self.report.blank += u64::from(pending.blank);
         let Pending { text, meta, encoding, format, line, lines, read, .. } = pending;
         if let Some((aside, name)) = read {
-            let draft = Draft::resume(&mut self.batch, aside);
+            let mut draft = Draft::resume(&mut self.batch, aside);
+            // A relay's line may be of several.
+            lift_trace(&mut draft);
             let record = Record { meta: None, encoding: None, format: name, text: &text, line, lines };
             let row = finish(draft, &record, self.source, &mut self.ids, &mut self.place_ids);
             self.spare = text;

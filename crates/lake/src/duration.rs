@@ -51,7 +51,7 @@ pub(crate) fn from_nanoseconds(number: &str) -> Option<f64> {
 
 /// Milliseconds of the unit that a duration's key ends in.
 fn unit_of_key(key: &str) -> Option<f64> {
-    const UNITS: [(&str, f64); 14] = [
+    const UNITS: [(&str, f64); 23] = [
         ("_milliseconds", 1.0),
         ("_millis", 1.0),
         ("Millis", 1.0),
@@ -59,13 +59,22 @@ fn unit_of_key(key: &str) -> Option<f64> {
         ("Ms", 1.0),
         ("MS", 1.0),
         ("_microseconds", 1e-3),
+        ("_micros", 1e-3),
+        ("Micros", 1e-3),
         ("_us", 1e-3),
+        ("Us", 1e-3),
         ("_nanoseconds", 1e-6),
         ("_nanos", 1e-6),
+        ("Nanos", 1e-6),
         ("_ns", 1e-6),
+        ("Ns", 1e-6),
         ("_seconds", 1e3),
         ("_secs", 1e3),
+        ("_sec", 1e3),
+        ("_s", 1e3),
         ("Seconds", 1e3),
+        ("Secs", 1e3),
+        ("Sec", 1e3),
     ];
     let (name, unit) = UNITS.iter().find_map(|&(suffix, unit)| Some((key.strip_suffix(suffix)?, unit)))?;
     ends_in_duration(name).then_some(unit)

@@ -243,7 +243,8 @@ pub(crate) fn open<R: BufRead>(input: R) -> io::Result<Decoded<R>> {
     let (magic, input) = sniff(input)?;
     let decompressed = match *magic.as_slice() {
         [0x1F, 0x8B, ..] => Decompressed::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BLOCK, input)))),
-        [0x28, 0xB5, 0x2F, 0xFD] => {
+        // pzstd begins with a frame that says how long the next one is.
+        [0x28, 0xB5, 0x2F, 0xFD] | [0x50..=0x5F, 0x2A, 0x4D, 0x18] => {
             let reader = BufReader::with_capacity(BLOCK, input);
             Decompressed::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(reader)?))
         }

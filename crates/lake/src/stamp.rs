@@ -438,10 +438,14 @@ fn fraction(cursor: &mut Cursor<'_>) -> i64 {
 /// The zone after a time, maybe after one blank; nothing is read where none is there.
 fn zone(cursor: &mut Cursor<'_>) -> Zone {
     let start = cursor.position();
-    if cursor.peek() == Some(b' ') {
+    let is_apart = cursor.peek() == Some(b' ');
+    if is_apart {
         cursor.skip(1);
     }
-    if let Some(offset) = offset(cursor) {
+    let text = cursor.rest();
+    let offset = offset(cursor)
+        .filter(|offset| !is_apart || is_offset(&text[..text.len() - cursor.rest().len()], *offset, cursor.rest()));
+    if let Some(offset) = offset {
         // Java's `[Asia/Tokyo]` after the offset says the same again.
         if cursor.peek() == Some(b'[')
             && cursor.peek_at(1).is_some_and(|byte| byte.is_ascii_uppercase())
@@ -453,6 +457,17 @@ fn zone(cursor: &mut Cursor<'_>) -> Zone {
     }
     cursor.reset(start);
     Zone::Missing
+}
+
+/// Whether a text behind a time and a blank is its offset, and no number of the message: one of two digits is PostgreSQL's, and of
+/// four digits no offset is beyond 14 hours or has odd minutes.
+fn is_offset(text: &str, seconds: i32, behind: &str) -> bool {
+    match text.len() {
+        _ if behind.is_empty() => true,
+        3 if text.starts_with(['+', '-']) => behind.starts_with(" ["),
+        5 => seconds.abs() <= 14 * 3_600 && seconds % 900 == 0,
+        _ => true,
+    }
 }
 
 fn offset(cursor: &mut Cursor<'_>) -> Option<i32> {

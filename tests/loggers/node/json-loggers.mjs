@@ -168,7 +168,7 @@ for (const [name, stamp, log] of [
   fixture.record(() => log.error('failed to pay', charge()), { ...error, ...outer, body: 'failed to pay' });
   fixture.record(() => log.error(charge()), { ...error, ...outer });
   // the error stands under `message`, the text under "1"
-  fixture.record(() => log.error(charge(), 'failed to pay'), { ...error, attributes: { 1: 'failed to pay' } });
+  fixture.record(() => log.error(charge(), 'failed to pay'), { ...error, ...outer, body: 'failed to pay' });
   fixture.record(() => log.error('under a key', { err: charge(), order: 'o1' }), { ...error, body: 'under a key', attributes: { order: 'o1' } });
   const info = { severity_number: 9, severity_text: 'INFO' };
   fixture.record(() => log.info({ a: 1 }), { ...info, attributes: { a: '1' } });

@@ -103,6 +103,43 @@ fn the_layouts_of_java_are_told_apart() {
 }
 
 #[test]
+fn of_keys_that_mean_the_same_one_without_a_value_does_not_count() {
+    let (_, kept) = cleaned(
+        br#"{"time":null,"timestamp":"2026-01-30T12:00:00Z","level":null,"severity":"ERROR","msg":null,"message":"real","service":"","service.name":"pay"}
+{"level":"info","severity":"ERROR","msg":"first","message":"second","service":"a","service_name":"b"}
+"#,
+    );
+    assert_eq!(kept.rows, ["json | 17 | pay | real", "json | 9 | a | first"]);
+}
+
+#[test]
+fn a_number_behind_a_time_is_no_offset() {
+    let (_, kept) = cleaned(
+        b"2026-01-31 12:00:00 -12 items left\n2026-01-31 12:00:00 +1500 points\n2026-01-31 12:00:00 +0900 INFO paid\n",
+    );
+    let bodies: Vec<_> = kept.rows.iter().map(|row| row.rsplit(" | ").next().unwrap()).collect();
+    assert_eq!(bodies, ["-12 items left", "+1500 points", "paid"]);
+}
+
+#[test]
+fn a_relays_line_has_its_program_and_its_trace() {
+    let (_, kept) = cleaned(
+        b"2026-10-11T22:14:15.003123+02:00 web CRON[99]: started\n2026-10-11T22:14:16.003123+02:00 web pay: next\n\
+          2026-10-11T22:14:17.003123+02:00 web java.lang.RuntimeException: x\n\
+          Nov 28 18:13:10 web app[9]: java.lang.RuntimeException: x#012#011at a.b(C.java:1)\n",
+    );
+    assert_eq!(
+        kept.rows,
+        [
+            "syslog | - | CRON | started",
+            "syslog | - | pay | next",
+            "syslog | - | - | java.lang.RuntimeException: x",
+            "syslog | - | app | java.lang.RuntimeException: x"
+        ]
+    );
+}
+
+#[test]
 fn blank_lines_count_as_joined_only_inside_a_record() {
     let (report, _) = cleaned(b"\nplain\n\n  more\n\n\n");
     assert_eq!((report.lines, report.rows, report.joined, report.blank), (6, 1, 2, 3));

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use millrace_domain::lenient_json::{Kind, Name, Pair, Pairs, Value, unescape};
 
 use super::json_shapes::{DIALECTS, Dialect, dialect_of};
-use super::{Format, Pick};
+use super::{Format, Pick, json_stack};
 use crate::draft::Draft;
 use crate::duration;
 use crate::exception::{self, Trace};
@@ -59,6 +59,8 @@ enum Meaning {
 struct Entry {
     key: Name,
     role: Role,
+    /// What it means where no key before it has a value of that meaning.
+    spare: Option<Role>,
     /// The attribute's name, where it is not the key as written.
     name: Option<String>,
 }
@@ -101,7 +103,8 @@ impl Format for Json {
         let shape = self.shapes.get(shape)?;
         let mut line = Line { draft, inner: &mut self.inner, dialect: shape.dialect, busy: None, rest_of_stack: None };
         for (pair, entry) in self.pairs.iter(text).zip(&shape.entries) {
-            line.pair(entry.role, pair.value, entry.name.as_deref().unwrap_or(pair.key));
+            let role = entry.spare.filter(|&spare| !line.has(spare)).unwrap_or(entry.role);
+            line.pair(role, pair.value, entry.name.as_deref().unwrap_or(pair.key));
         }
         line.finish(&self.pairs, text);
         Some(shape.dialect.name)
@@ -180,14 +183,23 @@ impl Shape {
                 None => roles[index] = role,
             }
         }
+        // Of keys that mean the same the first counts, unless its value says nothing. Of a key that is there twice, one is the caller's.
+        let spare = |index: usize, meaning: &Meaning| {
+            let (Meaning::Sure(role) | Meaning::Otherwise(role)) = *meaning;
+            let is_before = (0..index).any(|earlier| roles[earlier] == role && keys[earlier] != keys[index]);
+            (roles[index] == Role::Attribute && is_before).then_some(role)
+        };
+        let spares: Vec<_> = meanings.iter().enumerate().map(|(index, meaning)| spare(index, meaning)).collect();
         let names = attribute_names(&keys, &roles, dialect);
         let entries = pairs
             .iter(text)
             .zip(roles)
+            .zip(spares)
             .zip(names)
-            .map(|((pair, role), name)| Entry {
+            .map(|(((pair, role), spare), name)| Entry {
                 key: Name::new(pair.key),
                 role,
+                spare,
                 name: (name != pair.key).then_some(name),
             })
             .collect();
@@ -294,6 +306,21 @@ struct Line<'l, 'b> {
 }
 
 impl Line<'_, '_> {
+    /// Whether the column of a role has its value.
+    fn has(&self, role: Role) -> bool {
+        match role {
+            Role::Time => self.draft.has_time(),
+            Role::Level => self.draft.has_severity(),
+            Role::Message => self.draft.body_text().is_some(),
+            Role::Service => self.draft.has_service(),
+            Role::TraceId => self.draft.has_trace_id(),
+            Role::SpanId => self.draft.has_span_id(),
+            Role::Status => self.draft.has_status(),
+            // Those that are not named here are looked at where they are read.
+            _ => true,
+        }
+    }
+
     fn pair(&mut self, role: Role, value: Value<'_>, name: &str) {
         let lifted = match role {
             Role::Attribute => false,
@@ -396,14 +423,17 @@ impl Line<'_, '_> {
     }
 
     fn message(&mut self, value: Value<'_>) -> bool {
-        if value.kind != Kind::Null {
-            self.draft.body(&value.text());
+        match value.kind {
+            Kind::Null => {}
+            Kind::Object if self.dialect.name == "tslog" => return self.exception_object(value),
+            _ => self.draft.body(&value.text()),
         }
         true
     }
 
     fn service(&mut self, value: Value<'_>) -> bool {
         match value.kind {
+            Kind::String if value.raw.is_empty() => return false,
             Kind::String => self.draft.service(&value.text()),
             Kind::Object => {
                 let name = self.member(value, &["name"]);
@@ -419,7 +449,7 @@ impl Line<'_, '_> {
 
     fn duration(&mut self, value: Value<'_>, name: &str) {
         let milliseconds = match value.kind {
-            Kind::String => duration::from_text(&value.text()),
+            Kind::String => duration::of_attribute(name, &value.text()),
             // A bare number has a unit where the format says which.
             Kind::Number => duration::from_key(name, value.raw).or_else(|| match (self.dialect.name, name) {
                 ("pino", "responseTime") => value.raw.parse().ok(),
@@ -500,7 +530,7 @@ impl Line<'_, '_> {
                 let text = value.text();
                 if exception::is_trace(&text) {
                     self.trace(&text);
-                } else if self.draft.has_exception_message() {
+                } else if self.draft.has_exception_message() || text.is_empty() {
                     return false;
                 } else {
                     self.draft.exception_message(&text);
@@ -518,6 +548,7 @@ impl Line<'_, '_> {
         if kind.is_none() && message.is_none() && stack.is_none() {
             return false;
         }
+        let stack = stack.or_else(|| json_stack::trace(value));
         if let Some(stack) = &stack {
             self.draft.exception_stacktrace(stack);
         }
@@ -622,6 +653,12 @@ impl Line<'_, '_> {
             "logback" => self.logback(pairs, text),
             "loguru" => self.loguru(pairs, text),
             "otlp" => self.otlp(pairs, text),
+            // An error that is logged first is the message, and the text behind it is `1`.
+            "tslog" => {
+                if let Some(message) = pairs.get(text, "1").filter(|_| self.draft.body_text().is_none()) {
+                    self.draft.body(&message.text());
+                }
+            }
             "postgresql" => {
                 if let Some(milliseconds) = self.draft.body_text().and_then(super::postgres::duration) {
                     self.draft.duration(milliseconds);

@@ -252,7 +252,7 @@ impl<'l, 'b> Fields<'l, 'b> {
         if lifted {
             return;
         }
-        if let Some(milliseconds) = duration::of_attribute(key, &value) {
+        if let Some(milliseconds) = duration::of_attribute(key, &value).filter(|_| !self.draft.has_duration()) {
             self.draft.duration(milliseconds);
         }
         let name = if repeats == 0 { key.to_owned() } else { format!("{key}.{}", repeats + 1) };

@@ -11,6 +11,7 @@ mod glog;
 mod go_panic;
 mod json;
 mod json_shapes;
+mod json_stack;
 mod jul;
 mod logfmt;
 mod patterns;

@@ -22,13 +22,14 @@ impl Format for RustPanic {
         let (thread, place) = head.strip_prefix("thread '")?.split_once(" panicked at ")?;
         let (name, _id) = thread.rsplit_once('\'')?;
         // Before Rust 1.73 the message stood in front of the place.
-        let message = match place.strip_prefix('\'').and_then(|place| place.rsplit_once("', ")) {
-            Some((message, _)) => message.to_owned(),
-            None => {
+        let old = place.strip_prefix('\'').and_then(|place| place.rsplit_once("', "));
+        let message = old.map_or_else(
+            || {
                 let lines = below.lines().take_while(|line| !BELOW.iter().any(|below| line.starts_with(below)));
                 lines.collect::<Vec<_>>().join("\n")
-            }
-        };
+            },
+            |(message, _)| message.to_owned(),
+        );
         draft.severity(Some(Severity::FATAL), "panic");
         draft.body(&format!("panic: {message}"));
         draft.known("thread", name);

@@ -6,6 +6,7 @@ use super::access::HaProxy;
 use super::json::Json;
 use super::{Format, Joins};
 use crate::draft::Draft;
+use crate::exception;
 use crate::severity::Severity;
 use crate::stamp::Stamp;
 
@@ -109,7 +110,7 @@ fn header(text: &str) -> Option<Header<'_>> {
     rfc5424(priority, rest).or_else(|| rfc3164(priority, rest))
 }
 
-/// A line of a relay's file whose tag is no tag.
+/// A line of a relay's file whose tag is none, or is told by the host alone.
 fn untagged<'t>(text: &'t str, host: &str) -> Option<Header<'t>> {
     let (stamp, length) = Stamp::read(text)?;
     let rest = text.get(length..)?.strip_prefix(' ')?.strip_prefix(host)?.strip_prefix(' ')?;
@@ -118,7 +119,14 @@ fn untagged<'t>(text: &'t str, host: &str) -> Option<Header<'t>> {
         Some((tag, process)) if !tag.is_empty() && process.ends_with(']') => (tag, process.trim_end_matches(']')),
         _ => ("", ""),
     };
-    let message = if tag.is_empty() { rest } else { rest.split_once(' ')?.1 };
+    let (name, _, start) = self::tag(rest.split('\n').next()?);
+    // The first line of a trace may look like a tag.
+    let is_named = tag.is_empty() && !name.is_empty() && exception::header(rest.split('\n').next()?).is_none();
+    let (tag, message) = match tag {
+        "" if is_named => (name, rest.get(start..)?),
+        "" => ("", rest),
+        tag => (tag, rest.split_once(' ')?.1),
+    };
     let message = message.strip_prefix('\u{feff}').unwrap_or(message);
     is_known.then_some(Header {
         stamp: Some(stamp),

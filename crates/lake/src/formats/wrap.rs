@@ -158,7 +158,8 @@ fn instant(text: &str) -> Option<i64> {
 /// A text, or the bytes that stand for it as numbers.
 fn text_of(value: Value<'_>) -> String {
     if value.kind == Kind::Array {
-        let bytes: Option<Vec<u8>> = value.elements().iter().map(|byte| byte.raw.parse().ok()).collect();
+        let byte = |value: &Value<'_>| (value.kind == Kind::Number).then(|| value.raw.parse().ok()).flatten();
+        let bytes: Option<Vec<u8>> = value.elements().iter().map(byte).collect();
         if let Some(bytes) = bytes {
             return String::from_utf8_lossy(&bytes).into_owned();
         }
