@@ -46,6 +46,11 @@ resource "aws_s3_bucket_lifecycle_configuration" "data" {
 
     filter {}
 
+    # Of objects that compaction has removed, once no version is left.
+    expiration {
+      expired_object_delete_marker = true
+    }
+
     noncurrent_version_expiration {
       noncurrent_days = 30
     }

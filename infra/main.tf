@@ -282,23 +282,24 @@ module "quicksight" {
 module "alerts" {
   source = "./modules/alerts"
 
-  name               = var.name
-  region             = var.region
-  kms_key_arn        = aws_kms_key.this.arn
-  emails             = var.alarm_emails
-  runbook_url        = var.runbook_url
-  kafka_cluster_name = local.kafka.cluster_name
-  has_broker_metrics = var.kafka.existing == null && var.kafka.type != "serverless"
-  brokers_with_disks = var.kafka.existing == null && coalesce(var.kafka.type, "provisioned") == "provisioned" ? coalesce(var.kafka.brokers, 3) : 0
-  ecs_cluster_name   = module.consumers.cluster_name
-  services           = module.consumers.services
-  lag_limits         = { for name, consumer in var.consumers : name => consumer.lag_limit if consumer.lag_limit != null }
-  functions          = { for name, function in local.deployed_functions : name => { name = "${var.name}-${name}", timeout_seconds = function.timeout_seconds, call_seconds = try(local.stages[name].schedule, "") == "rate(1 hour)" ? 3600 : 60 } }
-  api                = var.edge == "api_gateway" ? { id = module.api[0].api_id } : null
-  load_balancer      = var.edge == "load_balancer" ? { arn_suffix = module.balancer[0].arn_suffix } : null
-  delivery_stream    = module.lake.stream_name
-  backfill           = one([for machine in module.backfill : { state_machine_arn = machine.state_machine_arn }])
-  stages             = { for name, stage in module.stage : name => { queue = stage.queue, dead_letter_queue = stage.dead_letter_queue, log_group_name = module.function[name].log_group_name } }
-  database           = var.database.existing == null ? { cluster_id = module.database[0].cluster_id } : null
-  search             = one([for domain in module.search : { domain_name = domain.domain_name, account_id = local.account_id, storage_mib = 1024 * coalesce(var.search.storage_gib, 100) }])
+  name                    = var.name
+  region                  = var.region
+  kms_key_arn             = aws_kms_key.this.arn
+  emails                  = var.alarm_emails
+  runbook_url             = var.runbook_url
+  kafka_cluster_name      = local.kafka.cluster_name
+  has_broker_metrics      = var.kafka.existing == null && var.kafka.type != "serverless"
+  brokers_with_disks      = var.kafka.existing == null && coalesce(var.kafka.type, "provisioned") == "provisioned" ? coalesce(var.kafka.brokers, 3) : 0
+  ecs_cluster_name        = module.consumers.cluster_name
+  services                = module.consumers.services
+  lag_limits              = { for name, consumer in var.consumers : name => consumer.lag_limit if consumer.lag_limit != null }
+  functions               = { for name, function in local.deployed_functions : name => { name = "${var.name}-${name}", timeout_seconds = function.timeout_seconds, call_seconds = try(local.stages[name].schedule, "") == "rate(1 hour)" ? 3600 : 60 } }
+  api                     = var.edge == "api_gateway" ? { id = module.api[0].api_id } : null
+  load_balancer           = var.edge == "load_balancer" ? { arn_suffix = module.balancer[0].arn_suffix } : null
+  delivery_stream         = module.lake.stream_name
+  delivery_log_group_name = module.lake.log_group_name
+  backfill                = one([for machine in module.backfill : { state_machine_arn = machine.state_machine_arn }])
+  stages                  = { for name, stage in module.stage : name => { queue = stage.queue, dead_letter_queue = stage.dead_letter_queue, log_group_name = module.function[name].log_group_name } }
+  database                = var.database.existing == null ? { cluster_id = module.database[0].cluster_id } : null
+  search                  = one([for domain in module.search : { domain_name = domain.domain_name, account_id = local.account_id, storage_mib = 1024 * coalesce(var.search.storage_gib, 100) }])
 }

@@ -248,6 +248,15 @@ locals {
       # Seconds; a stream gathers for so long at most.
       threshold = 900
     }
+    "raw-logs-errors" = {
+      kind    = "raw-logs-errors"
+      summary = "Firehose reports errors of its delivery of raw logs. What it gives up is under raw-errors/ of the bucket."
+      metrics = {
+        errors = { namespace = local.namespace, name = "raw-logs-errors", stat = "Sum", dimensions = {} }
+      }
+      periods        = 1
+      period_seconds = 300
+    }
   } : alarm_name => alarm if var.delivery_stream != null }
 
   of_stages = merge([

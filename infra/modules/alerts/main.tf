@@ -76,6 +76,22 @@ resource "aws_cloudwatch_log_metric_filter" "failed_attempts" {
   }
 }
 
+# Firehose writes a line for each error of its delivery, and nothing else.
+resource "aws_cloudwatch_log_metric_filter" "delivery_errors" {
+  count = var.delivery_stream == null ? 0 : 1
+
+  name           = "raw-logs-errors"
+  log_group_name = var.delivery_log_group_name
+  pattern        = "{ $.errorCode = \"*\" }"
+
+  metric_transformation {
+    namespace     = local.namespace
+    name          = "raw-logs-errors"
+    value         = "1"
+    default_value = "0"
+  }
+}
+
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms
 

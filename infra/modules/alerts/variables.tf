@@ -111,6 +111,12 @@ variable "delivery_stream" {
   default     = null
 }
 
+variable "delivery_log_group_name" {
+  description = "The log group in which that stream says what it cannot deliver."
+  type        = string
+  default     = null
+}
+
 variable "backfill" {
   description = "The state machine of backfills. Null: no alarm of its runs."
   type        = object({ state_machine_arn = string })

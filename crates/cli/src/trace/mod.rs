@@ -210,12 +210,10 @@ impl Args {
 
     /// The lake that is given, or that of the data directory where there is one.
     fn lake(&self) -> Result<Option<Location>, SettingError> {
-        match &self.lake {
-            Some(lake) => location::existing(lake.clone()).map(Some),
-            None => {
-                let folder = lake_folder(&self.broker.data_dir);
-                Ok(folder.is_dir().then_some(Location::Folder(folder)))
-            }
+        if let Some(lake) = &self.lake {
+            return location::existing(lake.clone()).map(Some);
         }
+        let folder = lake_folder(&self.broker.data_dir);
+        Ok(folder.is_dir().then_some(Location::Folder(folder)))
     }
 }
