@@ -532,7 +532,11 @@ fn defaults(source: &Source, meta: Option<&Meta>) -> Defaults {
 
 /// Takes the stack trace out of a body of several lines.
 fn lift_trace(draft: &mut Draft<'_>) {
-    let Some(body) = draft.body_text().filter(|body| body.contains('\n') && !draft.has_stacktrace()) else { return };
+    let Some(body) =
+        draft.body_text().filter(|body| memchr::memchr(b'\n', body.as_bytes()).is_some() && !draft.has_stacktrace())
+    else {
+        return;
+    };
     let Some(start) = exception::start(body) else { return };
     // A trace that begins inside the message's line leaves the line whole.
     let before = match body.get(..start) {
