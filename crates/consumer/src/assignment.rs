@@ -3,15 +3,14 @@
 //! Every assignment of a partition begins a new *epoch*. A record carries the epoch it was polled in; what completes under
 //! an older one no longer counts, because the partition may have another owner by now.
 
+mod partition;
 pub(crate) mod watch;
 
-use millrace_domain::RecordCount;
-use millrace_domain::record_count::metadata;
 use rdkafka::TopicPartitionList;
 
-use crate::assignment::watch::Assigned;
+use self::partition::{AssignedPartition, DrainingPartition, EpochProgress, Watermark};
+use crate::assignment::watch::{AssignmentWatch, CurrentEpochs};
 use crate::commit::CommitPolicy;
-use crate::offset_map::{CompletedOffsets, Ledger};
 use crate::progress::Progress;
 use crate::start_offsets::StartOffset;
 
@@ -24,42 +23,72 @@ pub(crate) struct RecordHandle {
     pub(crate) bytes: usize,
 }
 
-/// Whether records of a partition are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AssignmentState {
+/// Whose a partition is, and what may be done with it.
+#[derive(Debug)]
+enum State {
     /// Records are taken.
-    Active,
+    Assigned(AssignedPartition),
     /// It is owned, and its start offset is being looked up again: what is polled meanwhile is dropped.
     Seeking,
-    /// It was revoked: what is in flight is finished, nothing new is taken.
-    Draining,
+    /// It is given back, or the consumer stops: what is in flight is finished and committed.
+    Draining(DrainingPartition),
     /// Another member's.
     Revoked,
 }
 
+impl State {
+    fn progress(&self) -> Option<&EpochProgress> {
+        match self {
+            Self::Assigned(partition) => Some(partition.progress()),
+            Self::Draining(partition) => Some(partition.progress()),
+            Self::Seeking | Self::Revoked => None,
+        }
+    }
+
+    fn progress_mut(&mut self) -> Option<&mut EpochProgress> {
+        match self {
+            Self::Assigned(partition) => Some(partition.progress_mut()),
+            Self::Draining(partition) => Some(partition.progress_mut()),
+            Self::Seeking | Self::Revoked => None,
+        }
+    }
+
+    fn is_owned(&self) -> bool {
+        matches!(self, Self::Assigned(_) | Self::Seeking)
+    }
+}
+
 /// One partition this member owns or once owned.
 #[derive(Debug)]
-pub(crate) struct PartitionState {
+pub(crate) struct Slot {
     pub(crate) topic: String,
     pub(crate) partition: i32,
-    state: AssignmentState,
     epoch: u32,
-    ledger: Ledger,
-    /// Counts its records as they are read; continues where the log was truncated.
-    count: RecordCount,
-    /// Whether the client's position is known to be of this epoch, and not left over from an older one.
-    is_position_fresh: bool,
-    /// The offset known to be committed, or where reading began.
-    committed: Option<i64>,
-    /// Records in flight under the current epoch.
-    in_flight: usize,
-    /// How many records were completed in the current epoch, and how many of them the last commit includes.
-    done: u64,
-    done_committed: u64,
-    /// Whether tasks of it may start.
-    may_start: bool,
+    state: State,
     /// How many of its queues are full.
     pub(crate) full_queues: usize,
+}
+
+impl Slot {
+    /// Another epoch begins.
+    fn enter(&mut self, state: State) {
+        self.epoch += 1;
+        self.state = state;
+    }
+
+    fn drain(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Revoked) {
+            State::Assigned(partition) => State::Draining(partition.drain()),
+            // Nothing of it is in flight that counts.
+            State::Seeking => State::Revoked,
+            other => other,
+        };
+    }
+
+    /// The progress of this epoch, if it is the current one.
+    fn progress_of(&mut self, epoch: u32) -> Option<&mut EpochProgress> {
+        if self.epoch == epoch { self.state.progress_mut() } else { None }
+    }
 }
 
 /// The partitions this member owns or once owned.
@@ -69,17 +98,19 @@ pub(crate) struct Assignment {
     commits_completed_offsets: bool,
     /// Whether commits carry the count of records below the low watermark.
     commits_counts: bool,
-    slots: Vec<PartitionState>,
+    slots: Vec<Slot>,
     last_found: usize,
     records: usize,
     bytes: usize,
     restarted: bool,
+    watch: AssignmentWatch,
 }
 
 impl Assignment {
-    /// An empty assignment whose offsets are committed by this policy.
-    pub(crate) fn new(policy: CommitPolicy) -> Self {
-        Self { commits_completed_offsets: policy.includes_completed_offsets(), commits_counts: true, ..Self::default() }
+    /// An empty assignment whose offsets are committed by this policy; `watch` shows it to tasks.
+    pub(crate) fn new(policy: CommitPolicy, watch: AssignmentWatch) -> Self {
+        let commits_completed_offsets = policy.includes_completed_offsets();
+        Self { commits_completed_offsets, commits_counts: true, watch, ..Self::default() }
     }
 
     /// From now on commits carry no metadata, only low watermarks.
@@ -91,128 +122,72 @@ impl Assignment {
     /// Begins an epoch of a partition at its start offset.
     pub(crate) fn assign(&mut self, topic: &str, partition: i32, start: StartOffset) -> usize {
         let index = self.find(topic, partition).unwrap_or_else(|| {
-            self.slots.push(PartitionState {
-                topic: topic.to_owned(),
-                partition,
-                state: AssignmentState::Revoked,
-                epoch: 0,
-                ledger: Ledger::default(),
-                count: RecordCount::default(),
-                is_position_fresh: false,
-                committed: None,
-                in_flight: 0,
-                done: 0,
-                done_committed: 0,
-                may_start: false,
-                full_queues: 0,
-            });
+            let (topic, state) = (topic.to_owned(), State::Revoked);
+            self.slots.push(Slot { topic, partition, epoch: 0, state, full_queues: 0 });
             self.slots.len() - 1
         });
-        self.begin_epoch(index);
-        let slot = &mut self.slots[index];
-        slot.state = AssignmentState::Active;
-        match start {
-            StartOffset::Unknown => slot.count = RecordCount::resume_anywhere(0),
-            StartOffset::Stored { offset, records } => {
-                slot.count = RecordCount::resume(offset, records);
-                slot.ledger = Ledger::resume(CompletedOffsets::below(offset));
-            }
-            StartOffset::Committed { done, records } => {
-                slot.count = RecordCount::resume(done.frontier(), records);
-                slot.committed = Some(done.frontier());
-                slot.ledger = Ledger::resume(done);
-            }
-        }
+        self.slots[index].enter(State::Assigned(AssignedPartition::at(start)));
         index
     }
 
-    fn begin_epoch(&mut self, index: usize) {
-        let slot = &mut self.slots[index];
-        slot.epoch += 1;
-        slot.ledger = Ledger::default();
-        slot.is_position_fresh = false;
-        slot.committed = None;
-        slot.in_flight = 0;
-        slot.done = 0;
-        slot.done_committed = 0;
-        slot.may_start = true;
-    }
-
-    /// Stops taking records of a partition; what is in flight may still finish.
+    /// Takes nothing of a partition any more; what is in flight may still finish.
     pub(crate) fn drain(&mut self, topic: &str, partition: i32) -> Option<usize> {
         let index = self.find(topic, partition)?;
-        self.slots[index].state = AssignmentState::Draining;
+        self.slots[index].drain();
         Some(index)
+    }
+
+    /// The same, of all partitions that are owned.
+    pub(crate) fn drain_all(&mut self) {
+        self.slots.iter_mut().for_each(Slot::drain);
     }
 
     /// Ends a partition's epoch: what completes from now on does not count.
     pub(crate) fn release(&mut self, index: usize) {
-        self.begin_epoch(index);
-        self.slots[index].state = AssignmentState::Revoked;
-        self.slots[index].may_start = false;
+        self.slots[index].enter(State::Revoked);
     }
 
-    /// Takes a polled record. `None` where the partition is not (or no longer) active, or the record is completed already.
+    /// Takes a polled record. `None` where the partition is not (or no longer) assigned, or the record is done already.
     pub(crate) fn acquire(&mut self, topic: &str, partition: i32, offset: i64, bytes: usize) -> Option<RecordHandle> {
         let index = self.find(topic, partition)?;
-        if self.slots[index].state != AssignmentState::Active {
-            return None;
-        }
-        let mut is_first = self.slots[index].ledger.frontier().is_none();
-        let is_new = if let Ok(is_new) = self.slots[index].ledger.open(offset) {
+        let slot = &mut self.slots[index];
+        let State::Assigned(assigned) = &mut slot.state else { return None };
+        let is_new = if let Ok(is_new) = assigned.take(offset) {
             is_new
         } else {
             // The log was truncated and reading began again further back: an epoch of its own.
-            let slot = &mut self.slots[index];
-            slot.count = RecordCount::resume_anywhere(slot.committed.map_or(0, |offset| slot.count.below(offset)));
-            self.begin_epoch(index);
+            let mut restarted = assigned.restarted();
+            let taken = restarted.take(offset);
+            slot.enter(State::Assigned(restarted));
             self.restarted = true;
-            is_first = true;
-            self.slots[index].ledger.open(offset).ok()?
+            taken.ok()?
         };
-        let slot = &mut self.slots[index];
-        slot.count.add(offset);
-        slot.is_position_fresh = true;
-        if is_first {
-            slot.committed = Some(offset);
-        }
-        if !is_new {
-            return None;
-        }
-        slot.in_flight += 1;
-        self.records += 1;
-        self.bytes += bytes;
-        Some(RecordHandle { slot: index, epoch: slot.epoch, offset, bytes })
+        let epoch = slot.epoch;
+        is_new.then(|| self.in_flight_from(RecordHandle { slot: index, epoch, offset, bytes }))
     }
 
-    /// Takes a spilled record again. `None` where its partition is not active any more, or in another epoch.
+    /// Takes a spilled record again. `None` where its partition is not assigned any more, or in another epoch.
     pub(crate) fn reacquire(&mut self, index: usize, epoch: u32, offset: i64, bytes: usize) -> Option<RecordHandle> {
-        let slot = self.slots.get_mut(index)?;
-        if slot.state != AssignmentState::Active || slot.epoch != epoch {
-            return None;
-        }
-        slot.in_flight += 1;
+        let slot = self.slots.get_mut(index).filter(|slot| slot.epoch == epoch)?;
+        let State::Assigned(assigned) = &mut slot.state else { return None };
+        assigned.take_again();
+        Some(self.in_flight_from(RecordHandle { slot: index, epoch, offset, bytes }))
+    }
+
+    fn in_flight_from(&mut self, handle: RecordHandle) -> RecordHandle {
         self.records += 1;
-        self.bytes += bytes;
-        Some(RecordHandle { slot: index, epoch, offset, bytes })
+        self.bytes += handle.bytes;
+        handle
     }
 
     /// Notes the client's position in a partition: every record below it was taken, and what else lies there is no record.
     /// `None` where the client has delivered nothing since the partition was assigned.
     pub(crate) fn reached(&mut self, topic: &str, partition: i32, position: Option<i64>) {
-        let Some(index) = self.find(topic, partition) else { return };
-        let slot = &mut self.slots[index];
         // What is polled of a draining partition is dropped, not taken.
-        if slot.state != AssignmentState::Active {
-            return;
-        }
-        match position {
-            None => slot.is_position_fresh = true,
-            Some(position) if slot.is_position_fresh => {
-                slot.ledger.skip_to(position);
-                slot.count.skip_to(position);
-            }
-            Some(_) => {}
+        if let Some(index) = self.find(topic, partition)
+            && let State::Assigned(assigned) = &mut self.slots[index].state
+        {
+            assigned.reached(position);
         }
     }
 
@@ -226,48 +201,37 @@ impl Assignment {
         self.records -= 1;
         self.bytes -= handle.bytes;
         let slot = &mut self.slots[handle.slot];
-        if slot.epoch != handle.epoch {
-            return;
-        }
-        slot.in_flight -= 1;
-        slot.done += u64::from(done);
-        if done && let Err(error) = slot.ledger.close(handle.offset) {
+        let Some(progress) = slot.progress_of(handle.epoch) else { return };
+        if let Err(error) = progress.end(handle.offset, done) {
             tracing::error!(%error, topic = slot.topic, partition = slot.partition, "completed a record that was not open");
         }
     }
 
     /// Frontiers with more done than is committed, of partitions that may still be committed.
     pub(crate) fn uncommitted(&self) -> Vec<Frontier> {
-        let slots = self.slots.iter().enumerate().filter(|(_, slot)| slot.state != AssignmentState::Revoked);
-        slots
-            .filter_map(|(index, slot)| {
-                let offset = slot.ledger.frontier()?;
-                let is_beyond = slot.committed.is_none_or(|committed| offset > committed);
-                let is_more = self.commits_completed_offsets && slot.done > slot.done_committed;
-                let frontier = Frontier { slot: index, epoch: slot.epoch, offset, done: slot.done };
-                (is_beyond || is_more).then_some(frontier)
-            })
-            .collect()
+        let frontier = |(slot, state): (usize, &Slot)| {
+            let watermark = state.state.progress()?.uncommitted(self.commits_completed_offsets)?;
+            Some(Frontier { slot, epoch: state.epoch, offset: watermark.offset, done: watermark.done })
+        };
+        self.slots.iter().enumerate().filter_map(frontier).collect()
     }
 
     /// Notes that a frontier is committed; an older epoch's is ignored.
     pub(crate) fn committed(&mut self, frontier: Frontier, progress: &Progress) {
+        let Frontier { epoch, offset, done, .. } = frontier;
         let slot = &mut self.slots[frontier.slot];
-        if slot.epoch == frontier.epoch {
-            slot.committed = Some(frontier.offset);
-            slot.done_committed = frontier.done;
-            slot.count.settle(frontier.offset);
-            progress.set_position(&slot.topic, slot.partition, frontier.offset);
+        if let Some(of_epoch) = slot.progress_of(epoch) {
+            of_epoch.set_committed(Watermark { offset, done });
+            progress.set_position(&slot.topic, slot.partition, offset);
         }
     }
 
     /// The owned partitions and their committed offsets: topic, partition, offset. Where nothing is committed, it is where
     /// reading began.
     pub(crate) fn committed_offsets(&self) -> impl Iterator<Item = (&str, i32, i64)> {
-        let owned = self.slots.iter().filter(|slot| is_owned(slot.state));
-        owned.filter_map(|slot| {
-            let committed = slot.committed.or_else(|| slot.ledger.frontier())?;
-            Some((slot.topic.as_str(), slot.partition, committed))
+        self.slots.iter().filter_map(|slot| {
+            let State::Assigned(assigned) = &slot.state else { return None };
+            Some((slot.topic.as_str(), slot.partition, assigned.progress().committed()?))
         })
     }
 
@@ -279,32 +243,31 @@ impl Assignment {
     /// Takes nothing of a partition any more until it is [assigned](Self::assign) anew, unless that has happened since the
     /// record was taken.
     pub(crate) fn set_offset_mismatch(&mut self, handle: RecordHandle) {
-        let slot = &self.slots[handle.slot];
-        if slot.state == AssignmentState::Active && slot.epoch == handle.epoch {
-            self.begin_epoch(handle.slot);
-            self.slots[handle.slot].may_start = false;
-            self.slots[handle.slot].state = AssignmentState::Seeking;
+        let slot = &mut self.slots[handle.slot];
+        if matches!(slot.state, State::Assigned(_)) && slot.epoch == handle.epoch {
+            slot.enter(State::Seeking);
         }
     }
 
     /// Owned partitions whose start offsets are to be looked up again.
     pub(crate) fn mismatched_slots(&self) -> Vec<usize> {
-        self.slots_with(|state| state == AssignmentState::Seeking)
+        self.slots_with(|state| matches!(state, State::Seeking))
     }
 
     /// The partitions of which tasks may start, each in its epoch.
-    pub(crate) fn assigned(&self) -> Assigned {
-        Assigned(self.slots.iter().map(|slot| slot.may_start.then_some(slot.epoch)).collect())
+    pub(crate) fn assigned(&self) -> CurrentEpochs {
+        let epoch = |slot: &Slot| matches!(slot.state, State::Assigned(_)).then_some(slot.epoch);
+        CurrentEpochs(self.slots.iter().map(epoch).collect())
     }
 
-    /// No more tasks of a partition start.
-    pub(crate) fn stop_new_work(&mut self, index: usize) {
-        self.slots[index].may_start = false;
+    /// Shows tasks what is assigned now.
+    pub(crate) fn publish(&self) {
+        self.watch.set(self.assigned());
     }
 
     /// How many records a partition has in flight.
     pub(crate) fn in_flight(&self, index: usize) -> usize {
-        self.slots[index].in_flight
+        self.slots[index].state.progress().map_or(0, EpochProgress::in_flight)
     }
 
     /// Whether uncommitted progress of a partition remains.
@@ -323,23 +286,23 @@ impl Assignment {
     }
 
     /// A partition, by index.
-    pub(crate) fn slot_mut(&mut self, index: usize) -> &mut PartitionState {
+    pub(crate) fn slot_mut(&mut self, index: usize) -> &mut Slot {
         &mut self.slots[index]
     }
 
     /// Whether a partition is owned.
     pub(crate) fn is_owned(&self, index: usize) -> bool {
-        is_owned(self.slots[index].state)
+        self.slots[index].state.is_owned()
     }
 
     /// Indexes of all partitions that are owned.
     pub(crate) fn owned_slots(&self) -> Vec<usize> {
-        self.slots_with(is_owned)
+        self.slots_with(State::is_owned)
     }
 
-    fn slots_with(&self, state: impl Fn(AssignmentState) -> bool) -> Vec<usize> {
+    fn slots_with(&self, is: impl Fn(&State) -> bool) -> Vec<usize> {
         let slots = self.slots.iter().enumerate();
-        slots.filter(|(_, slot)| state(slot.state)).map(|(index, _)| index).collect()
+        slots.filter(|(_, slot)| is(&slot.state)).map(|(index, _)| index).collect()
     }
 
     /// Partitions by index, as librdkafka takes them.
@@ -360,10 +323,8 @@ impl Assignment {
             if let Err(error) = element.set_offset(rdkafka::Offset::Offset(frontier.offset)) {
                 tracing::error!(%error, "offset cannot be committed");
             }
-            if self.commits_counts {
-                let done = if self.commits_completed_offsets { slot.ledger.done() } else { None };
-                let done = done.map(|done| done.encode_metadata_that_fits()).unwrap_or_default();
-                element.set_metadata(metadata(frontier.offset, slot.count.below(frontier.offset), &done));
+            if let Some(progress) = slot.state.progress().filter(|_| self.commits_counts) {
+                element.set_metadata(progress.metadata(frontier.offset, self.commits_completed_offsets));
             }
         }
         list
@@ -371,16 +332,12 @@ impl Assignment {
 
     /// Records come in runs of one partition: the last one found is tried first.
     fn find(&mut self, topic: &str, partition: i32) -> Option<usize> {
-        let is = |slot: &PartitionState| slot.partition == partition && slot.topic == topic;
+        let is = |slot: &Slot| slot.partition == partition && slot.topic == topic;
         if !self.slots.get(self.last_found).is_some_and(is) {
             self.last_found = self.slots.iter().position(is)?;
         }
         Some(self.last_found)
     }
-}
-
-fn is_owned(state: AssignmentState) -> bool {
-    matches!(state, AssignmentState::Active | AssignmentState::Seeking)
 }
 
 /// An offset to commit, and the epoch it belongs to.
@@ -398,6 +355,7 @@ mod tests {
     use millrace_domain::record_count::read_metadata;
 
     use super::*;
+    use crate::offset_map::CompletedOffsets;
 
     fn offsets(assignment: &Assignment) -> Vec<i64> {
         assignment.uncommitted().iter().map(|frontier| frontier.offset).collect()
@@ -476,7 +434,7 @@ mod tests {
 
     #[test]
     fn completed_offsets_are_committed_and_not_taken_again() {
-        let mut assignment = Assignment::new(CommitPolicy::Interval);
+        let mut assignment = Assignment::new(CommitPolicy::Interval, AssignmentWatch::default());
         assignment.assign("orders", 0, StartOffset::Committed { done: CompletedOffsets::below(10), records: 4 });
         assert_eq!(offsets(&assignment), [] as [i64; 0], "nothing is new");
         let [first, second, third] = [10, 11, 12].map(|offset| assignment.acquire("orders", 0, offset, 1).unwrap());
@@ -490,7 +448,7 @@ mod tests {
         assert_eq!(assignment.uncommitted(), [], "it is committed once");
         assignment.end(first, false);
 
-        let mut next = Assignment::new(CommitPolicy::Interval);
+        let mut next = Assignment::new(CommitPolicy::Interval, AssignmentWatch::default());
         let (records, done) = read_metadata(10, &text);
         assert_eq!(records, 4);
         let done = CompletedOffsets::read(10, done).unwrap();
@@ -505,7 +463,7 @@ mod tests {
 
     #[test]
     fn commits_count_records_and_not_offsets() {
-        let mut assignment = Assignment::new(CommitPolicy::Transaction);
+        let mut assignment = Assignment::new(CommitPolicy::Transaction, AssignmentWatch::default());
         assignment.assign("payments", 0, StartOffset::Committed { done: CompletedOffsets::below(10), records: 4 });
         let first = assignment.acquire("payments", 0, 10, 1).unwrap();
         let second = assignment.acquire("payments", 0, 12, 1).unwrap();

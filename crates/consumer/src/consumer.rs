@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::assignment::watch::AssignmentWatch;
 use crate::attempts::Attempts;
+use crate::client;
 use crate::commit::OffsetCommitter;
 use crate::commit::external::BatchRunner;
 use crate::commit::group::GroupCommitter;
@@ -31,6 +32,7 @@ use crate::scheduler::Scheduler;
 use crate::scheduler::batch::PartitionBatcher;
 use crate::scheduler::keyed::{KeyedScheduler, Overflow};
 use crate::spill::pressure::MemoryPressure;
+use crate::spill::topic::TopicRecords;
 use crate::start_offsets::OffsetSource;
 use crate::telemetry::{self, MemberMetrics};
 
@@ -97,8 +99,8 @@ impl Consumer {
         let dlq = DeadLetterQueue::immediate(&self.producer, &self.kafka, &self.subscription.group);
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, queues, &context, Overflow::Spill);
-        let committer = GroupCommitter::new(&member.client, &self.progress, &context.metrics, &member.subscription);
-        run(&context, scheduler, committer, shutdown).await
+        let committer = GroupCommitter::new(&*member.client, &self.progress, &context.metrics, &member.subscription);
+        self.run_engine(member, &context, scheduler, committer, shutdown).await
     }
 
     /// Runs the batch mode until `shutdown`. Partitions start where the processor has stored their rows, and the group's
@@ -136,8 +138,8 @@ impl Consumer {
         let runner = BatchRunner::new(processor, dlq, assignment.clone(), &offsets, &metrics);
         let context = EngineContext { assignment, ..self.context(member, &runner, metrics.clone()) };
         let batcher = PartitionBatcher::new(|batch| runner.run(batch), member.options.batch);
-        let committer = GroupCommitter::new(&member.client, &self.progress, &context.metrics, &member.subscription);
-        run(&context, batcher, committer, shutdown).await
+        let committer = GroupCommitter::new(&*member.client, &self.progress, &context.metrics, &member.subscription);
+        self.run_engine(member, &context, batcher, committer, shutdown).await
     }
 
     /// Runs the transactional mode until `shutdown`. `producer` has
@@ -186,7 +188,7 @@ impl Consumer {
         let attempts = Attempts::new(processor, dlq, &context);
         let scheduler = keyed_scheduler(&attempts, None, &context, Overflow::Pause);
         let committer = is_in_memory
-            .then(|| GroupCommitter::new(&member.client, &self.progress, &context.metrics, &member.subscription));
+            .then(|| GroupCommitter::new(&*member.client, &self.progress, &context.metrics, &member.subscription));
         let metrics = &context.metrics;
         let transactions = TransactionCommitter::new(
             &member.client,
@@ -197,7 +199,7 @@ impl Consumer {
             committer,
             metrics,
         );
-        run(&context, scheduler, transactions, shutdown).await
+        self.run_engine(member, &context, scheduler, transactions, shutdown).await
     }
 
     /// Goes on, with new clients, where a membership was lost; else the consumer ends with its result.
@@ -247,6 +249,26 @@ impl Consumer {
         lost.map_or(Ok(()), Err)
     }
 
+    async fn run_engine<'c, S, C>(
+        &'c self,
+        member: &'c GroupMember,
+        context: &EngineContext<'c>,
+        scheduler: S,
+        committer: C,
+        shutdown: &CancellationToken,
+    ) -> Result<(), ConsumerError>
+    where
+        S: Scheduler<'c>,
+        C: OffsetCommitter<S::Product>,
+    {
+        let _raising = raise_size_limits(&self.kafka, context.subscription);
+        let records = client::records(&member.client);
+        let (queries, spilled) = (Box::new(member.queries(&self.kafka)), Box::new(TopicRecords::new(&self.kafka)));
+        let engine = Engine::new(context, records, queries, spilled, scheduler, committer);
+        // One poll of the engine serves many records; tokio's per-poll budget would only make it stop and come back.
+        tokio::task::unconstrained(engine.run(shutdown)).await
+    }
+
     fn context<'c>(
         &'c self,
         member: &'c GroupMember,
@@ -254,8 +276,7 @@ impl Consumer {
         metrics: MemberMetrics,
     ) -> EngineContext<'c> {
         EngineContext {
-            kafka: &self.kafka,
-            member,
+            client: &*member.client,
             offset_source,
             assignment: AssignmentWatch::default(),
             pressure: MemoryPressure::default(),
@@ -295,24 +316,8 @@ fn keyed_scheduler<'c, P: Processor>(
     KeyedScheduler::new(start, queues, order_key, context.pressure.clone(), bound, overflow)
 }
 
-async fn run<'c, S, C>(
-    context: &EngineContext<'c>,
-    scheduler: S,
-    committer: C,
-    shutdown: &CancellationToken,
-) -> Result<(), ConsumerError>
-where
-    S: Scheduler<'c>,
-    C: OffsetCommitter<S::Product>,
-{
-    let _raising = raise_size_limits(context);
-    let engine = Engine::new(context, scheduler, committer);
-    // One poll of the engine serves many records; tokio's per-poll budget would only make it stop and come back.
-    tokio::task::unconstrained(engine.run(shutdown)).await
-}
-
 /// Raises the size limits of the dead-letter topics in the background: a start does not wait for it.
-fn raise_size_limits(context: &EngineContext<'_>) -> AbortOnDropHandle<()> {
-    let (kafka, topics) = (context.kafka.clone(), context.subscription.topics.iter().cloned().collect());
+fn raise_size_limits(kafka: &KafkaSettings, subscription: &Subscription) -> AbortOnDropHandle<()> {
+    let (kafka, topics) = (kafka.clone(), subscription.topics.iter().cloned().collect());
     AbortOnDropHandle::new(tokio::spawn(async move { SizeLimits::new(&kafka).raise_all(topics).await }))
 }

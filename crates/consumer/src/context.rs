@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
@@ -28,38 +28,29 @@ pub(crate) enum RebalanceEvent {
     Committed(KafkaResult<()>),
 }
 
-/// Queues events for the engine.
-pub(crate) struct Context {
-    logging: LoggingContext,
-    events: Mutex<VecDeque<RebalanceEvent>>,
+/// Events that wait for the engine.
+#[derive(Default)]
+pub(crate) struct Events {
+    queue: Mutex<VecDeque<RebalanceEvent>>,
+    /// Whether there are any; cheap enough to ask after every record.
     pending: AtomicBool,
-    closing: AtomicBool,
 }
 
-impl Context {
-    pub(crate) fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
-        Ok(Self {
-            logging: LoggingContext::new(settings)?,
-            events: Mutex::default(),
-            pending: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
-        })
-    }
-
-    /// Whether events wait; cheap enough to ask after every record.
-    pub(crate) fn has_events(&self) -> bool {
+impl Events {
+    /// Whether events wait.
+    pub(crate) fn are_waiting(&self) -> bool {
         self.pending.load(Ordering::Acquire)
     }
 
     /// Whether a rebalance waits.
-    pub(crate) fn has_rebalance(&self) -> bool {
+    pub(crate) fn have_rebalance(&self) -> bool {
         let is_rebalance = |event: &RebalanceEvent| !matches!(event, RebalanceEvent::Committed(_));
-        self.has_events() && self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_rebalance)
+        self.are_waiting() && self.queue().iter().any(is_rebalance)
     }
 
     /// The oldest event.
-    pub(crate) fn next_event(&self) -> Option<RebalanceEvent> {
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn next(&self) -> Option<RebalanceEvent> {
+        let mut events = self.queue();
         let event = events.pop_front();
         self.pending.store(!events.is_empty(), Ordering::Release);
         event
@@ -67,7 +58,7 @@ impl Context {
 
     /// The answers to commits, ahead of other events.
     pub(crate) fn take_commit_answers(&self) -> Vec<KafkaResult<()>> {
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut events = self.queue();
         let (answers, others) =
             events.drain(..).partition::<Vec<_>, _>(|event| matches!(event, RebalanceEvent::Committed(_)));
         events.extend(others);
@@ -76,14 +67,36 @@ impl Context {
         answers.into_iter().filter_map(result).collect()
     }
 
+    pub(crate) fn push(&self, event: RebalanceEvent) {
+        self.queue().push_back(event);
+        self.pending.store(true, Ordering::Release);
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<RebalanceEvent>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes events for the engine.
+pub(crate) struct Context {
+    logging: LoggingContext,
+    events: Events,
+    closing: AtomicBool,
+}
+
+impl Context {
+    pub(crate) fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
+        let logging = LoggingContext::new(settings)?;
+        Ok(Self { logging, events: Events::default(), closing: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
     /// From now on rebalances are answered at once: the engine has ended, and closing the client waits for the answer.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
-    }
-
-    fn push(&self, event: RebalanceEvent) {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
-        self.pending.store(true, Ordering::Release);
     }
 }
 
@@ -108,7 +121,11 @@ impl ConsumerContext for Context {
         let assigned = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if !self.closing.load(Ordering::Acquire) {
             let partitions = partitions.clone();
-            self.push(if assigned { RebalanceEvent::Assign(partitions) } else { RebalanceEvent::Revoke(partitions) });
+            self.events.push(if assigned {
+                RebalanceEvent::Assign(partitions)
+            } else {
+                RebalanceEvent::Revoke(partitions)
+            });
         } else if !assigned && let Err(error) = client.incremental_unassign(partitions) {
             tracing::warn!(error = %ClientError(error), "unassigning partitions while closing failed");
         }
@@ -116,6 +133,6 @@ impl ConsumerContext for Context {
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
         let refused = offsets.elements().iter().find_map(|element| element.error().err());
-        self.push(RebalanceEvent::Committed(result.and(refused.map_or(Ok(()), Err))));
+        self.events.push(RebalanceEvent::Committed(result.and(refused.map_or(Ok(()), Err))));
     }
 }

@@ -15,11 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use tokio_util::task::TaskTracker;
 
 use crate::broker_watch::BrokerWatch;
 use crate::context::Context;
+use crate::engine::member::Queries;
 use crate::group_offsets::GroupOffsetSource;
 use crate::membership_watch::MembershipWatch;
 use crate::options::{ConsumerOptions, Subscription};
@@ -76,19 +78,14 @@ impl GroupMember {
         GroupOffsetSource::new(&self.client, &self.queries)
     }
 
-    /// The ends of its partitions.
-    pub(crate) fn ends(&self) -> PartitionEnds {
-        PartitionEnds::new(&self.client, &self.queries)
-    }
-
-    /// Whether its client reaches a broker.
-    pub(crate) fn brokers(&self, kafka: &KafkaSettings) -> BrokerWatch {
-        BrokerWatch::new(&self.client, &self.queries, kafka, &self.subscription)
-    }
-
-    /// Whether the group agrees that it owns nothing.
-    pub(crate) fn watch(&self) -> MembershipWatch {
-        MembershipWatch::new(&self.client, &self.queries, &self.subscription, &self.options)
+    /// What the brokers and the coordinator are asked for it.
+    pub(crate) fn queries(&self, kafka: &KafkaSettings) -> MemberQueries {
+        let Self { client, queries, subscription, options } = self;
+        MemberQueries {
+            ends: PartitionEnds::new(client, queries),
+            membership: MembershipWatch::new(client, queries, subscription, options),
+            brokers: BrokerWatch::new(client, queries, kafka, subscription),
+        }
     }
 
     /// Leaves the group, which waits for the broker, for at most [`CLOSE_TIMEOUT`].
@@ -106,6 +103,37 @@ impl GroupMember {
                 tracing::warn!("consumer close timed out; the broker evicts this member after session.timeout.ms");
             }
         }
+    }
+}
+
+/// The queries of a member.
+pub(crate) struct MemberQueries {
+    ends: PartitionEnds,
+    membership: MembershipWatch,
+    brokers: BrokerWatch,
+}
+
+impl Queries for MemberQueries {
+    fn tick(&mut self) {
+        self.brokers.tick();
+    }
+
+    fn end_of(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.ends.of(topic, partition)
+    }
+
+    fn ask_ends(&mut self, partitions: Option<TopicPartitionList>) {
+        match partitions {
+            Some(partitions) => self.ends.ask(partitions),
+            None => self.ends.forget(),
+        }
+    }
+
+    fn is_lost(&mut self, is_asked: bool) -> bool {
+        if !is_asked {
+            self.membership.reset();
+        }
+        is_asked && self.membership.is_lost()
     }
 }
 

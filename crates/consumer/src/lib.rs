@@ -15,6 +15,7 @@
 mod assignment;
 mod attempts;
 mod broker_watch;
+mod client;
 mod commit;
 mod consumer;
 mod context;

@@ -7,11 +7,11 @@ use tokio::sync::watch;
 
 use crate::assignment::RecordHandle;
 
-/// The epoch in which each slot's partition is owned; `None` where it is not, or drains.
+/// The epoch in which each slot's partition is assigned; `None` where it is not, or drains.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Assigned(pub(crate) Vec<Option<u32>>);
+pub(crate) struct CurrentEpochs(pub(crate) Vec<Option<u32>>);
 
-impl Assigned {
+impl CurrentEpochs {
     /// Whether the record's partition is owned, in the epoch in which it was taken.
     pub(crate) fn holds(&self, handle: RecordHandle) -> bool {
         self.0.get(handle.slot) == Some(&Some(handle.epoch))
@@ -20,12 +20,12 @@ impl Assigned {
 
 /// Watches the assignment: the engine publishes it, tasks wait on it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct AssignmentWatch(watch::Sender<Assigned>);
+pub(crate) struct AssignmentWatch(watch::Sender<CurrentEpochs>);
 
 impl AssignmentWatch {
-    /// Publishes what is owned from now on.
-    pub(crate) fn set(&self, assigned: Assigned) {
-        self.0.send_replace(assigned);
+    /// Publishes what is assigned from now on.
+    pub(crate) fn set(&self, epochs: CurrentEpochs) {
+        self.0.send_replace(epochs);
     }
 
     /// Whether a record's partition was revoked: its next owner processes it, unless it runs already.
@@ -57,12 +57,12 @@ mod tests {
         let handle = RecordHandle { slot: 0, epoch: 1, offset: 7, bytes: 1 };
         let watch = AssignmentWatch::default();
         for (epoch, revoked) in [(Some(1), false), (None, true), (Some(2), true)] {
-            watch.set(Assigned(vec![epoch]));
+            watch.set(CurrentEpochs(vec![epoch]));
             assert_eq!(watch.is_revoked(handle), revoked);
             let wait = watch.until_revoked(handle, pending::<()>()).now_or_never();
             assert_eq!(wait == Some(None), revoked, "{epoch:?}");
         }
-        watch.set(Assigned(vec![Some(1)]));
+        watch.set(CurrentEpochs(vec![Some(1)]));
         assert_eq!(watch.until_revoked(handle, ready(5)).now_or_never(), Some(Some(5)));
     }
 }

@@ -5,18 +5,16 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use millrace_kafka::error::ClientError;
-use rdkafka::consumer::StreamConsumer;
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use tokio::time::Instant;
 
 use crate::assignment::{Assignment, Frontier, RecordHandle};
+use crate::client::Client;
 use crate::commit::{CommitPolicy, OffsetCommitter, Output};
-use crate::context::Context;
 use crate::error::ConsumerError;
 use crate::options::Subscription;
 use crate::progress::Progress;
 use crate::telemetry::{CommitMetrics, MemberMetrics, store};
-use millrace_kafka::commit_async;
 use millrace_kafka::failpoint;
 
 /// How long a commit waits after one that failed. During a rebalance the broker refuses commits at once, and a revocation
@@ -25,7 +23,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// Commits offsets to the group coordinator.
 pub(crate) struct GroupCommitter<'c> {
-    client: &'c StreamConsumer<Context>,
+    client: &'c dyn Client,
     progress: &'c Progress,
     /// Frontiers on their way to the broker.
     unanswered: Option<(Instant, Vec<Frontier>)>,
@@ -39,7 +37,7 @@ pub(crate) struct GroupCommitter<'c> {
 
 impl<'c> GroupCommitter<'c> {
     pub(crate) fn new(
-        client: &'c StreamConsumer<Context>,
+        client: &'c dyn Client,
         progress: &'c Progress,
         metrics: &MemberMetrics,
         subscription: &'c Subscription,
@@ -63,7 +61,7 @@ impl<'c> GroupCommitter<'c> {
     /// Sends these frontiers; none may be on its way.
     pub(crate) fn send(&mut self, frontiers: Vec<Frontier>, assignment: &Assignment) {
         failpoint!("offsets.done");
-        match commit_async(self.client, &assignment.offsets(&frontiers)) {
+        match self.client.commit(&assignment.offsets(&frontiers)) {
             Ok(()) => {
                 failpoint!("offsets.sent");
                 self.unanswered = Some((Instant::now(), frontiers));
@@ -145,9 +143,12 @@ impl OffsetCommitter<()> for GroupCommitter<'_> {
 #[cfg(test)]
 mod tests {
     use millrace_kafka::KafkaSettings;
+    use rdkafka::consumer::StreamConsumer;
     use rdkafka::error::KafkaError as RdKafkaError;
 
     use super::*;
+    use crate::assignment::watch::AssignmentWatch;
+    use crate::context::Context;
     use crate::options::ConsumerOptions;
     use crate::start_offsets::StartOffset;
 
@@ -160,7 +161,7 @@ mod tests {
         let client: StreamConsumer<Context> = config.create_with_context(Context::new(&settings).unwrap()).unwrap();
         let (progress, metrics) = (Progress::default(), MemberMetrics::new(&subscription));
         let mut committer = GroupCommitter::new(&client, &progress, &metrics, &subscription);
-        let mut assignment = Assignment::new(committer.policy());
+        let mut assignment = Assignment::new(committer.policy(), AssignmentWatch::default());
         assignment.assign("orders", 0, StartOffset::Unknown);
         let handle = assignment.acquire("orders", 0, 0, 1).unwrap();
         assignment.end(handle, true);

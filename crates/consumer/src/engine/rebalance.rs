@@ -1,28 +1,67 @@
 //! Rebalances: assigned partitions start at their start offsets; revoked ones go when what they had in flight is done
 //! and committed.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::task::{Context, Poll};
 
 use millrace_domain::ErrorClass;
 use millrace_kafka::KafkaError;
 use millrace_kafka::error::ClientError;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::Consumer as _;
 
 use crate::commit::OffsetCommitter;
-use crate::engine::drain::DrainDeadline;
-use crate::engine::{COMMIT_TIMEOUT, Engine};
+use crate::context::RebalanceEvent;
+use crate::engine::Engine;
+use crate::engine::stop::{COMMIT_TIMEOUT, Deadline};
 use crate::error::ConsumerError;
 use crate::scheduler::Scheduler;
-use crate::start_offsets::{PendingAssignment, ResolvedOffsets, StartOffset};
+use crate::start_offsets::{OffsetSource, PendingAssignment, ResolvedOffsets, StartOffset};
 
-/// How long a seek may take: it is an exchange between threads of the client.
-const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
+/// What is being answered.
+pub(super) struct Rebalance<'c> {
+    offset_source: &'c dyn OffsetSource,
+    answer: Answer<'c>,
+}
+
+/// One thing at a time, since each must end before the next one begins.
+enum Answer<'c> {
+    /// Nothing.
+    Idle,
+    /// An assignment, or a seek, whose start offsets are being looked up.
+    Resolving(PendingAssignment<'c>),
+    /// A revocation, whose partitions drain.
+    Revoking(Revocation),
+}
 
 /// Revoked partitions that drain.
-pub(crate) struct Revocation {
+pub(super) struct Revocation {
     list: TopicPartitionList,
-    drain: DrainDeadline,
+    slots: Vec<usize>,
+    deadline: Deadline,
+}
+
+impl<'c> Rebalance<'c> {
+    /// Nothing is to be answered; partitions start where `offset_source` says.
+    pub(super) fn new(offset_source: &'c dyn OffsetSource) -> Self {
+        Self { offset_source, answer: Answer::Idle }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.answer, Answer::Idle)
+    }
+
+    pub(super) fn is_revoking(&self) -> bool {
+        matches!(self.answer, Answer::Revoking(_))
+    }
+
+    /// Polls a look-up; ready when it has ended.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Answer::Resolving(pending) = &mut self.answer { pending.poll_resolved(context) } else { Poll::Pending }
+    }
+
+    fn take(&mut self) -> Answer<'c> {
+        std::mem::replace(&mut self.answer, Answer::Idle)
+    }
 }
 
 impl<'c, S, C> Engine<'c, S, C>
@@ -30,48 +69,82 @@ where
     S: Scheduler<'c>,
     C: OffsetCommitter<S::Product>,
 {
-    /// Looks up the start offsets of newly assigned partitions.
-    pub(super) fn begin_assignment(&mut self, list: TopicPartitionList) -> Result<(), ConsumerError> {
-        if self.draining.is_some() || list.count() == 0 {
-            return self.apply_assignment(&list, &[]);
+    /// Goes on with what is being answered.
+    pub(super) fn advance_rebalance(&mut self) -> Result<(), ConsumerError> {
+        match self.rebalance.take() {
+            Answer::Resolving(pending) if pending.is_resolved() => match pending.end()? {
+                ResolvedOffsets::Assigned(list, offsets) => self.apply_assignment(&list, &offsets),
+                ResolvedOffsets::Seek(list, offsets) => self.seek(&list, &offsets),
+            },
+            Answer::Revoking(revocation) => self.advance_revocation(revocation),
+            other => {
+                self.rebalance.answer = other;
+                Ok(())
+            }
         }
-        self.pending = Some(PendingAssignment::begin(self.offset_source, list));
+    }
+
+    /// Begins what the client has told, as long as each is answered at once.
+    pub(super) fn serve_events(&mut self) -> Result<(), ConsumerError> {
+        let events = self.client.events();
+        if events.have_rebalance()
+            && let Answer::Resolving(pending) = &self.rebalance.answer
+            && pending.is_seek()
+        {
+            // A rebalance does not wait for a store: a seek that is not resolved yet begins anew afterwards, if the
+            // partition is still owned.
+            self.rebalance.answer = Answer::Idle;
+        }
+        while self.rebalance.is_idle()
+            && let Some(event) = events.next()
+        {
+            match event {
+                RebalanceEvent::Assign(list) => self.begin_assignment(list)?,
+                RebalanceEvent::Revoke(list) => self.begin_revocation(list)?,
+                RebalanceEvent::Committed(result) => self.committer.answered(result, &mut self.assignment),
+            }
+        }
         Ok(())
     }
 
-    /// Assigns or seeks partitions, once their start offsets are resolved.
-    pub(super) fn assign(&mut self) -> Result<(), ConsumerError> {
-        let Some(pending) = self.pending.take_if(|pending| pending.is_resolved()) else { return Ok(()) };
-        match pending.end()? {
-            ResolvedOffsets::Assigned(list, offsets) => self.apply_assignment(&list, &offsets),
-            ResolvedOffsets::Seek(list, offsets) => self.seek(&list, &offsets),
+    /// Looks up the start offsets of newly assigned partitions.
+    fn begin_assignment(&mut self, list: TopicPartitionList) -> Result<(), ConsumerError> {
+        if self.stop.is_draining() || list.count() == 0 {
+            return self.apply_assignment(&list, &[]);
         }
+        self.rebalance.answer = Answer::Resolving(PendingAssignment::begin(self.rebalance.offset_source, list));
+        Ok(())
     }
 
-    /// Answers a rebalance whose partitions are no longer to be read.
+    /// Answers an assignment whose partitions are no longer to be read: the consumer stops.
     pub(super) fn cancel_assignment(&mut self) -> Result<(), ConsumerError> {
-        match self.pending.take() {
-            Some(pending) => self.apply_assignment(&pending.cancelled(), &[]),
-            None => Ok(()),
+        match self.rebalance.take() {
+            Answer::Resolving(pending) => self.apply_assignment(&pending.cancelled(), &[]),
+            other => {
+                self.rebalance.answer = other;
+                Ok(())
+            }
         }
     }
 
     /// Looks up the start offsets of owned partitions whose stored offset was not the expected one.
     pub(super) fn begin_seek(&mut self) {
-        if self.pending.is_some() || self.revocation.is_some() || self.draining.is_some() {
+        if !self.rebalance.is_idle() || self.stop.is_draining() {
             return;
         }
         let slots = self.assignment.mismatched_slots();
         if !slots.is_empty() {
             self.assignment_changed();
-            self.pending = Some(PendingAssignment::begin_seek(self.offset_source, self.assignment.list(&slots)));
+            let list = self.assignment.list(&slots);
+            self.rebalance.answer =
+                Answer::Resolving(PendingAssignment::begin_seek(self.rebalance.offset_source, list));
         }
     }
 
     /// Seeks owned partitions. Those whose seek failed are tried again.
     fn seek(&mut self, list: &TopicPartitionList, offsets: &[StartOffset]) -> Result<(), ConsumerError> {
         // The client drops what it had fetched from elsewhere before it answers.
-        let answer = match self.client.seek_partitions(list.clone(), SEEK_TIMEOUT) {
+        let answer = match self.client.seek(list.clone()) {
             Ok(answer) => answer,
             Err(error) => {
                 let error = KafkaError::call("seeking")(error);
@@ -104,7 +177,7 @@ where
     /// Assigns partitions. `offsets` are their start offsets, in their order; there are none where nothing is to be read
     /// any more.
     fn apply_assignment(&mut self, list: &TopicPartitionList, offsets: &[StartOffset]) -> Result<(), ConsumerError> {
-        self.client.incremental_assign(list).map_err(KafkaError::call("assigning partitions"))?;
+        self.client.assign(list).map_err(KafkaError::call("assigning partitions"))?;
         for (index, element) in list.elements().iter().enumerate() {
             let start = offsets.get(index).unwrap_or(&StartOffset::Unknown);
             let slot = self.begin_epoch(element.topic(), element.partition(), start);
@@ -112,68 +185,83 @@ where
         }
         self.read_positions();
         // A partition that was paused when it was revoked is still paused.
-        let result = if self.paused { self.client.pause(list) } else { self.client.resume(list) };
+        let result = if self.flow.is_paused() { self.client.pause(list) } else { self.client.resume(list) };
         result.map_err(KafkaError::call("assigning partitions"))?;
         let (assigned, owned) = (list.count(), self.assignment.owned());
-        tracing::info!(consumer = self.name, assigned, owned, "partitions assigned");
+        tracing::info!(consumer = self.member.name(), assigned, owned, "partitions assigned");
         // Whoever waits for this may print on the same terminal: the log line comes first.
         self.assignment_changed();
         Ok(())
     }
 
     /// Begins to drain revoked partitions.
-    pub(super) fn begin_revocation(&mut self, list: TopicPartitionList) -> Result<(), ConsumerError> {
+    fn begin_revocation(&mut self, list: TopicPartitionList) -> Result<(), ConsumerError> {
         self.read_positions();
         let elements = list.elements();
         let slots: Vec<usize> =
             elements.iter().filter_map(|element| self.assignment.drain(element.topic(), element.partition())).collect();
-        let is_lost = self.client.assignment_lost();
+        let is_lost = self.client.is_assignment_lost();
         let (revoked, owned) = (slots.len(), self.assignment.owned());
-        tracing::info!(consumer = self.name, revoked, owned, is_lost, "partitions revoked");
-        let revocation = Revocation { list, drain: DrainDeadline::begin(slots.clone(), self.options.drain_deadline) };
+        tracing::info!(consumer = self.member.name(), revoked, owned, is_lost, "partitions revoked");
+        let revocation = Revocation { list, slots, deadline: Deadline::after(self.member.options.drain_deadline) };
         if is_lost {
             // Others own them already: nothing may be committed any more.
             return self.end_revocation(&revocation);
         }
-        self.drop_queued(&slots);
-        self.revocation = Some(revocation);
-        Ok(())
+        // What is queued is left to the next owner.
+        self.assignment_changed();
+        self.advance_revocation(revocation)
     }
 
     /// Gives revoked partitions back once what they had in flight is done and committed.
-    pub(super) fn advance_revocation(&mut self) -> Result<(), ConsumerError> {
-        let Some(revocation) = self.revocation.take() else { return Ok(()) };
+    fn advance_revocation(&mut self, revocation: Revocation) -> Result<(), ConsumerError> {
         // Answers to commits arrive while a revocation waits for them.
-        self.take_commit_answers();
-        let drain = &revocation.drain;
-        let in_flight: usize = drain.slots().iter().map(|&slot| self.assignment.in_flight(slot)).sum();
-        let uncommitted = drain.slots().iter().any(|&slot| self.assignment.has_uncommitted(slot));
-        if (in_flight == 0 || drain.is_overdue()) && uncommitted {
-            self.commit();
-        }
-        let too_late = drain.is_overdue_by(COMMIT_TIMEOUT);
-        if too_late
-            || self.client.assignment_lost()
-            || (in_flight == 0 && !uncommitted && !self.committer.is_committing())
-        {
-            return self.end_revocation(&revocation);
-        }
-        self.revocation = Some(revocation);
-        Ok(())
-    }
-
-    fn take_commit_answers(&mut self) {
-        for answer in self.client.context().take_commit_answers() {
+        for answer in self.client.events().take_commit_answers() {
             self.committer.answered(answer, &mut self.assignment);
         }
+        let Revocation { slots, deadline, .. } = &revocation;
+        let in_flight: usize = slots.iter().map(|&slot| self.assignment.in_flight(slot)).sum();
+        let is_uncommitted = slots.iter().any(|&slot| self.assignment.has_uncommitted(slot));
+        if (in_flight == 0 || deadline.is_over()) && is_uncommitted {
+            self.commit(true);
+        }
+        let is_settled = in_flight == 0 && !is_uncommitted && !self.committer.is_committing();
+        if is_settled || deadline.is_over_by(COMMIT_TIMEOUT) || self.client.is_assignment_lost() {
+            return self.end_revocation(&revocation);
+        }
+        self.rebalance.answer = Answer::Revoking(revocation);
+        Ok(())
     }
 
     fn end_revocation(&mut self, revocation: &Revocation) -> Result<(), ConsumerError> {
-        for &slot in revocation.drain.slots() {
+        for &slot in &revocation.slots {
             self.assignment.release(slot);
         }
         self.assignment_changed();
-        self.client.incremental_unassign(&revocation.list).map_err(KafkaError::call("unassigning partitions"))?;
-        Ok(())
+        Ok(self.client.unassign(&revocation.list).map_err(KafkaError::call("unassigning partitions"))?)
+    }
+
+    /// Shows tasks what is assigned now, and drops what is queued of anything else.
+    pub(super) fn assignment_changed(&mut self) {
+        let assigned = self.assignment.assigned();
+        let dropped = self.scheduler.drop_queued(|handle| assigned.holds(handle));
+        let slots: BTreeSet<_> = dropped.iter().map(|handle| handle.slot).collect();
+        for handle in dropped {
+            self.abandon(handle);
+        }
+        for slot in slots {
+            self.resume_partition(slot);
+        }
+        // After that: a task that is told must find nothing of it in a queue.
+        self.assignment.publish();
+        self.member.joined();
+    }
+
+    /// Resumes a partition that was paused because of what was queued in it, if it is still owned.
+    fn resume_partition(&mut self, slot: usize) {
+        let was_full = std::mem::take(&mut self.assignment.slot_mut(slot).full_queues) > 0;
+        if was_full && !self.flow.is_paused() && !self.stop.is_draining() && self.assignment.is_owned(slot) {
+            self.set_paused(&[slot], false);
+        }
     }
 }
