@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
@@ -18,62 +18,62 @@ use millrace_kafka::KafkaSettings;
 use millrace_kafka::error::{ClientError, KafkaError};
 use millrace_kafka::logging_context::{ASKS_FOR_TOKENS, LoggingContext};
 
-/// An event of the client that the engine acts on.
+/// A rebalance that the engine is to answer.
 pub(crate) enum RebalanceEvent {
     /// Partitions are assigned to this member.
     Assign(TopicPartitionList),
     /// Partitions are revoked from this member.
     Revoke(TopicPartitionList),
-    /// A commit was answered.
-    Committed(KafkaResult<()>),
 }
 
-/// Events that wait for the engine.
+/// What the client has told, until the engine acts on it.
 #[derive(Default)]
 pub(crate) struct Events {
-    queue: Mutex<VecDeque<RebalanceEvent>>,
-    /// Whether there are any; cheap enough to ask after every record.
-    pending: AtomicBool,
+    rebalances: Waiting<RebalanceEvent>,
+    /// Answers to commits. They do not wait for a rebalance that is being answered: it may wait for them.
+    answers: Waiting<KafkaResult<()>>,
 }
 
 impl Events {
-    /// Whether events wait.
-    pub(crate) fn are_waiting(&self) -> bool {
-        self.pending.load(Ordering::Acquire)
+    pub(crate) fn rebalances(&self) -> &Waiting<RebalanceEvent> {
+        &self.rebalances
     }
 
-    /// Whether a rebalance waits.
-    pub(crate) fn have_rebalance(&self) -> bool {
-        let is_rebalance = |event: &RebalanceEvent| !matches!(event, RebalanceEvent::Committed(_));
-        self.are_waiting() && self.queue().iter().any(is_rebalance)
+    pub(crate) fn commit_answers(&self) -> &Waiting<KafkaResult<()>> {
+        &self.answers
+    }
+}
+
+/// Events in their order.
+pub(crate) struct Waiting<T> {
+    queue: Mutex<VecDeque<T>>,
+    /// Whether there are none; cheap enough to ask after every record.
+    is_empty: AtomicBool,
+}
+
+impl<T> Default for Waiting<T> {
+    fn default() -> Self {
+        Self { queue: Mutex::default(), is_empty: AtomicBool::new(true) }
+    }
+}
+
+impl<T> Waiting<T> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_empty.load(Ordering::Acquire)
     }
 
-    /// The oldest event.
-    pub(crate) fn next(&self) -> Option<RebalanceEvent> {
-        let mut events = self.queue();
-        let event = events.pop_front();
-        self.pending.store(!events.is_empty(), Ordering::Release);
-        event
+    /// The oldest one.
+    pub(crate) fn next(&self) -> Option<T> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = queue.pop_front();
+        self.is_empty.store(queue.is_empty(), Ordering::Release);
+        next
     }
 
-    /// The answers to commits, ahead of other events.
-    pub(crate) fn take_commit_answers(&self) -> Vec<KafkaResult<()>> {
-        let mut events = self.queue();
-        let (answers, others) =
-            events.drain(..).partition::<Vec<_>, _>(|event| matches!(event, RebalanceEvent::Committed(_)));
-        events.extend(others);
-        self.pending.store(!events.is_empty(), Ordering::Release);
-        let result = |event| if let RebalanceEvent::Committed(result) = event { Some(result) } else { None };
-        answers.into_iter().filter_map(result).collect()
-    }
-
-    pub(crate) fn push(&self, event: RebalanceEvent) {
-        self.queue().push_back(event);
-        self.pending.store(true, Ordering::Release);
-    }
-
-    fn queue(&self) -> MutexGuard<'_, VecDeque<RebalanceEvent>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn push(&self, event: T) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.push_back(event);
+        self.is_empty.store(false, Ordering::Release);
     }
 }
 
@@ -121,11 +121,8 @@ impl ConsumerContext for Context {
         let assigned = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if !self.closing.load(Ordering::Acquire) {
             let partitions = partitions.clone();
-            self.events.push(if assigned {
-                RebalanceEvent::Assign(partitions)
-            } else {
-                RebalanceEvent::Revoke(partitions)
-            });
+            let event = if assigned { RebalanceEvent::Assign(partitions) } else { RebalanceEvent::Revoke(partitions) };
+            self.events.rebalances.push(event);
         } else if !assigned && let Err(error) = client.incremental_unassign(partitions) {
             tracing::warn!(error = %ClientError(error), "unassigning partitions while closing failed");
         }
@@ -133,6 +130,6 @@ impl ConsumerContext for Context {
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
         let refused = offsets.elements().iter().find_map(|element| element.error().err());
-        self.events.push(RebalanceEvent::Committed(result.and(refused.map_or(Ok(()), Err))));
+        self.events.answers.push(result.and(refused.map_or(Ok(()), Err)));
     }
 }

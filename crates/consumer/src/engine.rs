@@ -15,6 +15,8 @@
 
 pub(crate) mod flow;
 pub(crate) mod member;
+#[cfg(test)]
+mod model;
 mod rebalance;
 mod stop;
 
@@ -132,11 +134,13 @@ where
 
     /// What is to be done after each wake-up, in this order; whether the engine has ended.
     fn turn(&mut self) -> Result<bool, ConsumerError> {
-        // Before further events: a rebalance that is being answered must end before the next one begins, or the client
-        // would be told of partitions in another order than the group has said.
+        // First: a revocation waits for them, and a commit that is not known to be answered is not followed by another.
+        self.take_commit_answers();
+        // Before further rebalances: one that is being answered must end before the next one begins, or the client would
+        // be told of partitions in another order than the group has said.
         self.advance_rebalance()?;
         // Before seeks and reads: what is revoked is not to be sought, nor read again.
-        self.serve_events()?;
+        self.begin_rebalances()?;
         self.begin_seek();
         if !self.rebalance.is_revoking() {
             self.spill.read_next(&self.flow, &mut self.assignment, &mut self.scheduler);
@@ -194,7 +198,7 @@ where
                     self.stop.fail(error);
                 }
             }
-            if served >= POLL_BUDGET || self.client.events().are_waiting() || self.stop.has_failed() {
+            if served >= POLL_BUDGET || self.has_events() || self.stop.has_failed() {
                 return Poll::Ready(());
             }
             if served == before {

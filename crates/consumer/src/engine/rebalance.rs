@@ -50,6 +50,15 @@ impl<'c> Rebalance<'c> {
         matches!(self.answer, Answer::Idle)
     }
 
+    /// Whether the next one may begin.
+    fn may_begin(&self) -> bool {
+        match &self.answer {
+            Answer::Idle => true,
+            Answer::Resolving(pending) => pending.is_seek(),
+            Answer::Revoking(_) => false,
+        }
+    }
+
     pub(super) fn is_revoking(&self) -> bool {
         matches!(self.answer, Answer::Revoking(_))
     }
@@ -84,24 +93,31 @@ where
         }
     }
 
-    /// Begins what the client has told, as long as each is answered at once.
-    pub(super) fn serve_events(&mut self) -> Result<(), ConsumerError> {
-        let events = self.client.events();
-        if events.have_rebalance()
-            && let Answer::Resolving(pending) = &self.rebalance.answer
-            && pending.is_seek()
-        {
-            // A rebalance does not wait for a store: a seek that is not resolved yet begins anew afterwards, if the
-            // partition is still owned.
-            self.rebalance.answer = Answer::Idle;
+    /// Takes the broker's answers to commits.
+    pub(super) fn take_commit_answers(&mut self) {
+        while let Some(answer) = self.client.events().commit_answers().next() {
+            self.committer.answered(answer, &mut self.assignment);
         }
-        while self.rebalance.is_idle()
-            && let Some(event) = events.next()
+    }
+
+    /// Whether the client has told something that may be acted on now.
+    pub(super) fn has_events(&self) -> bool {
+        let events = self.client.events();
+        !events.commit_answers().is_empty() || !events.rebalances().is_empty() && self.rebalance.may_begin()
+    }
+
+    /// Begins the rebalances that the client has told of, as long as each is answered at once.
+    pub(super) fn begin_rebalances(&mut self) -> Result<(), ConsumerError> {
+        let rebalances = self.client.events().rebalances();
+        // A rebalance does not wait for a store: a seek that is not resolved yet begins anew afterwards, if the partition is
+        // still owned.
+        while self.rebalance.may_begin()
+            && let Some(event) = rebalances.next()
         {
+            self.rebalance.answer = Answer::Idle;
             match event {
                 RebalanceEvent::Assign(list) => self.begin_assignment(list)?,
                 RebalanceEvent::Revoke(list) => self.begin_revocation(list)?,
-                RebalanceEvent::Committed(result) => self.committer.answered(result, &mut self.assignment),
             }
         }
         Ok(())
@@ -215,10 +231,6 @@ where
 
     /// Gives revoked partitions back once what they had in flight is done and committed.
     fn advance_revocation(&mut self, revocation: Revocation) -> Result<(), ConsumerError> {
-        // Answers to commits arrive while a revocation waits for them.
-        for answer in self.client.events().take_commit_answers() {
-            self.committer.answered(answer, &mut self.assignment);
-        }
         let Revocation { slots, deadline, .. } = &revocation;
         let in_flight: usize = slots.iter().map(|&slot| self.assignment.in_flight(slot)).sum();
         let is_uncommitted = slots.iter().any(|&slot| self.assignment.has_uncommitted(slot));
