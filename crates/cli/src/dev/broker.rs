@@ -13,7 +13,6 @@ use millrace_kafka::KafkaSettings;
 use millrace_kafka::producer::ProducerSettings;
 use millrace_kafka::settings::Security;
 
-use super::producer_ids;
 use crate::topics;
 
 /// The value of `--kafka`.
@@ -73,10 +72,6 @@ const EMBEDDED_LINGER: Duration = Duration::from_millis(10);
 const EMBEDDED_COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 const EMBEDDED_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a broker that has just started may take to assign a producer id; after that the edge's own producer reports
-/// what is wrong.
-const PRODUCER_ID_TIMEOUT: Duration = Duration::from_secs(10);
-
 impl Broker {
     pub(super) async fn start(choice: &Choice, data_dir: &Path, security: Security) -> anyhow::Result<Self> {
         match choice {
@@ -94,7 +89,6 @@ impl Broker {
                 let cluster = Apache::builder(data_dir.join("kafka")).start().await?;
                 let settings = KafkaSettings::plaintext(cluster.bootstrap_servers());
                 topics::create(&settings).await?;
-                producer_ids::wait(&settings, PRODUCER_ID_TIMEOUT).await?;
                 Ok(Self::Apache { settings, cluster })
             }
             Choice::At(bootstrap_servers) => {

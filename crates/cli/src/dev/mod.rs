@@ -6,7 +6,6 @@ mod broker;
 mod consumers;
 mod data_dir_lock;
 mod lake;
-mod producer_ids;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
