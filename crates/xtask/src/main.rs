@@ -5,6 +5,8 @@ mod build;
 mod functions;
 mod manifest;
 mod package;
+#[cfg(test)]
+mod targets;
 
 use std::process::ExitCode;
 
