@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use millrace_domain::json::write_string;
+use millrace_json::write_string;
 use serde::Deserialize;
 
 use crate::day_index::DayIndices;

@@ -9,8 +9,8 @@ use std::io::Write as _;
 use jiff::Timestamp;
 use millrace_domain::EventId;
 use millrace_domain::envelope::own_id_and_time;
-use millrace_domain::json::write_string;
-use millrace_domain::lenient_json::value_end;
+use millrace_json::lenient::value_end;
+use millrace_json::write_string;
 use millrace_kafka::Record;
 
 /// What JSON calls whitespace.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use millrace_consumer::{Attempt, Outcome, Processor, Transformer};
 use millrace_domain::insight::{EVENT_TYPE, FULL_BATCH, Insight, Login, SOURCE, TOPIC};
-use millrace_domain::json::Document;
 use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{Envelope, EventId};
+use millrace_json::Document;
 use millrace_kafka::{OwnedProducerRecord, Record, headers};
 
 use crate::batching::batch_size;

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use crate::envelope::{ATTRIBUTE_PREFIX, SPEC_VERSION};
 use crate::event::{EventType, PartitionKey};
 use crate::field::{FieldError, ValidationErrors, pointer_to};
-use crate::json::{Document, Kind, Value};
 use crate::key::check_key;
 use crate::utc::UtcDateTime;
+use millrace_json::{Document, Kind, Value};
 
 /// The prefix of an attribute among HTTP headers.
 pub const HTTP_HEADER_PREFIX: &str = "ce-";

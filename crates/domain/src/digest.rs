@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::json::{Document, Kind, Value, canonical_order, write_canonical, write_string};
+use millrace_json::{Document, Kind, Value, canonical_order, write_canonical, write_string};
 
 /// A SHA-256.
 pub type Digest = [u8; 32];

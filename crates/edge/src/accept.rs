@@ -10,9 +10,9 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use millrace_domain::event::EventType;
-use millrace_domain::json::{Document, write_string};
 use millrace_domain::traceparent::TraceParent;
 use millrace_domain::{Envelope, EventId};
+use millrace_json::{Document, write_string};
 use millrace_trace::{Span, SpanKind};
 use serde::Serialize;
 

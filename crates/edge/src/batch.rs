@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use millrace_domain::cloud_event::CloudEvent;
-use millrace_domain::json::{Document, Value, write_string};
+use millrace_json::{Document, Value, write_string};
 #[cfg(feature = "openapi")]
 use serde::Serialize;
 

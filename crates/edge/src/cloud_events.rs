@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use millrace_domain::cloud_event::{CloudEvent, HTTP_HEADER_PREFIX, is_json};
-use millrace_domain::json::{self, Array, Document};
 use millrace_domain::{Envelope, EventId, ValidationErrors};
+use millrace_json::{Array, Document};
 
 use crate::accept::{Accepted, RequestContext};
 use crate::deadline::Deadline;
@@ -155,6 +155,6 @@ fn parse(body: &[u8]) -> Result<Document<'_>, Problem> {
 }
 
 #[allow(clippy::needless_pass_by_value)] // for `map_err`
-fn not_json(error: json::Error) -> Problem {
+fn not_json(error: millrace_json::Error) -> Problem {
     Problem::malformed(format!("not JSON: {error}"))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use millrace_domain::json::write_string;
+use millrace_json::write_string;
 use percent_encoding::percent_decode;
 
 use crate::problem::Problem;

@@ -9,9 +9,9 @@ use axum::extract::Query;
 use axum::response::Response;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, StatusCode, Uri};
-use millrace_domain::json::write_string;
-use millrace_domain::lenient_json::{Elements, Kind, Pairs, Value};
 use millrace_domain::{EventId, check_key, event};
+use millrace_json::lenient::{Elements, Kind, Pairs, Value};
+use millrace_json::write_string;
 #[cfg(feature = "openapi")]
 use serde::Serialize;
 

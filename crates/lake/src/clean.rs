@@ -4,7 +4,7 @@ mod pending;
 
 use std::io::{self, BufRead};
 
-use millrace_domain::lenient_json::Pairs;
+use millrace_json::lenient::Pairs;
 use thiserror::Error;
 
 use self::pending::Pending;

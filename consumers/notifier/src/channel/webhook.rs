@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use millrace_domain::json;
 use millrace_outbound::Endpoint;
 
 use super::signature::{Secret, signatures};
@@ -50,7 +49,7 @@ fn body(event: &Event<'_>) -> String {
     let mut body = String::with_capacity(event.value.len() + 128);
     let Event { kind, time, value, .. } = event;
     // Writing to a string does not fail.
-    let _ = write!(body, r#"{{"type":{},"timestamp":"{time}","data":{value}}}"#, json::escape(kind));
+    let _ = write!(body, r#"{{"type":{},"timestamp":"{time}","data":{value}}}"#, millrace_json::escape(kind));
     body
 }
 

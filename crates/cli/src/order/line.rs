@@ -1,8 +1,8 @@
 //! Parses an input line: an order id, an order as JSON, or `exit`.
 
 use millrace_domain::check_key;
-use millrace_domain::json::write_string;
 use millrace_domain::payment::Order;
+use millrace_json::write_string;
 
 /// A parsed line.
 #[derive(Debug, PartialEq, Eq)]

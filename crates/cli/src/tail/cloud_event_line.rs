@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use millrace_domain::envelope::own_id_and_time;
-use millrace_domain::json::{Document, write_string};
+use millrace_json::{Document, write_string};
 use millrace_kafka::Record;
 
 use super::json_line::on_one_line;

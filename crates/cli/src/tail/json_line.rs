@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use millrace_domain::json::{Document, write_string};
+use millrace_json::{Document, write_string};
 use millrace_kafka::Record;
 
 /// The record's JSON object and a newline. A JSON value is copied verbatim: its numbers keep all digits.

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use millrace_domain::cloud_event::CloudEvent;
-use millrace_domain::json::{Array, Document};
+use millrace_json::{Array, Document};
 use millrace_domain::{EventId, ValidationErrors};
 
 fuzz_target!(|input: (Vec<(String, String)>, Option<String>, Vec<u8>)| {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::field::{ValidationErrors, pointer_to};
-use crate::json::{Document, Kind, Value};
+use millrace_json::{Document, Kind, Value};
 
 /// Checks that the document is an object.
 pub(super) fn object(document: &Document<'_>) -> Result<(), ValidationErrors> {

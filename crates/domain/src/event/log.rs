@@ -3,7 +3,7 @@
 use super::check::{key_text, object};
 use super::{EventType, PartitionKey};
 use crate::field::ValidationErrors;
-use crate::json::Document;
+use millrace_json::Document;
 
 pub(super) const EVENT_TYPE: EventType = EventType {
     name: "millrace.log.written",

@@ -4,7 +4,7 @@ use super::check::{object, optional_string, required_key};
 use super::timestamp::Timestamp;
 use super::{EventType, PartitionKey};
 use crate::field::ValidationErrors;
-use crate::json::{Document, Kind};
+use millrace_json::{Document, Kind};
 
 pub(super) const EVENT_TYPE: EventType = EventType {
     name: "millrace.login.seen",

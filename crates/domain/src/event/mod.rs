@@ -19,8 +19,8 @@ pub use timestamp::{Timestamp, TimestampError};
 
 use crate::field::{ValidationErrors, pointer_to};
 use crate::id::EventId;
-use crate::json::Document;
 use crate::key::check_key;
+use millrace_json::Document;
 
 /// The type of all other events.
 pub const REGISTERED: &EventType = &registered::EVENT_TYPE;

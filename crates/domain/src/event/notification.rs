@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::check::{key_text, object, required_key, required_string};
 use super::{EventType, PartitionKey};
 use crate::field::ValidationErrors;
-use crate::json::{Document, Value};
+use millrace_json::{Document, Value};
 
 pub(super) const EVENT_TYPE: EventType = EventType {
     name: "millrace.notification.requested",

@@ -3,7 +3,7 @@
 use super::check::{describe, object, required_key};
 use super::{EventType, PartitionKey};
 use crate::field::ValidationErrors;
-use crate::json::{Document, Kind};
+use millrace_json::{Document, Kind};
 
 pub(super) const EVENT_TYPE: EventType = EventType {
     name: "millrace.order.placed",

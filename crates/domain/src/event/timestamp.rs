@@ -5,8 +5,8 @@ use std::fmt;
 use jiff::SignedDuration;
 use thiserror::Error;
 
-use crate::json::{Kind, Value};
 use crate::utc::{UtcDateTime, UtcDateTimeError, nanoseconds};
+use millrace_json::{Kind, Value};
 
 /// A time between the years 1970 and 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

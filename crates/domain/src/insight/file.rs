@@ -4,7 +4,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::event::Timestamp;
-use crate::json::{Document, Error, Value};
+use millrace_json::{Document, Error, Value};
 
 /// A value that is not an insight.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -2,7 +2,7 @@
 
 use crate::event::{LOGIN, PartitionKey, Timestamp};
 use crate::field::ValidationErrors;
-use crate::json::{Document, Kind, Value};
+use millrace_json::{Document, Kind, Value};
 
 /// The fields of a login that an insight aggregates. Owned, because batches outlive their records.
 #[derive(Debug, Clone, PartialEq, Eq)]

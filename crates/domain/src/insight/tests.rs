@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::json::Document;
+use millrace_json::Document;
 
 /// 2026-01-31T12:00:00Z in milliseconds.
 const NOON: i64 = 1_769_860_800_000;

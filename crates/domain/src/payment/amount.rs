@@ -1,6 +1,6 @@
 //! Amounts of money, in the sender's own digits.
 
-use crate::json::{Kind, Value};
+use millrace_json::{Kind, Value};
 
 /// An amount: a number, or a decimal string. A payment repeats the sender's own digits.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,7 +33,7 @@ impl<'a> Amount<'a> {
 
 #[cfg(test)]
 mod tests {
-    use crate::json::Document;
+    use millrace_json::Document;
 
     use super::*;
 

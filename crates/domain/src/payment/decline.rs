@@ -25,7 +25,7 @@ impl DeclineRules {
 
 #[cfg(test)]
 mod tests {
-    use crate::json::Document;
+    use millrace_json::Document;
 
     use super::*;
 

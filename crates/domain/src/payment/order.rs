@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::amount::Amount;
 use crate::event::{ORDER, key_text};
 use crate::field::ValidationErrors;
-use crate::json::{Document, Error as JsonError, Kind};
+use millrace_json::{Document, Error as JsonError, Kind};
 
 /// Longest id and amount of an order, in bytes of JSON: the edge's limit of a value.
 ///

@@ -6,8 +6,8 @@ use super::order::Order;
 use super::{EVENT_TYPE, SOURCE};
 use crate::envelope::Envelope;
 use crate::id::EventId;
-use crate::json::write_string;
 use crate::traceparent::TraceParent;
+use millrace_json::write_string;
 
 /// The result of a charge. A decline is a result, not a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use millrace_domain::json::write_string;
+use millrace_json::write_string;
 
 use super::model::{AnyValue, KeyValue, LogRecord, Resource, Scope, Value};
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use millrace_domain::digest;
-use millrace_domain::json::Document;
+use millrace_json::Document;
 
 use crate::host::{Host, Record};
 

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use millrace_domain::lenient_json::{Kind, Name, Pair, Pairs, Value, unescape};
+use millrace_json::lenient::{Kind, Name, Pair, Pairs, Value, unescape};
 
 use super::json_shapes::{DIALECTS, Dialect, dialect_of};
 use super::{Format, Pick, json_stack};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use millrace_domain::lenient_json::{Pairs, Value};
+use millrace_json::lenient::{Pairs, Value};
 
 /// Exceptions of which each is the cause of the one before.
 const CAUSES_LIMIT: usize = 32;

@@ -137,7 +137,7 @@ pub(super) fn fields(text: &str, draft: &mut Draft<'_>) {
 pub(super) fn bare_end(text: &str) -> usize {
     let blank = text.find([' ', '\n']).unwrap_or(text.len());
     if text.starts_with(['{', '[']) {
-        return millrace_domain::lenient_json::value_end(text)
+        return millrace_json::lenient::value_end(text)
             .filter(|&end| matches!(text.as_bytes().get(end), None | Some(b' ' | b'\n')))
             .unwrap_or(blank);
     }
@@ -189,7 +189,7 @@ fn unescaped(text: &str) -> String {
             _ => length,
         };
         let (escape, after) = escape.split_at_checked(length).unwrap_or((escape, ""));
-        plain.push_str(&millrace_domain::lenient_json::unescape(escape));
+        plain.push_str(&millrace_json::lenient::unescape(escape));
         rest = after;
     }
     plain.push_str(rest);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use millrace_domain::lenient_json::{Kind, Pairs, Value, unescape};
+use millrace_json::lenient::{Kind, Pairs, Value, unescape};
 
 use crate::severity::Severity;
 use crate::stamp::{Defaults, Stamp};

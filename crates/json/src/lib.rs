@@ -1,4 +1,4 @@
-//! Strict JSON, validated in one pass and read in place.
+//! Strict JSON, validated in one pass and read in place; and [`lenient`], for JSON that is anybody's.
 //!
 //! An event's value on Kafka is the sender's own bytes, so there is no tree and no serializer: [`Document::parse`]
 //! validates the whole text in one pass and returns slices of it. Numbers keep their digits, and a member's
@@ -18,6 +18,7 @@ mod canonical;
 mod document;
 mod error;
 mod escape;
+pub mod lenient;
 mod names;
 mod number;
 mod scanner;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::sources::{damaged, name, space, value, written_string};
 use super::strict_reader;
-use crate::json::{Document, Kind, Value, escape, write_string};
+use crate::{Document, Kind, Value, escape, write_string};
 
 /// The value as a tree, through [`Value`]'s accessors.
 fn tree(value: Value<'_>) -> serde_json::Value {

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::sources::{damage, damaged, space, value};
-use crate::json::{Array, Document, Error, MAX_DEPTH, Value};
+use crate::{Array, Document, Error, MAX_DEPTH, Value};
 
 /// A value and its members.
 type Part<'a> = (Value<'a>, Vec<(String, Value<'a>)>);

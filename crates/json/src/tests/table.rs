@@ -1,6 +1,6 @@
 //! Valid and invalid JSON texts.
 
-use crate::json::{Document, ErrorKind, Kind, MAX_DEPTH};
+use crate::{Document, ErrorKind, Kind, MAX_DEPTH};
 
 const GOOD: &[(&[u8], Kind)] = &[
     // Values of each kind alone.

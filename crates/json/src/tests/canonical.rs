@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::json::{Document, escape, write_canonical};
+use crate::{Document, escape, write_canonical};
 
 fn canonical(json: &str) -> String {
     let document = Document::parse(json.as_bytes()).unwrap_or_else(|error| panic!("{error}: {json}"));
@@ -202,7 +202,7 @@ proptest! {
 
     #[test]
     fn names_are_sorted_by_their_utf_16(one in any::<String>(), other in any::<String>()) {
-        let order = crate::json::canonical_order(&one, &other);
+        let order = crate::canonical_order(&one, &other);
         prop_assert_eq!(order, one.encode_utf16().cmp(other.encode_utf16()));
     }
 }

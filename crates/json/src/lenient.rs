@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::next_special;
+use crate::next_special;
 
 /// The deepest nesting read: deeper lines are plain text.
 const MAX_DEPTH: usize = 128;

@@ -1,6 +1,6 @@
 //! The texts of syntax errors.
 
-use crate::json::Document;
+use crate::Document;
 
 fn error_text(text: impl AsRef<[u8]>) -> String {
     Document::parse(text.as_ref()).unwrap_err().to_string()

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use millrace_domain::json::{Document, Kind, Value, write_string};
+use millrace_json::{Document, Kind, Value, write_string};
 use serde::Deserialize;
 
 fuzz_target!(|bytes: &[u8]| {

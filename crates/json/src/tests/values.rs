@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{Document, Kind, Value, escape, write_string};
+use crate::{Document, Kind, Value, escape, write_string};
 
 fn root(text: &str) -> Value<'_> {
     Document::parse(text.as_bytes()).unwrap().root()
