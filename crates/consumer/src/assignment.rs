@@ -54,7 +54,11 @@ impl State {
     }
 
     fn is_owned(&self) -> bool {
-        matches!(self, Self::Assigned(_) | Self::Seeking)
+        match self {
+            Self::Assigned(_) | Self::Seeking => true,
+            Self::Draining(partition) => partition.is_owned(),
+            Self::Revoked => false,
+        }
     }
 }
 
@@ -76,12 +80,13 @@ impl Slot {
         self.state = state;
     }
 
-    fn drain(&mut self) {
+    /// Nothing is taken any more; `is_owned` where it is not revoked.
+    fn drain(&mut self, is_owned: bool) {
         self.state = match std::mem::replace(&mut self.state, State::Revoked) {
-            State::Assigned(partition) => State::Draining(partition.drain()),
+            State::Assigned(partition) => State::Draining(partition.drain(is_owned)),
+            State::Draining(partition) => State::Draining(partition.drain(is_owned)),
             // Nothing of it is in flight that counts.
-            State::Seeking => State::Revoked,
-            other => other,
+            State::Seeking | State::Revoked => State::Revoked,
         };
     }
 
@@ -133,13 +138,14 @@ impl Assignment {
     /// Takes nothing of a partition any more; what is in flight may still finish.
     pub(crate) fn drain(&mut self, topic: &str, partition: i32) -> Option<usize> {
         let index = self.find(topic, partition)?;
-        self.slots[index].drain();
+        self.slots[index].drain(false);
         Some(index)
     }
 
-    /// The same, of all partitions that are owned.
+    /// The same, of all partitions that are assigned: they stay this member's until they are revoked.
     pub(crate) fn drain_all(&mut self) {
-        self.slots.iter_mut().for_each(Slot::drain);
+        let assigned = self.slots.iter_mut().filter(|slot| slot.state.is_owned());
+        assigned.for_each(|slot| slot.drain(true));
     }
 
     /// Ends a partition's epoch: what completes from now on does not count.
@@ -229,10 +235,8 @@ impl Assignment {
     /// The owned partitions and their committed offsets: topic, partition, offset. Where nothing is committed, it is where
     /// reading began.
     pub(crate) fn committed_offsets(&self) -> impl Iterator<Item = (&str, i32, i64)> {
-        self.slots.iter().filter_map(|slot| {
-            let State::Assigned(assigned) = &slot.state else { return None };
-            Some((slot.topic.as_str(), slot.partition, assigned.progress().committed()?))
-        })
+        let owned = self.slots.iter().filter(|slot| slot.state.is_owned());
+        owned.filter_map(|slot| Some((slot.topic.as_str(), slot.partition, slot.state.progress()?.committed()?)))
     }
 
     /// The current epoch of a slot; 0 where there is none.

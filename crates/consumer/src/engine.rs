@@ -142,9 +142,9 @@ where
         // Before seeks and reads: what is revoked is not to be sought, nor read again.
         self.begin_rebalances()?;
         self.begin_seek();
-        if !self.rebalance.is_revoking() {
-            self.spill.read_next(&self.flow, &mut self.assignment, &mut self.scheduler);
-        }
+        // Nothing is read while partitions are given back: it would only be in the way.
+        let may_read = !self.rebalance.is_revoking();
+        self.spill.read_next(may_read, &self.flow, &mut self.assignment, &mut self.scheduler);
         // After all that could have been done is counted: a transaction takes what there is.
         if self.committer.policy().is_eager() {
             self.commit(false);

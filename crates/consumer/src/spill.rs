@@ -92,9 +92,11 @@ impl Spill {
         }
     }
 
-    /// Begins to read the next spilled records again, also where memory is full: they come before what fills it.
+    /// Ends the pressure where there is room again. Where it `may_read`, begins to read the next spilled records again, also
+    /// where memory is full: they come before what fills it.
     pub(crate) fn read_next<'c>(
         &mut self,
+        may_read: bool,
         flow: &Flow,
         assignment: &mut Assignment,
         scheduler: &mut impl Scheduler<'c>,
@@ -103,13 +105,14 @@ impl Spill {
             self.pressure.set_active(false);
         }
         let is_busy = self.running.is_some() || self.pause.is_some();
-        if self.is_stopped || is_busy || !flow.takes_beyond(assignment, READ_MAX_RECORDS, READ_MAX_BYTES) {
+        if !may_read || self.is_stopped || is_busy || !flow.takes_beyond(assignment, READ_MAX_RECORDS, READ_MAX_BYTES) {
             return;
         }
         if let Some(request) = scheduler.next_read() {
             let slot = assignment.slot_mut(request.slot);
             let (first, count) = (request.offsets.first(), request.offsets.len());
-            tracing::debug!(slot.topic, slot.partition, first, count, reason = ?request.reason, "reading spilled records");
+            let (topic, partition, reason) = (&slot.topic, slot.partition, request.reason);
+            tracing::debug!(topic, partition, first, count, ?reason, "reading spilled records");
             let reading = self.source.read(&slot.topic, slot.partition, request.offsets.clone());
             self.running = Some((request, reading));
         } else if scheduler.spilled() == 0 {

@@ -30,10 +30,12 @@ pub(super) struct AssignedPartition {
     is_position_fresh: bool,
 }
 
-/// A partition that is given back: what is in flight is finished and committed.
+/// A partition of which nothing is taken any more: what is in flight is finished and committed.
 #[derive(Debug)]
 pub(super) struct DrainingPartition {
     progress: EpochProgress,
+    /// Whether it is this member's still: the consumer stops, and nobody has revoked it.
+    is_owned: bool,
 }
 
 /// An offset to commit, and how many records were done by then.
@@ -151,8 +153,8 @@ impl AssignedPartition {
         }
     }
 
-    pub(super) fn drain(self) -> DrainingPartition {
-        DrainingPartition { progress: self.progress }
+    pub(super) fn drain(self, is_owned: bool) -> DrainingPartition {
+        DrainingPartition { progress: self.progress, is_owned }
     }
 
     pub(super) fn progress(&self) -> &EpochProgress {
@@ -165,6 +167,14 @@ impl AssignedPartition {
 }
 
 impl DrainingPartition {
+    pub(super) fn is_owned(&self) -> bool {
+        self.is_owned
+    }
+
+    pub(super) fn drain(self, is_owned: bool) -> Self {
+        Self { is_owned, ..self }
+    }
+
     pub(super) fn progress(&self) -> &EpochProgress {
         &self.progress
     }

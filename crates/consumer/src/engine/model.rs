@@ -137,7 +137,8 @@ impl Log {
 
     /// What is committed must be done: all below the offset, and what the metadata names beyond it.
     fn commit(&mut self, offset: i64, text: &str) {
-        self.committed = Some((offset, text.to_owned()));
+        let before = self.committed.replace((offset, text.to_owned()));
+        assert!(before.is_none_or(|(before, _)| before <= offset), "a commit goes back to {offset}");
         let completed = self.completed();
         for record in self.keys.keys().filter(|record| completed.contains(**record)) {
             assert!(self.done.contains(record), "{record} is committed by {offset} {text:?}, and not done");
@@ -150,8 +151,9 @@ struct World {
     logs: Vec<Log>,
     /// Records that the client may still deliver.
     fetched: usize,
-    /// Commits on their way.
-    sent: Vec<TopicPartitionList>,
+    /// Commits on their way, and the group's generation in which each was sent.
+    sent: Vec<(u64, TopicPartitionList)>,
+    generation: u64,
     is_rebalancing: bool,
     is_lost: bool,
     trouble: Trouble,
@@ -251,10 +253,13 @@ impl Group {
         if world.sent.is_empty() {
             return;
         }
-        let list = world.sent.remove(0);
+        let (generation, list) = world.sent.remove(0);
         let elements = list.elements();
         let partition = |of: i32| usize::try_from(of).expect("a partition");
-        let is_taken = is_taken && elements.iter().all(|of| world.logs[partition(of.partition())].is_ours);
+        // The coordinator refuses what another generation sent.
+        let is_current = generation == world.generation;
+        let is_taken =
+            is_taken && is_current && elements.iter().all(|of| world.logs[partition(of.partition())].is_ours);
         for element in elements.iter().filter(|_| is_taken) {
             let rdkafka::Offset::Offset(offset) = element.offset() else { panic!("an offset is committed") };
             world.logs[partition(element.partition())].commit(offset, element.metadata());
@@ -318,7 +323,9 @@ impl Client for Group {
 
     fn unassign(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
         self.for_each(partitions, |log, _| (log.is_ours, log.position, log.is_paused) = (false, None, false));
-        (self.world().is_rebalancing, self.world().is_lost) = (false, false);
+        let mut world = self.world();
+        (world.is_rebalancing, world.is_lost) = (false, false);
+        world.generation += 1;
         Ok(())
     }
 
@@ -337,7 +344,9 @@ impl Client for Group {
     }
 
     fn commit(&self, offsets: &TopicPartitionList) -> KafkaResult<()> {
-        self.world().sent.push(offsets.clone());
+        let mut world = self.world();
+        let generation = world.generation;
+        world.sent.push((generation, offsets.clone()));
         Ok(())
     }
 
@@ -522,6 +531,7 @@ async fn run(group: &Group, events: &mut std::vec::IntoIter<Event>, options: &Co
             Event::Lose(mask) if group.is_stable() => {
                 let list = group.list(mask, |log| log.is_ours);
                 group.world().is_lost = list.count() > 0;
+                group.world().generation += u64::from(list.count() > 0);
                 group.for_each(&list, |log, _| log.is_ours = false);
                 group.rebalance(list, RebalanceEvent::Revoke);
             }
