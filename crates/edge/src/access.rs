@@ -10,7 +10,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::{self, Next};
 use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode};
+use http::{Extensions, HeaderValue, Method, StatusCode};
 
 use crate::body::discard;
 use crate::deadline::Deadline;
@@ -158,15 +158,14 @@ pub(crate) fn write_scope(topic: &str) -> String {
 pub fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>, access: Arc<dyn Access>) -> Router<S> {
     let needs = routes::Requirements::new();
     router.layer(middleware::from_fn(move |request: Request, next: Next| {
-        let path = request.extensions().get::<MatchedPath>().cloned();
-        let needs = needs.of(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
+        let needs = needs.of(request.method(), matched_path(request.extensions()));
         let access = Arc::clone(&access);
         async move {
             let (mut head, body) = request.into_parts();
             match admitted(&*access, &head, needs) {
                 Err(problem) => {
                     discard(&head.headers, body, Deadline::after(REFUSAL_TIMEOUT)).await;
-                    routes::refusal(path.as_ref().map_or("", MatchedPath::as_str), &head.headers, problem)
+                    routes::refusal(matched_path(&head.extensions), &head.headers, problem)
                 }
                 Ok(sender) => {
                     if let Some(sender) = sender {
@@ -177,6 +176,11 @@ pub fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>, access: Arc<dy
             }
         }
     }))
+}
+
+/// The path of the route that a request is for.
+fn matched_path(extensions: &Extensions) -> &str {
+    extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str)
 }
 
 /// Who sent a request that has what it needs.

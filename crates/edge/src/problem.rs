@@ -134,12 +134,12 @@ impl Problem {
         self
     }
 
-    /// What went wrong.
+    /// The headers of its answer, beside the media type.
     pub(crate) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.headers
     }
 
-    /// The explanation of this occurrence.
+    /// What went wrong.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
