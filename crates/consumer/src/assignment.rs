@@ -264,9 +264,9 @@ impl Assignment {
         CurrentEpochs(self.slots.iter().map(epoch).collect())
     }
 
-    /// Shows tasks what is assigned now.
-    pub(crate) fn publish(&self) {
-        self.watch.set(self.assigned());
+    /// Shows tasks what is [assigned](Self::assigned) now.
+    pub(crate) fn publish(&self, assigned: CurrentEpochs) {
+        self.watch.set(assigned);
     }
 
     /// How many records a partition has in flight.

@@ -301,10 +301,9 @@ where
     fn set_paused(&self, slots: &[usize], is_paused: bool) -> bool {
         let list = self.assignment.list(slots);
         let result = if is_paused { self.client.pause(&list) } else { self.client.resume(&list) };
-        if let Err(error) = &result {
-            tracing::warn!(error = %ClientError(error.clone()), is_paused, "pausing or resuming partitions failed");
-        }
-        result.is_ok()
+        let failed =
+            |error| tracing::warn!(error = %ClientError(error), is_paused, "pausing or resuming partitions failed");
+        result.map_err(failed).is_ok()
     }
 
     /// Commits what is done; `is_closing` where a revocation waits for it.

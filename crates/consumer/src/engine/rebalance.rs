@@ -265,7 +265,7 @@ where
             self.resume_partition(slot);
         }
         // After that: a task that is told must find nothing of it in a queue.
-        self.assignment.publish();
+        self.assignment.publish(assigned);
         self.member.joined();
     }
 
