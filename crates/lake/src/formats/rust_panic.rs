@@ -9,6 +9,10 @@ const NAME: &str = "rust-panic";
 /// What stands below the message.
 const BELOW: [&str; 3] = ["stack backtrace:", "note: run with `RUST_BACKTRACE", "note: Some details are omitted"];
 
+fn is_below(line: &str) -> bool {
+    BELOW.iter().any(|below| line.starts_with(below))
+}
+
 #[derive(Debug)]
 pub(super) struct RustPanic;
 
@@ -24,10 +28,7 @@ impl Format for RustPanic {
         // Before Rust 1.73 the message stood in front of the place.
         let old = place.strip_prefix('\'').and_then(|place| place.rsplit_once("', "));
         let message = old.map_or_else(
-            || {
-                let lines = below.lines().take_while(|line| !BELOW.iter().any(|below| line.starts_with(below)));
-                lines.collect::<Vec<_>>().join("\n")
-            },
+            || below.lines().take_while(|line| !is_below(line)).collect::<Vec<_>>().join("\n"),
             |(message, _)| message.to_owned(),
         );
         draft.severity(Some(Severity::FATAL), "panic");
@@ -46,7 +47,6 @@ impl Format for RustPanic {
     fn continuation<'l>(&self, record: &str, line: &'l str) -> Option<&'l str> {
         let is_message = record.ends_with(':') && !record.contains('\n');
         // `anyhow` puts causes below its message.
-        let is_below = line == "Caused by:" || BELOW.iter().any(|below| line.starts_with(below));
-        (is_message || is_below).then_some(line)
+        (is_message || line == "Caused by:" || is_below(line)).then_some(line)
     }
 }

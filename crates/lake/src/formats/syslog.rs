@@ -119,9 +119,10 @@ fn untagged<'t>(text: &'t str, host: &str) -> Option<Header<'t>> {
         Some((tag, process)) if !tag.is_empty() && process.ends_with(']') => (tag, process.trim_end_matches(']')),
         _ => ("", ""),
     };
-    let (name, _, start) = self::tag(rest.split('\n').next()?);
+    let line = rest.split('\n').next()?;
+    let (name, _, start) = self::tag(line);
     // The first line of a trace may look like a tag.
-    let is_named = tag.is_empty() && !name.is_empty() && exception::header(rest.split('\n').next()?).is_none();
+    let is_named = !name.is_empty() && exception::header(line).is_none();
     let (tag, message) = match tag {
         "" if is_named => (name, rest.get(start..)?),
         "" => ("", rest),
