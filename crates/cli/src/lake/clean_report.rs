@@ -7,6 +7,7 @@ use indicatif::{HumanBytes, HumanCount};
 use millrace_lake::Report;
 use serde_json::{Value, json};
 
+use super::counted;
 use crate::text_table::write_table;
 
 /// Counts of all files together.
@@ -62,19 +63,15 @@ pub(super) fn to_text(totals: &Totals, out: &Path) -> String {
     let counts: Vec<_> = counts
         .into_iter()
         .filter(|&(name, count)| name == "rows" || count > 0)
-        .map(|(name, count)| {
-            let name = if count == 1 { name.strip_suffix("s").unwrap_or(name) } else { name };
-            format!("{} {name}", HumanCount(count))
-        })
+        .map(|(name, count)| counted(count, name))
         .collect();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = report.bytes as f64 / totals.seconds.max(1e-3) / 1e6;
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "{} {}, {} in {:.1} s ({rate:.0} MB/s): {}",
-        HumanCount(report.lines),
-        if report.lines == 1 { "line" } else { "lines" },
+        "{}, {} in {:.1} s ({rate:.0} MB/s): {}",
+        counted(report.lines, "lines"),
         HumanBytes(report.bytes),
         totals.seconds,
         counts.join(", ")

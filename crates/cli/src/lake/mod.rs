@@ -8,6 +8,7 @@ mod report;
 
 use std::process::ExitCode;
 
+use indicatif::HumanCount;
 use tokio_util::sync::CancellationToken;
 
 const EXAMPLES: &str = "\
@@ -31,6 +32,12 @@ enum Command {
     Clean(Box<clean::Args>),
     Report(report::Args),
     Backfill(backfill::Args),
+}
+
+/// A number of what this word names in the plural.
+fn counted(count: u64, plural: &str) -> String {
+    let word = if count == 1 { plural.strip_suffix('s').unwrap_or(plural) } else { plural };
+    format!("{} {word}", HumanCount(count))
 }
 
 pub(crate) async fn run(args: Args, shutdown: &CancellationToken) -> anyhow::Result<ExitCode> {

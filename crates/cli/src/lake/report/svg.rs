@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use indicatif::HumanCount;
 
 use super::summary::{Service, Summary, time};
+use crate::lake::counted;
 use crate::xml_text::escaped;
 
 const WIDTH: f64 = 1_000.0;
@@ -56,12 +57,7 @@ fn write_service(svg: &mut String, summary: &Summary, service: &Service, top: f6
     // Writing to a string cannot fail.
     let _ = writeln!(svg, "<text class=\"name\" x=\"16\" y=\"{}\">{}</text>", top + 16.0, escaped(&service.name));
     let all = &service.all;
-    let rows = format!(
-        "{} {}, {:.1} % errors",
-        HumanCount(all.count),
-        if all.count == 1 { "row" } else { "rows" },
-        all.error_rate() * 100.0
-    );
+    let rows = format!("{}, {:.1} % errors", counted(all.count, "rows"), all.error_rate() * 100.0);
     let _ = writeln!(svg, "<text class=\"note\" x=\"16\" y=\"{}\">{rows}</text>", top + 34.0);
     if let Some(latency) = all.latencies.summary() {
         let text = format!("p50 {:.1} ms, p95 {:.1} ms", latency.p50, latency.p95);
