@@ -1,9 +1,11 @@
-//! `millrace serve` under load, compared with an idle HTTP server and librdkafka's plain producer.
+//! `millrace serve` under load, beside an HTTP server that does nothing, librdkafka's plain producer and, where
+//! `MILLRACE_BASE` is the path of one, another build of `millrace`.
 //!
-//! Runs the binary of `cargo build --release -p millrace`; build it first.
+//! Runs the binary of `cargo build --release -p millrace`; build it first. All take turns, so that what else the machine
+//! does concerns them alike: the ratios of each turn count. `MILLRACE_TURNS` is how many turns there are.
 #![allow(missing_docs)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -16,66 +18,91 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::Value;
 
-const SECONDS: &str = "8s";
+const SECONDS: &str = "4s";
 const PLAIN_RECORDS: u64 = 2_000_000;
 
+/// What is sent: a kind of event, connections, and events a request.
+const WORKS: [(&str, &str, &str); 3] =
+    [("notification", "64", "1"), ("notification", "256", "1"), ("event", "16", "100")];
+
 fn main() -> anyhow::Result<()> {
+    let turns =
+        std::env::var("MILLRACE_TURNS").map_or(Ok(5), |turns| turns.parse::<usize>()).context("MILLRACE_TURNS")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let kafka = Fixture::start(&[("notifications", 3), ("events", 3), ("plain", 3)]).await?;
         let bootstrap = kafka.bootstrap_servers();
-
-        let idle = idle_server().await?;
-        println!("POST, about 200 bytes, closed loop, {SECONDS} each; CPU is the server's alone");
-        let served = Served::start(&bootstrap)?;
-        for connections in ["64", "256"] {
-            let floor = load(&idle, Process::This, "notification", connections, "1")?;
-            println!("  an HTTP server that does nothing, {connections:>3} connections  {floor}");
-            let posts = load(&served.url, served.process(), "notification", connections, "1")?;
-            println!("  /send-notification, acknowledged,  {connections:>3} connections  {posts}");
+        let mut servers = vec![Server::idle().await?];
+        if let Some(base) = std::env::var_os("MILLRACE_BASE") {
+            servers.push(Server::start("MILLRACE_BASE", Path::new(&base), &bootstrap)?);
         }
-        let plain = plain_producer(&bootstrap)?;
-        println!("  librdkafka's plain producer, same records               {plain}");
-        let batch = load(&served.url, served.process(), "event", "16", "100")?;
-        println!("  /events, batches of 100,            16 connections  {batch}");
-        println!("  batches reach {:.0} % of the plain producer", 100.0 * batch.sample.rate() / plain.rate());
+        servers.push(Server::start("millrace serve", &millrace()?, &bootstrap)?);
+        println!("closed loop, {SECONDS} each, medians of {turns} turns; CPU is the server's alone");
+        for (kind, connections, batch) in WORKS {
+            // The server that does nothing gives no batch its results.
+            let servers = if batch == "1" { &servers[..] } else { &servers[1..] };
+            let mut runs: Vec<Vec<Load>> = servers.iter().map(|_| Vec::new()).collect();
+            for _ in 0..turns {
+                for (server, runs) in servers.iter().zip(&mut runs) {
+                    runs.push(load(server, kind, connections, batch)?);
+                }
+            }
+            println!("{kind}, {connections} connections, batches of {batch}");
+            for (server, own) in servers.iter().zip(&runs) {
+                println!("  {:<36}{}", server.name, summary(own, runs.last().map_or(&[][..], Vec::as_slice)));
+            }
+        }
+        println!("  librdkafka's plain producer, records of a batch  {}", plain_producer(&bootstrap)?);
         Ok(())
     })
 }
 
-/// `millrace serve` as a child process.
-struct Served {
-    child: Child,
+/// A server that is measured.
+struct Server {
+    name: &'static str,
     url: String,
+    process: Process,
+    child: Option<Child>,
 }
 
-impl Served {
-    fn start(bootstrap: &str) -> anyhow::Result<Self> {
+impl Server {
+    /// `millrace serve` as a child process.
+    fn start(name: &'static str, program: &Path, bootstrap: &str) -> anyhow::Result<Self> {
         let port = millrace_broker::port::free(1, &[]).context("a free port")?[0];
         let address = format!("127.0.0.1:{port}");
-        let child = Command::new(millrace()?)
+        let child = Command::new(program)
             .args(["serve", "--listen", &address, "--kafka", bootstrap])
             .stdout(Stdio::null())
-            .spawn()?;
-        let served = Self { child, url: format!("http://{address}") };
+            .spawn()
+            .with_context(|| format!("{} cannot be started", program.display()))?;
+        let process = Process::Other(child.id());
+        let server = Self { name, url: format!("http://{address}"), process, child: Some(child) };
         for _ in 0..100 {
             if std::net::TcpStream::connect(&address).is_ok() {
-                return Ok(served);
+                return Ok(server);
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        anyhow::bail!("millrace serve is not ready")
+        anyhow::bail!("{name} is not ready")
     }
 
-    fn process(&self) -> Process {
-        Process::Other(self.child.id())
+    /// Baseline: a server of this process, which reads the request and answers as the edge does.
+    async fn idle() -> anyhow::Result<Self> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let answer = r#"{"status":"Notification sent","id":"0198c0de-7a11-7000-8000-000000000001","topic":"notifications","partition":2,"offset":41}"#;
+        let router = Router::new().fallback(any(move |_body: axum::body::Bytes| async move { answer }));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { name: "an HTTP server that does nothing", url, process: Process::This, child: None })
     }
 }
 
-impl Drop for Served {
+impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -86,24 +113,36 @@ fn millrace() -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// The result of one `millrace load`: CPU of the server, and latencies.
+/// The result of one `millrace load`: CPU of the server, and latencies in milliseconds.
+#[derive(Clone, Copy)]
 struct Load {
     sample: Sample,
     p50: f64,
     p99: f64,
 }
 
-impl std::fmt::Display for Load {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}   p50 {:.2} ms, p99 {:.2} ms", self.sample, self.p50, self.p99)
-    }
+/// The medians of some runs, and how the last server's are to them, turn by turn.
+fn summary(runs: &[Load], last: &[Load]) -> String {
+    let of = |what: fn(&Load) -> f64| {
+        let value = median(runs.iter().map(what).collect());
+        let ratio = median(runs.iter().zip(last).map(|(run, last)| what(last) / what(run)).collect());
+        format!("{value:>9.2} ({ratio:.2})")
+    };
+    let (rate, cpu) = (of(|run| run.sample.rate()), of(|run| run.sample.cpu_micros()));
+    let (p50, p99) = (of(|run| run.p50), of(|run| run.p99));
+    format!("{rate} events/s {cpu} µs CPU an event, p50 {p50}, p99 {p99} ms")
 }
 
-fn load(url: &str, process: Process, kind: &str, connections: &str, batch: &str) -> anyhow::Result<Load> {
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn load(server: &Server, kind: &str, connections: &str, batch: &str) -> anyhow::Result<Load> {
     let report = tempfile::NamedTempFile::new()?;
-    let measurement = Measurement::begin(process)?;
+    let measurement = Measurement::begin(server.process)?;
     let status = Command::new(millrace()?)
-        .args(["load", "--url", url, "--kind", kind, "--rate", "0", "--duration", SECONDS])
+        .args(["load", "--url", &server.url, "--kind", kind, "--rate", "0", "--duration", SECONDS])
         .args(["--connections", connections, "--batch", batch, "--json"])
         .arg(report.path())
         .stdout(Stdio::null())
@@ -113,16 +152,6 @@ fn load(url: &str, process: Process, kind: &str, connections: &str, batch: &str)
     let latency = |name: &str| report["latency_ms"][name].as_f64().unwrap_or(f64::NAN);
     let sample = measurement.end(report["accepted"].as_u64().context("accepted")?)?;
     Ok(Load { sample, p50: latency("p50"), p99: latency("p99") })
-}
-
-/// Baseline: a server that reads the request and answers as the edge does.
-async fn idle_server() -> anyhow::Result<String> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let answer = r#"{"status":"Notification sent","id":"0198c0de-7a11-7000-8000-000000000001","topic":"notifications","partition":2,"offset":41}"#;
-    let router = Router::new().fallback(any(move |_body: axum::body::Bytes| async move { answer }));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Ok(url)
 }
 
 fn plain_producer(bootstrap: &str) -> anyhow::Result<Sample> {
