@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use axum::Router;
 use axum::routing::any;
-use millrace_bench::{Fixture, Measurement, Process, Sample};
+use millrace_bench::{Fixture, Measurement, Process, Sample, median_of};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -114,7 +114,6 @@ fn millrace() -> anyhow::Result<PathBuf> {
 }
 
 /// The result of one `millrace load`: CPU of the server, and latencies in milliseconds.
-#[derive(Clone, Copy)]
 struct Load {
     sample: Sample,
     p50: f64,
@@ -124,18 +123,14 @@ struct Load {
 /// The medians of some runs, and how the last server's are to them, turn by turn.
 fn summary(runs: &[Load], last: &[Load]) -> String {
     let of = |what: fn(&Load) -> f64| {
-        let value = median(runs.iter().map(what).collect());
-        let ratio = median(runs.iter().zip(last).map(|(run, last)| what(last) / what(run)).collect());
+        let values: Vec<f64> = runs.iter().map(what).collect();
+        let ratios: Vec<f64> = runs.iter().zip(last).map(|(run, last)| what(last) / what(run)).collect();
+        let (value, ratio) = (median_of(&values), median_of(&ratios));
         format!("{value:>9.2} ({ratio:.2})")
     };
     let (rate, cpu) = (of(|run| run.sample.rate()), of(|run| run.sample.cpu_micros()));
     let (p50, p99) = (of(|run| run.p50), of(|run| run.p99));
     format!("{rate} events/s {cpu} µs CPU an event, p50 {p50}, p99 {p99} ms")
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn load(server: &Server, kind: &str, connections: &str, batch: &str) -> anyhow::Result<Load> {

@@ -14,7 +14,7 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use jiff::{SignedDuration, Timestamp};
-use millrace_bench::{Process, cpu_time};
+use millrace_bench::{Process, cpu_time, median_of};
 use millrace_host as _;
 use millrace_lake::compact::compact;
 use millrace_lake::{Folder, LakeWriter, Source, clean};
@@ -79,11 +79,11 @@ fn main() -> anyhow::Result<()> {
             in_turns([&mut || clean_file(&path, folder.path()), &mut || inflate(&path), &mut || {
                 if name == "JSON" { duckdb(DUCKDB, &path, folder.path()) } else { Ok(f64::NAN) }
             }])?;
-        let mut beside = format!("inflating alone {:.0}", rate(median(&inflated)));
+        let mut beside = format!("inflating alone {:.0}", rate(median_of(&inflated)));
         if name == "JSON" {
             write!(beside, "; {}", beside_duckdb(&cleaned, &duckdb, rate))?;
         }
-        let cleaned = median(&cleaned);
+        let cleaned = median_of(&cleaned);
         println!("| {name} | {:.0} | {:.0} | {beside} |", megabytes(bytes), rate(cleaned));
     }
     compaction()?;
@@ -112,12 +112,12 @@ fn duckdb(script: &str, input: &Path, folder: &Path) -> anyhow::Result<f64> {
 /// turns' ratios.
 fn beside_duckdb(ours: &[f64], duckdb: &[f64], rate: impl Fn(f64) -> f64) -> String {
     let times: Vec<f64> = ours.iter().zip(duckdb).map(|(ours, duckdb)| duckdb / ours).collect();
-    if median(&times).is_nan() {
+    if median_of(&times).is_nan() {
         return NO_DUCKDB.to_owned();
     }
     let (least, greatest) =
         times.iter().fold((f64::MAX, 0.0), |(least, greatest), &times| (times.min(least), times.max(greatest)));
-    format!("DuckDB {:.0}, {:.2} times ({least:.2} to {greatest:.2})", rate(median(duckdb)), median(&times))
+    format!("DuckDB {:.0}, {:.2} times ({least:.2} to {greatest:.2})", rate(median_of(duckdb)), median_of(&times))
 }
 
 /// Compacts the lines' rows from files of successive times, and from files that are all of the same time.
@@ -153,7 +153,7 @@ fn compaction() -> anyhow::Result<()> {
             },
             &mut || duckdb(DUCKDB_SORT, folder.path(), out.path()),
         ])?;
-        let (seconds, beside) = (median(&ours), beside_duckdb(&ours, &duckdb, rows));
+        let (seconds, beside) = (median_of(&ours), beside_duckdb(&ours, &duckdb, rows));
         println!("| {name} | {:.0} | {beside} |", rows(seconds));
     }
     Ok(())
@@ -181,12 +181,6 @@ fn in_turns<const WORKS: usize>(
         }
     }
     Ok(seconds)
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
 }
 
 /// CPU seconds of this process that `work` takes.

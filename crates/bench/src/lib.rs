@@ -125,3 +125,10 @@ pub fn median(mut runs: Vec<Sample>) -> Option<Sample> {
     runs.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
     runs.get(runs.len() / 2).copied()
 }
+
+/// The median of some figures; not a number where there are none.
+pub fn median_of(figures: &[f64]) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
